@@ -1,0 +1,254 @@
+// Incident -> Slack payload: one line that reads well on a phone, and the details under a coloured bar.
+// Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, Slack's limits are kept:
+// one block over its limit and Slack refuses the whole message.
+
+/**
+ * @typedef {import("./incident.mjs").Incident} Incident
+ * @typedef {{language?: string, username?: string, iconEmoji?: string, mention?: string}} Options
+ * @typedef {{text: string, attachments: {color: string, blocks: object[]}[], username?: string, icon_emoji?: string}} Payload
+ */
+
+// Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks
+// together; two links and their labels share one section.
+const LIMIT = { name: 160, field: 250, sentence: 300, reason: 400, containers: 2600, fence: 1800, url: 1300 };
+const CONTAINERS_SHOWN = 10;
+
+const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
+const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
+
+const WORDS = {
+  en: {
+    died: (what, where) => `${what} died${where && ` in ${where}`}`,
+    stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
+    stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
+    changed: (what, where) => `${what}${where && ` in ${where}`}`,
+    aContainer: "A container", container: "Container ", aTask: "A task", aService: "A service",
+    drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
+    drill: "This is a drill. No task died; the event was sent on purpose to test this alert.",
+    cluster: "Cluster", definition: "Task definition", service: "Service", group: "Group", ran: "Ran for",
+    never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
+    at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", why: "Reason",
+    exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
+    openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: "Open the log of", task: "task",
+    underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], between: " ",
+    missing: { denied: (action) => `The notifier's role may not call \`${action}\`, so log links and essential marks are missing.`,
+      timeout: (action) => `\`${action}\` did not answer in time, so log links and essential marks are missing.`,
+      failed: (action) => `\`${action}\` failed, so log links and essential marks are missing.` },
+  },
+  ja: {
+    died: (what, where) => `${where && `${where} の `}${what} が異常停止しました`,
+    stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
+    stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
+    changed: (what, where) => `${where && `${where} の `}${what}`,
+    aContainer: "コンテナ", container: "コンテナ ", aTask: "タスク", aService: "サービス",
+    drillHeadline: "【訓練】実際の障害ではありません", colon: ": ", with: (name) => `（${name}）`,
+    drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
+    cluster: "クラスター", definition: "タスク定義", service: "サービス", group: "グループ", ran: "実行時間",
+    never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
+    at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", why: "理由",
+    exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須", more: (count) => `ほか ${count} 件`,
+    openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: "ログを開く：", task: "タスク",
+    underASecond: "1秒未満", units: [[86400, "日"], [3600, "時間"], [60, "分"], [1, "秒"]], between: "",
+    missing: { denied: (action) => `通知用ロールに \`${action}\` の権限がないため、ログへのリンクと必須の表示を省きました。`,
+      timeout: (action) => `\`${action}\` の応答がなかったため、ログへのリンクと必須の表示を省きました。`,
+      failed: (action) => `\`${action}\` に失敗したため、ログへのリンクと必須の表示を省きました。` },
+  },
+};
+
+/**
+ * The payload for an incoming webhook.
+ * @param {Incident} incident
+ * @param {Options} [options]
+ * @returns {Payload}
+ */
+export function messageOf(incident, options) {
+  const { language, username, iconEmoji, mention } = options ?? {};
+  const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
+  const words = WORDS[key];
+  // A drill proves the way to the channel; it wakes nobody.
+  const mentioned = incident.drill ? "" : mentionOf(mention);
+  const icon = iconOf(iconEmoji);
+  return {
+    text: mentioned + headlineOf(incident, words, key),
+    attachments: [{ color: COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error, blocks: blocksOf(incident, words, key) }],
+    ...(filled(username) ? { username: cut(username.trim(), 80) } : {}),
+    ...(icon ? { icon_emoji: icon } : {}),
+  };
+}
+
+/** "🔴 *web* died in *prod*: exit code 1 (app)" */
+function headlineOf(incident, words, key) {
+  const { family, service, cluster, cause, kind } = incident;
+  const name = family ?? service;
+  const what = filled(name) ? bold(name) : filled(incident.taskId) ? `${words.task} ${code(incident.taskId)}` : kind === "task" ? words.aTask : kind === "service" ? words.aService : "";
+  const where = filled(cluster) ? bold(cluster) : "";
+  const container = cause.values.container;
+  const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(escaped(container, LIMIT.name)) : "");
+  const told = what || where ? words[incident.state](what || where, what && where) + words.colon + why : why;
+  return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
+}
+
+function blocksOf(incident, words, key) {
+  const blocks = [];
+  if (incident.drill) blocks.push(section(`🧪 *${words.drill}*`));
+  blocks.push(section(`*${sentence(incident.cause.words[key][1], incident.cause, words)}*`));
+  if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words)));
+  if (filled(incident.stoppedReason)) {
+    const label = incident.kind === "task" ? words.reason : words.why;
+    blocks.push(section(`*${label}*\n${fence(incident.stoppedReason)}`));
+  }
+  const links = linksOf(incident, words);
+  if (links) blocks.push(section(links));
+  const fields = fieldsOf(incident, words);
+  if (fields.length > 0) blocks.push({ type: "section", fields });
+  blocks.push({ type: "context", elements: footOf(incident, words).map(mrkdwn) });
+  return blocks;
+}
+
+/** One line a container, the one that failed first; reasons below it. Whole lines only. */
+function containersOf({ containers }, words) {
+  const ordered = [...containers].sort((one, other) => Number(other.failed) - Number(one.failed));
+  const lines = [];
+  let length = 0;
+  for (const container of ordered.slice(0, CONTAINERS_SHOWN)) {
+    const line = containerLine(container, words);
+    if (length + line.length > LIMIT.containers) break;
+    lines.push(line);
+    length += line.length + 1;
+  }
+  const left = containers.length - lines.length;
+  return [...lines, ...(left > 0 ? [`_${words.more(left)}_`] : [])].join("\n");
+}
+
+function containerLine({ name, exitCode, signal, reason, essential, failed }, words) {
+  const exit = exitCode === null ? words.noExit : words.exit(exitCode) + (signal ? ` ${signal}` : "");
+  const line = [code(name), failed ? `*${exit}*` : exit, ...(essential ? [words.essential] : [])].join(" · ");
+  return `${failed ? "▸" : "•"} ${line}${filled(reason) ? `\n      ${code(reason, LIMIT.reason)}` : ""}`;
+}
+
+function fieldsOf(incident, words) {
+  const launch = [incident.launchType, incident.capacityProvider].filter(filled);
+  const definition = [incident.family, incident.revision].filter(filled).join(":");
+  const ownGroup = incident.service !== null || incident.group === `family:${incident.family}`;
+  const ran = incident.kind !== "task" ? null
+    : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
+      : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
+  const pairs = [
+    [words.cluster, incident.cluster],
+    [words.service, incident.service],
+    [words.definition, definition],
+    [words.group, ownGroup ? null : incident.group],
+    [words.ran, ran],
+    [words.launch, [...new Set(launch)].join(" · ")],
+    [words.startedBy, incident.startedBy],
+    [words.stopCode, incident.stopCode],
+    [words.event, incident.eventName],
+    [words.deployment, incident.deploymentId],
+    [words.resource, incident.kind === "other" ? incident.resource : null],
+  ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${escaped(value, LIMIT.field)}`);
+  const stopped = incident.stoppedAt === null ? [] : [`*${incident.kind === "task" ? words.stoppedAt : words.at}*\n${localTime(incident.stoppedAt)}`];
+  // Slack takes ten fields at most.
+  return [...stopped, ...pairs].slice(0, 10).map(mrkdwn);
+}
+
+/** A link that would be too long is left out whole: half a link leads nowhere. */
+function linksOf({ links, logOf }, words) {
+  return [
+    [links.log, `${words.openLog} ${escaped((logOf ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
+    [links.task, words.openTask],
+    [links.task ? null : links.service, words.openService],
+  ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
+    .map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`).join("   ·   ");
+}
+
+/** Where it happened, and what the notifier could not look up. */
+function footOf({ account, region, taskId, drill, missing }, words) {
+  const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => escaped(part, LIMIT.name)).join(" · ");
+  const gaps = missing.slice(0, 3).map(({ action, why }) => (words.missing[why] ?? words.missing.failed)(plain(action, LIMIT.name)));
+  return [place, ...gaps];
+}
+
+/** @returns {string} "31 min 21 s": the two largest units that are not zero */
+function durationOf(seconds, words) {
+  if (seconds < 1) return words.underASecond;
+  const parts = [];
+  let left = seconds;
+  for (const [size, unit] of words.units) {
+    if (left >= size) parts.push(`${Math.floor(left / size)}${unit}`);
+    left %= size;
+  }
+  return parts.slice(0, 2).join(words.between);
+}
+
+/** Slack shows it in the reader's own time zone; the fallback is UTC. */
+function localTime(iso) {
+  const seconds = Math.floor(Date.parse(iso) / 1000);
+  const fallback = `${iso.slice(0, 19).replace("T", " ")} UTC`;
+  return `<!date^${seconds}^{date_num} {time_secs}|${fallback}>`;
+}
+
+/** Fills a template of the cause table. Only the values are escaped: the words are ours. */
+function sentence(template, { values }, words) {
+  const container = filled(values.container) ? words.container + code(values.container) : words.aContainer;
+  return template.replace(/\{(\w+)\}/g, (_, name) => (name === "container" ? container : escaped(values[name] ?? "?", LIMIT.sentence)));
+}
+
+/** here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
+function mentionOf(mention) {
+  return String(mention ?? "").split(/[\s,]+/).slice(0, 10).map((one) => {
+    const name = one.replace(/^@/, "");
+    if (/^(here|channel|everyone)$/i.test(name)) return `<!${name.toLowerCase()}> `;
+    if (/^[UW][A-Z0-9]{2,20}$/.test(name)) return `<@${name}> `;
+    return /^S[A-Z0-9]{2,20}$/.test(name) ? `<!subteam^${name}> ` : "";
+  }).join("");
+}
+
+function iconOf(iconEmoji) {
+  const name = String(iconEmoji ?? "").trim().replace(/^:|:$/g, "");
+  return /^[^\s:<>&]{1,100}(::skin-tone-[2-6])?$/.test(name) ? `:${name}:` : null;
+}
+
+// verbatim: Slack must not turn "#general" or "@here" in an error message into a link.
+const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
+const section = (text) => ({ type: "section", text: mrkdwn(text) });
+
+const filled = (value) => typeof value === "string" && value.trim() !== "";
+const bold = (value) => `*${escaped(value, LIMIT.name).replaceAll("*", "∗")}*`;
+const code = (value, limit = LIMIT.name) => `\`${plain(value, limit)}\``;
+const fence = (value) => `\`\`\`${escaped(unticked(value), LIMIT.fence, true)}\`\`\``;
+const plain = (value, limit) => escaped(unticked(value), limit);
+/** A backtick in foreign text would close our fence. */
+const unticked = (value) => String(value).replaceAll("`", "ˋ");
+
+/**
+ * Escapes exactly & < > and cuts by whole characters, so that no entity and no surrogate pair is split.
+ * @param {string} value
+ * @param {number} limit  of the result, in UTF-16 units
+ * @param {boolean} [lines]  keep line breaks
+ */
+function escaped(value, limit, lines = false) {
+  const pieces = [];
+  let length = 0;
+  for (const character of clean(String(value), lines)) {
+    const piece = character === "&" ? "&amp;" : character === "<" ? "&lt;" : character === ">" ? "&gt;" : character;
+    pieces.push(piece);
+    length += piece.length;
+    if (length > limit) return shortened(pieces, length, limit);
+  }
+  return pieces.join("");
+}
+
+function shortened(pieces, length, limit) {
+  let left = length;
+  while (pieces.length > 0 && left > limit - 1) left -= pieces.pop().length;
+  return `${pieces.join("")}…`;
+}
+
+/** Control characters, bidirectional overrides and half surrogate pairs have no place in an alert. */
+function clean(value, lines) {
+  const oneKind = value.replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
+    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+  return lines ? oneKind : oneKind.replace(/\s+/g, " ");
+}
+
+const cut = (value, limit) => [...clean(value, false)].slice(0, limit).join("");

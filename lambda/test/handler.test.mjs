@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failureOf, outlineOf } from "../aws.mjs";
+import { createHandler, handler } from "../index.mjs";
+import { changed, definitionOf, sample } from "./samples.mjs";
+
+const OLD = "https://hooks.slack.com/services/T0/B0/oldsecret";
+const NEW = "https://hooks.slack.com/services/T0/B0/newsecret";
+
+/** A handler in a world where everything works, but for what `changes` replaces. */
+function world(changes = {}) {
+  const seen = { posts: [], reads: 0, describes: 0, lines: [] };
+  const state = { clock: 0, webhook: OLD, answer: () => new Response("ok") };
+  const tools = {
+    readWebhook: async () => { seen.reads += 1; return state.webhook; },
+    describeTaskDefinition: async () => { seen.describes += 1; return definitionOf({ web: true }); },
+    fetch: async (url, { body }) => { seen.posts.push({ url, payload: JSON.parse(body) }); return state.answer(url, JSON.parse(body)); },
+    sleep: async (ms) => { state.clock += ms; },
+    now: () => state.clock,
+    log: (line) => seen.lines.push(line),
+    env: { TASKBELL_STACK: "prod", TASKBELL_WEBHOOK_PARAMETER: "/taskbell/prod/slack-webhook-url" },
+    ...changes,
+  };
+  const run = createHandler(tools);
+  return { seen, state, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
+}
+const denied = () => Promise.reject(Object.assign(new Error(`no: ${OLD}`), { name: "AccessDeniedException" }));
+const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
+
+test("Lambda finds the handler", () => assert.equal(typeof handler, "function"));
+
+test("an event becomes one post, with log link, and one log line", async () => {
+  const here = world();
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.equal(here.seen.posts.length, 1);
+  assert.equal(here.seen.posts[0].url, OLD);
+  assert.match(JSON.stringify(here.seen.posts[0].payload), /Open the log of web/);
+  assert.equal(here.seen.lines.length, 1);
+  const { ms, ...entry } = entryOf(here);
+  assert.deepEqual(entry, { stack: "prod", requestId: "r-1", eventId: "11111111-2222-4333-8444-000000000002", detailType: "ECS Task State Change", cause: "out-of-memory", severity: "error", drill: false, cluster: "prod", family: "web", revision: "17", service: "web", taskId: "02020202020202020202020202020202", stopCode: "EssentialContainerExited", rings: true, outcome: "sent", status: 200, attempts: 1 });
+  assert.deepEqual(Object.keys(ms).sort(), ["secret", "slack", "taskDefinition", "total"]);
+});
+
+test("the environment shapes the message", async () => {
+  const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_LANGUAGE: "ja", TASKBELL_USERNAME: "ECS", TASKBELL_ICON_EMOJI: "bell", TASKBELL_MENTION: "here" } });
+  await here.run(sample("02-oom"));
+  const { text, username, icon_emoji } = here.seen.posts[0].payload;
+  assert.deepEqual([text, username, icon_emoji], ["<!here> 🔴 *prod* の *web* が異常停止しました: メモリ不足", "ECS", ":bell:"]);
+});
+
+test("the secret is kept for five minutes, the task definition for good", async () => {
+  const here = world();
+  await here.run(sample("02-oom"));
+  here.state.clock += 299_000;
+  await here.run(sample("01-exit-nonzero"));
+  assert.deepEqual([here.seen.reads, here.seen.describes], [1, 1]);
+  here.state.clock += 2_000;
+  await here.run(sample("02-oom"));
+  assert.deepEqual([here.seen.reads, here.seen.describes], [2, 1]);
+});
+
+test("a replaced webhook is read again and the alert goes to the new one", async () => {
+  for (const status of [403, 404, 410]) {
+    const here = world();
+    await here.run(sample("02-oom"));
+    here.state.webhook = NEW;
+    here.state.answer = (url) => (url === NEW ? new Response("ok") : new Response("no_service", { status }));
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+    assert.deepEqual(here.seen.posts.map((one) => one.url), [OLD, OLD, NEW]);
+  }
+});
+
+test("a webhook that stays dead is read again once, and the invocation fails without naming it", async () => {
+  const here = world();
+  here.state.answer = () => new Response("no_service", { status: 404 });
+  await assert.rejects(here.run(sample("02-oom")), (error) => error.message === "Slack answered 404: no_service");
+  assert.deepEqual([here.seen.reads, here.seen.posts.length], [2, 1]);
+  assert.equal(entryOf(here).outcome, "failed");
+  assert.ok(!here.seen.lines.join().includes("oldsecret"));
+});
+
+test("any final answer but success makes the invocation fail", async () => {
+  for (const status of [302, 400, 401, 403, 404, 410, 429, 500]) {
+    const here = world();
+    here.state.answer = () => new Response("no", { status });
+    await assert.rejects(here.run(sample("02-oom")), { status });
+  }
+});
+
+test("a layout Slack refuses costs the details, not the alert", async () => {
+  const here = world();
+  here.state.answer = (_, { attachments }) => (attachments ? new Response("invalid_blocks", { status: 400 }) : new Response("ok"));
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
+  assert.deepEqual(here.seen.posts[1].payload, { text: "🔴 *web* died in *prod*: out of memory" });
+  assert.equal(entryOf(here).refused, "invalid_blocks");
+});
+
+test("a denied look-up is named in the message and the log, and the alert goes out", async () => {
+  const here = world({ describeTaskDefinition: denied });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.match(JSON.stringify(here.seen.posts[0].payload), /may not call `ecs:DescribeTaskDefinition`/);
+  assert.deepEqual(entryOf(here).missing, [{ action: "ecs:DescribeTaskDefinition", why: "denied" }]);
+});
+
+test("a secret that cannot be read fails the invocation, naming the parameter and the error only", async () => {
+  const here = world({ readWebhook: denied });
+  await assert.rejects(here.run(sample("02-oom")), { message: "could not read the webhook from parameter /taskbell/prod/slack-webhook-url: AccessDeniedException" });
+  assert.ok(!here.seen.lines.join().includes("oldsecret"));
+  await assert.rejects(world({ env: {} }).run(sample("02-oom")), /TASKBELL_WEBHOOK_PARAMETER is not set/);
+});
+
+test("an old secret serves while a new one cannot be read", async () => {
+  let works = true;
+  const here = world({ readWebhook: () => (works ? Promise.resolve(OLD) : denied()) });
+  await here.run(sample("02-oom"));
+  works = false;
+  here.state.clock += 600_000;
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+});
+
+test("a finished job is not posted, and the log says why", async () => {
+  const here = world({ describeTaskDefinition: async () => definitionOf({ job: true, envoy: false }) });
+  assert.deepEqual(await here.run(sample("09b-sidecar-clean-app-killed-sidecar")), { outcome: "silent" });
+  assert.equal(here.seen.posts.length, 0);
+  assert.match(entryOf(here).silentBecause, /exited 0/);
+});
+
+test("a finished job needs no secret to stay silent", async () => {
+  const here = world({ readWebhook: denied, describeTaskDefinition: async () => definitionOf({ job: true }) });
+  assert.deepEqual(await here.run(sample("08-exit-0")), { outcome: "silent" });
+});
+
+test("service events ask for no task definition, and a drill's need not exist", async () => {
+  const missing = () => Promise.reject(Object.assign(new Error("gone"), { name: "ClientException" }));
+  const here = world({ describeTaskDefinition: missing });
+  await here.run(sample("20-deployment-failed"));
+  await here.run({ ...sample("02-oom"), source: "taskbell.drill" });
+  assert.ok(!JSON.stringify(here.seen.posts).includes("DescribeTaskDefinition"));
+  await here.run(sample("02-oom"));
+  assert.match(JSON.stringify(here.seen.posts.at(-1)), /`ecs:DescribeTaskDefinition` failed/);
+});
+
+test("nothing of overrides or the webhook is logged", async () => {
+  const here = world();
+  await here.run(changed("02-oom", { overrides: { containerOverrides: [{ environment: [{ name: "KEY", value: "hunter2" }] }] } }));
+  assert.ok(!/hunter2|oldsecret|hooks\.slack/.test(here.seen.lines.join()));
+});
+
+test("an odd event, or no context, still alerts", async () => {
+  for (const event of [null, {}, "text", [], { "detail-type": "ECS Task State Change", detail: 1 }]) {
+    const here = world();
+    assert.deepEqual(await here.run(event), { outcome: "sent" });
+  }
+});
+
+test("of a task definition only names, essential marks and log destinations are kept", () => {
+  const log = (logDriver, options) => outlineOf({ containerDefinitions: [{ name: "a", environment: [{ name: "K", value: "hunter2" }], logConfiguration: { logDriver, options } }] }).containers[0];
+  assert.deepEqual(log("awslogs", { "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p" }), { name: "a", essential: true, log: { group: "g", region: "eu-west-1", prefix: "p" } });
+  assert.equal(log("awsfirelens", { "awslogs-group": "g" }).log, null);
+  assert.equal(outlineOf({ containerDefinitions: [{ name: "a", essential: false }] }).containers[0].essential, false);
+  assert.deepEqual(outlineOf(undefined), { containers: [] });
+});
+
+test("failed calls are told apart by what a reader can do", () => {
+  assert.deepEqual(["AccessDeniedException", "TimeoutError", "AbortError", "ClientException", undefined].map((name) => failureOf({ name })), ["denied", "timeout", "timeout", "failed", "failed"]);
+});

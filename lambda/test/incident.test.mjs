@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CAUSES, incidentOf } from "../incident.mjs";
+import { changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
+
+const causeIdOf = (event, context) => incidentOf(event, context).cause.id;
+const exits = (...codes) => codes.map(([name, exitCode, reason]) => ({ name, exitCode, reason, runtimeId: `${name}-runtime` }));
+
+const EXPECTED = {
+  "01-exit-nonzero": "application-exit", "02-oom": "out-of-memory", "03-cannot-pull": "image-pull-failed",
+  "04-resource-init": "secrets-init-failed", "05-spot": "spot-interruption", "05b-spot-warning-not-stopped": "spot-interruption",
+  "06-scale-in-143": "stopped-by-scheduler", "06b-scale-in-137": "stopped-by-scheduler", "06c-elb-unhealthy": "elb-health-check-failed",
+  "07-user-stop": "stopped-by-user", "08-exit-0": "exit-zero", "09-sidecar-app-crash": "application-exit",
+  "09b-sidecar-clean-app-killed-sidecar": "exit-zero", "10-host-terminated": "host-lost", "12-running": "service-event",
+  "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired",
+  "field/fargate-oom-standalone-five-containers": "out-of-memory",
+  "field/fargate-batch-eni-timeout-failed-to-start": "start-failed",
+  "field/fargate-failed-to-start-2018-no-stopcode-no-exitcode": "start-failed",
+  "field/fargate-handmade-no-exitcode-unknown-stopcode": "unknown",
+  "field/fargate-watchdog-sidecar-exit1-job-143": "application-exit",
+  "field/spot-service-exit99-crashloop-1": "application-exit",
+  "field/spot-service-elb-unhealthy-exit2": "elb-health-check-failed",
+  "field/spot-notice-docs-lastStatus-running": "spot-interruption",
+  "field/deployment-rollback-in-progress-docs": "deployment-rolled-back",
+};
+for (const [name, cause] of Object.entries(EXPECTED)) {
+  test(`the sample ${name} is told as ${cause}`, () => assert.equal(causeIdOf(sample(name)), cause));
+}
+
+test("every sample gives an incident that rings, from the one table of causes, without a negative duration", () => {
+  for (const name of names) {
+    const incident = incidentOf(sample(name));
+    assert.ok(incident.rings, name);
+    assert.ok(Object.hasOwn(CAUSES, incident.cause.id), name);
+    assert.ok(incident.durationSeconds === null || incident.durationSeconds >= 0, name);
+  }
+});
+
+test("every cause has words in both languages", () => {
+  for (const [id, { en, ja }] of Object.entries(CAUSES)) {
+    for (const words of [en, ja]) assert.ok(words.length === 2 && words.every(Boolean), id);
+  }
+});
+
+test("exit code 137 alone is a SIGKILL, never out of memory", () => {
+  const incident = incidentOf(changed("01-exit-nonzero", { containers: exits(["web", 137]) }));
+  assert.equal(incident.cause.id, "killed-by-signal");
+  assert.deepEqual(incident.cause.values, { container: "web", code: "137", signal: "SIGKILL" });
+});
+
+test("an out-of-memory reason decides whatever its casing and the exit code", () => {
+  for (const reason of ["OutOfMemoryError: container killed due to memory usage", "outofmemory"]) {
+    assert.equal(causeIdOf(changed("01-exit-nonzero", { containers: exits(["web", 1, reason]) })), "out-of-memory");
+  }
+});
+
+test("exit codes name their signal or their meaning", () => {
+  const told = (code) => {
+    const { id, values } = incidentOf(changed("01-exit-nonzero", { containers: exits(["web", code]) })).cause;
+    return values.signal ?? id;
+  };
+  assert.deepEqual([143, 139, 134, 127, 126, 255, 1, 0].map(told),
+    ["SIGTERM", "SIGSEGV", "SIGABRT", "command-not-found", "not-executable", "application-exit", "application-exit", "exit-zero"]);
+});
+
+test("what ECS wrote about the start decides before its stop code", () => {
+  const told = (stoppedReason) => causeIdOf(changed("03-cannot-pull", { stoppedReason }));
+  assert.equal(told("ResourceInitializationError: failed to validate logger args: : signal: killed"), "logger-init-failed");
+  assert.equal(told("CannotStartContainerError: Error response from daemon: failed to initialize logging driver: no group"), "logger-init-failed");
+  assert.equal(told('CannotStartContainerError: exec: "python": executable file not found in $PATH'), "command-not-found");
+  assert.equal(told("Fetching secret data from AWS Secrets Manager in region x: AccessDeniedException"), "secrets-init-failed");
+  assert.equal(told("Capacity is unavailable at this time. Please try again later"), "placement-failed");
+  assert.equal(told("something new"), "start-failed");
+});
+
+test("the health checks of containers and maintenance have their own words", () => {
+  const told = (detail) => causeIdOf(changed("06c-elb-unhealthy", detail));
+  assert.equal(told({ stoppedReason: "Task failed container health checks" }), "container-health-check-failed");
+  assert.equal(told({ stoppedReason: "ECS is performing maintenance on the underlying infrastructure hosting the task" }), "infrastructure");
+  assert.equal(told({ stopCode: "InfrastructureHealth", stoppedReason: "?" }), "infrastructure");
+});
+
+test("the free text of a user's stop proves nothing", () => {
+  assert.equal(causeIdOf(changed("07-user-stop", { stoppedReason: "CannotPullContainerError OutOfMemoryError" })), "stopped-by-user");
+});
+
+test("an unknown stop code is told as it is", () => {
+  const incident = incidentOf(changed("01-exit-nonzero", { stopCode: "SolarFlare" }));
+  assert.equal(incident.cause.id, "unknown");
+  assert.equal(incident.cause.values.name, "SolarFlare");
+  assert.equal(incident.severity, "error");
+});
+
+test("the container that failed is the essential one that ended by itself", () => {
+  const failed = (containers, definition) => incidentOf(changed("01-exit-nonzero", { containers }), { taskDefinition: definition })
+    .containers.filter((one) => one.failed).map((one) => one.name);
+  assert.deepEqual(failed(exits(["proxy", 143], ["app", 2], ["log", 0])), ["app"]);
+  assert.deepEqual(failed(exits(["init", 3], ["app", 2]), definitionOf({ init: false, app: true })), ["app"]);
+  assert.deepEqual(failed(exits(["app", 2], ["cache", 137, "OutOfMemoryError: x"])), ["cache"]);
+  assert.deepEqual(failed(exits(["proxy", 143], ["app", 137])), ["app"]);
+  assert.deepEqual(failed(exits(["proxy", 0], ["app", 143])), ["proxy"]);
+});
+
+test("where several containers exited with 0, none is blamed", () => {
+  const { cause } = incidentOf(changed("01-exit-nonzero", { containers: exits(["app", 0], ["log", 0]) }));
+  assert.equal(cause.id, "exit-zero");
+  assert.equal(cause.values.container, null);
+});
+
+test("a container the task definition does not list is not essential, and an unlisted mark is unknown", () => {
+  const event = changed("01-exit-nonzero", { containers: exits(["web", 1], ["aws-guardduty-agent", 0]) });
+  assert.deepEqual(incidentOf(event, { taskDefinition: definitionOf({ web: true }) }).containers.map((one) => one.essential), [true, false]);
+  assert.deepEqual(incidentOf(event).containers.map((one) => one.essential), [null, null]);
+});
+
+const job = "09b-sidecar-clean-app-killed-sidecar";
+const jobDefinition = { taskDefinition: definitionOf({ job: true, envoy: true }) };
+
+test("a stand-alone task that finished, with sidecars stopped after it, stays silent and says why", () => {
+  const incident = incidentOf(sample(job), jobDefinition);
+  assert.equal(incident.rings, false);
+  assert.match(incident.silentBecause, /essential container job exited 0/);
+});
+
+test("a finished task rings where anything speaks against it", () => {
+  const rings = (detail, context = jobDefinition) => incidentOf(changed(job, detail), context).rings;
+  assert.ok(rings({}, {}), "task definition unknown");
+  assert.ok(rings({ group: "service:web" }), "a service");
+  assert.ok(rings({ group: undefined, startedBy: "ecs-svc/1" }), "a service by its starter");
+  assert.ok(rings({ containers: exits(["job", 0], ["envoy", 1]) }), "another exit code");
+  assert.ok(rings({ containers: exits(["job", 0], ["envoy", 137, "OutOfMemoryError: x"]) }), "out of memory");
+  assert.ok(rings({ containers: exits(["job", 143], ["envoy", 0]) }, { taskDefinition: definitionOf({ job: true, envoy: false }) }), "only a spare container finished");
+  assert.ok(rings({ containers: exits(["job", 0], ["envoy", undefined]) }), "an essential end unknown");
+  assert.ok(rings({ stopCode: "SpotInterruption", stoppedReason: "Your Spot Task was interrupted." }), "interrupted");
+});
+
+test("a drill always rings and is marked", () => {
+  const incident = incidentOf({ ...sample(job), source: "taskbell.drill" }, jobDefinition);
+  assert.ok(incident.drill && incident.rings);
+});
+
+test("a clock that runs backwards gives a duration of zero", () => {
+  const { durationSeconds } = incidentOf(changed("01-exit-nonzero", { startedAt: "2026-11-20T10:00:05Z", executionStoppedAt: "2026-11-20T10:00:00Z" }));
+  assert.equal(durationSeconds, 0);
+});
+
+test("a task that never started has no duration", () => {
+  assert.equal(incidentOf(sample("03-cannot-pull")).durationSeconds, null);
+});
+
+test("links lead to the task, the service and the exact log stream", () => {
+  const { links, logOf } = incidentOf(sample("09-sidecar-app-crash"), { taskDefinition: definitionOf({ app: true, log_router: true }) });
+  assert.equal(links.task, "https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/09090909090909090909090909090909?region=us-east-1");
+  assert.equal(links.service, "https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/web?region=us-east-1");
+  assert.equal(links.log, "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fecs$252Fweb/log-events/app$252Fapp$252F09090909090909090909090909090909");
+  assert.equal(logOf, "app");
+});
+
+test("log names are encoded twice with dollars", () => {
+  const { links } = incidentOf(sample("01-exit-nonzero"), { taskDefinition: definitionOf({ web: true }, { group: "[$LATEST] 100%", region: "eu-west-1", prefix: "p" }) });
+  assert.match(links.log, /^https:\/\/eu-west-1\.console\.aws\.amazon\.com\/cloudwatch\/home\?region=eu-west-1#/);
+  assert.ok(links.log.includes("/log-group/$255B$2524LATEST$255D$2520100$2525/log-events/"), links.log);
+});
+
+test("without a stream prefix the stream is the runtime id, and without a group there is no link", () => {
+  const link = (log) => incidentOf(changed("01-exit-nonzero", { containers: exits(["web", 1]) }), { taskDefinition: definitionOf({ web: true }, log) }).links.log;
+  assert.match(link({ group: "g", region: null, prefix: null }), /log-group\/g\/log-events\/web-runtime$/);
+  assert.equal(link(null), null);
+});
+
+test("the console's host follows the partition, and a partition without a console gets no link", () => {
+  const task = (partition, region) => incidentOf(JSON.parse(JSON.stringify(sample("01-exit-nonzero")).replaceAll("arn:aws:", `arn:${partition}:`).replaceAll("us-east-1", region))).links.task;
+  assert.match(task("aws-cn", "cn-north-1"), /^https:\/\/cn-north-1\.console\.amazonaws\.cn\/ecs\/v2\//);
+  assert.match(task("aws-us-gov", "us-gov-west-1"), /^https:\/\/us-gov-west-1\.console\.amazonaws-us-gov\.com\//);
+  assert.equal(task("aws-iso", "us-iso-east-1"), null);
+  assert.equal(task("aws", "evil.example/"), null);
+});
+
+test("the short forms of task and service ARNs are understood", () => {
+  const task = incidentOf(sample("field/spot-notice-docs-lastStatus-running"));
+  assert.deepEqual([task.cluster, task.taskId, task.state], ["default", "b99d40b3-5176-4f71-9a52-9dbd6fEXAMPLE", "stopping"]);
+  const service = incidentOf({ ...sample("20-deployment-failed"), resources: ["arn:aws:ecs:us-east-1:123456789012:service/web"] });
+  assert.deepEqual([service.cluster, service.service, service.links.service], [null, "web", null]);
+});
+
+test("overrides never reach the incident", () => {
+  const event = changed("01-exit-nonzero", { overrides: { containerOverrides: [{ name: "web", environment: [{ name: "KEY", value: "hunter2" }], command: ["hunter2"] }] } });
+  assert.ok(!JSON.stringify(incidentOf(event)).includes("hunter2"));
+});
+
+test("no event and no context, however odd, makes it throw or go silent", () => {
+  const odd = [undefined, null, 0, "", "text", [], [[]], {}, { detail: null }, { detail: [] }, { resources: {}, detail: { containers: "x" } }, { "detail-type": "ECS Task State Change" }, { "detail-type": "ECS Task State Change", detail: { containers: [null, 1, "x", [], {}] } }];
+  const replacements = [null, undefined, 0, -1, NaN, true, "", "__proto__", "constructor", [], {}, [null], 1e308, "\ud800"];
+  for (const event of odd) {
+    for (const context of [undefined, null, 1, {}, { taskDefinition: 1, missing: "x" }, { taskDefinition: { containers: [null, { name: 1, log: [] }] }, missing: [null, { action: 1 }] }]) assert.ok(incidentOf(event, context).rings);
+  }
+  for (const name of ["01-exit-nonzero", "20-deployment-failed", "21-placement-failure"]) {
+    for (const replacement of replacements) {
+      for (const key of Object.keys(sample(name).detail)) {
+        const event = sample(name);
+        event.detail[key] = replacement;
+        assert.ok(incidentOf(event).rings, `${name} ${key}`);
+      }
+      assert.ok(incidentOf({ ...everywhere(sample(name), (value) => (typeof value === "object" ? value : replacement)), "detail-type": "ECS Task State Change" }));
+    }
+  }
+});

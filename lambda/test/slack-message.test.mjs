@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CAUSES, incidentOf } from "../incident.mjs";
+import { messageOf } from "../slack-message.mjs";
+import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
+
+const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
+
+function textsOf({ text, attachments }) {
+  return [text, ...attachments.flatMap(({ blocks }) => blocks.flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text)))];
+}
+
+/** Slack's limits and escaping, for any payload. */
+function assertSlackTakes(payload) {
+  const { blocks } = payload.attachments[0];
+  assert.ok(payload.text.length > 0 && payload.text.length <= 2000, "text");
+  assert.ok(blocks.length > 0 && blocks.length <= 50);
+  let total = 0;
+  for (const { type, text, fields, elements } of blocks) {
+    assert.ok(["section", "context"].includes(type));
+    if (text) assert.ok(text.text.length > 0 && text.text.length <= 3000, `section of ${text.text.length}`);
+    if (fields) assert.ok(fields.length > 0 && fields.length <= 10 && fields.every((one) => one.text.length <= 2000));
+    if (elements) assert.ok(elements.length > 0 && elements.length <= 10);
+    for (const one of [text, ...(fields ?? []), ...(elements ?? [])].filter(Boolean)) {
+      assert.ok(one.type === "mrkdwn" && one.verbatim === true);
+      total += one.text.length;
+    }
+  }
+  assert.ok(total <= 13_000, `all blocks: ${total}`);
+  for (const text of textsOf(payload)) {
+    const foreign = text.replace(OUR_MARKUP, "").replace(/&(amp|lt|gt);/g, "");
+    assert.ok(!/[&<>]/.test(foreign), `unescaped: ${foreign.match(/.{0,30}[&<>].{0,30}/)}`);
+    assert.equal(text.match(/`/g)?.length % 2 || 0, 0, "an odd backtick");
+    assert.ok(text.isWellFormed?.() ?? true, "half a character");
+  }
+}
+
+const messageFor = (event, options, context) => messageOf(incidentOf(event, context), options);
+
+test("every sample makes a payload Slack takes, in both languages", () => {
+  for (const name of names) {
+    for (const language of ["en", "ja"]) assertSlackTakes(messageFor(sample(name), { language }));
+  }
+});
+
+test("the headline names the family, the cluster, the cause and the container", () => {
+  const headline = (name, language) => messageFor(sample(name), { language }).text;
+  assert.equal(headline("02-oom"), "🔴 *web* died in *prod*: out of memory");
+  assert.equal(headline("09-sidecar-app-crash"), "🔴 *web* died in *prod*: exit code 2 (app)");
+  assert.equal(headline("05-spot"), "🟠 *web* died in *prod*: Spot interruption");
+  assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: stopped by a user");
+  assert.equal(headline("05b-spot-warning-not-stopped"), "🟠 *web* is stopping in *prod*: Spot interruption");
+  assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
+  assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常停止しました: メモリ不足");
+  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*: デプロイ失敗");
+});
+
+test("the details of a crash are complete", () => {
+  const payload = messageFor(sample("09-sidecar-app-crash"), {}, { taskDefinition: definitionOf({ app: true, log_router: false }) });
+  assert.deepEqual(textsOf(payload), [
+    "🔴 *web* died in *prod*: exit code 2 (app)",
+    "*Container `app` exited with code 2.*",
+    "▸ `app` · *exit code 2* · essential\n• `log_router` · exit code 0",
+    "*Stopped reason*\n```Essential container in task exited```",
+    "<https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fecs$252Fweb/log-events/app$252Fapp$252F09090909090909090909090909090909|Open the log of app>   ·   <https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/09090909090909090909090909090909?region=us-east-1|Open the task in ECS>",
+    "*Stopped at*\n<!date^1795170731^{date_num} {time_secs}|2026-11-20 10:32:11 UTC>",
+    "*Cluster*\nprod", "*Service*\nweb", "*Task definition*\nweb:17", "*Ran for*\n31 min 20 s", "*Launch type*\nFARGATE",
+    "*Started by*\necs-svc/8646900195280463695", "*Stop code*\nEssentialContainerExited",
+    "taskbell · 123456789012 · us-east-1 · task 09090909090909090909090909090909",
+  ]);
+});
+
+test("exit codes come with their signal, reasons with their container", () => {
+  const texts = textsOf(messageFor(sample("02-oom"), {}));
+  assert.ok(texts.includes("▸ `web` · *exit code 137 SIGKILL*\n      `OutOfMemoryError: Container killed due to memory usage`"), texts.join("\n"));
+});
+
+test("durations are calm: two units, under a second, never started", () => {
+  const ran = (detail, language) => textsOf(messageFor(changed("01-exit-nonzero", detail), { language })).find((one) => /^\*(Ran for|実行時間)/.test(one))?.split("\n")[1];
+  const from = "2026-11-20T10:00:00Z";
+  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-22T13:00:09Z" }), "2 d 3 h");
+  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T10:00:00.4Z" }), "under a second");
+  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T09:59:54Z" }), "under a second");
+  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T11:01:00Z" }, "ja"), "1時間1分");
+  assert.equal(ran({ startedAt: undefined }), "never started");
+});
+
+test("hostile text in every field breaks neither limits nor escaping, and pings nobody", () => {
+  for (const name of names) {
+    const kind = sample(name)["detail-type"];
+    const keep = { "detail-type": kind };
+    const hostile = everywhere(sample(name), (value) => (typeof value === "string" ? HOSTILE : value));
+    const crowd = { ...hostile, ...keep, detail: { ...hostile.detail, containers: Array.from({ length: 60 }, () => ({ name: HOSTILE, reason: HOSTILE, exitCode: 1 })) } };
+    const context = { taskDefinition: definitionOf({ [HOSTILE]: true }, { group: HOSTILE, region: HOSTILE, prefix: HOSTILE }), missing: [{ action: HOSTILE, why: "constructor" }] };
+    for (const event of [hostile, { ...hostile, ...keep }, crowd]) {
+      for (const language of ["en", "ja"]) assertSlackTakes(messageFor(event, { language, username: HOSTILE, iconEmoji: HOSTILE, mention: HOSTILE }, context));
+    }
+  }
+});
+
+test("long names at their AWS limits keep every limit, with links whole or absent", () => {
+  const long = (letter, length) => letter.repeat(length);
+  const event = changed("01-exit-nonzero", { clusterArn: `arn:aws:ecs:us-east-1:1:cluster/${long("c", 255)}`, containers: [{ name: long("n", 255), exitCode: 1, reason: long("&", 1024) }], stoppedReason: long("<", 5000) });
+  for (const group of [long("/", 100), long("/", 512)]) {
+    assertSlackTakes(messageFor(event, {}, { taskDefinition: definitionOf({ [long("n", 255)]: true }, { group, region: "us-east-1", prefix: long("p", 300) }) }));
+  }
+});
+
+test("a cut falls between entities and says so", () => {
+  const texts = textsOf(messageFor(changed("01-exit-nonzero", { stoppedReason: "&".repeat(5000) }), {}));
+  const reason = texts.find((one) => one.startsWith("*Stopped reason*"));
+  assert.match(reason, /^\*Stopped reason\*\n```(&amp;)+…```$/);
+});
+
+test("backticks of foreign text cannot close a fence or a code span", () => {
+  const payload = messageFor(changed("01-exit-nonzero", { stoppedReason: "a ``` *b*", containers: [{ name: "we`b", exitCode: 1, reason: "c`d" }] }), {});
+  const texts = textsOf(payload);
+  assert.ok(texts.includes("*Stopped reason*\n```a ˋˋˋ *b*```"));
+  assert.ok(texts.includes("▸ `weˋb` · *exit code 1*\n      `cˋd`"), texts.join("\n"));
+});
+
+test("exactly the three characters are escaped, once", () => {
+  const texts = textsOf(messageFor(changed("01-exit-nonzero", { stoppedReason: `a & b < c > d "e" 'f' &amp;` }), {}));
+  assert.ok(texts.some((one) => one.endsWith("```a &amp; b &lt; c &gt; d \"e\" 'f' &amp;amp;```")));
+});
+
+test("a drill is unmistakable in both languages and wakes nobody", () => {
+  const drill = { ...sample("02-oom"), source: "taskbell.drill" };
+  const english = messageFor(drill, { mention: "channel" });
+  assert.match(english.text, /^🧪 \*DRILL, not a real incident\* · /);
+  assert.match(english.attachments[0].blocks[0].text.text, /This is a drill\. No task died/);
+  assert.notEqual(english.attachments[0].color, messageFor(sample("02-oom"), {}).attachments[0].color);
+  assert.match(messageFor(drill, { language: "ja" }).text, /訓練/);
+  assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
+});
+
+test("Japanese leaves no English label behind", () => {
+  const texts = textsOf(messageFor(sample("02-oom"), { language: "ja" })).join("\n");
+  assert.ok(!/Stopped reason|Cluster|Ran for|exit code|Open the|essential|Container `/.test(texts), texts);
+  assert.match(texts, /メモリ不足のため強制終了されました/);
+});
+
+test("every cause has a sentence with all its places filled", () => {
+  const incident = incidentOf(sample("01-exit-nonzero"));
+  for (const [id, { en, ja }] of Object.entries(CAUSES)) {
+    for (const language of ["en", "ja"]) {
+      const text = textsOf(messageOf({ ...incident, cause: { id, words: { en, ja }, values: { container: "web", code: "1", signal: "SIGKILL", name: "X" } } }, { language })).join("\n");
+      assert.ok(!/\{(container|code|signal|name)\}|undefined|null/.test(text), `${id}: ${text}`);
+    }
+  }
+});
+
+test("mentions become Slack's own, and anything else is left out", () => {
+  const start = (mention) => messageFor(sample("02-oom"), { mention }).text.split("🔴")[0];
+  assert.equal(start("here"), "<!here> ");
+  assert.equal(start("@channel"), "<!channel> ");
+  assert.equal(start("U012ABCDEF"), "<@U012ABCDEF> ");
+  assert.equal(start("S012ABCDEF"), "<!subteam^S012ABCDEF> ");
+  assert.equal(start("here, U012ABCDEF"), "<!here> <@U012ABCDEF> ");
+  for (const other of [undefined, "", "bob", "<!channel>", "U1>x"]) assert.equal(start(other), "");
+});
+
+test("username and icon are sent only when given", () => {
+  const plain = messageFor(sample("02-oom"), { username: "", iconEmoji: undefined });
+  assert.deepEqual(Object.keys(plain).sort(), ["attachments", "text"]);
+  const named = messageFor(sample("02-oom"), { username: " ECS ", iconEmoji: "bell" });
+  assert.deepEqual([named.username, named.icon_emoji], ["ECS", ":bell:"]);
+  assert.equal(messageFor(sample("02-oom"), { iconEmoji: ":bell:" }).icon_emoji, ":bell:");
+});
+
+test("a denied look-up is named, and the alert is otherwise whole", () => {
+  const texts = textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action: "ecs:DescribeTaskDefinition", why: "denied" }] }));
+  assert.ok(texts.includes("The notifier's role may not call `ecs:DescribeTaskDefinition`, so log links and essential marks are missing."));
+  assert.ok(texts.some((one) => one.includes("Open the task in ECS")));
+});
+
+test("secrets in overrides never reach the payload", () => {
+  const event = changed("01-exit-nonzero", { overrides: { containerOverrides: [{ name: "web", environment: [{ name: "API_KEY", value: "hunter2" }], command: ["--token=hunter2"] }] } });
+  assert.ok(!/hunter2|API_KEY/.test(JSON.stringify(messageFor(event, {}))));
+});
+
+test("an event of no known shape still makes a message", () => {
+  for (const event of [null, {}, [], { "detail-type": "Something New", detail: { status: "BROKEN" }, resources: ["arn:aws:x:y:1:thing"] }]) {
+    assertSlackTakes(messageFor(event, {}));
+    assertSlackTakes(messageFor(event, null));
+  }
+  assert.match(messageFor({ "detail-type": "Something New" }, {}).text, /Something New/);
+});
+
+test("the pure modules use nothing an embedded engine lacks", async () => {
+  const { readFile } = await import("node:fs/promises");
+  for (const file of ["incident.mjs", "slack-message.mjs"]) {
+    const source = (await readFile(new URL(`../${file}`, import.meta.url), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+    assert.ok(!/^import |import\(|\b(process|Buffer|Intl|TextEncoder|setTimeout|fetch|toLocale\w*)\b|\bnew URL\b|\bconsole\.(log|error)/m.test(source), file);
+  }
+});

@@ -1,0 +1,27 @@
+//! Events of our own on the default bus.
+
+use aws_config::SdkConfig;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use serde_json::Value;
+
+use super::fault::{Fault, fault};
+use crate::error::Result;
+
+/// Puts one event on the bus.
+///
+/// # Errors
+/// Also for an entry that EventBridge refuses within a successful answer.
+pub async fn put(sdk: &SdkConfig, source: &str, detail_type: &str, resources: &[String], detail: &Value) -> Result<()> {
+    let entry = PutEventsRequestEntry::builder()
+        .source(source)
+        .detail_type(detail_type)
+        .set_resources(Some(resources.to_vec()))
+        .detail(detail.to_string())
+        .build();
+    let answer = Client::new(sdk).put_events().entries(entry).send().await.map_err(fault("events:PutEvents"))?;
+    match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
+        Some(entry) => Err(Fault::of_entry("events:PutEvents", entry.error_code(), entry.error_message()).into()),
+        None => Ok(()),
+    }
+}

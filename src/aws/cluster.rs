@@ -1,0 +1,47 @@
+//! ECS clusters: never ours, only looked up.
+
+use aws_config::SdkConfig;
+use aws_sdk_ecs::Client;
+
+use super::fault::fault;
+use crate::config::Cluster;
+use crate::error::{Error, Result};
+
+/// How many clusters one DescribeClusters takes.
+const AT_ONCE: usize = 100;
+
+/// # Errors
+/// If one of the clusters does not exist here: with the nearest names that do.
+pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster]) -> Result<()> {
+    let ecs = Client::new(sdk);
+    for some in clusters.chunks(AT_ONCE) {
+        let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
+        let call = ecs.describe_clusters().set_clusters(Some(names));
+        let answer = call.send().await.map_err(fault("ecs:DescribeClusters"))?;
+        let exists = |name: &str| {
+            let found = answer.clusters().iter().find(|cluster| cluster.cluster_name() == Some(name));
+            found.is_some_and(|cluster| cluster.status() != Some("INACTIVE"))
+        };
+        if let Some(missing) = some.iter().find(|cluster| !exists(cluster.name())) {
+            return Err(unknown(&ecs, missing.name()).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn unknown(ecs: &Client, name: &str) -> Result<Error> {
+    let mut pages = ecs.list_clusters().into_paginator().items().send();
+    let mut others: Vec<String> = Vec::new();
+    while let Some(arn) = pages.next().await {
+        let arn = arn.map_err(fault("ecs:ListClusters"))?;
+        others.push(arn.rsplit('/').next().unwrap_or_default().to_owned());
+    }
+    others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
+    others.truncate(3);
+    let nearest = match others.is_empty() {
+        true => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
+        false => format!("the nearest names are {}", others.join(", ")),
+    };
+    let error = Error::new(format!("there is no ECS cluster {name} here"));
+    Ok(error.hint(format!("{nearest}; --allow-missing-cluster takes it all the same")))
+}

@@ -1,0 +1,474 @@
+//! The notifier Lambda, with what hangs on it: its resource policy and what becomes of failed invocations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_iam::Client as Iam;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    Architecture, DestinationConfig, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, LogFormat,
+    LoggingConfig, OnFailure, Runtime, State, VpcConfig,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fault::{Fault, fault};
+use super::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict};
+use super::{Identity, role};
+use crate::error::{Error, Result};
+use crate::policy::Policy;
+use crate::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Stack};
+
+/// The id of the role whose grants the function holds: a role that was made anew under the old name has another.
+const ROLE_ID_TAG: &str = "taskbell:role-id";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub runtime: String,
+    pub handler: String,
+    pub architecture: String,
+    pub memory_mib: i32,
+    pub timeout_seconds: i32,
+    pub description: String,
+    pub role: String,
+    /// Whether the grants are those of the role that has this name today; none for a role of the user's own.
+    pub bound_to_current_role: Option<bool>,
+    /// Base64 of the SHA-256 of the archive.
+    pub code_sha256: String,
+    pub environment: BTreeMap<String, String>,
+    pub log_format: String,
+    pub log_group: String,
+    pub layers: Vec<String>,
+    pub in_vpc: bool,
+    /// `Some(0)` would switch the notifier off.
+    pub reserved_concurrency: Option<i32>,
+    /// Statements of the resource policy by their ids.
+    pub permissions: BTreeMap<String, Policy>,
+    pub failed_invocations: Option<FailedInvocations>,
+}
+
+/// What becomes of an event whose invocation failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedInvocations {
+    pub max_retry_attempts: Option<i32>,
+    pub max_event_age_seconds: Option<i32>,
+    /// ARN of the queue that takes it in the end.
+    pub destination: Option<String>,
+}
+
+pub struct Function {
+    pub lambda: Client,
+    pub iam: Iam,
+    pub waiter: Waiter,
+    pub identity: Arc<Identity>,
+    /// The zip archive to upload.
+    pub archive: Vec<u8>,
+    /// The name of the stack's own role.
+    pub role_name: String,
+}
+
+#[must_use]
+pub fn address(stack: &Stack) -> Address {
+    Address { id: Id::new(Function::NAME, "notifier"), name: stack.function_name(), stack: stack.name.clone() }
+}
+
+impl Kind for Function {
+    type Spec = Spec;
+    const NAME: &'static str = "function";
+    const STAGE: Stage = Stage::Notifier;
+
+    async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
+        let (function, permissions, failed_invocations, role_id) = tokio::join!(
+            self.get(&at.name),
+            self.permissions(&at.name),
+            self.failed_invocations(&at.name),
+            self.role_id(),
+        );
+        let Some(function) = function? else {
+            return Ok(None);
+        };
+        let tags: Tags = function.tags.clone().unwrap_or_default().into_iter().collect();
+        let mut spec = normal(function);
+        spec.permissions = permissions?;
+        spec.failed_invocations = failed_invocations?;
+        if spec.role.rsplit('/').next() == Some(&self.role_name) {
+            let role_id = role_id?;
+            spec.bound_to_current_role = Some(role_id.is_some() && tags.get(ROLE_ID_TAG) == role_id.as_ref());
+        }
+        Ok(Some(Found { spec, tags }))
+    }
+
+    async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        match have {
+            None => self.create(at, want, &tags.all).await?,
+            Some(have) => {
+                self.update_code(at, have, want).await?;
+                let bound = self.update_configuration(at, have, want).await?;
+                self.update_concurrency(at, have, want).await?;
+                self.tag(at, tags, bound).await?;
+            }
+        }
+        let none = BTreeMap::new();
+        let permissions = have.map_or(&none, |have| &have.permissions);
+        let failed = have.and_then(|have| have.failed_invocations.as_ref());
+        let (permissions, failed) = tokio::join!(
+            self.update_permissions(at, permissions, &want.permissions),
+            self.update_failed_invocations(at, failed, want.failed_invocations.as_ref()),
+        );
+        permissions.and(failed)
+    }
+
+    /// Its resource policy goes with it.
+    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
+        let call = || {
+            let call = self.lambda.delete_function().function_name(&at.name);
+            async {
+                match call.send().await.map_err(fault("lambda:DeleteFunction")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
+        Ok(vec![address(stack)])
+    }
+}
+
+/// Reading.
+impl Function {
+    async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, Fault> {
+        match self.lambda.get_function().function_name(name).send().await.map_err(fault("lambda:GetFunction")) {
+            Err(fault) if is_absent(&fault) => Ok(None),
+            answer => Ok(Some(answer?)),
+        }
+    }
+
+    async fn permissions(&self, name: &str) -> Result<BTreeMap<String, Policy>> {
+        let answer = self.lambda.get_policy().function_name(name).send().await;
+        let policy = match answer.map_err(fault("lambda:GetPolicy")) {
+            Err(fault) if is_absent(&fault) => return Ok(BTreeMap::new()),
+            answer => answer?.policy.unwrap_or_default(),
+        };
+        let document: Value = serde_json::from_str(&policy)
+            .map_err(|error| Error::new(format!("the resource policy of {name} is not JSON")).because(error))?;
+        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+        let id = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
+        Ok(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect())
+    }
+
+    async fn failed_invocations(&self, name: &str) -> Result<Option<FailedInvocations>, Fault> {
+        let answer = self.lambda.get_function_event_invoke_config().function_name(name).send().await;
+        let config = match answer.map_err(fault("lambda:GetFunctionEventInvokeConfig")) {
+            Err(fault) if is_absent(&fault) => return Ok(None),
+            answer => answer?,
+        };
+        let destination = config.destination_config.and_then(|config| config.on_failure);
+        Ok(Some(FailedInvocations {
+            max_retry_attempts: config.maximum_retry_attempts,
+            max_event_age_seconds: config.maximum_event_age_in_seconds,
+            destination: destination.and_then(|on_failure| on_failure.destination),
+        }))
+    }
+
+    async fn role_id(&self) -> Result<Option<String>> {
+        Ok(role::get(&self.iam, &self.role_name).await?.map(|role| role.role_id))
+    }
+}
+
+/// Making it so.
+impl Function {
+    async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
+        let mut tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
+        if want.bound_to_current_role.is_some() {
+            tags.extend(self.role_id().await?.map(|id| (ROLE_ID_TAG.to_owned(), id)));
+        }
+        let call = || {
+            let call = self
+                .lambda
+                .create_function()
+                .function_name(&at.name)
+                .runtime(Runtime::from(want.runtime.as_str()))
+                .handler(&want.handler)
+                .architectures(Architecture::from(want.architecture.as_str()))
+                .memory_size(want.memory_mib)
+                .timeout(want.timeout_seconds)
+                .description(&want.description)
+                .role(&want.role)
+                .environment(environment(want))
+                .logging_config(logging(want))
+                .code(FunctionCode::builder().zip_file(Blob::new(self.archive.clone())).build())
+                .set_tags(Some(tags.clone()));
+            async {
+                match call.send().await.map_err(fault("lambda:CreateFunction")) {
+                    Err(fault) if fault.is(&["ResourceConflictException"]) && fault.says("already exist") => {
+                        Ok(Err(fault))
+                    }
+                    Err(fault) => Err(fault),
+                    Ok(answer) => Ok(Ok(answer.state)),
+                }
+            }
+        };
+        match self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await? {
+            Err(fault) => Err(AlreadyExists(fault.to_string()).into()),
+            Ok(Some(State::Active)) => Ok(()),
+            Ok(_) => self.wait_until_settled(at).await,
+        }
+    }
+
+    async fn update_code(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
+        if have.code_sha256 == want.code_sha256 && have.architecture == want.architecture {
+            return Ok(());
+        }
+        let call = || {
+            let call = self
+                .lambda
+                .update_function_code()
+                .function_name(&at.name)
+                .architectures(Architecture::from(want.architecture.as_str()))
+                .zip_file(Blob::new(self.archive.clone()));
+            async { call.send().await.map_err(fault("lambda:UpdateFunctionCode")) }
+        };
+        self.waiter.retry(&at.id, FUNCTION_UPDATE, conflict, call).await?;
+        self.wait_until_settled(at).await
+    }
+
+    /// Returns the id of the role the function has been bound to, if it was bound anew.
+    async fn update_configuration(&self, at: &Address, have: &Spec, want: &Spec) -> Result<Option<String>> {
+        let configuration = |spec: &Spec| Spec {
+            code_sha256: String::new(),
+            architecture: String::new(),
+            reserved_concurrency: None,
+            permissions: BTreeMap::new(),
+            failed_invocations: None,
+            ..spec.clone()
+        };
+        if configuration(have) == configuration(want) {
+            return Ok(None);
+        }
+        let role_id = match want.bound_to_current_role {
+            Some(_) => self.role_id().await?,
+            None => None,
+        };
+        let call = || {
+            let call = self
+                .lambda
+                .update_function_configuration()
+                .function_name(&at.name)
+                .runtime(Runtime::from(want.runtime.as_str()))
+                .handler(&want.handler)
+                .memory_size(want.memory_mib)
+                .timeout(want.timeout_seconds)
+                .description(&want.description)
+                .role(&want.role)
+                .environment(environment(want))
+                .logging_config(logging(want))
+                .set_layers(Some(want.layers.clone()))
+                .set_vpc_config(have.in_vpc.then(no_vpc));
+            async { call.send().await.map_err(fault("lambda:UpdateFunctionConfiguration")) }
+        };
+        self.waiter.retry(&at.id, FUNCTION_UPDATE, not_ready, call).await?;
+        self.wait_until_settled(at).await?;
+        Ok(role_id)
+    }
+
+    async fn update_concurrency(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
+        match want.reserved_concurrency {
+            same if same == have.reserved_concurrency => {}
+            Some(executions) => {
+                let call = self.lambda.put_function_concurrency().function_name(&at.name);
+                let call = call.reserved_concurrent_executions(executions);
+                call.send().await.map_err(fault("lambda:PutFunctionConcurrency"))?;
+            }
+            None => {
+                let call = self.lambda.delete_function_concurrency().function_name(&at.name);
+                call.send().await.map_err(fault("lambda:DeleteFunctionConcurrency"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A statement's id is the name of the rule it lets in. New ones come before old ones go, so that no event meets
+    /// a closed door; a statement that was changed has to go first.
+    async fn update_permissions(
+        &self,
+        at: &Address,
+        have: &BTreeMap<String, Policy>,
+        want: &BTreeMap<String, Policy>,
+    ) -> Result<()> {
+        for (rule, policy) in want {
+            match have.get(rule) {
+                Some(same) if same == policy => continue,
+                Some(_) => self.remove_permission(at, rule).await?,
+                None => {}
+            }
+            self.add_permission(at, rule).await?;
+        }
+        for rule in have.keys().filter(|rule| !want.contains_key(*rule)) {
+            self.remove_permission(at, rule).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_permission(&self, at: &Address, rule: &str) -> Result<()> {
+        let rule_arn = self.identity.place().await?.rule_arn(rule);
+        let call = || {
+            let call = self
+                .lambda
+                .add_permission()
+                .function_name(&at.name)
+                .statement_id(rule)
+                .action("lambda:InvokeFunction")
+                .principal("events.amazonaws.com")
+                .source_arn(&rule_arn);
+            async {
+                match call.send().await.map_err(fault("lambda:AddPermission")) {
+                    // Our own call arrived and its answer was lost: the id is ours, and its content follows from it.
+                    Err(fault) if fault.is(&["ResourceConflictException"]) && fault.says("already exists") => Ok(()),
+                    outcome => outcome.map(drop),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn remove_permission(&self, at: &Address, statement: &str) -> Result<()> {
+        let call = || {
+            let call = self.lambda.remove_permission().function_name(&at.name).statement_id(statement);
+            async {
+                match call.send().await.map_err(fault("lambda:RemovePermission")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn update_failed_invocations(
+        &self,
+        at: &Address,
+        have: Option<&FailedInvocations>,
+        want: Option<&FailedInvocations>,
+    ) -> Result<()> {
+        let Some(want) = want.filter(|want| have != Some(*want)) else {
+            return Ok(());
+        };
+        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = want;
+        let on_failure = OnFailure::builder().set_destination(destination.clone()).build();
+        let call = || {
+            let call = self
+                .lambda
+                .put_function_event_invoke_config()
+                .function_name(&at.name)
+                .set_maximum_retry_attempts(*max_retry_attempts)
+                .set_maximum_event_age_in_seconds(*max_event_age_seconds)
+                .destination_config(DestinationConfig::builder().on_failure(on_failure.clone()).build());
+            async { call.send().await.map_err(fault("lambda:PutFunctionEventInvokeConfig")) }
+        };
+        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await.map(drop)
+    }
+
+    async fn tag(&self, at: &Address, tags: &TagChange, bound: Option<String>) -> Result<()> {
+        let mut set = tags.set.clone();
+        set.extend(bound.map(|id| (ROLE_ID_TAG.to_owned(), id)));
+        if set.is_empty() && tags.remove.is_empty() {
+            return Ok(());
+        }
+        let arn = self.identity.place().await?.function_arn(&at.name);
+        if !set.is_empty() {
+            let call = self.lambda.tag_resource().resource(&arn).set_tags(Some(set.into_iter().collect()));
+            call.send().await.map_err(fault("lambda:TagResource"))?;
+        }
+        if !tags.remove.is_empty() {
+            let call = self.lambda.untag_resource().resource(&arn).set_tag_keys(Some(tags.remove.clone()));
+            call.send().await.map_err(fault("lambda:UntagResource"))?;
+        }
+        Ok(())
+    }
+
+    async fn wait_until_settled(&self, at: &Address) -> Result<()> {
+        let probe = || async {
+            let call = self.lambda.get_function_configuration().function_name(&at.name);
+            let now = call.send().await.map_err(fault("lambda:GetFunctionConfiguration"))?;
+            let reason = now.state_reason().or(now.last_update_status_reason()).unwrap_or("no reason given");
+            match (now.state(), now.last_update_status()) {
+                (Some(State::Failed), _) | (_, Some(LastUpdateStatus::Failed)) => {
+                    Err(Error::new(format!("Lambda could not make {} ready: {reason}", at.name)))
+                }
+                (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => {
+                    let what = "Lambda to make the function ready".to_owned();
+                    Ok(Attempt::NotYet { what, fault: None })
+                }
+                _ => Ok(Attempt::Ready(())),
+            }
+        };
+        self.waiter.until(&at.id, FUNCTION_UPDATE, probe).await
+    }
+}
+
+fn normal(function: GetFunctionOutput) -> Spec {
+    let reserved_concurrency = function.concurrency.and_then(|concurrency| concurrency.reserved_concurrent_executions);
+    let now = function.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let environment = now.environment.and_then(|environment| environment.variables).unwrap_or_default();
+    let logging = now.logging_config;
+    let format = logging.as_ref().and_then(|logging| logging.log_format.as_ref());
+    Spec {
+        runtime: now.runtime.map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+        handler: text(&now.handler),
+        architecture: now
+            .architectures
+            .and_then(|list| list.first().map(|one| one.as_str().to_owned()))
+            .unwrap_or_else(|| "x86_64".to_owned()),
+        memory_mib: now.memory_size.unwrap_or(128),
+        timeout_seconds: now.timeout.unwrap_or(3),
+        description: text(&now.description),
+        role: text(&now.role),
+        bound_to_current_role: None,
+        code_sha256: text(&now.code_sha256),
+        environment: environment.into_iter().collect(),
+        log_format: format.map_or("Text", LogFormat::as_str).to_owned(),
+        log_group: logging
+            .and_then(|logging| logging.log_group)
+            .unwrap_or_else(|| format!("/aws/lambda/{}", text(&now.function_name))),
+        layers: now.layers.unwrap_or_default().into_iter().filter_map(|layer| layer.arn).collect(),
+        in_vpc: now.vpc_config.is_some_and(|vpc| !vpc.subnet_ids().is_empty()),
+        reserved_concurrency,
+        permissions: BTreeMap::new(),
+        failed_invocations: None,
+    }
+}
+
+fn environment(spec: &Spec) -> Environment {
+    Environment::builder().set_variables(Some(spec.environment.clone().into_iter().collect())).build()
+}
+
+fn logging(spec: &Spec) -> LoggingConfig {
+    let format = LogFormat::from(spec.log_format.as_str());
+    LoggingConfig::builder().log_format(format).log_group(&spec.log_group).build()
+}
+
+fn no_vpc() -> VpcConfig {
+    VpcConfig::builder().set_subnet_ids(Some(Vec::new())).set_security_group_ids(Some(Vec::new())).build()
+}
+
+fn is_absent(fault: &Fault) -> bool {
+    fault.is(&["ResourceNotFoundException"])
+}
+
+/// A fresh role is not usable at once; Lambda says so in several ways, all under one general code.
+fn not_ready(fault: &Fault) -> Option<&'static str> {
+    let messages = [
+        "cannot be assumed by Lambda",
+        "does not have permissions to call SendMessage",
+        "KMS key is invalid for CreateGrant",
+    ];
+    let propagating = fault.is(&["InvalidParameterValueException"]) && messages.iter().any(|text| fault.says(text));
+    propagating.then_some("IAM to spread the new role").or_else(|| conflict(fault))
+}

@@ -1,0 +1,108 @@
+//! AWS: who is calling, the clients, and THE LIST of kinds. Each kind is a file of its own and knows no other kind.
+
+pub mod bus;
+pub mod cluster;
+pub mod fault;
+pub mod function;
+pub mod log_group;
+pub mod parameter;
+pub mod queue;
+pub mod role;
+pub mod rule;
+pub mod wait;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::error::{Error, Result};
+use crate::resource::AnyKind;
+use crate::stack::{Place, Stack};
+use fault::fault;
+use function::Function;
+use log_group::LogGroup;
+use parameter::{Parameter, Webhook};
+use queue::Queue;
+use role::Role;
+use rule::Rule;
+use wait::Waiter;
+
+/// Account, partition and region of the caller. Asked for once; whoever needs it meanwhile waits for that one answer.
+pub struct Identity {
+    sts: aws_sdk_sts::Client,
+    region: String,
+    place: OnceCell<Place>,
+}
+
+impl Identity {
+    #[must_use]
+    pub fn new(config: &SdkConfig, region: &str) -> Self {
+        Self { sts: aws_sdk_sts::Client::new(config), region: region.to_owned(), place: OnceCell::new() }
+    }
+
+    /// # Errors
+    /// If AWS does not know the caller, or cannot be reached.
+    pub async fn place(&self) -> Result<&Place> {
+        let ask = || async {
+            let caller = self.sts.get_caller_identity().send().await.map_err(fault("sts:GetCallerIdentity"))?;
+            match (caller.arn(), caller.account()) {
+                (Some(arn), Some(account)) => Ok(Place::of_caller(arn, account, &self.region)),
+                _ => Err(Error::new("AWS did not say which account the credentials belong to")),
+            }
+        };
+        self.place.get_or_try_init(ask).await
+    }
+}
+
+/// What the kinds need to know of this run.
+pub struct Given {
+    /// The webhook, if this run was given one.
+    pub webhook: Option<Webhook>,
+    /// Whether a webhook that somebody else stored is taken as it is.
+    pub accept_stored_webhook: bool,
+    /// The notifier's zip archive.
+    pub archive: Vec<u8>,
+}
+
+/// THE LIST of kinds.
+#[must_use]
+pub fn kinds(
+    config: &SdkConfig,
+    stack: &Stack,
+    identity: &Arc<Identity>,
+    waiter: &Waiter,
+    given: Given,
+) -> Vec<Arc<dyn AnyKind>> {
+    let Given { webhook, accept_stored_webhook, archive } = given;
+    let iam = aws_sdk_iam::Client::new(config);
+    vec![
+        Arc::new(Parameter {
+            ssm: aws_sdk_ssm::Client::new(config),
+            waiter: waiter.clone(),
+            webhook,
+            accept_stored: accept_stored_webhook,
+        }),
+        Arc::new(LogGroup { logs: aws_sdk_cloudwatchlogs::Client::new(config), waiter: waiter.clone() }),
+        Arc::new(queue_of(config, waiter)),
+        Arc::new(Role { iam: iam.clone(), waiter: waiter.clone() }),
+        Arc::new(Function {
+            lambda: aws_sdk_lambda::Client::new(config),
+            iam,
+            waiter: waiter.clone(),
+            identity: Arc::clone(identity),
+            archive,
+            role_name: stack.role_name(),
+        }),
+        Arc::new(Rule {
+            events: aws_sdk_eventbridge::Client::new(config),
+            waiter: waiter.clone(),
+            identity: Arc::clone(identity),
+        }),
+    ]
+}
+
+#[must_use]
+pub fn queue_of(config: &SdkConfig, waiter: &Waiter) -> Queue {
+    Queue { sqs: aws_sdk_sqs::Client::new(config), waiter: waiter.clone(), url: Mutex::new(None) }
+}

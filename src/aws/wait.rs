@@ -1,0 +1,133 @@
+//! Waiting for AWS: the only place that sleeps or retries beyond the SDK's own retries.
+//! Every wait is bounded, says what it waits for, starts short, backs off with jitter, and ends at once on Ctrl-C.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::fault::Fault;
+use crate::error::{Error, Result};
+use crate::resource::{Event, Listener};
+use crate::stack::Id;
+
+/// A role is usable by other services some seconds after it was made; up to a minute has been seen.
+pub const ROLE_PROPAGATION: Duration = Duration::from_mins(2);
+/// A queue's name is held back for 60 seconds after its deletion.
+pub const DELETED_QUEUE: Duration = Duration::from_secs(75);
+/// A function's code or configuration is being taken over.
+pub const FUNCTION_UPDATE: Duration = Duration::from_mins(5);
+/// Somebody else is changing the same resource.
+pub const CONFLICT: Duration = Duration::from_mins(1);
+
+/// What was just written may be read as it was before.
+pub const SETTLING: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How one attempt went.
+pub enum Attempt<T> {
+    Ready(T),
+    /// What AWS still needs, and the call that told so.
+    NotYet {
+        what: String,
+        fault: Option<Fault>,
+    },
+}
+
+/// Waits, telling `listener` and heeding `cancel`.
+#[derive(Clone)]
+pub struct Waiter {
+    pub listener: Listener,
+    pub cancel: CancellationToken,
+}
+
+impl Waiter {
+    /// Attempts until ready.
+    ///
+    /// # Errors
+    /// What an attempt fails with; the last fault once `budget` is spent; interruption.
+    pub async fn until<T, F>(&self, id: &Id, budget: Duration, mut attempt: impl FnMut() -> F + Send) -> Result<T>
+    where
+        F: Future<Output = Result<Attempt<T>>> + Send,
+    {
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut told = String::new();
+        loop {
+            let (what, fault) = match attempt().await? {
+                Attempt::Ready(value) => return Ok(value),
+                Attempt::NotYet { what, fault } => (what, fault),
+            };
+            if start.elapsed() + pause > budget {
+                let error = Error::new(format!("waited {} s for {what}", start.elapsed().as_secs()))
+                    .hint("the same command may be run again and goes on from here");
+                return Err(match fault {
+                    Some(fault) => error.because(fault),
+                    None => error,
+                });
+            }
+            if told != what {
+                (self.listener)(Event::Waiting { id: id.clone(), what: what.clone() });
+                told = what;
+            }
+            self.pause(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Makes the call again for as long as `reason` can say what AWS still needs.
+    ///
+    /// # Errors
+    /// As [`Waiter::until`].
+    pub async fn retry<T, F>(
+        &self,
+        id: &Id,
+        budget: Duration,
+        reason: impl Fn(&Fault) -> Option<&'static str> + Send + Sync,
+        mut call: impl FnMut() -> F + Send,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
+        let reason = &reason;
+        self.until(id, budget, || {
+            let answer = call();
+            async move {
+                match answer.await {
+                    Ok(value) => Ok(Attempt::Ready(value)),
+                    Err(fault) => match reason(&fault) {
+                        Some(what) => Ok(Attempt::NotYet { what: what.to_owned(), fault: Some(fault) }),
+                        None => Err(fault.into()),
+                    },
+                }
+            }
+        })
+        .await
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    async fn pause(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.cancel.cancelled() => Err(Error::interrupted("interrupted while waiting for AWS")),
+        }
+    }
+}
+
+/// Somebody (or our own last call) is still changing the same resource.
+#[must_use]
+pub fn conflict(fault: &Fault) -> Option<&'static str> {
+    let codes = [
+        "ConcurrentModificationException",
+        "ConcurrentModification",
+        "OperationAbortedException",
+        "TooManyUpdates",
+        "PreconditionFailedException",
+    ];
+    let in_progress = fault.is(&["ResourceConflictException"])
+        && ["in progress", "concurrent update", "following state", "being deleted"].iter().any(|text| fault.says(text));
+    (fault.is(&codes) || in_progress).then_some("another change of the same resource to finish")
+}

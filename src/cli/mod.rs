@@ -1,0 +1,122 @@
+//! The command line: what can be typed, who carries it out, and with which code it ends.
+//! Only this room prints.
+
+mod drift;
+mod drill;
+mod options;
+mod pattern;
+mod progress;
+mod render;
+mod session;
+mod setup;
+mod teardown;
+pub mod world;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use options::Common;
+use world::World;
+
+/// Differences were found (`drift`, `setup --dry-run`).
+const DIFFERENCES: u8 = 2;
+/// Something could not be read, so there is no verdict.
+const UNREADABLE: u8 = 3;
+const WRONG_USAGE: u8 = 64;
+
+/// Rings Slack when an Amazon ECS task dies.
+///
+/// One binary sets the alert up in your AWS account, checks it, and removes it: an EventBridge rule, a Lambda
+/// function, its role, a queue for what could not be delivered. Nothing else is needed, and nothing is kept on disk.
+#[derive(Debug, Parser)]
+#[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  taskbell setup --cluster batch       ring Slack when a task of the cluster dies
+  taskbell drill --cluster batch       send a labelled test failure through it
+  taskbell drift --cluster batch       is AWS still what was asked for?
+  taskbell teardown --cluster batch    remove it
+
+Exit codes: 0 done, in sync · 1 error · 2 there are differences · 3 something could not be read ·
+64 wrong usage · 130 interrupted")]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Setup(setup::Args),
+    Drift(drift::Args),
+    Teardown(teardown::Args),
+    Drill(drill::Args),
+    #[command(subcommand)]
+    Pattern(pattern::Command),
+}
+
+/// The process: its arguments, its world, its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let parsed = Cli::try_parse();
+    let color = parsed.as_ref().map_or(ColorChoice::Auto, |cli| cli.common.color.choice());
+    let world = World::real(color);
+    let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(carry_out(parsed, &world)),
+        Err(error) => fail(&Error::new("could not start").because(error), &world),
+    };
+    ExitCode::from(code)
+}
+
+/// Parses the arguments and carries them out in a given world; the exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> u8 {
+    carry_out(Cli::try_parse_from(arguments), world).await
+}
+
+async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return answer_without_running(&error, world),
+    };
+    cli.dispatch(world).await.unwrap_or_else(|error| fail(&error, world))
+}
+
+fn fail(error: &Error, world: &World) -> u8 {
+    world.err.print(&render::error(error));
+    error.exit_code()
+}
+
+/// `--help` and `--version` are data; a mistake is a message.
+fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
+    let text = error.render().ansi().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            world.out.print(&text);
+            0
+        }
+        _ => {
+            world.err.print(&text);
+            WRONG_USAGE
+        }
+    }
+}
+
+impl Cli {
+    async fn dispatch(self, world: &World) -> Result<u8> {
+        let Self { common, command } = self;
+        world.heed_signals();
+        match command {
+            Command::Setup(args) => setup::run(args, &common, world).await,
+            Command::Drift(args) => drift::run(args, &common, world).await,
+            Command::Teardown(args) => teardown::run(args, &common, world).await,
+            Command::Drill(args) => drill::run(args, &common, world).await,
+            Command::Pattern(command) => pattern::run(command, &common, world),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Plans, reports and errors as text and as JSON.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::engine::Report;
+use crate::error::Error;
+use crate::plan::{Action, Plan, PropertyChange, Step};
+use crate::resource::APPLIED_TAG;
+use crate::stack::{Address, Place, Stack};
+
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// The longest value shown in a line of a plan; JSON has it whole.
+const LONGEST_VALUE: usize = 72;
+
+/// The plan as people read it. With `verbose`, what is unchanged, too.
+pub fn plan(plan: &Plan, verbose: bool) -> String {
+    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let mut lines: Vec<[String; 4]> = Vec::new();
+    for step in steps {
+        lines.extend(step_lines(step));
+    }
+    for conflict in conflicts {
+        let id = conflict.address.id.to_string();
+        let adopt = format!("(--adopt {id})");
+        lines.push([mark("!", RED), id, format!("exists, is not ours: {}", conflict.evidence), adopt]);
+    }
+    for unknown in unknown {
+        let error = format!("could not be read: {}", one_line(&unknown.error));
+        lines.push([mark("?", YELLOW), unknown.address.id.to_string(), error, String::new()]);
+    }
+    if verbose {
+        let same = |address: &Address| [mark("=", DIM), address.id.to_string(), String::new(), String::new()];
+        lines.extend(unchanged.iter().map(same));
+    }
+    let width = lines.iter().map(|line| line[1].len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for [mark, id, what, note] in lines {
+        let line = format!("{mark} {id:width$}  {what}  {DIM}{note}{DIM:#}");
+        let line = if note.is_empty() { format!("{mark} {id:width$}  {what}") } else { line };
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text + &summary(plan) + "\n"
+}
+
+fn mark(mark: &str, style: Style) -> String {
+    format!("{style}{mark}{style:#}")
+}
+
+fn step_lines(step: &Step) -> Vec<[String; 4]> {
+    let id = step.address.id.to_string();
+    match step.action {
+        Action::Add => vec![[mark("+", GREEN), id, step.address.name.clone(), String::new()]],
+        Action::Remove => vec![[mark("-", RED), id, step.address.name.clone(), String::new()]],
+        Action::Change if step.changes.is_empty() => vec![[mark("~", YELLOW), id, String::new(), "adopted".to_owned()]],
+        Action::Change => {
+            let line = |change: &PropertyChange| {
+                [mark("~", YELLOW), id.clone(), change_text(change), change.cause.text().to_owned()]
+            };
+            step.changes.iter().map(line).collect()
+        }
+    }
+}
+
+fn change_text(PropertyChange { change, cause: _ }: &PropertyChange) -> String {
+    if change.path.ends_with(APPLIED_TAG) {
+        return "the record of what was last applied is missing or out of date".to_owned();
+    }
+    let (have, want) = (value(change.have.as_ref()), value(change.want.as_ref()));
+    format!("{}   {have} -> {want}", change.path)
+}
+
+fn value(value: Option<&Value>) -> String {
+    let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    match text.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 unknown`
+fn summary(plan: &Plan) -> String {
+    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    if plan.is_in_sync() {
+        return match unchanged.len() {
+            0 => "nothing is there, and nothing should be".to_owned(),
+            count => format!("in sync: {count} resources are as asked for"),
+        };
+    }
+    let count = |action| steps.iter().filter(|step| step.action == action).count();
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let parts = [
+        (count(Action::Add), format!("{} to add", count(Action::Add))),
+        (count(Action::Change), format!("{} to change", count(Action::Change))),
+        (count(Action::Remove), format!("{} to remove", count(Action::Remove))),
+        (conflicts.len(), plural(conflicts.len(), "conflict")),
+        (unknown.len(), format!("{} unknown", unknown.len())),
+    ];
+    let shown: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    shown.join(", ")
+}
+
+/// The plan as one object. `result` is there once the plan was carried out.
+pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) -> Value {
+    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let step = |step: &Step| {
+        json!({
+            "action": step.action,
+            "id": step.address.id,
+            "name": step.address.name,
+            "arn": place.arn_of(&step.address),
+            "changes": step.changes,
+        })
+    };
+    let mut object = json!({
+        "stack": stack.name,
+        "region": stack.region,
+        "account": place.account,
+        "in_sync": result.map_or(plan.is_in_sync(), |(_, in_sync)| in_sync),
+        "steps": steps.iter().map(step).collect::<Vec<_>>(),
+        "unchanged": unchanged.iter().map(|address| &address.id).collect::<Vec<_>>(),
+        "conflicts": conflicts.iter().map(|conflict| json!({
+            "id": conflict.address.id, "name": conflict.address.name, "evidence": conflict.evidence,
+        })).collect::<Vec<_>>(),
+        "unknown": unknown.iter().map(|unknown| json!({
+            "id": unknown.address.id, "name": unknown.address.name, "error": one_line(&unknown.error),
+        })).collect::<Vec<_>>(),
+    });
+    if let Some((Report { done, failed, not_started }, _)) = result {
+        object["result"] = json!({
+            "done": done,
+            "failed": failed.iter().map(|(id, error)| json!({ "id": id, "error": one_line(error) })).collect::<Vec<_>>(),
+            "not_started": not_started,
+        });
+    }
+    object
+}
+
+pub fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// What was done, what failed, what was not started: for stderr, when not all was done.
+pub fn report(report: &Report) -> String {
+    let Report { done, failed, not_started } = report;
+    let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
+    let mut text = String::new();
+    for (_, failure) in failed {
+        text += &error(failure);
+    }
+    let _ = writeln!(text, "done: {}", list(done.iter().map(ToString::to_string).collect()));
+    let _ = writeln!(text, "failed: {}", list(failed.iter().map(|(id, _)| id.to_string()).collect()));
+    let _ = writeln!(text, "not started: {}", list(not_started.iter().map(ToString::to_string).collect()));
+    text + "The same command is safe to run again; it goes on from here.\n"
+}
+
+/// An error with its causes and the nearest hint.
+pub fn error(error: &Error) -> String {
+    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {error}\n");
+    for cause in causes(error) {
+        let _ = writeln!(text, "  caused by: {cause}");
+    }
+    if let Some(hint) = error.hint_text() {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    text
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes
+}
+
+fn one_line(error: &Error) -> String {
+    let mut messages = vec![error.to_string()];
+    messages.extend(causes(error));
+    messages.join(": ")
+}

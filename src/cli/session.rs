@@ -1,0 +1,97 @@
+//! One run against AWS: who we are there, what is there, and carrying out a plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use super::options::Common;
+use super::progress::Progress;
+use super::world::World;
+use crate::aws::wait::Waiter;
+use crate::aws::{self, Given, Identity};
+use crate::engine::{Engine, Report};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::resource::Inventory;
+use crate::stack::{Address, Place, Stack, StackName};
+
+pub struct Session {
+    pub sdk: SdkConfig,
+    pub stack: Stack,
+    pub identity: Arc<Identity>,
+    pub waiter: Waiter,
+    engine: Engine,
+    progress: Progress,
+}
+
+impl Session {
+    /// # Errors
+    /// If no region is known.
+    pub async fn open(name: StackName, given: Given, common: &Common, world: &World) -> Result<Self> {
+        let sdk = match &world.aws {
+            Some(sdk) => sdk.clone(),
+            None => load(common).await,
+        };
+        let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
+            Error::usage("no AWS region is configured")
+                .hint("give --region, or set AWS_REGION, or a region in the profile")
+        })?;
+        let stack = Stack { name, region };
+        let progress = Progress::new(common, world);
+        let waiter = Waiter { listener: progress.listener(), cancel: world.cancel.clone() };
+        let identity = Arc::new(Identity::new(&sdk, &stack.region));
+        let kinds = aws::kinds(&sdk, &stack, &identity, &waiter, given);
+        let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone() };
+        Ok(Self { sdk, stack, identity, waiter, engine, progress })
+    }
+
+    /// What is there, and where "there" is.
+    ///
+    /// # Errors
+    /// If the caller is unknown to AWS, or on interruption: nothing was changed.
+    pub async fn observe(&self, wanted: &[Address]) -> Result<(Inventory, Place)> {
+        let reads = async { tokio::join!(self.engine.observe(&self.stack, wanted), self.identity.place()) };
+        tokio::select! {
+            (inventory, place) = reads => Ok((inventory, place.cloned().map_err(no_account)?)),
+            () = self.waiter.cancel.cancelled() => Err(Error::interrupted("interrupted; nothing was changed")),
+        }
+    }
+
+    pub async fn apply(&self, plan: &Plan) -> Report {
+        let report = self.engine.apply(plan).await;
+        self.progress.finish();
+        report
+    }
+}
+
+fn no_account(error: Error) -> Error {
+    Error::new("could not find out which AWS account this is").because(error)
+}
+
+/// The ordinary configuration of every AWS tool: environment, files, SSO, containers, instance roles.
+async fn load(common: &Common) -> SdkConfig {
+    let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_mins(1))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts);
+    if let Ok(name) = AppName::new("taskbell") {
+        loader = loader.app_name(name);
+    }
+    if let Some(region) = &common.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &common.profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
+}

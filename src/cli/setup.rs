@@ -1,0 +1,248 @@
+//! `setup`: plan, show, confirm, apply, observe again.
+
+use clap::Args as ClapArgs;
+use tokio::sync::Mutex;
+
+use super::drift::verdict;
+use super::options::{Common, Format, StackArgs};
+use super::session::Session;
+use super::world::World;
+use super::{UNREADABLE, render};
+use crate::aws::parameter::{self, Webhook};
+use crate::aws::wait::{Attempt, SETTLING};
+use crate::aws::{Given, cluster};
+use crate::config::{self, Config};
+use crate::desired::{Ground, addresses, desired};
+use crate::engine::Report;
+use crate::error::{Error, Result};
+use crate::notifier::{Archive, archive};
+use crate::plan::{Action, Exceptions, Plan, plan};
+use crate::resource::Stage;
+use crate::stack::{Id, Place};
+
+/// Set the alert up, or bring it back to what is asked for.
+///
+/// Shows what it would do and asks. Safe to run again at any time: it changes only what differs.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell setup --cluster batch
+  taskbell setup --cluster batch --pattern nonzero-exit --language ja --mention here
+  taskbell setup --cluster batch --dry-run")]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Take a cluster that does not exist (yet)
+    #[arg(long)]
+    allow_missing_cluster: bool,
+    /// Take over a resource that has one of our names but is not ours, as in `log_group/notifier`; may be repeated
+    #[arg(long = "adopt", value_name = "ID")]
+    adopt: Vec<String>,
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Everything that does not depend on what is there.
+struct Request<'a> {
+    args: &'a Args,
+    config: Config,
+    exceptions: Exceptions,
+    archive: Archive,
+    common: &'a Common,
+    world: &'a World,
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let config = args.stack.config(common)?;
+    let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.ignore)? };
+    let mut webhook = args.stack.webhook(world)?;
+    let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
+    let mut session = request.open(webhook.clone()).await?;
+    let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
+    if webhook.is_none() && needs_webhook(&planned, &request) && planned.conflicts.is_empty() {
+        webhook = Some(request.ask_webhook()?);
+        session = request.open(webhook.clone()).await?;
+        planned = request.plan(&session, webhook.as_ref()).await?.0;
+    }
+    let nothing_to_apply = planned.is_in_sync() || args.dry_run;
+    let refused = !planned.conflicts.is_empty() || !planned.unknown.is_empty();
+    if common.output == Format::Text || refused {
+        request.show(&session, &place, &planned, None);
+    }
+    if !planned.unknown.is_empty() {
+        world.err.print("Something could not be read, so nothing was changed.\n");
+        return Ok(UNREADABLE);
+    }
+    if nothing_to_apply {
+        if common.output == Format::Json && !refused {
+            request.show(&session, &place, &planned, None);
+        }
+        return Ok(verdict(&planned));
+    }
+    if !planned.conflicts.is_empty() {
+        return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
+            .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
+    }
+    request.confirm(&planned)?;
+    let report = request.apply(&session, &planned, webhook.as_ref()).await?;
+    request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
+}
+
+impl Request<'_> {
+    async fn open(&self, webhook: Option<Webhook>) -> Result<Session> {
+        let own_webhook = parameter::ADOPTABLE;
+        let accept = self.exceptions.adopt.iter().any(|id| id.to_string() == own_webhook);
+        let given = Given { webhook, accept_stored_webhook: accept, archive: self.archive.bytes.clone() };
+        Session::open(self.config.stack.clone(), given, self.common, self.world).await
+    }
+
+    /// Looks for the clusters while it reads.
+    async fn first_plan(&self, session: &Session, webhook: Option<&Webhook>) -> Result<(Plan, Place)> {
+        let clusters = async {
+            match self.args.allow_missing_cluster {
+                true => Ok(()),
+                false => cluster::must_exist(&session.sdk, &self.config.clusters).await,
+            }
+        };
+        let (clusters, planned) = tokio::join!(clusters, self.plan(session, webhook));
+        let planned = planned?;
+        clusters?;
+        Ok(planned)
+    }
+
+    async fn plan(&self, session: &Session, webhook: Option<&Webhook>) -> Result<(Plan, Place)> {
+        self.plan_letting_in(session, webhook, &[]).await
+    }
+
+    async fn plan_letting_in(
+        &self,
+        session: &Session,
+        webhook: Option<&Webhook>,
+        leaving: &[String],
+    ) -> Result<(Plan, Place)> {
+        let (seen, place) = session.observe(&addresses(&self.config, &session.stack)).await?;
+        let ground = Ground { stack: &session.stack, place: &place, archive: &self.archive, webhook, leaving };
+        Ok((plan(&desired(&self.config, ground)?, seen, &self.exceptions), place))
+    }
+
+    /// Carries out the plan. A rule that has to go still rings until it is gone, so what it rings keeps its door open
+    /// for it until then: no event is lost between the old rules and the new ones.
+    async fn apply(&self, session: &Session, planned: &Plan, webhook: Option<&Webhook>) -> Result<Report> {
+        let going = planned.steps.iter().filter(|step| step.action == Action::Remove && step.stage == Stage::Trigger);
+        let leaving: Vec<String> = going.map(|step| step.address.name.clone()).collect();
+        if leaving.is_empty() {
+            return Ok(session.apply(planned).await);
+        }
+        let (with_doors_open, _) = self.plan_letting_in(session, webhook, &leaving).await?;
+        let report = session.apply(&with_doors_open).await;
+        if !report.is_complete() {
+            return Ok(report);
+        }
+        let (rest, _) = self.plan(session, webhook).await?;
+        Ok(report.and(session.apply(&rest).await))
+    }
+
+    fn ask_webhook(&self) -> Result<Webhook> {
+        if !self.world.interactive || self.args.dry_run {
+            return Err(parameter::no_webhook());
+        }
+        let text = self.world.ask_secret("Slack webhook (not shown): ")?;
+        config::webhook(&text, self.args.stack.hosts())
+    }
+
+    fn confirm(&self, plan: &Plan) -> Result<()> {
+        if self.args.yes {
+            return Ok(());
+        }
+        if !self.world.interactive {
+            return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
+        }
+        match self.world.confirm(&format!("Make these {} changes?", plan.steps.len())) {
+            true => Ok(()),
+            false => Err(Error::new("not confirmed; nothing was changed")),
+        }
+    }
+
+    /// Tells what was done, and, if all was, makes sure of it.
+    async fn conclude(
+        &self,
+        session: &Session,
+        place: &Place,
+        planned: &Plan,
+        report: &Report,
+        webhook: Option<&Webhook>,
+    ) -> Result<u8> {
+        let outcome = match report.is_complete() {
+            true => self.settle(session, webhook).await,
+            false => Err(self.incomplete(report)),
+        };
+        if self.common.output == Format::Json {
+            self.show(session, place, planned, Some((report, outcome.is_ok())));
+        }
+        outcome?;
+        self.world.err.print(&format!(
+            "The stack {} is set up. `taskbell drill --stack {0}{1}` sends a test through it.\n",
+            self.config.stack,
+            self.config.clusters.first().map(|cluster| format!(" --cluster {cluster}")).unwrap_or_default(),
+        ));
+        Ok(0)
+    }
+
+    fn incomplete(&self, report: &Report) -> Error {
+        self.world.err.print(&render::report(report));
+        let interrupted = self.world.cancel.is_cancelled();
+        match interrupted {
+            true => Error::interrupted("setup was interrupted"),
+            false => Error::new("setup is not complete"),
+        }
+    }
+
+    /// Observes again. AWS may show for some seconds what was there before.
+    async fn settle(&self, session: &Session, webhook: Option<&Webhook>) -> Result<()> {
+        let id = Id::new("stack", self.config.stack.as_str());
+        let left = Mutex::new(String::new());
+        let look = || async {
+            let (plan, _) = self.plan(session, webhook).await?;
+            if plan.is_in_sync() {
+                return Ok(Attempt::Ready(()));
+            }
+            *left.lock().await = render::plan(&plan, false);
+            Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
+        };
+        let settled = session.waiter.until(&id, SETTLING, look).await;
+        if settled.is_err() {
+            self.world.err.print(&left.into_inner());
+        }
+        settled.map_err(|error| {
+            let told = Error::new("everything was applied, but AWS does not show it");
+            if error.is_interrupted() { error } else { told.because(error) }
+        })
+    }
+
+    fn show(&self, session: &Session, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) {
+        let text = match self.common.output {
+            Format::Text => render::plan(plan, self.common.verbose),
+            Format::Json => render::json(&render::plan_json(&session.stack, place, plan, result)),
+        };
+        self.world.out.print(&text);
+    }
+}
+
+fn adopted(ids: &[String]) -> Result<Vec<Id>> {
+    ids.iter().map(|text| Id::parse(text)).collect()
+}
+
+/// Whether the plan stores a webhook, and there is none to store.
+fn needs_webhook(plan: &Plan, request: &Request) -> bool {
+    let accepted = request.exceptions.adopt.iter().any(|id| id.to_string() == parameter::ADOPTABLE);
+    let step = plan.steps.iter().find(|step| step.address.id.to_string() == parameter::ADOPTABLE);
+    step.is_some_and(|step| match step.action {
+        Action::Add => true,
+        Action::Change => !accepted && step.changes.iter().any(|change| !change.change.path.starts_with("/tags")),
+        Action::Remove => false,
+    })
+}

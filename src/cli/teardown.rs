@@ -1,0 +1,103 @@
+//! `teardown`: removes what the stack owns, and only that. The plan to nothing.
+
+use clap::Args as ClapArgs;
+
+use super::options::{ClusterArgs, Common, Format};
+use super::session::Session;
+use super::world::World;
+use super::{UNREADABLE, render};
+use crate::aws::{self, Given};
+use crate::error::{Error, Result};
+use crate::plan::{Exceptions, Plan, plan};
+use crate::resource::Desired;
+
+/// Remove everything the stack owns in AWS, and nothing else.
+///
+/// Whatever earlier versions or other flags left behind goes, too. Resources without the stack's tag are not touched.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let name = common.stack_name(&args.clusters.parse()?)?;
+    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let session = Session::open(name, given, common, world).await?;
+    let queue = aws::queue_of(&session.sdk, &session.waiter);
+    let (observed, depth) = tokio::join!(session.observe(&[]), queue.depth(&session.stack));
+    let (seen, place) = observed?;
+    let plan = plan(&Desired::default(), seen, &Exceptions::default());
+    if common.output == Format::Text {
+        world.out.print(&render::plan(&plan, common.verbose));
+    }
+    warn_of_undelivered(&plan, &depth, world);
+    if args.dry_run || plan.steps.is_empty() {
+        if common.output == Format::Json {
+            world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None)));
+        }
+        return Ok(if !plan.unknown.is_empty() {
+            UNREADABLE
+        } else if plan.is_in_sync() {
+            0
+        } else {
+            super::DIFFERENCES
+        });
+    }
+    confirm(&args, &plan, world)?;
+    let report = session.apply(&plan).await;
+    let done = report.is_complete() && plan.unknown.is_empty();
+    if common.output == Format::Json {
+        let object = render::plan_json(&session.stack, &place, &plan, Some((&report, done)));
+        world.out.print(&render::json(&object));
+    }
+    if !report.is_complete() {
+        world.err.print(&render::report(&report));
+        return Err(match world.cancel.is_cancelled() {
+            true => Error::interrupted("teardown was interrupted"),
+            false => Error::new("teardown is not complete"),
+        });
+    }
+    if !plan.unknown.is_empty() {
+        world.err.print("What could not be read was left alone.\n");
+        return Ok(UNREADABLE);
+    }
+    world.err.print(&format!("The stack {} is gone.\n", session.stack.name));
+    Ok(0)
+}
+
+/// Deleting the queue deletes the alerts in it.
+fn warn_of_undelivered(plan: &Plan, depth: &Result<u64>, world: &World) {
+    let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == "queue");
+    match depth {
+        Ok(count) if *count > 0 && queue_goes => {
+            world
+                .err
+                .print(&format!("warning: the queue still holds about {count} undelivered alerts; they go with it\n"));
+        }
+        Err(error) if queue_goes => {
+            world.err.print(&format!("warning: it is not known whether the queue holds undelivered alerts: {error}\n"));
+        }
+        _ => {}
+    }
+}
+
+fn confirm(args: &Args, plan: &Plan, world: &World) -> Result<()> {
+    if args.yes {
+        return Ok(());
+    }
+    if !world.interactive {
+        return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
+    }
+    match world.confirm(&format!("Remove these {} resources?", plan.steps.len())) {
+        true => Ok(()),
+        false => Err(Error::new("not confirmed; nothing was changed")),
+    }
+}

@@ -1,0 +1,145 @@
+//! What the process is connected to: its streams, its terminal, its environment, its clock, Ctrl-C.
+//! Tests bring a world of their own.
+
+use std::io::{IsTerminal, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use anstream::{AutoStream, ColorChoice};
+use aws_config::SdkConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::secret::Sealed;
+
+/// A stream that takes styled text; styles are taken out where they do not belong.
+#[derive(Clone)]
+pub struct Output(Arc<Mutex<dyn Write + Send>>);
+
+impl Output {
+    pub fn new(stream: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    /// A reader that has gone away (`| head`) is no error of ours.
+    pub fn print(&self, text: &str) {
+        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    }
+}
+
+pub struct World {
+    /// Data.
+    pub out: Output,
+    /// Everything else.
+    pub err: Output,
+    /// Whether somebody can be asked.
+    pub interactive: bool,
+    /// Whether progress may be redrawn in place.
+    pub live: bool,
+    /// What TASKBELL_SLACK_WEBHOOK_URL holds.
+    pub webhook: Option<Sealed<String>>,
+    /// AWS as given; none: the ordinary configuration of environment and files.
+    pub aws: Option<SdkConfig>,
+    pub cancel: CancellationToken,
+    /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
+    pub signals: bool,
+}
+
+impl World {
+    /// The world of the process. `color` is what the user said about it, if anything.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn real(color: ColorChoice) -> Self {
+        let webhook = std::env::var("TASKBELL_SLACK_WEBHOOK_URL").ok().filter(|text| !text.trim().is_empty());
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            out: Output::new(AutoStream::new(std::io::stdout(), choice(color, &std::io::stdout()))),
+            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &std::io::stderr()))),
+            interactive: terminal && std::io::stdin().is_terminal(),
+            live: terminal,
+            webhook: webhook.map(Sealed::new),
+            aws: None,
+            cancel: CancellationToken::new(),
+            signals: true,
+        }
+    }
+
+    /// The first signal lets the calls in flight finish; the second ends the process. Needs a running runtime.
+    pub fn heed_signals(&self) {
+        if !self.signals {
+            return;
+        }
+        let (cancel, err) = (self.cancel.clone(), self.err.clone());
+        tokio::spawn(async move {
+            signalled().await;
+            err.print("\ninterrupted: finishing the calls in flight (again to stop at once)\n");
+            cancel.cancel();
+            signalled().await;
+            exit_at_once();
+        });
+    }
+
+    /// A yes or no; no is the default.
+    #[must_use]
+    pub fn confirm(&self, question: &str) -> bool {
+        self.err.print(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+    }
+
+    /// Typed without being shown.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read.
+    pub fn ask_secret(&self, question: &str) -> Result<String> {
+        rpassword::prompt_password(question).map_err(|error| Error::usage("could not read the answer").because(error))
+    }
+
+    /// All of standard input.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_stdin(&self) -> Result<String> {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|error| Error::usage("could not read standard input").because(error))?;
+        Ok(text)
+    }
+
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one clock")]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+    match asked {
+        ColorChoice::Auto => AutoStream::choice(stream),
+        asked => asked,
+    }
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[allow(clippy::disallowed_methods, reason = "the user insists")]
+fn exit_at_once() -> ! {
+    std::process::exit(130)
+}

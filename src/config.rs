@@ -1,0 +1,250 @@
+//! What was asked for, validated once: everything behind this wall may rely on it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::error::{Error, Result};
+use crate::pattern::{Drill, Pattern};
+use crate::secret::Sealed;
+use crate::stack::StackName;
+
+/// A stack as it was asked for.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub stack: StackName,
+    pub clusters: Vec<Cluster>,
+    pub patterns: Vec<Pattern>,
+    pub drill: Drill,
+    /// The user's own SSM parameter with the webhook; none: the stack has one of its own.
+    pub own_parameter: Option<String>,
+    /// The user's own role for the notifier; none: the stack has one of its own.
+    pub own_role_arn: Option<String>,
+    pub permissions_boundary: Option<String>,
+    /// None: for ever.
+    pub log_retention_days: Option<i32>,
+    pub tags: BTreeMap<String, String>,
+    pub message: MessageOptions,
+}
+
+/// How messages look.
+#[derive(Debug, Clone, Default)]
+pub struct MessageOptions {
+    pub language: Language,
+    pub username: Option<String>,
+    pub icon_emoji: Option<String>,
+    pub mentions: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Language {
+    #[default]
+    En,
+    Ja,
+}
+
+impl Language {
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ja => "ja",
+        }
+    }
+}
+
+/// An ECS cluster, by name or by ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    name: String,
+    arn: Option<String>,
+}
+
+impl Cluster {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Only if it was given.
+    #[must_use]
+    pub fn arn(&self) -> Option<&str> {
+        self.arn.as_deref()
+    }
+}
+
+impl FromStr for Cluster {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, arn) = match text.strip_prefix("arn:") {
+            None => (text, None),
+            Some(rest) => {
+                let name = rest.split_once(":ecs:").and_then(|(_, rest)| rest.split_once(":cluster/"));
+                (name.map_or("", |(_, name)| name), Some(text.to_owned()))
+            }
+        };
+        // ECS takes the same characters for a cluster's name as taskbell for a stack's.
+        match name.parse::<StackName>() {
+            Ok(_) => Ok(Self { name: name.to_owned(), arn }),
+            Err(_) => Err(Error::usage(format!("{text:?} is neither the name nor the ARN of an ECS cluster"))
+                .hint("a name has letters, digits, hyphens and underscores; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
+        }
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.arn.as_deref().unwrap_or(&self.name))
+    }
+}
+
+/// Which hosts a webhook may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookHosts {
+    Slack,
+    Any,
+}
+
+/// Checks a webhook. No message repeats it.
+///
+/// # Errors
+/// If it is not an https URL of an incoming webhook of Slack (or, with `WebhookHosts::Any`, of another host; plain
+/// http only for this machine).
+pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
+    let bad = |problem: String| {
+        Error::usage(problem).hint("an incoming webhook looks like https://hooks.slack.com/services/T…/B…/…")
+    };
+    let text = text.trim();
+    let url: http::Uri = text.parse().map_err(|_| bad("the Slack webhook is not a URL".to_owned()))?;
+    let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else {
+        return Err(bad("the Slack webhook is not a complete URL".to_owned()));
+    };
+    let loopback = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
+    if scheme != "https" && !(scheme == "http" && loopback && hosts == WebhookHosts::Any) {
+        return Err(bad("the Slack webhook is not an https URL".to_owned()));
+    }
+    let slack = ["hooks.slack.com", "hooks.slack-gov.com"].contains(&host);
+    if slack && ["/workflows/", "/triggers/"].iter().any(|start| url.path().starts_with(start)) {
+        return Err(bad("this webhook starts a Slack workflow, which takes variables and not messages".to_owned()));
+    }
+    if slack && !url.path().starts_with("/services/") {
+        return Err(bad("the Slack webhook's path does not begin with /services/".to_owned()));
+    }
+    if !slack && hosts == WebhookHosts::Slack {
+        return Err(bad(format!("{host} is not a host of Slack's webhooks"))
+            .hint("--allow-any-webhook-host admits other hosts that speak Slack's format"));
+    }
+    Ok(Sealed::new(text.to_owned()))
+}
+
+/// Log retention in days, of those CloudWatch Logs takes; `never` for no end.
+///
+/// # Errors
+/// For any other number, naming them.
+pub fn log_retention(text: &str) -> Result<Option<i32>> {
+    const DAYS: [i32; 22] =
+        [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+    if text == "never" {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(days) if DAYS.contains(&days) => Ok(Some(days)),
+        _ => {
+            let days = DAYS.map(|days| days.to_string()).join(", ");
+            Err(Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}")))
+        }
+    }
+}
+
+/// One `KEY=VALUE`, in the letters that every tagged service takes.
+///
+/// # Errors
+/// If it has no `=`, is too long, or has other characters; reserved keys too.
+pub fn tag(text: &str) -> Result<(String, String)> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(Error::usage(format!("the tag {text:?} is not of the form KEY=VALUE")));
+    };
+    let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
+    let reserved = key.to_lowercase().starts_with("aws:") || key.starts_with("taskbell:");
+    if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
+        return Err(Error::usage(format!("AWS does not take the tag {text:?}"))
+            .hint("up to 128 letters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
+    }
+    if reserved {
+        return Err(Error::usage(format!("the tag key {key} is reserved")));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// The globs of `--ignore`.
+///
+/// # Errors
+/// If one is not a glob.
+pub fn ignore(globs: &[String]) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for text in globs {
+        let bad = |error| Error::usage(format!("--ignore {text:?} is not a glob")).because(error);
+        set.add(GlobBuilder::new(text).literal_separator(false).build().map_err(bad)?);
+    }
+    set.build().map_err(|error| Error::usage("the globs of --ignore are too large together").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_taken_only_from_slack_and_never_repeated() {
+        let good = "https://hooks.slack.com/services/T0/B0/hunter2";
+        assert_eq!(webhook(good, WebhookHosts::Slack).unwrap().reveal(), good);
+        assert!(webhook(" https://hooks.slack-gov.com/services/T/B/x\n", WebhookHosts::Slack).is_ok());
+        for bad in [
+            "hunter2",
+            "hunter2 hunter2",
+            "http://hooks.slack.com/services/T0/B0/hunter2",
+            "https://hooks.slack.com.evil.example/services/hunter2",
+            "https://hooks.slack.com/workflows/hunter2",
+            "https://hooks.slack.com/triggers/hunter2",
+            "https://hooks.slack.com/hunter2",
+            "https://discord.com/api/webhooks/hunter2",
+        ] {
+            let error = webhook(bad, WebhookHosts::Slack).unwrap_err();
+            assert_eq!(error.exit_code(), 64);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn another_host_needs_the_flag_and_plain_http_needs_this_machine() {
+        assert!(webhook("https://chat.example/hook", WebhookHosts::Any).is_ok());
+        assert!(webhook("http://127.0.0.1:8080/services/x", WebhookHosts::Any).is_ok());
+        assert!(webhook("http://127.0.0.1:8080/services/x", WebhookHosts::Slack).is_err());
+        assert!(webhook("http://chat.example/hook", WebhookHosts::Any).is_err());
+        assert!(webhook("http://127.0.0.1.evil.example/x", WebhookHosts::Any).is_err());
+    }
+
+    #[test]
+    fn a_cluster_is_a_name_or_an_arn() {
+        let arn = "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/batch";
+        let cluster: Cluster = arn.parse().unwrap();
+        assert_eq!((cluster.name(), cluster.arn()), ("batch", Some(arn)));
+        assert_eq!("batch".parse::<Cluster>().unwrap().arn(), None);
+        for bad in ["", "a b", "arn:aws:ecs:us-east-1:1:service/x", "arn:aws:ecs:us-east-1:1:cluster/a/b"] {
+            assert!(bad.parse::<Cluster>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn retention_and_tags_are_what_aws_takes() {
+        assert_eq!(log_retention("30").unwrap(), Some(30));
+        assert_eq!(log_retention("never").unwrap(), None);
+        assert!(log_retention("31").is_err());
+        assert!(tag("team=data").is_ok());
+        for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
+            assert!(tag(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What should exist: the stack's resources and how they are wired to each other. Reads like the diagram in the README.
+//!
+//! Names and ARNs follow from stack and place, so nothing has to exist for another to be described.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::aws::{function, log_group, parameter, queue, role, rule};
+use crate::config::{Cluster, Config};
+use crate::document::canonical;
+use crate::error::{Error, Result};
+use crate::notifier::Archive;
+use crate::policy::Policy;
+use crate::resource::{Desired, Want};
+use crate::stack::{Address, Place, Stack};
+
+/// Where the resources of this configuration are to be found: known before the account is.
+#[must_use]
+pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
+    let mut addresses = vec![log_group::address(stack), queue::address(stack), function::address(stack)];
+    if config.own_parameter.is_none() {
+        addresses.push(parameter::address(stack));
+    }
+    if config.own_role_arn.is_none() {
+        addresses.push(role::address(stack));
+    }
+    addresses.extend(config.patterns.iter().map(|pattern| rule::address(stack, &pattern.name)));
+    addresses
+}
+
+/// What the rest of a stack is described from.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    pub stack: &'a Stack,
+    pub place: &'a Place,
+    pub archive: &'a Archive,
+    /// The webhook given in this run.
+    pub webhook: Option<&'a parameter::Webhook>,
+    /// Names of rules that are not wanted any more but still ring: as long as they do, they are let in.
+    pub leaving: &'a [String],
+}
+
+/// # Errors
+/// If a bound pattern is too long, or a cluster is not in this account and region.
+pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
+    let Ground { stack, place, archive: _, webhook, leaving } = ground;
+    let tags = &config.tags;
+    let rules = rule_arns(config, stack, place, leaving);
+    let mut wants = vec![
+        Want::new::<log_group::LogGroup>(log_group::address(stack), &log_group(config), tags)?,
+        Want::new::<queue::Queue>(queue::address(stack), &queue(stack, place, &rules), tags)?,
+        Want::new::<function::Function>(function::address(stack), &function(config, ground, &rules), tags)?,
+    ];
+    if config.own_parameter.is_none() {
+        let spec = parameter::Spec::holding(webhook);
+        let want = Want::new::<parameter::Parameter>(parameter::address(stack), &spec, tags)?;
+        wants.push(if webhook.is_some() { want } else { want.keeping(&["webhook"]) });
+    }
+    if config.own_role_arn.is_none() {
+        wants.push(Want::new::<role::Role>(role::address(stack), &role(config, stack, place), tags)?);
+    }
+    let clusters = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+    for pattern in &config.patterns {
+        let bound = pattern.bind(&clusters, config.drill)?;
+        let spec = rule(stack, place, &pattern.name, &bound);
+        wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
+    }
+    Ok(Desired { wants })
+}
+
+fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
+    let here = place.cluster_arn(cluster.name());
+    match cluster.arn() {
+        Some(arn) if arn != here => {
+            Err(Error::usage(format!("the cluster {arn} is not in the account and region in use"))
+                .hint(format!("here it would be {here}; check --region and --profile")))
+        }
+        _ => Ok(here),
+    }
+}
+
+/// ARNs of the rules that may ring, by their names.
+fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) -> BTreeMap<String, String> {
+    let wanted = config.patterns.iter().map(|pattern| stack.rule_name(&pattern.name));
+    wanted.chain(leaving.iter().cloned()).map(|name| (name.clone(), place.rule_arn(&name))).collect()
+}
+
+fn log_group(config: &Config) -> log_group::Spec {
+    log_group::Spec { retention_days: config.log_retention_days }
+}
+
+/// Takes what EventBridge could not deliver (by its policy) and what the notifier failed on (by the role's policy).
+fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queue::Spec {
+    queue::Spec {
+        retention_seconds: 14 * 24 * 3600,
+        visibility_timeout_seconds: 60,
+        delay_seconds: 0,
+        managed_encryption: true,
+        policy: Policy::of_statement(&json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "events.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": place.queue_arn(&stack.queue_name()),
+            "Condition": { "ArnEquals": { "aws:SourceArn": rules.values().collect::<Vec<_>>() } },
+        })),
+    }
+}
+
+/// May write its log, read its webhook, hand over what it failed on, and look up what it reports.
+fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
+    let allow =
+        |actions: Value, resource: String| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
+    let mut statements = vec![
+        allow(
+            json!(["logs:CreateLogStream", "logs:PutLogEvents"]),
+            format!("{}:*", place.log_group_arn(&stack.log_group_name())),
+        ),
+        allow(json!("ssm:GetParameter"), place.parameter_arn(&parameter_name(config, stack))),
+        allow(json!("sqs:SendMessage"), place.queue_arn(&stack.queue_name())),
+        allow(json!("ecs:DescribeTaskDefinition"), "*".to_owned()),
+    ];
+    if let Some(own) = &config.own_parameter {
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": place.key_arn_pattern(),
+            "Condition": { "StringEquals": {
+                "kms:ViaService": format!("ssm.{}.amazonaws.com", place.region),
+                "kms:EncryptionContext:PARAMETER_ARN": place.parameter_arn(own),
+            } },
+        }));
+    }
+    role::Spec {
+        trust: Policy::of_statement(&json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "lambda.amazonaws.com" },
+            "Action": "sts:AssumeRole",
+        })),
+        description: format!("Notifier of the taskbell stack {}", stack.name),
+        max_session_seconds: 3600,
+        permissions_boundary: config.permissions_boundary.clone(),
+        policies: BTreeMap::from([(role::POLICY.to_owned(), Policy::new(&json!({ "Statement": statements })))]),
+        attached: BTreeSet::new(),
+    }
+}
+
+fn parameter_name(config: &Config, stack: &Stack) -> String {
+    config.own_parameter.clone().unwrap_or_else(|| stack.parameter_name())
+}
+
+fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -> function::Spec {
+    let Ground { stack, place, archive, webhook: _, leaving: _ } = ground;
+    let name = stack.function_name();
+    let own_role = place.role_arn(&format!("{}{}", role::PATH, stack.role_name()));
+    let permission = |rule_arn: &String| {
+        Policy::of_statement(&json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "events.amazonaws.com" },
+            "Action": "lambda:InvokeFunction",
+            "Resource": place.function_arn(&name),
+            "Condition": { "ArnLike": { "aws:SourceArn": rule_arn } },
+        }))
+    };
+    function::Spec {
+        runtime: "nodejs24.x".to_owned(),
+        handler: "index.handler".to_owned(),
+        architecture: "arm64".to_owned(),
+        memory_mib: 256,
+        timeout_seconds: 30,
+        description: "taskbell: tells Slack why an ECS task died".to_owned(),
+        bound_to_current_role: config.own_role_arn.is_none().then_some(true),
+        role: config.own_role_arn.clone().unwrap_or(own_role),
+        code_sha256: archive.code_sha256.clone(),
+        environment: environment(config, stack),
+        log_format: "JSON".to_owned(),
+        log_group: stack.log_group_name(),
+        layers: Vec::new(),
+        in_vpc: false,
+        reserved_concurrency: None,
+        permissions: rules.iter().map(|(name, arn)| (name.clone(), permission(arn))).collect(),
+        failed_invocations: Some(function::FailedInvocations {
+            max_retry_attempts: Some(2),
+            max_event_age_seconds: Some(6 * 3600),
+            destination: Some(place.queue_arn(&stack.queue_name())),
+        }),
+    }
+}
+
+/// Nothing secret: whoever may see the function sees its environment.
+fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
+    let message = &config.message;
+    let mentions = (!message.mentions.is_empty()).then(|| message.mentions.join(","));
+    let variables = [
+        ("TASKBELL_STACK", Some(stack.name.to_string())),
+        ("TASKBELL_WEBHOOK_PARAMETER", Some(parameter_name(config, stack))),
+        ("TASKBELL_LANGUAGE", Some(message.language.code().to_owned())),
+        ("TASKBELL_USERNAME", message.username.clone()),
+        ("TASKBELL_ICON_EMOJI", message.icon_emoji.clone()),
+        ("TASKBELL_MENTION", mentions),
+    ];
+    variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Rings the notifier; what cannot be delivered for a day goes to the queue.
+fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spec {
+    let target = rule::Target {
+        arn: place.function_arn(&stack.function_name()),
+        max_event_age_seconds: Some(24 * 3600),
+        max_retry_attempts: Some(185),
+        dead_letter_queue: Some(place.queue_arn(&stack.queue_name())),
+        input: None,
+        role: None,
+    };
+    rule::Spec {
+        pattern: canonical(bound),
+        state: "ENABLED".to_owned(),
+        description: format!("taskbell: {pattern} of the stack {}", stack.name),
+        schedule: None,
+        role: None,
+        targets: BTreeMap::from([("notifier".to_owned(), target)]),
+    }
+}

@@ -1,0 +1,133 @@
+//! The one error type: what we were doing, why it failed, and what the reader can do about it.
+//! It knows which exit code it asks for. It prints nothing.
+
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What kind of trouble it is; decides the exit code and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// Something went wrong while doing what was asked.
+    Failure,
+    /// Something could not be read, so there is no verdict.
+    Unreadable,
+    /// The command line or an input is not usable as given.
+    Usage,
+    /// Stopped by Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+/// An error told in the user's terms.
+///
+/// The message says what was being done and never repeats its source; the printer in `cli` walks the chain.
+#[derive(Debug)]
+pub struct Error {
+    doing: String,
+    hint: Option<String>,
+    source: Option<Source>,
+    category: Category,
+}
+
+impl Error {
+    #[must_use]
+    pub fn new(doing: impl Into<String>) -> Self {
+        Self { doing: doing.into(), hint: None, source: None, category: Category::Failure }
+    }
+
+    /// The command line or an input is not usable as given (exit code 64).
+    #[must_use]
+    pub fn usage(problem: impl Into<String>) -> Self {
+        Self::new(problem).category(Category::Usage)
+    }
+
+    #[must_use]
+    pub fn interrupted(doing: impl Into<String>) -> Self {
+        Self::new(doing).category(Category::Interrupted)
+    }
+
+    #[must_use]
+    pub fn category(mut self, category: Category) -> Self {
+        self.category = category;
+        self
+    }
+
+    /// Something the reader can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The nearest hint in the chain.
+    #[must_use]
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref().or_else(|| {
+            let source = self.source.as_deref()?.downcast_ref::<Self>()?;
+            source.hint_text()
+        })
+    }
+
+    /// The first source in the chain that is a `T`.
+    #[must_use]
+    pub fn find<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<T>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.category == Category::Interrupted
+    }
+
+    /// The exit code of `cli.md`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.category {
+            Category::Failure => 1,
+            Category::Unreadable => 3,
+            Category::Usage => 64,
+            Category::Interrupted => 130,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.doing)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_does_not_repeat_its_source_and_the_hint_is_found_down_the_chain() {
+        let inner = Error::new("AccessDenied: no").hint("ask for the permission");
+        let outer = Error::new("could not create the role x").because(inner);
+        assert_eq!(outer.to_string(), "could not create the role x");
+        assert_eq!(outer.hint_text(), Some("ask for the permission"));
+        assert_eq!(outer.exit_code(), 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! taskbell rings Slack when an Amazon ECS task dies.
+//!
+//! The floor plan, from the ground up:
+//!
+//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
+//! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
+//! - [`config`]: what was asked for; [`desired`]: what should exist for it
+//! - [`aws`]: one file a kind, and the only place that waits
+//! - [`engine`]: observes and applies
+//! - [`cli`]: the only room that prints
+
+pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod desired;
+pub mod document;
+pub mod engine;
+pub mod error;
+pub mod notifier;
+pub mod pattern;
+pub mod plan;
+pub mod policy;
+pub mod resource;
+pub mod secret;
+pub mod stack;

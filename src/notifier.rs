@@ -1,0 +1,77 @@
+//! The notifier's code: the files of `lambda/`, as one zip archive whose bytes depend on nothing but them.
+
+use std::io::{Cursor, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use crate::error::{Error, Result};
+
+const FILES: [(&str, &str); 5] = [
+    ("aws.mjs", include_str!("../lambda/aws.mjs")),
+    ("incident.mjs", include_str!("../lambda/incident.mjs")),
+    ("index.mjs", include_str!("../lambda/index.mjs")),
+    ("slack-message.mjs", include_str!("../lambda/slack-message.mjs")),
+    ("slack.mjs", include_str!("../lambda/slack.mjs")),
+];
+
+/// The archive to upload.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pub bytes: Vec<u8>,
+    /// As Lambda gives it: base64 of the SHA-256 of the bytes.
+    pub code_sha256: String,
+}
+
+/// The same bytes on every machine: files in order of their names, stored, one fixed date, readable by everybody.
+///
+/// # Errors
+/// If the archive cannot be written to memory.
+pub fn archive() -> Result<Archive> {
+    let bytes = zip().map_err(|error| Error::new("could not pack the notifier").because(error))?;
+    let code_sha256 = STANDARD.encode(Sha256::digest(&bytes));
+    Ok(Archive { bytes, code_sha256 })
+}
+
+fn zip() -> zip::result::ZipResult<Vec<u8>> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    for (name, text) in FILES {
+        archive.start_file(name, options)?;
+        archive.write_all(text.as_bytes())?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_is_the_same_every_time_and_small() {
+        let (one, other) = (archive().unwrap(), archive().unwrap());
+        assert_eq!(one.code_sha256, other.code_sha256);
+        assert!(one.bytes.len() < 100_000, "{} bytes", one.bytes.len());
+        let mut names = FILES.map(|(name, _)| name);
+        names.sort_unstable();
+        assert_eq!(names, FILES.map(|(name, _)| name), "sorted by name");
+    }
+
+    #[test]
+    fn every_module_of_the_notifier_is_in_it() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/lambda");
+        let mut modules: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.rsplit('.').next() == Some("mjs"))
+            .collect();
+        modules.sort();
+        assert_eq!(modules, FILES.map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,194 @@
+//! The catalogue of event patterns, and their binding to clusters.
+//! Works on parsed trees, never on text. Makes no call.
+
+pub mod matcher;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use matcher::Matcher;
+
+/// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
+pub const LONGEST: usize = 2048;
+
+const CLUSTER_ARN: &str = "${cluster_arn}";
+/// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
+pub const DRILL_SOURCE: &str = "taskbell.drill";
+
+/// The pattern `setup` uses when none is named.
+pub const DEFAULT: &str = "task-failed";
+
+/// One pattern of the catalogue.
+pub struct Entry {
+    pub name: &'static str,
+    /// What rings, in one line.
+    pub rings: &'static str,
+    /// What stays silent, in one line.
+    pub silent: &'static str,
+    text: &'static str,
+}
+
+/// The catalogue. Each entry's pattern is a file in `patterns/`.
+pub const CATALOGUE: [Entry; 2] = [
+    Entry {
+        name: "task-failed",
+        rings: "every stop that is not known to be normal: failures to start, non-zero exits, lost hosts, Spot, health checks",
+        silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, stops by a user",
+        text: include_str!("../../patterns/task-failed.json"),
+    },
+    Entry {
+        name: "nonzero-exit",
+        rings: "a stopped task with a container whose exit code is not 0",
+        silent: "tasks that never started; beware: scale-in and deployments that end in 137 or 143 ring",
+        text: include_str!("../../patterns/nonzero-exit.json"),
+    },
+];
+
+/// A pattern with its name: from the catalogue, or from a file of the user's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pattern {
+    pub name: String,
+    tree: Value,
+}
+
+impl Pattern {
+    /// The catalogue's pattern of that name, or the file of that path.
+    ///
+    /// # Errors
+    /// An unknown name (with the nearest), a file that cannot be read, is not JSON, or is not a valid pattern, with
+    /// EventBridge's own reason.
+    pub fn find(name_or_file: &str) -> Result<Self> {
+        if let Some(entry) = CATALOGUE.iter().find(|entry| entry.name == name_or_file) {
+            return Self::parse(entry.name, entry.text);
+        }
+        let path = Path::new(name_or_file);
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        if !is_json && !name_or_file.contains('/') {
+            return Err(unknown(name_or_file));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::usage(format!("cannot read the pattern file {name_or_file}")).because(error))?;
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if stem.is_empty() || !stem.chars().all(legal) {
+            return Err(Error::usage(format!("the pattern file {name_or_file} cannot give its name to a rule"))
+                .hint("name it with letters, digits, hyphens and underscores, as in `my-pattern.json`"));
+        }
+        Self::parse(stem, &text)
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self> {
+        let tree: Value = serde_json::from_str(text)
+            .map_err(|error| Error::usage(format!("the pattern {name} is not JSON")).because(error))?;
+        Matcher::new(&tree).map_err(|invalid| {
+            Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
+        })?;
+        Ok(Self { name: name.to_owned(), tree })
+    }
+
+    /// The pattern for these clusters: a leaf `${cluster_arn}` becomes one leaf a cluster. With `Drill::Refused`, the
+    /// source of drills is left out.
+    ///
+    /// # Errors
+    /// If the result is longer than EventBridge takes.
+    pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
+        let mut bound = replace(&self.tree, cluster_arns);
+        if drill == Drill::Refused
+            && let Some(sources) = bound.get_mut("source").and_then(Value::as_array_mut)
+        {
+            sources.retain(|source| source != DRILL_SOURCE);
+        }
+        let length = bound.to_string().chars().count();
+        if length > LONGEST {
+            return Err(Error::usage(format!(
+                "the pattern {} is {length} characters long with {} clusters; EventBridge takes {LONGEST}",
+                self.name,
+                cluster_arns.len()
+            ))
+            .hint("spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"));
+        }
+        Ok(bound)
+    }
+
+    /// Whether binding it needs a cluster.
+    #[must_use]
+    pub fn needs_cluster(&self) -> bool {
+        replace(&self.tree, &[]) != self.tree
+    }
+}
+
+/// Whether rules let drills through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drill {
+    Accepted,
+    Refused,
+}
+
+fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
+    match tree {
+        Value::Array(leaves) => Value::Array(
+            leaves
+                .iter()
+                .flat_map(|leaf| match leaf.as_str() {
+                    Some(CLUSTER_ARN) => cluster_arns.iter().map(|arn| Value::from(arn.as_str())).collect(),
+                    _ => vec![replace(leaf, cluster_arns)],
+                })
+                .collect(),
+        ),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.clone(), replace(value, cluster_arns))).collect()
+        }
+        leaf => leaf.clone(),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let nearest = CATALOGUE
+        .iter()
+        .map(|entry| entry.name)
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
+    Error::usage(format!("there is no pattern {name:?}"))
+        .hint(format!("{nearest}`taskbell pattern list` shows them; a file's path ends in .json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn arn(cluster: &str) -> String {
+        format!("arn:aws:ecs:us-east-1:123456789012:cluster/{cluster}")
+    }
+
+    #[test]
+    fn one_leaf_becomes_one_leaf_a_cluster() {
+        let pattern = Pattern::find("nonzero-exit").unwrap();
+        let bound = pattern.bind(&[arn("a"), arn("b")], Drill::Accepted).unwrap();
+        assert_eq!(bound["detail"]["clusterArn"], json!([arn("a"), arn("b")]));
+        assert_eq!(bound["source"], json!(["aws.ecs", "taskbell.drill"]));
+        assert!(pattern.needs_cluster());
+    }
+
+    #[test]
+    fn a_stack_without_drills_takes_ecs_only() {
+        let bound = Pattern::find("task-failed").unwrap().bind(&[arn("a")], Drill::Refused).unwrap();
+        assert_eq!(bound["source"], json!(["aws.ecs"]));
+    }
+
+    #[test]
+    fn what_eventbridge_would_not_take_is_refused() {
+        let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
+        let error = Pattern::find("task-failed").unwrap().bind(&clusters, Drill::Accepted).unwrap_err();
+        assert!(error.to_string().contains("2048"), "{error}");
+        assert_eq!(error.exit_code(), 64);
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        let error = Pattern::find("non-zero-exit").unwrap_err();
+        assert!(error.hint_text().unwrap().contains("did you mean nonzero-exit?"));
+    }
+}

@@ -1,0 +1,254 @@
+//! The plan: the steps that lead from what is there to what should be, as a value.
+//! Pure: no async, no clock, no I/O. `setup`, `teardown`, `drift` and `--dry-run` all show this one value.
+
+use globset::GlobSet;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::document::{Change, diff};
+use crate::error::Error;
+use crate::resource::{
+    APPLIED_TAG, Desired, Found, Inventory, Observed, Seen, Stage, TagChange, Tags, Want, is_as_applied, tag_change,
+};
+use crate::stack::{Address, Id};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Add,
+    Change,
+    Remove,
+}
+
+/// Why a property differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody changed it in AWS since taskbell last applied it.
+    Outside,
+    /// It is as taskbell last applied it; what is asked for has changed.
+    Configuration,
+    /// It was somebody else's until now (`--adopt`).
+    Adopted,
+}
+
+impl Cause {
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Outside => "changed outside taskbell",
+            Self::Configuration => "your configuration changed",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
+    }
+}
+
+/// One property that a step changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PropertyChange {
+    #[serde(flatten)]
+    pub change: Change,
+    pub cause: Cause,
+}
+
+/// One resource to be added, changed or removed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub action: Action,
+    pub address: Address,
+    pub stage: Stage,
+    pub have: Option<Value>,
+    pub want: Option<Value>,
+    pub tags: TagChange,
+    /// Empty for `Add` and `Remove`.
+    pub changes: Vec<PropertyChange>,
+}
+
+/// A resource that should exist, whose name somebody else's resource has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    pub address: Address,
+    pub evidence: String,
+}
+
+/// A resource that could not be read.
+#[derive(Debug)]
+pub struct Unknown {
+    pub address: Address,
+    pub error: Error,
+}
+
+/// In order of creation (removals last, backwards); independent of the order of the input.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    pub unchanged: Vec<Address>,
+    pub conflicts: Vec<Conflict>,
+    pub unknown: Vec<Unknown>,
+}
+
+impl Plan {
+    /// Whether AWS is as it should be, for certain.
+    #[must_use]
+    pub fn is_in_sync(&self) -> bool {
+        let Self { steps, unchanged: _, conflicts, unknown } = self;
+        steps.is_empty() && conflicts.is_empty() && unknown.is_empty()
+    }
+}
+
+/// What the user said about known exceptions.
+#[derive(Debug, Default)]
+pub struct Exceptions {
+    /// Foreign resources to take over.
+    pub adopt: Vec<Id>,
+    /// Differences to leave as they are: globs over `kind/key` and `kind/key/path/of/property`.
+    pub ignore: GlobSet,
+}
+
+/// The steps that lead from `seen` to `desired`.
+#[must_use]
+pub fn plan(desired: &Desired, seen: Inventory, exceptions: &Exceptions) -> Plan {
+    let mut plan = Plan::default();
+    for (id, Seen { address, stage, observed }) in seen {
+        let want = desired.wants.iter().find(|want| want.address.id == id);
+        match observed {
+            Err(error) => plan.unknown.push(Unknown { address, error }),
+            Ok(observed) => decide(&mut plan, &address, stage, want, observed, exceptions),
+        }
+    }
+    for want in &desired.wants {
+        if !plan.mentions(&want.address.id) {
+            decide(&mut plan, &want.address, want.stage, Some(want), Observed::Absent, exceptions);
+        }
+    }
+    plan.sort();
+    plan
+}
+
+fn decide(
+    plan: &mut Plan,
+    address: &Address,
+    stage: Stage,
+    want: Option<&Want>,
+    observed: Observed,
+    exceptions: &Exceptions,
+) {
+    let ignored = exceptions.ignore.is_match(address.id.to_string());
+    let step = |action, have: Option<Found<Value>>, want: Option<Value>, changes| {
+        let tags = have.as_ref().map_or_else(Tags::new, |found| found.tags.clone());
+        Step {
+            action,
+            address: address.clone(),
+            stage,
+            tags: want.as_ref().map(|want| tag_change(&tags, want)).unwrap_or_default(),
+            have: have.map(|found| found.spec),
+            want,
+            changes,
+        }
+    };
+    match (observed, want) {
+        (Observed::Absent | Observed::Foreign { .. }, None) => {}
+        _ if ignored => plan.unchanged.push(address.clone()),
+        (Observed::Absent, Some(want)) => {
+            plan.steps.push(step(Action::Add, None, Some(want.document(None)), Vec::new()));
+        }
+        (Observed::Ours(found), None) => {
+            plan.steps.push(step(Action::Remove, Some(found), None, Vec::new()));
+        }
+        (Observed::Foreign { evidence, .. }, Some(_)) if !exceptions.adopt.contains(&address.id) => {
+            plan.conflicts.push(Conflict { address: address.clone(), evidence });
+        }
+        (Observed::Ours(found), Some(want)) => {
+            let want = keep_ignored(&address.id, &found.spec, &want.document(Some(&found.spec)), &exceptions.ignore);
+            let changes = changes(&found, &want, |field| match is_as_applied(&found, field) {
+                Some(true) => Cause::Configuration,
+                Some(false) | None => Cause::Outside,
+            });
+            match changes.is_empty() {
+                true => plan.unchanged.push(address.clone()),
+                false => plan.steps.push(step(Action::Change, Some(found), Some(want), changes)),
+            }
+        }
+        (Observed::Foreign { found, .. }, Some(want)) => {
+            let want = keep_ignored(&address.id, &found.spec, &want.document(Some(&found.spec)), &exceptions.ignore);
+            let changes = changes(&found, &want, |_| Cause::Adopted);
+            plan.steps.push(step(Action::Change, Some(found), Some(want), changes));
+        }
+    }
+}
+
+/// The differences with their causes. Our own record of what was applied follows from the rest, so it is shown only
+/// when nothing else is.
+fn changes(found: &Found<Value>, want: &Value, cause: impl Fn(&str) -> Cause) -> Vec<PropertyChange> {
+    let bookkeeping = |path: &str| path.starts_with("/tags/taskbell:");
+    let all = diff(&found.spec, want);
+    let only_bookkeeping = all.iter().all(|change| bookkeeping(&change.path));
+    let shown = all.into_iter().filter(|change| only_bookkeeping || !bookkeeping(&change.path));
+    let with_cause = |change: Change| {
+        let field = change.path.split('/').nth(1).unwrap_or_default();
+        let cause = match change.path.ends_with(APPLIED_TAG) {
+            true => Cause::Outside,
+            false => cause(field),
+        };
+        PropertyChange { change, cause }
+    };
+    shown.map(with_cause).collect()
+}
+
+/// The wanted spec with every ignored difference set to what is there.
+/// Within a list an ignored element stands for the whole list: positions in two different lists do not correspond.
+fn keep_ignored(id: &Id, have: &Value, want: &Value, ignore: &GlobSet) -> Value {
+    let mut kept = want.clone();
+    for Change { path, .. } in diff(have, want) {
+        if ignore.is_match(format!("{id}{path}")) {
+            let path = outermost_list(have, &path).unwrap_or(path);
+            copy(have, &mut kept, &path);
+        }
+    }
+    kept
+}
+
+fn outermost_list(document: &Value, path: &str) -> Option<String> {
+    let ends = path.match_indices('/').map(|(index, _)| &path[..index]);
+    ends.into_iter().find(|prefix| document.pointer(prefix).is_some_and(Value::is_array)).map(str::to_owned)
+}
+
+fn copy(from: &Value, to: &mut Value, path: &str) {
+    let Some((parent, key)) = path.rsplit_once('/') else {
+        return;
+    };
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let Some(fields) = to.pointer_mut(parent).and_then(Value::as_object_mut) else {
+        return;
+    };
+    match from.pointer(path) {
+        Some(value) => drop(fields.insert(key, value.clone())),
+        None => drop(fields.remove(&key)),
+    }
+}
+
+impl Plan {
+    fn mentions(&self, id: &Id) -> bool {
+        let Self { steps, unchanged, conflicts, unknown } = self;
+        let addresses = steps.iter().map(|step| &step.address);
+        let addresses = addresses.chain(unchanged).chain(conflicts.iter().map(|conflict| &conflict.address));
+        addresses.chain(unknown.iter().map(|unknown| &unknown.address)).any(|address| address.id == *id)
+    }
+
+    fn sort(&mut self) {
+        let Self { steps, unchanged, conflicts, unknown } = self;
+        steps.sort_by_key(|step| {
+            let removal = step.action == Action::Remove;
+            let stage = step.stage as i8;
+            (removal, if removal { -stage } else { stage }, step.address.id.clone())
+        });
+        unchanged.sort();
+        conflicts.sort_by(|a, b| a.address.cmp(&b.address));
+        unknown.sort_by(|a, b| a.address.cmp(&b.address));
+    }
+}

@@ -1,0 +1,215 @@
+//! IAM policy documents in normal form, so that equal meaning is equal value.
+//!
+//! AWS hands a policy back percent-encoded, with scalars where lists were sent, in another order. None of that is a
+//! difference, and a `Sid` is only a label.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The names taskbell writes, in the spelling AWS documents. Others are compared in lower case.
+const SPELLINGS: [&str; 14] = [
+    "aws:SourceArn",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "ecs:DescribeTaskDefinition",
+    "kms:Decrypt",
+    "kms:EncryptionContext:PARAMETER_ARN",
+    "kms:ViaService",
+    "lambda:InvokeFunction",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+    "ssm:GetParameter",
+    "sts:AssumeRole",
+];
+
+/// A policy whose equality is equality of meaning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Policy(Value);
+
+impl Policy {
+    /// The normal form of a document. What is not understood is kept, so that it still shows as a difference.
+    #[must_use]
+    pub fn new(document: &Value) -> Self {
+        let mut statements: Vec<Value> = as_list(document.get("Statement")).into_iter().map(statement).collect();
+        statements.sort_by_key(Value::to_string);
+        statements.dedup();
+        Self(Value::Array(statements))
+    }
+
+    /// Reads what an API returned: JSON, or percent-encoded JSON as IAM sends it (RFC 3986: `+` is literal).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let decoded = percent_decode_str(text).decode_utf8_lossy();
+        let parsed = serde_json::from_str(text).or_else(|_| serde_json::from_str(&decoded));
+        match parsed {
+            Ok(document) => Self::new(&document),
+            Err(_) => Self(Value::from(text)),
+        }
+    }
+
+    /// The document to send: its normal form is itself a policy.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        serde_json::json!({ "Version": "2012-10-17", "Statement": self.0 })
+    }
+
+    /// The normal form of one statement.
+    #[must_use]
+    pub fn of_statement(statement: &Value) -> Self {
+        Self::new(&serde_json::json!({ "Statement": [statement] }))
+    }
+}
+
+fn statement(statement: &Value) -> Value {
+    let Value::Object(fields) = statement else {
+        return statement.clone();
+    };
+    let mut normal: BTreeMap<String, Value> = BTreeMap::new();
+    for (key, value) in fields {
+        let value = match key.as_str() {
+            "Sid" => continue,
+            "Effect" => value.clone(),
+            "Action" | "NotAction" => sorted(value, &spelling),
+            "Principal" | "NotPrincipal" => principal(value),
+            "Condition" => condition(value),
+            _ => sorted(value, &str::to_owned),
+        };
+        normal.insert(key.clone(), value);
+    }
+    normal.into_iter().collect()
+}
+
+/// `"*"` and `{"AWS": "*"}` are the same; an account id stands for its root.
+fn principal(value: &Value) -> Value {
+    let everybody = Map::from_iter([("AWS".to_owned(), Value::from("*"))]);
+    let fields = match value {
+        Value::Object(fields) => fields,
+        Value::String(text) if text == "*" => &everybody,
+        other => return other.clone(),
+    };
+    let of = |value| {
+        sorted(value, &|text: &str| match account_of_root(text) {
+            Some(account) => account.to_owned(),
+            None => text.to_owned(),
+        })
+    };
+    fields.iter().map(|(kind, value)| (kind.clone(), of(value))).collect()
+}
+
+fn account_of_root(arn: &str) -> Option<&str> {
+    let mut parts = arn.split(':');
+    let (Some("arn"), Some(_), Some("iam"), Some("")) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    let account = parts.next()?;
+    (parts.next() == Some("root") && parts.next().is_none()).then_some(account)
+}
+
+/// Names of actions and condition keys are case-insensitive.
+fn spelling(name: &str) -> String {
+    let known = SPELLINGS.iter().find(|known| known.eq_ignore_ascii_case(name));
+    known.map_or_else(|| name.to_lowercase(), |known| (*known).to_owned())
+}
+
+/// Condition keys are case-insensitive and their values are strings; `ArnEquals` and `ArnLike` behave identically.
+fn condition(value: &Value) -> Value {
+    let Value::Object(operators) = value else {
+        return value.clone();
+    };
+    let keys = |keys: &Value| match keys {
+        Value::Object(keys) => keys.iter().map(|(key, value)| (spelling(key), sorted(value, &str::to_owned))).collect(),
+        other => other.clone(),
+    };
+    let operator = |name: &str| match name {
+        "ArnEquals" => "ArnLike".to_owned(),
+        other => other.to_owned(),
+    };
+    operators.iter().map(|(name, value)| (operator(name), keys(value))).collect()
+}
+
+/// A scalar or a list as a sorted list of strings.
+fn sorted(value: &Value, normal: &dyn Fn(&str) -> String) -> Value {
+    let mut items: Vec<String> = as_list(Some(value))
+        .into_iter()
+        .map(|item| match item {
+            Value::String(text) => normal(text),
+            other => other.to_string(),
+        })
+        .collect();
+    items.sort();
+    items.dedup();
+    Value::from(items)
+}
+
+fn as_list(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(single) => vec![single],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use serde_json::json;
+
+    fn send_message() -> Value {
+        json!({"Version": "2012-10-17", "Statement": [
+            {"Sid": "A", "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+             "Action": ["sqs:SendMessage", "sqs:GetQueueUrl"], "Resource": "q",
+             "Condition": {"ArnEquals": {"aws:SourceArn": ["b", "a"]}}},
+            {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]})
+    }
+
+    #[test]
+    fn order_scalars_case_and_labels_carry_no_meaning() {
+        let other = json!({"Statement": [
+            {"Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": ["sqs:*"], "Resource": ["*"]},
+            {"Condition": {"ArnEquals": {"AWS:SourceArn": ["a", "b"]}}, "Resource": ["q"],
+             "Action": ["SQS:GetQueueUrl", "SQS:SendMessage"], "Effect": "Allow",
+             "Principal": {"Service": ["events.amazonaws.com"]}}], "Version": "2012-10-17"});
+        assert_eq!(Policy::new(&send_message()), Policy::new(&other));
+    }
+
+    #[test]
+    fn percent_encoding_carries_no_meaning_and_a_plus_stays_a_plus() {
+        let document = json!({"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "x+y"}]});
+        let encoded = utf8_percent_encode(&document.to_string(), NON_ALPHANUMERIC).to_string();
+        assert_eq!(Policy::parse(&encoded), Policy::new(&document));
+        let plus = encoded.replace("%2B", "+");
+        assert_eq!(Policy::parse(&plus), Policy::new(&document));
+    }
+
+    #[test]
+    fn an_account_is_its_root() {
+        let of = |principal: &str| Policy::of_statement(&json!({"Effect": "Allow", "Principal": {"AWS": principal}}));
+        assert_eq!(of("123456789012"), of("arn:aws:iam::123456789012:root"));
+        assert_ne!(of("123456789012"), of("arn:aws:iam::123456789012:user/x"));
+    }
+
+    #[test]
+    fn everything_that_has_meaning_is_a_difference() {
+        let normal = Policy::new(&send_message());
+        for (from, to) in [
+            ("Allow", "Deny"),
+            ("sqs:SendMessage", "sqs:*"),
+            ("events.amazonaws.com", "sns.amazonaws.com"),
+            ("ArnEquals", "StringLike"),
+            ("aws:SourceArn", "aws:SourceAccount"),
+            ("\"Resource\":\"q\"", "\"NotResource\":\"q\""),
+        ] {
+            let text = send_message().to_string();
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from} stands in the document");
+            assert_ne!(Policy::parse(&changed), normal, "{from} -> {to}");
+        }
+    }
+}

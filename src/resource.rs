@@ -1,0 +1,400 @@
+//! What a kind of resource is, and the values that pass between kinds, planner and engine.
+//! Decides who owns a resource, from its tags, in one place for all kinds. Makes no call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::document::digest;
+use crate::error::{Error, Result};
+use crate::stack::{Address, Id, STACK_TAG, Stack, StackName};
+
+pub type Tags = BTreeMap<String, String>;
+
+/// Per-field digests of the spec as last applied: tells who caused a difference, without a state file.
+pub const APPLIED_TAG: &str = "taskbell:applied";
+/// Digests of the keys of the tags that the user asked for, so that one no longer asked for is removed.
+const TAG_KEYS_TAG: &str = "taskbell:tags";
+
+/// When a kind is created. Within a stage everything runs at once.
+/// Removal goes backwards in two waves: what rings first, then, with nothing left to ring, all the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// What the notifier stands on.
+    Foundation,
+    /// The function.
+    Notifier,
+    /// What rings it.
+    Trigger,
+}
+
+/// One resource as it was read: what we promise about such a resource, and all of its tags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<S> {
+    pub spec: S,
+    pub tags: Tags,
+}
+
+/// What `put` has to do about tags. Tags that are not ours are in none of these.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagChange {
+    /// Every tag the resource shall have from us: for the call that creates it.
+    pub all: Tags,
+    /// Those that are missing or differ: for a resource that exists.
+    pub set: Tags,
+    /// Keys of tags that were ours and are no longer asked for.
+    pub remove: Vec<String>,
+}
+
+/// One kind of resource. Every verb may be run again after any interruption and still leads to the same place.
+pub trait Kind: Send + Sync + 'static {
+    /// The normal form: only what taskbell promises, nothing AWS adds; equal meaning is equal value.
+    type Spec: Serialize + DeserializeOwned + Send + Sync;
+    const NAME: &'static str;
+    const STAGE: Stage;
+
+    /// What is there now, whoever owns it; `None` if nothing is.
+    fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
+
+    /// Leads from `have` (nothing, half-made or different) to `want`.
+    fn put(
+        &self,
+        at: &Address,
+        have: Option<&Self::Spec>,
+        want: &Self::Spec,
+        tags: &TagChange,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Removes it with everything attached to it. Already gone is success.
+    fn delete(&self, at: &Address, have: &Self::Spec) -> impl Future<Output = Result<()>> + Send;
+
+    /// Where this kind of resource may exist for the stack, wanted or not: names that follow from the stack need no call.
+    fn list(&self, stack: &Stack) -> impl Future<Output = Result<Vec<Address>>> + Send;
+}
+
+/// What was read at an address, and whose it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observed {
+    Absent,
+    Ours(Found<Value>),
+    Foreign { evidence: String, found: Found<Value> },
+}
+
+/// One resource that should exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Want {
+    pub address: Address,
+    pub stage: Stage,
+    /// The kind's spec, and under `tags` the tags it shall carry.
+    spec: Value,
+    /// Fields about which nothing is asked for in this run: they stay as they are.
+    kept: &'static [&'static str],
+}
+
+/// Everything that should exist.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    pub wants: Vec<Want>,
+}
+
+/// One address that was looked at.
+#[derive(Debug)]
+pub struct Seen {
+    pub address: Address,
+    pub stage: Stage,
+    pub observed: Result<Observed>,
+}
+
+/// Everything that was looked at.
+pub type Inventory = BTreeMap<Id, Seen>;
+
+impl Want {
+    /// # Errors
+    /// If the spec is not a JSON object, which no kind's is.
+    pub fn new<K: Kind>(address: Address, spec: &K::Spec, user_tags: &Tags) -> Result<Self> {
+        let mut spec = to_document::<K>(spec)?;
+        let fields = spec.as_object_mut().ok_or_else(|| not_an_object(K::NAME))?;
+        let mut tags = user_tags.clone();
+        tags.insert(STACK_TAG.to_owned(), address.stack.to_string());
+        if !user_tags.is_empty() {
+            let keys: Vec<String> = user_tags.keys().map(|key| key_digest(key)).collect();
+            tags.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
+        }
+        fields.insert("tags".to_owned(), json!(tags));
+        Ok(Self { address, stage: K::STAGE, spec, kept: &[] })
+    }
+
+    #[must_use]
+    pub fn keeping(self, kept: &'static [&'static str]) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// The whole wanted document, with the record of itself, for a resource that has `have`.
+    #[must_use]
+    pub fn document(&self, have: Option<&Value>) -> Value {
+        let mut document = self.spec.clone();
+        for field in self.kept {
+            if let Some(value) = have.and_then(|have| have.get(field)) {
+                document[field] = value.clone();
+            }
+        }
+        document["tags"][APPLIED_TAG] = Value::from(applied(&document));
+        document
+    }
+}
+
+/// The value of `taskbell:applied` for a spec: a digest of its field names, then one for each field in their order.
+fn applied(spec: &Value) -> String {
+    let digests = field_digests(spec);
+    let names: Vec<&str> = digests.keys().map(String::as_str).collect();
+    let fields: Vec<&str> = digests.values().map(String::as_str).collect();
+    format!("{}.{}", digest(&json!(names), 4), fields.join("."))
+}
+
+fn field_digests(spec: &Value) -> BTreeMap<String, String> {
+    let mut spec = spec.clone();
+    if let Some(tags) = spec.get_mut("tags").and_then(Value::as_object_mut) {
+        tags.remove(APPLIED_TAG);
+    }
+    let fields = spec.as_object().into_iter().flatten();
+    fields.map(|(name, value)| (name.clone(), digest(value, 6))).collect()
+}
+
+/// Whether the top-level `field` is now as taskbell last applied it; `None` if no usable record says.
+#[must_use]
+pub fn is_as_applied(found: &Found<Value>, field: &str) -> Option<bool> {
+    let record = found.tags.get(APPLIED_TAG)?;
+    let now = applied(&found.spec);
+    if record.split('.').next() != now.split('.').next() {
+        return None;
+    }
+    let position = 1 + field_digests(&found.spec).keys().position(|name| name == field)?;
+    Some(record.split('.').nth(position)? == now.split('.').nth(position)?)
+}
+
+/// What `put` has to do to the tags of a resource that has `have` (nothing, if it does not exist).
+#[must_use]
+pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
+    let all: Tags = want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default();
+    let differs = |(key, value): &(&String, &String)| have.get(*key) != Some(value);
+    let set = all.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone()));
+    let ours = recorded_keys(have);
+    let gone = have.keys().filter(|key| is_ours(key, &ours) && !all.contains_key(*key));
+    TagChange { set: set.collect(), remove: gone.cloned().collect(), all }
+}
+
+/// Whose it is. A resource is ours only if its tag names this very stack.
+fn judge(found: Found<Value>, stack: &StackName) -> Observed {
+    let evidence = match found.tags.get(STACK_TAG) {
+        Some(name) if name == stack.as_str() => return Observed::Ours(found),
+        Some(other) => format!("{STACK_TAG} is {other}"),
+        None => format!("no tag {STACK_TAG}"),
+    };
+    Observed::Foreign { evidence, found }
+}
+
+/// The tags that belong to the spec: those taskbell once set. Everybody else's are not our business.
+fn promised(tags: &Tags) -> Tags {
+    let ours = recorded_keys(tags);
+    let promised = tags.iter().filter(|(key, _)| is_ours(key, &ours));
+    promised.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn is_ours(key: &str, recorded: &BTreeSet<&str>) -> bool {
+    [STACK_TAG, APPLIED_TAG, TAG_KEYS_TAG].contains(&key) || recorded.contains(key_digest(key).as_str())
+}
+
+fn recorded_keys(tags: &Tags) -> BTreeSet<&str> {
+    tags.get(TAG_KEYS_TAG).into_iter().flat_map(|keys| keys.split('.')).collect()
+}
+
+fn key_digest(key: &str) -> String {
+    digest(&Value::from(key), 6)
+}
+
+fn to_document<K: Kind>(spec: &K::Spec) -> Result<Value> {
+    serde_json::to_value(spec).map_err(|error| not_an_object(K::NAME).because(error))
+}
+
+fn not_an_object(kind: &str) -> Error {
+    Error::new(format!("the spec of kind {kind} is not a JSON object"))
+}
+
+/// `put` was to create a resource, and the service says that the name is taken: another run was faster, or our own
+/// call arrived and its answer was lost. Holds what the service said.
+#[derive(Debug)]
+pub struct AlreadyExists(pub String);
+
+impl fmt::Display for AlreadyExists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for AlreadyExists {}
+
+impl From<AlreadyExists> for Error {
+    fn from(exists: AlreadyExists) -> Self {
+        Self::new("it exists by now").because(exists)
+    }
+}
+
+/// A kind whose spec is a JSON document: what engine and planner work with.
+pub trait AnyKind: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn stage(&self) -> Stage;
+    fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>>;
+    fn put<'a>(
+        &'a self,
+        at: &'a Address,
+        have: Option<&'a Value>,
+        want: &'a Value,
+        tags: &'a TagChange,
+    ) -> BoxFuture<'a, Result<()>>;
+    fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>>;
+    fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>>;
+}
+
+impl<K: Kind> AnyKind for K {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn stage(&self) -> Stage {
+        K::STAGE
+    }
+
+    fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>> {
+        Box::pin(async move {
+            let Some(Found { spec, tags }) = Kind::read(self, at).await? else {
+                return Ok(Observed::Absent);
+            };
+            let mut spec = to_document::<K>(&spec)?;
+            spec["tags"] = json!(promised(&tags));
+            Ok(judge(Found { spec, tags }, &at.stack))
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        at: &'a Address,
+        have: Option<&'a Value>,
+        want: &'a Value,
+        tags: &'a TagChange,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let have = have.map(from_document::<K>).transpose()?;
+            let spec = from_document::<K>(want)?;
+            match Kind::put(self, at, have.as_ref(), &spec, tags).await {
+                Err(error) if error.find::<AlreadyExists>().is_some() => converge(self, at, want, &spec, error).await,
+                outcome => outcome,
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { Kind::delete(self, at, &from_document::<K>(have)?).await })
+    }
+
+    fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>> {
+        Box::pin(Kind::list(self, stack))
+    }
+}
+
+/// Goes on from what is there by now, if it is ours.
+async fn converge<K: Kind>(kind: &K, at: &Address, want: &Value, spec: &K::Spec, error: Error) -> Result<()> {
+    match AnyKind::read(kind, at).await? {
+        Observed::Absent => Err(error),
+        Observed::Ours(Found { spec: have, tags }) => {
+            let have = from_document::<K>(&have)?;
+            Kind::put(kind, at, Some(&have), spec, &tag_change(&tags, want)).await
+        }
+        Observed::Foreign { evidence, .. } => {
+            Err(Error::new(format!("{} was made by somebody else meanwhile: {evidence}", at.name)).because(error))
+        }
+    }
+}
+
+fn from_document<K: Kind>(document: &Value) -> Result<K::Spec> {
+    serde_json::from_value(document.clone())
+        .map_err(|error| Error::new(format!("the spec of kind {} cannot be read back", K::NAME)).because(error))
+}
+
+/// What happens during a run, for whoever wants to show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Started {
+        id: Id,
+        doing: &'static str,
+    },
+    /// AWS needs time: what is waited for.
+    Waiting {
+        id: Id,
+        what: String,
+    },
+    Done {
+        id: Id,
+    },
+    Failed {
+        id: Id,
+    },
+}
+
+pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Tags {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn want_tags(user: &Tags) -> Value {
+        let mut all = user.clone();
+        all.insert(STACK_TAG.to_owned(), "s".to_owned());
+        let keys: Vec<String> = user.keys().map(|key| key_digest(key)).collect();
+        all.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
+        json!({ "tags": all })
+    }
+
+    #[test]
+    fn a_strangers_tag_is_never_removed_and_one_of_ours_is_once_it_is_not_wanted() {
+        let mut have: Tags =
+            serde_json::from_value(want_tags(&tags(&[("team", "a"), ("env", "x")]))["tags"].clone()).unwrap();
+        have.insert("stranger".to_owned(), "keep".to_owned());
+        let change = tag_change(&have, &want_tags(&tags(&[("env", "y")])));
+        assert_eq!(change.remove, ["team"]);
+        assert_eq!(change.set.get("env").map(String::as_str), Some("y"));
+        assert!(!promised(&have).contains_key("stranger"));
+    }
+
+    #[test]
+    fn only_the_tag_with_this_very_name_makes_it_ours() {
+        let found = |pairs: &[(&str, &str)]| Found { spec: json!({}), tags: tags(pairs) };
+        let stack: StackName = "prod".parse().unwrap();
+        assert!(matches!(judge(found(&[(STACK_TAG, "prod")]), &stack), Observed::Ours(_)));
+        for foreign in [&[][..], &[(STACK_TAG, "prod-2")], &[("stack", "prod")]] {
+            assert!(matches!(judge(found(foreign), &stack), Observed::Foreign { .. }));
+        }
+    }
+
+    #[test]
+    fn the_record_tells_field_by_field_who_changed_it() {
+        let spec = json!({"a": 1, "b": 2, "tags": {}});
+        let record = applied(&spec);
+        let mut now = spec;
+        now["b"] = json!(3);
+        let found = Found { spec: now, tags: tags(&[(APPLIED_TAG, &record)]) };
+        assert_eq!(is_as_applied(&found, "a"), Some(true));
+        assert_eq!(is_as_applied(&found, "b"), Some(false));
+        let unrecorded = Found { tags: Tags::new(), ..found };
+        assert_eq!(is_as_applied(&unrecorded, "a"), None);
+    }
+}

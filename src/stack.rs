@@ -1,0 +1,294 @@
+//! Identity: what a stack is called, where it lives, and what its resources are named in AWS.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// The tag that says a resource is ours, and whose it is.
+pub const STACK_TAG: &str = "taskbell:stack";
+
+/// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, which is also what ECS takes for a cluster's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StackName(String);
+
+impl StackName {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StackName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if text.is_empty() || text.len() > 255 || !text.chars().all(legal) {
+            return Err(Error::usage(format!("{text:?} is not a stack name"))
+                .hint("a stack name has 1 to 255 letters, digits, hyphens and underscores; `--stack NAME` sets it"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for StackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Everything taskbell owns for one name in one region (of the account whose credentials are used).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    pub name: StackName,
+    pub region: String,
+}
+
+impl Stack {
+    #[must_use]
+    pub fn function_name(&self) -> String {
+        fit(&format!("taskbell-{}", self.name), 64)
+    }
+
+    /// IAM is global, so the region is part of the name: two regions never share a role.
+    #[must_use]
+    pub fn role_name(&self) -> String {
+        fit(&format!("taskbell-{}-{}", self.name, self.region), 64)
+    }
+
+    #[must_use]
+    pub fn queue_name(&self) -> String {
+        fit(&format!("taskbell-{}-undelivered", self.name), 80)
+    }
+
+    #[must_use]
+    pub fn log_group_name(&self) -> String {
+        format!("/aws/lambda/{}", self.function_name())
+    }
+
+    #[must_use]
+    pub fn parameter_name(&self) -> String {
+        format!("/taskbell/{}/slack-webhook-url", self.name)
+    }
+
+    #[must_use]
+    pub fn rule_name(&self, pattern: &str) -> String {
+        fit(&format!("{}{pattern}", self.whole_rule_prefix()), 64)
+    }
+
+    /// What the names of all rules of this stack begin with, shortened or not. Rules of other stacks may, too.
+    #[must_use]
+    pub fn rule_prefix(&self) -> String {
+        let mut prefix = self.whole_rule_prefix();
+        prefix.truncate(64 - HASH_LENGTH);
+        prefix
+    }
+
+    fn whole_rule_prefix(&self) -> String {
+        format!("taskbell-{}-", self.name)
+    }
+}
+
+const HASH_LENGTH: usize = 9;
+
+/// The name, or its beginning and a hash of the whole where the service takes no more than `limit` characters.
+fn fit(name: &str, limit: usize) -> String {
+    if name.len() <= limit {
+        return name.to_owned();
+    }
+    let hash = format!("{:x}", Sha256::digest(name));
+    let beginning: String = name.chars().take(limit - HASH_LENGTH).collect();
+    format!("{beginning}-{}", &hash[..HASH_LENGTH - 1])
+}
+
+/// The names of the kinds, in the order of the floor plan.
+const KINDS: [&str; 6] = ["parameter", "log_group", "queue", "role", "function", "rule"];
+
+/// A resource of a stack: `role/notifier`, `rule/task-failed`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    pub kind: &'static str,
+    pub key: String,
+}
+
+impl Id {
+    pub fn new(kind: &'static str, key: impl Into<String>) -> Self {
+        Self { kind, key: key.into() }
+    }
+
+    /// An id as a user types it.
+    ///
+    /// # Errors
+    /// If it is not of the form `kind/key` with one of our kinds.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (kind, key) = text.split_once('/').unwrap_or((text, ""));
+        match KINDS.iter().find(|known| **known == kind) {
+            Some(kind) if !key.is_empty() => Ok(Self::new(kind, key)),
+            _ => Err(Error::usage(format!("{text:?} is not the id of a resource"))
+                .hint("ids are as the plan shows them, for example log_group/notifier or rule/task-failed")),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.key)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where a resource is to be found: its id in the stack, and its name in AWS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    pub id: Id,
+    pub name: String,
+    /// The stack that has to own it.
+    pub stack: StackName,
+}
+
+/// Account, partition and region: what is needed to write ARNs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub partition: String,
+    pub region: String,
+    pub account: String,
+}
+
+impl Place {
+    /// From the ARN that STS gives for the caller: the partition is taken from it, never assumed.
+    #[must_use]
+    pub fn of_caller(arn: &str, account: &str, region: &str) -> Self {
+        Self {
+            partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+        }
+    }
+
+    /// The ARN of a resource of ours.
+    #[must_use]
+    pub fn arn_of(&self, address: &Address) -> String {
+        let name = &address.name;
+        match address.id.kind {
+            "parameter" => self.parameter_arn(name),
+            "log_group" => self.log_group_arn(name),
+            "queue" => self.queue_arn(name),
+            "role" => self.role_arn(&format!("/taskbell/{name}")),
+            "function" => self.function_arn(name),
+            _ => self.rule_arn(name),
+        }
+    }
+
+    fn arn(&self, service: &str, rest: &str) -> String {
+        let Self { partition, region, account } = self;
+        format!("arn:{partition}:{service}:{region}:{account}:{rest}")
+    }
+
+    #[must_use]
+    pub fn cluster_arn(&self, cluster: &str) -> String {
+        self.arn("ecs", &format!("cluster/{cluster}"))
+    }
+
+    #[must_use]
+    pub fn function_arn(&self, name: &str) -> String {
+        self.arn("lambda", &format!("function:{name}"))
+    }
+
+    /// A rule on the default bus.
+    #[must_use]
+    pub fn rule_arn(&self, name: &str) -> String {
+        self.arn("events", &format!("rule/{name}"))
+    }
+
+    #[must_use]
+    pub fn queue_arn(&self, name: &str) -> String {
+        self.arn("sqs", name)
+    }
+
+    #[must_use]
+    pub fn log_group_arn(&self, name: &str) -> String {
+        self.arn("logs", &format!("log-group:{name}"))
+    }
+
+    /// `/a/b` and `a` both follow `parameter` with one slash.
+    #[must_use]
+    pub fn parameter_arn(&self, name: &str) -> String {
+        self.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')))
+    }
+
+    #[must_use]
+    pub fn role_arn(&self, path_and_name: &str) -> String {
+        format!("arn:{}:iam::{}:role{path_and_name}", self.partition, self.account)
+    }
+
+    #[must_use]
+    pub fn key_arn_pattern(&self) -> String {
+        self.arn("kms", "key/*")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stack(name: &str) -> Stack {
+        Stack { name: name.parse().unwrap(), region: "ap-northeast-1".to_owned() }
+    }
+
+    #[test]
+    fn short_names_are_readable() {
+        let stack = stack("batch");
+        assert_eq!(stack.function_name(), "taskbell-batch");
+        assert_eq!(stack.role_name(), "taskbell-batch-ap-northeast-1");
+        assert_eq!(stack.rule_name("task-failed"), "taskbell-batch-task-failed");
+        assert_eq!(stack.parameter_name(), "/taskbell/batch/slack-webhook-url");
+    }
+
+    #[test]
+    fn names_that_aws_would_refuse_are_refused_here() {
+        for bad in ["", "a b", "a/b", "日本", "a.b", &"x".repeat(256)] {
+            assert_eq!(bad.parse::<StackName>().unwrap_err().exit_code(), 64, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_partition_is_the_callers() {
+        let place = Place::of_caller("arn:aws-cn:iam::123456789012:user/me", "123456789012", "cn-north-1");
+        assert_eq!(place.rule_arn("r"), "arn:aws-cn:events:cn-north-1:123456789012:rule/r");
+        assert_eq!(place.role_arn("/taskbell/r"), "arn:aws-cn:iam::123456789012:role/taskbell/r");
+        assert_eq!(place.parameter_arn("/a/b"), place.parameter_arn("a/b"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_keeps_its_service_limit(name in "[A-Za-z0-9_-]{1,255}", pattern in "[a-z-]{1,64}") {
+            let stack = stack(&name);
+            prop_assert!(stack.function_name().len() <= 64);
+            prop_assert!(stack.role_name().len() <= 64);
+            prop_assert!(stack.queue_name().len() <= 80);
+            prop_assert!(stack.rule_name(&pattern).len() <= 64);
+            prop_assert!(stack.log_group_name().len() <= 512);
+            prop_assert!(stack.parameter_name().len() <= 900);
+            prop_assert!(stack.rule_name(&pattern).starts_with(&stack.rule_prefix()));
+        }
+
+        #[test]
+        fn long_names_that_differ_at_their_end_stay_apart(name in "[a-z]{100}", end in "[0-9]{3}", other in "[0-9]{3}") {
+            prop_assume!(end != other);
+            let (a, b) = (stack(&format!("{name}{end}")), stack(&format!("{name}{other}")));
+            prop_assert_ne!(a.function_name(), b.function_name());
+            prop_assert_ne!(a.rule_name("task-failed"), b.rule_name("task-failed"));
+        }
+    }
+}

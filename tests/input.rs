@@ -1,0 +1,167 @@
+//! Bad input gets a clear error, the documented exit code, and changes nothing.
+
+mod support;
+
+use std::io::Write;
+
+use support::aws::{Aws, Failure, Fault, On};
+use support::{run, taskbell, taskbell_without_webhook};
+use tokio_util::sync::CancellationToken;
+
+const SETUP: &str = "setup --cluster batch --yes";
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_meant_is_refused_before_anything_is_written() {
+    let aws = Aws::new().await;
+    let long = format!(
+        "setup --stack many --yes{}",
+        (0..40).fold(String::new(), |line, n| line + &format!(" --cluster c{n}"))
+    );
+    for (line, said) in [
+        ("setup --yes", "which stack is meant"),
+        ("setup --cluster batch --stack a.b --yes", "\"a.b\" is not a stack name"),
+        ("setup --cluster a/b --yes", "neither the name nor the ARN"),
+        ("setup --cluster batch --pattern task-fails --yes", "did you mean task-failed?"),
+        ("setup --cluster batch --pattern nowhere.json --yes", "cannot read the pattern file nowhere.json"),
+        ("setup --cluster batch --tag x --yes", "not of the form KEY=VALUE"),
+        ("setup --cluster batch --log-retention 31 --yes", "CloudWatch Logs takes 1, 3, 5"),
+        ("setup --cluster batch --mention everybody --yes", "cannot be mentioned"),
+        ("setup --cluster batch --role-arn x --yes", "not the ARN of an IAM role"),
+        ("setup --cluster batch --adopt nothing --yes", "not the id of a resource"),
+        ("setup --cluster batch --ignore [ --yes", "is not a glob"),
+        ("setup --cluster arn:aws:ecs:us-east-1:999999999999:cluster/batch --yes", "not in the account and region"),
+        ("setup --cluster batch", "nobody is there to be asked"),
+        ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
+        ("setup --cluster batch --nonsense", "unexpected argument"),
+        (long.as_str(), "EventBridge takes 2048"),
+    ] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains(said), "{line}: {outcome:?}");
+        assert_eq!(outcome.code, 64, "{line}: {outcome:?}");
+    }
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
+    let aws = Aws::new().await;
+    let outcome = taskbell(&aws, "setup --cluster btach --yes").await;
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.err.contains("there is no ECS cluster btach here"), "{outcome:?}");
+    assert!(outcome.err.contains("the nearest names are batch"), "{outcome:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    assert_eq!(taskbell(&aws, "setup --cluster btach --yes --allow-missing-cluster").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_file_is_checked_with_eventbridges_own_reason() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (name, text, said) in [
+        ("broken.json", "{", "is not JSON"),
+        ("scalar.json", r#"{"source": "aws.ecs"}"#, "\"source\" must be an object or an array"),
+        ("typo.json", r#"{"source": [{"prefx": "a"}]}"#, "Unrecognized match type prefx"),
+    ] {
+        let outcome = taskbell(&aws, &format!("{SETUP} --pattern {}", file(name, text))).await;
+        assert_eq!(outcome.code, 64, "{outcome:?}");
+        assert!(outcome.err.contains(said), "{outcome:?}");
+    }
+    let good = file("mine.json", r#"{"source": ["aws.ecs"], "detail": {"clusterArn": ["${cluster_arn}"]}}"#);
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern {good}")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_webhook_nothing_is_set_up_and_once_stored_none_is_needed() {
+    let aws = Aws::new().await;
+    let without = taskbell_without_webhook(&aws, SETUP).await;
+    assert_eq!(without.code, 64, "{without:?}");
+    assert!(without.err.contains("TASKBELL_SLACK_WEBHOOK_URL"), "{without:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell_without_webhook(&aws, &format!("{SETUP} --log-retention 7")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_of_another_host_is_refused_without_being_shown() {
+    let aws = Aws::new().await;
+    let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
+    assert_eq!(outcome.code, 64);
+    assert!(outcome.err.contains("chat.example is not a host of Slack's webhooks"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let reads: Vec<String> = reads_of(&aws, "drift --cluster batch").await;
+    assert!(reads.len() >= 15, "{reads:?}");
+    for action in reads {
+        let denied: &'static str = action.clone().leak();
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(denied), nth: 0, times: 99 });
+        let outcome = taskbell(&aws, "drift --cluster batch").await;
+        assert!([1, 3].contains(&outcome.code), "{action}: {outcome:?}");
+        let told = format!("{}{}", outcome.out, outcome.err);
+        assert!(told.contains(&action), "{action} is not named: {outcome:?}");
+        aws.heal();
+    }
+}
+
+async fn reads_of(aws: &Aws, line: &str) -> Vec<String> {
+    aws.forget_calls();
+    assert_eq!(taskbell(aws, line).await.code, 0);
+    let mut actions: Vec<String> = aws.calls().into_iter().map(|call| call.action).collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 99 });
+    let drift = taskbell(&aws, "drift --cluster batch").await;
+    assert_eq!(drift.code, 3, "{drift:?}");
+    assert!(drift.out.contains("? queue/undelivered"), "{drift:?}");
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 3, "{setup:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
+    let aws = Aws::new().await;
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let press = async move {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        stop.cancel();
+    };
+    let (outcome, ()) = tokio::join!(run(&aws, SETUP, Some(support::WEBHOOK), cancel), press);
+    assert_eq!(outcome.code, 130, "{outcome:?}");
+    assert!(outcome.err.contains("not started: rule/task-failed"), "{outcome:?}");
+    assert!(outcome.err.contains("safe to run again"), "{outcome:?}");
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_setups_at_once_end_in_the_right_state() {
+    for delay in [0, 1, 30, 70] {
+        let aws = Aws::new().await;
+        aws.delay(std::time::Duration::from_millis(20));
+        let later = async {
+            tokio::time::sleep(std::time::Duration::from_millis(delay)).await;
+            taskbell(&aws, SETUP).await
+        };
+        let (one, other) = tokio::join!(taskbell(&aws, SETUP), later);
+        assert!(one.code <= 1 && other.code <= 1, "{one:?} {other:?}");
+        assert!(one.code == 0 || other.code == 0, "{one:?} {other:?}");
+        let drift = taskbell(&aws, "drift --cluster batch").await;
+        assert_eq!(drift.code, 0, "{one:?} {other:?} {drift:?}");
+    }
+}

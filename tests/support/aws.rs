@@ -1,0 +1,379 @@
+//! An AWS in the process: winterbaume's services behind the real SDK's HTTP client, with a layer in front that counts,
+//! delays, fails, and is as strict as AWS.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use winterbaume_core::{MockAws, StatefulService};
+
+use super::complete::Memory;
+use super::strict::Strictness;
+
+pub const ACCOUNT: &str = "123456789012";
+pub const REGION: &str = "us-east-1";
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A server error, before anything happened.
+    ServerError,
+    /// Throttled, before anything happened.
+    Throttled,
+    /// Refused for want of a permission.
+    Denied,
+    /// It happened, and the connection broke before the answer.
+    AnswerLost,
+    /// The connection broke before anything happened.
+    NotSent,
+    /// No answer ever comes.
+    Hangs,
+}
+
+/// The calls that fail: from the `nth` matching one (from 0) on, `times` of them.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub failure: Failure,
+    /// Only writes count, or only this action.
+    pub on: On,
+    pub nth: usize,
+    pub times: usize,
+}
+
+#[derive(Debug, Clone)]
+pub enum On {
+    Writes,
+    Every,
+    Action(&'static str),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `iam:CreateRole`
+    pub action: String,
+    pub failed: bool,
+}
+
+impl Call {
+    pub fn is_write(&self) -> bool {
+        is_write(&self.action)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Vec<Call>,
+    fault: Option<Fault>,
+    matching: usize,
+    latency: Duration,
+    strictness: Option<Strictness>,
+}
+
+struct Services {
+    iam: Arc<winterbaume_iam::IamService>,
+    lambda: Arc<winterbaume_lambda::LambdaService>,
+    events: Arc<winterbaume_eventbridge::EventBridgeService>,
+    sqs: Arc<winterbaume_sqs::SqsService>,
+    ssm: Arc<winterbaume_ssm::SsmService>,
+    logs: Arc<winterbaume_cloudwatchlogs::CloudWatchLogsService>,
+}
+
+#[derive(Clone)]
+pub struct Aws {
+    mock: Arc<MockAws>,
+    services: Arc<Services>,
+    state: Arc<Mutex<State>>,
+    memory: Memory,
+    region: String,
+}
+
+impl Aws {
+    /// With the cluster `batch`, strict.
+    pub async fn new() -> Self {
+        let aws = Self::lax().await;
+        aws.state.lock().unwrap().strictness = Some(Strictness::default());
+        aws
+    }
+
+    /// As winterbaume is: everything is ready at once.
+    pub async fn lax() -> Self {
+        let services = Services {
+            iam: Arc::default(),
+            lambda: Arc::default(),
+            events: Arc::default(),
+            sqs: Arc::default(),
+            ssm: Arc::default(),
+            logs: Arc::default(),
+        };
+        let mock = MockAws::builder()
+            .with_service(Arc::clone(&services.iam))
+            .with_service(Arc::clone(&services.lambda))
+            .with_service(Arc::clone(&services.events))
+            .with_service(Arc::clone(&services.sqs))
+            .with_service(Arc::clone(&services.ssm))
+            .with_service(Arc::clone(&services.logs))
+            .with_service(winterbaume_sts::StsService::new())
+            .with_service(winterbaume_ecs::EcsService::new())
+            .build();
+        let aws = Self {
+            mock: Arc::new(mock),
+            services: Arc::new(services),
+            state: Arc::default(),
+            memory: Memory::default(),
+            region: REGION.to_owned(),
+        };
+        let ecs = aws_sdk_ecs::Client::new(&aws.sdk());
+        for cluster in ["batch", "web"] {
+            ecs.create_cluster().cluster_name(cluster).send().await.unwrap();
+        }
+        aws.forget_calls();
+        aws
+    }
+
+    pub fn sdk(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.mock.credentials_provider())
+            .http_client(SharedHttpClient::new(self.clone()))
+            .retry_config(RetryConfig::standard())
+            .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
+                aws_smithy_async::rt::sleep::TokioSleep::new(),
+            ))
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
+            .build()
+    }
+
+    pub fn fail(&self, fault: Fault) {
+        let mut state = self.state.lock().unwrap();
+        state.fault = Some(fault);
+        state.matching = 0;
+    }
+
+    pub fn heal(&self) {
+        self.state.lock().unwrap().fault = None;
+    }
+
+    pub fn delay(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.lock().unwrap().calls.clone()
+    }
+
+    pub fn writes(&self) -> Vec<String> {
+        self.calls().into_iter().filter(Call::is_write).map(|call| call.action).collect()
+    }
+
+    pub fn forget_calls(&self) {
+        self.state.lock().unwrap().calls.clear();
+    }
+
+    /// Everything there is, byte for byte but for what no two runs have in common (ids, times, revisions).
+    pub async fn everything(&self) -> Value {
+        let Services { iam, lambda, events, sqs, ssm, logs } = &*self.services;
+        let mut all = json!({
+            "iam": iam.snapshot(ACCOUNT, &self.region).await,
+            "lambda": lambda.snapshot(ACCOUNT, &self.region).await,
+            "events": events.snapshot(ACCOUNT, &self.region).await,
+            "sqs": sqs.snapshot(ACCOUNT, &self.region).await,
+            "ssm": ssm.snapshot(ACCOUNT, &self.region).await,
+            "beyond": self.memory.everything(),
+            "logs": logs.snapshot(ACCOUNT, &self.region).await,
+        });
+        scrub(&mut all);
+        all
+    }
+
+    async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
+        let action = action_of(&request);
+        let (latency, failure) = self.state.lock().unwrap().record(&action);
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        match failure {
+            Some(Failure::ServerError) => return Ok(error(&action, 500, "InternalFailure", "injected")),
+            Some(Failure::Throttled) => return Ok(error(&action, 400, "ThrottlingException", "Rate exceeded")),
+            Some(Failure::Denied) => {
+                let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: {action}");
+                return Ok(error(&action, 403, "AccessDeniedException", &message));
+            }
+            Some(Failure::NotSent) => return Err(broken()),
+            Some(Failure::Hangs) => std::future::pending().await,
+            Some(Failure::AnswerLost) | None => {}
+        }
+        let strictness = self.state.lock().unwrap().strictness.clone();
+        let answer = match strictness {
+            None => self.memory.answer(&action, request, &inner).await?,
+            Some(strictness) => strictness.answer(&action, request, &self.memory, &inner).await?,
+        };
+        if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
+    }
+}
+
+impl State {
+    fn record(&mut self, action: &str) -> (Duration, Option<Failure>) {
+        let hit = self.fault.as_ref().filter(|fault| match fault.on {
+            On::Every => true,
+            On::Writes => is_write(action),
+            On::Action(wanted) => wanted == action,
+        });
+        let mut failure = None;
+        if let Some(fault) = hit {
+            let turn = self.matching;
+            self.matching += 1;
+            failure = (fault.nth..fault.nth + fault.times).contains(&turn).then_some(fault.failure);
+        }
+        self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
+        (self.latency, failure)
+    }
+}
+
+fn broken() -> ConnectorError {
+    ConnectorError::io("injected: the connection broke".into())
+}
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Aws")
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    aws: Aws,
+    inner: SharedHttpConnector,
+}
+
+impl HttpClient for Aws {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.mock.http_client().http_connector(settings, components);
+        SharedHttpConnector::new(Connector { aws: self.clone(), inner })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (aws, inner) = (self.aws.clone(), self.inner.clone());
+        HttpConnectorFuture::new(aws.answer(request, inner))
+    }
+}
+
+/// The IAM action of a request, from its target header, its form or its path.
+pub fn action_of(request: &HttpRequest) -> String {
+    let service = service_of(request.uri());
+    if let Some(target) = request.headers().get("x-amz-target") {
+        return format!("{service}:{}", target.rsplit('.').next().unwrap_or_default());
+    }
+    let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+    if let Some(action) = body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
+        return format!("{service}:{action}");
+    }
+    let path = request.uri().split_once(".com/").map_or("", |(_, path)| path);
+    let path = path.split('?').next().unwrap_or_default();
+    let rest: Vec<&str> = path.split('/').skip(1).collect();
+    let action = match (request.method(), rest.as_slice()) {
+        ("POST", ["functions"]) => "CreateFunction",
+        ("GET", ["functions", _]) => "GetFunction",
+        ("DELETE", ["functions", _]) => "DeleteFunction",
+        ("GET", ["functions", _, "configuration"]) => "GetFunctionConfiguration",
+        ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",
+        ("PUT", ["functions", _, "code"]) => "UpdateFunctionCode",
+        ("GET", ["functions", _, "policy"]) => "GetPolicy",
+        ("POST", ["functions", _, "policy"]) => "AddPermission",
+        ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
+        ("GET", ["functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
+        ("PUT", ["functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
+        ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
+        ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
+        ("GET", ["tags", ..]) => "ListTags",
+        ("POST", ["tags", ..]) => "TagResource",
+        ("DELETE", ["tags", ..]) => "UntagResource",
+        (method, other) => panic!("which action is {method} {other:?}? {}", request.uri()),
+    };
+    format!("{service}:{action}")
+}
+
+fn service_of(uri: &str) -> &str {
+    let host = uri.trim_start_matches("https://");
+    host.split('.').next().unwrap_or_default()
+}
+
+fn is_write(action: &str) -> bool {
+    let name = action.split(':').nth(1).unwrap_or_default();
+    !["Get", "List", "Describe"].iter().any(|read| name.starts_with(read))
+}
+
+/// An error as the service's protocol has it.
+pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpResponse {
+    let query = action.starts_with("iam:") || action.starts_with("sts:");
+    let body = match query {
+        true => format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        ),
+        false => json!({ "__type": code, "message": message, "Message": message }).to_string(),
+    };
+    let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+    if !query {
+        response.headers_mut().insert("x-amzn-errortype", code.to_owned());
+    }
+    response
+}
+
+/// Takes out what differs between any two runs.
+fn scrub(value: &mut Value) {
+    const VOLATILE: [&str; 19] = [
+        "code_sha256",
+        "code_size",
+        "role_id",
+        "create_date",
+        "created_at",
+        "creation_time",
+        "last_modified",
+        "revision_id",
+        "last_used_date",
+        "last_modified_date",
+        "created_timestamp",
+        "last_modified_timestamp",
+        "role_last_used",
+        "code_location",
+        "created_time",
+        "function_policy_revisions",
+        "timestamp",
+        "last_modified_user",
+        "version_id",
+    ];
+    match value {
+        Value::Object(fields) => {
+            for name in VOLATILE {
+                fields.remove(name);
+            }
+            if let Some(id) = fields.get_mut("taskbell:role-id") {
+                *id = json!("scrubbed");
+            }
+            if fields.get("key").is_some_and(|key| key == "taskbell:role-id") {
+                fields.insert("value".to_owned(), json!("scrubbed"));
+            }
+            fields.values_mut().for_each(scrub);
+        }
+        Value::Array(items) => items.iter_mut().for_each(scrub),
+        _ => {}
+    }
+}
+
+/// How long it took, in round trips of the given latency.
+pub fn trips(start: Instant, latency: Duration) -> u128 {
+    start.elapsed().as_millis() / latency.as_millis()
+}

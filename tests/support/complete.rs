@@ -1,0 +1,279 @@
+//! What the emulator does not keep or does not give back, completed: so that its answers have all that AWS's have.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::strict::rewrite;
+
+/// What was sent and would otherwise be forgotten.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By function name: the parts of its configuration that the emulator drops.
+    functions: BTreeMap<String, Map<String, Value>>,
+    /// By function name: its reserved concurrency.
+    concurrency: BTreeMap<String, Value>,
+    /// By role name: the XML elements that the emulator leaves out of GetRole.
+    roles: BTreeMap<String, Role>,
+    /// By queue name: whether it encrypts with its own key.
+    queues: BTreeMap<String, Value>,
+    /// By rule name and target id: the whole target.
+    targets: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Role {
+    description: String,
+    boundary: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+const FUNCTION_PARTS: [&str; 5] = ["Architectures", "LoggingConfig", "Layers", "Role", "VpcConfig"];
+
+impl Memory {
+    /// For comparisons: what this layer holds beyond the emulator's own state.
+    pub fn everything(&self) -> Value {
+        let kept = self.0.lock().unwrap();
+        let role = |role: &Role| {
+            let mut tags = role.tags.clone();
+            tags.remove("taskbell:role-id");
+            json!({ "description": role.description, "boundary": role.boundary, "tags": tags })
+        };
+        json!({
+            "functions": kept.functions,
+            "queues": kept.queues,
+            "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
+            "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
+        })
+    }
+
+    pub async fn answer(
+        &self,
+        action: &str,
+        request: HttpRequest,
+        inner: &SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let again = request.try_clone();
+        let sent = Sent::of(&request);
+        let new_rule = action == "events:PutRule" && !self.exists(&sent, &request, inner).await?;
+        let answer = inner.call(request).await?;
+        if !answer.status().is_success() {
+            return Ok(answer);
+        }
+        if let (true, Some(again)) = (new_rule && !sent.json["Tags"].is_null(), again) {
+            self.tag_rule(&sent, again, inner, &answer).await?;
+        }
+        let mut kept = self.0.lock().unwrap();
+        kept.remember(action, &sent);
+        Ok(kept.complete(action, &sent, answer))
+    }
+
+    async fn exists(
+        &self,
+        sent: &Sent,
+        like: &HttpRequest,
+        inner: &SharedHttpConnector,
+    ) -> Result<bool, ConnectorError> {
+        let body = json!({ "Name": sent.json["Name"] });
+        Ok(inner.call(another(like, "AWSEvents.DescribeRule", &body)).await?.status().is_success())
+    }
+
+    async fn tag_rule(
+        &self,
+        sent: &Sent,
+        like: HttpRequest,
+        inner: &SharedHttpConnector,
+        answer: &HttpResponse,
+    ) -> Result<(), ConnectorError> {
+        let rule: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap();
+        let body = json!({ "ResourceARN": rule["RuleArn"], "Tags": sent.json["Tags"] });
+        let tagged = inner.call(another(&like, "AWSEvents.TagResource", &body)).await?;
+        assert!(tagged.status().is_success());
+        Ok(())
+    }
+}
+
+/// The same request for another operation.
+fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
+    let mut request = like.try_clone().unwrap();
+    request.headers_mut().insert("x-amz-target", target.to_owned());
+    *request.body_mut() = SdkBody::from(body.to_string());
+    request
+}
+
+/// The parts of a request that matter here.
+struct Sent {
+    json: Value,
+    form: BTreeMap<String, String>,
+    /// The function named in the path.
+    function: Option<String>,
+}
+
+impl Sent {
+    fn of(request: &HttpRequest) -> Self {
+        let body = request.body().bytes().unwrap_or_default();
+        let text = String::from_utf8_lossy(body);
+        let decode = |text: &str| {
+            let spaced = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+        };
+        let form = text.split('&').filter_map(|pair| pair.split_once('='));
+        let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
+        Self {
+            json: serde_json::from_slice(body).unwrap_or_default(),
+            form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
+            function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
+        }
+    }
+
+    fn function(&self) -> String {
+        let named = self.json["FunctionName"].as_str().map(str::to_owned);
+        self.function.clone().filter(|name| !name.is_empty()).or(named).unwrap_or_default()
+    }
+
+    fn role(&self) -> String {
+        self.form.get("RoleName").cloned().unwrap_or_default()
+    }
+
+    fn queue(&self) -> String {
+        let named = self.json["QueueName"].as_str().or(self.json["QueueUrl"].as_str()).unwrap_or_default();
+        named.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    fn rule(&self, field: &str) -> String {
+        self.json[field].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn tags(&self) -> BTreeMap<String, String> {
+        let at = |number: usize, part: &str| self.form.get(&format!("Tags.member.{number}.{part}")).cloned();
+        (1..).map_while(|number| Some((at(number, "Key")?, at(number, "Value")?))).collect()
+    }
+}
+
+impl Kept {
+    fn remember(&mut self, action: &str, sent: &Sent) {
+        match action {
+            "lambda:CreateFunction" | "lambda:UpdateFunctionCode" | "lambda:UpdateFunctionConfiguration" => {
+                let parts = self.functions.entry(sent.function()).or_default();
+                let zip = sent.json["ZipFile"].as_str().or(sent.json["Code"]["ZipFile"].as_str());
+                if let Some(zip) = zip.and_then(|text| STANDARD.decode(text).ok()) {
+                    parts.insert("CodeSha256".to_owned(), json!(STANDARD.encode(Sha256::digest(zip))));
+                }
+                for part in FUNCTION_PARTS {
+                    let none = [json!([]), json!({ "SubnetIds": [], "SecurityGroupIds": [] })];
+                    if none.contains(&sent.json[part]) {
+                        parts.remove(part);
+                    } else if !sent.json[part].is_null() {
+                        parts.insert(part.to_owned(), sent.json[part].clone());
+                    }
+                }
+            }
+            "lambda:PutFunctionConcurrency" => drop(self.concurrency.insert(sent.function(), sent.json.clone())),
+            "lambda:DeleteFunctionConcurrency" => drop(self.concurrency.remove(&sent.function())),
+            "lambda:DeleteFunction" => drop(self.functions.remove(&sent.function())),
+            "iam:CreateRole" => {
+                let role = Role {
+                    description: sent.form.get("Description").cloned().unwrap_or_default(),
+                    boundary: sent.form.get("PermissionsBoundary").cloned(),
+                    tags: sent.tags(),
+                };
+                self.roles.insert(sent.role(), role);
+            }
+            "events:PutTargets" => {
+                let targets = self.targets.entry(sent.rule("Rule")).or_default();
+                for target in sent.json["Targets"].as_array().unwrap() {
+                    targets.insert(target["Id"].as_str().unwrap().to_owned(), target.clone());
+                }
+            }
+            "events:RemoveTargets" => {
+                let targets = self.targets.entry(sent.rule("Rule")).or_default();
+                targets.retain(|id, _| !sent.json["Ids"].as_array().unwrap().contains(&json!(id)));
+            }
+            "events:DeleteRule" => drop(self.targets.remove(&sent.rule("Name"))),
+            "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
+                let managed = &sent.json["Attributes"]["SqsManagedSseEnabled"];
+                if !managed.is_null() {
+                    self.queues.insert(sent.queue(), managed.clone());
+                }
+            }
+            "sqs:DeleteQueue" => drop(self.queues.remove(&sent.queue())),
+            "iam:DeleteRole" => drop(self.roles.remove(&sent.role())),
+            "iam:UpdateRole"
+            | "iam:PutRolePermissionsBoundary"
+            | "iam:DeleteRolePermissionsBoundary"
+            | "iam:TagRole"
+            | "iam:UntagRole" => self.update_role(action, sent),
+            _ => {}
+        }
+    }
+
+    fn update_role(&mut self, action: &str, sent: &Sent) {
+        let role = self.roles.entry(sent.role()).or_default();
+        match action {
+            "iam:UpdateRole" => role.description = sent.form.get("Description").cloned().unwrap_or_default(),
+            "iam:PutRolePermissionsBoundary" => role.boundary = sent.form.get("PermissionsBoundary").cloned(),
+            "iam:DeleteRolePermissionsBoundary" => role.boundary = None,
+            "iam:TagRole" => role.tags.extend(sent.tags()),
+            _ => role.tags.retain(|key, _| !sent.form.values().any(|value| value == key)),
+        }
+    }
+
+    fn complete(&self, action: &str, sent: &Sent, answer: HttpResponse) -> HttpResponse {
+        match action {
+            "lambda:GetFunction" => self.complete_function(sent, answer, "/Configuration"),
+            "lambda:GetFunctionConfiguration" => self.complete_function(sent, answer, ""),
+            "iam:GetRole" => self.complete_role(sent, answer),
+            "sqs:GetQueueAttributes" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                if let Some(managed) = self.queues.get(&sent.queue()) {
+                    body["Attributes"]["SqsManagedSseEnabled"] = managed.clone();
+                }
+                body.to_string()
+            }),
+            "events:ListTargetsByRule" => {
+                let targets = self.targets.get(&sent.rule("Rule")).cloned().unwrap_or_default();
+                let all: Vec<Value> = targets.into_values().collect();
+                rewrite(answer, |_| json!({ "Targets": all }).to_string())
+            }
+            _ => answer,
+        }
+    }
+
+    fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {
+        let Some(parts) = self.functions.get(&sent.function()) else { return answer };
+        rewrite(answer, |text| {
+            let mut body: Value = serde_json::from_str(&text).unwrap();
+            for (part, value) in parts {
+                let arns = |value: &Value| value.as_array().unwrap().iter().map(|arn| json!({ "Arn": arn })).collect();
+                let value = if part == "Layers" { arns(value) } else { value.clone() };
+                body.pointer_mut(at).unwrap()[part] = value;
+            }
+            if let Some(concurrency) = self.concurrency.get(&sent.function()) {
+                body["Concurrency"] = concurrency.clone();
+            }
+            body.to_string()
+        })
+    }
+
+    fn complete_role(&self, sent: &Sent, answer: HttpResponse) -> HttpResponse {
+        let Some(role) = self.roles.get(&sent.role()) else { return answer };
+        let boundary = role.boundary.as_ref().map_or_else(String::new, |arn| {
+            format!("<PermissionsBoundary><PermissionsBoundaryArn>{arn}</PermissionsBoundaryArn></PermissionsBoundary>")
+        });
+        let tag = |(key, value): (&String, &String)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+        let tags: String = role.tags.iter().map(tag).collect();
+        let more = format!("<Description>{}</Description>{boundary}<Tags>{tags}</Tags></Role>", role.description);
+        rewrite(answer, |text| text.replace("</Role>", &more))
+    }
+}

@@ -1,0 +1,87 @@
+//! What tests share: a strict AWS in the process, and a world to run the command line in.
+
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+pub mod aws;
+mod complete;
+pub mod strict;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use taskbell::cli::{
+    self,
+    world::{Output, World},
+};
+use taskbell::config::{WebhookHosts, webhook};
+use tokio_util::sync::CancellationToken;
+
+use aws::Aws;
+
+pub const WEBHOOK: &str = "https://hooks.slack.com/services/T00000000/B00000000/hunter2hunter2hunter2";
+/// The part of it that must never be seen.
+pub const SECRET: &str = "hunter2";
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+}
+
+impl Outcome {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Page {
+    pub fn text(&self) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+}
+
+/// Runs a command line, with the webhook in the environment.
+pub async fn taskbell(aws: &Aws, line: &str) -> Outcome {
+    run(aws, line, Some(WEBHOOK), CancellationToken::new()).await
+}
+
+/// Runs a command line without a webhook.
+pub async fn taskbell_without_webhook(aws: &Aws, line: &str) -> Outcome {
+    run(aws, line, None, CancellationToken::new()).await
+}
+
+pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: CancellationToken) -> Outcome {
+    let (out, err) = (Page::default(), Page::default());
+    let world = World {
+        out: Output::new(out.clone()),
+        err: Output::new(err.clone()),
+        interactive: false,
+        live: false,
+        webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
+        aws: Some(aws.sdk()),
+        cancel,
+        signals: false,
+    };
+    let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
+    let code = cli::run(arguments, &world).await;
+    let outcome = Outcome { code, out: out.text(), err: err.text() };
+    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
+    outcome
+}

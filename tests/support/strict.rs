@@ -1,0 +1,176 @@
+//! What real AWS does and the emulator does not: refusals, states, propagation, normal forms.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use taskbell::pattern::matcher::Matcher;
+use tokio::time::Instant;
+
+use super::aws::error;
+use super::complete;
+
+/// Lambda cannot assume a role this young.
+const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
+/// How long a function stays Pending, and an update InProgress.
+const FUNCTION_BUSY: Duration = Duration::from_secs(3);
+const QUEUE_NAME_HELD: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Default)]
+pub struct Strictness(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    role_changed: Option<Instant>,
+    function_busy_until: Option<Instant>,
+    pending: bool,
+    queues_deleted: HashMap<String, Instant>,
+}
+
+impl Strictness {
+    pub async fn answer(
+        &self,
+        action: &str,
+        request: HttpRequest,
+        memory: &complete::Memory,
+        inner: &SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let body = body_of(&request);
+        if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body) {
+            return Ok(refusal);
+        }
+        let mut answer = memory.answer(action, request, inner).await?;
+        if answer.status().is_success() {
+            self.0.lock().unwrap().remember(action, &body);
+            answer = self.0.lock().unwrap().dress(action, answer);
+        }
+        Ok(answer)
+    }
+}
+
+impl Memory {
+    fn refusal(&self, action: &str, body: &Value) -> Option<HttpResponse> {
+        let refuse = |code, message: &str| Some(error(action, 400, code, message));
+        match action {
+            "ssm:PutParameter" if body["Overwrite"] == true && !body["Tags"].is_null() => {
+                refuse("ValidationException", "Invalid request: tags and overwrite can't be used together.")
+            }
+            "events:PutRule" => {
+                let pattern: Value = serde_json::from_str(body["EventPattern"].as_str()?).ok()?;
+                let invalid = Matcher::new(&pattern).err()?;
+                refuse(
+                    "InvalidEventPatternException",
+                    &format!("Event pattern is not valid. Reason: {}", invalid.reason),
+                )
+            }
+            "sqs:CreateQueue" => {
+                let deleted = self.queues_deleted.get(body["QueueName"].as_str()?)?;
+                (deleted.elapsed() < QUEUE_NAME_HELD).then(|| {
+                    let message = "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
+                    error(action, 400, "AWS.SimpleQueueService.QueueDeletedRecently", message)
+                })
+            }
+            "lambda:CreateFunction" | "lambda:PutFunctionEventInvokeConfig" => {
+                let young = self.role_changed.is_some_and(|changed| changed.elapsed() < ROLE_PROPAGATION);
+                let message = match action {
+                    "lambda:CreateFunction" => "The role defined for the function cannot be assumed by Lambda.",
+                    _ => "The function's execution role does not have permissions to call SendMessage on arn:aws:sqs:x",
+                };
+                young.then(|| error(action, 400, "InvalidParameterValueException", message))
+            }
+            "lambda:UpdateFunctionCode" | "lambda:UpdateFunctionConfiguration" if self.is_busy() => {
+                let message = match self.pending {
+                    true => {
+                        "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+                    }
+                    false => {
+                        "The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:x"
+                    }
+                };
+                Some(error(action, 409, "ResourceConflictException", message))
+            }
+            _ => None,
+        }
+    }
+
+    fn remember(&mut self, action: &str, body: &Value) {
+        let now = Instant::now();
+        match action {
+            "iam:CreateRole" => self.role_changed = Some(now),
+            "sqs:DeleteQueue" => {
+                let url = body["QueueUrl"].as_str().unwrap_or_default();
+                self.queues_deleted.insert(url.rsplit('/').next().unwrap_or_default().to_owned(), now);
+            }
+            "lambda:CreateFunction" | "lambda:UpdateFunctionCode" | "lambda:UpdateFunctionConfiguration" => {
+                self.function_busy_until = Some(now + FUNCTION_BUSY);
+                self.pending = action == "lambda:CreateFunction";
+            }
+            _ => {}
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.function_busy_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// The answer as AWS would give it.
+    fn dress(&self, action: &str, answer: HttpResponse) -> HttpResponse {
+        match action {
+            "iam:GetRole" => encode_element(answer, "AssumeRolePolicyDocument"),
+            "iam:GetRolePolicy" => encode_element(answer, "PolicyDocument"),
+            "lambda:GetFunctionConfiguration" | "lambda:CreateFunction" => self.with_state(answer, ""),
+            "lambda:GetFunction" => self.with_state(answer, "/Configuration"),
+            _ => answer,
+        }
+    }
+
+    fn with_state(&self, answer: HttpResponse, at: &str) -> HttpResponse {
+        let (state, update) = match (self.is_busy(), self.pending) {
+            (true, true) => ("Pending", "Successful"),
+            (true, false) => ("Active", "InProgress"),
+            (false, _) => ("Active", "Successful"),
+        };
+        rewrite(answer, |text| {
+            let mut body: Value = serde_json::from_str(&text).unwrap();
+            let configuration = body.pointer_mut(at).unwrap();
+            configuration["State"] = json!(state);
+            configuration["LastUpdateStatus"] = json!(update);
+            body.to_string()
+        })
+    }
+}
+
+/// IAM hands policy documents back percent-encoded.
+fn encode_element(answer: HttpResponse, name: &str) -> HttpResponse {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    rewrite(answer, |text| {
+        let Some((before, rest)) = text.split_once(&open) else { return text };
+        let (document, after) = rest.split_once(&close).unwrap();
+        let unescaped =
+            document.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        let plain = percent_encoding::percent_decode_str(&unescaped).decode_utf8().unwrap();
+        format!("{before}{open}{}{close}{after}", utf8_percent_encode(&plain, NON_ALPHANUMERIC))
+    })
+}
+
+pub fn rewrite(answer: HttpResponse, change: impl FnOnce(String) -> String) -> HttpResponse {
+    let text = String::from_utf8(answer.body().bytes().unwrap_or_default().to_vec()).unwrap();
+    let mut changed = HttpResponse::new(answer.status(), SdkBody::from(change(text)));
+    for (name, value) in answer.headers() {
+        if name != "content-length" {
+            changed.headers_mut().insert(name.to_owned(), value.to_owned());
+        }
+    }
+    changed
+}
+
+/// The body of a JSON request; null for others.
+fn body_of(request: &HttpRequest) -> Value {
+    serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default()
+}
