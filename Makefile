@@ -9,7 +9,7 @@ demo:
 # Unit tests, engine laws, the notifier's own tests, and end to end on ministack and moto.
 test:
 	dev/install
-	node --test lambda/test/
+	node --test lambda/test/*.test.mjs
 	cargo test --locked
 
 lint:

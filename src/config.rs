@@ -123,8 +123,11 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
         return Err(bad("the Slack webhook is not a complete URL".to_owned()));
     };
     let loopback = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
-    if scheme != "https" && !(scheme == "http" && loopback && hosts == WebhookHosts::Any) {
-        return Err(bad("the Slack webhook is not an https URL".to_owned()));
+    let plain_to_this_machine = scheme == "http" && loopback;
+    if scheme != "https" && !(plain_to_this_machine && hosts == WebhookHosts::Any) {
+        let error = bad("the Slack webhook is not an https URL".to_owned());
+        let flag = "--allow-any-webhook-host admits plain http to this machine";
+        return Err(if plain_to_this_machine { error.hint(flag) } else { error });
     }
     let slack = ["hooks.slack.com", "hooks.slack-gov.com"].contains(&host);
     if slack && ["/workflows/", "/triggers/"].iter().any(|start| url.path().starts_with(start)) {

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, render};
 use crate::aws::Given;
-use crate::config;
+use crate::config::{self, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive;
@@ -25,7 +25,7 @@ pub struct Args {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
-    let webhook = args.stack.webhook(world)?;
+    let webhook = args.stack.webhook(world, WebhookHosts::Any)?;
     let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(&args.stack.ignore)? };
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };

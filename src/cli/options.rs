@@ -199,13 +199,13 @@ impl StackArgs {
     ///
     /// # Errors
     /// If it is not a webhook.
-    pub fn webhook(&self, world: &World) -> Result<Option<Webhook>> {
+    pub fn webhook(&self, world: &World, hosts: WebhookHosts) -> Result<Option<Webhook>> {
         if self.slack_webhook_parameter.is_some() {
             return Ok(None);
         }
         match (self.slack_webhook_url_stdin, &world.webhook) {
-            (true, _) => config::webhook(&world.read_stdin()?, self.hosts()).map(Some),
-            (false, Some(text)) => config::webhook(text.reveal(), self.hosts()).map(Some),
+            (true, _) => config::webhook(&world.read_stdin()?, hosts).map(Some),
+            (false, Some(text)) => config::webhook(text.reveal(), hosts).map(Some),
             (false, None) => Ok(None),
         }
     }

@@ -59,7 +59,7 @@ struct Request<'a> {
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
     let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.ignore)? };
-    let mut webhook = args.stack.webhook(world)?;
+    let mut webhook = args.stack.webhook(world, args.stack.hosts())?;
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;

@@ -5,6 +5,7 @@
 
 pub mod aws;
 mod complete;
+pub mod emulator;
 pub mod strict;
 
 use std::io::Write;

@@ -1,0 +1,157 @@
+//! A local AWS as a process of its own, and a stand-in for Slack: for the tests that go end to end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use serde_json::Value;
+
+use super::Outcome;
+
+/// Started through dev/local-aws, which ends the emulator when its command ends: `sleep`, until this is dropped.
+pub struct Emulator {
+    child: Child,
+    pub endpoint: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Emulator {
+    pub fn start(name: &str) -> Self {
+        assert!(root().join(".local/installed").exists(), "run dev/install first (`make test` does)");
+        let mut child = Command::new(root().join("dev/local-aws"))
+            .args([name, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL; exec sleep 600"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut endpoint = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
+        assert!(endpoint.starts_with("http"), "the local AWS did not start");
+        Self { child, endpoint: endpoint.trim().to_owned() }
+    }
+
+    /// Somebody's own SDK configuration.
+    pub async fn sdk(&self) -> SdkConfig {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .http_client(http)
+            .test_credentials()
+            .load()
+            .await
+    }
+
+    /// Runs the real binary.
+    pub fn taskbell(&self, line: &str, webhook: Option<&str>) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        command
+            .args(line.split_whitespace())
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null());
+        if let Some(webhook) = webhook {
+            command.env("TASKBELL_SLACK_WEBHOOK_URL", webhook);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = u8::try_from(output.status.code().unwrap()).unwrap();
+        let outcome = Outcome { code, out: text(output.stdout), err: text(output.stderr) };
+        assert!(!format!("{outcome:?}").contains(super::SECRET), "the webhook was printed: {outcome:?}");
+        outcome
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Answers every POST as told, and keeps what it was sent.
+pub struct Slack {
+    pub port: u16,
+    messages: Arc<Mutex<Vec<Value>>>,
+    answer: Arc<Mutex<(u16, &'static str)>>,
+}
+
+impl Slack {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let slack = Self { port, messages: Arc::default(), answer: Arc::new(Mutex::new((200, "ok"))) };
+        let (messages, answer) = (Arc::clone(&slack.messages), Arc::clone(&slack.answer));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (status, body) = *answer.lock().unwrap();
+                if let Some(message) = exchange(stream, status, body) {
+                    messages.lock().unwrap().push(message);
+                }
+            }
+        });
+        slack
+    }
+
+    pub fn webhook(&self) -> String {
+        format!("http://127.0.0.1:{}/services/T00000000/B00000000/{}", self.port, super::SECRET)
+    }
+
+    pub fn answer_with(&self, status: u16, body: &'static str) {
+        *self.answer.lock().unwrap() = (status, body);
+    }
+
+    /// The first `count` messages, as soon as they are there.
+    pub fn wait_for(&self, count: usize) -> Vec<Value> {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let messages = self.messages.lock().unwrap().clone();
+            if messages.len() >= count {
+                return messages;
+            }
+            assert!(Instant::now() < deadline, "only {} of {count} messages came", messages.len());
+            pause();
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "other processes are waited for")]
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(50));
+}
+
+fn exchange(stream: TcpStream, status: u16, answer: &str) -> Option<Value> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let mut stream = stream;
+    write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len())
+        .ok()?;
+    serde_json::from_slice(&body).ok()
+}
+
+pub fn sample(name: &str) -> Value {
+    let path: PathBuf = root().join("patterns/events").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
