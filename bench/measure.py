@@ -1,0 +1,91 @@
+"""taskbell beside the same provisioning by hand: calls, time, memory, start-up, size."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from proxy import Proxy
+
+LATENCY = 0.05
+BINARY = "target/release/taskbell"
+ROUNDS = 3
+
+
+def run(command, environment):
+    """Seconds and peak memory in MiB of a command that has to succeed."""
+    start = time.monotonic()
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - start
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{command}: {output.decode()}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def measure(proxy, environment):
+    steps = ["setup", "setup again", "drift", "teardown"]
+    figures = {step: {"taskbell": [], "by hand": []} for step in steps}
+    calls, memory = {}, {}
+    flags = {"setup": ["--yes"], "teardown": ["--yes"], "drift": []}
+    for _ in range(ROUNDS):
+        for step in steps:
+            verb = step.split()[0]
+            proxy.count()
+            seconds, peak = run([BINARY, verb, "--cluster", "bench", *flags[verb]], environment)
+            figures[step]["taskbell"].append(seconds)
+            calls[step, "taskbell"] = proxy.count()
+            memory[verb] = max(memory.get(verb, 0), peak)
+            if step == "setup again":
+                continue
+            seconds, _ = run([sys.executable, "bench/by_hand.py"], environment | {"STEP": verb})
+            figures[step]["by hand"].append(seconds)
+            calls[step, "by hand"] = proxy.count()
+    return figures, calls, memory
+
+
+def report(figures, calls, memory):
+    print(f"{'':<12} {'taskbell':>22} {'boto3, one by one':>22} {'ratio':>8}")
+    for step, both in figures.items():
+        cells = []
+        for who in ("taskbell", "by hand"):
+            if both[who]:
+                cells.append(f"{statistics.median(both[who]) * 1000:.0f} ms, {calls[step, who]} calls")
+            else:
+                cells.append("(would fail)")
+        ratio = ""
+        if both["by hand"]:
+            ratio = f"{statistics.median(both['by hand']) / statistics.median(both['taskbell']):.1f} x"
+        print(f"{step:<12} {cells[0]:>22} {cells[1]:>22} {ratio:>8}")
+    print(f"\npeak memory: {', '.join(f'{verb} {peak:.0f} MiB' for verb, peak in memory.items())} (goal: under 40)")
+
+
+def start_up():
+    times = [run([BINARY, "--help"], dict(os.environ))[0] for _ in range(20)]
+    python = [run([sys.executable, "-c", "import boto3"], dict(os.environ))[0] for _ in range(5)]
+    help_ms, boto_ms = statistics.median(times) * 1000, statistics.median(python) * 1000
+    print(f"taskbell --help: {help_ms:.1f} ms (goal: under 20; importing boto3 takes {boto_ms:.0f} ms)")
+    print(f"binary: {os.path.getsize(BINARY) / 1e6:.1f} MB (goal: under 20)")
+
+
+def main():
+    proxy = Proxy(os.environ["AWS_ENDPOINT_URL"], LATENCY)
+    environment = dict(os.environ) | {
+        "AWS_ENDPOINT_URL": proxy.url,
+        "TASKBELL_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T00000000/B00000000/bench",
+    }
+    create = "import boto3; boto3.client('ecs').create_cluster(clusterName='bench')"
+    run([sys.executable, "-c", create], environment)
+    print(f"on a local AWS with {LATENCY * 1000:.0f} ms a call, median of {ROUNDS}\n")
+    report(*measure(proxy, environment))
+    start_up()
+    print("\nround trips one after the other, on a virtual clock:")
+    test = ["cargo", "test", "--quiet", "--test", "laws", "round_trips", "--", "--nocapture"]
+    output = subprocess.run(test, capture_output=True, text=True, check=True).stdout
+    print("\n".join(line for line in output.splitlines() if "round trips" in line))
+
+
+if __name__ == "__main__":
+    main()
