@@ -1,5 +1,12 @@
 //! What drift sees and setup repairs: every property that setup promises, and nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,13 @@
 //! End to end: the real binary against a local AWS. On ministack from the event on the bus to the message received
 //! over HTTP, the function run by Node.js; on moto as a second opinion on the control plane.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -98,14 +105,14 @@ async fn listing(aws: &Emulator) -> Value {
     let sdk = aws.sdk().await;
     let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
     let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
-    let roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
+    let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
     let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
     let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
     let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
     json!({
         "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
         "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
-        "roles": roles.roles().iter().map(|role| role.role_name()).collect::<Vec<_>>(),
+        "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
         "queues": queues.queue_urls(),
         "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
         "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),

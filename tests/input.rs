@@ -1,5 +1,12 @@
 //! Bad input gets a clear error, the documented exit code, and changes nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod support;
 
 use std::io::Write;

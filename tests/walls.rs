@@ -1,5 +1,12 @@
 //! The walls of the house: who may import whom. Everybody may use `error`; nobody may use `cli`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,7 +1,12 @@
 //! What tests share: a strict AWS in the process, and a world to run the command line in.
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
 
 pub mod aws;
 mod complete;

@@ -20,7 +20,7 @@ use super::complete;
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
 /// How long a function stays Pending, and an update InProgress.
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
-const QUEUE_NAME_HELD: Duration = Duration::from_secs(60);
+const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
 pub struct Strictness(Arc<Mutex<Memory>>);
@@ -159,6 +159,7 @@ fn encode_element(answer: HttpResponse, name: &str) -> HttpResponse {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the answer is used up")]
 pub fn rewrite(answer: HttpResponse, change: impl FnOnce(String) -> String) -> HttpResponse {
     let text = String::from_utf8(answer.body().bytes().unwrap_or_default().to_vec()).unwrap();
     let mut changed = HttpResponse::new(answer.status(), SdkBody::from(change(text)));
