@@ -1,5 +1,6 @@
 //! What drift sees and setup repairs: every property that setup promises, and nothing else.
 
+#![allow(clippy::semicolon_if_nothing_returned, reason = "a table of changes, one expression each")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
