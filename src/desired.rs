@@ -126,7 +126,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
             "Action": "kms:Decrypt",
             "Resource": place.key_arn_pattern(),
             "Condition": { "StringEquals": {
-                "kms:ViaService": format!("ssm.{}.amazonaws.com", place.region),
+                "kms:ViaService": place.service_hosts("ssm"),
                 "kms:EncryptionContext:PARAMETER_ARN": place.parameter_arn(own),
             } },
         }));

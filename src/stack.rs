@@ -231,6 +231,17 @@ impl Place {
         format!("arn:{}:iam::{}:role{path_and_name}", self.partition, self.account)
     }
 
+    /// The hosts a service has here, as condition keys name it. In China both spellings are in use.
+    #[must_use]
+    pub fn service_hosts(&self, service: &str) -> Vec<String> {
+        let suffixes: &[&str] = match self.partition.as_str() {
+            "aws-cn" => &["amazonaws.com", "amazonaws.com.cn"],
+            "aws-eusc" => &["amazonaws.eu"],
+            _ => &["amazonaws.com"],
+        };
+        suffixes.iter().map(|suffix| format!("{service}.{}.{suffix}", self.region)).collect()
+    }
+
     #[must_use]
     pub fn key_arn_pattern(&self) -> String {
         self.arn("kms", "key/*")

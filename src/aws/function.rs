@@ -90,7 +90,7 @@ impl Kind for Function {
         let Some(function) = function? else {
             return Ok(None);
         };
-        let tags: Tags = function.tags.clone().unwrap_or_default().into_iter().collect();
+        let tags = tags(&function)?;
         let mut spec = normal(function);
         spec.permissions = permissions?;
         spec.failed_invocations = failed_invocations?;
@@ -186,7 +186,7 @@ impl Function {
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
         let mut tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
         if want.bound_to_current_role.is_some() {
-            tags.extend(self.role_id().await?.map(|id| (ROLE_ID_TAG.to_owned(), id)));
+            tags.insert(ROLE_ID_TAG.to_owned(), self.visible_role_id(at).await?);
         }
         let call = || {
             let call = self
@@ -221,6 +221,17 @@ impl Function {
         }
     }
 
+    /// A role that was just made is not visible everywhere at once.
+    async fn visible_role_id(&self, at: &Address) -> Result<String> {
+        let look = || async {
+            Ok(match self.role_id().await? {
+                Some(id) => Attempt::Ready(id),
+                None => Attempt::NotYet { what: "IAM to show the new role".to_owned(), fault: None },
+            })
+        };
+        self.waiter.until(&at.id, ROLE_PROPAGATION, look).await
+    }
+
     async fn update_code(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
         if have.code_sha256 == want.code_sha256 && have.architecture == want.architecture {
             return Ok(());
@@ -252,7 +263,7 @@ impl Function {
             return Ok(None);
         }
         let role_id = match want.bound_to_current_role {
-            Some(_) => self.role_id().await?,
+            Some(_) => Some(self.visible_role_id(at).await?),
             None => None,
         };
         let call = || {
@@ -409,6 +420,14 @@ impl Function {
             }
         };
         self.waiter.until(&at.id, FUNCTION_UPDATE, probe).await
+    }
+}
+
+/// GetFunction leaves the tags out for callers without lambda:ListTags: then nobody knows whose the function is.
+fn tags(function: &GetFunctionOutput) -> Result<Tags> {
+    match function.tags_error() {
+        Some(error) => Err(Error::new(format!("{} on lambda:ListTags: {}", error.error_code(), error.message()))),
+        None => Ok(function.tags.clone().unwrap_or_default().into_iter().collect()),
     }
 }
 

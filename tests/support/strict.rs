@@ -124,6 +124,9 @@ impl Memory {
         match action {
             "iam:GetRole" => encode_element(answer, "AssumeRolePolicyDocument"),
             "iam:GetRolePolicy" => encode_element(answer, "PolicyDocument"),
+            "lambda:GetPolicy" => reword_field(answer, "Policy", reworded),
+            "sqs:GetQueueAttributes" => reword_field(answer, "/Attributes/Policy", reworded),
+            "events:DescribeRule" => reword_field(answer, "EventPattern", |pattern| format!("{pattern:#}")),
             "lambda:GetFunctionConfiguration" | "lambda:CreateFunction" => self.with_state(answer, ""),
             "lambda:GetFunction" => self.with_state(answer, "/Configuration"),
             _ => answer,
@@ -155,8 +158,45 @@ fn encode_element(answer: HttpResponse, name: &str) -> HttpResponse {
         let unescaped =
             document.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         let plain = percent_encoding::percent_decode_str(&unescaped).decode_utf8().unwrap();
+        let plain = reworded(&serde_json::from_str(&plain).unwrap());
         format!("{before}{open}{}{close}{after}", utf8_percent_encode(&plain, NON_ALPHANUMERIC))
     })
+}
+
+/// Rewords a JSON document that stands as text in a field of an answer.
+fn reword_field(answer: HttpResponse, field: &str, reword: impl Fn(&Value) -> String) -> HttpResponse {
+    let pointer = if field.starts_with('/') { field.to_owned() } else { format!("/{field}") };
+    rewrite(answer, |text| {
+        let mut body: Value = serde_json::from_str(&text).unwrap();
+        if let Some(document) = body.pointer_mut(&pointer)
+            && let Ok(parsed) = serde_json::from_str(document.as_str().unwrap_or_default())
+        {
+            *document = json!(reword(&parsed));
+        }
+        body.to_string()
+    })
+}
+
+/// The same policy, as AWS may give it back: statements in another order, lists of one as scalars, scalars as lists,
+/// an id and a version that nobody sent, another spelling of condition keys.
+fn reworded(policy: &Value) -> String {
+    let mut policy = policy.clone();
+    policy["Version"] = json!("2012-10-17");
+    policy["Id"] = json!("default");
+    if let Some(statements) = policy["Statement"].as_array_mut() {
+        statements.reverse();
+        for statement in statements.iter_mut() {
+            let fields = statement.as_object_mut().unwrap();
+            for (_, value) in fields.iter_mut().filter(|(field, _)| ["Action", "Resource"].contains(&field.as_str())) {
+                *value = match &*value {
+                    Value::Array(items) if items.len() == 1 => items[0].clone(),
+                    Value::Array(items) => items.iter().rev().cloned().collect(),
+                    scalar => json!([scalar]),
+                };
+            }
+        }
+    }
+    policy.to_string().replace("aws:SourceArn", "AWS:SourceArn")
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the answer is used up")]
