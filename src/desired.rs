@@ -221,3 +221,63 @@ fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spe
         targets: BTreeMap::from([("notifier".to_owned(), target)]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::MessageOptions;
+    use crate::notifier::archive;
+    use crate::pattern::{Drill, Pattern};
+
+    fn config(cluster: &str) -> Config {
+        Config {
+            stack: cluster.parse().unwrap(),
+            clusters: vec![cluster.parse().unwrap()],
+            patterns: vec![Pattern::find("task-failed").unwrap()],
+            drill: Drill::Accepted,
+            own_parameter: Some("/mine/webhook".to_owned()),
+            own_role_arn: None,
+            permissions_boundary: None,
+            log_retention_days: Some(30),
+            tags: BTreeMap::new(),
+            message: MessageOptions::default(),
+        }
+    }
+
+    #[test]
+    fn every_arn_is_of_the_callers_partition() {
+        for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
+            let place = Place {
+                partition: partition.to_owned(),
+                region: region.to_owned(),
+                account: "123456789012".to_owned(),
+            };
+            let config = config("batch");
+            let stack = Stack { name: config.stack.clone(), region: region.to_owned() };
+            let archive = archive().unwrap();
+            let ground = Ground { stack: &stack, place: &place, archive: &archive, webhook: None, leaving: &[] };
+            let wants = desired(&config, ground).unwrap().wants;
+            let text: String = wants.iter().map(|want| want.document(None).to_string()).collect();
+            let arns: Vec<&str> = text.match_indices("arn:").map(|(at, _)| &text[at..]).collect();
+            assert!(arns.len() > 10);
+            for arn in arns {
+                assert!(arn.starts_with(&format!("arn:{partition}:")), "{arn:.60}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_described_is_missing_from_the_addresses_that_are_read() {
+        let config = config("batch");
+        let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");
+        let archive = archive().unwrap();
+        let ground = Ground { stack: &stack, place: &place, archive: &archive, webhook: None, leaving: &[] };
+        let mut described: Vec<Address> =
+            desired(&config, ground).unwrap().wants.into_iter().map(|want| want.address).collect();
+        let mut read = addresses(&config, &stack);
+        described.sort();
+        read.sort();
+        assert_eq!(described, read);
+    }
+}

@@ -252,3 +252,123 @@ impl Plan {
         unknown.sort_by(|a, b| a.address.cmp(&b.address));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Kind;
+    use globset::{Glob, GlobSetBuilder};
+    use proptest::prelude::*;
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    #[derive(Serialize, Deserialize)]
+    struct Spec {
+        size: u8,
+        parts: Vec<u8>,
+    }
+
+    /// A kind that only lends its name and stage to wants.
+    struct Thing;
+
+    impl Kind for Thing {
+        type Spec = Spec;
+        const NAME: &'static str = "rule";
+        const STAGE: Stage = Stage::Trigger;
+
+        async fn read(&self, _: &Address) -> crate::error::Result<Option<Found<Spec>>> {
+            Ok(None)
+        }
+        async fn put(&self, _: &Address, _: Option<&Spec>, _: &Spec, _: &TagChange) -> crate::error::Result<()> {
+            Ok(())
+        }
+        async fn delete(&self, _: &Address, _: &Spec) -> crate::error::Result<()> {
+            Ok(())
+        }
+        async fn list(&self, _: &crate::stack::Stack) -> crate::error::Result<Vec<Address>> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn address(key: &str) -> Address {
+        Address { id: Id::new("rule", key), name: format!("taskbell-{key}"), stack: "s".parse().unwrap() }
+    }
+
+    fn want(key: &str, size: u8) -> Want {
+        Want::new::<Thing>(address(key), &Spec { size, parts: vec![size] }, &Tags::new()).unwrap()
+    }
+
+    /// As `want` would be found if it had been applied.
+    fn applied(key: &str, size: u8) -> Found<Value> {
+        let spec = want(key, size).document(None);
+        let tags = serde_json::from_value(spec["tags"].clone()).unwrap();
+        Found { spec, tags }
+    }
+
+    fn seen(key: &str, observed: Observed) -> (Id, Seen) {
+        (Id::new("rule", key), Seen { address: address(key), stage: Stage::Trigger, observed: Ok(observed) })
+    }
+
+    fn shown(plan: &Plan) -> String {
+        let steps = plan.steps.iter().map(|step| format!("{:?} {} {:?}", step.action, step.address.id, step.changes));
+        steps.collect::<Vec<_>>().join("\n") + &format!("{:?}{:?}", plan.unchanged, plan.conflicts)
+    }
+
+    #[test]
+    fn who_changed_it_is_told_property_by_property() {
+        let mut found = applied("a", 1);
+        found.spec["parts"] = json!([7]);
+        let desired = Desired { wants: vec![want("a", 2)] };
+        let seen = [seen("a", Observed::Ours(found))].into();
+        let plan = plan(&desired, seen, &Exceptions::default());
+        let causes: Vec<_> =
+            plan.steps[0].changes.iter().map(|change| (change.change.path.as_str(), change.cause)).collect();
+        assert_eq!(causes, [("/parts/0", Cause::Outside), ("/size", Cause::Configuration)]);
+    }
+
+    #[test]
+    fn an_ignored_property_stays_as_it_is_and_the_others_do_not() {
+        let ignore = GlobSetBuilder::new().add(Glob::new("rule/*/size").unwrap()).build().unwrap();
+        let exceptions = Exceptions { adopt: Vec::new(), ignore };
+        let desired = Desired { wants: vec![want("a", 2)] };
+        let plan = plan(&desired, [seen("a", Observed::Ours(applied("a", 1)))].into(), &exceptions);
+        let want = plan.steps[0].want.as_ref().unwrap();
+        assert_eq!((&want["size"], &want["parts"]), (&json!(1), &json!([2])));
+    }
+
+    #[test]
+    fn the_foreign_is_a_conflict_if_wanted_and_nobodys_business_if_not() {
+        let foreign = || Observed::Foreign { evidence: "no tag".to_owned(), found: applied("a", 1) };
+        let desired = Desired { wants: vec![want("a", 1)] };
+        let wanted = plan(&desired, [seen("a", foreign())].into(), &Exceptions::default());
+        assert_eq!((wanted.steps.len(), wanted.conflicts.len()), (0, 1));
+        let unwanted = plan(&Desired::default(), [seen("a", foreign())].into(), &Exceptions::default());
+        assert!(unwanted.is_in_sync());
+    }
+
+    proptest! {
+        #[test]
+        fn the_plan_does_not_depend_on_the_order_of_its_input(
+            things in prop::collection::btree_map("[a-f]", (0u8..3, 0u8..4), 0..6),
+            order in any::<prop::sample::Index>(),
+        ) {
+            let inventory = |reversed: bool| {
+                let all = things.iter().map(|(key, (size, state))| seen(key, match state {
+                    0 => Observed::Absent,
+                    1 => Observed::Foreign { evidence: "no tag".to_owned(), found: applied(key, *size) },
+                    _ => Observed::Ours(applied(key, *size)),
+                }));
+                let all: Vec<_> = all.collect();
+                let all: Box<dyn Iterator<Item = _>> = if reversed { Box::new(all.into_iter().rev()) } else { Box::new(all.into_iter()) };
+                all.collect::<Inventory>()
+            };
+            let mut wants: Vec<Want> = things.keys().chain(["x".to_owned()].iter()).map(|key| want(key, 1)).collect();
+            let one = plan(&Desired { wants: wants.clone() }, inventory(false), &Exceptions::default());
+            let middle = order.index(wants.len());
+            wants.rotate_left(middle);
+            wants.reverse();
+            let other = plan(&Desired { wants }, inventory(true), &Exceptions::default());
+            prop_assert_eq!(shown(&one), shown(&other));
+        }
+    }
+}

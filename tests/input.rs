@@ -172,3 +172,63 @@ async fn two_setups_at_once_end_in_the_right_state() {
         assert_eq!(drift.code, 0, "{one:?} {other:?} {drift:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whenever_setup_or_teardown_is_interrupted_running_again_completes_it() {
+    for command in [SETUP, "teardown --cluster batch --yes"] {
+        for moment in (0..16).map(|step| std::time::Duration::from_millis(step * 900)) {
+            let aws = Aws::new().await;
+            aws.delay(std::time::Duration::from_millis(300));
+            if command != SETUP {
+                assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+            }
+            let cancel = CancellationToken::new();
+            let stop = cancel.clone();
+            let press = async move {
+                tokio::time::sleep(moment).await;
+                stop.cancel();
+            };
+            let (outcome, ()) = tokio::join!(run(&aws, command, Some(support::WEBHOOK), cancel), press);
+            assert!([0, 130].contains(&outcome.code), "{command} at {moment:?}: {outcome:?}");
+            assert_eq!(taskbell(&aws, command).await.code, 0, "{command} at {moment:?}: {outcome:?}");
+            let left = if command == SETUP { 0 } else { 2 };
+            assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, left, "{command} at {moment:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_at_the_services_limits_work() {
+    let aws = Aws::new().await;
+    let cluster = "a".repeat(255);
+    let flags = format!("--cluster {cluster} --allow-missing-cluster");
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
+    assert_eq!(taskbell(&aws, &format!("drift --cluster {cluster}")).await.code, 0);
+    let before = aws.writes().len();
+    assert_eq!(taskbell(&aws, &format!("teardown --cluster {cluster} --yes")).await.code, 0);
+    assert!(aws.writes().len() > before + 5);
+    let left = taskbell(&aws, &format!("drift --cluster {cluster}")).await;
+    assert!(left.out.contains("6 to add"), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
+    let aws = Aws::new().await;
+    let line = "--cluster batch --cluster arn:aws:ecs:us-east-1:123456789012:cluster/web --cluster batch";
+    let setup = taskbell(&aws, &format!("setup {line} --yes")).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert!(setup.out.contains("6 to add"), "{setup:?}");
+    assert_eq!(taskbell(&aws, &format!("drift {line}")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_credentials_are_told_with_what_to_do() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 999 });
+    for line in [SETUP, "drift --cluster batch", "teardown --cluster batch --yes", "drill --cluster batch"] {
+        let outcome = taskbell(&aws, line).await;
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert!(outcome.err.contains("the credentials have expired"), "{outcome:?}");
+    }
+    assert_eq!(aws.calls().iter().filter(|call| call.is_write() && !call.failed).count(), 0);
+}

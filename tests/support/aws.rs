@@ -33,6 +33,8 @@ pub enum Failure {
     Throttled,
     /// Refused for want of a permission.
     Denied,
+    /// The credentials have expired.
+    Expired,
     /// It happened, and the connection broke before the answer.
     AnswerLost,
     /// The connection broke before anything happened.
@@ -209,6 +211,14 @@ impl Aws {
             Some(Failure::Denied) => {
                 let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: {action}");
                 return Ok(error(&action, 403, "AccessDeniedException", &message));
+            }
+            Some(Failure::Expired) => {
+                return Ok(error(
+                    &action,
+                    403,
+                    "ExpiredToken",
+                    "The security token included in the request is expired",
+                ));
             }
             Some(Failure::NotSent) => return Err(broken()),
             Some(Failure::Hangs) => std::future::pending().await,
