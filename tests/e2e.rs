@@ -118,3 +118,80 @@ async fn listing(aws: &Emulator) -> Value {
         "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
     })
 }
+
+/// Asked of a rule engine that is not ours. It differs from AWS's only in `exists: false` over several containers.
+#[tokio::test]
+async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
+    let aws = Emulator::start("ministack");
+    let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
+    // By sample: whether task-failed rings, and nonzero-exit.
+    for (name, failed, nonzero) in [
+        ("01-exit-nonzero", true, true),
+        ("02-oom", true, true),
+        ("03-cannot-pull", true, false),
+        ("04-resource-init", true, false),
+        ("05-spot", true, true),
+        ("05b-spot-warning-not-stopped", false, false),
+        ("06-scale-in-143", false, true),
+        ("06b-scale-in-137", false, true),
+        ("06c-elb-unhealthy", true, true),
+        ("07-user-stop", false, true),
+        ("08-exit-0", false, false),
+        ("09-sidecar-app-crash", true, true),
+        ("09b-sidecar-clean-app-killed-sidecar", true, true),
+        ("10-host-terminated", true, false),
+        ("12-running", false, false),
+        ("20-deployment-failed", false, false),
+        ("21-placement-failure", false, false),
+        ("22-start-impaired", false, false),
+    ] {
+        let event = sample(&format!("{name}.json"));
+        let cluster =
+            event["detail"]["clusterArn"].as_str().unwrap_or("arn:aws:ecs:us-east-1:123456789012:cluster/prod");
+        for (pattern, expected) in [("task-failed", failed), ("nonzero-exit", nonzero)] {
+            let bound = aws.taskbell(&format!("pattern show {pattern} --cluster {cluster}"), None).out;
+            let call = events.test_event_pattern().event_pattern(bound).event(event.to_string());
+            assert_eq!(call.send().await.unwrap().result(), expected, "{pattern} and {name}");
+        }
+    }
+}
+
+/// The judgements stand beside the events, in their README.
+#[tokio::test]
+async fn of_the_recorded_events_those_that_should_ring_match_and_those_that_should_not_do_not() {
+    let aws = Emulator::start("ministack");
+    let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/patterns/events/field");
+    let judgements = std::fs::read_to_string(format!("{folder}/README.md")).unwrap();
+    let mut judged = 0;
+    // Bound once: two of the events have been given ARNs by their authors that no cluster has.
+    let anywhere = "arn:aws:ecs:us-east-1:123456789012:cluster/anywhere";
+    let bound = aws.taskbell(&format!("pattern show task-failed --cluster {anywhere}"), None).out;
+    for row in judgements.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| file")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (name, alert) = (cells[1], cells[cells.len() - 3]);
+        let mut event = sample(&format!("field/{name}.json"));
+        let Some(cluster) = event["detail"]["clusterArn"].as_str().map(str::to_owned) else { continue };
+        if event["detail-type"] != "ECS Task State Change" {
+            continue;
+        }
+        for (field, value) in [("time", "2026-11-20T10:00:00Z"), ("region", "us-east-1"), ("id", "x"), ("account", "1")]
+        {
+            if event[field].is_null() {
+                event[field] = json!(value);
+            }
+        }
+        let bound = bound.replace(anywhere, &cluster);
+        let call = events.test_event_pattern().event_pattern(bound).event(event.to_string());
+        let rings = call.send().await.unwrap_or_else(|error| panic!("{name}: {error:?}")).result();
+        // The pattern cannot see which containers are essential: this one is left to the notifier.
+        let for_the_notifier = name == "fargate-sidecars-143-job-exit0";
+        match alert {
+            "yes" => assert!(rings, "{name} should ring"),
+            "no" => assert!(!rings || for_the_notifier, "{name} should be silent"),
+            _ => {}
+        }
+        judged += 1;
+    }
+    assert!(judged >= 45, "only {judged} events were judged");
+}

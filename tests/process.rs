@@ -1,0 +1,87 @@
+//! The binary as a process: what does not need AWS, and what happens when AWS cannot be used at all.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::process::{Command, Output, Stdio};
+
+fn taskbell(line: &str, environment: &[(&str, &str)]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.args(line.split_whitespace()).env_clear().env("HOME", home.path()).stdin(Stdio::null());
+    command.env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+#[test]
+fn without_a_region_the_way_to_give_one_is_told() {
+    let output = taskbell("drift --cluster batch", &KEYS);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("no AWS region is configured"), "{output:?}");
+    assert!(text(&output.stderr).contains("--region"), "{output:?}");
+}
+
+#[test]
+fn without_credentials_the_ways_to_have_some_are_told() {
+    for line in ["drift --cluster batch", "setup --cluster batch --yes", "teardown --cluster batch --yes"] {
+        let webhook = ("TASKBELL_SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
+        let output = taskbell(line, &[("AWS_REGION", "us-east-1"), webhook]);
+        let told = text(&output.stderr) + &text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{line}: {told}");
+        assert!(told.contains("no usable AWS credentials"), "{line}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn a_region_that_does_not_exist_is_told_as_what_it_is() {
+    let environment = [KEYS[0], KEYS[1], ("AWS_REGION", "us-nowhere-1"), ("AWS_MAX_ATTEMPTS", "1")];
+    let output = taskbell("drift --cluster batch", &environment);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
+}
+
+#[test]
+fn help_is_data_and_a_mistake_is_a_message() {
+    let help = taskbell("--help", &[]);
+    assert_eq!((help.status.code(), text(&help.stderr).as_str()), (Some(0), ""));
+    assert!(text(&help.stdout).contains("Exit codes"));
+    let mistake = taskbell("drfit", &[]);
+    assert_eq!((mistake.status.code(), text(&mistake.stdout).as_str()), (Some(64), ""));
+    assert!(text(&mistake.stderr).contains("drift"), "{mistake:?}");
+}
+
+#[test]
+fn the_help_of_every_command_is_what_was_reviewed() {
+    for command in ["", "setup", "drift", "teardown", "drill", "pattern", "pattern list", "pattern show"] {
+        let output = taskbell(&format!("{command} --help"), &[]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "-"), text(&output.stdout));
+    }
+}
+
+#[test]
+fn nothing_is_coloured_without_a_terminal_unless_it_is_asked_for() {
+    let cluster = "pattern show nowhere";
+    let escape = '\u{1b}';
+    assert!(!text(&taskbell(cluster, &[]).stderr).contains(escape));
+    assert!(text(&taskbell(&format!("{cluster} --color always"), &[]).stderr).contains(escape));
+    assert!(text(&taskbell(cluster, &[("CLICOLOR_FORCE", "1")]).stderr).contains(escape));
+    let refused = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!text(&taskbell(&format!("{cluster} --color never"), &refused).stderr).contains(escape));
+}
+
+#[test]
+fn a_bound_pattern_is_what_was_reviewed() {
+    for pattern in ["task-failed", "nonzero-exit"] {
+        let cluster = "--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch";
+        let output = taskbell(&format!("pattern show {pattern} {cluster}"), &[]);
+        insta::assert_snapshot!(format!("pattern-{pattern}"), text(&output.stdout));
+    }
+}
