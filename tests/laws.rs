@@ -16,8 +16,8 @@ use support::aws::{Aws, Failure, Fault, On, trips};
 use support::{taskbell, taskbell_without_webhook};
 use tokio::time::Instant;
 
-const SETUP: &str = "setup --cluster batch --yes";
-const DRIFT: &str = "drift --cluster batch";
+const SETUP: &str = "setup --cluster batch --yes --verbose";
+const DRIFT: &str = "drift --cluster batch --verbose";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 
 #[tokio::test(start_paused = true)]

@@ -67,7 +67,7 @@ fn nobody_uses_a_room_without_a_door_to_it() {
 /// The room of a file: `aws/role` is one of the kinds, `cli/drift` is in `cli`.
 fn room(name: &str) -> String {
     match name.split_once('/') {
-        Some(("aws", kind)) if KINDS.contains(&kind) => "aws/kind".to_owned(),
+        Some(("aws", kind)) if KINDS.contains(&kind.split('/').next().unwrap()) => "aws/kind".to_owned(),
         Some(("aws", "wait" | "fault")) => "aws/wait".to_owned(),
         Some((room, _)) => room.to_owned(),
         None => name.to_owned(),
@@ -81,7 +81,9 @@ fn uses(code: &str, name: &str) -> Vec<String> {
     for statement in code.split(';') {
         let Some(at) = statement.rfind("use ") else { continue };
         let path: String = statement[at + 4..].split_whitespace().collect();
+        let own_folder = name.matches('/').count() > 1;
         let path = match (path.strip_prefix("crate::"), path.strip_prefix("super::")) {
+            (None, Some(_)) if own_folder => continue,
             (Some(path), _) => path.to_owned(),
             (_, Some(path)) => format!("{parent}::{path}"),
             _ => continue,

@@ -1,0 +1,68 @@
+//! What plans, results and errors look like: text and JSON, as reviewed.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use support::aws::{Aws, Failure, Fault, On};
+use support::taskbell;
+
+/// A stack with one of everything: a change by hand, a rule of other flags, a stranger's log group, an unreadable queue.
+async fn troubled() -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(
+        taskbell(&aws, "setup --cluster batch --yes --pattern nonzero-exit --pattern task-failed").await.code,
+        0
+    );
+    let sdk = aws.sdk();
+    let events = aws_sdk_eventbridge::Client::new(&sdk);
+    events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&sdk);
+    logs.delete_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
+    logs.create_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
+    let ssm = aws_sdk_ssm::Client::new(&sdk);
+    ssm.delete_parameter().name("/taskbell/batch/slack-webhook-url").send().await.unwrap();
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 99 });
+    aws
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_names_every_difference_with_both_values_and_its_cause() {
+    let aws = troubled().await;
+    let drift = taskbell(&aws, "drift --cluster batch --log-retention 7 --verbose").await;
+    assert_eq!(drift.code, 3);
+    insta::assert_snapshot!("plan", drift.out);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_as_json_is_one_object() {
+    let aws = troubled().await;
+    let drift = taskbell(&aws, "drift --cluster batch --output json").await;
+    insta::assert_json_snapshot!("plan-json", drift.json());
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:CreateFunction"), nth: 0, times: 99 });
+    let failed = taskbell(&aws, "setup --cluster batch --yes --output json --quiet").await;
+    assert_eq!(failed.code, 1);
+    insta::assert_json_snapshot!("failed-setup-json", failed.json()["result"]);
+    insta::assert_snapshot!("failed-setup", failed.err);
+    aws.heal();
+    let done = taskbell(&aws, "setup --cluster batch --yes --output json").await;
+    assert_eq!((done.code, &done.json()["in_sync"]), (0, &true.into()));
+    let torn = taskbell(&aws, "teardown --cluster batch --yes --output json").await;
+    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_the_plan_and_changes_nothing() {
+    let aws = Aws::new().await;
+    let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 2, "{dry:?}");
+    assert!(dry.out.contains("6 to add"), "{dry:?}");
+    let dry = taskbell(&aws, "teardown --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
