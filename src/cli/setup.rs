@@ -64,7 +64,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
     if webhook.is_none() && needs_webhook(&planned, &request) && planned.conflicts.is_empty() {
-        webhook = Some(request.ask_webhook()?);
+        webhook = Some(request.ask_webhook().await?);
         session = request.open(webhook.clone()).await?;
         planned = request.plan(&session, webhook.as_ref()).await?.0;
     }
@@ -87,7 +87,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
-    request.confirm(&planned)?;
+    request.confirm(&planned).await?;
     let report = request.apply(&session, &planned, webhook.as_ref()).await?;
     request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
 }
@@ -146,22 +146,22 @@ impl Request<'_> {
         Ok(report.and(session.apply(&rest).await))
     }
 
-    fn ask_webhook(&self) -> Result<Webhook> {
+    async fn ask_webhook(&self) -> Result<Webhook> {
         if !self.world.interactive || self.args.dry_run {
             return Err(parameter::no_webhook());
         }
-        let text = self.world.ask_secret("Slack webhook (not shown): ")?;
+        let text = self.world.ask_secret("Slack webhook (not shown): ").await?;
         config::webhook(&text, self.args.stack.hosts())
     }
 
-    fn confirm(&self, plan: &Plan) -> Result<()> {
+    async fn confirm(&self, plan: &Plan) -> Result<()> {
         if self.args.yes {
             return Ok(());
         }
         if !self.world.interactive {
             return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
         }
-        match self.world.confirm(&format!("Make these {} changes?", plan.steps.len())) {
+        match self.world.confirm(&format!("Make these {} changes?", plan.steps.len())).await? {
             true => Ok(()),
             false => Err(Error::new("not confirmed; nothing was changed")),
         }

@@ -51,7 +51,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             super::DIFFERENCES
         });
     }
-    confirm(&args, &plan, world)?;
+    confirm(&args, &plan, world).await?;
     let report = session.apply(&plan).await;
     let done = report.is_complete() && plan.unknown.is_empty();
     if common.output == Format::Json {
@@ -89,14 +89,14 @@ fn warn_of_undelivered(plan: &Plan, depth: &Result<u64>, world: &World) {
     }
 }
 
-fn confirm(args: &Args, plan: &Plan, world: &World) -> Result<()> {
+async fn confirm(args: &Args, plan: &Plan, world: &World) -> Result<()> {
     if args.yes {
         return Ok(());
     }
     if !world.interactive {
         return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
     }
-    match world.confirm(&format!("Remove these {} resources?", plan.steps.len())) {
+    match world.confirm(&format!("Remove these {} resources?", plan.steps.len())).await? {
         true => Ok(()),
         false => Err(Error::new("not confirmed; nothing was changed")),
     }

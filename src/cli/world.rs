@@ -81,20 +81,40 @@ impl World {
     }
 
     /// A yes or no; no is the default.
-    #[must_use]
-    pub fn confirm(&self, question: &str) -> bool {
+    ///
+    /// # Errors
+    /// On interruption.
+    pub async fn confirm(&self, question: &str) -> Result<bool> {
         self.err.print(&format!("{question} [y/N] "));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+        let read = || {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map(|_| answer)
+        };
+        let answer = self.ask(read).await?;
+        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
     /// Typed without being shown.
     ///
     /// # Errors
-    /// If the terminal cannot be read.
-    pub fn ask_secret(&self, question: &str) -> Result<String> {
-        rpassword::prompt_password(question).map_err(|error| Error::usage("could not read the answer").because(error))
+    /// If the terminal cannot be read; on interruption.
+    pub async fn ask_secret(&self, question: &'static str) -> Result<String> {
+        self.ask(move || rpassword::prompt_password(question)).await
+    }
+
+    /// Waits for a person on a thread of its own, so that Ctrl-C is answered meanwhile.
+    async fn ask(&self, read: impl FnOnce() -> std::io::Result<String> + Send + 'static) -> Result<String> {
+        let (tell, answer) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || tell.send(read()));
+        let unreadable = || Error::usage("could not read the answer; nothing was changed");
+        tokio::select! {
+            answer = answer => match answer {
+                Ok(Ok(text)) => Ok(text),
+                Ok(Err(error)) => Err(unreadable().because(error)),
+                Err(_) => Err(unreadable()),
+            },
+            () = self.cancel.cancelled() => Err(Error::interrupted("interrupted; nothing was changed")),
+        }
     }
 
     /// All of standard input.
