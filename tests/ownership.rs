@@ -169,6 +169,6 @@ async fn teardown_warns_of_undelivered_alerts() {
     let url = sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url;
     sqs.send_message().set_queue_url(url).message_body("{}").send().await.unwrap();
     let teardown = taskbell(&aws, TEARDOWN).await;
-    assert!(teardown.err.contains("about 1 undelivered alerts"), "{}", teardown.err);
+    assert!(teardown.err.contains("about 1 undelivered alert,"), "{}", teardown.err);
     assert_eq!(teardown.code, 0);
 }

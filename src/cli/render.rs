@@ -91,20 +91,25 @@ fn summary(plan: &Plan) -> String {
     if plan.is_in_sync() {
         return match unchanged.len() {
             0 => "nothing is there, and nothing should be".to_owned(),
+            1 => "in sync: 1 resource is as asked for".to_owned(),
             count => format!("in sync: {count} resources are as asked for"),
         };
     }
     let count = |action| steps.iter().filter(|step| step.action == action).count();
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let parts = [
         (count(Action::Add), format!("{} to add", count(Action::Add))),
         (count(Action::Change), format!("{} to change", count(Action::Change))),
         (count(Action::Remove), format!("{} to remove", count(Action::Remove))),
-        (conflicts.len(), plural(conflicts.len(), "conflict")),
+        (conflicts.len(), self::count(conflicts.len(), "conflict")),
         (unknown.len(), format!("{} unknown", unknown.len())),
     ];
     let shown: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
     shown.join(", ")
+}
+
+/// `1 change`, `2 changes`
+pub fn count(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The plan as one object. `result` is there once the plan was carried out.

@@ -87,7 +87,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
-    request.confirm(&planned).await?;
+    let question = format!("Make {}?", render::count(planned.steps.len(), "change"));
+    world.confirm(request.args.yes, &question).await?;
     let report = request.apply(&session, &planned, webhook.as_ref()).await?;
     request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
 }
@@ -152,19 +153,6 @@ impl Request<'_> {
         }
         let text = self.world.ask_secret("Slack webhook (not shown): ").await?;
         config::webhook(&text, self.args.stack.hosts())
-    }
-
-    async fn confirm(&self, plan: &Plan) -> Result<()> {
-        if self.args.yes {
-            return Ok(());
-        }
-        if !self.world.interactive {
-            return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
-        }
-        match self.world.confirm(&format!("Make these {} changes?", plan.steps.len())).await? {
-            true => Ok(()),
-            false => Err(Error::new("not confirmed; nothing was changed")),
-        }
     }
 
     /// Tells what was done, and, if all was, makes sure of it.

@@ -51,7 +51,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             super::DIFFERENCES
         });
     }
-    confirm(&args, &plan, world).await?;
+    let question = format!("Remove {}?", render::count(plan.steps.len(), "resource"));
+    world.confirm(args.yes, &question).await?;
     let report = session.apply(&plan).await;
     let done = report.is_complete() && plan.unknown.is_empty();
     if common.output == Format::Json {
@@ -78,26 +79,12 @@ fn warn_of_undelivered(plan: &Plan, depth: &Result<u64>, world: &World) {
     let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == "queue");
     match depth {
         Ok(count) if *count > 0 && queue_goes => {
-            world
-                .err
-                .print(&format!("warning: the queue still holds about {count} undelivered alerts; they go with it\n"));
+            let alerts = render::count(usize::try_from(*count).unwrap_or(usize::MAX), "undelivered alert");
+            world.err.print(&format!("warning: the queue still holds about {alerts}, to be deleted with it\n"));
         }
         Err(error) if queue_goes => {
             world.err.print(&format!("warning: it is not known whether the queue holds undelivered alerts: {error}\n"));
         }
         _ => {}
-    }
-}
-
-async fn confirm(args: &Args, plan: &Plan, world: &World) -> Result<()> {
-    if args.yes {
-        return Ok(());
-    }
-    if !world.interactive {
-        return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
-    }
-    match world.confirm(&format!("Remove these {} resources?", plan.steps.len())).await? {
-        true => Ok(()),
-        false => Err(Error::new("not confirmed; nothing was changed")),
     }
 }

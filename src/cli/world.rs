@@ -80,18 +80,27 @@ impl World {
         });
     }
 
-    /// A yes or no; no is the default.
+    /// Asks before something is written, unless the answer was given beforehand; no is the default.
     ///
     /// # Errors
-    /// On interruption.
-    pub async fn confirm(&self, question: &str) -> Result<bool> {
+    /// If the answer is no, or nobody is there to give one; on interruption.
+    pub async fn confirm(&self, yes: bool, question: &str) -> Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
+        }
         self.err.print(&format!("{question} [y/N] "));
         let read = || {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         };
         let answer = self.ask(read).await?;
-        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+        match ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            true => Ok(()),
+            false => Err(Error::new("not confirmed; nothing was changed")),
+        }
     }
 
     /// Typed without being shown.
