@@ -10,6 +10,7 @@ demo:
 test:
 	dev/install
 	node --test lambda/test/*.test.mjs
+	dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
 	cargo test --locked
 
 lint:

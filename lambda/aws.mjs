@@ -1,30 +1,49 @@
-// The two AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first
-// needed: a cold start pays for what it uses, and the tests run without it.
+// The AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first needed:
+// a cold start pays for what it uses, and the tests run without it.
 
 /** A call with its retries ends here; the SDK's own request timeout only warns. */
 const CALL_MS = 2_500;
 const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000 } };
+const PACKAGES = {
+  dynamodb: ["@aws-sdk/client-dynamodb", "DynamoDBClient"],
+  ecs: ["@aws-sdk/client-ecs", "ECSClient"],
+  logs: ["@aws-sdk/client-cloudwatch-logs", "CloudWatchLogsClient"],
+  ssm: ["@aws-sdk/client-ssm", "SSMClient"],
+};
 
 const clients = new Map();
 
-/** One client a service, kept for the life of the execution environment. */
-async function client(name, make) {
-  if (!clients.has(name)) clients.set(name, await make());
-  return clients.get(name);
+/**
+ * One client a service and region, kept for the life of the execution environment; `options` bound one call.
+ * @param {keyof PACKAGES} service
+ * @param {string} [region]  the function's own, if not given
+ */
+export async function clientOf(service, region) {
+  const key = `${service} ${region ?? ""}`;
+  if (!clients.has(key)) {
+    const [name, make] = PACKAGES[service];
+    clients.set(key, import(name).then((sdk) => ({ sdk, client: new sdk[make]({ ...CLIENT, ...(region ? { region } : {}) }) })));
+  }
+  try {
+    return { ...(await clients.get(key)), options: () => ({ abortSignal: AbortSignal.timeout(CALL_MS) }) };
+  } catch (error) {
+    clients.delete(key);
+    throw error;
+  }
+}
+
+async function call(service, command, input, region) {
+  const { client, sdk, options } = await clientOf(service, region);
+  return client.send(new sdk[command](input), options());
 }
 
 /**
- * The decrypted value of an SSM parameter.
+ * The decrypted value of an SSM parameter. Needs ssm:GetParameter.
  * @param {string} parameterName
  * @returns {Promise<string>}
  */
 export async function readWebhook(parameterName) {
-  const { SSMClient, GetParameterCommand } = await import("@aws-sdk/client-ssm");
-  const ssm = await client("ssm", () => new SSMClient(CLIENT));
-  const answer = await ssm.send(
-    new GetParameterCommand({ Name: parameterName, WithDecryption: true }),
-    { abortSignal: AbortSignal.timeout(CALL_MS) },
-  );
+  const answer = await call("ssm", "GetParameterCommand", { Name: parameterName, WithDecryption: true });
   const value = answer.Parameter?.Value?.trim();
   if (!value) throw new Error(`SSM parameter ${parameterName} is empty`);
   return value;
@@ -36,13 +55,19 @@ export async function readWebhook(parameterName) {
  * @returns {Promise<import("./incident.mjs").TaskDefinitionOutline>}
  */
 export async function describeTaskDefinition(arn) {
-  const { ECSClient, DescribeTaskDefinitionCommand } = await import("@aws-sdk/client-ecs");
-  const ecs = await client("ecs", () => new ECSClient(CLIENT));
-  const answer = await ecs.send(
-    new DescribeTaskDefinitionCommand({ taskDefinition: arn }),
-    { abortSignal: AbortSignal.timeout(CALL_MS) },
-  );
-  return outlineOf(answer.taskDefinition);
+  return outlineOf((await call("ecs", "DescribeTaskDefinitionCommand", { taskDefinition: arn })).taskDefinition);
+}
+
+/**
+ * The last lines of a log stream, oldest first. Needs logs:GetLogEvents.
+ * @param {import("./incident.mjs").LogPlace} log
+ * @param {number} lines
+ * @returns {Promise<string[]>}
+ */
+export async function readLog({ group, stream, region }, lines) {
+  const input = { logGroupName: group, logStreamName: stream, limit: lines, startFromHead: false };
+  const { events } = await call("logs", "GetLogEventsCommand", input, region);
+  return (events ?? []).map(({ message }) => message ?? "");
 }
 
 /**
@@ -52,25 +77,30 @@ export async function describeTaskDefinition(arn) {
  */
 export function outlineOf(taskDefinition) {
   return {
-    containers: (taskDefinition?.containerDefinitions ?? []).map(({ name, essential, logConfiguration }) => {
-      const options = logConfiguration?.logDriver === "awslogs" ? logConfiguration.options ?? {} : {};
-      const group = options["awslogs-group"];
-      return {
-        name,
-        essential: essential !== false,
-        log: group ? { group, region: options["awslogs-region"] ?? null, prefix: options["awslogs-stream-prefix"] ?? null } : null,
-      };
-    }),
+    containers: (taskDefinition?.containerDefinitions ?? []).map(({ name, essential, logConfiguration }) => ({
+      name,
+      essential: essential !== false,
+      log: logConfiguration?.logDriver ? logOf(logConfiguration) : null,
+    })),
   };
 }
 
+function logOf({ logDriver: driver, options }) {
+  const option = (name) => (driver === "awslogs" ? options?.[`awslogs-${name}`] : null) ?? null;
+  return { driver, group: option("group"), region: option("region"), prefix: option("stream-prefix") };
+}
+
 /**
- * Why a call failed, in the three ways a reader can act on.
+ * What failed, and why, in the ways a reader can act on.
  * @param {any} error
- * @returns {"denied"|"timeout"|"failed"}
+ * @param {string} action  the one that was called, if the error does not name it
+ * @returns {import("./incident.mjs").Missing}
  */
-export function failureOf(error) {
+export function missingBecauseOf(error, action) {
   const name = String(error?.name ?? "");
-  if (/AccessDenied|NotAuthorized|UnauthorizedOperation/.test(name)) return "denied";
-  return /Timeout|Abort/.test(name) ? "timeout" : "failed";
+  const named = /perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(String(error?.message))?.[1];
+  const why = /AccessDenied|NotAuthorized|UnauthorizedOperation/.test(name) ? "denied"
+    : /Timeout|Abort/.test(name) ? "timeout"
+      : name === "ResourceNotFoundException" ? "absent" : "failed";
+  return { action: named ?? action, why };
 }

@@ -2,14 +2,24 @@
 // What it may not do: swallow a failed post. The invocation fails, so that Lambda retries it, the queue of
 // undelivered events keeps it, and the Errors metric counts it.
 
-import { describeTaskDefinition, failureOf, readWebhook } from "./aws.mjs";
+import { randomUUID } from "node:crypto";
+import { Busy, abandoned, announced, decide } from "./announcements.mjs";
+import { describeTaskDefinition, missingBecauseOf, readLog, readWebhook } from "./aws.mjs";
 import { incidentOf } from "./incident.mjs";
 import { messageOf } from "./slack-message.mjs";
-import { SlackError, post } from "./slack.mjs";
+import { post } from "./slack.mjs";
+import { tableOf } from "./table.mjs";
 
 const SECRET_MS = 5 * 60_000;
 /** Kept back from Lambda's timeout, so that the log line is still written. */
 const RESERVE_MS = 500;
+/** Kept back for Slack from everything that comes before. */
+const FOR_SLACK_MS = 12_000;
+const LOG_MS = 6_000;
+/** The log driver may be some seconds behind. */
+const LOG_PAUSE_MS = 2_000;
+const WINDOW_MINUTES = 15;
+const LOG_LINES = 10;
 const DEFINITIONS_KEPT = 50;
 /** What Slack answers when a webhook was revoked or replaced: the parameter may hold a new one by now. */
 const REVOKED = [403, 404, 410];
@@ -18,9 +28,12 @@ const REVOKED = [403, 404, 410];
  * @typedef {object} Tools
  * @property {(parameterName: string) => Promise<string>} readWebhook
  * @property {(arn: string) => Promise<import("./incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
+ * @property {(log: import("./incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
+ * @property {(tableName: string) => import("./announcements.mjs").Table} tableOf
  * @property {typeof fetch} fetch
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} now  milliseconds
+ * @property {() => number} [random]  from 0 up to 1
  * @property {(line: string) => void} log
  * @property {Record<string, string|undefined>} env
  */
@@ -29,9 +42,10 @@ const REVOKED = [403, 404, 410];
  * A handler with its own cache of the secret and of task definitions, which never change once registered.
  * @param {Tools} tools
  */
-export function createHandler({ readWebhook, describeTaskDefinition, fetch, sleep, now, log, env }) {
+export function createHandler({ readWebhook, describeTaskDefinition, readLog, tableOf, fetch, sleep, now, random, log, env }) {
   let secret = null;
   const definitions = new Map();
+  const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
 
   async function webhook(fresh) {
     if (secret && !fresh && now() - secret.readAt < SECRET_MS) return secret.url;
@@ -58,15 +72,53 @@ export function createHandler({ readWebhook, describeTaskDefinition, fetch, slee
       }
       return { taskDefinition: definitions.get(arn) };
     } catch (error) {
-      const why = failureOf(error);
+      const missing = missingBecauseOf(error, "ecs:DescribeTaskDefinition");
       // A drill names a task definition that need not exist; only a missing permission is worth a word then.
-      if (event.source === "taskbell.drill" && why === "failed") return {};
-      return { missing: [{ action: "ecs:DescribeTaskDefinition", why }] };
+      if (event.source === "taskbell.drill" && missing.why !== "denied") return {};
+      return { missing: [missing] };
+    }
+  }
+
+  /** Without a table, or where it cannot be reached, everything is told: twice is better than never. */
+  async function decideOn({ subject, failure }, holder, left) {
+    if (!table || !subject) return { verdict: "tell" };
+    const how = {
+      holder, now, sleep, random, windowMs: numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000,
+      waitMs: Math.max(0, left() - FOR_SLACK_MS), holdMs: left() + 2 * RESERVE_MS,
+    };
+    try {
+      const keys = { subject, failure };
+      const decision = await decide(table, keys, how);
+      if (decision.verdict !== "tell") return decision;
+      return {
+        ...decision,
+        announced: () => announced(table, keys, decision.occurrence, how).catch(nameOf),
+        abandoned: () => abandoned(table, keys, how).catch(nameOf),
+      };
+    } catch (error) {
+      if (error instanceof Busy) throw error;
+      return { verdict: "tell", missing: missingBecauseOf(error, "dynamodb:GetItem"), tableError: nameOf(error) };
+    }
+  }
+
+  /** The end of the log of the container that failed. Never fails, and never takes longer than its share. */
+  async function tailOf({ log: place }, left) {
+    const lines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
+    if (!place?.group || !place.stream || lines === 0) return {};
+    const deadline = now() + Math.min(LOG_MS, left() - FOR_SLACK_MS);
+    for (let first = true; ; first = false) {
+      try {
+        return { tail: await within(deadline - now(), readLog(place, lines)) };
+      } catch (error) {
+        const missing = missingBecauseOf(error, "logs:GetLogEvents");
+        if (missing.why !== "absent" || !first || now() + LOG_PAUSE_MS >= deadline) return { missing };
+        await sleep(LOG_PAUSE_MS);
+      }
     }
   }
 
   async function send(url, payload, remaining) {
-    const tools = () => ({ fetch, sleep, now, budgetMs: remaining() });
+    const tools = () => ({ fetch, sleep, now, random, budgetMs: remaining() });
     try {
       return await post(url, payload, tools());
     } catch (error) {
@@ -95,25 +147,33 @@ export function createHandler({ readWebhook, describeTaskDefinition, fetch, slee
         entry.ms[name] = now() - from;
       }
     };
+    let settlement = null;
+    const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     try {
       // Both at once; the outcome of the secret is looked at only when there is something to send.
       const secretRead = timed("secret", webhook(false)).then((url) => ({ url }), (error) => ({ error }));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
       Object.assign(entry, summaryOf(incident));
+      if (!incident.rings) return end("silent");
+      const { verdict, count, occurrence, missing, tableError, ...decided } = await timed("table", decideOn(incident, `${entry.requestId} ${randomUUID()}`, left));
+      settlement = decided;
+      Object.assign(entry, { occurrence: occurrence?.count ?? count, tableError });
+      if (verdict !== "tell") return end(verdict);
+      const log = await timed("log", tailOf(incident, left));
+      incident.missing.push(...[missing, log.missing].filter(Boolean));
+      if (incident.missing.length > 0) entry.missing = incident.missing;
       const { url, error } = await secretRead;
-      if (!incident.rings) {
-        entry.outcome = "silent";
-        return { outcome: entry.outcome };
-      }
       if (error) throw error;
-      const payload = messageOf(incident, optionsOf(env));
+      const payload = messageOf({ ...incident, occurrence: occurrence ?? null, tail: log.tail ?? [] }, optionsOf(env));
       const { status, attempts, reread, refused } = await timed("slack", send(url, payload, left));
-      Object.assign(entry, { outcome: refused ? "sent-plain" : "sent", status, attempts, reread, refused });
-      return { outcome: entry.outcome };
+      settlement = null;
+      Object.assign(entry, { status, attempts, reread, refused, unsettled: await decided.announced?.() });
+      return end(refused ? "sent-plain" : "sent");
     } catch (error) {
-      Object.assign(entry, { outcome: "failed", error: error.message, status: error.status, attempts: error.attempts });
-      throw error instanceof SlackError || !secret ? error : new Error(error.message.replaceAll(secret.url, "<webhook>"));
+      await settlement?.abandoned?.();
+      Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message, status: error.status, attempts: error.attempts });
+      throw secret && error.message.includes(secret.url) ? new Error(error.message.replaceAll(secret.url, "<webhook>")) : error;
     } finally {
       entry.ms.total = now() - startedAt;
       const line = JSON.stringify(entry);
@@ -127,12 +187,23 @@ function optionsOf(env) {
 }
 
 /** What the log keeps of an incident: names and verdicts, no free text that could hold a secret. */
-function summaryOf({ cause, severity, drill, cluster, family, revision, service, taskId, stopCode, rings, silentBecause, missing }) {
+function summaryOf({ cause, severity, drill, cluster, family, revision, service, taskId, stopCode, rings, silentBecause }) {
   return {
     cause: cause.id, severity, drill, cluster, family, revision, service, taskId, stopCode, rings,
     ...(silentBecause ? { silentBecause } : {}),
-    ...(missing.length > 0 ? { missing } : {}),
   };
+}
+
+/** A number of the environment; anything else is the default. */
+const numberOf = (value, otherwise) => (/^\d{1,5}$/.test(value ?? "") ? Number(value) : otherwise);
+
+/** @throws {Error} named TimeoutError after ms */
+function within(ms, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error("too late"), { name: "TimeoutError" })), Math.max(0, ms));
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** The kind of an AWS error. Its message may quote identities and is not ours to repeat. */
@@ -141,6 +212,8 @@ const nameOf = (error) => String(error?.name ?? "Error") + (error?.code ? ` (${e
 export const handler = createHandler({
   readWebhook,
   describeTaskDefinition,
+  readLog,
+  tableOf,
   fetch: (...request) => globalThis.fetch(...request),
   sleep: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }),
   now: Date.now,

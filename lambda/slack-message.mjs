@@ -3,14 +3,15 @@
 // one block over its limit and Slack refuses the whole message.
 
 /**
- * @typedef {import("./incident.mjs").Incident} Incident
+ * @typedef {import("./incident.mjs").Incident & {occurrence?: import("./announcements.mjs").Occurrence|null, tail?: string[]}} Incident
+ *   occurrence: where the same failure keeps coming; tail: the last lines of its log, oldest first
  * @typedef {{language?: string, username?: string, iconEmoji?: string, mention?: string}} Options
- * @typedef {{text: string, attachments: {color: string, blocks: object[]}[], username?: string, icon_emoji?: string}} Payload
+ * @typedef {{text: string, attachments: {color: string, blocks?: object[], text?: string, mrkdwn_in?: string[], fallback?: string}[], username?: string, icon_emoji?: string}} Payload
  */
 
 // Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks
 // together; two links and their labels share one section.
-const LIMIT = { name: 160, field: 250, sentence: 300, reason: 400, containers: 2600, fence: 1800, url: 1300 };
+const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
 const CONTAINERS_SHOWN = 10;
 
 const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
@@ -25,15 +26,21 @@ const WORDS = {
     aContainer: "A container", container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task died; the event was sent on purpose to test this alert.",
+    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Told again at ${next}.`,
+    earlier: (count) => `Before that, ${count} more came that no message has counted.`,
+    lastLines: (container) => `Last lines of the log of ${container}`,
+    otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
+    source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
     cluster: "Cluster", definition: "Task definition", service: "Service", group: "Group", ran: "Ran for",
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
-    at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", why: "Reason",
+    at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
     openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: "Open the log of", task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], between: " ",
-    missing: { denied: (action) => `The notifier's role may not call \`${action}\`, so log links and essential marks are missing.`,
-      timeout: (action) => `\`${action}\` did not answer in time, so log links and essential marks are missing.`,
-      failed: (action) => `\`${action}\` failed, so log links and essential marks are missing.` },
+    why: { denied: (action) => `The notifier's role may not call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
+      failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
+    lost: { ecs: ", so log links and essential marks are missing.", logs: ", so the end of the log is missing.",
+      dynamodb: ", so this alert may come more than once.", other: "." },
   },
   ja: {
     died: (what, where) => `${where && `${where} の `}${what} が異常停止しました`,
@@ -43,15 +50,21 @@ const WORDS = {
     aContainer: "コンテナ", container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: ": ", with: (name) => `（${name}）`,
     drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
+    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
+    earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`,
+    lastLines: (container) => `${container} のログの末尾`,
+    otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
+    source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
     cluster: "クラスター", definition: "タスク定義", service: "サービス", group: "グループ", ran: "実行時間",
     never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
-    at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", why: "理由",
+    at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須", more: (count) => `ほか ${count} 件`,
     openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: "ログを開く：", task: "タスク",
     underASecond: "1秒未満", units: [[86400, "日"], [3600, "時間"], [60, "分"], [1, "秒"]], between: "",
-    missing: { denied: (action) => `通知用ロールに \`${action}\` の権限がないため、ログへのリンクと必須の表示を省きました。`,
-      timeout: (action) => `\`${action}\` の応答がなかったため、ログへのリンクと必須の表示を省きました。`,
-      failed: (action) => `\`${action}\` に失敗したため、ログへのリンクと必須の表示を省きました。` },
+    why: { denied: (action) => `通知用ロールに \`${action}\` の権限がない`, timeout: (action) => `\`${action}\` の応答がなかった`,
+      failed: (action) => `\`${action}\` に失敗した`, absent: (action) => `\`${action}\` の対象が見つからなかった` },
+    lost: { ecs: "ため、ログへのリンクと必須の表示を省きました。", logs: "ため、ログの末尾を省きました。",
+      dynamodb: "ため、この通知は重複することがあります。", other: "。" },
   },
 };
 
@@ -68,41 +81,79 @@ export function messageOf(incident, options) {
   // A drill proves the way to the channel; it wakes nobody.
   const mentioned = incident.drill ? "" : mentionOf(mention);
   const icon = iconOf(iconEmoji);
+  const color = COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error;
   return {
     text: mentioned + headlineOf(incident, words, key),
-    attachments: [{ color: COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error, blocks: blocksOf(incident, words, key) }],
+    attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color)],
     ...(filled(username) ? { username: cut(username.trim(), 80) } : {}),
     ...(icon ? { icon_emoji: icon } : {}),
   };
 }
 
-/** "🔴 *web* died in *prod*: exit code 1 (app)" */
+/** "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
-  const { family, service, cluster, cause, kind } = incident;
-  const name = family ?? service;
-  const what = filled(name) ? bold(name) : filled(incident.taskId) ? `${words.task} ${code(incident.taskId)}` : kind === "task" ? words.aTask : kind === "service" ? words.aService : "";
+  const { family, cluster, cause, occurrence } = incident;
+  const what = subjectOf(incident, words);
   const where = filled(cluster) ? bold(cluster) : "";
   const container = cause.values.container;
   const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(escaped(container, LIMIT.name)) : "");
-  const told = what || where ? words[incident.state](what || where, what && where) + words.colon + why : why;
+  const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
+  const told = (what || where ? words[incident.state](what || where, what && where) + words.colon + why : why) + often;
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
+}
+
+function subjectOf({ kind, family, service, source, taskId }, words) {
+  const name = family ?? service ?? (kind === "application" ? source : null);
+  if (filled(name)) return bold(name);
+  if (filled(taskId)) return `${words.task} ${code(taskId)}`;
+  return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
 }
 
 function blocksOf(incident, words, key) {
   const blocks = [];
   if (incident.drill) blocks.push(section(`🧪 *${words.drill}*`));
-  blocks.push(section(`*${sentence(incident.cause.words[key][1], incident.cause, words)}*`));
+  blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words))}*`));
+  const repeated = repeatedOf(incident, words);
+  if (repeated) blocks.push(section(repeated));
   if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words)));
   if (filled(incident.stoppedReason)) {
-    const label = incident.kind === "task" ? words.reason : words.why;
+    const label = incident.kind === "task" ? words.reason : words.plainReason;
     blocks.push(section(`*${label}*\n${fence(incident.stoppedReason)}`));
   }
+  const tail = tailOf(incident);
+  if (tail) blocks.push(section(`*${words.lastLines(code(incident.log?.container ?? "?"))}*\n${tail}`));
   const links = linksOf(incident, words);
   if (links) blocks.push(section(links));
   const fields = fieldsOf(incident, words);
   if (fields.length > 0) blocks.push({ type: "section", fields });
   blocks.push({ type: "context", elements: footOf(incident, words).map(mrkdwn) });
   return blocks;
+}
+
+/** How often it came, where it came more than once. */
+function repeatedOf({ occurrence }, words) {
+  if (!occurrence) return "";
+  const { count, since, earlier, next } = occurrence;
+  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(" ");
+}
+
+/** An application's stack trace: Slack folds the text of an attachment, not that of a block. */
+function foldedOf({ applicationDetail }, color) {
+  if (!filled(applicationDetail)) return [];
+  return [{ color, text: fence(applicationDetail, LIMIT.folded), mrkdwn_in: ["text"], fallback: escaped(applicationDetail, LIMIT.sentence) }];
+}
+
+/** The last lines, as many as fit, whole ones; of a line that is too long by itself, its end. */
+function tailOf({ tail }) {
+  const lines = (tail ?? []).map((line) => clean(unticked(line), true).trimEnd()).join("\n").trim();
+  if (lines === "") return "";
+  const pieces = piecesOf(lines);
+  let length = 0;
+  let first = pieces.length;
+  while (first > 0 && length + pieces[first - 1].length <= LIMIT.tail) length += pieces[--first].length;
+  if (first === 0) return `\`\`\`${pieces.join("")}\`\`\``;
+  const lineBreak = pieces.indexOf("\n", first - 1);
+  return `\`\`\`…${lineBreak === -1 ? "" : "\n"}${pieces.slice(lineBreak === -1 ? first : lineBreak + 1).join("")}\`\`\``;
 }
 
 /** One line a container, the one that failed first; reasons below it. Whole lines only. */
@@ -134,6 +185,8 @@ function fieldsOf(incident, words) {
     : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
       : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
   const pairs = [
+    [words.source, incident.kind === "application" ? incident.source : null],
+    [words.level, incident.kind === "application" ? words.levels[incident.severity] : null],
     [words.cluster, incident.cluster],
     [words.service, incident.service],
     [words.definition, definition],
@@ -152,20 +205,24 @@ function fieldsOf(incident, words) {
 }
 
 /** A link that would be too long is left out whole: half a link leads nowhere. */
-function linksOf({ links, logOf }, words) {
+function linksOf({ links, log }, words) {
   return [
-    [links.log, `${words.openLog} ${escaped((logOf ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
+    [links.log, `${words.openLog} ${escaped((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
     [links.task, words.openTask],
     [links.task ? null : links.service, words.openService],
   ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
     .map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`).join("   ·   ");
 }
 
-/** Where it happened, and what the notifier could not look up. */
-function footOf({ account, region, taskId, drill, missing }, words) {
+/** Where it happened, and what could not be looked up. */
+function footOf({ account, region, taskId, drill, missing, log }, words) {
   const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => escaped(part, LIMIT.name)).join(" · ");
-  const gaps = missing.slice(0, 3).map(({ action, why }) => (words.missing[why] ?? words.missing.failed)(plain(action, LIMIT.name)));
-  return [place, ...gaps];
+  const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
+  const gaps = missing.slice(0, 3).map(({ action, why }) => {
+    const [service] = action.split(":");
+    return (words.why[why] ?? words.why.failed)(plain(action, LIMIT.name)) + (Object.hasOwn(words.lost, service) ? words.lost[service] : words.lost.other);
+  });
+  return [place, ...driver, ...gaps];
 }
 
 /** @returns {string} "31 min 21 s": the two largest units that are not zero */
@@ -213,12 +270,15 @@ const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
 const section = (text) => ({ type: "section", text: mrkdwn(text) });
 
 const filled = (value) => typeof value === "string" && value.trim() !== "";
-const bold = (value) => `*${escaped(value, LIMIT.name).replaceAll("*", "∗")}*`;
+const bold = (value) => `*${unstarred(escaped(value, LIMIT.name))}*`;
 const code = (value, limit = LIMIT.name) => `\`${plain(value, limit)}\``;
-const fence = (value) => `\`\`\`${escaped(unticked(value), LIMIT.fence, true)}\`\`\``;
+const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(unticked(value), limit, true)}\`\`\``;
 const plain = (value, limit) => escaped(unticked(value), limit);
 /** A backtick in foreign text would close our fence. */
 const unticked = (value) => String(value).replaceAll("`", "ˋ");
+
+/** An asterisk in foreign text would end the bold it stands in. */
+const unstarred = (value) => value.replaceAll("*", "∗");
 
 /**
  * Escapes exactly & < > and cuts by whole characters, so that no entity and no surrogate pair is split.
@@ -229,8 +289,7 @@ const unticked = (value) => String(value).replaceAll("`", "ˋ");
 function escaped(value, limit, lines = false) {
   const pieces = [];
   let length = 0;
-  for (const character of clean(String(value), lines)) {
-    const piece = character === "&" ? "&amp;" : character === "<" ? "&lt;" : character === ">" ? "&gt;" : character;
+  for (const piece of piecesOf(clean(String(value), lines))) {
     pieces.push(piece);
     length += piece.length;
     if (length > limit) return shortened(pieces, length, limit);
@@ -238,15 +297,22 @@ function escaped(value, limit, lines = false) {
   return pieces.join("");
 }
 
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+/** Characters, escaped where Slack wants it: a cut between two of them is a safe one. */
+const piecesOf = (value) => Array.from(value, (character) => ENTITIES[character] ?? character);
+
 function shortened(pieces, length, limit) {
   let left = length;
   while (pieces.length > 0 && left > limit - 1) left -= pieces.pop().length;
   return `${pieces.join("")}…`;
 }
 
-/** Control characters, bidirectional overrides and half surrogate pairs have no place in an alert. */
+// What terminals take as colours, titles and moves of the cursor.
+const TERMINAL_SEQUENCES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/g;
+
+/** Terminal and control characters, bidirectional overrides and half surrogate pairs have no place in an alert. */
 function clean(value, lines) {
-  const oneKind = value.replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
+  const oneKind = value.replace(TERMINAL_SEQUENCES, "").replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
   return lines ? oneKind : oneKind.replace(/\s+/g, " ");
 }

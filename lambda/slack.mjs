@@ -1,8 +1,10 @@
 // Posts to a Slack webhook and says what the answer means. The URL is the secret: no error holds it.
 
+/** Of those that Slack did not answer, or with a server error. A 429 only says when: those go on until the time is used up. */
 const ATTEMPTS = 5;
 const ATTEMPT_MS = 4_000;
 const FIRST_WAIT_MS = 500;
+const SPREAD_MS = 1_000;
 /** Too little time for a round trip: better to fail now and let Lambda run the event again. */
 const SHORTEST_ATTEMPT_MS = 300;
 
@@ -36,14 +38,15 @@ export function classify(status) {
  * Posts until Slack takes it, refuses it for good, or the time is used up.
  * @param {string} url
  * @param {object} payload
- * @param {{fetch?: typeof fetch, sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number}} [tools]
+ * @param {{fetch?: typeof fetch, sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number}} [tools]
  * @returns {Promise<{status: number, attempts: number}>}
  * @throws {SlackError} for every other end
  */
-export async function post(url, payload, { fetch = globalThis.fetch, sleep = pause, now = Date.now, budgetMs = 10_000 } = {}) {
+export async function post(url, payload, { fetch = globalThis.fetch, sleep = pause, now = Date.now, budgetMs = 10_000, random = Math.random } = {}) {
   if (!isAddress(url)) throw new SlackError("the webhook parameter does not hold an http(s) URL", { retryable: false });
   const deadline = now() + budgetMs;
   const body = JSON.stringify(payload);
+  let failures = 0;
   for (let attempts = 1; ; attempts += 1) {
     const answer = await attempt(url, body, fetch, Math.max(1, Math.min(ATTEMPT_MS, deadline - now())));
     const verdict = answer.status === null ? "retry" : classify(answer.status);
@@ -52,8 +55,10 @@ export async function post(url, payload, { fetch = globalThis.fetch, sleep = pau
     const facts = { status: answer.status, answer: answer.body, attempts, retryable: verdict === "retry" };
     const said = `${answer.status === null ? "Slack could not be reached" : `Slack answered ${answer.status}`}${answer.body && `: ${answer.body}`}`;
     if (verdict === "permanent") throw new SlackError(said, facts);
-    if (attempts === ATTEMPTS) throw new SlackError(`${said} (after ${attempts} attempts)`, facts);
-    const waitMs = answer.retryAfterMs ?? FIRST_WAIT_MS * 2 ** (attempts - 1);
+    failures += answer.status === 429 ? 0 : 1;
+    if (failures === ATTEMPTS) throw new SlackError(`${said} (after ${attempts} attempts)`, facts);
+    // Everybody who was told to wait comes back at once, but for some randomness.
+    const waitMs = Math.ceil((answer.retryAfterMs ?? FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 4)) + SPREAD_MS * random());
     if (now() + waitMs + SHORTEST_ATTEMPT_MS > deadline) {
       throw new SlackError(`${said} (no time left to wait ${waitMs} ms for attempt ${attempts + 1})`, facts);
     }

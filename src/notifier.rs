@@ -10,12 +10,15 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 8] = [
+    ("announcements.mjs", include_str!("../lambda/announcements.mjs")),
     ("aws.mjs", include_str!("../lambda/aws.mjs")),
+    ("causes.mjs", include_str!("../lambda/causes.mjs")),
     ("incident.mjs", include_str!("../lambda/incident.mjs")),
     ("index.mjs", include_str!("../lambda/index.mjs")),
     ("slack-message.mjs", include_str!("../lambda/slack-message.mjs")),
     ("slack.mjs", include_str!("../lambda/slack.mjs")),
+    ("table.mjs", include_str!("../lambda/table.mjs")),
 ];
 
 /// The archive to upload.

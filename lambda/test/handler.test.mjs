@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failureOf, outlineOf } from "../aws.mjs";
+import { missingBecauseOf, outlineOf } from "../aws.mjs";
 import { createHandler, handler } from "../index.mjs";
+import { memoryTable } from "./memory-table.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 
 const OLD = "https://hooks.slack.com/services/T0/B0/oldsecret";
@@ -14,15 +15,17 @@ function world(changes = {}) {
   const tools = {
     readWebhook: async () => { seen.reads += 1; return state.webhook; },
     describeTaskDefinition: async () => { seen.describes += 1; return definitionOf({ web: true }); },
+    readLog: async () => ["last words"],
+    tableOf: () => memoryTable(),
     fetch: async (url, { body }) => { seen.posts.push({ url, payload: JSON.parse(body) }); return state.answer(url, JSON.parse(body)); },
-    sleep: async (ms) => { state.clock += ms; },
+    sleep: async (ms) => { await new Promise(setImmediate); state.clock += ms; },
     now: () => state.clock,
     log: (line) => seen.lines.push(line),
     env: { TASKBELL_STACK: "prod", TASKBELL_WEBHOOK_PARAMETER: "/taskbell/prod/slack-webhook-url" },
     ...changes,
   };
   const run = createHandler(tools);
-  return { seen, state, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
+  return { seen, state, tools, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
 }
 const denied = () => Promise.reject(Object.assign(new Error(`no: ${OLD}`), { name: "AccessDeniedException" }));
 const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
@@ -38,7 +41,7 @@ test("an event becomes one post, with log link, and one log line", async () => {
   assert.equal(here.seen.lines.length, 1);
   const { ms, ...entry } = entryOf(here);
   assert.deepEqual(entry, { stack: "prod", requestId: "r-1", eventId: "11111111-2222-4333-8444-000000000002", detailType: "ECS Task State Change", cause: "out-of-memory", severity: "error", drill: false, cluster: "prod", family: "web", revision: "17", service: "web", taskId: "02020202020202020202020202020202", stopCode: "EssentialContainerExited", rings: true, outcome: "sent", status: 200, attempts: 1 });
-  assert.deepEqual(Object.keys(ms).sort(), ["secret", "slack", "taskDefinition", "total"]);
+  assert.deepEqual(Object.keys(ms).sort(), ["log", "secret", "slack", "table", "taskDefinition", "total"]);
 });
 
 test("the environment shapes the message", async () => {
@@ -130,6 +133,80 @@ test("a finished job needs no secret to stay silent", async () => {
   assert.deepEqual(await here.run(sample("08-exit-0")), { outcome: "silent" });
 });
 
+test("the end of the log of the container that failed is in the message", async () => {
+  const asked = [];
+  const here = world({ readLog: async (...call) => { asked.push(call); return ["last words"]; } });
+  await here.run(sample("02-oom"));
+  assert.match(JSON.stringify(here.seen.posts[0].payload), /```last words```/);
+  assert.deepEqual(asked, [[{ container: "web", driver: "awslogs", group: "/ecs/web", region: "us-east-1", stream: "app/web/02020202020202020202020202020202" }, 10]]);
+  const without = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_LOG_LINES: "0" }, readLog: async () => assert.fail("asked") });
+  await without.run(sample("02-oom"));
+  assert.ok(!JSON.stringify(without.seen.posts[0].payload).includes("Last lines"));
+});
+
+test("a log stream that is late is asked for once more; one that is denied is named", async () => {
+  const absent = () => Promise.reject(Object.assign(new Error("no stream"), { name: "ResourceNotFoundException" }));
+  let asked = 0;
+  const late = world({ readLog: () => { asked += 1; return asked === 1 ? absent() : Promise.resolve(["late words"]); } });
+  await late.run(sample("02-oom"));
+  assert.match(JSON.stringify(late.seen.posts[0].payload), /late words/);
+  for (const [readLog, said] of [[absent, /`logs:GetLogEvents` found nothing/], [denied, /may not call `logs:GetLogEvents`/]]) {
+    const here = world({ readLog });
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+    assert.match(JSON.stringify(here.seen.posts[0].payload), said);
+    assert.equal(entryOf(here).missing[0].action, "logs:GetLogEvents");
+  }
+});
+
+test("a log that never answers costs its share of the time and not the alert", async () => {
+  const here = world({ readLog: () => new Promise(() => {}) });
+  const run = createHandler({ ...here.tools, now: Date.now });
+  const started = Date.now();
+  const context = { awsRequestId: "r", getRemainingTimeInMillis: () => 12_700 - (Date.now() - started) };
+  assert.deepEqual(await run(sample("02-oom"), context), { outcome: "sent" });
+  assert.match(JSON.stringify(here.seen.posts[0].payload), /`logs:GetLogEvents` did not answer in time/);
+});
+
+const withTable = { env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_TABLE: "t" } };
+
+test("a task is announced once, however often and from however many rules its events come", async () => {
+  const here = world(withTable);
+  const outcomes = [];
+  for (const id of ["a", "b", "a"]) outcomes.push((await here.run({ ...sample("02-oom"), id })).outcome);
+  assert.deepEqual(outcomes, ["sent", "duplicate", "duplicate"]);
+  const once = world(withTable);
+  const together = await Promise.all([1, 2, 3, 4].map(() => once.run(sample("02-oom"))));
+  assert.deepEqual(together.map(({ outcome }) => outcome).sort(), ["duplicate", "duplicate", "duplicate", "sent"]);
+  assert.equal(once.seen.posts.length, 1);
+});
+
+test("a message Slack did not take is not marked as announced", async () => {
+  const here = world(withTable);
+  here.state.answer = () => new Response("no_service", { status: 404 });
+  await assert.rejects(here.run(sample("02-oom")), /no_service/);
+  here.state.answer = () => new Response("ok");
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "duplicate" });
+});
+
+test("a table that cannot be reached, before or in the middle, rings all the same and says so", async () => {
+  for (const [step, error, said] of [
+    ["look", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /may not call `dynamodb:GetItem`, so this alert may come more than once/],
+    ["open", { name: "ResourceNotFoundException" }, /found nothing, so this alert may come more than once/],
+  ]) {
+    const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), [step]: () => Promise.reject(Object.assign(new Error(error.message), error)) }) });
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+    assert.match(JSON.stringify(here.seen.posts[0].payload), said);
+    assert.equal(entryOf(here).tableError, error.name);
+  }
+});
+
+test("a table that fails after Slack took the message does not fail the invocation", async () => {
+  const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), told: () => Promise.reject(Object.assign(new Error("x"), { name: "InternalServerError" })) }) });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.equal(entryOf(here).unsettled, "InternalServerError");
+});
+
 test("service events ask for no task definition, and a drill's need not exist", async () => {
   const missing = () => Promise.reject(Object.assign(new Error("gone"), { name: "ClientException" }));
   const here = world({ describeTaskDefinition: missing });
@@ -155,12 +232,14 @@ test("an odd event, or no context, still alerts", async () => {
 
 test("of a task definition only names, essential marks and log destinations are kept", () => {
   const log = (logDriver, options) => outlineOf({ containerDefinitions: [{ name: "a", environment: [{ name: "K", value: "hunter2" }], logConfiguration: { logDriver, options } }] }).containers[0];
-  assert.deepEqual(log("awslogs", { "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p" }), { name: "a", essential: true, log: { group: "g", region: "eu-west-1", prefix: "p" } });
-  assert.equal(log("awsfirelens", { "awslogs-group": "g" }).log, null);
+  assert.deepEqual(log("awslogs", { "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p" }), { name: "a", essential: true, log: { driver: "awslogs", group: "g", region: "eu-west-1", prefix: "p" } });
+  assert.deepEqual(log("awsfirelens", { "awslogs-group": "g" }).log, { driver: "awsfirelens", group: null, region: null, prefix: null });
+  assert.equal(log(undefined).log, null);
   assert.equal(outlineOf({ containerDefinitions: [{ name: "a", essential: false }] }).containers[0].essential, false);
   assert.deepEqual(outlineOf(undefined), { containers: [] });
 });
 
 test("failed calls are told apart by what a reader can do", () => {
-  assert.deepEqual(["AccessDeniedException", "TimeoutError", "AbortError", "ClientException", undefined].map((name) => failureOf({ name })), ["denied", "timeout", "timeout", "failed", "failed"]);
+  assert.deepEqual(["AccessDeniedException", "TimeoutError", "AbortError", "ClientException", undefined].map((name) => missingBecauseOf({ name }, "a:B").why), ["denied", "timeout", "timeout", "failed", "failed"]);
+  assert.deepEqual(missingBecauseOf({ name: "AccessDeniedException", message: "User: x is not authorized to perform: dynamodb:PutItem on resource: y" }, "dynamodb:GetItem"), { action: "dynamodb:PutItem", why: "denied" });
 });

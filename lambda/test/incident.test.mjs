@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { CAUSES, incidentOf } from "../incident.mjs";
+import { CAUSES } from "../causes.mjs";
+import { incidentOf } from "../incident.mjs";
 import { changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const causeIdOf = (event, context) => incidentOf(event, context).cause.id;
@@ -27,10 +29,10 @@ for (const [name, cause] of Object.entries(EXPECTED)) {
   test(`the sample ${name} is told as ${cause}`, () => assert.equal(causeIdOf(sample(name)), cause));
 }
 
-test("every sample gives an incident that rings, from the one table of causes, without a negative duration", () => {
+test("every sample gives an incident from the one table of causes, without a negative duration, and rings but for scaling", () => {
   for (const name of names) {
     const incident = incidentOf(sample(name));
-    assert.ok(incident.rings, name);
+    assert.equal(incident.rings, incident.cause.id !== "stopped-by-scheduler", name);
     assert.ok(Object.hasOwn(CAUSES, incident.cause.id), name);
     assert.ok(incident.durationSeconds === null || incident.durationSeconds >= 0, name);
   }
@@ -134,6 +136,64 @@ test("a finished task rings where anything speaks against it", () => {
   assert.ok(rings({ stopCode: "SpotInterruption", stoppedReason: "Your Spot Task was interrupted." }), "interrupted");
 });
 
+test("scaling and deploying are silent and say why, whatever pattern let them in", () => {
+  for (const name of ["06-scale-in-143", "06b-scale-in-137", "field/spot-service-scaling-exit2"]) {
+    const incident = incidentOf(sample(name));
+    assert.equal(incident.rings, false);
+    assert.match(incident.silentBecause, /scale, deploy or rebalance/);
+  }
+  assert.ok(incidentOf(changed("06-scale-in-143", { containers: exits(["web", 137, "OutOfMemoryError: x"]) })).rings, "out of memory meanwhile");
+});
+
+// Where a string has no cause of its own, the reason why.
+const WITHOUT_CAUSE = { "Essential container in task exited": "only the exit codes tell" };
+
+test("every reason found in the field has a cause, or a reason why not", () => {
+  const lines = readFileSync(new URL("../../patterns/events/field/strings.tsv", import.meta.url), "utf8").trim().split("\n");
+  assert.equal(lines.length, 101);
+  for (const line of lines) {
+    const [kind, stopCode, string] = line.split("\t");
+    const event = {
+      stoppedReason: changed("01-exit-nonzero", { stopCode: stopCode || undefined, stoppedReason: string, containers: [] }),
+      containerReason: changed("01-exit-nonzero", { stopCode: stopCode || undefined, stoppedReason: "Task failed to start", containers: [{ name: "web", reason: string }] }),
+      eventName: changed("21-placement-failure", { eventName: string, reason: undefined }),
+    }[kind] ?? { ...sample("21-placement-failure"), "detail-type": "ECS Deployment State Change", detail: { eventName: "SERVICE_DEPLOYMENT_IN_PROGRESS", reason: string } };
+    const { cause } = incidentOf(event);
+    assert.equal(cause.id === "unknown", Object.hasOwn(WITHOUT_CAUSE, string), `${kind} ${string}: ${cause.id}`);
+  }
+});
+
+test("what a container's runtime reported decides over the stop code", () => {
+  const told = (reason) => causeIdOf(changed("03-cannot-pull", { stoppedReason: "Task failed to start", containers: [{ name: "web", reason }] }));
+  assert.equal(told("CannotPullContainerError: pull access denied"), "image-pull-failed");
+  assert.equal(told("DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s"), "runtime-failed");
+  assert.equal(told("CannotCreateContainerError: devmapper"), "start-failed");
+});
+
+test("one subject a task and state; the same failure is the same family, cause, container and code", () => {
+  const keys = (detail, from = "01-exit-nonzero") => { const { subject, failure } = incidentOf(changed(from, detail)); return { subject, failure }; };
+  const one = keys({});
+  const other = keys({ taskArn: "arn:aws:ecs:us-east-1:123456789012:task/prod/another" });
+  assert.notEqual(one.subject, other.subject);
+  assert.equal(one.failure, other.failure);
+  assert.notEqual(one.failure, keys({ containers: exits(["web", 2]) }).failure);
+  assert.notEqual(one.failure, keys({ group: "service:other" }).failure);
+  assert.notEqual(one.failure, keys({ clusterArn: "arn:aws:ecs:us-east-1:123456789012:cluster/test" }).failure);
+  assert.notEqual(one.subject, keys({ lastStatus: "DEPROVISIONING" }).subject);
+  assert.equal(incidentOf(sample("21-placement-failure")).subject, `event ${sample("21-placement-failure").id}`);
+  const drills = ["a", "b"].map((id) => incidentOf({ ...sample("01-exit-nonzero"), source: "taskbell.drill", id }).failure);
+  assert.notEqual(drills[0], drills[1]);
+});
+
+test("an application's own alert is told with its source, its level and its detail", () => {
+  const event = { source: "taskbell.app", "detail-type": "Application Error", id: "e", time: "2026-11-20T10:00:00Z", account: "1", region: "us-east-1", resources: [],
+    detail: { message: "NoMethodError: nil", level: "warn", source: "shop", detail: "app.rb:1" } };
+  const { kind, source, severity, cause, applicationDetail, subject, failure } = incidentOf(event);
+  assert.deepEqual([kind, source, severity, cause.values.message, applicationDetail, subject], ["application", "shop", "warning", "NoMethodError: nil", "app.rb:1", "event e"]);
+  assert.notEqual(failure, incidentOf({ ...event, detail: { ...event.detail, message: "other" } }).failure);
+  assert.equal(incidentOf({ ...event, detail: {} }).severity, "error");
+});
+
 test("a drill always rings and is marked", () => {
   const incident = incidentOf({ ...sample(job), source: "taskbell.drill" }, jobDefinition);
   assert.ok(incident.drill && incident.rings);
@@ -149,11 +209,11 @@ test("a task that never started has no duration", () => {
 });
 
 test("links lead to the task, the service and the exact log stream", () => {
-  const { links, logOf } = incidentOf(sample("09-sidecar-app-crash"), { taskDefinition: definitionOf({ app: true, log_router: true }) });
+  const { links, log } = incidentOf(sample("09-sidecar-app-crash"), { taskDefinition: definitionOf({ app: true, log_router: true }) });
   assert.equal(links.task, "https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/09090909090909090909090909090909?region=us-east-1");
   assert.equal(links.service, "https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/web?region=us-east-1");
   assert.equal(links.log, "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fecs$252Fweb/log-events/app$252Fapp$252F09090909090909090909090909090909");
-  assert.equal(logOf, "app");
+  assert.deepEqual(log, { container: "app", driver: "awslogs", group: "/ecs/web", region: "us-east-1", stream: "app/app/09090909090909090909090909090909" });
 });
 
 test("log names are encoded twice with dollars", () => {

@@ -20,7 +20,7 @@ export function changed(name, detail) {
 }
 
 /** A task definition outline: name -> essential. */
-export function definitionOf(containers, log = { group: "/ecs/web", region: "us-east-1", prefix: "app" }) {
+export function definitionOf(containers, log = { driver: "awslogs", group: "/ecs/web", region: "us-east-1", prefix: "app" }) {
   return { containers: Object.entries(containers).map(([name, essential]) => ({ name, essential, log })) };
 }
 

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CAUSES, incidentOf } from "../incident.mjs";
+import { CAUSES } from "../causes.mjs";
+import { incidentOf } from "../incident.mjs";
 import { messageOf } from "../slack-message.mjs";
 import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
 
 function textsOf({ text, attachments }) {
-  return [text, ...attachments.flatMap(({ blocks }) => blocks.flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text)))];
+  return [text, ...attachments.flatMap(({ blocks = [], text: folded }) => (folded ? [{ text: { text: folded } }] : blocks).flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text)))];
 }
 
 /** Slack's limits and escaping, for any payload. */
@@ -26,7 +27,8 @@ function assertSlackTakes(payload) {
       total += one.text.length;
     }
   }
-  assert.ok(total <= 13_000, `all blocks: ${total}`);
+  assert.ok(total <= 12_500, `all blocks: ${total}`);
+  assert.ok(payload.attachments.slice(1).every(({ text }) => text.length <= 4100));
   for (const text of textsOf(payload)) {
     const foreign = text.replace(OUR_MARKUP, "").replace(/&(amp|lt|gt);/g, "");
     assert.ok(!/[&<>]/.test(foreign), `unescaped: ${foreign.match(/.{0,30}[&<>].{0,30}/)}`);
@@ -35,7 +37,7 @@ function assertSlackTakes(payload) {
   }
 }
 
-const messageFor = (event, options, context) => messageOf(incidentOf(event, context), options);
+const messageFor = (event, options, context, more) => messageOf({ ...incidentOf(event, context), ...more }, options);
 
 test("every sample makes a payload Slack takes, in both languages", () => {
   for (const name of names) {
@@ -93,7 +95,7 @@ test("hostile text in every field breaks neither limits nor escaping, and pings 
     const crowd = { ...hostile, ...keep, detail: { ...hostile.detail, containers: Array.from({ length: 60 }, () => ({ name: HOSTILE, reason: HOSTILE, exitCode: 1 })) } };
     const context = { taskDefinition: definitionOf({ [HOSTILE]: true }, { group: HOSTILE, region: HOSTILE, prefix: HOSTILE }), missing: [{ action: HOSTILE, why: "constructor" }] };
     for (const event of [hostile, { ...hostile, ...keep }, crowd]) {
-      for (const language of ["en", "ja"]) assertSlackTakes(messageFor(event, { language, username: HOSTILE, iconEmoji: HOSTILE, mention: HOSTILE }, context));
+      for (const language of ["en", "ja"]) assertSlackTakes(messageFor(event, { language, username: HOSTILE, iconEmoji: HOSTILE, mention: HOSTILE }, context, { ...REPEATED, tail: [HOSTILE, HOSTILE] }));
     }
   }
 });
@@ -134,6 +136,63 @@ test("a drill is unmistakable in both languages and wakes nobody", () => {
   assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
 });
 
+const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 8 } };
+
+test("a failure that keeps coming says how often, since when, and when it is told again", () => {
+  const english = messageFor(sample("02-oom"), {}, {}, REPEATED);
+  assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
+  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Told again at 8."));
+  const japanese = messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, count: 1, earlier: 7 } });
+  assert.ok(textsOf(japanese).includes("それ以前に、まだ通知していない同じ障害が 7 件ありました。"));
+  const first = messageFor(sample("02-oom"), {}, {}, { occurrence: { count: 1, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 2 } });
+  assert.deepEqual(first, messageFor(sample("02-oom"), {}));
+});
+
+const tailOf = (tail, options = {}) => textsOf(messageFor(sample("02-oom"), options, { taskDefinition: definitionOf({ web: true }) }, { tail }))
+  .find((one) => /^\*(Last lines|`web` のログ)/.test(one))?.split("\n").slice(1).join("\n");
+
+test("the end of the log is fenced, without colours, and says whose it is", () => {
+  assert.equal(tailOf(["\u001b[31mERROR\u001b[0m <b> & ```\n", "bye\r\n"]), "```ERROR &lt;b&gt; &amp; ˋˋˋ\nbye```");
+  assert.equal(tailOf(["bye"], { language: "ja" }), "```bye```");
+  assert.equal(tailOf([]), undefined);
+  assert.equal(tailOf(["", " \n"]), undefined);
+});
+
+test("a long log loses its oldest lines, whole ones; a single long line its beginning, between characters", () => {
+  const lines = Array.from({ length: 100 }, (_, at) => `${at} ${"x".repeat(40)}`);
+  const shown = tailOf(lines).slice(3, -3).split("\n");
+  assert.equal(shown[0], "…");
+  assert.deepEqual(shown.slice(1), lines.slice(-shown.length + 1));
+  assert.ok(shown.length > 40);
+  assert.match(tailOf(["&".repeat(5000)]), /^```…(&amp;)+```$/);
+  assert.match(tailOf(["🔥".repeat(5000)]), /^```…(🔥)+```$/u);
+});
+
+test("another log driver is named instead of a link", () => {
+  const log = { driver: "awsfirelens", group: null, region: null, prefix: null };
+  const texts = textsOf(messageFor(sample("02-oom"), {}, { taskDefinition: definitionOf({ web: true }, log) }));
+  assert.ok(texts.includes("`web` logs through `awsfirelens`: there is no log stream to link to."), texts.join("\n"));
+  assert.ok(!texts.join().includes("Open the log"));
+});
+
+test("an application's alert has its words, and its stack trace folded", () => {
+  const event = { source: "taskbell.app", "detail-type": "Application Error", id: "e", time: "2026-11-20T10:00:00Z", account: "1", region: "us-east-1", resources: [],
+    detail: { message: "NoMethodError: *nil*", level: "error", source: "shop", detail: "a.rb:1\nb.rb:2" } };
+  const payload = messageFor(event, {});
+  assertSlackTakes(payload);
+  assert.equal(payload.text, "🔴 *shop*: NoMethodError: *nil*");
+  assert.equal(payload.attachments[1].text, "```a.rb:1\nb.rb:2```");
+  assert.ok(textsOf(payload).includes("*NoMethodError: ∗nil∗*"));
+  assertSlackTakes(messageFor(everywhere(event, (value) => (typeof value === "string" && value !== "taskbell.app" ? HOSTILE : value)), {}));
+});
+
+test("what could not be looked up says what is missing for it", () => {
+  const foot = (action, why) => textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action, why }] })).find((one) => one.includes(action));
+  assert.match(foot("logs:GetLogEvents", "denied"), /may not call `logs:GetLogEvents`, so the end of the log is missing\.$/);
+  assert.match(foot("logs:GetLogEvents", "absent"), /found nothing, so the end of the log is missing\.$/);
+  assert.match(foot("dynamodb:GetItem", "timeout"), /did not answer in time, so this alert may come more than once\.$/);
+});
+
 test("Japanese leaves no English label behind", () => {
   const texts = textsOf(messageFor(sample("02-oom"), { language: "ja" })).join("\n");
   assert.ok(!/Stopped reason|Cluster|Ran for|exit code|Open the|essential|Container `/.test(texts), texts);
@@ -144,8 +203,8 @@ test("every cause has a sentence with all its places filled", () => {
   const incident = incidentOf(sample("01-exit-nonzero"));
   for (const [id, { en, ja }] of Object.entries(CAUSES)) {
     for (const language of ["en", "ja"]) {
-      const text = textsOf(messageOf({ ...incident, cause: { id, words: { en, ja }, values: { container: "web", code: "1", signal: "SIGKILL", name: "X" } } }, { language })).join("\n");
-      assert.ok(!/\{(container|code|signal|name)\}|undefined|null/.test(text), `${id}: ${text}`);
+      const text = textsOf(messageOf({ ...incident, cause: { id, words: { en, ja }, values: { container: "web", code: "1", signal: "SIGKILL", name: "X", message: "M" } } }, { language })).join("\n");
+      assert.ok(!/\{(container|code|signal|name|message)\}|undefined|null/.test(text), `${id}: ${text}`);
     }
   }
 });
@@ -189,8 +248,8 @@ test("an event of no known shape still makes a message", () => {
 
 test("the pure modules use nothing an embedded engine lacks", async () => {
   const { readFile } = await import("node:fs/promises");
-  for (const file of ["incident.mjs", "slack-message.mjs"]) {
+  for (const file of ["causes.mjs", "incident.mjs", "slack-message.mjs"]) {
     const source = (await readFile(new URL(`../${file}`, import.meta.url), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
-    assert.ok(!/^import |import\(|\b(process|Buffer|Intl|TextEncoder|setTimeout|fetch|toLocale\w*)\b|\bnew URL\b|\bconsole\.(log|error)/m.test(source), file);
+    assert.ok(!/^import (?!.* from "\.\/\w+\.mjs";$)|import\(|\b(process|Buffer|Intl|TextEncoder|setTimeout|fetch|toLocale\w*)\b|\bnew URL\b|\bconsole\.(log|error)/m.test(source), file);
   }
 });

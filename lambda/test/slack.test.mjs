@@ -14,6 +14,7 @@ function scripted(...answers) {
     tools: {
       budgetMs: 20_000,
       now: () => clock,
+      random: () => 0,
       sleep: async (ms) => { seen.slept.push(ms); clock += ms; },
       fetch: async (url, request) => {
         seen.calls.push({ url, ...request });
@@ -75,6 +76,13 @@ test("a Retry-After beyond the budget fails at once instead of waiting", async (
   const { seen, tools } = scripted({ status: 429, headers: { "retry-after": "60" } });
   await assert.rejects(post(url, {}, tools), { status: 429, retryable: true });
   assert.deepEqual(seen.slept, []);
+});
+
+test("rate limits are waited for as long as there is time, and not all at the same moment", async () => {
+  const { tools, seen } = scripted(...Array(9).fill({ status: 429, headers: { "retry-after": "1" } }), { status: 200 });
+  const { attempts } = await post(url, {}, { ...tools, random: () => 0.25, budgetMs: 20_000 });
+  assert.equal(attempts, 10);
+  assert.ok(seen.slept.every((ms) => ms === 1250));
 });
 
 test("an unreadable Retry-After falls back to our own wait", async () => {

@@ -1,0 +1,175 @@
+// A thousand tasks die at once, their events come three times in any order, Slack takes one message a second and
+// fails at random, and invocations crash. Run in simulated time; the random numbers are the same in every run.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createHandler } from "../index.mjs";
+import { memoryTable } from "./memory-table.mjs";
+import { changed, definitionOf } from "./samples.mjs";
+
+const FAMILIES = 20;
+const TASKS = 1000;
+const DELIVERIES = 3000;
+const TIMEOUT_MS = 30_000;
+// Lambda runs a failed asynchronous invocation twice more: a minute later, then two.
+const RETRIES_MS = [0, 60_000, 120_000];
+
+/** mulberry32 */
+function randomOf(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Time that passes only while everybody waits. */
+function clock() {
+  const sleepers = new Map();
+  const times = [];
+  let now = Date.parse("2026-11-20T10:00:00Z");
+  function sleep(ms) {
+    const at = Math.ceil(now + Math.max(0, ms));
+    if (!sleepers.has(at)) {
+      sleepers.set(at, []);
+      times.splice(times.findLastIndex((one) => one < at) + 1, 0, at);
+    }
+    return new Promise((wake) => sleepers.get(at).push(wake));
+  }
+  /** Until nobody waits any more, or nobody does before `end`. */
+  async function run(end = Infinity) {
+    for (;;) {
+      await new Promise(setImmediate);
+      if (times.length === 0 || times[0] > end) return;
+      now = times.shift();
+      const woken = sleepers.get(now);
+      sleepers.delete(now);
+      for (const wake of woken) wake();
+    }
+  }
+  return { now: () => now, sleep, run };
+}
+
+/** Takes one message a second; the others are told to come back, or lost on the way, or refused. */
+function slack({ now, sleep }, random) {
+  const seen = { taken: [], answers: {} };
+  let freeAt = 0;
+  const count = (answer) => { seen.answers[answer] = (seen.answers[answer] ?? 0) + 1; };
+  async function fetch(url, { body }) {
+    await sleep(50 + 100 * random());
+    const luck = random();
+    if (luck < 0.05) { count("timeout"); await sleep(4000); throw Object.assign(new Error("late"), { name: "TimeoutError" }); }
+    if (luck < 0.1) { count("hang-up"); throw Object.assign(new TypeError("fetch failed"), { cause: { code: "ECONNRESET" } }); }
+    if (luck < 0.2) { count(500); return new Response("rollup_error", { status: 500 }); }
+    if (now() < freeAt) { count(429); return new Response("", { status: 429, headers: { "retry-after": "1" } }); }
+    freeAt = now() + 1000;
+    count(200);
+    seen.taken.push(JSON.parse(body));
+    return new Response("ok");
+  }
+  return { seen, fetch };
+}
+
+function eventOf(task, family) {
+  const taskId = task.toString(16).padStart(32, "0");
+  return changed("01-exit-nonzero", {
+    taskArn: `arn:aws:ecs:us-east-1:123456789012:task/prod/${taskId}`,
+    taskDefinitionArn: `arn:aws:ecs:us-east-1:123456789012:task-definition/family-${family}:1`, group: `family:family-${family}`,
+  });
+}
+
+async function storm(seed, crashing) {
+  const random = randomOf(seed);
+  const time = clock();
+  const { seen, fetch } = slack(time, random);
+  const table = memoryTable();
+  const crashed = new Set();
+  const outcomes = {};
+  const undelivered = [];
+
+  async function invoke(event, requestId) {
+    const startedAt = time.now();
+    const dies = crashing && random() < 0.03;
+    const run = createHandler({
+      readWebhook: async () => "https://hooks.slack.com/services/T/B/x",
+      describeTaskDefinition: async () => definitionOf({ web: true }), readLog: async () => ["last words"],
+      // Dies between Slack's answer and the mark in the table.
+      tableOf: () => (dies ? { ...table, told: ({ subject }) => { crashed.add(subject); return new Promise(() => {}); } } : table),
+      fetch, sleep: time.sleep, now: time.now, random, log: () => {}, env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_TABLE: "t" },
+    });
+    const context = { awsRequestId: requestId, getRemainingTimeInMillis: () => TIMEOUT_MS - (time.now() - startedAt) };
+    return Promise.race([run(event, context), time.sleep(TIMEOUT_MS).then(() => { throw new Error("timed out"); })]);
+  }
+
+  async function deliver(event, requestId) {
+    for (const wait of RETRIES_MS) {
+      await time.sleep(wait * (1 + 0.1 * random()));
+      try {
+        const { outcome } = await invoke(event, requestId);
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        return;
+      } catch (error) {
+        const name = error.name === "Busy" ? "busy, run again" : "failed, run again";
+        outcomes[name] = (outcomes[name] ?? 0) + 1;
+      }
+    }
+    undelivered.push(event);
+  }
+
+  const tasks = Array.from({ length: TASKS }, (_, task) => eventOf(task, task % FAMILIES));
+  const deliveries = Array.from({ length: DELIVERIES }, (_, at) => ({ event: tasks[at % TASKS], at: at < TASKS ? 5_000 * random() : 180_000 * random() }));
+  for (const [at, { event, at: after }] of deliveries.entries()) time.sleep(after).then(() => deliver(event, `r-${at}`));
+  await time.run();
+  const failed = undelivered.splice(0);
+  for (const event of failed) deliver(event, "replayed");
+  await time.run();
+  // After the window, one more of each family: it counts whatever no message has counted.
+  time.sleep(16 * 60_000);
+  await time.run();
+  for (let family = 0; family < FAMILIES; family += 1) deliver(eventOf(TASKS + family, family), "straggler");
+  await time.run();
+  return { seen, table, crashed, outcomes, undelivered, failed };
+}
+
+const textOf = (payload) => JSON.stringify(payload);
+const numberIn = (payload, pattern) => Number(pattern.exec(textOf(payload))?.[1] ?? NaN);
+
+/** By family, in the order Slack took them: how often each message says the failure came. */
+function announcements(taken) {
+  const families = Array.from({ length: FAMILIES }, () => []);
+  for (const payload of taken) {
+    families[numberIn(payload, /\*family-(\d+)\*/)].push({
+      times: numberIn(payload, /\*(\d+) times\*/) || 1, earlier: numberIn(payload, /Before that, (\d+) more/) || 0,
+      task: /task ([0-9a-f]{32})/.exec(textOf(payload))[1],
+    });
+  }
+  return families;
+}
+
+for (const [seed, crashing] of [[1, false], [2, false], [3, true], [4, true]]) {
+  test(`a storm of ${TASKS} tasks${crashing ? " with crashes" : ""} loses nothing and repeats nothing (seed ${seed})`, async (t) => {
+    const { seen, table, crashed, outcomes, undelivered, failed } = await storm(seed, crashing);
+    const families = announcements(seen.taken);
+    const figures = `${seen.taken.length} messages for ${TASKS + FAMILIES} tasks in ${DELIVERIES + FAMILIES} deliveries; `
+      + `Slack: ${textOf(seen.answers)}; outcomes: ${textOf(outcomes)}; to the queue and replayed: ${failed.length}; crashes: ${crashed.size}`;
+    t.diagnostic(figures);
+    assert.equal(undelivered.length, 0, "in the queue");
+    assert.equal(table.subjects.size, TASKS + FAMILIES);
+    assert.ok([...table.subjects.values()].every(({ settled }) => settled), "every task is told or counted");
+    for (const [family, told] of families.entries()) {
+      assert.ok(told.length > 1, `family ${family} was announced, and again after its window`);
+      const { times, earlier } = told.at(-1);
+      const most = Math.max(...told.slice(0, -1).map((one) => one.times));
+      assert.equal(times, 1);
+      if (!crashing) assert.equal(most + earlier, TASKS / FAMILIES, `family ${family}: every task is counted in an announcement`);
+      assert.ok(most + earlier >= TASKS / FAMILIES, `family ${family}: ${most} + ${earlier}`);
+    }
+    const named = families.flat().map(({ task }) => task);
+    const twice = named.filter((task, at) => named.indexOf(task) !== at);
+    const mayRepeat = (task) => [...crashed].some((subject) => subject.endsWith(task));
+    assert.ok(twice.every(mayRepeat), `announced twice: ${twice}`);
+    assert.ok(seen.taken.length < 20 * FAMILIES, figures);
+    if (crashing) assert.ok(crashed.size > 0);
+  });
+}
