@@ -27,6 +27,19 @@ pub struct Config {
     pub log_retention_days: Option<i32>,
     pub tags: BTreeMap<String, String>,
     pub message: MessageOptions,
+    /// What is announced again, and how often.
+    pub announcements: Announcements,
+    /// Names of the application log groups the notifier may read, with `*` and `?`.
+    pub log_groups: Vec<String>,
+}
+
+/// What the notifier remembers of what it announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announcements {
+    /// Every event is announced.
+    Forgotten,
+    /// A task once; the same failure within this many minutes on occurrences 1, 2, 4, 8 and so on.
+    Remembered { window_minutes: u16 },
 }
 
 /// How messages look.
@@ -36,6 +49,8 @@ pub struct MessageOptions {
     pub username: Option<String>,
     pub icon_emoji: Option<String>,
     pub mentions: Vec<String>,
+    /// How many of the last lines of the log; 0: none.
+    pub log_lines: u16,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -160,6 +175,25 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
             Err(Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}")))
         }
     }
+}
+
+/// The name of a CloudWatch Logs group, or a pattern of names with `*` and `?`.
+///
+/// # Errors
+/// If it has characters that no log group's name has.
+pub fn log_group(text: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-/.#*?".contains(c);
+    match !text.is_empty() && text.len() <= 512 && text.chars().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{text:?} is not the name of a log group"))
+            .hint("letters, digits and _-/.# as in /ecs/web, with * and ? for any others; or none")),
+    }
+}
+
+/// Whether a name fits a pattern of [`log_group`], as IAM reads it: `*` stands for any characters, `/` too.
+#[must_use]
+pub fn log_group_covers(pattern: &str, name: &str) -> bool {
+    GlobBuilder::new(pattern).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// One `KEY=VALUE`, in the letters that every tagged service takes.

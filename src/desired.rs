@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::aws::{function, log_group, parameter, queue, role, rule};
-use crate::config::{Cluster, Config};
+use crate::aws::{function, log_group, parameter, queue, role, rule, table};
+use crate::config::{Announcements, Cluster, Config};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::notifier::Archive;
@@ -19,6 +19,9 @@ use crate::stack::{Address, Place, Stack};
 #[must_use]
 pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     let mut addresses = vec![log_group::address(stack), queue::address(stack), function::address(stack)];
+    if config.announcements != Announcements::Forgotten {
+        addresses.push(table::address(stack));
+    }
     if config.own_parameter.is_none() {
         addresses.push(parameter::address(stack));
     }
@@ -52,6 +55,9 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         Want::new::<queue::Queue>(queue::address(stack), &queue(stack, place, &rules), tags)?,
         Want::new::<function::Function>(function::address(stack), &function(config, ground, &rules), tags)?,
     ];
+    if config.announcements != Announcements::Forgotten {
+        wants.push(Want::new::<table::Table>(table::address(stack), &table::Spec::of_announcements(), tags)?);
+    }
     if config.own_parameter.is_none() {
         let spec = parameter::Spec::holding(webhook);
         let want = Want::new::<parameter::Parameter>(parameter::address(stack), &spec, tags)?;
@@ -107,7 +113,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
     }
 }
 
-/// May write its log, read its webhook, hand over what it failed on, and look up what it reports.
+/// May write its log, read its webhook, hand over what it failed on, look up what it reports, and remember it.
 fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     let allow =
         |actions: Value, resource: String| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
@@ -120,6 +126,16 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         allow(json!("sqs:SendMessage"), place.queue_arn(&stack.queue_name())),
         allow(json!("ecs:DescribeTaskDefinition"), "*".to_owned()),
     ];
+    if config.announcements != Announcements::Forgotten {
+        let actions = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+        statements.push(allow(json!(actions), place.table_arn(&stack.table_name())));
+    }
+    if !config.log_groups.is_empty() {
+        let streams = config.log_groups.iter().map(|group| format!("{}:log-stream:*", place.log_group_arn(group)));
+        statements.push(json!({
+            "Effect": "Allow", "Action": "logs:GetLogEvents", "Resource": streams.collect::<Vec<_>>(),
+        }));
+    }
     if let Some(own) = &config.own_parameter {
         statements.push(json!({
             "Effect": "Allow",
@@ -132,6 +148,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         }));
     }
     role::Spec {
+        path: role::PATH.to_owned(),
         trust: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "lambda.amazonaws.com" },
@@ -191,6 +208,10 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
 fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
     let message = &config.message;
     let mentions = (!message.mentions.is_empty()).then(|| message.mentions.join(","));
+    let window = match config.announcements {
+        Announcements::Forgotten => None,
+        Announcements::Remembered { window_minutes } => Some(window_minutes),
+    };
     let variables = [
         ("TASKBELL_STACK", Some(stack.name.to_string())),
         ("TASKBELL_WEBHOOK_PARAMETER", Some(parameter_name(config, stack))),
@@ -198,6 +219,9 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_USERNAME", message.username.clone()),
         ("TASKBELL_ICON_EMOJI", message.icon_emoji.clone()),
         ("TASKBELL_MENTION", mentions),
+        ("TASKBELL_LOG_LINES", Some(if config.log_groups.is_empty() { 0 } else { message.log_lines }.to_string())),
+        ("TASKBELL_TABLE", window.map(|_| stack.table_name())),
+        ("TASKBELL_STORM_MINUTES", window.map(|minutes| minutes.to_string())),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -241,6 +265,8 @@ mod tests {
             log_retention_days: Some(30),
             tags: BTreeMap::new(),
             message: MessageOptions::default(),
+            announcements: Announcements::Remembered { window_minutes: 15 },
+            log_groups: vec!["/ecs/*".to_owned()],
         }
     }
 

@@ -67,6 +67,11 @@ impl Stack {
     }
 
     #[must_use]
+    pub fn table_name(&self) -> String {
+        fit(&format!("taskbell-{}-announcements", self.name), 255)
+    }
+
+    #[must_use]
     pub fn log_group_name(&self) -> String {
         format!("/aws/lambda/{}", self.function_name())
     }
@@ -107,7 +112,7 @@ fn fit(name: &str, limit: usize) -> String {
 }
 
 /// The names of the kinds, in the order of the floor plan.
-const KINDS: [&str; 6] = ["parameter", "log_group", "queue", "role", "function", "rule"];
+const KINDS: [&str; 7] = ["parameter", "log_group", "queue", "table", "role", "function", "rule"];
 
 /// A resource of a stack: `role/notifier`, `rule/task-failed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +188,7 @@ impl Place {
             "parameter" => self.parameter_arn(name),
             "log_group" => self.log_group_arn(name),
             "queue" => self.queue_arn(name),
+            "table" => self.table_arn(name),
             "role" => self.role_arn(&format!("/taskbell/{name}")),
             "function" => self.function_arn(name),
             _ => self.rule_arn(name),
@@ -213,6 +219,11 @@ impl Place {
     #[must_use]
     pub fn queue_arn(&self, name: &str) -> String {
         self.arn("sqs", name)
+    }
+
+    #[must_use]
+    pub fn table_arn(&self, name: &str) -> String {
+        self.arn("dynamodb", &format!("table/{name}"))
     }
 
     #[must_use]
@@ -288,6 +299,7 @@ mod tests {
             prop_assert!(stack.function_name().len() <= 64);
             prop_assert!(stack.role_name().len() <= 64);
             prop_assert!(stack.queue_name().len() <= 80);
+            prop_assert!(stack.table_name().len() <= 255);
             prop_assert!(stack.rule_name(&pattern).len() <= 64);
             prop_assert!(stack.log_group_name().len() <= 512);
             prop_assert!(stack.parameter_name().len() <= 900);

@@ -140,6 +140,49 @@ async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_needs_no_webhook_and_a_denied_read_is_told_before_one_is_asked_for() {
+    let aws = Aws::new().await;
+    let dry = taskbell_without_webhook(&aws, "setup --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 2, "{dry:?}");
+    assert!(dry.out.contains("+ parameter/webhook"), "{dry:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 9 });
+    let denied = taskbell_without_webhook(&aws, SETUP).await;
+    assert_eq!(denied.code, 3, "{denied:?}");
+    assert!(denied.out.contains("sqs:GetQueueUrl"), "{denied:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setup_that_cannot_read_everything_at_its_second_look_changes_nothing() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    aws.forget_calls();
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListTagsForResource"), nth: 3, times: 1 });
+    let outcome = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit")).await;
+    assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
+    assert!(
+        outcome.err.contains("events:ListTagsForResource") && outcome.err.contains("changed meanwhile"),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_name_that_no_parameter_can_have_is_refused() {
+    let aws = Aws::new().await;
+    for name in ["arn:aws:ssm:us-east-1:1:parameter/x", "a b", ""] {
+        let outcome = run(
+            &aws,
+            &format!("setup --cluster batch --yes --slack-webhook-parameter={}", name.replace(' ', "%")),
+            None,
+            CancellationToken::new(),
+        )
+        .await;
+        assert_eq!(outcome.code, 64, "{outcome:?}");
+        assert_eq!(aws.calls().len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
     let aws = Aws::new().await;
     let cancel = CancellationToken::new();
@@ -150,7 +193,8 @@ async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
     };
     let (outcome, ()) = tokio::join!(run(&aws, SETUP, Some(support::WEBHOOK), cancel), press);
     assert_eq!(outcome.code, 130, "{outcome:?}");
-    assert!(outcome.err.contains("not started: rule/task-failed"), "{outcome:?}");
+    let not_started = outcome.err.lines().find(|line| line.starts_with("not started: ")).unwrap();
+    assert!(not_started.ends_with("rule/task-failed"), "{outcome:?}");
     assert!(outcome.err.contains("safe to run again"), "{outcome:?}");
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, 0);
@@ -208,7 +252,7 @@ async fn names_at_the_services_limits_work() {
     assert_eq!(taskbell(&aws, &format!("teardown --cluster {cluster} --yes")).await.code, 0);
     assert!(aws.writes().len() > before + 5);
     let left = taskbell(&aws, &format!("drift --cluster {cluster}")).await;
-    assert!(left.out.contains("6 to add"), "{left:?}");
+    assert!(left.out.contains("7 to add"), "{left:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +261,7 @@ async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
     let line = "--cluster batch --cluster arn:aws:ecs:us-east-1:123456789012:cluster/web --cluster batch";
     let setup = taskbell(&aws, &format!("setup {line} --yes")).await;
     assert_eq!(setup.code, 0, "{setup:?}");
-    assert!(setup.out.contains("6 to add"), "{setup:?}");
+    assert!(setup.out.contains("7 to add"), "{setup:?}");
     assert_eq!(taskbell(&aws, &format!("drift {line}")).await.code, 0);
 }
 

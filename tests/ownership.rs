@@ -162,6 +162,17 @@ async fn what_other_flags_left_behind_goes_with_the_stack_and_strangers_resource
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_with_another_path_cannot_be_adopted() {
+    let aws = Aws::new().await;
+    let iam = aws_sdk_iam::Client::new(&aws.sdk());
+    let call = iam.create_role().role_name("taskbell-batch-us-east-1").path("/");
+    call.assume_role_policy_document("{}").send().await.unwrap();
+    let outcome = taskbell(&aws, "setup --cluster batch --yes --adopt role/notifier").await;
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.err.contains("the path of the role taskbell-batch-us-east-1 is /"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn teardown_warns_of_undelivered_alerts() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);

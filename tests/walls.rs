@@ -22,7 +22,20 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("resource", &["stack", "document"]),
     ("plan", &["resource", "stack", "document"]),
     ("config", &["pattern", "secret", "stack"]),
-    ("aws/kind", &["resource", "stack", "policy", "secret", "document", "aws::wait", "aws::fault", "aws::Identity"]),
+    (
+        "aws/kind",
+        &[
+            "resource",
+            "stack",
+            "policy",
+            "secret",
+            "document",
+            "aws::wait",
+            "aws::fault",
+            "aws::joined",
+            "aws::Identity",
+        ],
+    ),
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
@@ -37,7 +50,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("lib", &[]),
 ];
 
-const KINDS: [&str; 6] = ["parameter", "log_group", "queue", "role", "function", "rule"];
+const KINDS: [&str; 7] = ["parameter", "log_group", "queue", "table", "role", "function", "rule"];
 
 #[test]
 fn nobody_uses_a_room_without_a_door_to_it() {

@@ -5,7 +5,6 @@ mod children;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_iam::Client as Iam;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
@@ -55,7 +54,7 @@ pub use children::FailedInvocations;
 
 pub struct Function {
     pub lambda: Client,
-    pub iam: Iam,
+    pub roles: Arc<role::Reader>,
     pub waiter: Waiter,
     pub identity: Arc<Identity>,
     /// The zip archive to upload.
@@ -85,6 +84,7 @@ impl Kind for Function {
             return Ok(None);
         };
         let tags = tags(&function)?;
+        environment_is_readable(&function)?;
         let mut spec = normal(function);
         spec.permissions = permissions?;
         spec.failed_invocations = failed_invocations?;
@@ -144,7 +144,7 @@ impl Function {
     }
 
     async fn role_id(&self) -> Result<Option<String>> {
-        Ok(role::get(&self.iam, &self.role_name).await?.map(|role| role.role_id))
+        Ok(self.roles.get(&self.role_name).await?.map(|role| role.role_id))
     }
 }
 
@@ -247,7 +247,7 @@ impl Function {
                 .environment(environment(want))
                 .logging_config(logging(want))
                 .set_layers(Some(want.layers.clone()))
-                .set_vpc_config(have.in_vpc.then(no_vpc));
+                .set_vpc_config((have.in_vpc && !want.in_vpc).then(no_vpc));
             async { call.send().await.map_err(fault("lambda:UpdateFunctionConfiguration")) }
         };
         self.waiter.retry(&at.id, FUNCTION_UPDATE, not_ready, call).await?;
@@ -314,6 +314,20 @@ fn tags(function: &GetFunctionOutput) -> Result<Tags> {
     match function.tags_error() {
         Some(error) => Err(Error::new(format!("{} on lambda:ListTags: {}", error.error_code(), error.message()))),
         None => Ok(function.tags.clone().unwrap_or_default().into_iter().collect()),
+    }
+}
+
+/// GetFunction succeeds without the variables where Lambda could not decrypt them for the caller.
+fn environment_is_readable(function: &GetFunctionOutput) -> Result<()> {
+    let environment = function.configuration().and_then(FunctionConfiguration::environment);
+    match environment.and_then(|environment| environment.error()) {
+        Some(error) => Err(Error::new(format!(
+            "{} on the function's environment variables: {}",
+            error.error_code().unwrap_or("error"),
+            error.message().unwrap_or("no message")
+        ))
+        .hint("the function's environment is encrypted with a key of yours: allow kms:Decrypt on it")),
+        None => Ok(()),
     }
 }
 

@@ -4,11 +4,13 @@ pub mod bus;
 pub mod cluster;
 pub mod fault;
 pub mod function;
+pub mod joined;
 pub mod log_group;
 pub mod parameter;
 pub mod queue;
 pub mod role;
 pub mod rule;
+pub mod table;
 pub mod wait;
 
 use std::sync::Arc;
@@ -21,11 +23,13 @@ use crate::resource::AnyKind;
 use crate::stack::{Place, Stack};
 use fault::fault;
 use function::Function;
+use joined::Joined;
 use log_group::LogGroup;
 use parameter::{Parameter, Webhook};
 use queue::Queue;
 use role::Role;
 use rule::Rule;
+use table::Table;
 use wait::Waiter;
 
 /// Account, partition and region of the caller. Asked for once; whoever needs it meanwhile waits for that one answer.
@@ -76,6 +80,7 @@ pub fn kinds(
 ) -> Vec<Arc<dyn AnyKind>> {
     let Given { webhook, accept_stored_webhook, archive } = given;
     let iam = aws_sdk_iam::Client::new(config);
+    let roles = Arc::new(role::Reader { iam: iam.clone(), joined: Joined::default() });
     vec![
         Arc::new(Parameter {
             ssm: aws_sdk_ssm::Client::new(config),
@@ -85,10 +90,11 @@ pub fn kinds(
         }),
         Arc::new(LogGroup { logs: aws_sdk_cloudwatchlogs::Client::new(config), waiter: waiter.clone() }),
         Arc::new(queue_of(config, waiter)),
-        Arc::new(Role { iam: iam.clone(), waiter: waiter.clone() }),
+        Arc::new(Table { dynamodb: aws_sdk_dynamodb::Client::new(config), waiter: waiter.clone() }),
+        Arc::new(Role { iam, waiter: waiter.clone(), reader: Arc::clone(&roles) }),
         Arc::new(Function {
             lambda: aws_sdk_lambda::Client::new(config),
-            iam,
+            roles,
             waiter: waiter.clone(),
             identity: Arc::clone(identity),
             archive,
@@ -98,6 +104,8 @@ pub fn kinds(
             events: aws_sdk_eventbridge::Client::new(config),
             waiter: waiter.clone(),
             identity: Arc::clone(identity),
+            prefix: stack.rule_prefix(),
+            listed: Joined::default(),
         }),
     ]
 }

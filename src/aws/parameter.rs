@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::{ParameterStringFilter, ParameterTier, ParameterType, ResourceTypeForTagging, Tag};
+use aws_sdk_ssm::types::{
+    ParameterMetadata, ParameterStringFilter, ParameterTier, ParameterType, ResourceTypeForTagging, Tag,
+};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, fault};
@@ -22,11 +24,15 @@ pub const ADOPTABLE: &str = "parameter/webhook";
 pub type Webhook = Sealed<String>;
 
 const FINGERPRINT_TAG: &str = "taskbell:fingerprint";
+/// The key of the service in every account. Its own policy lets in whoever may read the parameter.
+const DEFAULT_KEY: &str = "alias/aws/ssm";
 const VERSION_TAG: &str = "taskbell:version";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub r#type: String,
+    /// The key it is encrypted with. The notifier may use no other than the account's default one.
+    pub key: String,
     /// Which webhook it is: its fingerprint, never the webhook.
     pub webhook: Option<String>,
     /// Whether the version that is there is the one taskbell wrote.
@@ -37,7 +43,8 @@ impl Spec {
     /// With the webhook that was given in this run, if one was.
     #[must_use]
     pub fn holding(webhook: Option<&Webhook>) -> Self {
-        Self { r#type: "SecureString".to_owned(), webhook: webhook.map(Webhook::to_string), stored_by_taskbell: true }
+        let (r#type, key) = (ParameterType::SecureString.as_str().to_owned(), DEFAULT_KEY.to_owned());
+        Self { r#type, key, webhook: webhook.map(Webhook::to_string), stored_by_taskbell: true }
     }
 }
 
@@ -62,14 +69,15 @@ impl Kind for Parameter {
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (described, tags) = tokio::join!(self.describe(&at.name), self.tags(&at.name));
-        let Some((r#type, version)) = described? else {
+        let Some(metadata) = described? else {
             return Ok(None);
         };
         let tags = tags?;
-        let stored_by_taskbell = tags.get(VERSION_TAG) == Some(&version.to_string());
+        let stored_by_taskbell = tags.get(VERSION_TAG) == Some(&metadata.version().to_string());
         let fingerprint = tags.get(FINGERPRINT_TAG).filter(|_| stored_by_taskbell);
         let webhook = Some(format!("fingerprint {}", fingerprint.map_or("unknown", String::as_str)));
-        let spec = Spec { r#type, webhook, stored_by_taskbell };
+        let (r#type, key) = type_and_key(&metadata);
+        let spec = Spec { r#type, key, webhook, stored_by_taskbell };
         Ok(Some(Found { spec, tags }))
     }
 
@@ -96,8 +104,8 @@ impl Kind for Parameter {
 }
 
 impl Parameter {
-    /// Type and version. A filtered listing may have empty pages before the one with the parameter.
-    async fn describe(&self, name: &str) -> Result<Option<(String, i64)>, Fault> {
+    /// All but the value. A filtered listing may have empty pages before the one with the parameter.
+    async fn describe(&self, name: &str) -> Result<Option<ParameterMetadata>, Fault> {
         let filter = ParameterStringFilter::builder().key("Name").option("Equals").values(name).build();
         let filter =
             filter.map_err(|error| Fault::of_entry("ssm:DescribeParameters", None, Some(&error.to_string())))?;
@@ -106,8 +114,7 @@ impl Parameter {
             let page = page.map_err(fault("ssm:DescribeParameters"))?;
             let found = page.parameters().iter().find(|parameter| parameter.name() == Some(name));
             if let Some(parameter) = found {
-                let r#type = parameter.r#type().map_or("", ParameterType::as_str).to_owned();
-                return Ok(Some((r#type, parameter.version())));
+                return Ok(Some(parameter.clone()));
             }
         }
         Ok(None)
@@ -125,7 +132,7 @@ impl Parameter {
         let webhook = self.webhook.as_ref().ok_or_else(no_webhook)?;
         let mut all = tags.all.clone();
         all.extend(record(&webhook.fingerprint(), 1));
-        let call = self.put_parameter(at, webhook).set_tags(Some(sdk_tags(&all)?));
+        let call = self.put_parameter(at, webhook).tier(ParameterTier::Standard).set_tags(Some(sdk_tags(&all)?));
         match call.send().await.map_err(fault("ssm:PutParameter")) {
             Err(fault) if fault.is(&["ParameterAlreadyExists"]) => Err(AlreadyExists(fault.to_string()).into()),
             other => other.map(drop).map_err(Into::into),
@@ -135,9 +142,18 @@ impl Parameter {
     /// Stores the webhook over what is there; the tags that then record it.
     async fn store(&self, at: &Address) -> Result<BTreeMap<String, String>> {
         let Some(webhook) = &self.webhook else {
-            return match (self.accept_stored, self.describe(&at.name).await?) {
-                (true, Some((_, version))) => Ok(record("unknown", version)),
-                _ => Err(no_webhook()),
+            return match self.describe(&at.name).await?.filter(|_| self.accept_stored) {
+                Some(stored) if type_and_key(&stored) == type_and_key_wanted() => {
+                    Ok(record("unknown", stored.version()))
+                }
+                Some(_) => Err(Error::usage(format!(
+                    "the stored webhook {} is not encrypted with {DEFAULT_KEY}",
+                    at.name
+                ))
+                .hint(
+                    "give the webhook, so that taskbell can store it anew, or use it with --slack-webhook-parameter",
+                )),
+                None => Err(no_webhook()),
             };
         };
         let call = || {
@@ -145,7 +161,9 @@ impl Parameter {
             async { call.send().await.map_err(fault("ssm:PutParameter")) }
         };
         let answer = self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
-        Ok(record(&webhook.fingerprint(), answer.version()))
+        // Another run may have stored its own meanwhile, and records that.
+        let newest = self.describe(&at.name).await?.is_none_or(|now| now.version() <= answer.version());
+        Ok(if newest { record(&webhook.fingerprint(), answer.version()) } else { Tags::new() })
     }
 
     fn put_parameter(
@@ -157,7 +175,6 @@ impl Parameter {
             .put_parameter()
             .name(&at.name)
             .r#type(ParameterType::SecureString)
-            .tier(ParameterTier::Standard)
             .description("Slack webhook of taskbell")
             .value(webhook.reveal())
     }
@@ -175,6 +192,16 @@ impl Parameter {
         }
         Ok(())
     }
+}
+
+fn type_and_key(metadata: &ParameterMetadata) -> (String, String) {
+    let r#type = metadata.r#type().map_or("", ParameterType::as_str);
+    (r#type.to_owned(), metadata.key_id().unwrap_or(DEFAULT_KEY).to_owned())
+}
+
+fn type_and_key_wanted() -> (String, String) {
+    let Spec { r#type, key, .. } = Spec::holding(None);
+    (r#type, key)
 }
 
 fn record(fingerprint: &str, version: i64) -> Tags {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::fault::{Fault, fault};
-use super::wait::{DELETED_QUEUE, Waiter};
+use super::wait::{Attempt, DELETED_QUEUE, Waiter};
 use crate::error::Result;
 use crate::policy::Policy;
 use crate::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
@@ -67,7 +67,12 @@ impl Kind for Queue {
             return self.create(at, want, &tags.all).await;
         };
         if have != want {
-            let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(attributes(want)));
+            let mut changed = attributes(want);
+            if !have.managed_encryption && want.managed_encryption {
+                // One kind of encryption at a time: a key that somebody set has to go.
+                changed.insert(Name::KmsMasterKeyId, String::new());
+            }
+            let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(changed));
             call.send().await.map_err(fault("sqs:SetQueueAttributes"))?;
         }
         if !tags.set.is_empty() {
@@ -87,9 +92,18 @@ impl Kind for Queue {
             return Ok(());
         };
         match self.sqs.delete_queue().queue_url(url).send().await.map_err(fault("sqs:DeleteQueue")) {
-            Err(fault) if !fault.is(&ABSENT) => Err(fault.into()),
-            _ => Ok(()),
+            Err(fault) if !fault.is(&ABSENT) => return Err(fault.into()),
+            _ => *self.url.lock().await = None,
         }
+        // For up to a minute it may answer as if it were there: a setup in that time would count on it.
+        let look = || async {
+            if self.url(&at.name).await?.is_none() {
+                return Ok(Attempt::Ready(()));
+            }
+            *self.url.lock().await = None;
+            Ok(Attempt::NotYet { what: "SQS to let go of the deleted queue".to_owned(), fault: None })
+        };
+        self.waiter.until(&at.id, DELETED_QUEUE, look).await
     }
 
     async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {

@@ -1,12 +1,14 @@
 //! The notifier's IAM role, with its inline policies and attachments: what others attach to it is drift, too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Role as SdkRole, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, fault};
+use super::joined::Joined;
 use super::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
@@ -20,6 +22,8 @@ pub const POLICY: &str = "notifier";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
+    /// A role keeps the path it was made with.
+    pub path: String,
     pub trust: Policy,
     pub description: String,
     pub max_session_seconds: i32,
@@ -33,6 +37,26 @@ pub struct Spec {
 pub struct Role {
     pub iam: Client,
     pub waiter: Waiter,
+    pub reader: Arc<Reader>,
+}
+
+/// Reads roles; also for the function, which must know whether it is bound to the role of today.
+pub struct Reader {
+    pub iam: Client,
+    pub joined: Joined<Option<SdkRole>>,
+}
+
+impl Reader {
+    /// The role of that name. Everybody asks for the stack's own: the same answer serves all who ask at once.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<SdkRole>, Fault> {
+        let call = || async {
+            match self.iam.get_role().role_name(name).send().await.map_err(fault("iam:GetRole")) {
+                Err(fault) if is_absent(&fault) => Ok(None),
+                answer => Ok(answer?.role),
+            }
+        };
+        self.joined.ask(call).await
+    }
 }
 
 #[must_use]
@@ -47,8 +71,12 @@ impl Kind for Role {
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let name = &at.name;
-        let (role, names, attached, policy) =
-            tokio::join!(self.get(name), self.policy_names(name), self.attached(name), self.policy(name, POLICY));
+        let (role, names, attached, policy) = tokio::join!(
+            self.reader.get(name),
+            self.policy_names(name),
+            self.attached(name),
+            self.policy(name, POLICY)
+        );
         let Some(role) = role? else {
             return Ok(None);
         };
@@ -63,6 +91,7 @@ impl Kind for Role {
         let tags = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let spec = Spec {
+            path: role.path,
             trust: Policy::parse(role.assume_role_policy_document.as_deref().unwrap_or("{}")),
             description: role.description.unwrap_or_default(),
             max_session_seconds: role.max_session_duration.unwrap_or(3600),
@@ -76,6 +105,13 @@ impl Kind for Role {
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
         match have {
             None => self.create(at, want, &tags.all).await?,
+            Some(have) if have.path != want.path => {
+                return Err(Error::new(format!(
+                    "the path of the role {} is {} and cannot be changed",
+                    at.name, have.path
+                ))
+                .hint("delete the role, or choose another name with --stack"));
+            }
             Some(have) => {
                 self.update(at, have, want).await?;
                 self.tag(at, tags).await?;
@@ -118,10 +154,6 @@ impl Kind for Role {
 }
 
 impl Role {
-    async fn get(&self, name: &str) -> Result<Option<SdkRole>> {
-        get(&self.iam, name).await
-    }
-
     async fn policy_names(&self, role: &str) -> Result<Vec<String>, Fault> {
         let mut pages = self.iam.list_role_policies().role_name(role).into_paginator().items().send();
         let mut names = Vec::new();
@@ -155,12 +187,13 @@ impl Role {
     }
 
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
-        let Spec { trust, description, max_session_seconds, permissions_boundary, policies: _, attached: _ } = want;
+        let Spec { path, trust, description, max_session_seconds, permissions_boundary, policies: _, attached: _ } =
+            want;
         let call = self
             .iam
             .create_role()
             .role_name(&at.name)
-            .path(PATH)
+            .path(path)
             .assume_role_policy_document(trust.document().to_string())
             .description(description)
             .max_session_duration(*max_session_seconds)
@@ -175,7 +208,8 @@ impl Role {
     }
 
     async fn update(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
-        let Spec { trust, description, max_session_seconds, permissions_boundary, policies: _, attached: _ } = want;
+        let Spec { path: _, trust, description, max_session_seconds, permissions_boundary, policies: _, attached: _ } =
+            want;
         if have.trust != *trust {
             let document = trust.document().to_string();
             let call = || {
@@ -260,14 +294,6 @@ impl Role {
             call.send().await.map_err(fault("iam:UntagRole"))?;
         }
         Ok(())
-    }
-}
-
-/// The role of that name; also for the function, which must know whether it is bound to the role of today.
-pub(super) async fn get(iam: &Client, name: &str) -> Result<Option<SdkRole>> {
-    match iam.get_role().role_name(name).send().await.map_err(fault("iam:GetRole")) {
-        Err(fault) if is_absent(&fault) => Ok(None),
-        answer => Ok(answer?.role),
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, RuleState, Tag, Target as SdkTarget};
+use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, Rule as SdkRule, RuleState, Tag, Target as SdkTarget};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Identity;
 use super::fault::{Fault, fault};
+use super::joined::Joined;
 use super::wait::{CONFLICT, Waiter, conflict};
 use crate::document::canonical;
 use crate::error::{Error, Result};
@@ -43,6 +44,9 @@ pub struct Rule {
     pub events: Client,
     pub waiter: Waiter,
     pub identity: Arc<Identity>,
+    /// What the names of all rules of the stack begin with.
+    pub prefix: String,
+    pub listed: Joined<Vec<SdkRule>>,
 }
 
 #[must_use]
@@ -56,14 +60,9 @@ impl Kind for Rule {
     const STAGE: Stage = Stage::Trigger;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
-        let describe = async {
-            let call = self.events.describe_rule().name(&at.name);
-            call.send().await.map_err(fault("events:DescribeRule"))
-        };
-        let (rule, targets, tags) = tokio::join!(describe, self.targets(&at.name), self.tags(at));
-        let rule = match rule {
-            Err(fault) if is_absent(&fault) => return Ok(None),
-            rule => rule?,
+        let (rules, targets, tags) = tokio::join!(self.rules(), self.targets(&at.name), self.tags(at));
+        let Some(rule) = rules?.into_iter().find(|rule| rule.name() == Some(&at.name)) else {
+            return Ok(None);
         };
         let pattern = rule.event_pattern.as_deref().unwrap_or("null");
         let spec = Spec {
@@ -108,26 +107,36 @@ impl Kind for Rule {
     }
 
     async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
-        let prefix = stack.rule_prefix();
-        let mut found = Vec::new();
-        let mut next = None;
-        loop {
-            let call = self.events.list_rules().name_prefix(&prefix).set_next_token(next.take());
-            let page = call.send().await.map_err(fault("events:ListRules"))?;
-            found.extend(page.rules().iter().filter_map(|rule| rule.name()).map(|name| Address {
-                id: Id::new(Self::NAME, name.strip_prefix(&prefix).unwrap_or(name)),
-                name: name.to_owned(),
-                stack: stack.name.clone(),
-            }));
-            next = page.next_token;
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        let rules = self.rules().await?;
+        let names = rules.iter().filter_map(|rule| rule.name());
+        let address = |name: &str| Address {
+            id: Id::new(Self::NAME, name.strip_prefix(&self.prefix).unwrap_or(name)),
+            name: name.to_owned(),
+            stack: stack.name.clone(),
+        };
+        Ok(names.map(address).collect())
     }
 }
 
 impl Rule {
+    /// All rules whose names begin like ours, with all that DescribeRule tells.
+    async fn rules(&self) -> Result<Vec<SdkRule>, Fault> {
+        let list = || async {
+            let mut rules = Vec::new();
+            let mut next = None;
+            loop {
+                let call = self.events.list_rules().name_prefix(&self.prefix).set_next_token(next.take());
+                let page = call.send().await.map_err(fault("events:ListRules"))?;
+                rules.extend(page.rules.unwrap_or_default());
+                next = page.next_token;
+                if next.is_none() {
+                    return Ok(rules);
+                }
+            }
+        };
+        self.listed.ask(list).await
+    }
+
     async fn targets(&self, rule: &str) -> Result<BTreeMap<String, Target>, Fault> {
         let mut targets = BTreeMap::new();
         let mut next = None;

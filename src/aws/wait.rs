@@ -18,11 +18,13 @@ pub const ROLE_PROPAGATION: Duration = Duration::from_mins(2);
 pub const DELETED_QUEUE: Duration = Duration::from_secs(75);
 /// A function's code or configuration is being taken over.
 pub const FUNCTION_UPDATE: Duration = Duration::from_mins(5);
+/// A table is being created, updated or deleted.
+pub const TABLE_STATE: Duration = Duration::from_mins(3);
 /// Somebody else is changing the same resource.
 pub const CONFLICT: Duration = Duration::from_mins(1);
 
-/// What was just written may be read as it was before.
-pub const SETTLING: Duration = Duration::from_secs(30);
+/// What was just written may be read as it was before: a queue's attributes for up to a minute.
+pub const SETTLING: Duration = Duration::from_mins(2);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

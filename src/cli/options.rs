@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::world::World;
 use crate::aws::parameter::Webhook;
-use crate::config::{self, Cluster, Config, Language, MessageOptions, WebhookHosts};
+use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::pattern::{self, Drill, Pattern};
 use crate::stack::StackName;
@@ -101,8 +101,12 @@ impl ClusterArgs {
     }
 }
 
+/// Where the ECS console's own task definitions log to.
+const DEFAULT_LOG_GROUP: &str = "/ecs/*";
+
 /// Flags that say what a stack shall be.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct StackArgs {
     #[command(flatten)]
     pub clusters: ClusterArgs,
@@ -133,6 +137,18 @@ pub struct StackArgs {
     /// The icon messages are posted with, as in :bell: (legacy webhooks only: Slack apps ignore it)
     #[arg(long, value_name = "EMOJI")]
     icon_emoji: Option<String>,
+    /// How many of the last lines of the log of the container that failed to show; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=100))]
+    log_lines: u16,
+    /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none
+    #[arg(long = "log-group", value_name = "GLOB", default_values_t = [DEFAULT_LOG_GROUP.to_owned()])]
+    log_groups: Vec<String>,
+    /// The same failure of the same family is announced on occurrences 1, 2, 4, 8 and so on within this many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1440), conflicts_with = "no_dedupe")]
+    storm_window: u16,
+    /// Announce every event, repetitions too, and make no table to remember them
+    #[arg(long)]
+    no_dedupe: bool,
     /// Days to keep the notifier's log, or never to delete it: `never`
     #[arg(long, value_name = "DAYS", default_value = "30")]
     log_retention: String,
@@ -181,7 +197,7 @@ impl StackArgs {
             clusters,
             patterns,
             drill,
-            own_parameter: self.slack_webhook_parameter.clone(),
+            own_parameter: self.slack_webhook_parameter.as_deref().map(parameter_name).transpose()?,
             own_role_arn: self.role_arn.as_deref().map(role_arn).transpose()?,
             permissions_boundary: self.permissions_boundary.clone(),
             log_retention_days: config::log_retention(&self.log_retention)?,
@@ -191,8 +207,22 @@ impl StackArgs {
                 username: self.username.clone(),
                 icon_emoji: self.icon_emoji.clone(),
                 mentions: self.mentions.iter().map(|text| mention(text)).collect::<Result<_>>()?,
+                log_lines: self.log_lines,
             },
+            announcements: match self.no_dedupe {
+                true => Announcements::Forgotten,
+                false => Announcements::Remembered { window_minutes: self.storm_window },
+            },
+            log_groups: self.log_groups()?,
         })
+    }
+
+    fn log_groups(&self) -> Result<Vec<String>> {
+        match self.log_groups.iter().any(|text| text == "none") {
+            true if self.log_groups.len() == 1 => Ok(Vec::new()),
+            true => Err(Error::usage("--log-group none cannot stand beside another --log-group")),
+            false => self.log_groups.iter().map(|text| config::log_group(text)).collect(),
+        }
     }
 
     /// The webhook this run was given, if any. Never asks.
@@ -214,6 +244,15 @@ impl StackArgs {
     #[must_use]
     pub fn hosts(&self) -> WebhookHosts {
         if self.allow_any_webhook_host { WebhookHosts::Any } else { WebhookHosts::Slack }
+    }
+}
+
+fn parameter_name(text: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{text:?} is not the name of an SSM parameter"))
+            .hint("a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one")),
     }
 }
 

@@ -52,12 +52,12 @@ impl Session {
     /// What is there, and where "there" is.
     ///
     /// # Errors
-    /// If the caller is unknown to AWS, or on interruption: nothing was changed.
+    /// If the caller is unknown to AWS, or on interruption.
     pub async fn observe(&self, wanted: &[Address]) -> Result<(Inventory, Place)> {
         let reads = async { tokio::join!(self.engine.observe(&self.stack, wanted), self.identity.place()) };
         tokio::select! {
             (inventory, place) = reads => Ok((inventory, place.cloned().map_err(no_account)?)),
-            () = self.waiter.cancel.cancelled() => Err(Error::interrupted("interrupted; nothing was changed")),
+            () = self.waiter.cancel.cancelled() => Err(Error::interrupted("interrupted while looking at what is there")),
         }
     }
 

@@ -63,7 +63,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
-    if webhook.is_none() && needs_webhook(&planned, &request) && planned.conflicts.is_empty() {
+    let can_be_applied = !args.dry_run && planned.conflicts.is_empty() && planned.unknown.is_empty();
+    if webhook.is_none() && can_be_applied && needs_webhook(&planned, &request) {
         webhook = Some(request.ask_webhook().await?);
         session = request.open(webhook.clone()).await?;
         planned = request.plan(&session, webhook.as_ref()).await?.0;
@@ -139,16 +140,23 @@ impl Request<'_> {
             return Ok(session.apply(planned).await);
         }
         let (with_doors_open, _) = self.plan_letting_in(session, webhook, &leaving).await?;
+        still_applicable(&with_doors_open)?;
         let report = session.apply(&with_doors_open).await;
         if !report.is_complete() {
             return Ok(report);
         }
-        let (rest, _) = self.plan(session, webhook).await?;
-        Ok(report.and(session.apply(&rest).await))
+        let rest = self.plan(session, webhook).await.and_then(|(rest, _)| still_applicable(&rest).map(|()| rest));
+        match rest {
+            Ok(rest) => Ok(report.and(session.apply(&rest).await)),
+            Err(error) => {
+                self.world.err.print(&render::report(&report));
+                Err(error)
+            }
+        }
     }
 
     async fn ask_webhook(&self) -> Result<Webhook> {
-        if !self.world.interactive || self.args.dry_run {
+        if !self.world.interactive {
             return Err(parameter::no_webhook());
         }
         let text = self.world.ask_secret("Slack webhook (not shown): ").await?;
@@ -206,8 +214,9 @@ impl Request<'_> {
             self.world.err.print(&left.into_inner());
         }
         settled.map_err(|error| {
-            let told = Error::new("everything was applied, but AWS does not show it");
-            if error.is_interrupted() { error } else { told.because(error) }
+            let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied");
+            let not_shown = Error::new("everything was applied, but AWS does not show it");
+            if error.is_interrupted() { interrupted } else { not_shown.because(error) }
         })
     }
 
@@ -217,6 +226,15 @@ impl Request<'_> {
             Format::Json => render::json(&render::plan_json(&session.stack, place, plan, result)),
         };
         self.world.out.print(&text);
+    }
+}
+
+/// What was seen once need not be so at the second look.
+fn still_applicable(plan: &Plan) -> Result<()> {
+    match plan.unknown.is_empty() && plan.conflicts.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(format!("what is there has changed meanwhile:\n{}", render::plan(plan, false)))
+            .hint("the same command is safe to run again")),
     }
 }
 

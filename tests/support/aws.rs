@@ -89,6 +89,7 @@ struct Services {
     sqs: Arc<winterbaume_sqs::SqsService>,
     ssm: Arc<winterbaume_ssm::SsmService>,
     logs: Arc<winterbaume_cloudwatchlogs::CloudWatchLogsService>,
+    dynamodb: Arc<winterbaume_dynamodb::DynamoDbService>,
 }
 
 #[derive(Clone)]
@@ -117,6 +118,7 @@ impl Aws {
             sqs: Arc::default(),
             ssm: Arc::default(),
             logs: Arc::default(),
+            dynamodb: Arc::default(),
         };
         let mock = MockAws::builder()
             .with_service(Arc::clone(&services.iam))
@@ -125,6 +127,7 @@ impl Aws {
             .with_service(Arc::clone(&services.sqs))
             .with_service(Arc::clone(&services.ssm))
             .with_service(Arc::clone(&services.logs))
+            .with_service(Arc::clone(&services.dynamodb))
             .with_service(winterbaume_sts::StsService::new())
             .with_service(winterbaume_ecs::EcsService::new())
             .build();
@@ -185,7 +188,7 @@ impl Aws {
 
     /// Everything there is, byte for byte but for what no two runs have in common (ids, times, revisions).
     pub async fn everything(&self) -> Value {
-        let Services { iam, lambda, events, sqs, ssm, logs } = &*self.services;
+        let Services { iam, lambda, events, sqs, ssm, logs, dynamodb } = &*self.services;
         let mut all = json!({
             "iam": iam.snapshot(ACCOUNT, &self.region).await,
             "lambda": lambda.snapshot(ACCOUNT, &self.region).await,
@@ -194,7 +197,9 @@ impl Aws {
             "ssm": ssm.snapshot(ACCOUNT, &self.region).await,
             "beyond": self.memory.everything(),
             "logs": logs.snapshot(ACCOUNT, &self.region).await,
+            "dynamodb": dynamodb.snapshot(ACCOUNT, &self.region).await,
         });
+        forget_deleted_tables(&mut all["dynamodb"]);
         scrub(&mut all);
         all
     }
@@ -318,7 +323,12 @@ pub fn action_of(request: &HttpRequest) -> String {
 
 fn service_of(uri: &str) -> &str {
     let host = uri.trim_start_matches("https://");
-    host.split('.').next().unwrap_or_default()
+    match host.split('.').collect::<Vec<_>>()[..] {
+        // DynamoDB has a host for each account.
+        [_, "ddb", ..] => "dynamodb",
+        [service, ..] => service,
+        [] => "",
+    }
 }
 
 fn is_write(action: &str) -> bool {
@@ -342,9 +352,21 @@ pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpRespon
     response
 }
 
+/// The emulator keeps tags and expiry of tables that are gone.
+fn forget_deleted_tables(dynamodb: &mut Value) {
+    let there: Vec<String> =
+        dynamodb["tables"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    for part in ["tags", "ttl_configs"] {
+        if let Some(kept) = dynamodb[part].as_object_mut() {
+            kept.retain(|name, _| there.iter().any(|table| name.rsplit('/').next() == Some(table)));
+        }
+    }
+}
+
 /// Takes out what differs between any two runs.
 fn scrub(value: &mut Value) {
-    const VOLATILE: [&str; 19] = [
+    const VOLATILE: [&str; 20] = [
+        "creation_date_time",
         "code_sha256",
         "code_size",
         "role_id",

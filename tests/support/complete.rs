@@ -28,6 +28,8 @@ struct Kept {
     roles: BTreeMap<String, Role>,
     /// By queue name: whether it encrypts with its own key.
     queues: BTreeMap<String, Value>,
+    /// By table name: how it is paid, and whether it may be deleted.
+    tables: BTreeMap<String, Map<String, Value>>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -53,6 +55,7 @@ impl Memory {
         json!({
             "functions": kept.functions,
             "queues": kept.queues,
+            "tables": kept.tables,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
         })
@@ -71,8 +74,9 @@ impl Memory {
         if !answer.status().is_success() {
             return Ok(answer);
         }
-        if let (true, Some(again)) = (new_rule && !sent.json["Tags"].is_null(), again) {
-            self.tag_rule(&sent, again, inner, &answer).await?;
+        let made = new_rule || action == "dynamodb:CreateTable";
+        if let (true, Some(again)) = (made && !sent.json["Tags"].is_null(), again) {
+            self.tag(action, &sent, again, inner, &answer).await?;
         }
         let mut kept = self.0.lock().unwrap();
         kept.remember(action, &sent);
@@ -89,16 +93,25 @@ impl Memory {
         Ok(inner.call(another(like, "AWSEvents.DescribeRule", &body)).await?.status().is_success())
     }
 
-    async fn tag_rule(
+    /// What was made with tags has them.
+    async fn tag(
         &self,
+        action: &str,
         sent: &Sent,
         like: HttpRequest,
         inner: &SharedHttpConnector,
         answer: &HttpResponse,
     ) -> Result<(), ConnectorError> {
-        let rule: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap();
-        let body = json!({ "ResourceARN": rule["RuleArn"], "Tags": sent.json["Tags"] });
-        let tagged = inner.call(another(&like, "AWSEvents.TagResource", &body)).await?;
+        let made: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap();
+        let tags = &sent.json["Tags"];
+        let (target, body) = match action {
+            "events:PutRule" => ("AWSEvents.TagResource", json!({ "ResourceARN": made["RuleArn"], "Tags": tags })),
+            _ => (
+                "DynamoDB_20120810.TagResource",
+                json!({ "ResourceArn": made["TableDescription"]["TableArn"], "Tags": tags }),
+            ),
+        };
+        let tagged = inner.call(another(&like, target, &body)).await?;
         assert!(tagged.status().is_success());
         Ok(())
     }
@@ -201,6 +214,15 @@ impl Kept {
                 targets.retain(|id, _| !sent.json["Ids"].as_array().unwrap().contains(&json!(id)));
             }
             "events:DeleteRule" => drop(self.targets.remove(&sent.rule("Name"))),
+            "dynamodb:CreateTable" | "dynamodb:UpdateTable" => {
+                let table = self.tables.entry(sent.rule("TableName")).or_default();
+                for part in ["BillingMode", "DeletionProtectionEnabled"] {
+                    if !sent.json[part].is_null() {
+                        table.insert(part.to_owned(), sent.json[part].clone());
+                    }
+                }
+            }
+            "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
             "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
                 let managed = &sent.json["Attributes"]["SqsManagedSseEnabled"];
                 if !managed.is_null() {
@@ -239,6 +261,15 @@ impl Kept {
                 if let Some(managed) = self.queues.get(&sent.queue()) {
                     body["Attributes"]["SqsManagedSseEnabled"] = managed.clone();
                 }
+                body.to_string()
+            }),
+            "dynamodb:DescribeTable" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                let table = self.tables.get(&sent.rule("TableName")).cloned().unwrap_or_default();
+                body["Table"]["BillingModeSummary"]["BillingMode"] =
+                    table.get("BillingMode").cloned().unwrap_or_default();
+                body["Table"]["DeletionProtectionEnabled"] =
+                    table.get("DeletionProtectionEnabled").cloned().unwrap_or_default();
                 body.to_string()
             }),
             "events:ListTargetsByRule" => {

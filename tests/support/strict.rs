@@ -20,7 +20,10 @@ use super::complete;
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
 /// How long a function stays Pending, and an update InProgress.
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
+/// How long a table is CREATING, or UPDATING.
+const TABLE_BUSY: Duration = Duration::from_secs(4);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
+const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Default)]
 pub struct Strictness(Arc<Mutex<Memory>>);
@@ -30,6 +33,7 @@ struct Memory {
     role_changed: Option<Instant>,
     function_busy_until: Option<Instant>,
     pending: bool,
+    table_busy_until: Option<Instant>,
     queues_deleted: HashMap<String, Instant>,
 }
 
@@ -42,6 +46,9 @@ impl Strictness {
         inner: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
         let body = body_of(&request);
+        if let Some(answer) = self.0.lock().unwrap().ghost(action, &body) {
+            return Ok(answer);
+        }
         if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body) {
             return Ok(refusal);
         }
@@ -68,6 +75,11 @@ impl Memory {
                     "InvalidEventPatternException",
                     &format!("Event pattern is not valid. Reason: {}", invalid.reason),
                 )
+            }
+            "dynamodb:UpdateTable" | "dynamodb:UpdateTimeToLive" | "dynamodb:DeleteTable" | "dynamodb:TagResource"
+                if self.table_is_busy() =>
+            {
+                refuse("ResourceInUseException", "Attempt to change a resource which is still in use")
             }
             "sqs:CreateQueue" => {
                 let deleted = self.queues_deleted.get(body["QueueName"].as_str()?)?;
@@ -99,10 +111,21 @@ impl Memory {
         }
     }
 
+    /// A queue answers for some seconds after its deletion.
+    fn ghost(&self, action: &str, body: &Value) -> Option<HttpResponse> {
+        let name = body["QueueName"].as_str()?;
+        let deleted = self.queues_deleted.get(name).filter(|_| action == "sqs:GetQueueUrl")?;
+        (deleted.elapsed() < QUEUE_LINGERS).then(|| {
+            let url = format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}");
+            HttpResponse::new(200.try_into().unwrap(), SdkBody::from(json!({ "QueueUrl": url }).to_string()))
+        })
+    }
+
     fn remember(&mut self, action: &str, body: &Value) {
         let now = Instant::now();
         match action {
             "iam:CreateRole" => self.role_changed = Some(now),
+            "dynamodb:CreateTable" | "dynamodb:UpdateTable" => self.table_busy_until = Some(now + TABLE_BUSY),
             "sqs:DeleteQueue" => {
                 let url = body["QueueUrl"].as_str().unwrap_or_default();
                 self.queues_deleted.insert(url.rsplit('/').next().unwrap_or_default().to_owned(), now);
@@ -113,6 +136,10 @@ impl Memory {
             }
             _ => {}
         }
+    }
+
+    fn table_is_busy(&self) -> bool {
+        self.table_busy_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn is_busy(&self) -> bool {
@@ -126,7 +153,20 @@ impl Memory {
             "iam:GetRolePolicy" => encode_element(answer, "PolicyDocument"),
             "lambda:GetPolicy" => reword_field(answer, "Policy", reworded),
             "sqs:GetQueueAttributes" => reword_field(answer, "/Attributes/Policy", reworded),
-            "events:DescribeRule" => reword_field(answer, "EventPattern", |pattern| format!("{pattern:#}")),
+            "events:ListRules" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for rule in body["Rules"].as_array_mut().into_iter().flatten() {
+                    if let Some(Ok(pattern)) = rule["EventPattern"].as_str().map(serde_json::from_str::<Value>) {
+                        rule["EventPattern"] = json!(format!("{pattern:#}"));
+                    }
+                }
+                body.to_string()
+            }),
+            "dynamodb:DescribeTable" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                body["Table"]["TableStatus"] = json!(if self.table_is_busy() { "CREATING" } else { "ACTIVE" });
+                body.to_string()
+            }),
             "lambda:GetFunctionConfiguration" | "lambda:CreateFunction" => self.with_state(answer, ""),
             "lambda:GetFunction" => self.with_state(answer, "/Configuration"),
             _ => answer,
