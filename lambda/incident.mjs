@@ -33,9 +33,10 @@ import { CAUSES, cause, own, ranOutOfMemory, serviceCauseId, signalOf, suspectOf
 // Partitions without a known public console get no links.
 const CONSOLES = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com", "aws-eusc": "console.amazonaws-eusc.eu" };
 
-// A key of the table has at most 2,048 bytes, and a character at most 3 (or 2 pairs of 2 units, 4).
-const KEY_LENGTH = 650;
-const PART_LENGTH = 120;
+// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 of them.
+const KEY_LENGTH = 680;
+// Names of AWS have at most 255 characters, all of one byte: those are kept whole.
+const partOf = (value) => cut(value, /^[\x20-\x7e]*$/.test(value) ? 255 : 80);
 const LEVELS = { fatal: "error", critical: "error", error: "error", warning: "warning", warn: "warning", info: "info" };
 const SEVERITIES = { ERROR: "error", WARN: "warning", INFO: "info" };
 
@@ -58,15 +59,15 @@ export function incidentOf(event, context) {
 /** A task that passes through several states may be told in each; in one state it is told once. */
 function subjectOf({ taskArn, state, eventId }) {
   const name = taskArn ? `task ${state === "stopping" || state === "changed" ? `${state} ` : ""}${taskArn}` : eventId ? `event ${eventId}` : null;
-  return name?.slice(0, KEY_LENGTH) ?? null;
+  return name === null ? null : cut(name, KEY_LENGTH);
 }
 
 /** Each drill is a failure of its own: none is ever left out as a repetition. */
 function failureOf({ drill, eventId, taskArn, region, account, cluster, kind, service, family, group, resource, source, cause: { id, values } }) {
-  if (drill) return `drill ${eventId ?? taskArn}`.slice(0, KEY_LENGTH);
+  if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
   const what = service ?? family ?? group ?? (kind === "application" ? source : resource);
   const how = [id, values.container, values.code ?? values.name ?? values.message];
-  return [account, region, cluster, kind, what, ...how].map((part) => (part ?? "").slice(0, PART_LENGTH)).join("|").slice(0, KEY_LENGTH);
+  return [account, region, cluster, kind, what, ...how].map((part) => partOf(part ?? "")).join("|");
 }
 
 function commonOf(envelope, detail, known) {
@@ -234,14 +235,15 @@ function logLink(log, { partition }) {
   return log.stream ? `${base}/log-events/${twice(log.stream)}` : base;
 }
 
-// Half a surrogate pair makes encodeURIComponent throw.
-const encoded = (value) => encodeURIComponent(value.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd"));
+const encoded = encodeURIComponent;
 /** The CloudWatch console wants names encoded twice, with $ in place of %. */
-const twice = (value) => encodeURIComponent(encoded(value)).replaceAll("%", "$");
+const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
 
 const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 const list = (value) => (Array.isArray(value) ? value : []);
-const text = (value) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? value.slice(0, 8000) : null);
+const text = (value) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, 8000) : null);
+/** Half a surrogate pair, the event's own or left by the cut, is no text: URLs and the table's keys refuse it. */
+const cut = (value, length) => value.slice(0, length).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 const last = (value, separator) => text((value ?? "").split(separator).pop());
 /** Numbers may arrive as strings. */
 const integer = (value) => (Number.isInteger(value) ? value : typeof value === "string" && /^-?\d{1,10}$/.test(value) ? Number(value) : null);

@@ -145,7 +145,7 @@ function foldedOf({ applicationDetail }, color) {
 
 /** The last lines, as many as fit, whole ones; of a line that is too long by itself, its end. */
 function tailOf({ tail }) {
-  const lines = (tail ?? []).map((line) => clean(unticked(line), true).trimEnd()).join("\n").trim();
+  const lines = (tail ?? []).map((line) => clean(line, true).trimEnd()).join("\n").trim();
   if (lines === "") return "";
   const pieces = piecesOf(lines);
   let length = 0;
@@ -220,7 +220,7 @@ function footOf({ account, region, taskId, drill, missing, log }, words) {
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
   const gaps = missing.slice(0, 3).map(({ action, why }) => {
     const [service] = action.split(":");
-    return (words.why[why] ?? words.why.failed)(plain(action, LIMIT.name)) + (Object.hasOwn(words.lost, service) ? words.lost[service] : words.lost.other);
+    return (words.why[why] ?? words.why.failed)(escaped(action, LIMIT.name)) + (Object.hasOwn(words.lost, service) ? words.lost[service] : words.lost.other);
   });
   return [place, ...driver, ...gaps];
 }
@@ -271,17 +271,14 @@ const section = (text) => ({ type: "section", text: mrkdwn(text) });
 
 const filled = (value) => typeof value === "string" && value.trim() !== "";
 const bold = (value) => `*${unstarred(escaped(value, LIMIT.name))}*`;
-const code = (value, limit = LIMIT.name) => `\`${plain(value, limit)}\``;
-const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(unticked(value), limit, true)}\`\`\``;
-const plain = (value, limit) => escaped(unticked(value), limit);
-/** A backtick in foreign text would close our fence. */
-const unticked = (value) => String(value).replaceAll("`", "ˋ");
+const code = (value, limit = LIMIT.name) => `\`${escaped(value, limit)}\``;
+const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, true)}\`\`\``;
 
 /** An asterisk in foreign text would end the bold it stands in. */
 const unstarred = (value) => value.replaceAll("*", "∗");
 
 /**
- * Escapes exactly & < > and cuts by whole characters, so that no entity and no surrogate pair is split.
+ * Escapes & < > and backticks, and cuts by whole characters, so that no entity and no surrogate pair is split.
  * @param {string} value
  * @param {number} limit  of the result, in UTF-16 units
  * @param {boolean} [lines]  keep line breaks
@@ -297,9 +294,10 @@ function escaped(value, limit, lines = false) {
   return pieces.join("");
 }
 
-const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+// A backtick of foreign text could close our fence, or open one.
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "ˋ" };
 /** Characters, escaped where Slack wants it: a cut between two of them is a safe one. */
-const piecesOf = (value) => Array.from(value, (character) => ENTITIES[character] ?? character);
+const piecesOf = (value) => Array.from(value, (character) => ESCAPES[character] ?? character);
 
 function shortened(pieces, length, limit) {
   let left = length;

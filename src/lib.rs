@@ -6,6 +6,7 @@
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`config`]: what was asked for; [`desired`]: what should exist for it
 //! - [`aws`]: one file a kind, and the only place that waits
+//! - [`preview`]: the notifier's pure modules in an embedded JavaScript engine
 //! - [`engine`]: observes and applies
 //! - [`cli`]: the only room that prints
 
@@ -20,6 +21,7 @@ pub mod notifier;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod preview;
 pub mod resource;
 pub mod secret;
 pub mod stack;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -19,6 +19,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("secret", &[]),
     ("pattern", &["pattern"]),
     ("notifier", &[]),
+    ("preview", &["notifier"]),
     ("resource", &["stack", "document"]),
     ("plan", &["resource", "stack", "document"]),
     ("config", &["pattern", "secret", "stack"]),
@@ -44,7 +45,7 @@ const DOORS: [(&str, &[&str]); 17] = [
         "cli",
         &[
             "aws", "cli", "config", "desired", "document", "engine", "notifier", "pattern", "plan", "policy",
-            "resource", "secret", "stack",
+            "preview", "resource", "secret", "stack",
         ],
     ),
     ("lib", &[]),

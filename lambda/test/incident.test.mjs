@@ -181,6 +181,10 @@ test("one subject a task and state; the same failure is the same family, cause, 
   assert.notEqual(one.failure, keys({ clusterArn: "arn:aws:ecs:us-east-1:123456789012:cluster/test" }).failure);
   assert.notEqual(one.subject, keys({ lastStatus: "DEPROVISIONING" }).subject);
   assert.equal(incidentOf(sample("21-placement-failure")).subject, `event ${sample("21-placement-failure").id}`);
+  const long = (end) => keys({ group: `service:${"s".repeat(250)}${end}`, containers: exits(["c".repeat(255), 1]) }).failure;
+  assert.notEqual(long("a"), long("b"), "names at their limits stay apart");
+  const widest = incidentOf(everywhere(sample("01-exit-nonzero"), (value) => (typeof value === "string" ? "日".repeat(3000) : value)));
+  for (const key of [long("a"), widest.subject, widest.failure]) assert.ok(Buffer.byteLength(key) <= 2048);
   const drills = ["a", "b"].map((id) => incidentOf({ ...sample("01-exit-nonzero"), source: "taskbell.drill", id }).failure);
   assert.notEqual(drills[0], drills[1]);
 });

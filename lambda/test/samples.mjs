@@ -7,7 +7,7 @@ const folder = fileURLToPath(new URL("../../patterns/events/", import.meta.url))
 
 /** Paths below patterns/events, without ".json". */
 export const names = ["", "field"].flatMap((part) => readdirSync(join(folder, part))
-  .filter((name) => name.endsWith(".json"))
+  .filter((name) => name.endsWith(".json") && name !== "context.json")
   .map((name) => join(part, name.slice(0, -".json".length))))
   .sort();
 

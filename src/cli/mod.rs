@@ -1,10 +1,14 @@
 //! The command line: what can be typed, who carries it out, and with which code it ends.
 //! Only this room prints.
 
+mod draw;
 mod drift;
 mod drill;
+mod mrkdwn;
 mod options;
+mod page;
 mod pattern;
+mod preview;
 mod progress;
 mod render;
 mod session;
@@ -41,6 +45,7 @@ Examples:
   taskbell drill --cluster batch       send a labelled test failure through it
   taskbell drift --cluster batch       is AWS still what was asked for?
   taskbell teardown --cluster batch    remove it
+  taskbell preview oom                 what arrives in Slack, without AWS
 
 Exit codes: 0 done, in sync · 1 error · 2 there are differences · 3 something could not be read ·
 64 wrong usage · 130 interrupted")]
@@ -57,6 +62,7 @@ enum Command {
     Drift(drift::Args),
     Teardown(teardown::Args),
     Drill(drill::Args),
+    Preview(preview::Args),
     #[command(subcommand)]
     Pattern(pattern::Command),
 }
@@ -116,6 +122,7 @@ impl Cli {
             Command::Drift(args) => drift::run(args, &common, world).await,
             Command::Teardown(args) => teardown::run(args, &common, world).await,
             Command::Drill(args) => drill::run(args, &common, world).await,
+            Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => pattern::run(command, &common, world),
         }
     }

@@ -37,6 +37,8 @@ pub struct World {
     pub interactive: bool,
     /// Whether progress may be redrawn in place.
     pub live: bool,
+    /// The width of the terminal in cells; 80 where nobody says.
+    pub columns: usize,
     /// What TASKBELL_SLACK_WEBHOOK_URL holds.
     pub webhook: Option<Sealed<String>>,
     /// AWS as given; none: the ordinary configuration of environment and files.
@@ -58,6 +60,7 @@ impl World {
             err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &std::io::stderr()))),
             interactive: terminal && std::io::stdin().is_terminal(),
             live: terminal,
+            columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
             webhook: webhook.map(Sealed::new),
             aws: None,
             cancel: CancellationToken::new(),

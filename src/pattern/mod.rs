@@ -2,6 +2,7 @@
 //! Works on parsed trees, never on text. Makes no call.
 
 pub mod matcher;
+pub mod samples;
 
 use std::path::Path;
 

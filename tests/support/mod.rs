@@ -80,6 +80,7 @@ pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: Cancellati
         err: Output::new(err.clone()),
         interactive: false,
         live: false,
+        columns: 80,
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
         aws: Some(aws.sdk()),
         cancel,

@@ -1,0 +1,191 @@
+//! A Slack message in the terminal.
+
+use anstyle::{AnsiColor, Color, RgbColor, Style};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::mrkdwn::{Look, Span, parse};
+
+const CODE: Style = AnsiColor::Cyan.on_default();
+const MENTION: Style = AnsiColor::Yellow.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+const WIDEST: usize = 100;
+
+/// The message as Slack would show it, in lines of at most `columns` cells.
+#[must_use]
+pub fn message(payload: &Value, columns: usize) -> String {
+    let width = columns.clamp(20, WIDEST) - 3;
+    let name = payload["username"].as_str().unwrap_or("taskbell");
+    let bold = Style::new().bold();
+    let mut lines = vec![format!("{bold}{name}{bold:#} {DIM}APP{DIM:#}")];
+    lines.extend(paragraph(&parse(text(payload, "text")), width, Style::new()));
+    for attachment in payload["attachments"].as_array().into_iter().flatten() {
+        let edge = edge(attachment["color"].as_str().unwrap_or_default());
+        let bar = format!("{edge}┃{edge:#} ");
+        let blocks = attachment["blocks"].as_array().into_iter().flatten().map(|block| drawn(block, width));
+        let folded = attachment["text"].as_str().map(|text| paragraph(&parse(text), width, Style::new()));
+        lines.push(String::new());
+        for (at, block) in blocks.chain(folded).enumerate() {
+            let gap = (at > 0).then(String::new);
+            lines.extend(gap.into_iter().chain(block).map(|line| format!("{bar}{line}").trim_end().to_owned()));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}
+
+fn edge(color: &str) -> Style {
+    let number = u32::from_str_radix(color.trim_start_matches('#'), 16).unwrap_or(0x0080_8080);
+    let [_, red, green, blue] = number.to_be_bytes();
+    Style::new().fg_color(Some(Color::Rgb(RgbColor(red, green, blue))))
+}
+
+fn drawn(block: &Value, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(text) = block["text"]["text"].as_str() {
+        lines.extend(paragraph(&parse(text), width, Style::new()));
+    }
+    let cells: Vec<Vec<String>> = block["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|field| paragraph(&parse(text(field, "text")), width / 2 - 2, Style::new()))
+        .collect();
+    for pair in cells.chunks(2) {
+        let (left, right) = (&pair[0], pair.get(1));
+        for row in 0..left.len().max(right.map_or(0, Vec::len)) {
+            let left = left.get(row).map_or("", String::as_str);
+            let right = right.and_then(|right| right.get(row)).map_or("", String::as_str);
+            let gap = " ".repeat((width / 2).saturating_sub(cells_of(left)));
+            lines.push(format!("{left}{gap}{right}"));
+        }
+    }
+    for element in block["elements"].as_array().into_iter().flatten() {
+        lines.extend(paragraph(&parse(text(element, "text")), width, DIM));
+    }
+    lines
+}
+
+/// Wrapped at words; a word that is longer than a line is cut.
+fn paragraph(spans: &[Span], width: usize, base: Style) -> Vec<String> {
+    let mut lines = Lines { done: Vec::new(), line: String::new(), used: 0, width, indent: 0 };
+    for span in spans {
+        let style = style_of(span, base);
+        match span.look {
+            Look::Fence => {
+                lines.end_if_used();
+                lines.indented(2);
+                for line in span.text.lines() {
+                    lines.words(line, style);
+                    lines.end();
+                }
+                lines.indented(0);
+            }
+            _ => {
+                for (at, line) in span.text.split('\n').enumerate() {
+                    if at > 0 {
+                        lines.end();
+                    }
+                    lines.words(line, style);
+                }
+            }
+        }
+    }
+    lines.end_if_used();
+    lines.done
+}
+
+fn style_of(span: &Span, base: Style) -> Style {
+    let style = match &span.look {
+        Look::Plain => base,
+        Look::Code | Look::Fence => CODE,
+        Look::Link(_) => base.underline(),
+        Look::Mention => MENTION,
+    };
+    let style = if span.bold { style.bold() } else { style };
+    if span.italic { style.italic() } else { style }
+}
+
+struct Lines {
+    done: Vec<String>,
+    line: String,
+    used: usize,
+    width: usize,
+    indent: usize,
+}
+
+impl Lines {
+    fn indented(&mut self, cells: usize) {
+        self.indent = cells;
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        self.line = " ".repeat(self.indent);
+        self.used = self.indent;
+    }
+
+    fn words(&mut self, text: &str, style: Style) {
+        for word in text.split_inclusive(' ') {
+            if self.used > self.indent && self.used + word.trim_end().width() > self.width {
+                self.end();
+            }
+            let mut piece = String::new();
+            for character in word.chars() {
+                let cells = character.to_string().width();
+                if self.used + cells > self.width && character != ' ' {
+                    self.push(&piece, style);
+                    piece.clear();
+                    self.end();
+                }
+                piece.push(character);
+                self.used += cells;
+            }
+            self.push(&piece, style);
+        }
+    }
+
+    fn push(&mut self, text: &str, style: Style) {
+        if !text.is_empty() {
+            self.line.push_str(&format!("{style}{text}{style:#}"));
+        }
+    }
+
+    fn end(&mut self) {
+        self.done.push(std::mem::take(&mut self.line));
+        self.begin();
+    }
+
+    fn end_if_used(&mut self) {
+        if self.used > self.indent {
+            self.end();
+        }
+    }
+}
+
+/// Cells a styled line takes.
+fn cells_of(line: &str) -> usize {
+    anstream::adapter::strip_str(line).to_string().width()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_in_any_script() {
+        let text = "*DRILL* の `コンテナ` が終了コード 1 で終了しました。 word ".repeat(9) + &"x".repeat(300);
+        let block =
+            json!({ "type": "section", "text": { "text": text }, "fields": [{ "text": "*A*\nb" }, { "text": text }] });
+        let payload = json!({ "text": text, "attachments": [{ "color": "#cf222e", "blocks": [block] }, { "text": format!("```{text}```") }] });
+        for columns in [20, 40, 80, 200] {
+            for line in message(&payload, columns).lines() {
+                assert!(cells_of(line) <= columns.min(WIDEST), "{columns}: {} {line}", cells_of(line));
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `preview`: the message an event gives, without AWS.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+use super::options::{Common, Format};
+use super::world::World;
+use super::{draw, page, render};
+use crate::config::Language;
+use crate::error::{Error, Result};
+use crate::pattern::samples::{SAMPLES, sample};
+use crate::preview::{Engine, Preview};
+
+/// Show the Slack message that an event gives, without AWS.
+///
+/// The notifier's own code runs in the process. Without an event, lists the samples.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell preview oom
+  taskbell preview event.json --language ja --html message.html
+  aws events ... | taskbell preview -")]
+pub struct Args {
+    /// A sample, the path of a JSON file with an event, or - for standard input
+    #[arg(value_name = "EVENT|SAMPLE")]
+    event: Option<String>,
+    /// The language of the message
+    #[arg(long, value_enum, default_value_t)]
+    language: Language,
+    /// The name messages are posted under
+    #[arg(long)]
+    username: Option<String>,
+    /// The icon messages are posted with, as in :bell:
+    #[arg(long, value_name = "EMOJI")]
+    icon_emoji: Option<String>,
+    /// Whom to mention: here, channel, a user (U…) or a user group (S…)
+    #[arg(long, value_name = "WHOM")]
+    mention: Option<String>,
+    /// Also write a page that looks like the message in Slack
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The input is a message and not an event
+    #[arg(long, hide = true)]
+    payload: bool,
+}
+
+pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
+    let Some(name) = &args.event else {
+        world.out.print(&list(common.output));
+        return Ok(0);
+    };
+    let (event, context) = input(name, world)?;
+    let Preview { incident, payload } = match args.payload {
+        true => Preview { incident: json!({ "rings": true }), payload: event },
+        false => Engine::new()?.preview(&event, &context, &options(args))?,
+    };
+    match common.output {
+        Format::Json => world.out.print(&render::json(&payload)),
+        Format::Text => world.out.print(&draw::message(&payload, world.columns)),
+    }
+    if let Some(path) = &args.html {
+        write_page(path, &page::page(&payload, args.language.code()))?;
+        world.err.print(&format!("wrote {}\n", path.display()));
+    }
+    if incident["rings"] == false {
+        let reason = incident["silentBecause"].as_str().unwrap_or("no reason given");
+        world.err.print(&format!("note: this event is not announced: {reason}\n"));
+    }
+    Ok(0)
+}
+
+fn options(args: &Args) -> Value {
+    json!({
+        "language": args.language.code(),
+        "username": args.username,
+        "iconEmoji": args.icon_emoji,
+        "mention": args.mention,
+    })
+}
+
+/// The event, and what is known of it beside: a sample has a task definition and a log, a file has not.
+fn input(name: &str, world: &World) -> Result<(Value, Value)> {
+    if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
+        return sample(name);
+    }
+    let text = match name {
+        "-" => world.read_stdin()?,
+        path => std::fs::read_to_string(path)
+            .map_err(|error| Error::usage(format!("could not read the event file {path}")).because(error))?,
+    };
+    let event: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::usage(format!("{} is not JSON", called(name))).because(error))?;
+    match event.is_object() {
+        true => Ok((event, Value::Null)),
+        false => Err(Error::usage(format!("{} is not an event", called(name)))
+            .hint("an event is a JSON object with source, detail-type and detail, as EventBridge delivers it")),
+    }
+}
+
+fn looks_like_a_path(name: &str) -> bool {
+    name.contains(std::path::MAIN_SEPARATOR)
+        || Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+fn called(name: &str) -> &str {
+    if name == "-" { "standard input" } else { name }
+}
+
+/// Whole, or not at all.
+fn write_page(path: &Path, page: &str) -> Result<()> {
+    let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    std::fs::write(&beside, page).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}
+
+fn list(format: Format) -> String {
+    let names = SAMPLES.iter().map(|(name, _)| *name);
+    match format {
+        Format::Text => names.map(|name| format!("{name}\n")).collect(),
+        Format::Json => render::json(&names.collect()),
+    }
+}

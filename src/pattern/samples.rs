@@ -1,0 +1,45 @@
+//! The sample events: what `preview` shows and tests are run on. Each is a file in `patterns/events/`.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+macro_rules! samples {
+    ($( $name:literal )*) => { [$( ($name, include_str!(concat!("../../patterns/events/", $name, ".json"))) ),*] };
+}
+
+/// Name and text.
+pub const SAMPLES: [(&str, &str); 19] = samples! {
+    "01-exit-nonzero" "02-oom" "03-cannot-pull" "04-resource-init" "05-spot" "05b-spot-warning-not-stopped"
+    "06-scale-in-143" "06b-scale-in-137" "06c-elb-unhealthy" "07-user-stop" "08-exit-0" "09-sidecar-app-crash"
+    "09b-sidecar-clean-app-killed-sidecar" "10-host-terminated" "12-running" "20-deployment-failed"
+    "21-placement-failure" "22-start-impaired" "30-application-error"
+};
+
+/// What the notifier would look up for the samples: the task definition, and the end of the log.
+const CONTEXT: &str = include_str!("../../patterns/events/context.json");
+
+/// The sample of that name, with or without its number, and what goes with it.
+///
+/// # Errors
+/// If there is none, naming the nearest.
+pub fn sample(name: &str) -> Result<(Value, Value)> {
+    let named = |(known, _): &&(&str, &str)| *known == name || without_number(known) == name;
+    let Some((_, text)) = SAMPLES.iter().find(named) else {
+        let distance = |known: &str| strsim::damerau_levenshtein(without_number(known), name);
+        let nearest = SAMPLES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known)).unwrap_or_default();
+        return Err(Error::usage(format!("{name:?} is neither a sample nor a file"))
+            .hint(format!("did you mean {nearest}? `taskbell preview` lists the samples")));
+    };
+    Ok((parsed(text)?, parsed(CONTEXT)?))
+}
+
+/// `01-exit-nonzero` is also called `exit-nonzero`.
+#[must_use]
+pub fn without_number(name: &str) -> &str {
+    name.split_once('-').map_or(name, |(_, rest)| rest)
+}
+
+fn parsed(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| Error::new("a sample is not JSON").because(error))
+}

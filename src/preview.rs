@@ -1,0 +1,88 @@
+//! The notifier's pure modules in an embedded JavaScript engine: the message an event gives, without AWS or Node.js.
+
+use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Object, Runtime};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::notifier;
+
+/// Bound on what a message may need: a stuck or greedy script ends with an error.
+const MEMORY_BYTES: usize = 64 << 20;
+const STACK_BYTES: usize = 1 << 20;
+
+const MODULES: [&str; 3] = ["causes.mjs", "incident.mjs", "slack-message.mjs"];
+
+/// What the shell of the notifier does with the pure modules, less the I/O.
+const SHELL: &str = r#"
+import { incidentOf } from "incident.mjs";
+import { messageOf } from "slack-message.mjs";
+globalThis.preview = (text) => {
+  const { event, context, options } = JSON.parse(text);
+  const incident = incidentOf(event, context);
+  const { occurrence = null, tail = [] } = context ?? {};
+  const shown = { ...incident, occurrence, tail: incident.log?.stream ? tail : [] };
+  return JSON.stringify({ incident, payload: messageOf(shown, options) });
+};
+"#;
+
+/// What the notifier makes of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    pub incident: Value,
+    /// What would be posted to Slack.
+    pub payload: Value,
+}
+
+/// An engine with the modules loaded; one serves any number of events.
+pub struct Engine {
+    context: Context,
+    /// The context lives in it.
+    _runtime: Runtime,
+}
+
+impl Engine {
+    /// # Errors
+    /// If the modules cannot be loaded, which no release should show.
+    pub fn new() -> Result<Self> {
+        let runtime = Runtime::new().map_err(|error| broken(&error.to_string()))?;
+        runtime.set_memory_limit(MEMORY_BYTES);
+        runtime.set_max_stack_size(STACK_BYTES);
+        let mut resolver = BuiltinResolver::default();
+        let mut loader = BuiltinLoader::default();
+        for name in MODULES {
+            resolver.add_module(name);
+            loader.add_module(name, notifier::source(name).unwrap_or_default());
+        }
+        runtime.set_loader(resolver, loader);
+        let context = Context::full(&runtime).map_err(|error| broken(&error.to_string()))?;
+        context.with(|js| {
+            let loaded = Module::evaluate(js.clone(), "shell.mjs", SHELL).and_then(|module| module.finish::<()>());
+            loaded.catch(&js).map_err(|error| broken(&error.to_string()))
+        })?;
+        Ok(Self { context, _runtime: runtime })
+    }
+
+    /// The message for an event. `context` is what the notifier would look up: the task definition's outline as
+    /// `taskDefinition`, the last lines of the log as `tail`, a repetition as `occurrence`. `options` are `language`,
+    /// `username`, `iconEmoji` and `mention`.
+    ///
+    /// # Errors
+    /// If the modules throw, which no event should make them do.
+    pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        let input = json!({ "event": event, "context": context, "options": options }).to_string();
+        let answer = self.context.with(|js: Ctx| {
+            let call = || -> rquickjs::Result<String> {
+                let globals: Object = js.globals();
+                globals.get::<_, Function>("preview")?.call((input,))
+            };
+            call().catch(&js).map_err(|error| broken(&error.to_string()))
+        })?;
+        let mut answer: Value = serde_json::from_str(&answer).map_err(|error| broken(&error.to_string()))?;
+        Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
+    }
+}
+
+fn broken(reason: &str) -> Error {
+    Error::new(format!("the notifier's message code failed: {}", reason.trim()))
+}
