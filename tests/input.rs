@@ -140,6 +140,29 @@ async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drill_that_nothing_can_ring_for_is_not_sent() {
+    let aws = Aws::new().await;
+    let none = taskbell(&aws, "drill --cluster batch").await;
+    assert!(none.code == 1 && none.err.contains("has no rule"), "{none:?}");
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern task-failed")).await.code, 0);
+    let events = aws_sdk_eventbridge::Client::new(&aws.sdk());
+    events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    aws.forget_calls();
+    let disabled = taskbell(&aws, "drill --cluster batch").await;
+    assert!(disabled.code == 1 && disabled.err.contains("disabled"), "{disabled:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_exist_is_mentioned_where_nothing_is_found() {
+    let aws = Aws::new().await;
+    for line in ["drift --cluster bacth", "teardown --cluster bacth --yes"] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains("no ECS cluster bacth") && outcome.err.contains("batch"), "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dry_run_needs_no_webhook_and_a_denied_read_is_told_before_one_is_asked_for() {
     let aws = Aws::new().await;
     let dry = taskbell_without_webhook(&aws, "setup --cluster batch --dry-run").await;
@@ -157,7 +180,7 @@ async fn a_setup_that_cannot_read_everything_at_its_second_look_changes_nothing(
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
-    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListTagsForResource"), nth: 3, times: 1 });
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListTagsForResource"), nth: 6, times: 1 });
     let outcome = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit")).await;
     assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
     assert!(
@@ -252,7 +275,7 @@ async fn names_at_the_services_limits_work() {
     assert_eq!(taskbell(&aws, &format!("teardown --cluster {cluster} --yes")).await.code, 0);
     assert!(aws.writes().len() > before + 5);
     let left = taskbell(&aws, &format!("drift --cluster {cluster}")).await;
-    assert!(left.out.contains("7 to add"), "{left:?}");
+    assert!(left.out.contains("9 to add"), "{left:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +284,7 @@ async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
     let line = "--cluster batch --cluster arn:aws:ecs:us-east-1:123456789012:cluster/web --cluster batch";
     let setup = taskbell(&aws, &format!("setup {line} --yes")).await;
     assert_eq!(setup.code, 0, "{setup:?}");
-    assert!(setup.out.contains("7 to add"), "{setup:?}");
+    assert!(setup.out.contains("9 to add"), "{setup:?}");
     assert_eq!(taskbell(&aws, &format!("drift {line}")).await.code, 0);
 }
 

@@ -53,7 +53,7 @@ async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
     let done = taskbell(&aws, "setup --cluster batch --yes --output json").await;
     assert_eq!((done.code, &done.json()["in_sync"]), (0, &true.into()));
     let torn = taskbell(&aws, "teardown --cluster batch --yes --output json").await;
-    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 7));
+    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +61,7 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let aws = Aws::new().await;
     let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
-    assert!(dry.out.contains("7 to add"), "{dry:?}");
+    assert!(dry.out.contains("9 to add"), "{dry:?}");
     let dry = taskbell(&aws, "teardown --cluster batch --dry-run").await;
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(aws.writes(), [""; 0]);

@@ -59,11 +59,40 @@ fn help_is_data_and_a_mistake_is_a_message() {
 
 #[test]
 fn the_help_of_every_command_is_what_was_reviewed() {
-    for command in ["", "setup", "drift", "teardown", "drill", "pattern", "pattern list", "pattern show"] {
+    for command in ["", "setup", "drift", "teardown", "drill", "preview", "pattern", "pattern list", "pattern show"] {
         let output = taskbell(&format!("{command} --help"), &[]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "-"), text(&output.stdout));
     }
+}
+
+/// As the AWS CLI has it: a profile that is asked for comes before keys in the environment.
+#[test]
+fn a_profile_that_is_asked_for_is_used_or_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    let config = "[profile other]\naws_access_key_id = OTHERKEY\naws_secret_access_key = x\nregion = us-east-1\n";
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut bytes = [0; 4096];
+        let read = std::io::Read::read(&mut stream, &mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    });
+    let environment = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("AWS_ACCESS_KEY_ID", "ENVKEY"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+    ];
+    let unknown = taskbell("drift --cluster batch --profile nope", &environment);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).contains("list-profiles"), "{}", text(&unknown.stderr));
+    taskbell("drift --cluster batch --profile other", &environment);
+    assert!(asked.join().unwrap().contains("Credential=OTHERKEY/"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 const AT_ONCE: usize = 100;
 
 /// # Errors
-/// If one of the clusters does not exist here: with the nearest names that do.
-pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster]) -> Result<()> {
+/// If one of the clusters does not exist here: with the nearest names that do, and the way out.
+pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<()> {
     let ecs = Client::new(sdk);
     for some in clusters.chunks(AT_ONCE) {
         let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
@@ -23,13 +23,13 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster]) -> Result<()> {
             found.is_some_and(|cluster| cluster.status() != Some("INACTIVE"))
         };
         if let Some(missing) = some.iter().find(|cluster| !exists(cluster.name())) {
-            return Err(unknown(&ecs, missing.name()).await?);
+            return Err(unknown(&ecs, missing.name(), way_out).await?);
         }
     }
     Ok(())
 }
 
-async fn unknown(ecs: &Client, name: &str) -> Result<Error> {
+async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Result<Error> {
     let mut pages = ecs.list_clusters().into_paginator().items().send();
     let mut others: Vec<String> = Vec::new();
     while let Some(arn) = pages.next().await {
@@ -43,5 +43,5 @@ async fn unknown(ecs: &Client, name: &str) -> Result<Error> {
         false => format!("the nearest names are {}", others.join(", ")),
     };
     let error = Error::new(format!("there is no ECS cluster {name} here"));
-    Ok(error.hint(format!("{nearest}; --allow-missing-cluster takes it all the same")))
+    Ok(error.hint(format!("{nearest}{way_out}")))
 }

@@ -86,6 +86,9 @@ impl Fault {
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {
                 "AWS is throttling this account; the same command may be run again in a minute".to_owned()
             }
+            _ if self.says("profile file credentials provider") || self.says("profile `") => {
+                "the AWS profile cannot be used: `aws configure list-profiles` shows which there are".to_owned()
+            }
             _ if self.says("no providers in chain") || self.says("credential") => {
                 "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, `aws configure`)"
                     .to_owned()

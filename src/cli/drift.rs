@@ -11,7 +11,7 @@ use crate::config::{self, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive;
-use crate::plan::{Exceptions, Plan, plan};
+use crate::plan::{Action, Exceptions, Plan, plan};
 
 /// Tell whether AWS still is what was asked for. Never writes, needs no permission to.
 ///
@@ -31,12 +31,17 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(config.stack.clone(), given, common, world).await?;
     let (seen, place) = session.observe(&addresses(&config, &session.stack)).await?;
+    session.show_title(&place, common, world);
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let plan = plan(&desired(&config, ground)?, seen, &exceptions);
     match common.output {
         Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
         Format::Json => world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None))),
+    }
+    // Nothing at all is there: most likely a name with a typing mistake.
+    if plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add) {
+        session.warn_of_missing(&config.clusters, world).await;
     }
     Ok(verdict(&plan))
 }

@@ -8,6 +8,7 @@ use super::world::World;
 use crate::aws::{Given, bus};
 use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
+use crate::resource::{Inventory, Observed};
 use crate::stack::Place;
 use serde_json::{Value, json};
 
@@ -26,9 +27,10 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         .ok_or_else(|| Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"))?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
-    let place = session.identity.place().await?;
+    let (seen, place) = session.observe(&[]).await?;
+    ready(&seen).map_err(|error| error.hint(format!("`taskbell setup --cluster {}` sets it up", cluster.name())))?;
     let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-    let detail = failed_task(place, cluster.name(), &task, world);
+    let detail = failed_task(&place, cluster.name(), &task, world);
     let task_arn = detail["taskArn"].as_str().unwrap_or_default().to_owned();
     bus::put(&session.sdk, DRILL_SOURCE, "ECS Task State Change", &[task_arn], &detail).await?;
     world.err.print(&format!(
@@ -36,6 +38,23 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         cluster.name()
     ));
     Ok(0)
+}
+
+/// A drill that nothing can ring for is not sent.
+fn ready(seen: &Inventory) -> Result<()> {
+    let rules: Vec<&Value> = seen
+        .values()
+        .filter(|seen| seen.address.id.kind == "rule")
+        .filter_map(|seen| match &seen.observed {
+            Ok(Observed::Ours(found)) => Some(&found.spec["state"]),
+            _ => None,
+        })
+        .collect();
+    match (rules.is_empty(), rules.iter().any(|state| **state == "ENABLED")) {
+        (true, _) => Err(Error::new("the stack has no rule, so nothing would ring")),
+        (false, false) => Err(Error::new("the stack's rules are disabled, so nothing would ring")),
+        (false, true) => Ok(()),
+    }
 }
 
 /// What ECS sends when the essential container of a stand-alone task exits with 1.

@@ -110,7 +110,7 @@ const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 pub struct StackArgs {
     #[command(flatten)]
     pub clusters: ClusterArgs,
-    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated [default: task-failed]
+    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
     patterns: Vec<String>,
     /// Let no drills through the rules
@@ -173,7 +173,7 @@ impl StackArgs {
         let clusters = self.clusters.parse()?;
         let stack = common.stack_name(&clusters)?;
         let names = match self.patterns.is_empty() {
-            true => vec![pattern::DEFAULT.to_owned()],
+            true => pattern::DEFAULT.map(str::to_owned).to_vec(),
             false => self.patterns.clone(),
         };
         let mut patterns: Vec<Pattern> = Vec::new();

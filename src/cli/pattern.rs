@@ -31,7 +31,15 @@ pub enum Command {
 pub fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
     match command {
         Command::List => world.out.print(&list(common.output)),
-        Command::Show { pattern, clusters } => world.out.print(&show(&pattern, &clusters, common)?),
+        Command::Show { pattern, clusters } => {
+            let text = show(&pattern, &clusters, common)?;
+            world.out.print(&text);
+            if text.contains(":ACCOUNT:") {
+                world
+                    .err
+                    .print("note: REGION and ACCOUNT stand for yours; give the cluster's ARN to have them filled in\n");
+            }
+        }
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ use crate::preview::{Engine, Preview};
 Examples:
   taskbell preview oom
   taskbell preview event.json --language ja --html message.html
-  aws events ... | taskbell preview -")]
+  taskbell preview - <event.json")]
 pub struct Args {
     /// A sample, the path of a JSON file with an event, or - for standard input
     #[arg(value_name = "EVENT|SAMPLE")]

@@ -70,6 +70,9 @@ fn step_lines(step: &Step) -> Vec<[String; 4]> {
 }
 
 fn change_text(PropertyChange { change, cause: _ }: &PropertyChange) -> String {
+    if change.path == "/stored_by_taskbell" {
+        return "the webhook was stored by somebody else; setup asks for it, or takes it with --adopt parameter/webhook".to_owned();
+    }
     if change.path.ends_with(APPLIED_TAG) {
         return "the record of what was last applied is missing or out of date".to_owned();
     }
@@ -90,7 +93,7 @@ fn summary(plan: &Plan) -> String {
     let Plan { steps, unchanged, conflicts, unknown } = plan;
     if plan.is_in_sync() {
         return match unchanged.len() {
-            0 => "nothing is there, and nothing should be".to_owned(),
+            0 => "nothing of this stack is there".to_owned(),
             1 => "in sync: 1 resource is as asked for".to_owned(),
             count => format!("in sync: {count} resources are as asked for"),
         };

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -12,7 +15,8 @@ use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
 use crate::aws::wait::Waiter;
-use crate::aws::{self, Given, Identity};
+use crate::aws::{self, Given, Identity, cluster};
+use crate::config::Cluster;
 use crate::engine::{Engine, Report};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -61,6 +65,26 @@ impl Session {
         }
     }
 
+    /// Which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
+    #[must_use]
+    pub fn title(&self, place: &Place) -> String {
+        format!("stack {} in {}, account {}", self.stack.name, place.region, place.account)
+    }
+
+    pub fn show_title(&self, place: &Place, common: &Common, world: &World) {
+        if !common.quiet {
+            world.err.print(&format!("{}\n", self.title(place)));
+        }
+    }
+
+    /// Where nothing at all was found: most likely the cluster's name has a typing mistake.
+    pub async fn warn_of_missing(&self, clusters: &[Cluster], world: &World) {
+        if let Err(error) = cluster::must_exist(&self.sdk, clusters, "").await {
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            world.err.print(&format!("warning: {error}{hint}\n"));
+        }
+    }
+
     pub async fn apply(&self, plan: &Plan) -> Report {
         let report = self.engine.apply(plan).await;
         self.progress.finish();
@@ -81,7 +105,7 @@ async fn load(common: &Common) -> SdkConfig {
         .operation_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client)
+        .http_client(client.clone())
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts);
     if let Ok(name) = AppName::new("taskbell") {
@@ -91,7 +115,14 @@ async fn load(common: &Common) -> SdkConfig {
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &common.profile {
-        loader = loader.profile_name(profile);
+        // As for the AWS CLI: a profile that is asked for comes before keys in the environment.
+        let region = match &common.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => ProfileFileRegionProvider::builder().profile_name(profile).build().region().await,
+        };
+        let how = ProviderConfig::without_region().with_http_client(client).with_region(region);
+        let of_profile = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(of_profile);
     }
     loader.load().await
 }

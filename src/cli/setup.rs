@@ -46,6 +46,8 @@ pub struct Args {
     yes: bool,
 }
 
+const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
+
 /// Everything that does not depend on what is there.
 struct Request<'a> {
     args: &'a Args,
@@ -63,9 +65,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
+    session.show_title(&place, common, world);
     let can_be_applied = !args.dry_run && planned.conflicts.is_empty() && planned.unknown.is_empty();
     if webhook.is_none() && can_be_applied && needs_webhook(&planned, &request) {
-        webhook = Some(request.ask_webhook().await?);
+        webhook = Some(match request.ask_webhook().await {
+            Ok(webhook) => webhook,
+            Err(error) => {
+                request.show(&session, &place, &planned, None);
+                return Err(error);
+            }
+        });
         session = request.open(webhook.clone()).await?;
         planned = request.plan(&session, webhook.as_ref()).await?.0;
     }
@@ -88,7 +97,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
-    let question = format!("Make {}?", render::count(planned.steps.len(), "change"));
+    let question = format!("Make {} to the {}?", render::count(planned.steps.len(), "change"), session.title(&place));
     world.confirm(request.args.yes, &question).await?;
     let report = request.apply(&session, &planned, webhook.as_ref()).await?;
     request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
@@ -107,7 +116,7 @@ impl Request<'_> {
         let clusters = async {
             match self.args.allow_missing_cluster {
                 true => Ok(()),
-                false => cluster::must_exist(&session.sdk, &self.config.clusters).await,
+                false => cluster::must_exist(&session.sdk, &self.config.clusters, WAY_OUT).await,
             }
         };
         let (clusters, planned) = tokio::join!(clusters, self.plan(session, webhook));

@@ -28,17 +28,22 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let name = common.stack_name(&args.clusters.parse()?)?;
+    let clusters = args.clusters.parse()?;
+    let name = common.stack_name(&clusters)?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(name, given, common, world).await?;
     let queue = aws::queue_of(&session.sdk, &session.waiter);
     let (observed, depth) = tokio::join!(session.observe(&[]), queue.depth(&session.stack));
     let (seen, place) = observed?;
+    session.show_title(&place, common, world);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());
     if common.output == Format::Text {
         world.out.print(&render::plan(&plan, common.verbose));
     }
     warn_of_undelivered(&plan, &depth, world);
+    if plan.is_in_sync() {
+        session.warn_of_missing(&clusters, world).await;
+    }
     if args.dry_run || plan.steps.is_empty() {
         if common.output == Format::Json {
             world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None)));
@@ -51,7 +56,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             super::DIFFERENCES
         });
     }
-    let question = format!("Remove {}?", render::count(plan.steps.len(), "resource"));
+    let question = format!("Remove {} of the {}?", render::count(plan.steps.len(), "resource"), session.title(&place));
     world.confirm(args.yes, &question).await?;
     let report = session.apply(&plan).await;
     let done = report.is_complete() && plan.unknown.is_empty();

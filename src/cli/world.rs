@@ -122,6 +122,9 @@ impl World {
         tokio::select! {
             answer = answer => match answer {
                 Ok(Ok(text)) => Ok(text),
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+                    Err(Error::interrupted("interrupted; nothing was changed"))
+                }
                 Ok(Err(error)) => Err(unreadable().because(error)),
                 Err(_) => Err(unreadable()),
             },

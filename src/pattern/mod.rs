@@ -15,11 +15,13 @@ use matcher::Matcher;
 pub const LONGEST: usize = 2048;
 
 const CLUSTER_ARN: &str = "${cluster_arn}";
+/// What the ARNs of a cluster's services begin with.
+const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
 /// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
 
-/// The pattern `setup` uses when none is named.
-pub const DEFAULT: &str = "task-failed";
+/// The patterns `setup` uses when none is named: tasks that died, and failures that never become a task.
+pub const DEFAULT: [&str; 3] = ["task-failed", "deployment-failed", "service-impaired"];
 
 /// One pattern of the catalogue.
 pub struct Entry {
@@ -32,12 +34,24 @@ pub struct Entry {
 }
 
 /// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 2] = [
+pub const CATALOGUE: [Entry; 4] = [
     Entry {
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exits, lost hosts, Spot, health checks",
         silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, stops by a user",
         text: include_str!("../../patterns/task-failed.json"),
+    },
+    Entry {
+        name: "deployment-failed",
+        rings: "a deployment that the deployment circuit breaker, or an alarm, gave up (it must be on for the service)",
+        silent: "deployments that begin, go on or succeed, and the rollback that follows a failure",
+        text: include_str!("../../patterns/deployment-failed.json"),
+    },
+    Entry {
+        name: "service-impaired",
+        rings: "a service that cannot place or start tasks: no capacity, no instance that fits, tasks that keep failing to start",
+        silent: "steady state, scaling, health of service discovery; the single tasks that fail (task-failed rings for them)",
+        text: include_str!("../../patterns/service-impaired.json"),
     },
     Entry {
         name: "nonzero-exit",
@@ -89,7 +103,8 @@ impl Pattern {
         Ok(Self { name: name.to_owned(), tree })
     }
 
-    /// The pattern for these clusters: a leaf `${cluster_arn}` becomes one leaf a cluster. With `Drill::Refused`, the
+    /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds
+    /// `${service_arn_prefix}`, becomes one a cluster. With `Drill::Refused`, the
     /// source of drills is left out.
     ///
     /// # Errors
@@ -132,9 +147,9 @@ fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
         Value::Array(leaves) => Value::Array(
             leaves
                 .iter()
-                .flat_map(|leaf| match leaf.as_str() {
-                    Some(CLUSTER_ARN) => cluster_arns.iter().map(|arn| Value::from(arn.as_str())).collect(),
-                    _ => vec![replace(leaf, cluster_arns)],
+                .flat_map(|leaf| match placeholder(leaf) {
+                    Some(_) => cluster_arns.iter().map(|arn| fill(leaf, arn)).collect(),
+                    None => vec![replace(leaf, cluster_arns)],
                 })
                 .collect(),
         ),
@@ -142,6 +157,26 @@ fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
             fields.iter().map(|(key, value)| (key.clone(), replace(value, cluster_arns))).collect()
         }
         leaf => leaf.clone(),
+    }
+}
+
+/// The placeholder a leaf consists of, or an operator such as `{"prefix": …}` holds.
+fn placeholder(leaf: &Value) -> Option<&str> {
+    let text = leaf.as_str().or_else(|| leaf.as_object()?.values().next()?.as_str())?;
+    [CLUSTER_ARN, SERVICE_ARN_PREFIX].contains(&text).then_some(text)
+}
+
+/// The same leaf for one cluster.
+fn fill(leaf: &Value, cluster_arn: &str) -> Value {
+    match leaf {
+        Value::String(text) if text == CLUSTER_ARN => Value::from(cluster_arn),
+        Value::String(text) if text == SERVICE_ARN_PREFIX => {
+            Value::from(format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1)))
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(operator, value)| (operator.clone(), fill(value, cluster_arn))).collect()
+        }
+        other => other.clone(),
     }
 }
 
@@ -171,6 +206,14 @@ mod tests {
         assert_eq!(bound["detail"]["clusterArn"], json!([arn("a"), arn("b")]));
         assert_eq!(bound["source"], json!(["aws.ecs", "taskbell.drill"]));
         assert!(pattern.needs_cluster());
+    }
+
+    #[test]
+    fn an_operator_with_a_placeholder_becomes_one_a_cluster() {
+        let bound = Pattern::find("deployment-failed").unwrap().bind(&[arn("a"), arn("b")], Drill::Accepted).unwrap();
+        let prefix =
+            |cluster: &str| json!({ "prefix": format!("arn:aws:ecs:us-east-1:123456789012:service/{cluster}/") });
+        assert_eq!(bound["resources"], json!([prefix("a"), prefix("b")]));
     }
 
     #[test]

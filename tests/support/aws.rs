@@ -400,7 +400,13 @@ fn scrub(value: &mut Value) {
             }
             fields.values_mut().for_each(scrub);
         }
-        Value::Array(items) => items.iter_mut().for_each(scrub),
+        Value::Array(items) => {
+            items.iter_mut().for_each(scrub);
+            // The statements of a resource policy have no order.
+            if items.first().is_some_and(|item| !item["statement_id"].is_null()) {
+                items.sort_by_key(|item| item["statement_id"].to_string());
+            }
+        }
         _ => {}
     }
 }

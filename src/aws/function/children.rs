@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,25 +39,23 @@ impl Function {
     }
 
     /// A statement's id is the name of the rule it lets in. New ones come before old ones go, so that no event meets
-    /// a closed door; a statement that was changed has to go first.
+    /// a closed door; a statement that was changed has to go first. Lambda lets one change of the policy win at a
+    /// time, and the others be made again.
     pub(super) async fn update_permissions(
         &self,
         at: &Address,
         have: &BTreeMap<String, Policy>,
         want: &BTreeMap<String, Policy>,
     ) -> Result<()> {
-        for (rule, policy) in want {
-            match have.get(rule) {
-                Some(same) if same == policy => continue,
-                Some(_) => self.remove_permission(at, rule).await?,
-                None => {}
+        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy)).map(|(rule, _)| async {
+            if have.contains_key(rule) {
+                self.remove_permission(at, rule).await?;
             }
-            self.add_permission(at, rule).await?;
-        }
-        for rule in have.keys().filter(|rule| !want.contains_key(*rule)) {
-            self.remove_permission(at, rule).await?;
-        }
-        Ok(())
+            self.add_permission(at, rule).await
+        });
+        try_join_all(put).await?;
+        let gone = have.keys().filter(|rule| !want.contains_key(*rule)).map(|rule| self.remove_permission(at, rule));
+        try_join_all(gone).await.map(drop)
     }
 
     async fn add_permission(&self, at: &Address, rule: &str) -> Result<()> {
