@@ -57,8 +57,8 @@ impl Engine {
         runtime.set_loader(resolver, loader);
         let context = Context::full(&runtime).map_err(|error| broken(&error.to_string()))?;
         context.with(|js| {
-            let loaded = Module::evaluate(js.clone(), "shell.mjs", SHELL).and_then(|module| module.finish::<()>());
-            loaded.catch(&js).map_err(|error| broken(&error.to_string()))
+            let evaluated = Module::evaluate(js.clone(), "shell.mjs", SHELL).and_then(|module| module.finish::<()>());
+            evaluated.catch(&js).map_err(|error| broken(&error.to_string()))
         })?;
         Ok(Self { context, _runtime: runtime })
     }

@@ -299,3 +299,21 @@ async fn expired_credentials_are_told_with_what_to_do() {
     }
     assert_eq!(aws.calls().iter().filter(|call| call.is_write() && !call.failed).count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn advice_about_logs_is_not_worth_an_error() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListServices"), nth: 0, times: 9 });
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert!(setup.err.contains("is not known: AccessDeniedException on ecs:ListServices"), "{setup:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_log_group_can_be_called_is_refused() {
+    let aws = Aws::new().await;
+    for flags in ["--log-group=a:b", "--log-group=none --log-group=/ecs/x", "--log-group="] {
+        let outcome = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
+        assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
+    }
+}

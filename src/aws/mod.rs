@@ -12,6 +12,7 @@ pub mod role;
 pub mod rule;
 pub mod table;
 pub mod wait;
+pub mod workload;
 
 use std::sync::Arc;
 

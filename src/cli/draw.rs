@@ -1,5 +1,7 @@
 //! A Slack message in the terminal.
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Color, RgbColor, Style};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
@@ -150,7 +152,7 @@ impl Lines {
 
     fn push(&mut self, text: &str, style: Style) {
         if !text.is_empty() {
-            self.line.push_str(&format!("{style}{text}{style:#}"));
+            let _ = write!(self.line, "{style}{text}{style:#}");
         }
     }
 

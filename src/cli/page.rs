@@ -55,8 +55,8 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 
 fn drawn(block: &Value) -> String {
     let all = |list: &Value, element: &str| -> String {
-        let each = list.as_array().into_iter().flatten().map(|one| html(text(one, "text")));
-        each.map(|inner| format!("<{element}>{inner}</{element}>")).collect()
+        let each = list.as_array().into_iter().flatten();
+        each.flat_map(|one| [format!("<{element}>"), html(text(one, "text")), format!("</{element}>")]).collect()
     };
     let mut inner = String::new();
     if block["text"]["text"].is_string() {

@@ -120,7 +120,7 @@ fn write_page(path: &Path, page: &str) -> Result<()> {
 fn list(format: Format) -> String {
     let names = SAMPLES.iter().map(|(name, _)| *name);
     match format {
-        Format::Text => names.map(|name| format!("{name}\n")).collect(),
+        Format::Text => names.flat_map(|name| [name, "\n"]).collect(),
         Format::Json => render::json(&names.collect()),
     }
 }

@@ -1,5 +1,7 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
+use std::collections::BTreeSet;
+
 use clap::Args as ClapArgs;
 use tokio::sync::Mutex;
 
@@ -10,7 +12,7 @@ use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::parameter::{self, Webhook};
 use crate::aws::wait::{Attempt, SETTLING};
-use crate::aws::{Given, cluster};
+use crate::aws::{Given, cluster, workload};
 use crate::config::{self, Config};
 use crate::desired::{Ground, addresses, desired};
 use crate::engine::Report;
@@ -119,10 +121,44 @@ impl Request<'_> {
                 false => cluster::must_exist(&session.sdk, &self.config.clusters, WAY_OUT).await,
             }
         };
-        let (clusters, planned) = tokio::join!(clusters, self.plan(session, webhook));
+        let (clusters, planned, log_groups) =
+            tokio::join!(clusters, self.plan(session, webhook), self.log_groups_out_of_reach(session));
         let planned = planned?;
         clusters?;
+        if let (Some(note), false) = (log_groups, self.common.quiet) {
+            self.world.err.print(&note);
+        }
         Ok(planned)
+    }
+
+    /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.
+    async fn log_groups_out_of_reach(&self, session: &Session) -> Option<String> {
+        let covered = &self.config.log_groups;
+        if covered.is_empty() || self.config.own_role_arn.is_some() {
+            return None;
+        }
+        let mut missing = BTreeSet::new();
+        for cluster in &self.config.clusters {
+            match workload::log_groups(&session.sdk, cluster.name()).await {
+                Ok(groups) => missing.extend(groups),
+                // The cluster itself is asked for beside this.
+                Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
+                Err(fault) => {
+                    return Some(format!("note: which logs the clusters' tasks write is not known: {fault}\n"));
+                }
+            }
+        }
+        missing.retain(|group| !covered.iter().any(|pattern| config::log_group_covers(pattern, group)));
+        if missing.is_empty() {
+            return None;
+        }
+        let flags = covered.iter().chain(&missing).map(|group| format!("--log-group '{group}'"));
+        let (names, flags) = (missing.iter().cloned().collect::<Vec<_>>(), flags.collect::<Vec<_>>());
+        Some(format!(
+            "note: alerts will come without the end of these logs, which the notifier may not read: {}\n  hint: {}\n",
+            names.join(", "),
+            flags.join(" ")
+        ))
     }
 
     async fn plan(&self, session: &Session, webhook: Option<&Webhook>) -> Result<(Plan, Place)> {
