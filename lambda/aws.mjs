@@ -19,10 +19,11 @@ const clients = new Map();
  * @param {string} [region]  the function's own, if not given
  */
 export async function clientOf(service, region) {
-  const key = `${service} ${region ?? ""}`;
+  const elsewhere = region && region !== process.env.AWS_REGION ? region : "";
+  const key = `${service} ${elsewhere}`;
   if (!clients.has(key)) {
     const [name, make] = PACKAGES[service];
-    clients.set(key, import(name).then((sdk) => ({ sdk, client: new sdk[make]({ ...CLIENT, ...(region ? { region } : {}) }) })));
+    clients.set(key, import(name).then((sdk) => ({ sdk, client: new sdk[make]({ ...CLIENT, ...(elsewhere ? { region } : {}) }) })));
   }
   try {
     return { ...(await clients.get(key)), options: () => ({ abortSignal: AbortSignal.timeout(CALL_MS) }) };
@@ -30,6 +31,11 @@ export async function clientOf(service, region) {
     clients.delete(key);
     throw error;
   }
+}
+
+/** Loads clients that will be needed, while something else is waited for. */
+export function prepare(...services) {
+  for (const service of services) clientOf(service).catch(() => {});
 }
 
 async function call(service, command, input, region) {

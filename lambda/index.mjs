@@ -4,7 +4,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Busy, abandoned, announced, decide } from "./announcements.mjs";
-import { describeTaskDefinition, missingBecauseOf, readLog, readWebhook } from "./aws.mjs";
+import { describeTaskDefinition, missingBecauseOf, prepare, readLog, readWebhook } from "./aws.mjs";
 import { incidentOf } from "./incident.mjs";
 import { messageOf } from "./slack-message.mjs";
 import { post } from "./slack.mjs";
@@ -30,6 +30,7 @@ const REVOKED = [403, 404, 410];
  * @property {(arn: string) => Promise<import("./incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
  * @property {(log: import("./incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
  * @property {(tableName: string) => import("./announcements.mjs").Table} tableOf
+ * @property {(...services: string[]) => void} [prepare]
  * @property {typeof fetch} fetch
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} now  milliseconds
@@ -42,9 +43,10 @@ const REVOKED = [403, 404, 410];
  * A handler with its own cache of the secret and of task definitions, which never change once registered.
  * @param {Tools} tools
  */
-export function createHandler({ readWebhook, describeTaskDefinition, readLog, tableOf, fetch, sleep, now, random, log, env }) {
+export function createHandler({ readWebhook, describeTaskDefinition, readLog, tableOf, prepare, fetch, sleep, now, random, log, env }) {
   let secret = null;
   const definitions = new Map();
+  const logLines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
 
   async function webhook(fresh) {
@@ -103,12 +105,11 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
 
   /** The end of the log of the container that failed. Never fails, and never takes longer than its share. */
   async function tailOf({ log: place }, left) {
-    const lines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
-    if (!place?.group || !place.stream || lines === 0) return {};
+    if (!place?.group || !place.stream || logLines === 0) return {};
     const deadline = now() + Math.min(LOG_MS, left() - FOR_SLACK_MS);
     for (let first = true; ; first = false) {
       try {
-        return { tail: await within(deadline - now(), readLog(place, lines)) };
+        return { tail: await within(deadline - now(), readLog(place, logLines)) };
       } catch (error) {
         const missing = missingBecauseOf(error, "logs:GetLogEvents");
         if (missing.why !== "absent" || !first || now() + LOG_PAUSE_MS >= deadline) return { missing };
@@ -152,6 +153,7 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
     try {
       // Both at once; the outcome of the secret is looked at only when there is something to send.
       const secretRead = timed("secret", webhook(false)).then((url) => ({ url }), (error) => ({ error }));
+      prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
       Object.assign(entry, summaryOf(incident));
@@ -214,6 +216,7 @@ export const handler = createHandler({
   describeTaskDefinition,
   readLog,
   tableOf,
+  prepare,
   fetch: (...request) => globalThis.fetch(...request),
   sleep: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }),
   now: Date.now,

@@ -54,18 +54,51 @@ async fn the_policy_allows_every_action_that_is_used_and_drift_only_reads() {
     assert_eq!(aws.writes(), [""; 0]);
 }
 
+/// README and the pages of docs, with their names.
+fn pages() -> Vec<(String, String)> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut pages = vec![("README.md".to_owned(), readme())];
+    for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push((
+                format!("docs/{}", path.file_name().unwrap().display()),
+                std::fs::read_to_string(&path).unwrap(),
+            ));
+        }
+    }
+    pages
+}
+
 #[test]
-fn every_flag_in_the_readme_is_one_that_the_commands_have() {
-    let help: String = ["setup", "drift", "teardown", "drill"]
+fn every_flag_in_the_docs_is_one_that_the_commands_have() {
+    let help: String = ["setup", "drift", "teardown", "drill", "preview"]
         .map(|command| {
             let binary = env!("CARGO_BIN_EXE_taskbell");
             let output = std::process::Command::new(binary).args([command, "--help"]).output().unwrap();
             String::from_utf8(output.stdout).unwrap()
         })
         .concat();
-    let readme = readme();
-    let flags = readme.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).filter(|word| word.starts_with("--"));
-    for flag in flags.filter(|flag| flag.contains(|c: char| c != '-') && *flag != "--path") {
-        assert!(help.contains(flag), "{flag}");
+    for (name, page) in pages() {
+        let flags = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).filter(|word| word.starts_with("--"));
+        for flag in flags.filter(|flag| flag.contains(|c: char| c != '-') && *flag != "--path") {
+            assert!(help.contains(flag), "{flag} in {name}");
+        }
     }
+}
+
+#[test]
+fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for (name, page) in pages() {
+        let folder = root.join(&name).parent().unwrap().to_owned();
+        for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.starts_with("http") && !target.starts_with('#') {
+                assert!(folder.join(target).exists(), "{target} in {name}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 5, "{seen} links");
 }

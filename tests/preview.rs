@@ -58,7 +58,11 @@ async fn a_page_is_written_whole() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
-    for part in ["<b>web</b> died in <b>prod</b>", "connection to &lt;db-1&gt; refused &amp; given up", "Open the task in ECS</a>"] {
+    for part in [
+        "<b>web</b> died in <b>prod</b>",
+        "connection to &lt;db-1&gt; refused &amp; given up",
+        "Open the task in ECS</a>",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
