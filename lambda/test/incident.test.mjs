@@ -14,6 +14,11 @@ const EXPECTED = {
   "06-scale-in-143": "stopped-by-scheduler", "06b-scale-in-137": "stopped-by-scheduler", "06c-elb-unhealthy": "elb-health-check-failed",
   "07-user-stop": "stopped-by-user", "08-exit-0": "exit-zero", "09-sidecar-app-crash": "application-exit",
   "09b-sidecar-clean-app-killed-sidecar": "exit-zero", "10-host-terminated": "host-lost", "12-running": "service-event",
+  "03b-cannot-start": "start-failed", "03c-runtime-failed": "runtime-failed", "04b-logger-init": "logger-init-failed",
+  "06d-container-unhealthy": "container-health-check-failed", "10b-infrastructure": "infrastructure",
+  "11-killed-by-signal": "killed-by-signal", "11b-command-not-found": "command-not-found", "11c-not-executable": "not-executable",
+  "13-unknown-stop-code": "unknown", "20b-rolling-back": "deployment-rolled-back", "23-steady-state": "service-event",
+  "30-application-error": "application-error",
   "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired",
   "field/fargate-oom-standalone-five-containers": "out-of-memory",
   "field/fargate-batch-eni-timeout-failed-to-start": "start-failed",
@@ -36,6 +41,11 @@ test("every sample gives an incident from the one table of causes, without a neg
     assert.ok(Object.hasOwn(CAUSES, incident.cause.id), name);
     assert.ok(incident.durationSeconds === null || incident.durationSeconds >= 0, name);
   }
+});
+
+test("every row of the table of causes is covered by a sample", () => {
+  const covered = new Set(Object.entries(EXPECTED).filter(([name]) => !name.startsWith("field/")).map(([, cause]) => cause));
+  assert.deepEqual(Object.keys(CAUSES).filter((id) => !covered.has(id)), []);
 });
 
 test("every cause has words in both languages", () => {
