@@ -42,10 +42,19 @@ def measure(proxy, environment):
             memory[verb] = max(memory.get(verb, 0), peak)
             if step == "setup again":
                 continue
+            if step == "drift":
+                archive = archive_size(environment)
             seconds, _ = run([sys.executable, "bench/by_hand.py"], environment | {"STEP": verb})
             figures[step]["by hand"].append(seconds)
             calls[step, "by hand"] = proxy.count()
+    print(f"notifier's archive: {archive / 1000:.1f} kB (goal: under 40)\n")
     return figures, calls, memory
+
+
+def archive_size(environment):
+    """Bytes, as Lambda tells them."""
+    size = "import boto3; print(boto3.client('lambda').get_function_configuration(FunctionName='taskbell-bench')['CodeSize'])"
+    return int(subprocess.run([sys.executable, "-c", size], env=environment, capture_output=True, check=True).stdout)
 
 
 def report(figures, calls, memory):

@@ -103,7 +103,10 @@ mod tests {
             { "color": "#fff\" onload=\"x", "text": format!("```{hostile}```"), "blocks": [{ "type": "section", "text": { "text": hostile } }] },
         ] });
         let page = page(&payload, "en\"");
-        assert!(!page.contains("<script") && !page.contains("javascript:") && !page.contains("onload=\""), "{page}");
+        assert!(
+            !page.contains("<script") && !page.contains("href=\"javascript:") && !page.contains("onload=\""),
+            "{page}"
+        );
         assert!(!page.contains("\"onclick"), "{page}");
         assert!(page.contains("&lt;script&gt;"));
     }

@@ -1,13 +1,29 @@
-//! What EventBridge takes for an event pattern, with the service's own reasons for what it refuses.
-//! Reads a pattern as a parsed tree; knows nothing of the catalogue.
+//! EventBridge's matching of events, and an answer to "why did it not match?".
+//!
+//! A pattern is a list of rules, one for each combination of `$or`'s alternatives; it matches where one of them does. All
+//! fields of a rule have to be satisfied, each by one leaf of the event, and those that go through an array of objects by
+//! the same element of it.
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::event::{Leaves, Membership, join, merged};
+use super::operator::accepts;
+use super::tree::Tree;
+use super::validity;
 
 /// A pattern EventBridge would take.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Matcher(Value);
+pub struct Matcher {
+    rules: Vec<Rule>,
+    /// A field that stands before `$or` and again in it.
+    replaced: Option<String>,
+}
+
+/// Paths with the alternatives wanted there, in the order of the paths: the rule engine goes through them in this order,
+/// and a field is absent if no element taken so far has it.
+type Rule = Vec<(String, Vec<Value>)>;
 
 /// Why EventBridge would not take a pattern, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,233 +39,222 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-type Checked = Result<(), Invalid>;
-
-fn refuse<T>(reason: impl Into<String>) -> Result<T, Invalid> {
-    Err(Invalid { reason: reason.into() })
+/// The first field that kept an event from matching.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    pub path: String,
+    /// What the event has there; empty: nothing.
+    pub have: Vec<Value>,
+    /// The alternatives the pattern takes there.
+    pub want: Vec<Value>,
+    /// It is satisfied, but not by the element of an array that satisfies another field.
+    pub apart: bool,
 }
 
 impl Matcher {
     /// # Errors
     /// If EventBridge would refuse the pattern.
-    pub fn new(pattern: &Value) -> Result<Self, Invalid> {
-        let Value::Object(fields) = pattern else {
-            return refuse("Filter is not an object");
-        };
-        object(fields)?;
-        Ok(Self(pattern.clone()))
+    pub fn new(pattern: &Tree) -> Result<Self, Invalid> {
+        validity::check(&pattern.to_value())?;
+        let mut compiled = Compiled { rules: vec![Rule::new()], replaced: None };
+        if let Tree::Object(fields) = pattern {
+            compiled.object(fields, &mut String::new());
+        }
+        let Compiled { mut rules, replaced } = compiled;
+        if rules.len() > validity::MOST_RULES {
+            return Err(Invalid { reason: format!("$or makes more than {} combinations", validity::MOST_RULES) });
+        }
+        for rule in &mut rules {
+            rule.sort_by(|one, other| one.0.cmp(&other.0));
+        }
+        Ok(Self { rules, replaced })
+    }
+
+    #[must_use]
+    pub fn matches(&self, event: &Value) -> bool {
+        let leaves = Leaves::of(event);
+        self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves))
+    }
+
+    /// The field that decided against the event; none if it matches. Of `$or`, the combination that came nearest speaks.
+    #[must_use]
+    pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
+        let leaves = Leaves::of(event);
+        if self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves)) {
+            return None;
+        }
+        let told = self.rules.iter().map(|rule| first_mismatch(rule, &leaves));
+        let nearest = told.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        nearest.map(|(_, mismatch)| mismatch)
+    }
+
+    /// A field that stands before `$or` and again in it: EventBridge lets the later one replace the former, so that the
+    /// order in which the pattern is written decides what it means.
+    #[must_use]
+    pub fn replaced(&self) -> Option<&str> {
+        self.replaced.as_deref()
     }
 }
 
-/// Names that `$or`'s alternatives may not have for fields: there `$or` would be a field itself.
-const OPERATORS: [&str; 9] =
-    ["exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "cidr", "exists", "anything-but"];
+/// The rules as far as the pattern was read.
+struct Compiled {
+    rules: Vec<Rule>,
+    replaced: Option<String>,
+}
 
-fn object(fields: &Map<String, Value>) -> Checked {
-    if fields.is_empty() {
-        return refuse("Empty objects are not allowed");
-    }
-    for (name, value) in fields {
-        match value {
-            Value::Object(inner) => object(inner)?,
-            Value::Array(items) if name == "$or" && is_alternatives(items) => {
-                for item in items {
-                    item.as_object().map_or(Ok(()), object)?;
+impl Compiled {
+    fn object(&mut self, fields: &[(String, Tree)], path: &mut String) {
+        for (name, tree) in fields {
+            let length = path.len();
+            match tree {
+                Tree::Array(items) if name == "$or" && validity::is_alternatives(&tree.to_value()) => {
+                    self.alternatives(items, path);
                 }
+                Tree::Array(wanted) => {
+                    join(path, name);
+                    self.field(path, &wanted.iter().map(Tree::to_value).collect::<Vec<_>>());
+                }
+                Tree::Object(inner) => {
+                    join(path, name);
+                    self.object(inner, path);
+                }
+                Tree::Leaf(_) => {}
             }
-            Value::Array(leaves) => list(leaves)?,
-            _ => return refuse(format!("\"{name}\" must be an object or an array")),
+            path.truncate(length);
         }
     }
-    Ok(())
-}
 
-/// `$or` is the operator only over two objects or more whose fields are no operators; else it is a field's name.
-fn is_alternatives(items: &[Value]) -> bool {
-    let is_alternative = |item: &Value| {
-        item.as_object()
-            .is_some_and(|fields| !fields.is_empty() && !fields.keys().any(|key| OPERATORS.contains(&key.as_str())))
-    };
-    items.len() >= 2 && items.iter().all(is_alternative)
-}
-
-fn list(leaves: &[Value]) -> Checked {
-    if leaves.is_empty() {
-        return refuse("Empty arrays are not allowed");
-    }
-    for leaf in leaves {
-        match leaf {
-            Value::Object(expression) => match_expression(expression)?,
-            Value::Array(_) => return refuse("Match value must be String, number, true, false, or null"),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn match_expression(expression: &Map<String, Value>) -> Checked {
-    let mut fields = expression.iter();
-    let Some((operator, value)) = fields.next() else {
-        return refuse("Empty objects are not allowed");
-    };
-    match operator.as_str() {
-        "exactly" => must_be_string("exact", value)?,
-        "prefix" | "suffix" => affix(operator, value)?,
-        "equals-ignore-case" => must_be_string("equals-ignore-case", value)?,
-        "wildcard" => wildcard(value)?,
-        "numeric" => numeric(value)?,
-        "cidr" => cidr(value)?,
-        "exists" if !value.is_boolean() => return refuse("exists match pattern must be either true or false."),
-        "exists" => {}
-        "anything-but" => anything_but(value)?,
-        other => return refuse(format!("Unrecognized match type {other}")),
-    }
-    match fields.next() {
-        Some(_) => refuse("Only one key allowed in match expression"),
-        None => Ok(()),
-    }
-}
-
-fn must_be_string(operator: &str, value: &Value) -> Checked {
-    if value.is_string() { Ok(()) } else { refuse(format!("{operator} match pattern must be a string")) }
-}
-
-/// A string, or `{"equals-ignore-case": …}`.
-fn affix(operator: &str, value: &Value) -> Checked {
-    let Some(inner) = value.as_object() else {
-        return must_be_string(operator, value);
-    };
-    match inner.iter().next() {
-        Some((name, value)) if name == "equals-ignore-case" && inner.len() == 1 => must_be_string(name, value),
-        Some((name, _)) => refuse(format!("Unsupported anything-but pattern: {name}")),
-        None => refuse("Empty objects are not allowed"),
-    }
-}
-
-/// `*` stands for anything; it may not follow itself, and a backslash escapes only it and itself.
-fn wildcard(value: &Value) -> Checked {
-    let Some(text) = value.as_str() else {
-        return refuse("wildcard match pattern must be a string");
-    };
-    let mut characters = text.char_indices().peekable();
-    while let Some((_, character)) = characters.next() {
-        let next = characters.peek().copied();
-        match (character, next) {
-            ('\\', Some((_, '*' | '\\'))) => drop(characters.next()),
-            ('\\', Some((at, _))) => return refuse(format!("Invalid escape character at pos {at}")),
-            ('\\', None) => return refuse(format!("Invalid escape character at pos {}", text.len() - 1)),
-            ('*', Some((at, '*'))) => return refuse(format!("Consecutive wildcard characters at pos {at}")),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// One bound, or a lower and an upper one.
-fn numeric(value: &Value) -> Checked {
-    let Some(parts) = value.as_array() else {
-        return refuse("Value of numeric must be an array.");
-    };
-    let mut bounds = Vec::new();
-    for pair in parts.chunks(2) {
-        let Some(operator) = pair[0].as_str() else {
-            return refuse("Invalid member in numeric match");
-        };
-        if !["=", "<", "<=", ">", ">="].contains(&operator) {
-            return refuse(format!("Unrecognized numeric range operator: {operator}"));
-        }
-        let Some(number) = pair.get(1).and_then(Value::as_f64) else {
-            return refuse(format!("Value of {operator} must be numeric"));
-        };
-        bounds.push((operator, number));
-    }
-    match bounds[..] {
-        [] => refuse("Invalid member in numeric match"),
-        [_] => Ok(()),
-        [(">" | ">=", bottom), ("<" | "<=", top)] if bottom < top => Ok(()),
-        [(">" | ">=", _), ("<" | "<=", _)] => refuse("Bottom must be less than top"),
-        _ => refuse("Too many elements in numeric expression"),
-    }
-}
-
-fn cidr(value: &Value) -> Checked {
-    let Some(text) = value.as_str() else {
-        return refuse("prefix match pattern must be a string");
-    };
-    let Some((address, mask)) = text.split_once('/') else {
-        return refuse("Malformed CIDR, one '/' required");
-    };
-    let Ok(address) = address.parse::<std::net::IpAddr>() else {
-        return refuse(format!("Malformed CIDR: {text}"));
-    };
-    let Ok(mask) = mask.parse::<u8>() else {
-        return refuse("Malformed CIDR, mask bits must be an integer");
-    };
-    match address {
-        std::net::IpAddr::V4(_) if mask > 31 => refuse("IPv4 mask bits must be < 32"),
-        std::net::IpAddr::V6(_) if mask > 127 => refuse("IPv6 mask bits must be < 128"),
-        _ => Ok(()),
-    }
-}
-
-/// One value, a list of values of one type, or a string operator with one or several texts.
-fn anything_but(value: &Value) -> Checked {
-    match value {
-        Value::String(_) | Value::Number(_) => Ok(()),
-        Value::Array(items) => {
-            let uniform = items.iter().all(Value::is_string) || items.iter().all(Value::is_number);
-            match !items.is_empty() && uniform {
-                true => Ok(()),
-                false => refuse(
-                    "Inside anything but list, either all values are number or string, mixed type is not supported",
-                ),
+    /// Each rule so far, with each alternative.
+    fn alternatives(&mut self, items: &[Tree], path: &mut String) {
+        let before = std::mem::take(&mut self.rules);
+        let mut all = Vec::new();
+        for item in items {
+            if let Tree::Object(fields) = item
+                && all.len() <= validity::MOST_RULES
+            {
+                self.rules.clone_from(&before);
+                self.object(fields, path);
+                all.append(&mut self.rules);
             }
         }
-        Value::Object(expression) => {
-            let mut fields = expression.iter();
-            match (fields.next(), fields.next()) {
-                (Some((operator, value)), None) => anything_but_operator(operator, value),
-                (None, _) => refuse("Empty objects are not allowed"),
-                _ => refuse("Only one key allowed in match expression"),
+        self.rules = all;
+    }
+
+    fn field(&mut self, path: &str, wanted: &[Value]) {
+        for rule in &mut self.rules {
+            let length = rule.len();
+            rule.retain(|(known, _)| known != path);
+            if rule.len() < length {
+                self.replaced = Some(path.to_owned());
             }
+            rule.push((path.to_owned(), wanted.to_vec()));
         }
-        _ => refuse("Value of anything-but must be an array or single string/number value."),
     }
 }
 
-fn anything_but_operator(operator: &str, value: &Value) -> Checked {
-    if !["prefix", "suffix", "equals-ignore-case", "wildcard"].contains(&operator) {
-        return refuse(format!("Unsupported anything-but pattern: {operator}"));
+/// Whether all fields can be satisfied together with the elements that are taken already.
+fn satisfied(rule: &[(String, Vec<Value>)], taken: &Membership, leaves: &Leaves) -> bool {
+    let Some(((path, wanted), rest)) = rule.split_first() else {
+        return true;
+    };
+    let mut found = leaves.at(path).iter().filter_map(|leaf| Some((leaf, merged(taken, &leaf.membership)?))).peekable();
+    if found.peek().is_none() {
+        return wanted.iter().any(is_absence) && satisfied(rest, taken, leaves);
     }
-    let texts = value.as_array().map_or_else(|| vec![value], |items| items.iter().collect());
-    if texts.is_empty() {
-        return refuse("Empty arrays are not allowed");
-    }
-    for text in texts {
-        match (operator, text.as_str()) {
-            ("prefix" | "suffix", Some("")) => return refuse("Null prefix/suffix not allowed"),
-            ("wildcard", Some(_)) => wildcard(text)?,
-            (_, Some(_)) => {}
-            (_, None) => return refuse(format!("{operator} match pattern must be a string")),
-        }
-    }
-    Ok(())
+    found.any(|(leaf, together)| {
+        wanted.iter().any(|wanted| accepts(wanted, leaf.value)) && satisfied(rest, &together, leaves)
+    })
+}
+
+fn is_absence(wanted: &Value) -> bool {
+    wanted.get("exists") == Some(&Value::Bool(false))
+}
+
+/// How many fields are satisfied by themselves, and the first that is not, by itself or together with those before it.
+/// Fields near the root come first: they decide what kind of event it is about.
+fn first_mismatch(rule: &[(String, Vec<Value>)], leaves: &Leaves) -> (usize, Mismatch) {
+    let nothing = Membership::new();
+    let fails = |field: &&(String, Vec<Value>)| !satisfied(std::slice::from_ref(*field), &nothing, leaves);
+    let failing: Vec<_> = rule.iter().filter(fails).collect();
+    let alone = failing.iter().min_by_key(|(path, _)| path.matches('.').count()).copied();
+    let together = || {
+        let count = (1..=rule.len()).find(|count| !satisfied(&rule[..*count], &nothing, leaves))?;
+        rule.get(count - 1)
+    };
+    let (path, want) = alone.or_else(together).cloned().unwrap_or_default();
+    let have = leaves.at(&path).iter().map(|leaf| leaf.value.clone()).collect();
+    (rule.len() - failing.len(), Mismatch { path, have, want, apart: alone.is_none() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        pattern: Tree,
+        event: Value,
+        r#match: bool,
+    }
 
     #[test]
-    fn every_verdict_of_the_service_is_shared_with_its_reason() {
-        let lines = include_str!("../../tests/data/validity.jsonl");
-        let mut seen = 0;
-        for line in lines.lines() {
-            let case: Value = serde_json::from_str(line).unwrap();
-            let ours = Matcher::new(&case["pattern"]).err().map(|invalid| invalid.reason);
-            assert_eq!(ours.as_deref(), case["reason"].as_str(), "{line}");
-            seen += 1;
+    fn every_verdict_of_the_services_rule_engine_is_shared() {
+        let mut matched = 0;
+        for (number, line) in include_str!("../../tests/data/verdicts.jsonl").lines().enumerate() {
+            let Case { pattern, event, r#match } = serde_json::from_str(line).unwrap();
+            let pattern = Matcher::new(&pattern).unwrap();
+            assert_eq!(pattern.matches(&event), r#match, "verdict {number}: {line}");
+            assert_eq!(pattern.mismatch(&event).is_none(), r#match, "verdict {number}");
+            matched += usize::from(r#match);
         }
-        assert!(seen >= 48);
+        assert!((200..1100).contains(&matched), "{matched}");
+    }
+
+    fn mismatch(pattern: &Value, event: &Value) -> Mismatch {
+        Matcher::new(&pattern.into()).unwrap().mismatch(event).unwrap()
+    }
+
+    #[test]
+    fn the_first_field_that_decided_is_named_with_both_sides() {
+        let event =
+            json!({ "source": "aws.ecs", "detail": { "lastStatus": "RUNNING", "containers": [{ "exitCode": 0 }] } });
+        let pattern = json!({ "source": ["aws.ecs"], "detail": { "lastStatus": ["STOPPED"], "containers": { "exitCode": [1] } } });
+        let told = mismatch(&pattern, &event);
+        assert_eq!(
+            (told.path.as_str(), told.have, told.want),
+            ("detail.lastStatus", vec![json!("RUNNING")], vec![json!("STOPPED")])
+        );
+        let absent = mismatch(&json!({ "detail": { "stopCode": ["x"] } }), &event);
+        assert_eq!((absent.path.as_str(), absent.have), ("detail.stopCode", vec![]));
+    }
+
+    #[test]
+    fn of_alternatives_the_nearest_speaks() {
+        let pattern = json!({ "$or": [{ "a": [1], "b": [1], "c": [1] }, { "a": [2] }] });
+        assert_eq!(mismatch(&pattern, &json!({ "a": 1, "b": 1, "c": 2 })).path, "c");
+    }
+
+    #[test]
+    fn fields_of_different_elements_do_not_make_one() {
+        let pattern = json!({ "containers": { "name": ["app"], "exitCode": [1] } });
+        let event = json!({ "containers": [{ "name": "app", "exitCode": 0 }, { "name": "side", "exitCode": 1 }] });
+        assert!(mismatch(&pattern, &event).apart);
+        assert!(
+            Matcher::new(&(&pattern).into())
+                .unwrap()
+                .matches(&json!({ "containers": [{ "name": "app", "exitCode": 1 }] }))
+        );
+    }
+
+    #[test]
+    fn a_field_that_comes_again_replaces_the_one_before_and_is_told() {
+        let matcher = |text: &str| Matcher::new(&serde_json::from_str(text).unwrap()).unwrap();
+        let after = matcher(r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#);
+        assert!(after.matches(&json!({"a": 2})) && !after.matches(&json!({"a": 1})));
+        assert_eq!(after.replaced(), Some("a"));
+        let before = matcher(r#"{"$or":[{"a":[2]},{"b":[1]}],"a":[1]}"#);
+        assert!(before.matches(&json!({"a": 1})) && !before.matches(&json!({"a": 2})));
+        assert_eq!(matcher(r#"{"$or":[{"a":[2]},{"a":[1]}]}"#).replaced(), None);
     }
 }

@@ -1,8 +1,12 @@
 //! The catalogue of event patterns, and their binding to clusters.
 //! Works on parsed trees, never on text. Makes no call.
 
+mod event;
 pub mod matcher;
+mod operator;
 pub mod samples;
+pub mod tree;
+mod validity;
 
 use std::path::Path;
 
@@ -10,6 +14,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use matcher::Matcher;
+use tree::Tree;
 
 /// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
 pub const LONGEST: usize = 2048;
@@ -95,12 +100,16 @@ impl Pattern {
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {
-        let tree: Value = serde_json::from_str(text)
+        let tree: Tree = serde_json::from_str(text)
             .map_err(|error| Error::usage(format!("the pattern {name} is not JSON")).because(error))?;
-        Matcher::new(&tree).map_err(|invalid| {
+        let matcher = Matcher::new(&tree).map_err(|invalid| {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
-        Ok(Self { name: name.to_owned(), tree })
+        if let Some(path) = matcher.replaced() {
+            return Err(Error::usage(format!("in the pattern {name}, {path} stands beside $or and again in it"))
+                .hint("EventBridge lets the later of the two replace the former; write the one you mean"));
+        }
+        Ok(Self { name: name.to_owned(), tree: tree.to_value() })
     }
 
     /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds

@@ -70,7 +70,7 @@ impl Memory {
             }
             "events:PutRule" => {
                 let pattern: Value = serde_json::from_str(body["EventPattern"].as_str()?).ok()?;
-                let invalid = Matcher::new(&pattern).err()?;
+                let invalid = Matcher::new(&(&pattern).into()).err()?;
                 refuse(
                     "InvalidEventPatternException",
                     &format!("Event pattern is not valid. Reason: {}", invalid.reason),

@@ -1,0 +1,96 @@
+//! A pattern as it was written: JSON whose objects keep the order of their fields. EventBridge lets a field that comes
+//! again under `$or` replace the one before it, so the order has a meaning.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tree {
+    Object(Vec<(String, Tree)>),
+    Array(Vec<Tree>),
+    Leaf(Value),
+}
+
+impl Tree {
+    /// Without the order.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Object(fields) => fields.iter().map(|(name, tree)| (name.clone(), tree.to_value())).collect(),
+            Self::Array(items) => items.iter().map(Self::to_value).collect(),
+            Self::Leaf(value) => value.clone(),
+        }
+    }
+}
+
+impl From<&Value> for Tree {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Object(fields) => {
+                Self::Object(fields.iter().map(|(name, value)| (name.clone(), value.into())).collect())
+            }
+            Value::Array(items) => Self::Array(items.iter().map(Into::into).collect()),
+            leaf => Self::Leaf(leaf.clone()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    /// Of fields with the same name the last one counts.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+        let mut fields: Vec<(String, Tree)> = Vec::new();
+        while let Some((name, tree)) = map.next_entry::<String, Tree>()? {
+            fields.retain(|(known, _)| *known != name);
+            fields.push((name, tree));
+        }
+        Ok(Tree::Object(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Tree::Array(items))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
+        Ok(Tree::Leaf(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
+        Ok(Tree::Leaf(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
+        Ok(Tree::Leaf(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
+        Ok(Tree::Leaf(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
+        Ok(Tree::Leaf(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Leaf(Value::Null))
+    }
+}
