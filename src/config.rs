@@ -177,6 +177,20 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
     }
 }
 
+/// Whom a message mentions.
+///
+/// # Errors
+/// For anything but here, channel, or the id of a user (U…, W…) or of a user group (S…).
+pub fn mention(text: &str) -> Result<String> {
+    let rest = text.strip_prefix(['U', 'W', 'S']).unwrap_or_default();
+    let id = rest.len() > 1 && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    match id || ["here", "channel"].contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("--mention {text:?} cannot be mentioned"))
+            .hint("here, channel, a user's id (U…) or a user group's id (S…)")),
+    }
+}
+
 /// The name of a CloudWatch Logs group, or a pattern of names with `*` and `?`.
 ///
 /// # Errors

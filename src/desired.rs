@@ -66,7 +66,13 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     if config.own_role_arn.is_none() {
         wants.push(Want::new::<role::Role>(role::address(stack), &role(config, stack, place), tags)?);
     }
-    let clusters = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+    let mut clusters = Vec::new();
+    for cluster in &config.clusters {
+        let arn = cluster_arn(cluster, place)?;
+        if !clusters.contains(&arn) {
+            clusters.push(arn);
+        }
+    }
     for pattern in &config.patterns {
         let bound = pattern.bind(&clusters, config.drill)?;
         let spec = rule(stack, place, &pattern.name, &bound);
@@ -75,7 +81,11 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     Ok(Desired { wants })
 }
 
-fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
+/// The ARN of the cluster in the place in use.
+///
+/// # Errors
+/// If it was given by an ARN of another account or region.
+pub fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
     let here = place.cluster_arn(cluster.name());
     match cluster.arn() {
         Some(arn) if arn != here => {
@@ -289,6 +299,18 @@ mod tests {
             for arn in arns {
                 assert!(arn.starts_with(&format!("arn:{partition}:")), "{arn:.60}");
             }
+        }
+    }
+
+    #[test]
+    fn every_action_of_the_role_is_spelled_as_aws_documents_it() {
+        let config = config("batch");
+        let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");
+        let policies = serde_json::to_string(&role(&config, &stack, &place).policies).unwrap();
+        for action in policies.split('"').filter_map(|word| word.split_once(':')).map(|(_, action)| action) {
+            let is_action = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphabetic());
+            assert!(!is_action || action.starts_with(|c: char| c.is_ascii_uppercase()), "{action} in {policies}");
         }
     }
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The names taskbell writes, in the spelling AWS documents. Others are compared in lower case.
-const SPELLINGS: [&str; 14] = [
+const SPELLINGS: [&str; 16] = [
+    "dynamodb:ConditionCheckItem",
+    "logs:GetLogEvents",
     "aws:SourceArn",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
@@ -123,14 +125,26 @@ fn condition(value: &Value) -> Value {
         return value.clone();
     };
     let keys = |keys: &Value| match keys {
-        Value::Object(keys) => keys.iter().map(|(key, value)| (spelling(key), sorted(value, &str::to_owned))).collect(),
+        Value::Object(keys) => {
+            let normal = |key: &str| Some(spelling(key));
+            renamed(keys, &normal).into_iter().map(|(key, value)| (key, sorted(value, &str::to_owned))).collect()
+        }
         other => other.clone(),
     };
-    let operator = |name: &str| match name {
-        "ArnEquals" => "ArnLike".to_owned(),
-        other => other.to_owned(),
-    };
-    operators.iter().map(|(name, value)| (operator(name), keys(value))).collect()
+    let operator = |name: &str| (name == "ArnEquals").then(|| "ArnLike".to_owned());
+    renamed(operators, &operator).into_iter().map(|(name, value)| (name, keys(value))).collect()
+}
+
+/// With each name replaced by its normal form, unless another field has that name: both conditions have to hold then, and
+/// neither may be lost.
+fn renamed<'a>(fields: &'a Map<String, Value>, normal: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, &'a Value> {
+    let mut all = BTreeMap::new();
+    for (name, value) in fields {
+        let wanted = normal(name).unwrap_or_else(|| name.clone());
+        let taken = wanted != *name && (fields.contains_key(&wanted) || all.contains_key(&wanted));
+        all.insert(if taken { name.clone() } else { wanted }, value);
+    }
+    all
 }
 
 /// A scalar or a list as a sorted list of strings.
@@ -211,5 +225,14 @@ mod tests {
             assert_ne!(changed, text, "{from} stands in the document");
             assert_ne!(Policy::parse(&changed), normal, "{from} -> {to}");
         }
+    }
+
+    #[test]
+    fn of_two_conditions_that_would_be_called_the_same_none_is_lost() {
+        let with = |condition: Value| Policy::of_statement(&json!({ "Effect": "Allow", "Condition": condition }));
+        let ours = with(json!({ "ArnLike": { "aws:SourceArn": "a" } }));
+        assert_eq!(with(json!({ "ArnEquals": { "AWS:SourceArn": "a" } })), ours);
+        assert_ne!(with(json!({ "ArnLike": { "aws:SourceArn": "a" }, "ArnEquals": { "aws:SourceArn": "b" } })), ours);
+        assert_ne!(with(json!({ "ArnLike": { "aws:SourceArn": "a", "AWS:SOURCEARN": "b" } })), ours);
     }
 }

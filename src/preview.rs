@@ -1,5 +1,8 @@
 //! The notifier's pure modules in an embedded JavaScript engine: the message an event gives, without AWS or Node.js.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Object, Runtime};
 use serde_json::{Value, json};
@@ -7,8 +10,10 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::notifier;
 
-/// Bound on what a message may need: a stuck or greedy script ends with an error.
+/// Bounds on what a message may need: a greedy or stuck script ends with an error. The engine takes a turn every some
+/// thousand operations; an ordinary message needs a few.
 const MEMORY_BYTES: usize = 64 << 20;
+const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
 const MODULES: [&str; 3] = ["causes.mjs", "incident.mjs", "slack-message.mjs"];
@@ -37,6 +42,7 @@ pub struct Preview {
 /// An engine with the modules loaded; one serves any number of events.
 pub struct Engine {
     context: Context,
+    turns: Arc<AtomicU32>,
     /// The context lives in it.
     _runtime: Runtime,
 }
@@ -48,6 +54,9 @@ impl Engine {
         let runtime = Runtime::new().map_err(|error| broken(&error.to_string()))?;
         runtime.set_memory_limit(MEMORY_BYTES);
         runtime.set_max_stack_size(STACK_BYTES);
+        let turns = Arc::new(AtomicU32::new(0));
+        let taken = Arc::clone(&turns);
+        runtime.set_interrupt_handler(Some(Box::new(move || taken.fetch_add(1, Ordering::Relaxed) > MOST_TURNS)));
         let mut resolver = BuiltinResolver::default();
         let mut loader = BuiltinLoader::default();
         for name in MODULES {
@@ -60,7 +69,7 @@ impl Engine {
             let evaluated = Module::evaluate(js.clone(), "shell.mjs", SHELL).and_then(|module| module.finish::<()>());
             evaluated.catch(&js).map_err(|error| broken(&error.to_string()))
         })?;
-        Ok(Self { context, _runtime: runtime })
+        Ok(Self { context, turns, _runtime: runtime })
     }
 
     /// The message for an event. `context` is what the notifier would look up: the task definition's outline as
@@ -70,6 +79,7 @@ impl Engine {
     /// # Errors
     /// If the modules throw, which no event should make them do.
     pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        self.turns.store(0, Ordering::Relaxed);
         let input = json!({ "event": event, "context": context, "options": options }).to_string();
         let answer = self.context.with(|js: Ctx| {
             let call = || -> rquickjs::Result<String> {

@@ -94,7 +94,9 @@ impl Stack {
         prefix
     }
 
-    fn whole_rule_prefix(&self) -> String {
+    /// The same, not shortened: what follows it is the pattern's name.
+    #[must_use]
+    pub fn whole_rule_prefix(&self) -> String {
         format!("taskbell-{}-", self.name)
     }
 }

@@ -19,7 +19,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use support::aws::{ACCOUNT, Aws};
+use support::aws::{ACCOUNT, Aws, Failure, Fault, On};
 use support::{WEBHOOK, run, taskbell};
 use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
@@ -504,12 +504,31 @@ async fn a_role_that_was_deleted_and_made_anew_gets_its_grants_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_of_yours_that_failed_half_way_is_still_yours() {
+    for (flags, action) in [
+        ("--log-retention 7", "logs:PutRetentionPolicy"),
+        ("--language ja", "lambda:UpdateFunctionConfiguration"),
+        ("--pattern task-failed --no-drill", "events:PutRule"),
+        ("--log-group /app/*", "iam:PutRolePolicy"),
+    ] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: 9 });
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 1, "{action}");
+        aws.heal();
+        let drift = taskbell(&aws, &format!("{DRIFT} {flags}")).await.json().to_string();
+        assert!(drift.contains("your configuration changed"), "{drift}");
+        assert!(!drift.contains("changed outside taskbell"), "{action}: {drift}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn changed_flags_change_just_that_and_no_event_meets_a_closed_door() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
     assert_eq!(taskbell(&aws, &format!("{SETUP} --log-retention 7")).await.code, 0);
-    assert_eq!(aws.writes(), ["logs:TagResource", "logs:PutRetentionPolicy"]);
+    assert_eq!(aws.writes(), ["logs:PutRetentionPolicy", "logs:TagResource"]);
     aws.forget_calls();
     let other = taskbell(&aws, &format!("{SETUP} --log-retention 7 --pattern nonzero-exit")).await;
     assert_eq!(other.code, 0, "{other:?}");

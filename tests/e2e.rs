@@ -203,12 +203,14 @@ async fn listing(aws: &Emulator) -> Value {
     let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
     let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
     let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
+    let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
     let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
     json!({
         "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
         "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
         "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
         "queues": queues.queue_urls(),
+        "tables": tables.table_names(),
         "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
         "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
     })

@@ -114,6 +114,7 @@ async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
         assert!([1, 3].contains(&outcome.code), "{action}: {outcome:?}");
         let told = format!("{}{}", outcome.out, outcome.err);
         assert!(told.contains(&action), "{action} is not named: {outcome:?}");
+        assert!(told.contains("hint: the README's section Permissions"), "{action} has no way out: {outcome:?}");
         aws.heal();
     }
 }
@@ -151,6 +152,62 @@ async fn a_drill_that_nothing_can_ring_for_is_not_sent() {
     let disabled = taskbell(&aws, "drill --cluster batch").await;
     assert!(disabled.code == 1 && disabled.err.contains("disabled"), "{disabled:?}");
     assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_no_rule_lets_in_is_not_sent_and_one_that_cannot_be_known_about_is_unreadable() {
+    for flags in ["--no-drill", "--pattern deployment-failed"] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 0);
+        let drill = taskbell(&aws, "drill --cluster batch").await;
+        assert!(drill.code == 1 && drill.err.contains("does not let it in"), "{flags}: {drill:?}");
+    }
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let other = taskbell(&aws, "drill --stack batch --cluster web").await;
+    assert!(other.code == 1 && other.err.contains("detail.clusterArn"), "{other:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListRules"), nth: 0, times: 99 });
+    let unknown = taskbell(&aws, "drill --cluster batch").await;
+    assert!(unknown.code == 3 && unknown.err.contains("events:ListRules"), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_another_region_is_refused_by_every_command() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let before = aws.everything().await;
+    let there = "arn:aws:ecs:eu-west-1:123456789012:cluster/batch";
+    for line in [
+        format!("setup --yes --cluster {there}"),
+        format!("setup --yes --cluster batch --cluster {there}"),
+        format!("drift --cluster {there}"),
+        format!("drill --cluster {there}"),
+        format!("teardown --yes --cluster {there}"),
+    ] {
+        let outcome = taskbell(&aws, &line).await;
+        assert!(
+            outcome.code == 64 && outcome.err.contains("is not in the account and region in use"),
+            "{line}: {outcome:?}"
+        );
+    }
+    assert_eq!(aws.everything().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    for pattern in [
+        r#"{"resources":[{"wildcard":"${service_arn_prefix}*"}]}"#,
+        r#"{"resources":[{"prefix":{"equals-ignore-case":"${cluster_arn}"}}]}"#,
+        r#"{"source":["taskbell.drill"]}"#,
+        r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#,
+    ] {
+        std::fs::write(&path, pattern).unwrap();
+        let aws = Aws::new().await;
+        let outcome = taskbell(&aws, &format!("{SETUP} --no-drill --pattern {}", path.display())).await;
+        assert_eq!((outcome.code, aws.writes()), (64, vec![]), "{pattern}: {outcome:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

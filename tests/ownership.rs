@@ -89,6 +89,7 @@ async fn every_kind_of_resource_can_be_adopted() {
         "parameter/webhook",
         "log_group/notifier",
         "queue/undelivered",
+        "table/announcements",
         "role/notifier",
         "function/notifier",
         "rule/task-failed",
@@ -122,6 +123,11 @@ async fn make_foreign(aws: &Aws, id: &str) {
             let sqs = aws_sdk_sqs::Client::new(&sdk);
             let url = sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url;
             sqs.untag_queue().set_queue_url(url).tag_keys(tag).send().await.map(drop).unwrap();
+        }
+        "table/announcements" => {
+            let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+            let call = dynamodb.untag_resource().resource_arn(arn("dynamodb", "table/taskbell-batch-announcements"));
+            call.tag_keys(tag).send().await.map(drop).unwrap();
         }
         "role/notifier" => {
             let iam = aws_sdk_iam::Client::new(&sdk);

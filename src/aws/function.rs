@@ -96,15 +96,18 @@ impl Kind for Function {
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        match have {
-            None => self.create(at, want, &tags.all).await?,
+        let bound = match have {
+            None => {
+                self.create(at, want, &tags.all).await?;
+                None
+            }
             Some(have) => {
                 self.update_code(at, have, want).await?;
                 let bound = self.update_configuration(at, have, want).await?;
                 self.update_concurrency(at, have, want).await?;
-                self.tag(at, tags, bound).await?;
+                bound
             }
-        }
+        };
         let none = BTreeMap::new();
         let permissions = have.map_or(&none, |have| &have.permissions);
         let failed = have.and_then(|have| have.failed_invocations.as_ref());
@@ -112,7 +115,8 @@ impl Kind for Function {
             self.update_permissions(at, permissions, &want.permissions),
             self.update_failed_invocations(at, failed, want.failed_invocations.as_ref()),
         );
-        permissions.and(failed)
+        permissions.and(failed)?;
+        if have.is_some() { self.tag(at, tags, bound).await } else { Ok(()) }
     }
 
     /// Its resource policy goes with it.

@@ -43,24 +43,14 @@ impl Kind for LogGroup {
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        match have {
-            None => self.create(at, &tags.all).await?,
-            Some(_) => self.tag(at, tags).await?,
+        if have.is_none() {
+            self.create(at, &tags.all).await?;
         }
         let Spec { retention_days } = want;
-        if have.and_then(|have| have.retention_days) == *retention_days {
-            return Ok(());
+        if have.and_then(|have| have.retention_days) != *retention_days {
+            self.retain(at, *retention_days).await?;
         }
-        let call = || async {
-            if let Some(days) = *retention_days {
-                let call = self.logs.put_retention_policy().log_group_name(&at.name).retention_in_days(days);
-                call.send().await.map(drop).map_err(fault("logs:PutRetentionPolicy"))
-            } else {
-                let call = self.logs.delete_retention_policy().log_group_name(&at.name);
-                call.send().await.map(drop).map_err(fault("logs:DeleteRetentionPolicy"))
-            }
-        };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
@@ -82,6 +72,19 @@ impl Kind for LogGroup {
 }
 
 impl LogGroup {
+    async fn retain(&self, at: &Address, retention_days: Option<i32>) -> Result<()> {
+        let call = || async {
+            if let Some(days) = retention_days {
+                let call = self.logs.put_retention_policy().log_group_name(&at.name).retention_in_days(days);
+                call.send().await.map(drop).map_err(fault("logs:PutRetentionPolicy"))
+            } else {
+                let call = self.logs.delete_retention_policy().log_group_name(&at.name);
+                call.send().await.map(drop).map_err(fault("logs:DeleteRetentionPolicy"))
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
     /// ARN (as tagging wants it, without the trailing `:*`) and retention. DescribeLogGroups searches by prefix.
     async fn describe(&self, name: &str) -> Result<Option<(String, Option<i32>)>> {
         let mut pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().send();

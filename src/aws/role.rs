@@ -112,10 +112,7 @@ impl Kind for Role {
                 ))
                 .hint("delete the role, or choose another name with --stack"));
             }
-            Some(have) => {
-                self.update(at, have, want).await?;
-                self.tag(at, tags).await?;
-            }
+            Some(have) => self.update(at, have, want).await?,
         }
         let (none, nothing) = (BTreeMap::new(), BTreeSet::new());
         let policies = have.map_or(&none, |have| &have.policies);
@@ -129,23 +126,21 @@ impl Kind for Role {
             let call = self.iam.attach_role_policy().role_name(&at.name).policy_arn(arn);
             call.send().await.map_err(fault("iam:AttachRolePolicy"))?;
         }
-        Ok(())
+        // The record of what was applied comes once it was.
+        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
     /// What was attached since it was read makes DeleteRole refuse; then everything is listed again.
     async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
         self.strip(at, &have.policies.keys().collect::<Vec<_>>(), &have.attached.iter().collect::<Vec<_>>()).await?;
-        let Err(refused) = self.delete_role(at).await? else {
+        if self.delete_role(at).await?.is_ok() {
             return Ok(());
-        };
+        }
         let names = self.policy_names(&at.name).await?;
         let attached = self.attached(&at.name).await?;
         self.strip(at, &names.iter().collect::<Vec<_>>(), &attached.iter().collect::<Vec<_>>()).await?;
         self.leave_instance_profiles(at).await?;
-        match self.delete_role(at).await? {
-            Ok(()) => Ok(()),
-            Err(_) => Err(refused.into()),
-        }
+        self.delete_role(at).await?.map_err(Into::into)
     }
 
     async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {

@@ -81,16 +81,14 @@ impl Kind for Rule {
             let new = have.is_none().then_some(&tags.all);
             self.put_rule(at, want, new).await?;
         }
-        if have.is_some() {
-            self.tag(at, tags).await?;
-        }
         let none = BTreeMap::new();
         let targets = have.map_or(&none, |have| &have.targets);
         let put: BTreeMap<&String, &Target> =
             want.targets.iter().filter(|(id, target)| targets.get(*id) != Some(*target)).collect();
         self.put_targets(at, &put).await?;
         let remove: Vec<String> = targets.keys().filter(|id| !want.targets.contains_key(*id)).cloned().collect();
-        self.remove_targets(at, &remove).await
+        self.remove_targets(at, &remove).await?;
+        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
     /// A rule that still has targets cannot be deleted; if one came since it was read, they are listed again.
@@ -110,7 +108,7 @@ impl Kind for Rule {
         let rules = self.rules().await?;
         let names = rules.iter().filter_map(|rule| rule.name());
         let address = |name: &str| Address {
-            id: Id::new(Self::NAME, name.strip_prefix(&self.prefix).unwrap_or(name)),
+            id: Id::new(Self::NAME, name.strip_prefix(&stack.whole_rule_prefix()).unwrap_or(name)),
             name: name.to_owned(),
             stack: stack.name.clone(),
         };

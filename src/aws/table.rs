@@ -65,29 +65,27 @@ impl Kind for Table {
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        let made = have.is_none();
         let have = match have {
             None => self.create(at, want, &tags.all).await?,
-            Some(have) => {
-                self.tag(at, tags).await?;
-                have.clone()
-            }
+            Some(have) => have.clone(),
         };
         if have.key != want.key {
             return Err(Error::new(format!("the key of the table {} is {} and cannot be changed", at.name, have.key))
                 .hint("delete the table and run again: it only remembers what was announced lately"));
         }
         if (have.on_demand, have.deletion_protection) != (want.on_demand, want.deletion_protection) {
-            self.update(at, want).await?;
+            self.update(at, &have, want).await?;
         }
         if have.expiry != want.expiry {
             self.expire_by(at, have.expiry.as_deref(), want.expiry.as_deref()).await?;
         }
-        Ok(())
+        if made { Ok(()) } else { self.tag(at, tags).await }
     }
 
     async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
         if have.deletion_protection {
-            self.update(at, &Spec { deletion_protection: false, ..have.clone() }).await?;
+            self.update(at, have, &Spec { deletion_protection: false, ..have.clone() }).await?;
         }
         let call = || {
             let call = self.dynamodb.delete_table().table_name(&at.name);
@@ -168,10 +166,13 @@ impl Table {
         Ok(Spec { expiry: None, ..want.clone() })
     }
 
-    async fn update(&self, at: &Address, want: &Spec) -> Result<()> {
+    /// Only what differs: a table that is paid by the hour would want its capacity along with the mode.
+    async fn update(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
+        let mode = (have.on_demand != want.on_demand).then(|| billing(want));
+        let protection = (have.deletion_protection != want.deletion_protection).then_some(want.deletion_protection);
         let call = || {
-            let call = self.dynamodb.update_table().table_name(&at.name).billing_mode(billing(want));
-            let call = call.deletion_protection_enabled(want.deletion_protection);
+            let call = self.dynamodb.update_table().table_name(&at.name).set_billing_mode(mode.clone());
+            let call = call.set_deletion_protection_enabled(protection);
             async { call.send().await.map(drop).map_err(fault("dynamodb:UpdateTable")) }
         };
         self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;

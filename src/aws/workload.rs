@@ -17,29 +17,39 @@ const TASKS_AT_ONCE: usize = 100;
 const MOST_DEFINITIONS: usize = 100;
 const AT_ONCE: usize = 10;
 
+/// What was found.
+#[derive(Debug, Default)]
+pub struct LogGroups {
+    pub groups: BTreeSet<String>,
+    /// Whether every task definition was looked at.
+    pub whole: bool,
+}
+
 /// The CloudWatch log groups that the task definitions of the cluster's services and of its tasks (running, or stopped
 /// within about an hour) log to in this region.
 ///
 /// # Errors
 /// If one of the calls fails.
-pub async fn log_groups(sdk: &SdkConfig, cluster: &str) -> Result<BTreeSet<String>, Fault> {
+pub async fn log_groups(sdk: &SdkConfig, cluster: &str) -> Result<LogGroups, Fault> {
     let ecs = Client::new(sdk);
     let (services, running, stopped) = tokio::join!(
-        of_services(&ecs, cluster),
-        of_tasks(&ecs, cluster, DesiredStatus::Running),
-        of_tasks(&ecs, cluster, DesiredStatus::Stopped),
+        Box::pin(of_services(&ecs, cluster)),
+        Box::pin(of_tasks(&ecs, cluster, DesiredStatus::Running)),
+        Box::pin(of_tasks(&ecs, cluster, DesiredStatus::Stopped)),
     );
     let definitions: BTreeSet<String> = services?.into_iter().chain(running?).chain(stopped?).collect();
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let groups = iter(definitions.into_iter().take(MOST_DEFINITIONS))
+    let whole = definitions.len() <= MOST_DEFINITIONS;
+    let found = iter(definitions.into_iter().take(MOST_DEFINITIONS))
         .map(|arn| of_definition(&ecs, arn, &region))
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;
-    groups.into_iter().try_fold(BTreeSet::new(), |mut all, some| {
+    let groups = found.into_iter().try_fold(BTreeSet::new(), |mut all, some| {
         all.extend(some?);
         Ok(all)
-    })
+    })?;
+    Ok(LogGroups { groups, whole })
 }
 
 async fn of_services(ecs: &Client, cluster: &str) -> Result<Vec<String>, Fault> {

@@ -39,6 +39,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
         Format::Json => world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None))),
     }
+    world.err.print(&render::hints(&plan));
     // Nothing at all is there: most likely a name with a typing mistake.
     if plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add) {
         session.warn_of_missing(&config.clusters, world).await;

@@ -6,11 +6,15 @@ use super::options::{ClusterArgs, Common};
 use super::session::Session;
 use super::world::World;
 use crate::aws::{Given, bus};
-use crate::error::{Error, Result};
+use crate::desired::cluster_arn;
+use crate::error::{Category, Error, Result};
 use crate::pattern::DRILL_SOURCE;
-use crate::resource::{Inventory, Observed};
+use crate::pattern::matcher::Matcher;
+use crate::resource::{Inventory, Observed, Seen};
 use crate::stack::Place;
 use serde_json::{Value, json};
+
+const DETAIL_TYPE: &str = "ECS Task State Change";
 
 /// Send a labelled test failure through the live rule, so that a message arrives in Slack.
 #[derive(Debug, ClapArgs)]
@@ -28,11 +32,15 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
     let (seen, place) = session.observe(&[]).await?;
-    ready(&seen).map_err(|error| error.hint(format!("`taskbell setup --cluster {}` sets it up", cluster.name())))?;
+    let cluster_arn = cluster_arn(cluster, &place)?;
     let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
     let detail = failed_task(&place, cluster.name(), &task, world);
     let task_arn = detail["taskArn"].as_str().unwrap_or_default().to_owned();
-    bus::put(&session.sdk, DRILL_SOURCE, "ECS Task State Change", &[task_arn], &detail).await?;
+    let event =
+        json!({ "source": DRILL_SOURCE, "detail-type": DETAIL_TYPE, "resources": [task_arn], "detail": detail });
+    must_ring(seen, &event)
+        .map_err(|error| error.hint(format!("`taskbell setup --cluster {cluster_arn}` sets it up, or repairs it")))?;
+    bus::put(&session.sdk, DRILL_SOURCE, DETAIL_TYPE, &[task_arn], &detail).await?;
     world.err.print(&format!(
         "A test failure is on its way: task {task} of the cluster {}. Its message should reach Slack within seconds.\n",
         cluster.name()
@@ -40,20 +48,30 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     Ok(0)
 }
 
-/// A drill that nothing can ring for is not sent.
-fn ready(seen: &Inventory) -> Result<()> {
-    let rules: Vec<&Value> = seen
-        .values()
-        .filter(|seen| seen.address.id.kind == "rule")
-        .filter_map(|seen| match &seen.observed {
-            Ok(Observed::Ours(found)) => Some(&found.spec["state"]),
-            _ => None,
-        })
-        .collect();
-    match (rules.is_empty(), rules.iter().any(|state| **state == "ENABLED")) {
-        (true, _) => Err(Error::new("the stack has no rule, so nothing would ring")),
-        (false, false) => Err(Error::new("the stack's rules are disabled, so nothing would ring")),
-        (false, true) => Ok(()),
+/// A drill that nothing can ring for is not sent: an enabled rule has to let it in.
+fn must_ring(seen: Inventory, event: &Value) -> Result<()> {
+    let mut refused = Vec::new();
+    for Seen { address, observed, .. } in seen.into_values().filter(|seen| seen.address.id.kind == "rule") {
+        let found = match observed {
+            Ok(Observed::Ours(found)) => found,
+            Ok(_) => continue,
+            Err(error) => {
+                return Err(Error::new(format!("could not read {}", address.id))
+                    .because(error)
+                    .category(Category::Unreadable));
+            }
+        };
+        let pattern = Matcher::new(&(&found.spec["pattern"]).into());
+        refused.push(match pattern.map(|pattern| pattern.mismatch(event)) {
+            _ if found.spec["state"] != "ENABLED" => format!("{} is disabled", address.id),
+            Ok(None) => return Ok(()),
+            Ok(Some(mismatch)) => format!("{} does not let it in: {}", address.id, mismatch.path),
+            Err(invalid) => format!("{} has no valid pattern: {invalid}", address.id),
+        });
+    }
+    match refused.is_empty() {
+        true => Err(Error::new("the stack has no rule, so nothing would ring")),
+        false => Err(Error::new(format!("no rule would ring for a drill of this cluster: {}", refused.join("; ")))),
     }
 }
 

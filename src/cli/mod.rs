@@ -118,10 +118,10 @@ impl Cli {
         let Self { common, command } = self;
         world.heed_signals();
         match command {
-            Command::Setup(args) => setup::run(args, &common, world).await,
-            Command::Drift(args) => drift::run(args, &common, world).await,
-            Command::Teardown(args) => teardown::run(args, &common, world).await,
-            Command::Drill(args) => drill::run(args, &common, world).await,
+            Command::Setup(args) => Box::pin(setup::run(args, &common, world)).await,
+            Command::Drift(args) => Box::pin(drift::run(args, &common, world)).await,
+            Command::Teardown(args) => Box::pin(teardown::run(args, &common, world)).await,
+            Command::Drill(args) => Box::pin(drill::run(args, &common, world)).await,
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => pattern::run(command, &common, world),
         }

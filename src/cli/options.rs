@@ -93,7 +93,7 @@ impl ClusterArgs {
         let mut clusters: Vec<Cluster> = Vec::new();
         for text in &self.clusters {
             let cluster: Cluster = text.parse()?;
-            if !clusters.iter().any(|other| other.name() == cluster.name()) {
+            if !clusters.contains(&cluster) {
                 clusters.push(cluster);
             }
         }
@@ -206,7 +206,7 @@ impl StackArgs {
                 language: self.language,
                 username: self.username.clone(),
                 icon_emoji: self.icon_emoji.clone(),
-                mentions: self.mentions.iter().map(|text| mention(text)).collect::<Result<_>>()?,
+                mentions: self.mentions.iter().map(|text| config::mention(text)).collect::<Result<_>>()?,
                 log_lines: self.log_lines,
             },
             announcements: match self.no_dedupe {
@@ -262,14 +262,5 @@ fn role_arn(text: &str) -> Result<String> {
     match (text.starts_with("arn:") && service == Some("iam"), parts.nth(2)) {
         (true, Some(role)) if role.starts_with("role/") => Ok(text.to_owned()),
         _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM role"))),
-    }
-}
-
-fn mention(text: &str) -> Result<String> {
-    let id = text.len() > 1 && text.starts_with(['U', 'W', 'S']) && text.chars().all(|c| c.is_ascii_alphanumeric());
-    match id || ["here", "channel"].contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("--mention {text:?} cannot be mentioned"))
-            .hint("here, channel, a user's id (U…) or a user group's id (S…)")),
     }
 }

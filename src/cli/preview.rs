@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::options::{Common, Format};
 use super::world::World;
 use super::{draw, page, render};
-use crate::config::Language;
+use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::pattern::samples::{SAMPLES, sample};
 use crate::preview::{Engine, Preview};
@@ -35,9 +35,9 @@ pub struct Args {
     /// The icon messages are posted with, as in :bell:
     #[arg(long, value_name = "EMOJI")]
     icon_emoji: Option<String>,
-    /// Whom to mention: here, channel, a user (U…) or a user group (S…)
-    #[arg(long, value_name = "WHOM")]
-    mention: Option<String>,
+    /// Whom to mention: here, channel, a user (U…) or a user group (S…); may be repeated
+    #[arg(long = "mention", value_name = "WHOM")]
+    mentions: Vec<String>,
     /// Also write a page that looks like the message in Slack
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -54,7 +54,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     let (event, context) = input(name, world)?;
     let Preview { incident, payload } = match args.payload {
         true => Preview { incident: json!({ "rings": true }), payload: event },
-        false => Engine::new()?.preview(&event, &context, &options(args))?,
+        false => Engine::new()?.preview(&event, &context, &options(args)?)?,
     };
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
@@ -71,13 +71,14 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     Ok(0)
 }
 
-fn options(args: &Args) -> Value {
-    json!({
+fn options(args: &Args) -> Result<Value> {
+    let mentions: Vec<String> = args.mentions.iter().map(|text| config::mention(text)).collect::<Result<_>>()?;
+    Ok(json!({
         "language": args.language.code(),
         "username": args.username,
         "iconEmoji": args.icon_emoji,
-        "mention": args.mention,
-    })
+        "mention": mentions.join(","),
+    }))
 }
 
 /// The event, and what is known of it beside: a sample has a task definition and a log, a file has not.

@@ -1,5 +1,6 @@
 //! Plans, reports and errors as text and as JSON.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -48,6 +49,12 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text + &summary(plan) + "\n"
+}
+
+/// What can be done about what could not be read.
+pub fn hints(plan: &Plan) -> String {
+    let hints: BTreeSet<&str> = plan.unknown.iter().filter_map(|unknown| unknown.error.hint_text()).collect();
+    hints.into_iter().flat_map(|hint| ["  hint: ", hint, "\n"]).collect()
 }
 
 fn mark(mark: &str, style: Style) -> String {

@@ -1,5 +1,6 @@
 //! One run against AWS: who we are there, what is there, and carrying out a plan.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +60,15 @@ impl Session {
     /// If the caller is unknown to AWS, or on interruption.
     pub async fn observe(&self, wanted: &[Address]) -> Result<(Inventory, Place)> {
         let reads = async { tokio::join!(self.engine.observe(&self.stack, wanted), self.identity.place()) };
+        let (inventory, place) = self.unless_interrupted(reads).await?;
+        Ok((inventory, place.cloned().map_err(no_account)?))
+    }
+
+    /// # Errors
+    /// On interruption: what was being looked at is let go.
+    pub async fn unless_interrupted<T>(&self, look: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
-            (inventory, place) = reads => Ok((inventory, place.cloned().map_err(no_account)?)),
+            found = look => Ok(found),
             () = self.waiter.cancel.cancelled() => Err(Error::interrupted("interrupted while looking at what is there")),
         }
     }
@@ -79,7 +87,8 @@ impl Session {
 
     /// Where nothing at all was found: most likely the cluster's name has a typing mistake.
     pub async fn warn_of_missing(&self, clusters: &[Cluster], world: &World) {
-        if let Err(error) = cluster::must_exist(&self.sdk, clusters, "").await {
+        let look = self.unless_interrupted(cluster::must_exist(&self.sdk, clusters, "")).await;
+        if let Ok(Err(error)) = look {
             let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
             world.err.print(&format!("warning: {error}{hint}\n"));
         }
@@ -87,8 +96,13 @@ impl Session {
 
     pub async fn apply(&self, plan: &Plan) -> Report {
         let report = self.engine.apply(plan).await;
-        self.progress.finish();
+        self.finish_progress();
         report
+    }
+
+    /// Nothing is drawn in place any more: lines may follow.
+    pub fn finish_progress(&self) {
+        self.progress.finish();
     }
 }
 

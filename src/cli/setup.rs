@@ -18,7 +18,7 @@ use crate::desired::{Ground, addresses, desired};
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
-use crate::plan::{Action, Exceptions, Plan, plan};
+use crate::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::resource::Stage;
 use crate::stack::{Id, Place};
 
@@ -86,7 +86,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         request.show(&session, &place, &planned, None);
     }
     if !planned.unknown.is_empty() {
-        world.err.print("Something could not be read, so nothing was changed.\n");
+        world.err.print(&format!("Something could not be read, so nothing was changed.\n{}", render::hints(&planned)));
         return Ok(UNREADABLE);
     }
     if nothing_to_apply {
@@ -100,8 +100,19 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
     let question = format!("Make {} to the {}?", render::count(planned.steps.len(), "change"), session.title(&place));
+    if common.output == Format::Json && !request.args.yes {
+        world.err.print(&render::plan(&planned, common.verbose));
+    }
     world.confirm(request.args.yes, &question).await?;
-    let report = request.apply(&session, &planned, webhook.as_ref()).await?;
+    let report = match request.apply(&session, &planned, webhook.as_ref()).await {
+        Ok(report) => report,
+        Err(error) => {
+            if common.output == Format::Json {
+                request.show(&session, &place, &planned, Some((&Report::default(), false)));
+            }
+            return Err(error);
+        }
+    };
     request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
 }
 
@@ -121,8 +132,11 @@ impl Request<'_> {
                 false => cluster::must_exist(&session.sdk, &self.config.clusters, WAY_OUT).await,
             }
         };
-        let (clusters, planned, log_groups) =
-            tokio::join!(clusters, self.plan(session, webhook), self.log_groups_out_of_reach(session));
+        // Boxed: the futures of dozens of calls do not belong on the stack.
+        let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(session, webhook)));
+        let log_groups = Box::pin(self.log_groups_out_of_reach(session));
+        let looks = async { tokio::join!(clusters, planned, log_groups) };
+        let (clusters, planned, log_groups) = session.unless_interrupted(looks).await?;
         let planned = planned?;
         clusters?;
         if let (Some(note), false) = (log_groups, self.common.quiet) {
@@ -137,10 +151,13 @@ impl Request<'_> {
         if covered.is_empty() || self.config.own_role_arn.is_some() {
             return None;
         }
-        let mut missing = BTreeSet::new();
+        let (mut missing, mut whole) = (BTreeSet::new(), true);
         for cluster in &self.config.clusters {
             match workload::log_groups(&session.sdk, cluster.name()).await {
-                Ok(groups) => missing.extend(groups),
+                Ok(found) => {
+                    missing.extend(found.groups);
+                    whole &= found.whole;
+                }
                 // The cluster itself is asked for beside this.
                 Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
                 Err(fault) => {
@@ -155,8 +172,9 @@ impl Request<'_> {
         let flags = covered.iter().chain(&missing).map(|group| format!("--log-group '{group}'"));
         let (names, flags) = (missing.iter().cloned().collect::<Vec<_>>(), flags.collect::<Vec<_>>());
         Some(format!(
-            "note: alerts will come without the end of these logs, which the notifier may not read: {}\n  hint: {}\n",
+            "note: alerts will come without the end of these logs, which the notifier may not read: {}{}\n  hint: {}\n",
             names.join(", "),
+            if whole { "" } else { " (and maybe others: not all task definitions were looked at)" },
             flags.join(" ")
         ))
     }
@@ -185,12 +203,13 @@ impl Request<'_> {
             return Ok(session.apply(planned).await);
         }
         let (with_doors_open, _) = self.plan_letting_in(session, webhook, &leaving).await?;
-        still_applicable(&with_doors_open)?;
+        still_as_confirmed(planned, &with_doors_open)?;
         let report = session.apply(&with_doors_open).await;
         if !report.is_complete() {
             return Ok(report);
         }
-        let rest = self.plan(session, webhook).await.and_then(|(rest, _)| still_applicable(&rest).map(|()| rest));
+        let rest =
+            self.plan(session, webhook).await.and_then(|(rest, _)| still_as_confirmed(planned, &rest).map(|()| rest));
         match rest {
             Ok(rest) => Ok(report.and(session.apply(&rest).await)),
             Err(error) => {
@@ -255,6 +274,7 @@ impl Request<'_> {
             Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
         };
         let settled = session.waiter.until(&id, SETTLING, look).await;
+        session.finish_progress();
         if settled.is_err() {
             self.world.err.print(&left.into_inner());
         }
@@ -274,9 +294,15 @@ impl Request<'_> {
     }
 }
 
-/// What was seen once need not be so at the second look.
-fn still_applicable(plan: &Plan) -> Result<()> {
-    match plan.unknown.is_empty() && plan.conflicts.is_empty() {
+/// What was seen once need not be so at the second look: only what was confirmed is done. Doors are opened and closed by
+/// changing the queue and the function.
+fn still_as_confirmed(confirmed: &Plan, plan: &Plan) -> Result<()> {
+    let is_door = |step: &Step| step.action == Action::Change && ["queue", "function"].contains(&step.address.id.kind);
+    let was_confirmed = |step: &Step| {
+        let same = |other: &&Step| other.action == step.action && other.address == step.address;
+        is_door(step) || confirmed.steps.iter().any(|other| same(&other))
+    };
+    match plan.unknown.is_empty() && plan.conflicts.is_empty() && plan.steps.iter().all(was_confirmed) {
         true => Ok(()),
         false => Err(Error::new(format!("what is there has changed meanwhile:\n{}", render::plan(plan, false)))
             .hint("the same command is safe to run again")),

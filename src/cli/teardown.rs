@@ -7,6 +7,7 @@ use super::session::Session;
 use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::{self, Given};
+use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::plan::{Exceptions, Plan, plan};
 use crate::resource::Desired;
@@ -35,6 +36,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let queue = aws::queue_of(&session.sdk, &session.waiter);
     let (observed, depth) = tokio::join!(session.observe(&[]), queue.depth(&session.stack));
     let (seen, place) = observed?;
+    clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
     session.show_title(&place, common, world);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());
     if common.output == Format::Text {
@@ -57,6 +59,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         });
     }
     let question = format!("Remove {} of the {}?", render::count(plan.steps.len(), "resource"), session.title(&place));
+    if common.output == Format::Json && !args.yes {
+        world.err.print(&render::plan(&plan, common.verbose));
+    }
     world.confirm(args.yes, &question).await?;
     let report = session.apply(&plan).await;
     let done = report.is_complete() && plan.unknown.is_empty();
@@ -72,7 +77,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         });
     }
     if !plan.unknown.is_empty() {
-        world.err.print("What could not be read was left alone.\n");
+        world.err.print(&format!("What could not be read was left alone.\n{}", render::hints(&plan)));
         return Ok(UNREADABLE);
     }
     world.err.print(&format!("The stack {} is gone.\n", session.stack.name));

@@ -117,7 +117,7 @@ impl Pattern {
     /// source of drills is left out.
     ///
     /// # Errors
-    /// If the result is longer than EventBridge takes.
+    /// If the result is longer than EventBridge takes, or not a pattern any more.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let mut bound = replace(&self.tree, cluster_arns);
         if drill == Drill::Refused
@@ -125,7 +125,20 @@ impl Pattern {
         {
             sources.retain(|source| source != DRILL_SOURCE);
         }
-        let length = bound.to_string().chars().count();
+        let text = bound.to_string();
+        if let Some(left) = [CLUSTER_ARN, SERVICE_ARN_PREFIX].into_iter().find(|placeholder| text.contains(placeholder))
+        {
+            return Err(Error::usage(format!(
+                "in the pattern {}, {left} stands where it cannot be filled in",
+                self.name
+            ))
+            .hint("it has to be a whole value, or the whole text of an operator such as prefix"));
+        }
+        Matcher::new(&(&bound).into()).map_err(|invalid| {
+            Error::usage(format!("the pattern {} is not one EventBridge takes once it is bound", self.name))
+                .because(invalid)
+        })?;
+        let length = text.chars().count();
         if length > LONGEST {
             return Err(Error::usage(format!(
                 "the pattern {} is {length} characters long with {} clusters; EventBridge takes {LONGEST}",

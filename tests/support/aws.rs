@@ -214,7 +214,7 @@ impl Aws {
             Some(Failure::ServerError) => return Ok(error(&action, 500, "InternalFailure", "injected")),
             Some(Failure::Throttled) => return Ok(error(&action, 400, "ThrottlingException", "Rate exceeded")),
             Some(Failure::Denied) => {
-                let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: {action}");
+                let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform this");
                 return Ok(error(&action, 403, "AccessDeniedException", &message));
             }
             Some(Failure::Expired) => {
