@@ -29,6 +29,7 @@ export const CAUSES = {
   "host-lost": { severity: "warning", en: ["host lost", "The instance the task ran on was stopped or terminated."], ja: ["ホスト喪失", "タスクが動いていたインスタンスが停止または終了しました。"] },
   infrastructure: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task because of its underlying infrastructure."], ja: ["基盤の保守", "基盤インフラの都合により、AWS がタスクを停止しました。"] },
   "placement-failed": { severity: "error", en: ["no capacity to run on", "ECS found nowhere to place the task."], ja: ["配置できない", "タスクを配置できる場所がありませんでした。"] },
+  "run-rejected": { severity: "error", en: ["the task was not run", "ECS did not run the task that {name} asked for."], ja: ["タスクを実行できない", "{name} が求めたタスクを、ECS は実行しませんでした。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
   "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
   "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "The service is unable to start tasks consistently."], ja: ["タスクが起動し続けられない", "サービスがタスクを安定して起動できません。"] },

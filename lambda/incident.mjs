@@ -52,6 +52,7 @@ export function incidentOf(event, context) {
   const known = record(context);
   const common = commonOf(envelope, detail, known);
   const incident = common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
+    : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
     : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
   return { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
 }
@@ -136,6 +137,21 @@ function serviceIncident(detail, common) {
     eventName, stoppedReason, deploymentId: text(detail.deploymentId), capacityProvider: last(text(list(detail.capacityProviderArns)[0]), "/"),
     stoppedAt: time(detail.updatedAt) ?? time(detail.createdAt),
     links: { task: null, service: serviceLink(common), log: null },
+  };
+}
+
+/** A RunTask that was refused, or placed nothing, as CloudTrail recorded it: there is no task, and no event of one. */
+function rejectedRun(detail, common) {
+  const request = record(detail.requestParameters);
+  const identity = record(detail.userIdentity);
+  const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/") ?? "somebody";
+  const failure = list(record(detail.responseElements).failures).map(record).map((one) => text(one.reason)).find(Boolean);
+  const refused = [text(detail.errorCode), text(detail.errorMessage)].filter(Boolean).join(": ");
+  return {
+    ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster, ...splitDefinition(text(request.taskDefinition), null),
+    severity: CAUSES["run-rejected"].severity, cause: cause("run-rejected", { name: caller }),
+    eventName: text(detail.eventName), stoppedReason: text(refused) ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
+    stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
   };
 }
 

@@ -18,7 +18,7 @@ const EXPECTED = {
   "06d-container-unhealthy": "container-health-check-failed", "10b-infrastructure": "infrastructure",
   "11-killed-by-signal": "killed-by-signal", "11b-command-not-found": "command-not-found", "11c-not-executable": "not-executable",
   "13-unknown-stop-code": "unknown", "20b-rolling-back": "deployment-rolled-back", "23-steady-state": "service-event",
-  "30-application-error": "application-error",
+  "30-application-error": "application-error", "31-run-rejected": "run-rejected", "31b-run-denied": "run-rejected",
   "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired",
   "field/fargate-oom-standalone-five-containers": "out-of-memory",
   "field/fargate-batch-eni-timeout-failed-to-start": "start-failed",

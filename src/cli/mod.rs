@@ -8,6 +8,7 @@ mod mrkdwn;
 mod options;
 mod page;
 mod pattern;
+mod pattern_test;
 mod preview;
 mod progress;
 mod render;
@@ -123,7 +124,7 @@ impl Cli {
             Command::Teardown(args) => Box::pin(teardown::run(args, &common, world)).await,
             Command::Drill(args) => Box::pin(drill::run(args, &common, world)).await,
             Command::Preview(args) => preview::run(&args, &common, world),
-            Command::Pattern(command) => pattern::run(command, &common, world),
+            Command::Pattern(command) => Box::pin(pattern::run(command, &common, world)).await,
         }
     }
 }

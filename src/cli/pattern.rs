@@ -4,10 +4,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::options::{ClusterArgs, Common, Format};
-use super::render;
 use super::world::World;
+use super::{pattern_test, render};
 use crate::error::{Error, Result};
-use crate::pattern::{CATALOGUE, Drill, Pattern};
+use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
 use crate::stack::Place;
 
 /// Show what rings: the catalogue of event patterns.
@@ -26,10 +26,20 @@ pub enum Command {
         #[command(flatten)]
         clusters: ClusterArgs,
     },
+    /// Which patterns take an event, and for the others the first field that decided
+    ///
+    /// Without --cluster, patterns are bound to the event's own cluster. Exit code 0: something matched; 1: nothing did.
+    #[command(after_help = "\
+Examples:
+  taskbell pattern test event.json
+  taskbell pattern test events/ --cluster batch --pattern task-failed
+  taskbell pattern test event.json --cluster batch --live")]
+    Test(pattern_test::Args),
 }
 
-pub fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
+pub async fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
     match command {
+        Command::Test(args) => return pattern_test::run(args, common, world).await,
         Command::List => world.out.print(&list(common.output)),
         Command::Show { pattern, clusters } => {
             let text = show(&pattern, &clusters, common)?;
@@ -46,18 +56,22 @@ pub fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
 
 fn list(format: Format) -> String {
     match format {
-        Format::Text => {
-            let entries = CATALOGUE
-                .map(|entry| format!("{}\n  rings:  {}\n  silent: {}\n", entry.name, entry.rings, entry.silent));
-            entries.concat()
-        }
+        Format::Text => CATALOGUE.iter().map(told).collect(),
         Format::Json => {
-            let entry = CATALOGUE
-                .iter()
-                .map(|entry| json!({ "name": entry.name, "rings": entry.rings, "silent": entry.silent }));
-            render::json(&entry.collect())
+            let entry = |entry: &Entry| {
+                let Entry { name, rings, needs, silent, .. } = entry;
+                let default = DEFAULT.contains(name);
+                json!({ "name": name, "default": default, "rings": rings, "needs": needs, "silent": silent })
+            };
+            render::json(&CATALOGUE.iter().map(entry).collect())
         }
     }
+}
+
+fn told(entry: &Entry) -> String {
+    let default = if DEFAULT.contains(&entry.name) { " (default)" } else { "" };
+    let needs = if entry.needs.is_empty() { String::new() } else { format!("  needs:  {}\n", entry.needs) };
+    format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
 }
 
 fn show(name: &str, clusters: &ClusterArgs, common: &Common) -> Result<String> {

@@ -82,7 +82,7 @@ fn options(args: &Args) -> Result<Value> {
 }
 
 /// The event, and what is known of it beside: a sample has a task definition and a log, a file has not.
-fn input(name: &str, world: &World) -> Result<(Value, Value)> {
+pub fn input(name: &str, world: &World) -> Result<(Value, Value)> {
     if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
         return sample(name);
     }

@@ -76,7 +76,8 @@ impl Matcher {
         self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves))
     }
 
-    /// The field that decided against the event; none if it matches. Of `$or`, the combination that came nearest speaks.
+    /// The field that decided against the event; none if it matches. Of `$or`, the combination speaks that
+    /// came nearest: with the most fields satisfied, and of those the one that failed last in the order of the paths.
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
         let leaves = Leaves::of(event);
@@ -84,8 +85,9 @@ impl Matcher {
             return None;
         }
         let told = self.rules.iter().map(|rule| first_mismatch(rule, &leaves));
-        let nearest = told.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        nearest.map(|(_, mismatch)| mismatch)
+        let nearer =
+            |one: &(usize, Mismatch), other: &(usize, Mismatch)| (one.0, &one.1.path) > (other.0, &other.1.path);
+        told.reduce(|best, next| if nearer(&next, &best) { next } else { best }).map(|(_, mismatch)| mismatch)
     }
 
     /// A field that stands before `$or` and again in it: EventBridge lets the later one replace the former, so that the

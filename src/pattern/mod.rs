@@ -20,8 +20,11 @@ use tree::Tree;
 pub const LONGEST: usize = 2048;
 
 const CLUSTER_ARN: &str = "${cluster_arn}";
+const CLUSTER_NAME: &str = "${cluster_name}";
 /// What the ARNs of a cluster's services begin with.
 const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
+const PLACEHOLDERS: [&str; 3] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX];
+
 /// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
 
@@ -33,36 +36,84 @@ pub struct Entry {
     pub name: &'static str,
     /// What rings, in one line.
     pub rings: &'static str,
+    /// What has to be there for the events to come at all; empty: nothing.
+    pub needs: &'static str,
     /// What stays silent, in one line.
     pub silent: &'static str,
     text: &'static str,
 }
 
 /// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 4] = [
+pub const CATALOGUE: [Entry; 10] = [
     Entry {
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exits, lost hosts, Spot, health checks",
+        needs: "",
         silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, stops by a user",
         text: include_str!("../../patterns/task-failed.json"),
     },
     Entry {
         name: "deployment-failed",
-        rings: "a deployment that the deployment circuit breaker, or an alarm, gave up (it must be on for the service)",
+        rings: "a deployment that was given up",
+        needs: "the deployment circuit breaker, or a deployment alarm, on the service",
         silent: "deployments that begin, go on or succeed, and the rollback that follows a failure",
         text: include_str!("../../patterns/deployment-failed.json"),
     },
     Entry {
         name: "service-impaired",
         rings: "a service that cannot place or start tasks: no capacity, no instance that fits, tasks that keep failing to start",
+        needs: "",
         silent: "steady state, scaling, health of service discovery; the single tasks that fail (task-failed rings for them)",
         text: include_str!("../../patterns/service-impaired.json"),
     },
     Entry {
         name: "nonzero-exit",
         rings: "a stopped task with a container whose exit code is not 0",
-        silent: "tasks that never started; beware: scale-in and deployments that end in 137 or 143 ring",
+        needs: "",
+        silent: "tasks that never started; scale-in and deployments that end in 137 or 143 match, the notifier leaves them out",
         text: include_str!("../../patterns/nonzero-exit.json"),
+    },
+    Entry {
+        name: "start-failed",
+        rings: "a task that never started: image, secrets, logger, network, capacity",
+        needs: "",
+        silent: "tasks that ran, however they ended",
+        text: include_str!("../../patterns/start-failed.json"),
+    },
+    Entry {
+        name: "out-of-memory",
+        rings: "a container killed because it ran out of memory",
+        needs: "",
+        silent: "everything else, exit code 137 alone too",
+        text: include_str!("../../patterns/out-of-memory.json"),
+    },
+    Entry {
+        name: "spot-interrupted",
+        rings: "a task that lost its Spot capacity",
+        needs: "",
+        silent: "the warning two minutes ahead, and everything else",
+        text: include_str!("../../patterns/spot-interrupted.json"),
+    },
+    Entry {
+        name: "health-check-failed",
+        rings: "a service's task that ECS stopped because of its load balancer's or container's health checks",
+        needs: "health checks on the target group or the container",
+        silent: "everything else",
+        text: include_str!("../../patterns/health-check-failed.json"),
+    },
+    Entry {
+        name: "run-rejected",
+        rings: "a RunTask or StartTask that ECS refused or could not place: the schedule that never ran",
+        needs: "a CloudTrail trail with management events in the region",
+        silent: "calls that started a task",
+        text: include_str!("../../patterns/run-rejected.json"),
+    },
+    Entry {
+        name: "application-error",
+        rings: "alerts that applications raise themselves, from the source taskbell.app",
+        needs: "an application that sends them",
+        silent: "everything of ECS",
+        text: include_str!("../../patterns/application-error.json"),
     },
 ];
 
@@ -126,8 +177,7 @@ impl Pattern {
             sources.retain(|source| source != DRILL_SOURCE);
         }
         let text = bound.to_string();
-        if let Some(left) = [CLUSTER_ARN, SERVICE_ARN_PREFIX].into_iter().find(|placeholder| text.contains(placeholder))
-        {
+        if let Some(left) = PLACEHOLDERS.into_iter().find(|placeholder| text.contains(placeholder)) {
             return Err(Error::usage(format!(
                 "in the pattern {}, {left} stands where it cannot be filled in",
                 self.name
@@ -185,13 +235,14 @@ fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
 /// The placeholder a leaf consists of, or an operator such as `{"prefix": …}` holds.
 fn placeholder(leaf: &Value) -> Option<&str> {
     let text = leaf.as_str().or_else(|| leaf.as_object()?.values().next()?.as_str())?;
-    [CLUSTER_ARN, SERVICE_ARN_PREFIX].contains(&text).then_some(text)
+    PLACEHOLDERS.contains(&text).then_some(text)
 }
 
 /// The same leaf for one cluster.
 fn fill(leaf: &Value, cluster_arn: &str) -> Value {
     match leaf {
         Value::String(text) if text == CLUSTER_ARN => Value::from(cluster_arn),
+        Value::String(text) if text == CLUSTER_NAME => Value::from(cluster_arn.rsplit('/').next().unwrap_or_default()),
         Value::String(text) if text == SERVICE_ARN_PREFIX => {
             Value::from(format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1)))
         }

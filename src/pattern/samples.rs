@@ -9,13 +9,13 @@ macro_rules! samples {
 }
 
 /// Name and text.
-pub const SAMPLES: [(&str, &str); 30] = samples! {
+pub const SAMPLES: [(&str, &str); 33] = samples! {
     "01-exit-nonzero" "02-oom" "03-cannot-pull" "03b-cannot-start" "03c-runtime-failed" "04-resource-init" "04b-logger-init"
     "05-spot" "05b-spot-warning-not-stopped" "06-scale-in-143" "06b-scale-in-137" "06c-elb-unhealthy"
     "06d-container-unhealthy" "07-user-stop" "08-exit-0" "09-sidecar-app-crash" "09b-sidecar-clean-app-killed-sidecar"
     "10-host-terminated" "10b-infrastructure" "11-killed-by-signal" "11b-command-not-found" "11c-not-executable"
     "12-running" "13-unknown-stop-code" "20-deployment-failed" "20b-rolling-back" "21-placement-failure"
-    "22-start-impaired" "23-steady-state" "30-application-error"
+    "22-start-impaired" "23-steady-state" "30-application-error" "31-run-rejected" "31b-run-denied" "31c-run-accepted"
 };
 
 /// What the notifier would look up for the samples: the task definition, and the end of the log.
