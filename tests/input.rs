@@ -194,6 +194,21 @@ async fn a_cluster_of_another_region_is_refused_by_every_command() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_eventbridge_does_not_agree_about_a_pattern_nothing_is_written() {
+    for (failure, said) in
+        [(Failure::OtherAnswer, "do not agree on what the pattern"), (Failure::Denied, "events:TestEventPattern")]
+    {
+        for nth in 0..6 {
+            let aws = Aws::new().await;
+            aws.fail(Fault { failure, on: On::Action("events:TestEventPattern"), nth, times: 1 });
+            let outcome = taskbell(&aws, SETUP).await;
+            assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
+            assert!(outcome.err.contains(said), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");

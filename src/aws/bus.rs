@@ -25,3 +25,12 @@ pub async fn put(sdk: &SdkConfig, source: &str, detail_type: &str, resources: &[
         None => Ok(()),
     }
 }
+
+/// Whether EventBridge itself would let the pattern take the event.
+///
+/// # Errors
+/// If the pattern is not valid for it, or the call fails.
+pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool> {
+    let call = Client::new(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
+    Ok(call.send().await.map_err(fault("events:TestEventPattern"))?.result())
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args as ClapArgs;
+use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
 use super::drift::verdict;
@@ -12,12 +13,14 @@ use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::parameter::{self, Webhook};
 use crate::aws::wait::{Attempt, SETTLING};
-use crate::aws::{Given, cluster, workload};
+use crate::aws::{Given, bus, cluster, workload};
 use crate::config::{self, Config};
-use crate::desired::{Ground, addresses, desired};
+use crate::desired::{Ground, addresses, cluster_arn, desired};
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
+use crate::pattern::matcher::Matcher;
+use crate::pattern::samples;
 use crate::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::resource::Stage;
 use crate::stack::{Id, Place};
@@ -135,14 +138,48 @@ impl Request<'_> {
         // Boxed: the futures of dozens of calls do not belong on the stack.
         let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(session, webhook)));
         let log_groups = Box::pin(self.log_groups_out_of_reach(session));
-        let looks = async { tokio::join!(clusters, planned, log_groups) };
-        let (clusters, planned, log_groups) = session.unless_interrupted(looks).await?;
+        let agreed = Box::pin(self.eventbridge_agrees(session));
+        let looks = async { tokio::join!(clusters, planned, log_groups, agreed) };
+        let (clusters, planned, log_groups, agreed) = session.unless_interrupted(looks).await?;
         let planned = planned?;
         clusters?;
+        // What cannot be read has its own place in the plan.
+        if planned.0.unknown.is_empty() {
+            agreed?;
+        }
         if let (Some(note), false) = (log_groups, self.common.quiet) {
             self.world.err.print(&note);
         }
         Ok(planned)
+    }
+
+    /// Before anything is written: EventBridge itself is asked, of each pattern, about a sample that it takes and one that
+    /// it does not.
+    async fn eventbridge_agrees(&self, session: &Session) -> Result<()> {
+        let place = session.identity.place().await?;
+        let arns =
+            self.config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+        let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
+        let mut questions = Vec::new();
+        for pattern in &self.config.patterns {
+            let bound = pattern.bind(&arns, self.config.drill)?;
+            let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
+            for expected in [true, false] {
+                if let Some(event) = samples.iter().find(|event| matcher.matches(event) == expected) {
+                    questions.push((&pattern.name, bound.clone(), event, expected));
+                }
+            }
+        }
+        let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
+            match bus::would_match(&session.sdk, &bound, event).await? == expected {
+                true => Ok(()),
+                false => {
+                    Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
+                        .hint(format!("nothing was changed; please report it, with the sample {}", event["id"])))
+                }
+            }
+        });
+        try_join_all(answers).await.map(drop)
     }
 
     /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.

@@ -45,3 +45,24 @@ pub fn without_number(name: &str) -> &str {
 fn parsed(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| Error::new("a sample is not JSON").because(error))
 }
+
+/// The samples as if they came from this cluster: in account, region and partition of its ARN.
+///
+/// # Errors
+/// If a sample is not JSON, which no release should show.
+pub fn of_cluster(cluster_arn: &str) -> Result<Vec<Value>> {
+    let mut parts = cluster_arn.split(':');
+    let (partition, region, account) =
+        (parts.nth(1).unwrap_or("aws"), parts.nth(1).unwrap_or_default(), parts.next().unwrap_or_default());
+    let name = cluster_arn.rsplit('/').next().unwrap_or_default();
+    let moved = |text: &str| {
+        text.replace("arn:aws:", &format!("arn:{partition}:"))
+            .replace("us-east-1", region)
+            .replace("123456789012", account)
+            .replace("cluster/prod", &format!("cluster/{name}"))
+            .replace("task/prod/", &format!("task/{name}/"))
+            .replace("service/prod/", &format!("service/{name}/"))
+            .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""))
+    };
+    SAMPLES.iter().map(|(_, text)| parsed(&moved(text))).collect()
+}

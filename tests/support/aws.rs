@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use taskbell::pattern::matcher::Matcher;
 use tokio::time::{Instant, sleep};
 use winterbaume_core::{MockAws, StatefulService};
 
@@ -41,6 +42,8 @@ pub enum Failure {
     NotSent,
     /// No answer ever comes.
     Hangs,
+    /// The call succeeds, with the opposite of what AWS would say (TestEventPattern).
+    OtherAnswer,
 }
 
 /// The calls that fail: from the `nth` matching one (from 0) on, `times` of them.
@@ -227,7 +230,10 @@ impl Aws {
             }
             Some(Failure::NotSent) => return Err(broken()),
             Some(Failure::Hangs) => std::future::pending().await,
-            Some(Failure::AnswerLost) | None => {}
+            Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
+        }
+        if action == "events:TestEventPattern" {
+            return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
         }
         let strictness = self.state.lock().unwrap().strictness.clone();
         let answer = match strictness {
@@ -254,6 +260,15 @@ impl State {
         self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
         (self.latency, failure)
     }
+}
+
+/// The emulator's answer is not AWS's; ours is, as the recorded verdicts show.
+fn test_event_pattern(request: &HttpRequest, other: bool) -> HttpResponse {
+    let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+    let parsed = |field: &str| serde_json::from_str::<Value>(sent[field].as_str().unwrap()).unwrap();
+    let matcher = Matcher::new(&(&parsed("EventPattern")).into()).unwrap();
+    let body = json!({ "Result": matcher.matches(&parsed("Event")) != other });
+    HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string()))
 }
 
 fn broken() -> ConnectorError {
@@ -333,7 +348,7 @@ fn service_of(uri: &str) -> &str {
 
 fn is_write(action: &str) -> bool {
     let name = action.split(':').nth(1).unwrap_or_default();
-    !["Get", "List", "Describe"].iter().any(|read| name.starts_with(read))
+    !["Get", "List", "Describe", "Test"].iter().any(|read| name.starts_with(read))
 }
 
 /// An error as the service's protocol has it.
