@@ -41,7 +41,8 @@ fn table(events: &[(String, Value)]) -> String {
         let cluster = cluster_of(event);
         let taken = CATALOGUE.iter().filter(|entry| bound(entry.name, &[&cluster]).matches(event));
         let names: Vec<String> = taken.map(|entry| format!("`{}`", entry.name)).collect();
-        table += &format!("| {name} | {} |\n", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        table.extend(["| ", name, " | ", &names, " |\n"]);
     }
     table
 }

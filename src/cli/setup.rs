@@ -43,6 +43,9 @@ pub struct Args {
     /// Take over a resource that has one of our names but is not ours, as in `log_group/notifier`; may be repeated
     #[arg(long = "adopt", value_name = "ID")]
     adopt: Vec<String>,
+    /// Do not ask EventBridge whether it agrees about the patterns: for emulators of AWS that do not
+    #[arg(long)]
+    no_pattern_check: bool,
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -156,6 +159,9 @@ impl Request<'_> {
     /// Before anything is written: EventBridge itself is asked, of each pattern, about a sample that it takes and one that
     /// it does not.
     async fn eventbridge_agrees(&self, session: &Session) -> Result<()> {
+        if self.args.no_pattern_check {
+            return Ok(());
+        }
         let place = session.identity.place().await?;
         let arns =
             self.config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
@@ -173,10 +179,13 @@ impl Request<'_> {
         let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
             match bus::would_match(&session.sdk, &bound, event).await? == expected {
                 true => Ok(()),
-                false => {
-                    Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
-                        .hint(format!("nothing was changed; please report it, with the sample {}", event["id"])))
-                }
+                false => Err(Error::new(format!(
+                    "EventBridge and taskbell do not agree on what the pattern {name} takes"
+                ))
+                .hint(format!(
+                    "nothing was changed; please report it, with the sample {}; --no-pattern-check does not ask",
+                    event["id"]
+                ))),
             }
         });
         try_join_all(answers).await.map(drop)
