@@ -151,6 +151,21 @@ async fn the_alert_has_the_end_of_the_log_and_comes_once_and_storms_are_counted(
 }
 
 #[tokio::test]
+async fn an_applications_own_alert_arrives_with_its_detail_folded() {
+    let (aws, slack) = (with_cluster("ministack").await, Slack::start());
+    let setup = aws.taskbell(&format!("{SETUP} --pattern application-error"), Some(&slack.webhook()));
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "a.rb:1\nb.rb:2").unwrap();
+    let line = format!("notify NoMethodError --source shop --detail-file {}", file.path().display());
+    let notify = aws.taskbell(&line, None);
+    assert_eq!(notify.code, 0, "{notify:?}");
+    let message = &slack.wait_for(1)[0];
+    assert_eq!(message["text"], "🔴 *shop*: NoMethodError");
+    assert_eq!(message["attachments"][1]["text"], "```a.rb:1\nb.rb:2```");
+}
+
+#[tokio::test]
 async fn log_groups_the_notifier_may_not_read_are_listed_with_the_flags_that_would_cover_them() {
     let aws = with_cluster("ministack").await;
     let definition = task_definition(&aws, "/app/web").await;

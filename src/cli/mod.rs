@@ -5,6 +5,7 @@ mod draw;
 mod drift;
 mod drill;
 mod mrkdwn;
+mod notify;
 mod options;
 mod page;
 mod pattern;
@@ -64,6 +65,7 @@ enum Command {
     Teardown(teardown::Args),
     Drill(drill::Args),
     Preview(preview::Args),
+    Notify(notify::Args),
     #[command(subcommand)]
     Pattern(pattern::Command),
 }
@@ -117,12 +119,16 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
 impl Cli {
     async fn dispatch(self, world: &World) -> Result<u8> {
         let Self { common, command } = self;
-        world.heed_signals();
+        // A command that is run answers signals itself.
+        if !matches!(command, Command::Notify(_)) {
+            world.heed_signals();
+        }
         match command {
             Command::Setup(args) => Box::pin(setup::run(args, &common, world)).await,
             Command::Drift(args) => Box::pin(drift::run(args, &common, world)).await,
             Command::Teardown(args) => Box::pin(teardown::run(args, &common, world)).await,
             Command::Drill(args) => Box::pin(drill::run(args, &common, world)).await,
+            Command::Notify(args) => Box::pin(notify::run(args, &common, world)).await,
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => Box::pin(pattern::run(command, &common, world)).await,
         }

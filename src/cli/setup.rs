@@ -29,6 +29,7 @@ use crate::stack::{Id, Place};
 ///
 /// Shows what it would do and asks. Safe to run again at any time: it changes only what differs.
 #[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "\
 Examples:
   taskbell setup --cluster batch

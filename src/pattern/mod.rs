@@ -27,6 +27,8 @@ const PLACEHOLDERS: [&str; 3] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX];
 
 /// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
+/// What the alerts of applications have for theirs.
+pub const APPLICATION_SOURCE: &str = "taskbell.app";
 
 /// The patterns `setup` uses when none is named: tasks that died, and failures that never become a task.
 pub const DEFAULT: [&str; 3] = ["task-failed", "deployment-failed", "service-impaired"];

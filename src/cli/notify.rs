@@ -1,0 +1,244 @@
+//! `notify`: an application's own alert, through the same stack.
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Child;
+
+use super::options::Common;
+use super::session::Session;
+use super::world::World;
+use crate::aws::{Given, bus};
+use crate::error::{Error, Result};
+use crate::pattern::APPLICATION_SOURCE;
+use crate::stack::StackName;
+
+/// Raise an alert of an application's own, through the rule `application-error`.
+///
+/// `taskbell setup --pattern application-error` makes the rule. With --run, runs a command and raises the alert if it fails.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell notify 'no invoices today' --source billing --level warning
+  ./report 2>&1 | taskbell notify 'report' --detail-file -
+  taskbell notify --run -- ./nightly-import --all")]
+pub struct Args {
+    /// What happened, in one line
+    #[arg(required_unless_present = "run")]
+    message: Option<String>,
+    /// How bad it is
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
+    /// A file with more, such as a stack trace, or - for standard input; it arrives folded
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    detail_file: Option<PathBuf>,
+    /// Which application it is about [default: the command's name, or application]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Run the command after --, pass its output and exit code through, and raise the alert if it fails
+    #[arg(long, requires = "command")]
+    run: bool,
+    /// The command to run
+    #[arg(last = true, requires = "run", value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Level {
+    #[default]
+    Error,
+    Warning,
+    Info,
+}
+
+impl Level {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// What of a detail is sent: an event has 256 KiB at most, a message shows much less.
+const LONGEST_DETAIL: usize = 20_000;
+/// How much of the end of a command's stderr is kept.
+const TAIL_BYTES: usize = 8_000;
+/// What a shell gives for a command that cannot be run.
+const CANNOT_RUN: u8 = 127;
+
+/// One alert.
+struct Alert {
+    message: String,
+    source: String,
+    detail: String,
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    if !args.run {
+        let detail = match &args.detail_file {
+            None => String::new(),
+            Some(path) if path.as_os_str() == "-" => world.read_stdin()?,
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| Error::usage(format!("could not read {}", path.display())).because(error))?,
+        };
+        let source = args.source.clone().unwrap_or_else(|| "application".to_owned());
+        let alert = Alert { message: args.message.unwrap_or_default(), source, detail };
+        raise(alert, args.level, common, world).await?;
+        return Ok(0);
+    }
+    let Ended { code, stopped, tail } = carry_out(&args.command).await;
+    if code == 0 || stopped {
+        return Ok(code);
+    }
+    let name = args.command.first().map(|command| command.rsplit('/').next().unwrap_or(command)).unwrap_or_default();
+    let alert = Alert {
+        message: args.message.unwrap_or_else(|| format!("{name} failed with exit code {code}")),
+        source: args.source.unwrap_or_else(|| name.to_owned()),
+        detail: tail,
+    };
+    // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
+    if let Err(error) = raise(alert, args.level, common, world).await {
+        world.err.print(&super::render::error(&error));
+    }
+    Ok(code)
+}
+
+async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Result<()> {
+    let Alert { message, source, detail } = alert;
+    if message.trim().is_empty() {
+        return Err(Error::usage("an alert needs a message"));
+    }
+    // The event is for every stack with the rule: no name of one is needed.
+    let nobody: StackName = "notify".parse()?;
+    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let session = Session::open(nobody, given, common, world).await?;
+    let detail = shortened(&detail);
+    let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
+    bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await
+}
+
+/// Its beginning and its end: what failed stands in one, and how it came to it in the other.
+fn shortened(detail: &str) -> String {
+    let count = detail.chars().count();
+    if count <= LONGEST_DETAIL {
+        return detail.to_owned();
+    }
+    let half = LONGEST_DETAIL / 2;
+    let beginning: String = detail.chars().take(half).collect();
+    let end: String = detail.chars().skip(count - half).collect();
+    format!("{beginning}\n…\n{end}")
+}
+
+/// How the command ended.
+struct Ended {
+    code: u8,
+    /// Somebody told it to: that is no failure.
+    stopped: bool,
+    /// The end of its stderr.
+    tail: String,
+}
+
+/// Runs the command with our own input and output.
+async fn carry_out(command: &[String]) -> Ended {
+    let cannot_run = |tail| Ended { code: CANNOT_RUN, stopped: false, tail };
+    let [program, arguments @ ..] = command else {
+        return cannot_run(String::new());
+    };
+    let stops = Stops::listen();
+    let child = tokio::process::Command::new(program).args(arguments).stderr(Stdio::piped()).spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return cannot_run(format!("{program}: {error}")),
+    };
+    let stderr = child.stderr.take();
+    let copied = async {
+        match stderr {
+            Some(stderr) => pass_on(stderr, tokio::io::stderr()).await,
+            None => String::new(),
+        }
+    };
+    let (tail, (status, stopped)) = tokio::join!(copied, stops.until_ended(&mut child));
+    match status {
+        Ok(status) => Ended { code: exit_code(status), stopped, tail },
+        Err(error) => Ended { code: 1, stopped, tail: format!("{program}: {error}") },
+    }
+}
+
+/// The signals that tell us to end, listened for from before the command is started.
+#[cfg(unix)]
+struct Stops(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>);
+
+#[cfg(unix)]
+impl Stops {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
+    }
+
+    /// Waits for the command. SIGTERM is passed on: as the first process of a container we are the one that gets it.
+    /// Ctrl-C reaches the command by itself. Whether it was told to end.
+    async fn until_ended(self, child: &mut Child) -> (std::io::Result<ExitStatus>, bool) {
+        use rustix::process::{Pid, Signal, kill_process};
+        let Some((mut terminate, mut interrupt)) = self.0 else {
+            return (child.wait().await, false);
+        };
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let mut stopped = false;
+        loop {
+            tokio::select! {
+                status = child.wait() => return (status, stopped),
+                _ = interrupt.recv() => stopped = true,
+                _ = terminate.recv() => {
+                    stopped = true;
+                    // A command that has just ended is waited for in the next turn.
+                    let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Stops;
+
+#[cfg(not(unix))]
+impl Stops {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn until_ended(self, child: &mut Child) -> (std::io::Result<ExitStatus>, bool) {
+        (child.wait().await, false)
+    }
+}
+
+/// Copies everything, and keeps the end of it.
+async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> String {
+    let (mut kept, mut buffer) = (Vec::new(), vec![0; 8192]);
+    while let Ok(count) = from.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        // A reader that has gone away is no reason to stop the command.
+        let _ = to.write_all(&buffer[..count]).await;
+        let _ = to.flush().await;
+        kept.extend_from_slice(&buffer[..count]);
+        let surplus = kept.len().saturating_sub(TAIL_BYTES);
+        kept.drain(..surplus);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// As a shell has it: 128 and the signal, for a command that a signal ended.
+fn exit_code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(1);
+    }
+    status.code().map_or(1, |code| u8::try_from(code & 0xff).unwrap_or(1))
+}

@@ -1,0 +1,146 @@
+//! `notify`: what is put on the bus, and a command that is run as if we were not there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use support::aws::{Aws, Failure, Fault, On};
+use support::emulator::Slack;
+use support::taskbell;
+
+/// Takes what is put on it, as EventBridge would.
+struct Bus(Option<Slack>);
+
+impl Bus {
+    fn start() -> Self {
+        let taker = Slack::start();
+        taker.answer_with(200, r#"{"FailedEntryCount":0,"Entries":[{"EventId":"x"}]}"#);
+        Self(Some(taker))
+    }
+
+    /// Nobody answers.
+    fn nowhere() -> Self {
+        Self(None)
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.as_ref().map_or(9, |taker| taker.port))
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        let requests = self.0.as_ref().unwrap().wait_for(0);
+        requests.iter().flat_map(|request| request["Entries"].as_array().unwrap().clone()).collect()
+    }
+}
+
+/// Runs the binary, with a bus that takes what is put on it.
+fn notify(bus: &Bus, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.arg("notify").args(arguments).env_clear().envs([
+        ("PATH", std::env::var("PATH").unwrap()),
+        ("AWS_ENDPOINT_URL", bus.url()),
+        ("AWS_ACCESS_KEY_ID", "x".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn detail(entry: &Value) -> Value {
+    assert_eq!(
+        (&entry["Source"], &entry["DetailType"]),
+        (&Value::from("taskbell.app"), &Value::from("Application Error"))
+    );
+    serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn an_alert_goes_on_the_bus_with_its_level_source_and_detail() {
+    let bus = Bus::start();
+    let output =
+        notify(&bus, &["no invoices", "--level", "warning", "--source", "billing", "--detail-file", "-"], "a\nb");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let sent = detail(&bus.entries()[0]);
+    assert_eq!(
+        sent,
+        serde_json::json!({ "message": "no invoices", "level": "warning", "source": "billing", "detail": "a\nb" })
+    );
+}
+
+#[test]
+fn a_command_is_run_as_if_we_were_not_there_and_its_failure_is_told() {
+    let bus = Bus::start();
+    let script = "cat; echo out; echo $0 >&2; for i in $(seq 3000); do echo line $i >&2; done; exit 7";
+    let output = notify(&bus, &["--run", "--", "sh", "-c", script, "first"], "in\n");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(7), "in\nout\n"));
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("first\nline 1\n") && stderr.ends_with("line 3000\n"), "all of stderr is passed on");
+    let sent = detail(&bus.entries()[0]);
+    assert_eq!((&sent["message"], &sent["source"]), (&Value::from("sh failed with exit code 7"), &Value::from("sh")));
+    let tail = sent["detail"].as_str().unwrap();
+    assert!(tail.ends_with("line 3000\n") && tail.len() <= 8_000, "{}", tail.len());
+}
+
+#[test]
+fn a_command_that_succeeds_raises_nothing() {
+    let bus = Bus::start();
+    let output = notify(&bus, &["--run", "--", "sh", "-c", "echo fine >&2"], "");
+    assert_eq!((output.status.code(), bus.entries().len()), (Some(0), 0));
+    assert_eq!(text(&output.stderr), "fine\n");
+}
+
+#[test]
+fn signals_and_commands_that_cannot_be_run_have_the_shells_exit_codes() {
+    let bus = Bus::start();
+    let killed = notify(&bus, &["killed", "--run", "--", "sh", "-c", "kill -9 $$"], "");
+    assert_eq!(killed.status.code(), Some(137));
+    let missing = notify(&bus, &["--run", "--", "/nowhere/command"], "");
+    assert_eq!(missing.status.code(), Some(127));
+    let entries = bus.entries();
+    assert_eq!(detail(&entries[0])["message"], "killed");
+    assert!(detail(&entries[1])["detail"].as_str().unwrap().contains("No such file"), "{entries:?}");
+}
+
+#[test]
+fn a_command_that_is_told_to_end_ends_and_that_is_no_failure() {
+    let bus = Bus::start();
+    let script = "trap 'echo ended; exit 143' TERM; kill -TERM $PPID; while :; do sleep 0.1; done";
+    let output = notify(&bus, &["--run", "--", "sh", "-c", script], "");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(143), "ended\n"), "{output:?}");
+    assert_eq!(bus.entries().len(), 0);
+}
+
+#[test]
+fn an_alert_that_cannot_be_raised_is_told_and_changes_no_exit_code() {
+    let nowhere = Bus::nowhere();
+    let output = notify(&nowhere, &["--run", "--", "sh", "-c", "exit 3"], "");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("events:PutEvents"), "{output:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_alert_and_a_missing_message_are_errors() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:PutEvents"), nth: 0, times: 9 });
+    let denied = taskbell(&aws, "notify broken").await;
+    assert!(denied.code == 1 && denied.err.contains("events:PutEvents"), "{denied:?}");
+    assert_eq!(taskbell(&aws, "notify").await.code, 64);
+    assert_eq!(taskbell(&aws, "notify x --detail-file /nowhere").await.code, 64);
+}
