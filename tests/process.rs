@@ -59,7 +59,19 @@ fn help_is_data_and_a_mistake_is_a_message() {
 
 #[test]
 fn the_help_of_every_command_is_what_was_reviewed() {
-    for command in ["", "setup", "drift", "teardown", "drill", "preview", "notify", "pattern", "pattern test", "pattern list", "pattern show"] {
+    for command in [
+        "",
+        "setup",
+        "drift",
+        "teardown",
+        "drill",
+        "preview",
+        "notify",
+        "pattern",
+        "pattern test",
+        "pattern list",
+        "pattern show",
+    ] {
         let output = taskbell(&format!("{command} --help"), &[]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "-"), text(&output.stdout));
