@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::aws::Aws;
 use support::{Outcome, taskbell};
+use taskbell::pattern::filter::Filters;
 use taskbell::pattern::matcher::Matcher;
 use taskbell::pattern::samples::{SAMPLES, sample};
 use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
@@ -146,6 +147,121 @@ proptest! {
         let first = mine.iter().next().unwrap();
         prop_assert_eq!(matcher.matches(&of(first)), taken, "one's own is taken as before");
     }
+}
+
+fn glob() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec!["web", "nightly", "job", "api", "we*", "*eb", "w*b", "night*", "*", "x*y*z"])
+            .prop_map(str::to_owned),
+        "[a-z]{1,4}",
+    ]
+}
+
+fn filters() -> impl Strategy<Value = Filters> {
+    let names = || prop::collection::vec(glob(), 0..3);
+    (names(), names(), any::<(bool, bool)>(), prop::option::of("(app|web|job)")).prop_map(
+        |(families, services, (exclude_families, exclude_services), container)| {
+            let split = |names: Vec<String>, exclude| if exclude { (Vec::new(), names) } else { (names, Vec::new()) };
+            let ((families, exclude_families), (services, exclude_services)) =
+                (split(families, exclude_families), split(services, exclude_services));
+            Filters { families, exclude_families, services, exclude_services, container }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_filter_never_widens_and_takes_just_what_it_names(
+        entry in prop::sample::select(CATALOGUE.iter().map(|entry| entry.name).collect::<Vec<_>>()),
+        filters in filters(),
+        number in 0..SAMPLES.len(),
+    ) {
+        let Ok(filters) = filters.checked() else { return Ok(()) };
+        let plain = Pattern::find(entry).unwrap();
+        let Ok(narrowed) = plain.clone().narrowed(&filters) else { return Ok(()) };
+        let tree = narrowed.bind(&[PROD.to_owned()], Drill::Accepted).unwrap();
+        prop_assert_eq!(&tree, &narrowed.bind(&[PROD.to_owned()], Drill::Accepted).unwrap());
+        let event = sample(SAMPLES[number].0).unwrap().0;
+        let narrow = Matcher::new(&(&tree).into()).unwrap().matches(&event);
+        let wide = bound(entry, &[PROD]).matches(&event);
+        prop_assert!(wide || !narrow, "{entry} {filters:?} widened to {event:#}");
+        if event["detail-type"] == "ECS Task State Change" && filters.container.is_none() {
+            let family = event["detail"]["taskDefinitionArn"].as_str().unwrap().rsplit('/').next().unwrap().split(':').next().unwrap();
+            let service = event["detail"]["group"].as_str().and_then(|group| group.strip_prefix("service:"));
+            let among = |names: &[String], name: &str| names.iter().any(|glob| taskbell::config::log_group_covers(glob, name));
+            let family_taken = (filters.families.is_empty() || among(&filters.families, family)) && !among(&filters.exclude_families, family);
+            let service_taken = match service {
+                Some(service) => (filters.services.is_empty() || among(&filters.services, service)) && !among(&filters.exclude_services, service),
+                None => filters.services.is_empty(),
+            };
+            prop_assert_eq!(narrow, wide && family_taken && service_taken, "{} {:?} and {:#}", entry, filters, event);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn filters_that_cannot_be_meant_are_refused_before_anything_is_asked() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mine = folder.path().join("mine.json");
+    let already = r#"{"detail-type":["ECS Task State Change"],"detail":{"taskDefinitionArn":["x"],"group":["y"],"containers":{"name":["z"]}}}"#;
+    std::fs::write(&mine, already).unwrap();
+    for flags in [
+        "--family a --exclude-family b",
+        "--service a --exclude-service b",
+        "--exclude-family *",
+        "--family a/b",
+        "--family a**b",
+        "--container a*",
+        "--family nightly",
+        "--pattern deployment-failed --exclude-service web",
+        "--pattern application-error --service web",
+        "--pattern {mine} --family web",
+        "--pattern {mine} --service web",
+        "--pattern {mine} --container web",
+    ] {
+        let flags = flags.replace("{mine}", &mine.display().to_string());
+        let outcome = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
+        assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{flags}: {outcome:?}");
+        assert!(
+            outcome.err.contains("hint:") || flags.contains("exclude-family *") || flags.contains("container"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_narrowed_stack_is_set_up_and_in_sync() {
+    let aws = Aws::new().await;
+    for flags in [
+        "--family night* --pattern task-failed",
+        "--service web",
+        "--container app --pattern nonzero-exit --service a*b",
+    ] {
+        let setup = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
+        assert_eq!(setup.code, 0, "{flags}: {setup:?}");
+        assert_eq!(taskbell(&aws, &format!("drift --cluster batch {flags}")).await.code, 0, "{flags}");
+    }
+}
+
+#[test]
+fn a_filter_says_no_more_than_is_needed() {
+    let bound = |filters: Filters| {
+        let pattern = Pattern::find("nonzero-exit").unwrap().narrowed(&filters.checked().unwrap()).unwrap();
+        pattern.bind(&[PROD.to_owned(), PROD.replace("prod", "test")], Drill::Accepted).unwrap()["detail"].clone()
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/";
+    let families = bound(Filters { families: names(&["web", "night*", "a*b"]), ..Filters::default() });
+    assert_eq!(
+        families["taskDefinitionArn"],
+        json!([{ "prefix": format!("{definition}web:") }, { "prefix": format!("{definition}night") }, { "wildcard": format!("{definition}a*b:*") }])
+    );
+    let excluded = bound(Filters { exclude_services: names(&["web", "api"]), ..Filters::default() });
+    assert_eq!(excluded["group"], json!([{ "anything-but": ["service:web", "service:api"] }, { "exists": false }]));
+    let container = bound(Filters { container: Some("app".to_owned()), ..Filters::default() });
+    assert_eq!(container["containers"], json!({ "name": ["app"], "exitCode": [{ "anything-but": 0 }] }));
 }
 
 async fn test(line: &str) -> Outcome {

@@ -7,6 +7,7 @@ use super::world::World;
 use crate::aws::parameter::Webhook;
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::pattern::filter::Filters;
 use crate::pattern::{self, Drill, Pattern};
 use crate::stack::StackName;
 
@@ -104,6 +105,42 @@ impl ClusterArgs {
 /// Where the ECS console's own task definitions log to.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 
+/// Flags that narrow patterns.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only task definitions of this family, with * for any characters; may be repeated
+    #[arg(long = "family", value_name = "GLOB")]
+    families: Vec<String>,
+    /// Not this family; may be repeated
+    #[arg(long = "exclude-family", value_name = "GLOB")]
+    exclude_families: Vec<String>,
+    /// Only this service; may be repeated
+    #[arg(long = "service", value_name = "GLOB")]
+    services: Vec<String>,
+    /// Not this service; may be repeated
+    #[arg(long = "exclude-service", value_name = "GLOB")]
+    exclude_services: Vec<String>,
+    /// Only this container's exit code and reason count
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+impl FilterArgs {
+    /// # Errors
+    /// For filters that make no sense.
+    pub fn checked(&self) -> Result<Filters> {
+        let Self { families, exclude_families, services, exclude_services, container } = self;
+        Filters {
+            families: families.clone(),
+            exclude_families: exclude_families.clone(),
+            services: services.clone(),
+            exclude_services: exclude_services.clone(),
+            container: container.clone(),
+        }
+        .checked()
+    }
+}
+
 /// Flags that say what a stack shall be.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -113,6 +150,8 @@ pub struct StackArgs {
     /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
     patterns: Vec<String>,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// Let no drills through the rules
     #[arg(long)]
     no_drill: bool,
@@ -176,9 +215,10 @@ impl StackArgs {
             true => pattern::DEFAULT.map(str::to_owned).to_vec(),
             false => self.patterns.clone(),
         };
+        let filters = self.filters.checked()?;
         let mut patterns: Vec<Pattern> = Vec::new();
         for name in &names {
-            let pattern = Pattern::find(name)?;
+            let pattern = Pattern::find(name)?.narrowed(&filters)?;
             match patterns.iter().find(|other| other.name == pattern.name) {
                 None => patterns.push(pattern),
                 Some(same) if *same == pattern => {}

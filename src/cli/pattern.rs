@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::options::{ClusterArgs, Common, Format};
+use super::options::{ClusterArgs, Common, FilterArgs, Format};
 use super::world::World;
 use super::{pattern_test, render};
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ pub enum Command {
         pattern: String,
         #[command(flatten)]
         clusters: ClusterArgs,
+        #[command(flatten)]
+        filters: FilterArgs,
     },
     /// Which patterns take an event, and for the others the first field that decided
     ///
@@ -41,8 +43,8 @@ pub async fn run(command: Command, common: &Common, world: &World) -> Result<u8>
     match command {
         Command::Test(args) => return pattern_test::run(args, common, world).await,
         Command::List => world.out.print(&list(common.output)),
-        Command::Show { pattern, clusters } => {
-            let text = show(&pattern, &clusters, common)?;
+        Command::Show { pattern, clusters, filters } => {
+            let text = show(&pattern, &clusters, &filters, common)?;
             world.out.print(&text);
             if text.contains(":ACCOUNT:") {
                 world
@@ -74,8 +76,8 @@ fn told(entry: &Entry) -> String {
     format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
 }
 
-fn show(name: &str, clusters: &ClusterArgs, common: &Common) -> Result<String> {
-    let pattern = Pattern::find(name)?;
+fn show(name: &str, clusters: &ClusterArgs, filters: &FilterArgs, common: &Common) -> Result<String> {
+    let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
     let clusters = clusters.parse()?;
     if clusters.is_empty() && pattern.needs_cluster() {
         return Err(

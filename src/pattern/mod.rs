@@ -2,6 +2,7 @@
 //! Works on parsed trees, never on text. Makes no call.
 
 mod event;
+pub mod filter;
 pub mod matcher;
 mod operator;
 pub mod samples;
@@ -13,6 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use filter::Filters;
 use matcher::Matcher;
 use tree::Tree;
 
@@ -124,6 +126,7 @@ pub const CATALOGUE: [Entry; 10] = [
 pub struct Pattern {
     pub name: String,
     tree: Value,
+    filters: Filters,
 }
 
 impl Pattern {
@@ -162,7 +165,7 @@ impl Pattern {
             return Err(Error::usage(format!("in the pattern {name}, {path} stands beside $or and again in it"))
                 .hint("EventBridge lets the later of the two replace the former; write the one you mean"));
         }
-        Ok(Self { name: name.to_owned(), tree: tree.to_value() })
+        Ok(Self { name: name.to_owned(), tree: tree.to_value(), filters: Filters::default() })
     }
 
     /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds
@@ -173,6 +176,7 @@ impl Pattern {
     /// If the result is longer than EventBridge takes, or not a pattern any more.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let mut bound = replace(&self.tree, cluster_arns);
+        self.filters.narrow(&mut bound, cluster_arns);
         if drill == Drill::Refused
             && let Some(sources) = bound.get_mut("source").and_then(Value::as_array_mut)
         {
@@ -200,6 +204,19 @@ impl Pattern {
             .hint("spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"));
         }
         Ok(bound)
+    }
+
+    /// The same pattern, narrowed to families, services or a container.
+    ///
+    /// # Errors
+    /// If its events do not carry what the filters ask for.
+    pub fn narrowed(self, filters: &Filters) -> Result<Self> {
+        match filters.can_narrow(&self.tree) {
+            true => Ok(Self { filters: filters.clone(), ..self }),
+            false => Err(Error::usage(format!("the pattern {} cannot be narrowed by these filters", self.name)).hint(
+                "its events do not carry what is asked for; name the patterns that do, as in --pattern task-failed",
+            )),
+        }
     }
 
     /// Whether binding it needs a cluster.

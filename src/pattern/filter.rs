@@ -1,0 +1,259 @@
+//! Narrowing a pattern to families, services or one container: on the parsed tree, with no more than EventBridge can say.
+//!
+//! Of one field EventBridge can say "one of these" or "none of these", and not both. A wildcard is used only where a prefix
+//! does not do: a bus takes 30 rules with wildcards.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// What a stack's patterns are narrowed to. Names may hold `*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters {
+    pub families: Vec<String>,
+    pub exclude_families: Vec<String>,
+    pub services: Vec<String>,
+    pub exclude_services: Vec<String>,
+    /// The container whose exit code counts.
+    pub container: Option<String>,
+}
+
+const TASK: &str = "ECS Task State Change";
+const OF_SERVICES: [&str; 3] = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action"];
+
+/// What a pattern's events are about, by their detail-types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Tasks,
+    Services,
+    Other,
+}
+
+impl Filters {
+    /// # Errors
+    /// For names that ECS does not have, and filters that leave nothing or that EventBridge cannot express together.
+    pub fn checked(self) -> Result<Self> {
+        let Self { families, exclude_families, services, exclude_services, container } = &self;
+        for (flag, names) in [
+            ("--family", families),
+            ("--exclude-family", exclude_families),
+            ("--service", services),
+            ("--exclude-service", exclude_services),
+        ] {
+            names.iter().try_for_each(|name| legal(flag, name))?;
+        }
+        if let Some(name) = container {
+            legal("--container", name)?;
+            if name.contains('*') {
+                return Err(Error::usage(format!("--container {name:?} has to be one name")));
+            }
+        }
+        for (what, include, exclude) in
+            [("family", families, exclude_families), ("service", services, exclude_services)]
+        {
+            if !include.is_empty() && !exclude.is_empty() {
+                return Err(Error::usage(format!("--{what} and --exclude-{what} cannot stand together"))
+                    .hint("of one field, EventBridge can say which values it takes or which it does not, not both"));
+            }
+        }
+        if exclude_families.iter().chain(exclude_services).any(|name| name == "*") {
+            return Err(Error::usage("a filter that excludes everything leaves nothing to ring for"));
+        }
+        Ok(self)
+    }
+
+    fn of_families(&self) -> bool {
+        !self.families.is_empty() || !self.exclude_families.is_empty()
+    }
+
+    fn of_services(&self) -> bool {
+        !self.services.is_empty() || !self.exclude_services.is_empty()
+    }
+
+    /// Whether events of this pattern carry what the filters ask for, and the pattern does not say something of it already:
+    /// that would be replaced, and not narrowed.
+    #[must_use]
+    pub fn can_narrow(&self, tree: &Value) -> bool {
+        let (mut groups, mut definitions, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (field, found) in [("group", &mut groups), ("taskDefinitionArn", &mut definitions), ("name", &mut names)] {
+            fields_named(tree, field, found);
+        }
+        let any_service = json!([{ "prefix": "service:" }]);
+        match subject(tree) {
+            Subject::Tasks => {
+                (!self.of_services()
+                    || groups.iter().all(|group| **group == any_service) && tree["detail"]["group"].is_null())
+                    && (!self.of_families() || definitions.is_empty())
+                    && (self.container.is_none() || names.is_empty())
+            }
+            // Where the cluster is told by the service's ARN alone, that field cannot say "not this service", too.
+            Subject::Services => {
+                let excludes = !self.exclude_services.is_empty() && tree["detail"]["clusterArn"].is_null();
+                let whole_cluster =
+                    [Value::Null, json!([{ "prefix": "${service_arn_prefix}" }])].contains(&tree["resources"]);
+                !self.of_families() && self.container.is_none() && !excludes && (!self.of_services() || whole_cluster)
+            }
+            Subject::Other => *self == Self::default(),
+        }
+    }
+
+    /// Narrows a tree that is bound to these clusters.
+    pub fn narrow(&self, tree: &mut Value, cluster_arns: &[String]) {
+        match subject(tree) {
+            Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
+            Subject::Services if self.of_services() => {
+                let services = |arn: &String| format!("{}/", arn.replacen(":cluster/", ":service/", 1));
+                let prefixes: Vec<String> = cluster_arns.iter().map(services).collect();
+                tree["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
+            }
+            Subject::Services | Subject::Other => {}
+        }
+    }
+
+    fn narrow_tasks(&self, tree: &mut Value, cluster_arns: &[String]) {
+        let definitions = |arn: &String| arn.split_once(":cluster/").map(|(ecs, _)| format!("{ecs}:task-definition/"));
+        let mut prefixes: Vec<String> = cluster_arns.iter().filter_map(definitions).collect();
+        prefixes.sort();
+        prefixes.dedup();
+        if self.of_families() {
+            tree["detail"]["taskDefinitionArn"] = leaves(&self.families, &self.exclude_families, &prefixes, ":");
+        }
+        if self.of_services() {
+            let groups = leaves(&self.services, &self.exclude_services, &["service:".to_owned()], "");
+            // What an alternative says of the group would replace what is said beside it.
+            if let Some(alternatives) = tree["detail"].get_mut("$or") {
+                replace_groups(alternatives, (!self.services.is_empty()).then_some(&groups));
+            }
+            tree["detail"]["group"] = groups;
+        }
+        if let Some(container) = &self.container {
+            name_containers(tree, container);
+        }
+    }
+}
+
+/// The leaves of one field: the names that are taken, or those that are not. What may be absent is not excluded. `end` is
+/// what follows the name in the field, before the rest.
+fn leaves(include: &[String], exclude: &[String], prefixes: &[String], end: &str) -> Value {
+    match include.is_empty() {
+        false => taken(include, prefixes, end),
+        true => json!([{ "anything-but": refused(exclude, prefixes, end) }, { "exists": false }]),
+    }
+}
+
+fn taken(names: &[String], prefixes: &[String], end: &str) -> Value {
+    let leaf = |prefix: &String, name: &String| match Form::of(name, end) {
+        Form::Exact => json!(format!("{prefix}{name}")),
+        Form::Prefix(stem) => json!({ "prefix": format!("{prefix}{stem}") }),
+        Form::Wildcard(glob) => json!({ "wildcard": format!("{prefix}{glob}") }),
+    };
+    prefixes.iter().flat_map(|prefix| names.iter().map(move |name| leaf(prefix, name))).collect()
+}
+
+/// One operator over all names: a field can refuse by one only.
+fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
+    let all = |text: &dyn Fn(&String) -> String| -> Vec<String> {
+        prefixes.iter().flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{}", text(name)))).collect()
+    };
+    let forms: Vec<Form> = names.iter().map(|name| Form::of(name, end)).collect();
+    if forms.iter().all(|form| matches!(form, Form::Exact)) {
+        return json!(all(&Clone::clone));
+    }
+    if forms.iter().all(|form| matches!(form, Form::Prefix(_))) {
+        let stem = |name: &String| match Form::of(name, end) {
+            Form::Prefix(stem) => stem,
+            Form::Exact | Form::Wildcard(_) => name.clone(),
+        };
+        return json!({ "prefix": all(&stem) });
+    }
+    json!({ "wildcard": all(&|name| whole(name, end)) })
+}
+
+/// How a name is said with the least.
+enum Form {
+    Exact,
+    Prefix(String),
+    Wildcard(String),
+}
+
+impl Form {
+    fn of(name: &str, end: &str) -> Self {
+        match name.find('*') {
+            None if end.is_empty() => Self::Exact,
+            None => Self::Prefix(format!("{name}{end}")),
+            Some(at) if at == name.len() - 1 => Self::Prefix(name[..at].to_owned()),
+            Some(_) => Self::Wildcard(whole(name, end)),
+        }
+    }
+}
+
+/// A wildcard over the whole text. Consecutive `*` are not allowed.
+fn whole(name: &str, end: &str) -> String {
+    match (end.is_empty(), name.ends_with('*')) {
+        (true, _) | (_, true) => name.to_owned(),
+        (false, false) => format!("{name}{end}*"),
+    }
+}
+
+fn subject(tree: &Value) -> Subject {
+    let types: Vec<&str> = tree["detail-type"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match types.as_slice() {
+        [TASK] => Subject::Tasks,
+        [_, ..] if types.iter().all(|one| OF_SERVICES.contains(one)) => Subject::Services,
+        _ => Subject::Other,
+    }
+}
+
+/// What the tree says of every field of this name, at any depth.
+fn fields_named<'a>(tree: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    match tree {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                if field == name {
+                    found.push(value);
+                }
+                fields_named(value, name, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields_named(item, name, found)),
+        _ => {}
+    }
+}
+
+/// In alternatives that ask for any service: the services that are wanted, or, where some are not, the deployment that a
+/// service's task was started by.
+fn replace_groups(alternatives: &mut Value, groups: Option<&Value>) {
+    for alternative in alternatives.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        if alternative.remove("group").is_some() {
+            match groups {
+                Some(groups) => alternative.insert("group".to_owned(), groups.clone()),
+                None => alternative.insert("startedBy".to_owned(), json!([{ "prefix": "ecs-svc/" }])),
+            };
+        }
+    }
+}
+
+fn name_containers(tree: &mut Value, container: &str) {
+    match tree {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "containers" && value.is_object() {
+                    value["name"] = json!([container]);
+                } else {
+                    name_containers(value, container);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| name_containers(item, container)),
+        _ => {}
+    }
+}
+
+fn legal(flag: &str, name: &str) -> Result<()> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-_*".contains(c);
+    match !name.is_empty() && name.len() <= 255 && name.chars().all(legal) && !name.contains("**") {
+        true => Ok(()),
+        false => Err(Error::usage(format!("{flag} {name:?} is not a name"))
+            .hint("names have letters, digits, hyphens and underscores; * stands for any others")),
+    }
+}
