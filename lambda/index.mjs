@@ -11,8 +11,8 @@ import { post } from "./slack.mjs";
 import { tableOf } from "./table.mjs";
 
 const SECRET_MS = 5 * 60_000;
-/** Kept back from Lambda's timeout, so that the log line is still written. */
-const RESERVE_MS = 500;
+/** Kept back from Lambda's timeout, so that what Slack took is still marked as announced, and the log line written. */
+const RESERVE_MS = 2_000;
 /** Kept back for Slack from everything that comes before. */
 const FOR_SLACK_MS = 12_000;
 const LOG_MS = 6_000;
