@@ -14,8 +14,8 @@ test:
 	cargo test --locked
 
 lint:
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # Round trips and calls beside a hand-written script; sizes and start-up.
 bench:

@@ -89,6 +89,14 @@ impl Error {
         None
     }
 
+    /// The message and those of its causes.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        let messages = std::iter::once(self.to_string()).chain(causes.map(ToString::to_string));
+        messages.collect::<Vec<_>>().join(": ")
+    }
+
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.category == Category::Interrupted

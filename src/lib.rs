@@ -5,12 +5,14 @@
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`config`]: what was asked for; [`desired`]: what should exist for it
+//! - [`chain`]: which links hold between an event and the notifier
 //! - [`aws`]: one file a kind, and the only place that waits
 //! - [`preview`]: the notifier's pure modules in an embedded JavaScript engine
 //! - [`engine`]: observes and applies
 //! - [`cli`]: the only room that prints
 
 pub mod aws;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod desired;

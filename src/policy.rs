@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use globset::GlobBuilder;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -61,11 +62,46 @@ impl Policy {
         serde_json::json!({ "Version": "2012-10-17", "Statement": self.0 })
     }
 
+    /// Whether the policy lets a service do this on behalf of the resource with `source_arn`. Conditions other than on
+    /// that ARN are taken to hold, denials of other services not to matter.
+    #[must_use]
+    pub fn allows_service(&self, service: &str, action: &str, source_arn: &str) -> bool {
+        let about_it = |statement: &&Value| {
+            let named = |field: &str, name: &str, wildcard: bool| {
+                let names = as_list(statement.pointer(field));
+                names
+                    .iter()
+                    .any(|value| value.as_str().is_some_and(|text| text == name || wildcard && fits(text, name)))
+            };
+            let conditions = statement["Condition"].as_object();
+            let sources = conditions.into_iter().flatten().filter_map(|(_, keys)| keys.get("aws:SourceArn"));
+            let service = named("/Principal/Service", service, false) || named("/Principal/AWS", "*", false);
+            service
+                && named("/Action", action, true)
+                && sources.into_iter().all(|arns| {
+                    as_list(Some(arns)).iter().any(|arn| fits(arn.as_str().unwrap_or_default(), source_arn))
+                })
+        };
+        let statements = as_list(Some(&self.0));
+        let mut effects = statements
+            .iter()
+            .copied()
+            .filter(|statement| about_it(statement))
+            .map(|statement| &statement["Effect"])
+            .peekable();
+        effects.peek().is_some() && effects.all(|effect| effect == "Allow")
+    }
+
     /// The normal form of one statement.
     #[must_use]
     pub fn of_statement(statement: &Value) -> Self {
         Self::new(&serde_json::json!({ "Statement": [statement] }))
     }
+}
+
+/// Whether a name fits one with `*` and `?` in it, letters in either case.
+fn fits(pattern: &str, name: &str) -> bool {
+    GlobBuilder::new(pattern).case_insensitive(true).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 fn statement(statement: &Value) -> Value {
@@ -225,6 +261,27 @@ mod tests {
             assert_ne!(changed, text, "{from} stands in the document");
             assert_ne!(Policy::parse(&changed), normal, "{from} -> {to}");
         }
+    }
+
+    #[test]
+    fn a_service_is_let_in_by_what_names_it_its_action_and_its_source() {
+        let with = |effect: &str, service: &str, action: &str, condition: Value| {
+            Policy::of_statement(&json!({
+                "Effect": effect, "Principal": { "Service": service }, "Action": action, "Condition": condition,
+            }))
+        };
+        let lets_in =
+            |policy: Policy| policy.allows_service("events.amazonaws.com", "lambda:InvokeFunction", "arn:rule/a");
+        let source = |arn: &str| json!({ "ArnLike": { "AWS:SourceArn": arn } });
+        let invoke = "lambda:InvokeFunction";
+        assert!(lets_in(with("Allow", "events.amazonaws.com", invoke, source("arn:rule/a"))));
+        assert!(lets_in(with("Allow", "events.amazonaws.com", "lambda:*", source("arn:rule/*"))));
+        assert!(lets_in(with("Allow", "events.amazonaws.com", invoke, json!({}))));
+        assert!(!lets_in(with("Allow", "events.amazonaws.com", invoke, source("arn:rule/b"))));
+        assert!(!lets_in(with("Allow", "sns.amazonaws.com", invoke, source("arn:rule/a"))));
+        assert!(!lets_in(with("Allow", "events.amazonaws.com", "lambda:GetFunction", source("arn:rule/a"))));
+        assert!(!lets_in(with("Deny", "events.amazonaws.com", invoke, source("arn:rule/a"))));
+        assert!(!lets_in(Policy::new(&json!({}))));
     }
 
     #[test]

@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::aws::Aws;
+use support::aws::{Aws, Failure, Fault, On};
 use support::{Outcome, taskbell};
 use taskbell::pattern::filter::Filters;
 use taskbell::pattern::matcher::Matcher;
-use taskbell::pattern::samples::{SAMPLES, sample};
+use taskbell::pattern::samples::{SAMPLES, Sample, sample};
 use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
+use taskbell::preview::Engine;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PROD: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
@@ -48,8 +49,34 @@ fn table(events: &[(String, Value)]) -> String {
     table
 }
 
+/// What the default patterns and the notifier together announce of the samples, and what not.
+fn what_rings() -> String {
+    let engine = Engine::new().unwrap();
+    let announced = |event: &Value| {
+        DEFAULT.iter().any(|name| bound(name, &[PROD]).matches(event))
+            && engine.preview(event, &Value::Null, &json!({})).unwrap().incident["rings"] == true
+    };
+    let (rings, silent): (Vec<Sample>, Vec<Sample>) =
+        SAMPLES.into_iter().partition(|known| announced(&sample(known.name).unwrap().0));
+    let mut table = "| rings | stays silent |\n|---|---|\n".to_owned();
+    // What stays silent may have a pattern of its own; `nonzero-exit` is nobody's own.
+    let own = |known: &Sample| {
+        let event = sample(known.name).unwrap().0;
+        let mut others =
+            CATALOGUE.iter().filter(|entry| !DEFAULT.contains(&entry.name) && entry.name != "nonzero-exit");
+        let own = others.find(|entry| bound(entry.name, &[PROD]).matches(&event));
+        own.map_or_else(String::new, |entry| format!("; rings with `{}`", entry.name))
+    };
+    for row in 0..rings.len().max(silent.len()) {
+        let left = rings.get(row).map_or("", |sample| sample.title);
+        let right = silent.get(row).map_or_else(String::new, |sample| format!("{}{}", sample.title, own(sample)));
+        table.extend(["| ", left, " | ", &right, " |\n"]);
+    }
+    table
+}
+
 fn samples() -> Vec<(String, Value)> {
-    SAMPLES.iter().map(|(name, _)| ((*name).to_owned(), sample(name).unwrap().0)).collect()
+    SAMPLES.iter().map(|known| (known.name.to_owned(), sample(known.name).unwrap().0)).collect()
 }
 
 fn recorded() -> Vec<(String, Value)> {
@@ -70,17 +97,21 @@ fn recorded() -> Vec<(String, Value)> {
 /// After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test patterns`.
 #[test]
 fn the_tables_of_the_docs_are_what_the_patterns_do() {
-    let path = format!("{ROOT}/docs/patterns.md");
-    let mut page = std::fs::read_to_string(&path).unwrap();
-    for (mark, events) in [("samples", samples()), ("field", recorded())] {
+    for (file, mark, table) in [
+        ("docs/patterns.md", "samples", table(&samples())),
+        ("docs/patterns.md", "field", table(&recorded())),
+        ("README.md", "what rings", what_rings()),
+    ] {
+        let path = format!("{ROOT}/{file}");
+        let page = std::fs::read_to_string(&path).unwrap();
         let (before, rest) = page.split_once(&format!("<!-- {mark} -->\n")).unwrap();
         let (_, after) = rest.split_once(&format!("<!-- end of {mark} -->")).unwrap();
-        page = format!("{before}<!-- {mark} -->\n{}<!-- end of {mark} -->{after}", table(&events));
+        let fresh = format!("{before}<!-- {mark} -->\n{table}<!-- end of {mark} -->{after}");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &fresh).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), fresh, "{file} is stale");
     }
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &page).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), page);
 }
 
 #[test]
@@ -137,7 +168,7 @@ proptest! {
         let tree = pattern.bind(&arns, Drill::Accepted).unwrap();
         prop_assert_eq!(&tree, &pattern.bind(&arns, Drill::Accepted).unwrap());
         let matcher = Matcher::new(&(&tree).into()).unwrap();
-        let text = sample(SAMPLES[number].0).unwrap().0.to_string();
+        let text = sample(SAMPLES[number].name).unwrap().0.to_string();
         let of = |name: &str| -> Value {
             let text = text.replace("cluster/prod", &format!("cluster/{name}")).replace("service/prod/", &format!("service/{name}/"));
             serde_json::from_str(&text.replace("\"cluster\":\"prod\"", &format!("\"cluster\":\"{name}\""))).unwrap()
@@ -182,7 +213,7 @@ proptest! {
         let Ok(narrowed) = plain.clone().narrowed(&filters) else { return Ok(()) };
         let tree = narrowed.bind(&[PROD.to_owned()], Drill::Accepted).unwrap();
         prop_assert_eq!(&tree, &narrowed.bind(&[PROD.to_owned()], Drill::Accepted).unwrap());
-        let event = sample(SAMPLES[number].0).unwrap().0;
+        let event = sample(SAMPLES[number].name).unwrap().0;
         let narrow = Matcher::new(&(&tree).into()).unwrap().matches(&event);
         let wide = bound(entry, &[PROD]).matches(&event);
         prop_assert!(wide || !narrow, "{entry} {filters:?} widened to {event:#}");
@@ -324,4 +355,107 @@ async fn the_rules_as_deployed_answer_and_a_disabled_one_says_so() {
     events.disable_rule().name("taskbell-prod-task-failed").send().await.unwrap();
     let disabled = taskbell(&aws, "pattern test 02-oom --live --cluster prod").await;
     assert!(disabled.code == 1 && disabled.out.contains("would match, but the rule is disabled"), "{disabled:?}");
+}
+
+/// A task as DescribeTasks tells it.
+fn stopped_task(stop_code: &str, exit_code: u8) -> Value {
+    let ecs = "arn:aws:ecs:us-east-1:123456789012";
+    json!({
+        "taskArn": TASK, "clusterArn": format!("{ecs}:cluster/batch"), "group": "family:nightly", "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED", "taskDefinitionArn": format!("{ecs}:task-definition/nightly:3"), "stopCode": stop_code,
+        "stoppedReason": "Essential container in task exited", "stoppedAt": 1_790_000_000.5, "version": 4,
+        "overrides": { "containerOverrides": [{ "environment": [{ "name": "TOKEN", "value": "hunter2" }] }] },
+        "containers": [{ "name": "app", "lastStatus": "STOPPED", "exitCode": exit_code }],
+    })
+}
+
+const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
+
+#[tokio::test(start_paused = true)]
+async fn why_it_did_not_ring_is_told_link_by_link() {
+    let aws = Aws::new().await;
+    let setup = taskbell(&aws, "setup --cluster batch --yes").await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
+    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+
+    aws.forget_calls();
+    let whole = ask().await;
+    assert_eq!(whole.code, 0, "{whole:?}");
+    assert!(aws.writes().is_empty());
+    insta::assert_snapshot!("pattern-test-task", whole.out);
+
+    let (events, lambda) = (aws_sdk_eventbridge::Client::new(&aws.sdk()), aws_sdk_lambda::Client::new(&aws.sdk()));
+    let (rule, function) = ("taskbell-batch-task-failed", "taskbell-batch");
+    let broken = async |link: &str| {
+        let told = ask().await;
+        assert!(told.code == 1 && told.out.contains(&format!("- rule/task-failed        {link}")), "{link}: {told:?}");
+    };
+    lambda.put_function_concurrency().function_name(function).reserved_concurrent_executions(0).send().await.unwrap();
+    broken("matches, but the notifier is switched off").await;
+    lambda.remove_permission().function_name(function).statement_id(rule).send().await.unwrap();
+    broken("matches, but the notifier's resource policy does not let the rule in").await;
+    let mut changed = aws_sdk_eventbridge::types::Target::builder()
+        .id("notifier")
+        .arn("arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch")
+        .input("{}");
+    events.put_targets().rule(rule).targets(changed.clone().build().unwrap()).send().await.unwrap();
+    broken("matches, but its target replaces the event").await;
+    changed = changed.arn("arn:aws:lambda:us-east-1:123456789012:function:other");
+    events.put_targets().rule(rule).targets(changed.build().unwrap()).send().await.unwrap();
+    broken("matches, but the notifier is not among the rule's targets").await;
+    events.disable_rule().name(rule).send().await.unwrap();
+    broken("would match, but the rule is disabled").await;
+    aws.describe_task(Some(stopped_task("UserInitiated", 143)));
+    broken("detail.stopCode: has \"UserInitiated\"").await;
+
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+    assert_eq!(ask().await.code, 0, "repaired");
+    lambda.delete_function().function_name(function).send().await.unwrap();
+    broken("matches, but there is no notifier").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_cannot_be_looked_at_says_so() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    let ask = async |line: &str| taskbell(&aws, &format!("pattern test --task {line}")).await;
+    aws.describe_task(None);
+    let gone = ask(TASK).await;
+    assert!(gone.code == 1 && gone.err.contains("shows stopped tasks for about an hour"), "{gone:?}");
+    for (line, told) in [
+        ("arn:aws:ecs:us-east-1:123456789012:cluster/batch".to_owned(), "is not the ARN of a task"),
+        ("nonsense".to_owned(), "is not the ARN of a task"),
+        ("arn:aws:ecs:us-east-1:123456789012:task/0123".to_owned(), "give --cluster"),
+        (TASK.replace("us-east-1", "eu-west-1"), "give --region eu-west-1"),
+        (format!("{TASK} 02-oom"), "cannot be used with"),
+    ] {
+        let refused = ask(&line).await;
+        assert!(refused.code == 64 && refused.err.contains(told), "{line}: {refused:?}");
+    }
+    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetPolicy"), nth: 0, times: usize::MAX });
+    let unknown = ask(TASK).await;
+    assert!(unknown.code == 3 && unknown.out.contains("function/notifier could not be read"), "{unknown:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:DescribeTasks"), nth: 0, times: usize::MAX });
+    let denied = ask(TASK).await;
+    assert!(denied.code == 1 && denied.err.contains("ecs:DescribeTasks"), "{denied:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_told_as_the_event_ecs_sends_without_its_secrets() {
+    let aws = Aws::new().await;
+    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+    let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
+    assert_eq!(event["detail"]["stoppedAt"], "2026-09-21T14:13:20.5Z");
+    assert_eq!((&event["account"], &event["region"]), (&json!("123456789012"), &json!("us-east-1")));
+    assert_eq!(event["detail"]["containers"][0]["exitCode"], 1);
+    assert!(!event.to_string().contains("hunter2"));
+    for known in SAMPLES.iter().filter(|known| known.name.starts_with("01-")) {
+        let real = sample(known.name).unwrap().0;
+        let keys = |event: &Value| event["detail"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let invented: Vec<String> = keys(&event).into_iter().filter(|key| !keys(&real).contains(key)).collect();
+        assert!(invented.is_empty(), "{invented:?}");
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -40,11 +40,12 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
+    ("chain", &["resource", "stack", "pattern", "aws"]),
     ("engine", &["resource", "plan", "stack"]),
     (
         "cli",
         &[
-            "aws", "cli", "config", "desired", "document", "engine", "notifier", "pattern", "plan", "policy",
+            "aws", "chain", "cli", "config", "desired", "document", "engine", "notifier", "pattern", "plan", "policy",
             "preview", "resource", "secret", "stack",
         ],
     ),

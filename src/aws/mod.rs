@@ -11,6 +11,7 @@ pub mod queue;
 pub mod role;
 pub mod rule;
 pub mod table;
+pub mod task;
 pub mod wait;
 pub mod workload;
 

@@ -1,4 +1,5 @@
-//! `pattern test`: which patterns take an event, and what decided against it.
+//! `pattern test`: which patterns take an event, and what decided against it; with the rules as they are in AWS, every
+//! link up to the notifier's own verdict.
 
 use std::path::{Path, PathBuf};
 
@@ -8,115 +9,202 @@ use serde_json::{Value, json};
 use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
-use super::{preview, render};
-use crate::aws::Given;
+use super::{UNREADABLE, preview, render};
+use crate::aws::{Given, function, task};
+use crate::chain::{Broken, links};
 use crate::config::Cluster;
-use crate::error::{Category, Error, Result};
-use crate::pattern::matcher::{Matcher, Mismatch};
+use crate::error::{Error, Result};
+use crate::notifier::archive;
+use crate::pattern::matcher::Matcher;
 use crate::pattern::{CATALOGUE, Drill, Pattern};
-use crate::resource::{Observed, Seen};
+use crate::preview::Engine;
+use crate::resource::{Inventory, Observed};
 use crate::stack::Place;
 
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// A file with an event, a folder of such files, a sample (`taskbell preview` lists them), or - for standard input
-    #[arg(value_name = "EVENT", required = true)]
+    #[arg(value_name = "EVENT", required_unless_present = "task", conflicts_with = "task")]
     events: Vec<String>,
     /// A pattern of the catalogue, or the path of a JSON file; may be repeated [default: the whole catalogue]
-    #[arg(long = "pattern", value_name = "NAME|FILE", conflicts_with = "live")]
+    #[arg(long = "pattern", value_name = "NAME|FILE", conflicts_with_all = ["live", "task"])]
     patterns: Vec<String>,
     #[command(flatten)]
     clusters: ClusterArgs,
-    /// The rules of the stack as they are in AWS now
+    /// The rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
+    /// Why did it not ring? The same for a task that ECS still shows: for about an hour after it stopped
+    #[arg(long, value_name = "ARN")]
+    task: Option<String>,
 }
 
-/// A pattern to be asked, under the name it is told by.
-enum Asked {
-    /// Bound to each event's own cluster, if no other is given.
-    Catalogue(Pattern),
-    Live {
-        name: String,
-        enabled: bool,
-        matcher: Matcher,
-    },
-}
-
-/// What one pattern says of one event.
+/// What one pattern, rule or the notifier says of one event.
 struct Answer {
-    pattern: String,
-    mismatch: Option<Mismatch>,
-    enabled: bool,
+    from: String,
+    broken: Option<Broken>,
+}
+
+/// What is said of one event.
+struct Told {
+    event: String,
+    answers: Vec<Answer>,
+    /// The notifier's own verdict, where it was asked for; the inner one says why it is silent.
+    notifier: Option<Result<String, String>>,
+}
+
+impl Told {
+    fn rings(&self) -> bool {
+        self.answers.iter().any(|answer| answer.broken.is_none()) && !matches!(self.notifier, Some(Err(_)))
+    }
+
+    fn is_uncertain(&self) -> bool {
+        let unreadable = |answer: &Answer| matches!(answer.broken, Some(Broken::Unreadable { .. }));
+        !self.rings() && !matches!(self.notifier, Some(Err(_))) && self.answers.iter().any(unreadable)
+    }
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let clusters = args.clusters.parse()?;
-    let asked = match args.live {
-        true => live(&clusters, common, world).await?,
-        false => of_catalogue(&args.patterns)?,
+    let mut clusters = args.clusters.parse()?;
+    let told = match (&args.task, args.live) {
+        (Some(arn), _) => {
+            let task = TaskArn::parse(arn, &clusters)?;
+            if clusters.is_empty() {
+                clusters.push(task.cluster.clone());
+            }
+            let live = Live::read(&clusters, common, world).await?;
+            vec![live.tell(arn, &live.event_of(&task).await?)?]
+        }
+        (None, true) => {
+            let events = events(&args.events, world)?;
+            let live = Live::read(&clusters, common, world).await?;
+            events.iter().map(|(name, event)| live.tell(name, event)).collect::<Result<_>>()?
+        }
+        (None, false) => {
+            let patterns = of_catalogue(&args.patterns)?;
+            let tell = |(name, event): (String, Value)| {
+                let answers =
+                    patterns.iter().map(|pattern| answer(pattern, &event, &clusters)).collect::<Result<_>>()?;
+                Ok(Told { event: name, answers, notifier: None })
+            };
+            events(&args.events, world)?.into_iter().map(tell).collect::<Result<Vec<_>>>()?
+        }
     };
-    let mut told = Vec::new();
-    for (name, event) in events(&args.events, world)? {
-        let answers = asked.iter().map(|asked| answer(asked, &event, &clusters)).collect::<Result<Vec<_>>>()?;
-        told.push((name, answers));
-    }
     world.out.print(&match common.output {
-        Format::Text => told.iter().map(|(name, answers)| text(name, answers)).collect(),
-        Format::Json => render::json(&told.iter().map(|(name, answers)| object(name, answers)).collect()),
+        Format::Text => told.iter().map(text).collect(),
+        Format::Json => render::json(&told.iter().map(object).collect()),
     });
-    let any = told.iter().flat_map(|(_, answers)| answers).any(|answer| answer.mismatch.is_none() && answer.enabled);
-    Ok(u8::from(!any))
+    match told.iter().any(Told::rings) {
+        true => Ok(0),
+        false if told.iter().any(Told::is_uncertain) => Ok(UNREADABLE),
+        false => Ok(1),
+    }
 }
 
-fn of_catalogue(names: &[String]) -> Result<Vec<Asked>> {
+fn of_catalogue(names: &[String]) -> Result<Vec<Pattern>> {
     let all = || CATALOGUE.iter().map(|entry| entry.name.to_owned()).collect();
     let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
-    names.iter().map(|name| Pattern::find(name).map(Asked::Catalogue)).collect()
+    names.iter().map(|name| Pattern::find(name)).collect()
 }
 
-async fn live(clusters: &[Cluster], common: &Common, world: &World) -> Result<Vec<Asked>> {
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
-    let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
-    let (seen, place) = session.observe(&[]).await?;
-    session.show_title(&place, common, world);
-    let mut asked = Vec::new();
-    for Seen { address, observed, .. } in seen.into_values().filter(|seen| seen.address.id.kind == "rule") {
-        let unreadable = |error: Error| {
-            Error::new(format!("could not read {}", address.id)).because(error).category(Category::Unreadable)
+fn answer(pattern: &Pattern, event: &Value, clusters: &[Cluster]) -> Result<Answer> {
+    let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
+    let matcher = Matcher::new(&(&bound).into())
+        .map_err(|invalid| Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid))?;
+    Ok(Answer { from: pattern.name.clone(), broken: matcher.mismatch(event).map(Broken::Mismatch) })
+}
+
+/// The task that is asked about.
+struct TaskArn<'a> {
+    arn: &'a str,
+    region: &'a str,
+    cluster: Cluster,
+}
+
+impl<'a> TaskArn<'a> {
+    /// The cluster's name is part of the ARN, but for tasks of the old, short form.
+    fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
+        let bad = || {
+            Error::usage(format!("{arn:?} is not the ARN of a task"))
+                .hint("it looks like arn:aws:ecs:us-east-1:123456789012:task/CLUSTER/0123456789abcdef0123456789abcdef")
         };
-        if let Observed::Ours(found) = observed.map_err(unreadable)? {
-            let matcher = Matcher::new(&(&found.spec["pattern"]).into()).map_err(|invalid| {
-                Error::new(format!("the pattern of {} is not valid", address.id)).because(invalid)
-            })?;
-            asked.push(Asked::Live {
-                name: address.id.to_string(),
-                enabled: found.spec["state"] == "ENABLED",
-                matcher,
-            });
-        }
-    }
-    match asked.is_empty() {
-        true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
-        false => Ok(asked),
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let ["arn", _, "ecs", region, _, rest] = parts[..] else { return Err(bad()) };
+        let named = match rest.split('/').collect::<Vec<_>>()[..] {
+            ["task", cluster, _] => cluster.parse().ok(),
+            ["task", _] => {
+                let missing = || Error::usage("this task's ARN does not name its cluster").hint("give --cluster NAME");
+                Some(clusters.first().cloned().ok_or_else(missing)?)
+            }
+            _ => None,
+        };
+        Ok(Self { arn, region, cluster: named.ok_or_else(bad)? })
     }
 }
 
-fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> {
-    match asked {
-        Asked::Live { name, enabled, matcher } => {
-            Ok(Answer { pattern: name.clone(), mismatch: matcher.mismatch(event), enabled: *enabled })
-        }
-        Asked::Catalogue(pattern) => {
-            let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
-            let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| {
-                Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid)
-            })?;
-            Ok(Answer { pattern: pattern.name.clone(), mismatch: matcher.mismatch(event), enabled: true })
-        }
-    }
+/// The stack as it is in AWS now.
+struct Live {
+    session: Session,
+    seen: Inventory,
+    place: Place,
+    notifier: Engine,
 }
 
+impl Live {
+    async fn read(clusters: &[Cluster], common: &Common, world: &World) -> Result<Self> {
+        let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+        let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
+        let (seen, place) = session.observe(&[]).await?;
+        session.show_title(&place, common, world);
+        let live = Self { session, seen, place, notifier: Engine::new()? };
+        live.note_another_notifier(world)?;
+        match links(&Value::Null, &live.seen, &live.session.stack, &live.place).is_empty() {
+            true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
+            false => Ok(live),
+        }
+    }
+
+    async fn event_of(&self, TaskArn { arn, region, cluster }: &TaskArn<'_>) -> Result<Value> {
+        if *region != self.place.region {
+            return Err(Error::usage(format!(
+                "the task is in {region}, and the region in use is {}",
+                self.place.region
+            ))
+            .hint(format!("give --region {region}")));
+        }
+        let look = self.session.unless_interrupted(task::event_of(&self.session.sdk, cluster.name(), arn)).await?;
+        let look = look.map_err(|fault| Error::new("could not look the task up").because(Error::from(fault)))?;
+        look.ok_or_else(|| {
+            Error::new(format!("ECS does not know the task {arn}"))
+                .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
+        })
+    }
+
+    fn tell(&self, name: &str, event: &Value) -> Result<Told> {
+        let links = links(event, &self.seen, &self.session.stack, &self.place);
+        let answers =
+            links.into_iter().map(|link| Answer { from: link.rule.to_string(), broken: link.broken }).collect();
+        let incident = self.notifier.preview(event, &Value::Null, &json!({}))?.incident;
+        let verdict = match incident["silentBecause"].as_str() {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(incident["cause"]["id"].as_str().unwrap_or_default().to_owned()),
+        };
+        Ok(Told { event: name.to_owned(), answers, notifier: Some(verdict) })
+    }
+
+    /// Its rules are asked in this binary; another version may have others.
+    fn note_another_notifier(&self, world: &World) -> Result<()> {
+        let seen = self.seen.get(&function::address(&self.session.stack).id);
+        if let Some(Ok(Observed::Ours(found))) = seen.map(|seen| &seen.observed)
+            && found.spec["code_sha256"] != archive()?.code_sha256
+        {
+            world
+                .err
+                .print("note: the notifier in AWS is of another version than this taskbell, whose rules are told\n");
+        }
+        Ok(())
+    }
+}
 /// The clusters that are meant: by name, they are taken to be where the event comes from; else the event's own.
 fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -171,34 +259,48 @@ fn events(names: &[String], world: &World) -> Result<Vec<(String, Value)>> {
     }
 }
 
-fn text(name: &str, answers: &[Answer]) -> String {
-    let width = answers.iter().map(|answer| answer.pattern.len()).max().unwrap_or_default();
-    let mut told = format!("{name}\n");
-    for Answer { pattern, mismatch, enabled } in answers {
-        let line = match (mismatch, enabled) {
-            (None, true) => format!("  + {pattern}"),
-            (None, false) => format!("  - {pattern:width$}  would match, but the rule is disabled"),
-            (Some(mismatch), _) => format!("  - {pattern:width$}  {}", reason(mismatch)),
-        };
-        told += line.trim_end();
-        told.push('\n');
-    }
-    told
-}
+const NOTIFIER: &str = "function/notifier";
 
-fn reason(Mismatch { path, have, want, apart }: &Mismatch) -> String {
-    let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
-    let have = if have.is_empty() { "nothing".to_owned() } else { list(have) };
-    let together = if *apart { " in the same element as the fields before it" } else { "" };
-    format!("{path}: has {have}, wants {}{together}", list(want))
-}
-
-fn object(name: &str, answers: &[Answer]) -> Value {
-    let each = answers.iter().map(|Answer { pattern, mismatch, enabled }| {
-        let mismatch = mismatch.as_ref().map(
-            |Mismatch { path, have, want, apart }| json!({ "path": path, "have": have, "want": want, "apart": apart }),
-        );
-        json!({ "pattern": pattern, "enabled": enabled, "matches": mismatch.is_none(), "mismatch": mismatch })
+fn text(Told { event, answers, notifier }: &Told) -> String {
+    let notifier = notifier.as_ref().map(|verdict| match verdict {
+        Ok(cause) => (NOTIFIER, true, format!("announces it: {cause}")),
+        Err(why) => (NOTIFIER, false, format!("would not announce it: {why}")),
     });
-    json!({ "event": name, "patterns": each.collect::<Vec<_>>() })
+    let told_of = |answer: &Answer| match &answer.broken {
+        None if notifier.is_some() => "takes it, is enabled, and reaches the notifier".to_owned(),
+        None => String::new(),
+        Some(broken) => broken.to_string(),
+    };
+    let rows = answers.iter().map(|answer| (answer.from.as_str(), answer.broken.is_none(), told_of(answer)));
+    let rows: Vec<_> = rows.chain(notifier.clone()).collect();
+    let width = rows.iter().map(|(from, ..)| from.len()).max().unwrap_or_default();
+    let lines = rows.iter().map(|(from, holds, told)| {
+        let line = format!("  {} {from:width$}  {told}", if *holds { "+" } else { "-" });
+        format!("{}\n", line.trim_end())
+    });
+    std::iter::once(format!("{event}\n")).chain(lines).collect()
+}
+
+fn object(told: &Told) -> Value {
+    let each = told.answers.iter().map(|Answer { from, broken }| {
+        let mismatch = match broken {
+            Some(Broken::Mismatch(mismatch)) => {
+                json!({ "path": mismatch.path, "have": mismatch.have, "want": mismatch.want, "apart": mismatch.apart })
+            }
+            _ => Value::Null,
+        };
+        let unknown = matches!(broken, Some(Broken::Unreadable { .. } | Broken::Invalid(_)));
+        json!({
+            "pattern": from,
+            "matches": !unknown && mismatch.is_null(),
+            "mismatch": mismatch,
+            "enabled": *broken != Some(Broken::Disabled),
+            "broken": broken.as_ref().map(ToString::to_string),
+        })
+    });
+    let mut object = json!({ "event": told.event, "rings": told.rings(), "patterns": each.collect::<Vec<_>>() });
+    if let Some(verdict) = &told.notifier {
+        object["notifier"] = json!({ "rings": verdict.is_ok(), "silent_because": verdict.as_ref().err(), "cause": verdict.as_ref().ok() });
+    }
+    object
 }

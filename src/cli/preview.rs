@@ -10,7 +10,7 @@ use super::world::World;
 use super::{draw, page, render};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
-use crate::pattern::samples::{SAMPLES, sample};
+use crate::pattern::samples::{SAMPLES, Sample, sample};
 use crate::preview::{Engine, Preview};
 
 /// Show the Slack message that an event gives, without AWS.
@@ -119,9 +119,12 @@ fn write_page(path: &Path, page: &str) -> Result<()> {
 }
 
 fn list(format: Format) -> String {
-    let names = SAMPLES.iter().map(|(name, _)| *name);
+    let width = SAMPLES.iter().map(|sample| sample.name.len()).max().unwrap_or_default();
     match format {
-        Format::Text => names.flat_map(|name| [name, "\n"]).collect(),
-        Format::Json => render::json(&names.collect()),
+        Format::Text => {
+            let line = |Sample { name, title, .. }: &Sample| format!("{name:width$}  {title}");
+            SAMPLES.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
+        }
+        Format::Json => render::json(&SAMPLES.iter().map(|sample| sample.name).collect()),
     }
 }

@@ -34,7 +34,7 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
         lines.push([mark("!", RED), id, format!("exists, is not ours: {}", conflict.evidence), adopt]);
     }
     for unknown in unknown {
-        let error = format!("could not be read: {}", one_line(&unknown.error));
+        let error = format!("could not be read: {}", unknown.error.in_one_line());
         lines.push([mark("?", YELLOW), unknown.address.id.to_string(), error, String::new()]);
     }
     if verbose {
@@ -145,13 +145,13 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
             "id": conflict.address.id, "name": conflict.address.name, "evidence": conflict.evidence,
         })).collect::<Vec<_>>(),
         "unknown": unknown.iter().map(|unknown| json!({
-            "id": unknown.address.id, "name": unknown.address.name, "error": one_line(&unknown.error),
+            "id": unknown.address.id, "name": unknown.address.name, "error": unknown.error.in_one_line(),
         })).collect::<Vec<_>>(),
     });
     if let Some((Report { done, failed, not_started }, _)) = result {
         object["result"] = json!({
             "done": done,
-            "failed": failed.iter().map(|(id, error)| json!({ "id": id, "error": one_line(error) })).collect::<Vec<_>>(),
+            "failed": failed.iter().map(|(id, error)| json!({ "id": id, "error": error.in_one_line() })).collect::<Vec<_>>(),
             "not_started": not_started,
         });
     }
@@ -196,10 +196,4 @@ fn causes(error: &Error) -> Vec<String> {
         next = cause.source();
     }
     causes
-}
-
-fn one_line(error: &Error) -> String {
-    let mut messages = vec![error.to_string()];
-    messages.extend(causes(error));
-    messages.join(": ")
 }

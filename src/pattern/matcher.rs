@@ -51,6 +51,16 @@ pub struct Mismatch {
     pub apart: bool,
 }
 
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, have, want, apart } = self;
+        let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
+        let have = if have.is_empty() { "nothing".to_owned() } else { list(have) };
+        let together = if *apart { " in the same element as the fields before it" } else { "" };
+        write!(f, "{path}: has {have}, wants {}{together}", list(want))
+    }
+}
+
 impl Matcher {
     /// # Errors
     /// If EventBridge would refuse the pattern.

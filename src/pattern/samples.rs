@@ -4,18 +4,55 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-macro_rules! samples {
-    ($( $name:literal )*) => { [$( ($name, include_str!(concat!("../../patterns/events/", $name, ".json"))) ),*] };
+/// One event with its story.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    pub name: &'static str,
+    /// What happened, in the words of the README.
+    pub title: &'static str,
+    text: &'static str,
 }
 
-/// Name and text.
-pub const SAMPLES: [(&str, &str); 33] = samples! {
-    "01-exit-nonzero" "02-oom" "03-cannot-pull" "03b-cannot-start" "03c-runtime-failed" "04-resource-init" "04b-logger-init"
-    "05-spot" "05b-spot-warning-not-stopped" "06-scale-in-143" "06b-scale-in-137" "06c-elb-unhealthy"
-    "06d-container-unhealthy" "07-user-stop" "08-exit-0" "09-sidecar-app-crash" "09b-sidecar-clean-app-killed-sidecar"
-    "10-host-terminated" "10b-infrastructure" "11-killed-by-signal" "11b-command-not-found" "11c-not-executable"
-    "12-running" "13-unknown-stop-code" "20-deployment-failed" "20b-rolling-back" "21-placement-failure"
-    "22-start-impaired" "23-steady-state" "30-application-error" "31-run-rejected" "31b-run-denied" "31c-run-accepted"
+macro_rules! samples {
+    ($( $name:literal $title:literal )*) => { [$(
+        Sample { name: $name, title: $title, text: include_str!(concat!("../../patterns/events/", $name, ".json")) }
+    ),*] };
+}
+
+pub const SAMPLES: [Sample; 33] = samples! {
+    "01-exit-nonzero" "a container exits with a code other than 0"
+    "02-oom" "a container runs out of memory"
+    "03-cannot-pull" "an image cannot be pulled"
+    "03b-cannot-start" "a container cannot be created or started"
+    "03c-runtime-failed" "the container runtime fails"
+    "04-resource-init" "secrets cannot be read"
+    "04b-logger-init" "logging cannot be set up"
+    "05-spot" "Spot takes its capacity back"
+    "05b-spot-warning-not-stopped" "the warning two minutes before Spot takes its capacity back"
+    "06-scale-in-143" "scale-in or a deployment stops a task, which exits with 143"
+    "06b-scale-in-137" "scale-in or a deployment stops a task, which has to be killed (137)"
+    "06c-elb-unhealthy" "a load balancer's health check fails"
+    "06d-container-unhealthy" "a container's health check fails"
+    "07-user-stop" "a user stops a task"
+    "08-exit-0" "a job ends with exit code 0"
+    "09-sidecar-app-crash" "the application crashes beside a sidecar that ends well"
+    "09b-sidecar-clean-app-killed-sidecar" "the application ends well and its sidecar is killed"
+    "10-host-terminated" "the host of a task is terminated"
+    "10b-infrastructure" "AWS moves a task for maintenance"
+    "11-killed-by-signal" "a container is killed by a signal, as by SIGSEGV"
+    "11b-command-not-found" "a container's command is not found (127)"
+    "11c-not-executable" "a container's command cannot be executed (126)"
+    "12-running" "a task starts, or runs"
+    "13-unknown-stop-code" "a task stops with a code AWS has yet to invent"
+    "20-deployment-failed" "a deployment fails"
+    "20b-rolling-back" "a deployment begins, goes on, or is rolled back"
+    "21-placement-failure" "a service finds no capacity for its tasks"
+    "22-start-impaired" "a service's tasks keep failing to start"
+    "23-steady-state" "a service reaches its steady state"
+    "30-application-error" "an application raises an error of its own"
+    "31-run-rejected" "RunTask is refused for want of capacity or a wrong parameter"
+    "31b-run-denied" "RunTask is refused for want of a permission"
+    "31c-run-accepted" "RunTask succeeds"
 };
 
 /// What the notifier would look up for the samples: the task definition, and the end of the log.
@@ -26,10 +63,10 @@ const CONTEXT: &str = include_str!("../../patterns/events/context.json");
 /// # Errors
 /// If there is none, naming the nearest.
 pub fn sample(name: &str) -> Result<(Value, Value)> {
-    let named = |(known, _): &&(&str, &str)| *known == name || without_number(known) == name;
-    let Some((_, text)) = SAMPLES.iter().find(named) else {
+    let named = |known: &&Sample| known.name == name || without_number(known.name) == name;
+    let Some(Sample { text, .. }) = SAMPLES.iter().find(named) else {
         let distance = |known: &str| strsim::damerau_levenshtein(without_number(known), name);
-        let nearest = SAMPLES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known)).unwrap_or_default();
+        let nearest = SAMPLES.iter().map(|known| known.name).min_by_key(|known| distance(known)).unwrap_or_default();
         return Err(Error::usage(format!("{name:?} is neither a sample nor a file"))
             .hint(format!("did you mean {nearest}? `taskbell preview` lists the samples")));
     };
@@ -64,5 +101,5 @@ pub fn of_cluster(cluster_arn: &str) -> Result<Vec<Value>> {
             .replace("service/prod/", &format!("service/{name}/"))
             .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""))
     };
-    SAMPLES.iter().map(|(_, text)| parsed(&moved(text))).collect()
+    SAMPLES.iter().map(|sample| parsed(&moved(sample.text))).collect()
 }

@@ -83,6 +83,8 @@ struct State {
     matching: usize,
     latency: Duration,
     strictness: Option<Strictness>,
+    /// The tasks that DescribeTasks answers with, once it was said: the emulator knows no stop codes.
+    tasks: Option<Vec<Value>>,
 }
 
 struct Services {
@@ -173,6 +175,10 @@ impl Aws {
         self.state.lock().unwrap().fault = None;
     }
 
+    pub fn describe_task(&self, task: Option<Value>) {
+        self.state.lock().unwrap().tasks = Some(task.into_iter().collect());
+    }
+
     pub fn delay(&self, latency: Duration) {
         self.state.lock().unwrap().latency = latency;
     }
@@ -234,6 +240,10 @@ impl Aws {
         }
         if action == "events:TestEventPattern" {
             return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
+        }
+        if let ("ecs:DescribeTasks", Some(tasks)) = (action.as_str(), self.state.lock().unwrap().tasks.clone()) {
+            let body = json!({ "tasks": tasks, "failures": [] }).to_string();
+            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body)));
         }
         let strictness = self.state.lock().unwrap().strictness.clone();
         let answer = match strictness {
