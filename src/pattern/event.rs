@@ -1,7 +1,7 @@
 //! An event as EventBridge's rule engine sees it: leaves by their paths, arrays flattened, but for which element of an
 //! array of objects a leaf comes from: fields of one pattern have to agree on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -14,16 +14,28 @@ pub struct Leaf<'a> {
     pub membership: Membership,
 }
 
-#[derive(Debug, Default)]
+/// The paths a pattern asks about, and all that leads to them: nothing else of an event is looked at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Paths(HashSet<String>);
+
+impl Paths {
+    pub fn add(&mut self, path: &str) {
+        self.0.extend(path.match_indices('.').map(|(end, _)| path[..end].to_owned()));
+        self.0.insert(path.to_owned());
+    }
+}
+
+#[derive(Debug)]
 pub struct Leaves<'a> {
     by_path: HashMap<String, Vec<Leaf<'a>>>,
     arrays: usize,
+    asked: &'a Paths,
 }
 
 impl<'a> Leaves<'a> {
     #[must_use]
-    pub fn of(event: &'a Value) -> Self {
-        let mut leaves = Self::default();
+    pub fn of(event: &'a Value, asked: &'a Paths) -> Self {
+        let mut leaves = Self { by_path: HashMap::new(), arrays: 0, asked };
         leaves.walk(event, &mut String::new(), &mut Membership::new());
         leaves
     }
@@ -40,7 +52,9 @@ impl<'a> Leaves<'a> {
                 for (name, value) in fields {
                     let length = path.len();
                     join(path, name);
-                    self.walk(value, path, membership);
+                    if self.asked.0.contains(path) {
+                        self.walk(value, path, membership);
+                    }
                     path.truncate(length);
                 }
             }
@@ -60,7 +74,10 @@ impl<'a> Leaves<'a> {
             }
             leaf => {
                 let leaf = Leaf { value: leaf, membership: membership.clone() };
-                self.by_path.entry(path.clone()).or_default().push(leaf);
+                match self.by_path.get_mut(path) {
+                    Some(leaves) => leaves.push(leaf),
+                    None => drop(self.by_path.insert(path.clone(), vec![leaf])),
+                }
             }
         }
     }

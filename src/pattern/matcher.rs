@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::event::{Leaves, Membership, join, merged};
+use super::event::{Leaves, Membership, Paths, join, merged};
 use super::operator::accepts;
 use super::tree::Tree;
 use super::validity;
@@ -17,6 +17,7 @@ use super::validity;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matcher {
     rules: Vec<Rule>,
+    asked: Paths,
     /// A field that stands before `$or` and again in it.
     replaced: Option<String>,
 }
@@ -77,12 +78,14 @@ impl Matcher {
         for rule in &mut rules {
             rule.sort_by(|one, other| one.0.cmp(&other.0));
         }
-        Ok(Self { rules, replaced })
+        let mut asked = Paths::default();
+        rules.iter().flatten().for_each(|(path, _)| asked.add(path));
+        Ok(Self { rules, asked, replaced })
     }
 
     #[must_use]
     pub fn matches(&self, event: &Value) -> bool {
-        let leaves = Leaves::of(event);
+        let leaves = Leaves::of(event, &self.asked);
         self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves))
     }
 
@@ -90,7 +93,7 @@ impl Matcher {
     /// came nearest: with the most fields satisfied, and of those the one that failed last in the order of the paths.
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
-        let leaves = Leaves::of(event);
+        let leaves = Leaves::of(event, &self.asked);
         if self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves)) {
             return None;
         }
