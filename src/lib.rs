@@ -6,6 +6,7 @@
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`config`]: what was asked for; [`desired`]: what should exist for it
 //! - [`chain`]: which links hold between an event and the notifier
+//! - [`drill`]: the events of drills
 //! - [`aws`]: one file a kind, and the only place that waits
 //! - [`preview`]: the notifier's pure modules in an embedded JavaScript engine
 //! - [`engine`]: observes and applies
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod desired;
 pub mod document;
+pub mod drill;
 pub mod engine;
 pub mod error;
 pub mod notifier;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 19] = [
+const DOORS: [(&str, &[&str]); 20] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -40,13 +40,14 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
+    ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),
     ("engine", &["resource", "plan", "stack"]),
     (
         "cli",
         &[
-            "aws", "chain", "cli", "config", "desired", "document", "engine", "notifier", "pattern", "plan", "policy",
-            "preview", "resource", "secret", "stack",
+            "aws", "chain", "cli", "config", "desired", "document", "drill", "engine", "notifier", "pattern", "plan",
+            "policy", "preview", "resource", "secret", "stack",
         ],
     ),
     ("lib", &[]),

@@ -8,11 +8,17 @@ use serde_json::Value;
 use super::fault::{Fault, fault};
 use crate::error::Result;
 
-/// Puts one event on the bus.
+/// Puts one event on the bus; the id it has got.
 ///
 /// # Errors
 /// Also for an entry that EventBridge refuses within a successful answer.
-pub async fn put(sdk: &SdkConfig, source: &str, detail_type: &str, resources: &[String], detail: &Value) -> Result<()> {
+pub async fn put(
+    sdk: &SdkConfig,
+    source: &str,
+    detail_type: &str,
+    resources: &[String],
+    detail: &Value,
+) -> Result<String> {
     let entry = PutEventsRequestEntry::builder()
         .source(source)
         .detail_type(detail_type)
@@ -22,7 +28,7 @@ pub async fn put(sdk: &SdkConfig, source: &str, detail_type: &str, resources: &[
     let answer = Client::new(sdk).put_events().entries(entry).send().await.map_err(fault("events:PutEvents"))?;
     match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
         Some(entry) => Err(Fault::of_entry("events:PutEvents", entry.error_code(), entry.error_message()).into()),
-        None => Ok(()),
+        None => Ok(answer.entries().first().and_then(|entry| entry.event_id()).unwrap_or_default().to_owned()),
     }
 }
 

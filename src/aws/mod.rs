@@ -4,7 +4,9 @@ pub mod bus;
 pub mod cluster;
 pub mod fault;
 pub mod function;
+pub mod invocation;
 pub mod joined;
+pub mod journal;
 pub mod log_group;
 pub mod parameter;
 pub mod queue;
@@ -12,6 +14,7 @@ pub mod role;
 pub mod rule;
 pub mod table;
 pub mod task;
+pub mod undelivered;
 pub mod wait;
 pub mod workload;
 

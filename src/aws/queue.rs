@@ -16,7 +16,7 @@ use crate::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
 /// Both spellings: the JSON protocol's, and the query protocol's that services keep sending for old clients.
-const ABSENT: [&str; 2] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
+pub(super) const ABSENT: [&str; 2] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
 const EXISTS: [&str; 2] = ["QueueAlreadyExists", "QueueNameExists"];
 const DELETED_RECENTLY: [&str; 2] = ["AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"];
 

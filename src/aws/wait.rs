@@ -39,6 +39,25 @@ pub enum Attempt<T> {
     },
 }
 
+/// The time for waiting is spent.
+#[derive(Debug)]
+pub struct Late {
+    pub seconds: u64,
+    pub what: String,
+    fault: Option<Fault>,
+}
+
+impl From<Late> for Error {
+    fn from(Late { seconds, what, fault }: Late) -> Self {
+        let error = Self::new(format!("waited {seconds} s for {what}"))
+            .hint("the same command may be run again and goes on from here");
+        match fault {
+            Some(fault) => error.because(fault),
+            None => error,
+        }
+    }
+}
+
 /// Waits, telling `listener` and heeding `cancel`.
 #[derive(Clone)]
 pub struct Waiter {
@@ -51,7 +70,26 @@ impl Waiter {
     ///
     /// # Errors
     /// What an attempt fails with; the last fault once `budget` is spent; interruption.
-    pub async fn until<T, F>(&self, id: &Id, budget: Duration, mut attempt: impl FnMut() -> F + Send) -> Result<T>
+    pub async fn until<T, F>(&self, id: &Id, budget: Duration, attempt: impl FnMut() -> F + Send) -> Result<T>
+    where
+        F: Future<Output = Result<Attempt<T>>> + Send,
+    {
+        match self.within(id, budget, attempt).await? {
+            Ok(value) => Ok(value),
+            Err(late) => Err(late.into()),
+        }
+    }
+
+    /// Attempts until ready, or until `budget` is spent: the inner error.
+    ///
+    /// # Errors
+    /// What an attempt fails with; interruption.
+    pub async fn within<T, F>(
+        &self,
+        id: &Id,
+        budget: Duration,
+        mut attempt: impl FnMut() -> F + Send,
+    ) -> Result<Result<T, Late>>
     where
         F: Future<Output = Result<Attempt<T>>> + Send,
     {
@@ -60,16 +98,11 @@ impl Waiter {
         let mut told = String::new();
         loop {
             let (what, fault) = match attempt().await? {
-                Attempt::Ready(value) => return Ok(value),
+                Attempt::Ready(value) => return Ok(Ok(value)),
                 Attempt::NotYet { what, fault } => (what, fault),
             };
             if start.elapsed() + pause > budget {
-                let error = Error::new(format!("waited {} s for {what}", start.elapsed().as_secs()))
-                    .hint("the same command may be run again and goes on from here");
-                return Err(match fault {
-                    Some(fault) => error.because(fault),
-                    None => error,
-                });
+                return Ok(Err(Late { seconds: start.elapsed().as_secs(), what, fault }));
             }
             if told != what {
                 (self.listener)(Event::Waiting { id: id.clone(), what: what.clone() });

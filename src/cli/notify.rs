@@ -119,7 +119,7 @@ async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Re
     let session = Session::open(nobody, given, common, world).await?;
     let detail = shortened(&detail);
     let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
-    bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await
+    bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await.map(drop)
 }
 
 /// Its beginning and its end: what failed stands in one, and how it came to it in the other.

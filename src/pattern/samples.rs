@@ -88,18 +88,31 @@ fn parsed(text: &str) -> Result<Value> {
 /// # Errors
 /// If a sample is not JSON, which no release should show.
 pub fn of_cluster(cluster_arn: &str) -> Result<Vec<Value>> {
+    SAMPLES.iter().map(|sample| moved(sample.text, cluster_arn)).collect()
+}
+
+/// One sample, by its whole name, as if it came from this cluster.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn of_cluster_by_name(name: &str, cluster_arn: &str) -> Result<Value> {
+    let found = SAMPLES.iter().find(|sample| sample.name == name);
+    moved(found.ok_or_else(|| Error::new(format!("there is no sample {name}")))?.text, cluster_arn)
+}
+
+fn moved(text: &str, cluster_arn: &str) -> Result<Value> {
     let mut parts = cluster_arn.split(':');
     let (partition, region, account) =
         (parts.nth(1).unwrap_or("aws"), parts.nth(1).unwrap_or_default(), parts.next().unwrap_or_default());
     let name = cluster_arn.rsplit('/').next().unwrap_or_default();
-    let moved = |text: &str| {
-        text.replace("arn:aws:", &format!("arn:{partition}:"))
-            .replace("us-east-1", region)
-            .replace("123456789012", account)
-            .replace("cluster/prod", &format!("cluster/{name}"))
-            .replace("task/prod/", &format!("task/{name}/"))
-            .replace("service/prod/", &format!("service/{name}/"))
-            .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""))
-    };
-    SAMPLES.iter().map(|sample| parsed(&moved(sample.text))).collect()
+    let text = text
+        .replace("arn:aws:", &format!("arn:{partition}:"))
+        .replace("us-east-1", region)
+        .replace("123456789012", account)
+        .replace("cluster/prod", &format!("cluster/{name}"))
+        .replace("task/prod/", &format!("task/{name}/"))
+        .replace("container/prod/", &format!("container/{name}/"))
+        .replace("service/prod/", &format!("service/{name}/"))
+        .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""));
+    parsed(&text)
 }

@@ -1,0 +1,151 @@
+//! The notifier's own log: one JSON line for each event it was given, and what Lambda says of runs that failed.
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::OrderBy;
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+use super::fault::{Fault, fault};
+
+/// Pages of a search, at the most: a drill's window holds a few lines.
+const MOST_PAGES: usize = 20;
+/// Streams, and lines of each, that are looked at for what came last.
+const STREAMS: i32 = 5;
+const LINES: i32 = 200;
+
+pub struct Journal {
+    logs: Client,
+    group: String,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub said: Said,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// What the notifier did about an event: `eventId`, `outcome`, `error`, `status`, `ms` and so on.
+    Entry(Value),
+    /// A run of the function failed.
+    Failure(String),
+    Other,
+}
+
+impl Journal {
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, group: String) -> Self {
+        Self { logs: Client::new(sdk), group }
+    }
+
+    /// What was written since, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// If the log group cannot be read, or there is none.
+    pub async fn since(&self, start: i64) -> Result<Vec<Line>, Fault> {
+        let (mut lines, mut next) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let call = self.logs.filter_log_events().log_group_name(&self.group).start_time(start).set_next_token(next);
+            let answer = call.send().await.map_err(fault("logs:FilterLogEvents"))?;
+            lines.extend(answer.events().iter().filter_map(|event| Some(line(event.timestamp()?, event.message()?))));
+            next = answer.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The last lines of the streams that were written to last, newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read. No log group is no line.
+    pub async fn latest(&self) -> Result<Vec<Line>, Fault> {
+        let call = self.logs.describe_log_streams().log_group_name(&self.group).order_by(OrderBy::LastEventTime);
+        let streams = match call.descending(true).limit(STREAMS).send().await.map_err(fault("logs:DescribeLogStreams"))
+        {
+            Err(fault) if fault.is(&["ResourceNotFoundException"]) => return Ok(Vec::new()),
+            answer => answer?.log_streams.unwrap_or_default(),
+        };
+        let tails = streams.into_iter().filter_map(|stream| stream.log_stream_name).map(|stream| async move {
+            let call = self.logs.get_log_events().log_group_name(&self.group).log_stream_name(stream).limit(LINES);
+            let answer = call.start_from_head(false).send().await.map_err(fault("logs:GetLogEvents"))?;
+            let lines = answer.events().iter().filter_map(|event| Some(line(event.timestamp()?, event.message()?)));
+            Ok::<_, Fault>(lines.collect::<Vec<_>>())
+        });
+        let mut lines = try_join_all(tails).await?.concat();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+        Ok(lines)
+    }
+}
+
+fn line(at: i64, text: &str) -> Line {
+    Line { at, said: said(text) }
+}
+
+/// Lambda wraps what the notifier prints into an object of its own; a local emulator may not.
+fn said(text: &str) -> Said {
+    let text = text.trim();
+    let Some(outer) = text.find('{').and_then(|start| serde_json::from_str::<Value>(&text[start..]).ok()) else {
+        let failed = text.contains("Task timed out") || text.contains("\tERROR\t") || text.contains("Runtime exited");
+        return if failed { Said::Failure(text.to_owned()) } else { Said::Other };
+    };
+    let message = &outer["message"];
+    let inner = message.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let candidates = [Some(&outer), Some(message), inner.as_ref()];
+    if let Some(entry) = candidates.into_iter().flatten().find(|value| value["outcome"].is_string()) {
+        return Said::Entry(entry.clone());
+    }
+    let failure = [&outer["errorMessage"], &message["errorMessage"]].into_iter().find_map(Value::as_str);
+    let status = outer["record"]["status"].as_str().filter(|status| !["success"].contains(status));
+    match (failure, status, outer["level"].as_str()) {
+        (Some(message), ..) => Said::Failure(message.to_owned()),
+        (_, Some(status), _) => Said::Failure(format!("the run ended with {status}")),
+        (.., Some("ERROR" | "FATAL")) => Said::Failure(message.as_str().unwrap_or(text).to_owned()),
+        _ => Said::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_is_found_however_it_is_wrapped() {
+        let entry = json!({ "eventId": "e", "outcome": "sent" });
+        for text in [
+            entry.to_string(),
+            json!({ "timestamp": "t", "level": "INFO", "message": entry.to_string() }).to_string(),
+            json!({ "timestamp": "t", "level": "INFO", "message": entry }).to_string(),
+            format!("2026-11-24T00:00:00.000Z\tid\tINFO\t{entry}"),
+        ] {
+            assert_eq!(said(&text), Said::Entry(entry.clone()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_failed_is_told_in_lambdas_words() {
+        let failure = |text: &str, told: &str| assert_eq!(said(text), Said::Failure(told.to_owned()));
+        failure(r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"no_service"}}"#, "no_service");
+        failure(r#"{"type":"platform.report","record":{"status":"timeout"}}"#, "the run ended with timeout");
+        failure("2026 id Task timed out after 30.00 seconds", "2026 id Task timed out after 30.00 seconds");
+        for other in
+            [r#"{"type":"platform.report","record":{"status":"success"}}"#, "START RequestId: 1", "", "{", "null"]
+        {
+            assert_eq!(said(other), Said::Other, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_logged_stops_the_reader(text in "\\PC{0,200}") {
+            let _ = said(&text);
+        }
+    }
+}

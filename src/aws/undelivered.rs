@@ -1,0 +1,190 @@
+//! The alerts that lie in the queue: what EventBridge could not deliver, and what the notifier failed on.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System, QueueAttributeName};
+use serde_json::Value;
+
+use super::fault::{Fault, fault};
+
+/// SQS hands out so many at once.
+const AT_ONCE: i32 = 10;
+/// A queue is spread over several hosts, and an answer comes from some of them: empty answers before it counts as empty.
+const EMPTY_ANSWERS: u32 = 3;
+
+/// One entry of the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub id: String,
+    /// What deletes it: of this one time it was received.
+    receipt: String,
+    /// When it came to the queue, in milliseconds since 1970.
+    pub at: i64,
+    pub content: Content,
+}
+
+/// What an entry holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// The event, and why it lies here.
+    Event { event: Value, why: String },
+    /// Nothing the notifier could take.
+    Unknown { body: String },
+}
+
+pub struct Undelivered {
+    sqs: Client,
+    url: String,
+}
+
+impl Undelivered {
+    /// None if there is no queue of that name.
+    ///
+    /// # Errors
+    /// If SQS does not say.
+    pub async fn open(sdk: &SdkConfig, name: &str) -> Result<Option<Self>, Fault> {
+        let sqs = Client::new(sdk);
+        match sqs.get_queue_url().queue_name(name).send().await.map_err(fault("sqs:GetQueueUrl")) {
+            Err(fault) if fault.is(&super::queue::ABSENT) => Ok(None),
+            answer => Ok(answer?.queue_url.map(|url| Self { sqs, url })),
+        }
+    }
+
+    /// Up to ten entries, in no order; nobody else is handed them for the time of `hold`.
+    ///
+    /// # Errors
+    /// If SQS does not give them.
+    pub async fn receive(&self, hold: Duration) -> Result<Vec<Entry>, Fault> {
+        let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(AT_ONCE);
+        let call = call
+            .visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX))
+            .message_system_attribute_names(System::SentTimestamp)
+            .message_attribute_names("All");
+        let answer = call.send().await.map_err(fault("sqs:ReceiveMessage"))?;
+        Ok(answer.messages().iter().map(entry).collect())
+    }
+
+    /// All there are, oldest first, but for those beyond `most` and those somebody else holds just now.
+    ///
+    /// # Errors
+    /// If SQS does not give them.
+    pub async fn receive_all(&self, hold: Duration, most: usize) -> Result<Vec<Entry>, Fault> {
+        let (mut entries, mut empty): (Vec<Entry>, u32) = (Vec::new(), 0);
+        while empty < EMPTY_ANSWERS && entries.len() < most {
+            let some = self.receive(hold).await?;
+            empty = if some.is_empty() { empty + 1 } else { 0 };
+            for entry in some {
+                // Delivered twice: the later receipt counts.
+                entries.retain(|known| known.id != entry.id);
+                entries.push(entry);
+            }
+        }
+        entries.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        Ok(entries)
+    }
+
+    /// Holds an entry for longer, from now on; zero: lets go of it.
+    ///
+    /// # Errors
+    /// If SQS does not do it.
+    pub async fn hold(&self, entry: &Entry, hold: Duration) -> Result<(), Fault> {
+        let call = self.sqs.change_message_visibility().queue_url(&self.url).receipt_handle(&entry.receipt);
+        let call = call.visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX));
+        call.send().await.map_err(fault("sqs:ChangeMessageVisibility")).map(drop)
+    }
+
+    /// # Errors
+    /// If SQS does not delete it.
+    pub async fn delete(&self, entry: &Entry) -> Result<(), Fault> {
+        let call = self.sqs.delete_message().queue_url(&self.url).receipt_handle(&entry.receipt);
+        call.send().await.map_err(fault("sqs:DeleteMessage")).map(drop)
+    }
+
+    /// Deletes all there are.
+    ///
+    /// # Errors
+    /// If SQS does not do it: it does once in 60 seconds.
+    pub async fn purge(&self) -> Result<(), Fault> {
+        self.sqs.purge_queue().queue_url(&self.url).send().await.map_err(fault("sqs:PurgeQueue")).map(drop)
+    }
+
+    /// About how many there are, those somebody holds just now too.
+    ///
+    /// # Errors
+    /// If SQS does not say.
+    pub async fn depth(&self) -> Result<u64, Fault> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let call = self.sqs.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(counts.to_vec()));
+        let attributes = call.send().await.map_err(fault("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default();
+        Ok(counts.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
+    }
+}
+
+fn entry(message: &Message) -> Entry {
+    let attribute = |name: &str| message.message_attributes()?.get(name)?.string_value();
+    let sent = message.attributes().and_then(|attributes| attributes.get(&System::SentTimestamp));
+    let told = [attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
+    Entry {
+        id: message.message_id().unwrap_or_default().to_owned(),
+        receipt: message.receipt_handle().unwrap_or_default().to_owned(),
+        at: sent.and_then(|text| text.parse().ok()).unwrap_or_default(),
+        content: content(message.body().unwrap_or_default(), &told.map(Option::unwrap_or_default)),
+    }
+}
+
+/// Two shapes lie in one queue: EventBridge's (the event itself, and why as attributes) and Lambda's (a record with the event
+/// in it).
+fn content(body: &str, told: &[&str; 2]) -> Content {
+    let unknown = || Content::Unknown { body: body.to_owned() };
+    let Ok(mut object) = serde_json::from_str::<Value>(body) else { return unknown() };
+    let is_event = |value: &Value| value["source"].is_string() && value["detail-type"].is_string();
+    if is_event(&object) {
+        let why = told.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ");
+        let why = if why.is_empty() { "EventBridge could not deliver it".to_owned() } else { why };
+        return Content::Event { event: object, why };
+    }
+    if !is_event(&object["requestPayload"]) {
+        return unknown();
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let why = text(&object["responsePayload"]["errorMessage"]).or_else(|| text(&object["requestContext"]["condition"]));
+    let why = why.unwrap_or_else(|| "the notifier failed on it".to_owned());
+    Content::Event { event: object["requestPayload"].take(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn both_shapes_are_understood_and_anything_else_is_kept_as_it_is() {
+        let event = json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {} });
+        let of = |body: &Value, code, message| content(&body.to_string(), &[code, message]);
+        let is = |why: &str| Content::Event { event: event.clone(), why: why.to_owned() };
+        assert_eq!(of(&event, "NO_PERMISSIONS", "not allowed"), is("NO_PERMISSIONS: not allowed"));
+        assert_eq!(of(&event, "", ""), is("EventBridge could not deliver it"));
+        let record =
+            json!({ "version": "1.0", "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": event });
+        assert_eq!(of(&record, "", ""), is("RetriesExhausted"));
+        let mut failed = record.clone();
+        failed["responsePayload"] = json!({ "errorMessage": "Slack answered 404: no_service" });
+        assert_eq!(of(&failed, "", ""), is("Slack answered 404: no_service"));
+        for strange in ["", "{", "null", "[1]", r#"{"requestPayload":"x"}"#, r#"{"source":1,"detail-type":"x"}"#] {
+            assert_eq!(content(strange, &["", ""]), Content::Unknown { body: strange.to_owned() });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_stops_the_reader_and_none_is_lost(body in "\\PC{0,200}") {
+            prop_assert!(matches!(content(&body, &["", ""]), Content::Unknown { body: kept } if kept == body));
+        }
+    }
+}
