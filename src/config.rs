@@ -29,6 +29,8 @@ pub struct Config {
     pub message: MessageOptions,
     /// What is announced again, and how often.
     pub announcements: Announcements,
+    /// The SNS topic that is told when the alert itself fails; none: no alarms.
+    pub alarm_topic: Option<String>,
     /// Names of the application log groups the notifier may read, with `*` and `?`.
     pub log_groups: Vec<String>,
 }
@@ -188,6 +190,19 @@ pub fn mention(text: &str) -> Result<String> {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("--mention {text:?} cannot be mentioned"))
             .hint("here, channel, a user's id (U…) or a user group's id (S…)")),
+    }
+}
+
+/// The ARN of an SNS topic.
+///
+/// # Errors
+/// If it is none.
+pub fn topic(text: &str) -> Result<String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts[..] {
+        ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(text.to_owned()),
+        _ => Err(Error::usage(format!("{text:?} is not the ARN of an SNS topic"))
+            .hint("it looks like arn:aws:sns:us-east-1:123456789012:on-call")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::aws::{function, log_group, parameter, queue, role, rule, table};
+use crate::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::{Announcements, Cluster, Config};
 use crate::document::canonical;
 use crate::error::{Error, Result};
@@ -27,6 +27,9 @@ pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     }
     if config.own_role_arn.is_none() {
         addresses.push(role::address(stack));
+    }
+    if config.alarm_topic.is_some() {
+        addresses.extend(alarm::addresses(stack));
     }
     addresses.extend(config.patterns.iter().map(|pattern| rule::address(stack, &pattern.name)));
     addresses
@@ -57,6 +60,11 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     ];
     if config.announcements != Announcements::Forgotten {
         wants.push(Want::new::<table::Table>(table::address(stack), &table::Spec::of_announcements(), tags)?);
+    }
+    if let Some(topic) = &config.alarm_topic {
+        for (address, spec) in alarm::addresses(stack).into_iter().zip(alarms(stack, place, topic)?) {
+            wants.push(Want::new::<alarm::Alarm>(address, &spec, tags)?);
+        }
     }
     if config.own_parameter.is_none() {
         let spec = parameter::Spec::holding(webhook);
@@ -121,6 +129,48 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
             "Condition": { "ArnEquals": { "aws:SourceArn": rules.values().collect::<Vec<_>>() } },
         })),
     }
+}
+
+/// On what lies in the queue, and on runs of the notifier that failed: in the order of their addresses.
+fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
+    if topic.split(':').nth(3) != Some(&place.region) {
+        return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
+            .hint("CloudWatch tells topics of its own region only"));
+    }
+    let above_zero =
+        |description: &str, namespace: &str, metric: &str, dimension: (&str, String), statistic: &str| alarm::Spec {
+            description: format!("taskbell, stack {}: {description}", stack.name),
+            namespace: namespace.to_owned(),
+            metric: metric.to_owned(),
+            dimensions: BTreeMap::from([(dimension.0.to_owned(), dimension.1)]),
+            statistic: statistic.to_owned(),
+            period_seconds: 300,
+            evaluation_periods: 1,
+            datapoints_to_alarm: 1,
+            comparison: "GreaterThanThreshold".to_owned(),
+            threshold: 0.0,
+            missing_data: "notBreaching".to_owned(),
+            enabled: true,
+            alarm_actions: vec![topic.to_owned()],
+            ok_actions: Vec::new(),
+            insufficient_data_actions: Vec::new(),
+        };
+    Ok([
+        above_zero(
+            "alerts could not be delivered; taskbell replay sends them again",
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            ("QueueName", stack.queue_name()),
+            "Maximum",
+        ),
+        above_zero(
+            "the notifier failed; its log says why, taskbell drill proves it",
+            "AWS/Lambda",
+            "Errors",
+            ("FunctionName", stack.function_name()),
+            "Sum",
+        ),
+    ])
 }
 
 /// May write its log, read its webhook, hand over what it failed on, look up what it reports, and remember it.
@@ -276,6 +326,7 @@ mod tests {
             tags: BTreeMap::new(),
             message: MessageOptions::default(),
             announcements: Announcements::Remembered { window_minutes: 15 },
+            alarm_topic: None,
             log_groups: vec!["/ecs/*".to_owned()],
         }
     }

@@ -5,6 +5,7 @@
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`config`]: what was asked for; [`desired`]: what should exist for it
+//! - [`permissions`]: the least policy for each command
 //! - [`chain`]: which links hold between an event and the notifier
 //! - [`drill`]: the events of drills
 //! - [`aws`]: one file a kind, and the only place that waits
@@ -23,6 +24,7 @@ pub mod engine;
 pub mod error;
 pub mod notifier;
 pub mod pattern;
+pub mod permissions;
 pub mod plan;
 pub mod policy;
 pub mod preview;

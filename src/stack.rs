@@ -71,6 +71,12 @@ impl Stack {
         fit(&format!("taskbell-{}-announcements", self.name), 255)
     }
 
+    /// The key stands in whole at the end.
+    #[must_use]
+    pub fn alarm_name(&self, key: &str) -> String {
+        format!("{}{key}", fit(&format!("taskbell-{}-", self.name), 200))
+    }
+
     #[must_use]
     pub fn log_group_name(&self) -> String {
         format!("/aws/lambda/{}", self.function_name())
@@ -114,7 +120,7 @@ fn fit(name: &str, limit: usize) -> String {
 }
 
 /// The names of the kinds, in the order of the floor plan.
-const KINDS: [&str; 7] = ["parameter", "log_group", "queue", "table", "role", "function", "rule"];
+const KINDS: [&str; 8] = ["parameter", "log_group", "queue", "table", "alarm", "role", "function", "rule"];
 
 /// A resource of a stack: `role/notifier`, `rule/task-failed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +188,15 @@ impl Place {
         }
     }
 
+    /// Without asking AWS: the partition is the one the region is known to be in.
+    #[must_use]
+    pub fn of_region(account: &str, region: &str) -> Self {
+        let partitions = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")];
+        let known = partitions.iter().find(|(prefix, _)| region.starts_with(prefix));
+        let partition = known.map_or("aws", |(_, partition)| partition);
+        Self { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() }
+    }
+
     /// The ARN of a resource of ours.
     #[must_use]
     pub fn arn_of(&self, address: &Address) -> String {
@@ -191,6 +206,7 @@ impl Place {
             "log_group" => self.log_group_arn(name),
             "queue" => self.queue_arn(name),
             "table" => self.table_arn(name),
+            "alarm" => self.alarm_arn(name),
             "role" => self.role_arn(&format!("/taskbell/{name}")),
             "function" => self.function_arn(name),
             _ => self.rule_arn(name),
@@ -218,6 +234,17 @@ impl Place {
         self.arn("events", &format!("rule/{name}"))
     }
 
+    /// The default bus.
+    #[must_use]
+    pub fn bus_arn(&self) -> String {
+        self.arn("events", "event-bus/default")
+    }
+
+    #[must_use]
+    pub fn instance_profile_arn(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:instance-profile/{name}", self.partition, self.account)
+    }
+
     #[must_use]
     pub fn queue_arn(&self, name: &str) -> String {
         self.arn("sqs", name)
@@ -226,6 +253,11 @@ impl Place {
     #[must_use]
     pub fn table_arn(&self, name: &str) -> String {
         self.arn("dynamodb", &format!("table/{name}"))
+    }
+
+    #[must_use]
+    pub fn alarm_arn(&self, name: &str) -> String {
+        self.arn("cloudwatch", &format!("alarm:{name}"))
     }
 
     #[must_use]
@@ -302,6 +334,7 @@ mod tests {
             prop_assert!(stack.role_name().len() <= 64);
             prop_assert!(stack.queue_name().len() <= 80);
             prop_assert!(stack.table_name().len() <= 255);
+            prop_assert!(stack.alarm_name("undelivered").len() <= 255);
             prop_assert!(stack.rule_name(&pattern).len() <= 64);
             prop_assert!(stack.log_group_name().len() <= 512);
             prop_assert!(stack.parameter_name().len() <= 900);

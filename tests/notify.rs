@@ -113,6 +113,8 @@ fn signals_and_commands_that_cannot_be_run_have_the_shells_exit_codes() {
     assert_eq!(killed.status.code(), Some(137));
     let missing = notify(&bus, &["--run", "--", "/nowhere/command"], "");
     assert_eq!(missing.status.code(), Some(127));
+    assert!(text(&missing.stderr).contains("/nowhere/command: No such file"), "{missing:?}");
+    assert_eq!(notify(&bus, &["--run", "--", "/etc/passwd"], "").status.code(), Some(126));
     let entries = bus.entries();
     assert_eq!(detail(&entries[0])["message"], "killed");
     assert!(detail(&entries[1])["detail"].as_str().unwrap().contains("No such file"), "{entries:?}");
@@ -125,6 +127,40 @@ fn a_command_that_is_told_to_end_ends_and_that_is_no_failure() {
     let output = notify(&bus, &["--run", "--", "sh", "-c", script], "");
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(143), "ended\n"), "{output:?}");
     assert_eq!(bus.entries().len(), 0);
+}
+
+#[test]
+fn an_interrupt_is_passed_on_and_a_command_that_goes_on_and_fails_has_failed() {
+    let bus = Bus::start();
+    let ended = notify(
+        &bus,
+        &["--run", "--", "sh", "-c", "trap 'exit 130' INT; kill -INT $PPID; while :; do sleep 0.1; done"],
+        "",
+    );
+    assert_eq!((ended.status.code(), bus.entries().len()), (Some(130), 0));
+    let failed = notify(&bus, &["--run", "--", "sh", "-c", "trap '' INT; kill -INT $PPID; sleep 0.3; exit 3"], "");
+    assert_eq!((failed.status.code(), bus.entries().len()), (Some(3), 1));
+}
+
+#[test]
+fn what_a_command_leaves_behind_does_not_hold_its_end_back() {
+    let bus = Bus::start();
+    let output = notify(&bus, &["--run", "--", "sh", "-c", "echo last words >&2; sleep 60 >/dev/null & exit 4"], "");
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(detail(&bus.entries()[0])["detail"], "last words\n");
+}
+
+#[test]
+fn neither_an_empty_message_nor_a_strange_byte_loses_the_alert() {
+    let bus = Bus::start();
+    assert_eq!(notify(&bus, &["", "--run", "--", "false"], "").status.code(), Some(1));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    std::fs::write(&path, b"caf\xe9").unwrap();
+    assert_eq!(notify(&bus, &["x", "--detail-file", path.to_str().unwrap()], "").status.code(), Some(0));
+    let entries = bus.entries();
+    assert_eq!(detail(&entries[0])["message"], "false failed with exit code 1");
+    assert_eq!(detail(&entries[1])["detail"], "caf\u{fffd}");
 }
 
 #[test]

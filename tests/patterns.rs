@@ -231,6 +231,63 @@ proptest! {
     }
 }
 
+/// Patterns as users write them: fields of task events, said once or under `$or` at any depth.
+fn user_pattern() -> impl Strategy<Value = Value> {
+    let leaf = prop::sample::select(vec![
+        json!({ "group": [{ "prefix": "service:" }] }),
+        json!({ "group": ["family:nightly"] }),
+        json!({ "taskDefinitionArn": [{ "prefix": "arn:aws:ecs:us-east-1:123456789012:task-definition/web" }] }),
+        json!({ "containers": { "exitCode": [{ "anything-but": 0 }] } }),
+        json!({ "containers": { "name": ["web"] } }),
+        json!({ "stopCode": ["EssentialContainerExited"] }),
+        json!({ "startedBy": ["never"] }),
+    ]);
+    let detail = leaf.prop_recursive(3, 12, 3, |inner| {
+        (inner.clone(), prop::collection::vec(inner, 2..4)).prop_map(|(mut beside, alternatives)| {
+            beside["$or"] = json!(alternatives);
+            beside
+        })
+    });
+    detail.prop_map(|detail| json!({ "detail-type": ["ECS Task State Change"], "detail": detail }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_filter_never_widens_a_pattern_of_a_users_own(tree in user_pattern(), filters in filters(), number in 0..SAMPLES.len()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.json");
+        std::fs::write(&path, tree.to_string()).unwrap();
+        let Ok(filters) = filters.checked() else { return Ok(()) };
+        let Ok(plain) = Pattern::find(path.to_str().unwrap()) else { return Ok(()) };
+        let Ok(narrowed) = plain.clone().narrowed(&filters) else { return Ok(()) };
+        let event = sample(SAMPLES[number].name).unwrap().0;
+        let takes = |pattern: &Pattern| {
+            let bound = pattern.bind(&[PROD.to_owned()], Drill::Accepted).unwrap();
+            Matcher::new(&(&bound).into()).unwrap().matches(&event)
+        };
+        prop_assert!(takes(&plain) || !takes(&narrowed), "{filters:?} widened {tree} to {event}");
+    }
+}
+
+#[test]
+fn a_filter_on_a_pattern_it_cannot_narrow_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let service = Filters { exclude_services: vec!["web".to_owned()], ..Filters::default() };
+    let family = Filters { families: vec!["web".to_owned()], ..Filters::default() };
+    for tree in [
+        json!({ "detail-type": ["ECS Task State Change"], "detail": ["x"] }),
+        json!({ "detail-type": ["ECS Task State Change"], "detail": { "lastStatus": ["STOPPED"], "$or": [
+            { "$or": [{ "group": [{ "prefix": "service:" }] }, { "startedBy": ["never"] }] }, { "stopCode": ["never"] }] } }),
+    ] {
+        std::fs::write(&path, tree.to_string()).unwrap();
+        let pattern = Pattern::find(path.to_str().unwrap()).unwrap();
+        assert!(pattern.clone().narrowed(&service).is_err(), "{tree}");
+        assert!(tree["detail"].is_object() || pattern.narrowed(&family).is_err(), "{tree}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn filters_that_cannot_be_meant_are_refused_before_anything_is_asked() {
     let aws = Aws::new().await;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 20] = [
+const DOORS: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -40,20 +40,36 @@ const DOORS: [(&str, &[&str]); 20] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
+    ("permissions", &["pattern", "stack"]),
     ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),
     ("engine", &["resource", "plan", "stack"]),
     (
         "cli",
         &[
-            "aws", "chain", "cli", "config", "desired", "document", "drill", "engine", "notifier", "pattern", "plan",
-            "policy", "preview", "resource", "secret", "stack",
+            "aws",
+            "chain",
+            "cli",
+            "config",
+            "desired",
+            "document",
+            "drill",
+            "engine",
+            "notifier",
+            "pattern",
+            "permissions",
+            "plan",
+            "policy",
+            "preview",
+            "resource",
+            "secret",
+            "stack",
         ],
     ),
     ("lib", &[]),
 ];
 
-const KINDS: [&str; 7] = ["parameter", "log_group", "queue", "table", "role", "function", "rule"];
+const KINDS: [&str; 8] = ["parameter", "log_group", "queue", "table", "alarm", "role", "function", "rule"];
 
 #[test]
 fn nobody_uses_a_room_without_a_door_to_it() {

@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 
-use super::fault::fault;
+use super::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::error::{Error, Result};
 
@@ -23,13 +23,21 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) ->
             found.is_some_and(|cluster| cluster.status() != Some("INACTIVE"))
         };
         if let Some(missing) = some.iter().find(|cluster| !exists(cluster.name())) {
-            return Err(unknown(&ecs, missing.name(), way_out).await?);
+            return Err(unknown(&ecs, missing.name(), way_out).await);
         }
     }
     Ok(())
 }
 
-async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Result<Error> {
+async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
+    let error = Error::new(format!("there is no ECS cluster {name} here"));
+    match nearest(ecs, name).await {
+        Ok(nearest) => error.hint(format!("{nearest}{way_out}")),
+        Err(fault) => error.hint(format!("which there are is not known: {fault}{way_out}")),
+    }
+}
+
+async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
     let mut pages = ecs.list_clusters().into_paginator().items().send();
     let mut others: Vec<String> = Vec::new();
     while let Some(arn) = pages.next().await {
@@ -38,10 +46,8 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Result<Error> {
     }
     others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
     others.truncate(3);
-    let nearest = match others.is_empty() {
+    Ok(match others.is_empty() {
         true => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
         false => format!("the nearest names are {}", others.join(", ")),
-    };
-    let error = Error::new(format!("there is no ECS cluster {name} here"));
-    Ok(error.hint(format!("{nearest}{way_out}")))
+    })
 }

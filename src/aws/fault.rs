@@ -71,7 +71,7 @@ impl Fault {
                 || code == "UnauthorizedOperation"
                 || code == "AuthorizationError" =>
             {
-                "the README's section Permissions has the policy this needs".to_owned()
+                "`taskbell permissions --for COMMAND` prints the policy that the command needs".to_owned()
             }
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()

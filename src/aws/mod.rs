@@ -1,5 +1,6 @@
 //! AWS: who is calling, the clients, and THE LIST of kinds. Each kind is a file of its own and knows no other kind.
 
+pub mod alarm;
 pub mod bus;
 pub mod cluster;
 pub mod fault;
@@ -12,6 +13,7 @@ pub mod parameter;
 pub mod queue;
 pub mod role;
 pub mod rule;
+pub mod runtime;
 pub mod table;
 pub mod task;
 pub mod undelivered;
@@ -26,6 +28,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::error::{Error, Result};
 use crate::resource::AnyKind;
 use crate::stack::{Place, Stack};
+use alarm::Alarm;
 use fault::fault;
 use function::Function;
 use joined::Joined;
@@ -96,6 +99,11 @@ pub fn kinds(
         Arc::new(LogGroup { logs: aws_sdk_cloudwatchlogs::Client::new(config), waiter: waiter.clone() }),
         Arc::new(queue_of(config, waiter)),
         Arc::new(Table { dynamodb: aws_sdk_dynamodb::Client::new(config), waiter: waiter.clone() }),
+        Arc::new(Alarm {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            waiter: waiter.clone(),
+            described: Joined::default(),
+        }),
         Arc::new(Role { iam, waiter: waiter.clone(), reader: Arc::clone(&roles) }),
         Arc::new(Function {
             lambda: aws_sdk_lambda::Client::new(config),

@@ -80,7 +80,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         .ok_or_else(|| Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"))?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
-    let (seen, place) = session.observe(&[]).await?;
+    let (seen, place) = session.observe_only(&["function", "rule"]).await?;
     session.show_title(&place, common, world);
     let drill =
         Box::pin(Drill::perform(args.scenario, args.timeout, &session, (&seen, &place, cluster), common, world));

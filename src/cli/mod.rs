@@ -10,11 +10,14 @@ mod options;
 mod page;
 mod pattern;
 mod pattern_test;
+mod permissions;
 mod preview;
 mod progress;
 mod render;
+mod replay;
 mod session;
 mod setup;
+mod status;
 mod teardown;
 pub mod world;
 
@@ -64,6 +67,9 @@ enum Command {
     Drift(drift::Args),
     Teardown(teardown::Args),
     Drill(drill::Args),
+    Replay(replay::Args),
+    Status(status::Args),
+    Permissions(permissions::Args),
     Preview(preview::Args),
     Notify(notify::Args),
     #[command(subcommand)]
@@ -128,6 +134,9 @@ impl Cli {
             Command::Drift(args) => Box::pin(drift::run(args, &common, world)).await,
             Command::Teardown(args) => Box::pin(teardown::run(args, &common, world)).await,
             Command::Drill(args) => Box::pin(drill::run(args, &common, world)).await,
+            Command::Replay(args) => Box::pin(replay::run(args, &common, world)).await,
+            Command::Permissions(args) => Box::pin(permissions::run(args, &common, world)).await,
+            Command::Status(args) => Box::pin(status::run(args, &common, world)).await,
             Command::Notify(args) => Box::pin(notify::run(args, &common, world)).await,
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => Box::pin(pattern::run(command, &common, world)).await,

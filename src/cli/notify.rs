@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
@@ -68,8 +70,11 @@ impl Level {
 const LONGEST_DETAIL: usize = 20_000;
 /// How much of the end of a command's stderr is kept.
 const TAIL_BYTES: usize = 8_000;
-/// What a shell gives for a command that cannot be run.
-const CANNOT_RUN: u8 = 127;
+/// What a shell gives for a command that is not there, and for one that cannot be executed.
+const NOT_FOUND: u8 = 127;
+const NOT_EXECUTABLE: u8 = 126;
+/// A command that has ended may leave others behind that keep its stderr open: how long their words are waited for.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// One alert.
 struct Alert {
@@ -82,8 +87,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if !args.run {
         let detail = match &args.detail_file {
             None => String::new(),
-            Some(path) if path.as_os_str() == "-" => world.read_stdin()?,
-            Some(path) => std::fs::read_to_string(path)
+            Some(path) if path.as_os_str() == "-" => lossy(&world.read_stdin_bytes()?),
+            Some(path) => std::fs::read(path)
+                .map(|bytes| lossy(&bytes))
                 .map_err(|error| Error::usage(format!("could not read {}", path.display())).because(error))?,
         };
         let source = args.source.clone().unwrap_or_else(|| "application".to_owned());
@@ -91,13 +97,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         raise(alert, args.level, common, world).await?;
         return Ok(0);
     }
-    let Ended { code, stopped, tail } = carry_out(&args.command).await;
+    let Ended { code, stopped, tail } = carry_out(&args.command, world).await;
     if code == 0 || stopped {
         return Ok(code);
     }
     let name = args.command.first().map(|command| command.rsplit('/').next().unwrap_or(command)).unwrap_or_default();
     let alert = Alert {
-        message: args.message.unwrap_or_else(|| format!("{name} failed with exit code {code}")),
+        message: args
+            .message
+            .filter(|text| !text.trim().is_empty())
+            .unwrap_or_else(|| format!("{name} failed with exit code {code}")),
         source: args.source.unwrap_or_else(|| name.to_owned()),
         detail: tail,
     };
@@ -106,6 +115,11 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         world.err.print(&super::render::error(&error));
     }
     Ok(code)
+}
+
+/// What is not UTF-8 is shown as such: an alert is not lost for it.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Result<()> {
@@ -144,28 +158,61 @@ struct Ended {
 }
 
 /// Runs the command with our own input and output.
-async fn carry_out(command: &[String]) -> Ended {
-    let cannot_run = |tail| Ended { code: CANNOT_RUN, stopped: false, tail };
+async fn carry_out(command: &[String], world: &World) -> Ended {
     let [program, arguments @ ..] = command else {
-        return cannot_run(String::new());
+        return Ended { code: NOT_FOUND, stopped: false, tail: String::new() };
     };
     let stops = Stops::listen();
     let child = tokio::process::Command::new(program).args(arguments).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
-        Err(error) => return cannot_run(format!("{program}: {error}")),
-    };
-    let stderr = child.stderr.take();
-    let copied = async {
-        match stderr {
-            Some(stderr) => pass_on(stderr, tokio::io::stderr()).await,
-            None => String::new(),
+        Err(error) => {
+            let code = if error.kind() == std::io::ErrorKind::PermissionDenied { NOT_EXECUTABLE } else { NOT_FOUND };
+            let tail = format!("{program}: {error}");
+            world.err.print(&format!("{tail}\n"));
+            return Ended { code, stopped: false, tail };
         }
     };
-    let (tail, (status, stopped)) = tokio::join!(copied, stops.until_ended(&mut child));
+    let tail = Mutex::new(Vec::new());
+    let stderr = child.stderr.take();
+    let copied = async {
+        if let Some(stderr) = stderr {
+            pass_on(stderr, tokio::io::stderr(), &tail).await;
+        }
+    };
+    let ended = stops.until_ended(&mut child, !world.live);
+    let (mut copied, mut ended) = (Box::pin(copied), Box::pin(ended));
+    let (status, stopped) = tokio::select! {
+        outcome = &mut ended => {
+            let _ = tokio::time::timeout(GRACE, copied).await;
+            outcome
+        }
+        () = &mut copied => ended.await,
+    };
+    let tail = lossy(&tail.lock().unwrap_or_else(PoisonError::into_inner));
     match status {
-        Ok(status) => Ended { code: exit_code(status), stopped, tail },
-        Err(error) => Ended { code: 1, stopped, tail: format!("{program}: {error}") },
+        Ok(status) => Ended { code: exit_code(status), stopped: stopped.is_by(status), tail },
+        Err(error) => Ended { code: 1, stopped: false, tail: format!("{program}: {error}") },
+    }
+}
+
+/// What we were told while the command ran.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// To end: however the command then ends, somebody wanted it to.
+    Terminate,
+    /// To be interrupted: a command that goes on and fails later has failed.
+    Interrupt,
+}
+
+impl Told {
+    fn is_by(self, status: ExitStatus) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Terminate => true,
+            Self::Interrupt => exit_code(status) == 130,
+        }
     }
 }
 
@@ -180,23 +227,27 @@ impl Stops {
         Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
     }
 
-    /// Waits for the command. SIGTERM is passed on: as the first process of a container we are the one that gets it.
-    /// Ctrl-C reaches the command by itself. Whether it was told to end.
-    async fn until_ended(self, child: &mut Child) -> (std::io::Result<ExitStatus>, bool) {
+    /// Waits for the command. Signals are passed on: as the first process of a container we are the one that gets them. Ctrl-C
+    /// at a terminal reaches the command by itself.
+    async fn until_ended(self, child: &mut Child, pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
         use rustix::process::{Pid, Signal, kill_process};
         let Some((mut terminate, mut interrupt)) = self.0 else {
-            return (child.wait().await, false);
+            return (child.wait().await, Told::Nothing);
         };
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let mut stopped = false;
+        let mut told = Told::Nothing;
         loop {
+            // A command that has just ended is waited for in the next turn.
+            let pass = |signal| pid.map(|pid| kill_process(pid, signal));
             tokio::select! {
-                status = child.wait() => return (status, stopped),
-                _ = interrupt.recv() => stopped = true,
+                status = child.wait() => return (status, told),
+                _ = interrupt.recv() => {
+                    told = Told::Interrupt;
+                    let _ = pass_interrupt.then(|| pass(Signal::INT));
+                }
                 _ = terminate.recv() => {
-                    stopped = true;
-                    // A command that has just ended is waited for in the next turn.
-                    let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+                    told = Told::Terminate;
+                    let _ = pass(Signal::TERM);
                 }
             }
         }
@@ -212,14 +263,14 @@ impl Stops {
         Self
     }
 
-    async fn until_ended(self, child: &mut Child) -> (std::io::Result<ExitStatus>, bool) {
-        (child.wait().await, false)
+    async fn until_ended(self, child: &mut Child, _pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
+        (child.wait().await, Told::Nothing)
     }
 }
 
 /// Copies everything, and keeps the end of it.
-async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) -> String {
-    let (mut kept, mut buffer) = (Vec::new(), vec![0; 8192]);
+async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, kept: &Mutex<Vec<u8>>) {
+    let mut buffer = vec![0; 8192];
     while let Ok(count) = from.read(&mut buffer).await {
         if count == 0 {
             break;
@@ -227,11 +278,11 @@ async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt
         // A reader that has gone away is no reason to stop the command.
         let _ = to.write_all(&buffer[..count]).await;
         let _ = to.flush().await;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&buffer[..count]);
         let surplus = kept.len().saturating_sub(TAIL_BYTES);
         kept.drain(..surplus);
     }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// As a shell has it: 128 and the signal, for a command that a signal ended.

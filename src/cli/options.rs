@@ -188,6 +188,9 @@ pub struct StackArgs {
     /// Announce every event, repetitions too, and make no table to remember them
     #[arg(long)]
     no_dedupe: bool,
+    /// An SNS topic to tell when alerts cannot be delivered or the notifier fails: two CloudWatch alarms
+    #[arg(long, value_name = "ARN")]
+    alarm_topic: Option<String>,
     /// Days to keep the notifier's log, or never to delete it: `never`
     #[arg(long, value_name = "DAYS", default_value = "30")]
     log_retention: String,
@@ -253,6 +256,7 @@ impl StackArgs {
                 true => Announcements::Forgotten,
                 false => Announcements::Remembered { window_minutes: self.storm_window },
             },
+            alarm_topic: self.alarm_topic.as_deref().map(config::topic).transpose()?,
             log_groups: self.log_groups()?,
         })
     }

@@ -85,7 +85,7 @@ fn show(name: &str, clusters: &ClusterArgs, filters: &FilterArgs, common: &Commo
         );
     }
     let region = common.region.clone().unwrap_or_else(|| "REGION".to_owned());
-    let anywhere = Place { partition: "aws".to_owned(), region, account: "ACCOUNT".to_owned() };
+    let anywhere = Place::of_region("ACCOUNT", &region);
     let arn = |cluster: &crate::config::Cluster| {
         cluster.arn().map_or_else(|| anywhere.cluster_arn(cluster.name()), str::to_owned)
     };

@@ -154,7 +154,7 @@ impl Live {
     async fn read(clusters: &[Cluster], common: &Common, world: &World) -> Result<Self> {
         let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
         let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
-        let (seen, place) = session.observe(&[]).await?;
+        let (seen, place) = session.observe_only(&["function", "rule"]).await?;
         session.show_title(&place, common, world);
         let live = Self { session, seen, place, notifier: Engine::new()? };
         live.note_another_notifier(world)?;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
 use crate::engine::Report;
@@ -196,4 +198,9 @@ fn causes(error: &Error) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+/// A time in milliseconds since 1970, to the second.
+pub fn time(milliseconds: i64) -> String {
+    DateTime::from_secs(milliseconds.div_euclid(1000)).fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }

@@ -64,6 +64,18 @@ impl Session {
         Ok((inventory, place.cloned().map_err(no_account)?))
     }
 
+    /// The same, of these kinds alone.
+    ///
+    /// # Errors
+    /// As [`Session::observe`].
+    pub async fn observe_only(&self, kinds: &[&str]) -> Result<(Inventory, Place)> {
+        let kinds = self.engine.kinds.iter().filter(|kind| kinds.contains(&kind.name())).cloned().collect();
+        let engine = Engine { kinds, listener: self.engine.listener.clone(), cancel: self.engine.cancel.clone() };
+        let reads = async { tokio::join!(engine.observe(&self.stack, &[]), self.identity.place()) };
+        let (inventory, place) = self.unless_interrupted(reads).await?;
+        Ok((inventory, place.cloned().map_err(no_account)?))
+    }
+
     /// # Errors
     /// On interruption: what was being looked at is let go.
     pub async fn unless_interrupted<T>(&self, look: impl Future<Output = T>) -> Result<T> {

@@ -44,6 +44,7 @@ pub struct World {
     /// AWS as given; none: the ordinary configuration of environment and files.
     pub aws: Option<SdkConfig>,
     pub cancel: CancellationToken,
+    pub clock: fn() -> SystemTime,
     /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
     pub signals: bool,
 }
@@ -51,7 +52,7 @@ pub struct World {
 impl World {
     /// The world of the process. `color` is what the user said about it, if anything.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
     pub fn real(color: ColorChoice) -> Self {
         let webhook = std::env::var("TASKBELL_SLACK_WEBHOOK_URL").ok().filter(|text| !text.trim().is_empty());
         let terminal = std::io::stderr().is_terminal();
@@ -64,6 +65,7 @@ impl World {
             webhook: webhook.map(Sealed::new),
             aws: None,
             cancel: CancellationToken::new(),
+            clock: SystemTime::now,
             signals: true,
         }
     }
@@ -135,18 +137,24 @@ impl World {
     /// All of standard input.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or is not UTF-8.
     pub fn read_stdin(&self) -> Result<String> {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
+        let text = String::from_utf8(self.read_stdin_bytes()?);
+        text.map_err(|error| Error::usage("standard input is not UTF-8").because(error.utf8_error()))
+    }
+
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_stdin_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut bytes);
         read.map_err(|error| Error::usage("could not read standard input").because(error))?;
-        Ok(text)
+        Ok(bytes)
     }
 
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "the one clock")]
     pub fn now(&self) -> SystemTime {
-        SystemTime::now()
+        (self.clock)()
     }
 }
 

@@ -62,7 +62,7 @@ impl<'a> Leaves<'a> {
                 let array = self.arrays;
                 self.arrays += 1;
                 for (index, item) in items.iter().enumerate() {
-                    let in_element = item.is_object();
+                    let in_element = item.is_object() || item.is_array();
                     if in_element {
                         membership.push((array, index));
                     }

@@ -78,11 +78,17 @@ impl Filters {
         for (field, found) in [("group", &mut groups), ("taskDefinitionArn", &mut definitions), ("name", &mut names)] {
             fields_named(tree, field, found);
         }
+        if !tree["detail"].is_null() && !tree["detail"].is_object() {
+            return *self == Self::default();
+        }
         let any_service = json!([{ "prefix": "service:" }]);
+        // What stands in the alternatives themselves is narrowed with them; what stands deeper would be replaced.
+        let alternatives = tree["detail"]["$or"].as_array().into_iter().flatten();
+        let within_reach = alternatives.filter(|one| !one["group"].is_null()).count();
         match subject(tree) {
             Subject::Tasks => {
                 (!self.of_services()
-                    || groups.iter().all(|group| **group == any_service) && tree["detail"]["group"].is_null())
+                    || groups.iter().all(|group| **group == any_service) && groups.len() == within_reach)
                     && (!self.of_families() || definitions.is_empty())
                     && (self.container.is_none() || names.is_empty())
             }
@@ -102,8 +108,7 @@ impl Filters {
         match subject(tree) {
             Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
             Subject::Services if self.of_services() => {
-                let services = |arn: &String| format!("{}/", arn.replacen(":cluster/", ":service/", 1));
-                let prefixes: Vec<String> = cluster_arns.iter().map(services).collect();
+                let prefixes: Vec<String> = cluster_arns.iter().map(|arn| super::service_arn_prefix(arn)).collect();
                 tree["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
             }
             Subject::Services | Subject::Other => {}

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::event::{Leaves, Membership, Paths, join, merged};
 use super::operator::accepts;
 use super::tree::Tree;
-use super::validity;
+use super::validity::{self, Or};
 
 /// A pattern EventBridge would take.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,12 +66,14 @@ impl Matcher {
     /// # Errors
     /// If EventBridge would refuse the pattern.
     pub fn new(pattern: &Tree) -> Result<Self, Invalid> {
-        validity::check(&pattern.to_value())?;
-        let mut compiled = Compiled { rules: vec![Rule::new()], replaced: None };
+        let value = pattern.to_value();
+        validity::check(&value)?;
+        let or = validity::or_of(&value);
+        let mut compiled = Compiled { rules: vec![Rule::new()], replaced: None, or };
         if let Tree::Object(fields) = pattern {
             compiled.object(fields, &mut String::new());
         }
-        let Compiled { mut rules, replaced } = compiled;
+        let Compiled { mut rules, replaced, or: _ } = compiled;
         if rules.len() > validity::MOST_RULES {
             return Err(Invalid { reason: format!("$or makes more than {} combinations", validity::MOST_RULES) });
         }
@@ -115,6 +117,7 @@ impl Matcher {
 struct Compiled {
     rules: Vec<Rule>,
     replaced: Option<String>,
+    or: Or,
 }
 
 impl Compiled {
@@ -122,7 +125,7 @@ impl Compiled {
         for (name, tree) in fields {
             let length = path.len();
             match tree {
-                Tree::Array(items) if name == "$or" && validity::is_alternatives(&tree.to_value()) => {
+                Tree::Array(items) if name == "$or" && self.or == Or::Operator => {
                     self.alternatives(items, path);
                 }
                 Tree::Array(wanted) => {
@@ -176,8 +179,15 @@ fn satisfied(rule: &[(String, Vec<Value>)], taken: &Membership, leaves: &Leaves)
     if found.peek().is_none() {
         return wanted.iter().any(is_absence) && satisfied(rest, taken, leaves);
     }
+    // The leaves of one list take the same elements: what comes after is tried once for all of them.
+    let mut tried: Vec<Membership> = Vec::new();
     found.any(|(leaf, together)| {
-        wanted.iter().any(|wanted| accepts(wanted, leaf.value)) && satisfied(rest, &together, leaves)
+        let fresh = !tried.contains(&together) && wanted.iter().any(|wanted| accepts(wanted, leaf.value));
+        fresh && {
+            let satisfied = satisfied(rest, &together, leaves);
+            tried.push(together);
+            satisfied
+        }
     })
 }
 
@@ -260,6 +270,61 @@ mod tests {
                 .unwrap()
                 .matches(&json!({ "containers": [{ "name": "app", "exitCode": 1 }] }))
         );
+    }
+
+    /// Asked of the service's own rule engine.
+    #[test]
+    fn what_the_recorded_verdicts_leave_out() {
+        for (pattern, event, expected) in [
+            (r#"{"a":{"b":[1],"c":[2]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, false),
+            (r#"{"a":{"b":[1],"c":[{"exists":false}]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, true),
+            (r#"{"a":["2001:DB8::1"]}"#, r#"{"a":"2001:db8::1"}"#, true),
+        ] {
+            let matcher = Matcher::new(&serde_json::from_str(pattern).unwrap()).unwrap();
+            assert_eq!(matcher.matches(&serde_json::from_str(event).unwrap()), expected, "{pattern} {event}");
+        }
+        for (pattern, reason) in [
+            (r#"{"$or":[{"a":[1]},{"regex":["x"]}]}"#, "Unrecognized match type a"),
+            (r#"{"$or":[{"a":[1]},{"x":{"exists":["y"]}}]}"#, "Unrecognized match type a"),
+            (r#"{"$or":[{"a":[1]},{"$or":["q"]}]}"#, "Unrecognized match type a"),
+            (r#"{"x":{"$or":[{"a":[1]},{"b":[1]}]},"y":{"$or":["q","r"]}}"#, "Unrecognized match type a"),
+            (r#"{"a":[{"anything-but":[1700000000123456789]}]}"#, "Cannot compare number : 1700000000123456789"),
+            (r#"{"a":[{"prefix":{"prefix":"a"}}]}"#, "Unsupported prefix pattern: prefix"),
+            (r#"{"a":[{"prefix":{"equals-ignore-case":"a","x":"b"}}]}"#, "Only one key allowed in match expression"),
+            (r#"{"a":[{"wildcard":"a\\"}]}"#, "Invalid escape character at pos 2"),
+            (r#"{"a":[{"numeric":[">",0,">",1]}]}"#, "Bad numeric range operator: >"),
+            (r#"{"a":[{"cidr":"10.0.0.0/300"}]}"#, "IPv4 mask bits must be < 32"),
+            (r#"{"a":[{"cidr":"x/8"}]}"#, "Nonstandard IP address: x"),
+        ] {
+            let told = Matcher::new(&serde_json::from_str(pattern).unwrap()).unwrap_err();
+            assert_eq!(told.reason, reason, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_and_not_dropped() {
+        for twice in [
+            r#"{"a":[1],"a":[2]}"#,
+            r#"{"a":[{"prefix":"a","prefix":"b"}]}"#,
+            r#"{"$or":[{"a":[1]},{"b":[1]}],"$or":[]}"#,
+        ] {
+            let error = serde_json::from_str::<Tree>(twice).unwrap_err().to_string();
+            assert!(error.contains("stands twice"), "{error}");
+        }
+    }
+
+    /// Time is not asserted; without care for equal leaves this would not end.
+    #[test]
+    fn long_lists_take_no_longer_than_they_are() {
+        let names: Vec<String> = (0..8).map(|number| format!("f{number}")).collect();
+        let wanted = |name: &String| (name.clone(), json!([{ "prefix": "x" }]));
+        let mut pattern: Value = names.iter().map(wanted).collect::<serde_json::Map<_, _>>().into();
+        pattern["z"] = json!(["no"]);
+        let list = vec!["x"; 30];
+        let mut event: Value =
+            names.iter().map(|name| (name.clone(), json!(list))).collect::<serde_json::Map<_, _>>().into();
+        event["z"] = json!("yes");
+        assert!(!Matcher::new(&(&pattern).into()).unwrap().matches(&event));
     }
 
     #[test]

@@ -257,14 +257,17 @@ fn placeholder(leaf: &Value) -> Option<&str> {
     PLACEHOLDERS.contains(&text).then_some(text)
 }
 
+/// What the ARNs of a cluster's services begin with.
+fn service_arn_prefix(cluster_arn: &str) -> String {
+    format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1))
+}
+
 /// The same leaf for one cluster.
 fn fill(leaf: &Value, cluster_arn: &str) -> Value {
     match leaf {
         Value::String(text) if text == CLUSTER_ARN => Value::from(cluster_arn),
         Value::String(text) if text == CLUSTER_NAME => Value::from(cluster_arn.rsplit('/').next().unwrap_or_default()),
-        Value::String(text) if text == SERVICE_ARN_PREFIX => {
-            Value::from(format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1)))
-        }
+        Value::String(text) if text == SERVICE_ARN_PREFIX => Value::from(service_arn_prefix(cluster_arn)),
         Value::Object(fields) => {
             fields.iter().map(|(operator, value)| (operator.clone(), fill(value, cluster_arn))).collect()
         }

@@ -1,6 +1,6 @@
 //! EventBridge's comparison operators: whether one leaf of an event is what one leaf of a pattern wants.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 #[must_use]
 pub fn accepts(wanted: &Value, leaf: &Value) -> bool {
     let Some((operator, operand)) = wanted.as_object().and_then(|fields| fields.iter().next()) else {
-        return equal(wanted, leaf);
+        return equal(wanted, leaf) || same_address(wanted, leaf);
     };
     match operator.as_str() {
         "exists" => operand == true,
-        "numeric" => leaf.as_f64().is_some_and(|number| in_range(operand, number)),
+        "numeric" => comparable(leaf).is_some_and(|number| in_range(operand, number)),
         "cidr" => leaf.as_str().is_some_and(|text| in_network(operand, text)),
         "anything-but" => !all(operand).into_iter().any(|excluded| is_excluded(excluded, leaf)),
         _ => text_operator(operator, operand, leaf),
@@ -32,9 +32,20 @@ fn is_excluded(excluded: &Value, leaf: &Value) -> bool {
     }
 }
 
+/// A number that can be compared: one that a double holds to the last digit. Others are only equal to their like. (Digits of a
+/// fraction that a double does not hold are lost when JSON is read.)
+#[must_use]
+pub fn comparable(number: &Value) -> Option<f64> {
+    let double = number.as_f64()?;
+    #[allow(clippy::cast_possible_truncation, reason = "whether anything is lost is the question")]
+    let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    #[allow(clippy::cast_possible_truncation, reason = "whether anything is lost is the question")]
+    whole.is_none_or(|whole| double as i128 == whole).then_some(double)
+}
+
 /// Numbers are equal by value: 1 is 1.0. A string is never a number.
 fn equal(wanted: &Value, leaf: &Value) -> bool {
-    match (wanted.as_f64(), leaf.as_f64()) {
+    match (comparable(wanted), comparable(leaf)) {
         (Some(wanted), Some(leaf)) => (wanted - leaf).abs() == 0.0,
         _ => wanted == leaf,
     }
@@ -54,28 +65,58 @@ fn text_operator(operator: &str, operand: &Value, leaf: &Value) -> bool {
         None => (operand, Case::Kept),
     };
     let Some(wanted) = operand.as_str() else { return false };
-    let fold = |text: &str| match case {
-        Case::Kept => text.to_owned(),
-        Case::Ignored => folded(text),
-    };
-    match operator {
-        "exactly" => text == wanted,
-        "prefix" => fold(text).starts_with(&fold(wanted)),
-        "suffix" => fold(text).ends_with(&fold(wanted)),
-        "equals-ignore-case" => folded(text) == folded(wanted),
-        "wildcard" => wildcard(wanted, text),
+    match (operator, case) {
+        ("exactly", _) => text == wanted,
+        ("prefix", Case::Kept) => text.starts_with(wanted),
+        ("suffix", Case::Kept) => text.ends_with(wanted),
+        ("prefix", Case::Ignored) => begins(wanted.chars(), text.chars()).is_some(),
+        ("suffix", Case::Ignored) => begins(wanted.chars().rev(), text.chars().rev()).is_some(),
+        ("equals-ignore-case", _) => begins(wanted.chars(), text.chars()).is_some_and(|mut rest| rest.next().is_none()),
+        ("wildcard", _) => wildcard(wanted, text),
         _ => false,
     }
 }
 
-fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+/// What follows the wanted characters, each of which may stand in its lower or its upper form; none if they are not there. A
+/// form of several characters is none: ß is not SS.
+fn begins<T: Iterator<Item = char>>(wanted: impl Iterator<Item = char>, mut text: T) -> Option<T> {
+    for wanted in wanted {
+        let found = text.next()?;
+        let is = |mut form: Box<dyn Iterator<Item = char>>| form.next() == Some(found) && form.next().is_none();
+        if found != wanted && !is(Box::new(wanted.to_lowercase())) && !is(Box::new(wanted.to_uppercase())) {
+            return None;
+        }
+    }
+    Some(text)
+}
+
+/// A text that is an address takes the same address, however it is written.
+fn same_address(wanted: &Value, leaf: &Value) -> bool {
+    let of = |value: &Value| value.as_str().and_then(address);
+    of(wanted).is_some_and(|wanted| of(leaf) == Some(wanted))
+}
+
+/// As the rule engine reads addresses: leading zeros are no matter, dots stand in version 4 alone, and version 4 in the
+/// clothes of version 6 is version 4.
+#[must_use]
+pub fn address(text: &str) -> Option<IpAddr> {
+    if text.contains(':') {
+        return if text.contains('.') { None } else { Some(text.parse::<Ipv6Addr>().ok()?.to_canonical()) };
+    }
+    let mut parts = text.split('.');
+    let mut octets = [0; 4];
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let digits = !part.is_empty() && part.len() <= 3 && part.chars().all(|c| c.is_ascii_digit());
+        *octet = if digits { part.parse().ok()? } else { return None };
+    }
+    parts.next().is_none().then(|| IpAddr::from(octets))
 }
 
 /// `["=", 1]`, `[">", 0, "<=", 5]`
 fn in_range(operand: &Value, number: f64) -> bool {
     let Some(parts) = operand.as_array() else { return false };
-    parts.chunks(2).all(|pair| match (pair[0].as_str(), pair.get(1).and_then(Value::as_f64)) {
+    parts.chunks(2).all(|pair| match (pair[0].as_str(), pair.get(1).and_then(comparable)) {
         (Some("="), Some(bound)) => (number - bound).abs() == 0.0,
         (Some("<"), Some(bound)) => number < bound,
         (Some("<="), Some(bound)) => number <= bound,
@@ -87,16 +128,17 @@ fn in_range(operand: &Value, number: f64) -> bool {
 
 fn in_network(operand: &Value, text: &str) -> bool {
     let network = operand.as_str().and_then(|cidr| cidr.split_once('/'));
-    let Some((network, mask)) = network.and_then(|(ip, mask)| Some((ip.parse().ok()?, mask.parse::<u32>().ok()?)))
-    else {
+    let Some((network, mask)) = network.and_then(|(ip, mask)| Some((address(ip)?, mask.parse::<u32>().ok()?))) else {
         return false;
     };
-    match (network, text.parse()) {
-        (IpAddr::V4(network), Ok(IpAddr::V4(address))) => {
+    match (network, address(text)) {
+        // The whole of one version is the whole of the other, too.
+        (_, Some(_)) if mask == 0 => true,
+        (IpAddr::V4(network), Some(IpAddr::V4(address))) => {
             let shift = 32_u32.saturating_sub(mask);
             network.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
         }
-        (IpAddr::V6(network), Ok(IpAddr::V6(address))) => {
+        (IpAddr::V6(network), Some(IpAddr::V6(address))) => {
             let shift = 128_u32.saturating_sub(mask);
             network.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
         }
@@ -156,16 +198,27 @@ mod tests {
             (json!({"numeric": ["=", 3]}), json!(3.0), json!("3")),
             (json!({"cidr": "10.0.0.0/24"}), json!("10.0.0.255"), json!("10.0.1.0")),
             (json!({"cidr": "2001:db8::/32"}), json!("2001:db8::1"), json!("2001:db9::1")),
-            (json!({"cidr": "0.0.0.0/0"}), json!("9.9.9.9"), json!("::1")),
+            (json!({"cidr": "0.0.0.0/0"}), json!("::1"), json!("9.9.9")),
             (json!({"anything-but": 0}), json!(null), json!(0.0)),
             (json!({"anything-but": ["a", "b"]}), json!("c"), json!("b")),
             (json!({"anything-but": {"prefix": ["a", "b"]}}), json!(1), json!("bc")),
             (json!({"anything-but": {"wildcard": "*x*"}}), json!("y"), json!("axb")),
             (json!({"anything-but": {"equals-ignore-case": "A"}}), json!("b"), json!("a")),
-            (json!({"exists": true}), json!(null), json!("never")),
+            (
+                json!(1_700_000_000_123_456_789_u64),
+                json!(1_700_000_000_123_456_789_u64),
+                json!(1_700_000_000_123_456_788_u64),
+            ),
+            (json!({"numeric": [">", 0]}), json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_993_u64)),
+            (json!({"equals-ignore-case": "straße"}), json!("STRAßE"), json!("STRASSE")),
+            (json!({"equals-ignore-case": "i"}), json!("I"), json!("ı")),
+            (json!("2001:DB8::1"), json!("2001:db8:0::1"), json!("2001:db8::2")),
+            (json!({"cidr": "10.0.0.0/8"}), json!("::ffff:a01:203"), json!("::ffff:10.1.2.3")),
+            (json!({"cidr": "10.0.0.0/8"}), json!("010.1.2.3"), json!("10.1.2")),
         ] {
             assert!(accepts(&wanted, &yes), "{wanted} takes {yes}");
-            assert!(wanted == json!({"exists": true}) || !accepts(&wanted, &no), "{wanted} refuses {no}");
+            assert!(!accepts(&wanted, &no), "{wanted} refuses {no}");
         }
+        assert!(accepts(&json!({"exists": true}), &json!(null)));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +52,13 @@ impl<'de> Visitor<'de> for TreeVisitor {
         f.write_str("JSON")
     }
 
-    /// Of fields with the same name the last one counts.
+    /// EventBridge takes a name that stands twice and wants both: a tree could only keep one of them, and would be wider.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
         let mut fields: Vec<(String, Tree)> = Vec::new();
         while let Some((name, tree)) = map.next_entry::<String, Tree>()? {
-            fields.retain(|(known, _)| *known != name);
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom(format!("the field {name:?} stands twice in one object")));
+            }
             fields.push((name, tree));
         }
         Ok(Tree::Object(fields))

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::matcher::Invalid;
+use super::operator::comparable;
 
 /// Combinations that `$or` may make.
 pub const MOST_RULES: usize = 1000;
@@ -16,25 +17,73 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Invalid> {
 /// Whether EventBridge would take the pattern.
 pub fn check(pattern: &Value) -> Checked {
     match pattern {
-        Value::Object(fields) => object(fields),
+        Value::Object(fields) => object(fields, or_of(pattern)),
         _ => refuse("Filter is not an object"),
     }
 }
 
-/// Names that `$or`'s alternatives may not have for fields: there `$or` would be a field itself.
-const OPERATORS: [&str; 9] =
-    ["exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "cidr", "exists", "anything-but"];
+/// What `$or` is in a pattern: the operator, or, if any `$or` of it does not fit the operator, a field's name everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Or {
+    Operator,
+    Name,
+}
 
-fn object(fields: &Map<String, Value>) -> Checked {
+pub fn or_of(pattern: &Value) -> Or {
+    if every_or_fits(pattern, false) { Or::Operator } else { Or::Name }
+}
+
+/// Names that the fields below `$or` may not have, at any depth.
+const RESERVED: [&str; 25] = [
+    "exactly",
+    "prefix",
+    "suffix",
+    "equals-ignore-case",
+    "wildcard",
+    "numeric",
+    "cidr",
+    "exists",
+    "anything-but",
+    "=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "regex",
+    "not-wildcard",
+    "not-equals-ignore-case",
+    "date-after",
+    "date-on-or-after",
+    "date-before",
+    "date-on-or-before",
+    "in-date-range",
+    "ip-address-in-range",
+    "ip-address-not-in-range",
+    "interpolated",
+];
+
+/// Whether every `$or` is a list of two objects or more.
+fn every_or_fits(value: &Value, below_or: bool) -> bool {
+    let alternative =
+        |item: &Value| item.as_object().is_some_and(|fields| !fields.is_empty()) && every_or_fits(item, true);
+    value.as_object().into_iter().flatten().all(|(name, value)| match value {
+        _ if below_or && RESERVED.contains(&name.as_str()) => false,
+        Value::Array(items) if name == "$or" => items.len() >= 2 && items.iter().all(alternative),
+        Value::Object(_) => every_or_fits(value, below_or),
+        _ => true,
+    })
+}
+
+fn object(fields: &Map<String, Value>, or: Or) -> Checked {
     if fields.is_empty() {
         return refuse("Empty objects are not allowed");
     }
     for (name, value) in fields {
         match value {
-            Value::Object(inner) => object(inner)?,
-            Value::Array(items) if name == "$or" && is_alternatives(value) => {
+            Value::Object(inner) => object(inner, or)?,
+            Value::Array(items) if name == "$or" && or == Or::Operator => {
                 for item in items {
-                    item.as_object().map_or(Ok(()), object)?;
+                    item.as_object().map_or(Ok(()), |fields| object(fields, or))?;
                 }
             }
             Value::Array(leaves) => list(leaves)?,
@@ -42,16 +91,6 @@ fn object(fields: &Map<String, Value>) -> Checked {
         }
     }
     Ok(())
-}
-
-/// `$or` is the operator only over two objects or more whose fields are no operators; else it is a field's name.
-pub fn is_alternatives(items: &Value) -> bool {
-    let Some(items) = items.as_array() else { return false };
-    let is_alternative = |item: &Value| {
-        item.as_object()
-            .is_some_and(|fields| !fields.is_empty() && !fields.keys().any(|key| OPERATORS.contains(&key.as_str())))
-    };
-    items.len() >= 2 && items.iter().all(is_alternative)
 }
 
 fn list(leaves: &[Value]) -> Checked {
@@ -101,8 +140,9 @@ fn affix(operator: &str, value: &Value) -> Checked {
         return must_be_string(operator, value);
     };
     match inner.iter().next() {
-        Some((name, value)) if name == "equals-ignore-case" && inner.len() == 1 => must_be_string(name, value),
-        Some((name, _)) => refuse(format!("Unsupported anything-but pattern: {name}")),
+        Some(_) if inner.len() > 1 => refuse("Only one key allowed in match expression"),
+        Some((name, value)) if name == "equals-ignore-case" => must_be_string(name, value),
+        Some((name, _)) => refuse(format!("Unsupported {operator} pattern: {name}")),
         None => refuse("Empty objects are not allowed"),
     }
 }
@@ -118,7 +158,7 @@ fn wildcard(value: &Value) -> Checked {
         match (character, next) {
             ('\\', Some((_, '*' | '\\'))) => drop(characters.next()),
             ('\\', Some((at, _))) => return refuse(format!("Invalid escape character at pos {at}")),
-            ('\\', None) => return refuse(format!("Invalid escape character at pos {}", text.len() - 1)),
+            ('\\', None) => return refuse(format!("Invalid escape character at pos {}", text.len())),
             ('*', Some((at, '*'))) => return refuse(format!("Consecutive wildcard characters at pos {at}")),
             _ => {}
         }
@@ -139,9 +179,10 @@ fn numeric(value: &Value) -> Checked {
         if !["=", "<", "<=", ">", ">="].contains(&operator) {
             return refuse(format!("Unrecognized numeric range operator: {operator}"));
         }
-        let Some(number) = pair.get(1).and_then(Value::as_f64) else {
+        let Some(number) = pair.get(1).filter(|value| value.is_number()) else {
             return refuse(format!("Value of {operator} must be numeric"));
         };
+        let number = comparable(number).map_or_else(|| cannot_compare(number), Ok)?;
         bounds.push((operator, number));
     }
     match bounds[..] {
@@ -149,6 +190,7 @@ fn numeric(value: &Value) -> Checked {
         [_] => Ok(()),
         [(">" | ">=", bottom), ("<" | "<=", top)] if bottom < top => Ok(()),
         [(">" | ">=", _), ("<" | "<=", _)] => refuse("Bottom must be less than top"),
+        [(">" | ">=", _), (other, _)] => refuse(format!("Bad numeric range operator: {other}")),
         _ => refuse("Too many elements in numeric expression"),
     }
 }
@@ -160,24 +202,39 @@ fn cidr(value: &Value) -> Checked {
     let Some((address, mask)) = text.split_once('/') else {
         return refuse("Malformed CIDR, one '/' required");
     };
-    let Ok(address) = address.parse::<std::net::IpAddr>() else {
-        return refuse(format!("Malformed CIDR: {text}"));
+    if mask.contains('/') {
+        return refuse("Malformed CIDR, one '/' required");
+    }
+    let Some(network) = super::operator::address(address) else {
+        return refuse(format!("Nonstandard IP address: {address}"));
     };
-    let Ok(mask) = mask.parse::<u8>() else {
+    let Ok(mask) = mask.parse::<i64>() else {
         return refuse("Malformed CIDR, mask bits must be an integer");
     };
-    match address {
+    match network {
+        _ if mask < 0 => refuse("Malformed CIDR, mask bits must not be negative"),
         std::net::IpAddr::V4(_) if mask > 31 => refuse("IPv4 mask bits must be < 32"),
         std::net::IpAddr::V6(_) if mask > 127 => refuse("IPv6 mask bits must be < 128"),
         _ => Ok(()),
     }
 }
 
+fn cannot_compare<T>(number: &Value) -> Result<T, Invalid> {
+    refuse(format!("Cannot compare number : {number}"))
+}
+
 /// One value, a list of values of one type, or a string operator with one or several texts.
 fn anything_but(value: &Value) -> Checked {
     match value {
-        Value::String(_) | Value::Number(_) => Ok(()),
+        Value::String(_) => Ok(()),
+        Value::Number(_) => comparable(value).map_or_else(|| cannot_compare(value), |_| Ok(())),
+        Value::Array(items) if items.iter().any(|item| !item.is_string() && !item.is_number()) => {
+            refuse("Inside anything but list, start|null|boolean is not supported.")
+        }
         Value::Array(items) => {
+            if let Some(number) = items.iter().find(|item| item.is_number() && comparable(item).is_none()) {
+                return cannot_compare(number);
+            }
             let uniform = items.iter().all(Value::is_string) || items.iter().all(Value::is_number);
             match !items.is_empty() && uniform {
                 true => Ok(()),

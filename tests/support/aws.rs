@@ -95,6 +95,7 @@ struct Services {
     ssm: Arc<winterbaume_ssm::SsmService>,
     logs: Arc<winterbaume_cloudwatchlogs::CloudWatchLogsService>,
     dynamodb: Arc<winterbaume_dynamodb::DynamoDbService>,
+    cloudwatch: Arc<winterbaume_cloudwatch::CloudWatchService>,
 }
 
 #[derive(Clone)]
@@ -124,6 +125,7 @@ impl Aws {
             ssm: Arc::default(),
             logs: Arc::default(),
             dynamodb: Arc::default(),
+            cloudwatch: Arc::default(),
         };
         let mock = MockAws::builder()
             .with_service(Arc::clone(&services.iam))
@@ -133,6 +135,7 @@ impl Aws {
             .with_service(Arc::clone(&services.ssm))
             .with_service(Arc::clone(&services.logs))
             .with_service(Arc::clone(&services.dynamodb))
+            .with_service(Arc::clone(&services.cloudwatch))
             .with_service(winterbaume_sts::StsService::new())
             .with_service(winterbaume_ecs::EcsService::new())
             .build();
@@ -197,7 +200,7 @@ impl Aws {
 
     /// Everything there is, byte for byte but for what no two runs have in common (ids, times, revisions).
     pub async fn everything(&self) -> Value {
-        let Services { iam, lambda, events, sqs, ssm, logs, dynamodb } = &*self.services;
+        let Services { iam, lambda, events, sqs, ssm, logs, dynamodb, cloudwatch } = &*self.services;
         let mut all = json!({
             "iam": iam.snapshot(ACCOUNT, &self.region).await,
             "lambda": lambda.snapshot(ACCOUNT, &self.region).await,
@@ -207,6 +210,7 @@ impl Aws {
             "beyond": self.memory.everything(),
             "logs": logs.snapshot(ACCOUNT, &self.region).await,
             "dynamodb": dynamodb.snapshot(ACCOUNT, &self.region).await,
+            "cloudwatch": cloudwatch.snapshot(ACCOUNT, &self.region).await,
         });
         forget_deleted_tables(&mut all["dynamodb"]);
         scrub(&mut all);
@@ -321,6 +325,9 @@ pub fn action_of(request: &HttpRequest) -> String {
     if let Some(action) = body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
         return format!("{service}:{action}");
     }
+    if let Some((_, operation)) = request.uri().split_once("/operation/") {
+        return format!("cloudwatch:{operation}");
+    }
     let path = request.uri().split_once(".com/").map_or("", |(_, path)| path);
     let path = path.split('?').next().unwrap_or_default();
     let rest: Vec<&str> = path.split('/').skip(1).collect();
@@ -363,6 +370,9 @@ fn is_write(action: &str) -> bool {
 
 /// An error as the service's protocol has it.
 pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpResponse {
+    if action.starts_with("cloudwatch:") {
+        return cbor_error(status, code, message);
+    }
     let query = action.starts_with("iam:") || action.starts_with("sts:");
     let body = match query {
         true => format!(
@@ -374,6 +384,20 @@ pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpRespon
     if !query {
         response.headers_mut().insert("x-amzn-errortype", code.to_owned());
     }
+    response
+}
+
+/// CloudWatch speaks CBOR: a map of two texts.
+fn cbor_error(status: u16, code: &str, message: &str) -> HttpResponse {
+    let mut body = vec![0xa2];
+    for text in ["__type", code, "message", message] {
+        body.extend([0x79]);
+        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+    response.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+    response.headers_mut().insert("content-type", "application/cbor");
     response
 }
 

@@ -84,6 +84,7 @@ pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: Cancellati
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
         aws: Some(aws.sdk()),
         cancel,
+        clock: std::time::SystemTime::now,
         signals: false,
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);

@@ -1,0 +1,64 @@
+//! `permissions`: the least IAM policy that a command needs for this stack.
+
+use clap::Args as ClapArgs;
+
+use super::options::{ClusterArgs, Common};
+use super::render;
+use super::session::Session;
+use super::world::World;
+use crate::aws::Given;
+use crate::desired::cluster_arn;
+use crate::error::Result;
+use crate::permissions::{Command, Ground, policy};
+use crate::stack::Place;
+
+/// Print the least IAM policy that a command needs for this stack.
+///
+/// With the ARNs of this stack, ready for `aws iam put-user-policy` and the like. Asks AWS for nothing but the account, which needs
+/// no permission.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell permissions --cluster batch
+  taskbell permissions --cluster batch --for drift >drift.json")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    /// The command
+    #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
+    command: Command,
+    /// The role of yours that `setup` is given for the notifier
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+    /// The account [default: that of the credentials]
+    #[arg(long, value_name = "ID", value_parser = account)]
+    account: Option<String>,
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let clusters = args.clusters.parse()?;
+    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
+    let place = match &args.account {
+        // The partition follows from the region where nobody says.
+        Some(account) => Place::of_region(account, &session.stack.region),
+        None => session.unless_interrupted(session.identity.place()).await??.clone(),
+    };
+    let arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    let ground = Ground { stack: &session.stack, place: &place, clusters: &arns, own_role: args.role_arn.as_deref() };
+    world.out.print(&render::json(&policy(args.command, ground)));
+    if args.command == Command::Setup && !common.quiet {
+        world.err.print(
+            "note: with ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, too, \
+             setup tells which logs the notifier may not read; with ecs:ListClusters, the nearest names of an unknown cluster\n",
+        );
+    }
+    Ok(0)
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account id has 12 digits".to_owned()),
+    }
+}

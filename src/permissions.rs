@@ -1,0 +1,307 @@
+//! The least IAM policy that a command needs for one stack. Makes no call.
+//!
+//! Actions on several kinds at once follow AWS's rules: what is made with tags needs the service's tag action too, a function
+//! that is given a role iam:PassRole, and tags in GetFunction's answer lambda:ListTags.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::pattern::{APPLICATION_SOURCE, DRILL_SOURCE};
+use crate::stack::{Place, Stack};
+
+/// A command that makes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Command {
+    /// Everything but `teardown`'s deletions: from nothing, from any difference, from another configuration
+    Setup,
+    /// Reads only; nothing is decrypted
+    Drift,
+    Teardown,
+    Drill,
+    Replay,
+    /// Reads only
+    Status,
+    /// `pattern test` with --live or --task: reads only
+    PatternTest,
+    Notify,
+}
+
+/// What a statement is about, in the order in which statements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum On {
+    Everything,
+    Clusters,
+    Tasks,
+    Rules,
+    /// The default bus, for events of this source alone.
+    Bus(&'static str),
+    Function,
+    Role,
+    /// The role, handed to Lambda and to nobody else.
+    RoleForLambda,
+    InstanceProfiles,
+    LogGroup,
+    Queue,
+    Table,
+    Parameter,
+    Alarms,
+}
+
+/// Actions by what they are about.
+type Grants = &'static [(On, &'static [&'static str])];
+
+const READ_PARAMETER: Grants =
+    &[(On::Everything, &["ssm:DescribeParameters"]), (On::Parameter, &["ssm:ListTagsForResource"])];
+const READ_LOG_GROUP: Grants =
+    &[(On::Everything, &["logs:DescribeLogGroups"]), (On::LogGroup, &["logs:ListTagsForResource"])];
+const READ_QUEUE: Grants = &[(On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"])];
+const READ_TABLE: Grants =
+    &[(On::Table, &["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"])];
+const READ_ALARMS: Grants =
+    &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
+const READ_ROLE: Grants =
+    &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
+/// A function's grants are those of the role of today, or of one before it: hence the role.
+const READ_FUNCTION: Grants = &[
+    (
+        On::Function,
+        &["lambda:GetFunction", "lambda:ListTags", "lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig"],
+    ),
+    (On::Role, &["iam:GetRole"]),
+];
+const READ_RULES: Grants = &[
+    (On::Everything, &["events:ListRules"]),
+    (On::Rules, &["events:ListTargetsByRule", "events:ListTagsForResource"]),
+];
+
+const READ_ALL: [Grants; 8] =
+    [READ_PARAMETER, READ_LOG_GROUP, READ_QUEUE, READ_TABLE, READ_ALARMS, READ_ROLE, READ_FUNCTION, READ_RULES];
+
+const WRITE: Grants = &[
+    (On::Clusters, &["ecs:DescribeClusters"]),
+    (On::Everything, &["events:TestEventPattern"]),
+    (
+        On::Parameter,
+        &["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource", "ssm:DeleteParameter"],
+    ),
+    (
+        On::LogGroup,
+        &[
+            "logs:CreateLogGroup",
+            "logs:PutRetentionPolicy",
+            "logs:DeleteRetentionPolicy",
+            "logs:TagResource",
+            "logs:UntagResource",
+        ],
+    ),
+    (On::Queue, &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]),
+    (
+        On::Table,
+        &[
+            "dynamodb:CreateTable",
+            "dynamodb:UpdateTable",
+            "dynamodb:UpdateTimeToLive",
+            "dynamodb:TagResource",
+            "dynamodb:UntagResource",
+            "dynamodb:DeleteTable",
+        ],
+    ),
+    (
+        On::Alarms,
+        &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource", "cloudwatch:DeleteAlarms"],
+    ),
+    (
+        On::Role,
+        &[
+            "iam:CreateRole",
+            "iam:UpdateRole",
+            "iam:UpdateAssumeRolePolicy",
+            "iam:PutRolePolicy",
+            "iam:PutRolePermissionsBoundary",
+            "iam:DeleteRolePermissionsBoundary",
+            "iam:TagRole",
+            "iam:UntagRole",
+        ],
+    ),
+    (On::RoleForLambda, &["iam:PassRole"]),
+    (
+        On::Function,
+        &[
+            "lambda:CreateFunction",
+            "lambda:GetFunctionConfiguration",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+            "lambda:AddPermission",
+            "lambda:RemovePermission",
+            "lambda:PutFunctionEventInvokeConfig",
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:TagResource",
+            "lambda:UntagResource",
+        ],
+    ),
+    (On::Rules, &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"]),
+];
+
+const DELETE_ROLE: Grants = &[
+    (On::Role, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListInstanceProfilesForRole", "iam:DeleteRole"]),
+    (On::InstanceProfiles, &["iam:RemoveRoleFromInstanceProfile"]),
+];
+const DELETE_RULES: Grants = &[(On::Rules, &["events:RemoveTargets", "events:DeleteRule"])];
+const DELETE_REST: Grants = &[
+    (On::Parameter, &["ssm:DeleteParameter"]),
+    (On::LogGroup, &["logs:DeleteLogGroup"]),
+    (On::Queue, &["sqs:DeleteQueue"]),
+    // A table that somebody protected is released before it is deleted.
+    (On::Table, &["dynamodb:UpdateTable", "dynamodb:DeleteTable"]),
+    (On::Alarms, &["cloudwatch:DeleteAlarms"]),
+    (On::Function, &["lambda:DeleteFunction"]),
+];
+
+const DRILL: Grants = &[
+    (On::Bus(DRILL_SOURCE), &["events:PutEvents"]),
+    (On::LogGroup, &["logs:FilterLogEvents"]),
+    (On::Queue, &["sqs:GetQueueUrl", "sqs:ReceiveMessage"]),
+];
+const REPLAY: Grants = &[
+    (On::Queue, &["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue"]),
+    (On::Function, &["lambda:InvokeFunction"]),
+];
+const STATUS: Grants = &[
+    (On::Function, &["lambda:GetFunctionConfiguration"]),
+    (On::LogGroup, &["logs:DescribeLogStreams", "logs:GetLogEvents"]),
+    (On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),
+];
+const PATTERN_TEST: Grants = &[(On::Tasks, &["ecs:DescribeTasks"])];
+const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
+
+fn grants(command: Command) -> Vec<Grants> {
+    let and_all = |more: &[Grants]| [&READ_ALL[..], more].concat();
+    match command {
+        Command::Setup => and_all(&[WRITE, DELETE_ROLE, DELETE_RULES]),
+        Command::Drift => and_all(&[]),
+        Command::Teardown => and_all(&[DELETE_ROLE, DELETE_RULES, DELETE_REST]),
+        Command::Drill => vec![READ_FUNCTION, READ_RULES, DRILL],
+        Command::Replay => vec![READ_FUNCTION, READ_QUEUE, REPLAY],
+        Command::Status => vec![READ_FUNCTION, READ_RULES, STATUS],
+        Command::PatternTest => vec![READ_FUNCTION, READ_RULES, PATTERN_TEST],
+        Command::Notify => vec![NOTIFY],
+    }
+}
+
+/// What a policy is written for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    pub stack: &'a Stack,
+    pub place: &'a Place,
+    /// ARNs; none: any.
+    pub clusters: &'a [String],
+    /// The user's own role for the notifier.
+    pub own_role: Option<&'a str>,
+}
+
+/// The policy document.
+#[must_use]
+pub fn policy(command: Command, ground: Ground) -> Value {
+    let mut by_resource: BTreeMap<On, Vec<&str>> = BTreeMap::new();
+    for (on, actions) in grants(command).into_iter().flatten() {
+        by_resource.entry(*on).or_default().extend(*actions);
+    }
+    let statements = by_resource.into_iter().map(|(on, mut actions)| {
+        actions.sort_unstable();
+        actions.dedup();
+        statement(on, &actions, ground)
+    });
+    json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+}
+
+fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
+    let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources(on, ground) });
+    let condition = match on {
+        On::RoleForLambda => Some(("iam:PassedToService", "lambda.amazonaws.com")),
+        On::Bus(source) => Some(("events:source", source)),
+        _ => None,
+    };
+    if let Some((key, value)) = condition {
+        statement["Condition"] = json!({ "StringEquals": { key: value } });
+    }
+    statement
+}
+
+fn resources(on: On, Ground { stack, place, clusters, own_role }: Ground) -> Vec<String> {
+    let role = place.role_arn(&format!("/taskbell/{}", stack.role_name()));
+    let group = place.log_group_arn(&stack.log_group_name());
+    let of_clusters = |arns: &dyn Fn(&str) -> String| match clusters {
+        [] => vec![arns(&place.cluster_arn("*"))],
+        clusters => clusters.iter().map(|arn| arns(arn)).collect(),
+    };
+    match on {
+        On::Everything => vec!["*".to_owned()],
+        On::Clusters => of_clusters(&str::to_owned),
+        On::Tasks => of_clusters(&|arn| format!("{}/*", arn.replacen(":cluster/", ":task/", 1))),
+        On::Rules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
+        On::Bus(_) => vec![place.bus_arn()],
+        On::Function => vec![place.function_arn(&stack.function_name())],
+        // A role that does not exist (yet) is asked for without its path.
+        On::Role => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
+        On::RoleForLambda => vec![own_role.map_or(role, str::to_owned)],
+        On::InstanceProfiles => vec![place.instance_profile_arn("*")],
+        On::LogGroup => vec![group.clone(), format!("{group}:*")],
+        On::Queue => vec![place.queue_arn(&stack.queue_name())],
+        On::Table => vec![place.table_arn(&stack.table_name())],
+        On::Parameter => vec![place.parameter_arn(&stack.parameter_name())],
+        On::Alarms => vec![place.alarm_arn(&stack.alarm_name("*"))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(command: Command) -> Value {
+        let stack = Stack { name: "batch".parse().unwrap(), region: "cn-north-1".to_owned() };
+        let place = Place::of_caller("arn:aws-cn:iam::123456789012:user/x", "123456789012", "cn-north-1");
+        policy(
+            command,
+            Ground { stack: &stack, place: &place, clusters: &[place.cluster_arn("batch")], own_role: None },
+        )
+    }
+
+    fn actions(policy: &Value) -> Vec<&str> {
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        statements.flat_map(|one| one["Action"].as_array().unwrap()).map(|action| action.as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn drift_and_status_only_read_and_nothing_decrypts() {
+        for command in [Command::Drift, Command::Status, Command::PatternTest] {
+            let policy = of(command);
+            for action in actions(&policy) {
+                let verb = action.split_once(':').unwrap().1;
+                assert!(["Get", "List", "Describe"].iter().any(|read| verb.starts_with(read)), "{action}");
+                assert!(!["ssm:GetParameter", "sqs:ReceiveMessage"].contains(&action));
+            }
+        }
+        for command in Command::value_variants() {
+            assert!(!of(*command).to_string().contains("kms:"));
+        }
+    }
+
+    #[test]
+    fn every_arn_is_of_the_partition_and_everything_but_lists_is_narrow() {
+        for command in Command::value_variants() {
+            let policy = of(*command);
+            for statement in policy["Statement"].as_array().unwrap() {
+                for resource in statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()) {
+                    assert!(resource == "*" || resource.starts_with("arn:aws-cn:"), "{resource}");
+                    let lists = ["Describe", "List", "Test"];
+                    let harmless = actions(&json!({ "Statement": [statement] }))
+                        .iter()
+                        .all(|action| lists.iter().any(|verb| action.split_once(':').unwrap().1.starts_with(verb)));
+                    assert!(resource != "*" || harmless, "{statement}");
+                }
+            }
+        }
+    }
+}
