@@ -173,7 +173,9 @@ mod tests {
         for scenario in Scenario::value_variants() {
             let text = event(*scenario).to_string();
             assert!(text.contains("\"source\":\"taskbell.drill\"") && text.contains("night-jobs"), "{text}");
-            for stranger in ["prod", "us-east-1\"", "123456789012", "2026-11-20", "/web:", "service:web", "arn:aws:"] {
+            for stranger in
+                ["prod", "us-east-1\"", "123456789012", "2026-11-20", "task-definition/web:", "service:web", "arn:aws:"]
+            {
                 assert!(!text.contains(stranger), "{stranger} in {text}");
             }
         }

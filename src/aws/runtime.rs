@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_runtime_is_warned_about_half_a_year_before_its_end() {
         assert_eq!(warning("nodejs24.x", on("2026-11-24")), None);
-        assert_eq!(warning("nodejs24.x", on("2027-11-01")), None);
+        assert_eq!(warning("nodejs24.x", on("2027-10-01")), None);
         let half = warning("nodejs24.x", on("2027-11-03")).unwrap();
         assert_eq!(half, "AWS stops supporting nodejs24.x on 2028-04-30, in 178 days");
         assert!(warning("nodejs24.x", on("2028-05-01")).unwrap().contains("has stopped"));

@@ -6,21 +6,27 @@ use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, render};
-use crate::aws::Given;
+use crate::aws::{Given, function, runtime};
 use crate::config::{self, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
+use crate::resource::{Inventory, Observed};
 
 /// Tell whether AWS still is what was asked for. Never writes, needs no permission to.
 ///
 /// Give it the same flags as `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
+///
+/// Warns when AWS stops to support the notifier's runtime within 180 days.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell drift --cluster batch")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
+    /// End with 2 also where there is nothing but a warning
+    #[arg(long)]
+    fail_on_warning: bool,
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
@@ -34,17 +40,36 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     session.show_title(&place, common, world);
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
+    let warning = end_of_runtime(&seen, &session, world);
     let plan = plan(&desired(&config, ground)?, seen, &exceptions);
     match common.output {
         Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
-        Format::Json => world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None))),
+        Format::Json => {
+            let mut object = render::plan_json(&session.stack, &place, &plan, None);
+            object["warnings"] = warning.iter().cloned().collect();
+            world.out.print(&render::json(&object));
+        }
     }
     world.err.print(&render::hints(&plan));
+    if let Some(warning) = &warning {
+        world.err.print(&format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n"));
+    }
     // Nothing at all is there: most likely a name with a typing mistake.
     if plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add) {
         session.warn_of_missing(&config.clusters, world).await;
     }
-    Ok(verdict(&plan))
+    Ok(match verdict(&plan) {
+        0 if args.fail_on_warning && warning.is_some() => DIFFERENCES,
+        code => code,
+    })
+}
+
+/// What is to be said about the runtime the notifier has now.
+fn end_of_runtime(seen: &Inventory, session: &Session, world: &World) -> Option<String> {
+    match &seen.get(&function::address(&session.stack).id)?.observed {
+        Ok(Observed::Ours(found)) => runtime::warning(found.spec["runtime"].as_str()?, world.now().into()),
+        _ => None,
+    }
 }
 
 /// The exit code of a comparison. An unknown is graver than a difference: there is no verdict.

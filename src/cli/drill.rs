@@ -9,6 +9,7 @@ use super::options::{ClusterArgs, Common, Format};
 use super::render;
 use super::session::Session;
 use super::world::World;
+use crate::aws::fault::Fault;
 use crate::aws::journal::{Journal, Line, Said};
 use crate::aws::undelivered::{Content, Entry, Undelivered};
 use crate::aws::wait::Attempt;
@@ -232,7 +233,8 @@ async fn await_arrival(session: &Session, event_id: &str, sent: i64, timeout: u6
     let queue = Undelivered::open(&session.sdk, &session.stack.queue_name()).await;
     let look = || async {
         let (lines, entries) = tokio::join!(journal.since(sent - SKEW), lying(&queue));
-        Ok(match arrival(&lines?, &entries, event_id) {
+        // Who may not look into the queue is told so in the end, if it matters.
+        Ok(match arrival(&lines?, &entries.unwrap_or_default(), event_id) {
             Some(arrival) => Attempt::Ready(arrival),
             None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
         })
@@ -253,24 +255,23 @@ async fn await_arrival(session: &Session, event_id: &str, sent: i64, timeout: u6
         }
         Err(late) => {
             let failures = failures(&journal.since(sent).await?);
-            let told = match (failures.is_empty(), &queue) {
+            let nothing = format!("told nothing within {} s", late.seconds);
+            let told = match (failures.is_empty(), lying(&queue).await) {
                 (false, _) => format!("failed: {}", failures.join("; ")),
-                (true, Err(fault)) => format!(
-                    "told nothing within {} s; whether it lies in the queue is not known: {fault}",
-                    late.seconds
-                ),
-                (true, Ok(_)) => format!("told nothing within {} s, and it does not lie in the queue", late.seconds),
+                (true, Err(fault)) => format!("{nothing}; whether it lies in the queue is not known: {fault}"),
+                (true, Ok(_)) => format!("{nothing}, and it does not lie in the queue"),
             };
             Ok(vec![broken("notifier", told)])
         }
     }
 }
 
-/// What lies in the queue, without holding it. Who may not look is told so in the end, if it matters.
-async fn lying(queue: &Result<Option<Undelivered>, crate::aws::fault::Fault>) -> Vec<Entry> {
+/// What lies in the queue, without holding it.
+async fn lying(queue: &Result<Option<Undelivered>, Fault>) -> Result<Vec<Entry>, Fault> {
     match queue {
-        Ok(Some(queue)) => queue.receive(Duration::ZERO).await.unwrap_or_default(),
-        _ => Vec::new(),
+        Ok(Some(queue)) => queue.receive(Duration::ZERO).await,
+        Ok(None) => Ok(Vec::new()),
+        Err(fault) => Err(fault.clone()),
     }
 }
 

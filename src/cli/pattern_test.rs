@@ -73,12 +73,14 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
                 clusters.push(task.cluster.clone());
             }
             let live = Live::read(&clusters, common, world).await?;
-            vec![live.tell(arn, &live.event_of(&task).await?)?]
+            let event = live.event_of(&task).await?;
+            vec![live.tell(&Engine::new()?, arn, &event)?]
         }
         (None, true) => {
             let events = events(&args.events, world)?;
             let live = Live::read(&clusters, common, world).await?;
-            events.iter().map(|(name, event)| live.tell(name, event)).collect::<Result<_>>()?
+            let engine = Engine::new()?;
+            events.iter().map(|(name, event)| live.tell(&engine, name, event)).collect::<Result<_>>()?
         }
         (None, false) => {
             let patterns = of_catalogue(&args.patterns)?;
@@ -147,7 +149,6 @@ struct Live {
     session: Session,
     seen: Inventory,
     place: Place,
-    notifier: Engine,
 }
 
 impl Live {
@@ -156,7 +157,7 @@ impl Live {
         let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
         let (seen, place) = session.observe_only(&["function", "rule"]).await?;
         session.show_title(&place, common, world);
-        let live = Self { session, seen, place, notifier: Engine::new()? };
+        let live = Self { session, seen, place };
         live.note_another_notifier(world)?;
         match links(&Value::Null, &live.seen, &live.session.stack, &live.place).is_empty() {
             true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
@@ -180,11 +181,11 @@ impl Live {
         })
     }
 
-    fn tell(&self, name: &str, event: &Value) -> Result<Told> {
+    fn tell(&self, notifier: &Engine, name: &str, event: &Value) -> Result<Told> {
         let links = links(event, &self.seen, &self.session.stack, &self.place);
         let answers =
             links.into_iter().map(|link| Answer { from: link.rule.to_string(), broken: link.broken }).collect();
-        let incident = self.notifier.preview(event, &Value::Null, &json!({}))?.incident;
+        let incident = notifier.preview(event, &Value::Null, &json!({}))?.incident;
         let verdict = match incident["silentBecause"].as_str() {
             Some(why) => Err(why.to_owned()),
             None => Ok(incident["cause"]["id"].as_str().unwrap_or_default().to_owned()),

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
 use super::drift::verdict;
+use super::drill::{self, Drill};
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
@@ -16,6 +17,7 @@ use crate::aws::wait::{Attempt, SETTLING};
 use crate::aws::{Given, bus, cluster, workload};
 use crate::config::{self, Config};
 use crate::desired::{Ground, addresses, cluster_arn, desired};
+use crate::drill::Scenario;
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
@@ -47,6 +49,9 @@ pub struct Args {
     /// Do not ask EventBridge whether it agrees about the patterns: for emulators of AWS that do not
     #[arg(long)]
     no_pattern_check: bool,
+    /// Then send a labelled test failure through it, and wait for Slack's answer
+    #[arg(long, conflicts_with = "dry_run", conflicts_with = "no_drill")]
+    drill: bool,
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -69,6 +74,9 @@ struct Request<'a> {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
+    if args.drill && config.clusters.is_empty() {
+        return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
+    }
     let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.ignore)? };
     let mut webhook = args.stack.webhook(world, args.stack.hosts())?;
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
@@ -97,10 +105,11 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Ok(UNREADABLE);
     }
     if nothing_to_apply {
+        let drill = if args.drill { Some(request.drill(&session, &place).await?) } else { None };
         if common.output == Format::Json && !refused {
-            request.show(&session, &place, &planned, None);
+            request.show_with_drill(&session, &place, &planned, None, drill.as_ref());
         }
-        return Ok(verdict(&planned));
+        return Ok(drill.map_or_else(|| verdict(&planned), |drill| drill.conclude(common, world)));
     }
     if !planned.conflicts.is_empty() {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
@@ -287,16 +296,37 @@ impl Request<'_> {
             true => self.settle(session, webhook).await,
             false => Err(self.incomplete(report)),
         };
+        let drill = match self.args.drill && outcome.is_ok() {
+            true => Some(self.drill(session, place).await),
+            false => None,
+        };
         if self.common.output == Format::Json {
-            self.show(session, place, planned, Some((report, outcome.is_ok())));
+            let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
+            self.show_with_drill(session, place, planned, Some((report, outcome.is_ok())), drill);
         }
         outcome?;
+        if let Some(drill) = drill {
+            return Ok(drill?.conclude(self.common, self.world));
+        }
         self.world.err.print(&format!(
             "The stack {} is set up. `taskbell drill --stack {0}{1}` sends a test through it.\n",
             self.config.stack,
             self.config.clusters.first().map(|cluster| format!(" --cluster {cluster}")).unwrap_or_default(),
         ));
         Ok(0)
+    }
+
+    /// Sends a test through what is there by now.
+    async fn drill(&self, session: &Session, place: &Place) -> Result<Drill> {
+        let cluster =
+            self.config.clusters.first().ok_or_else(|| Error::usage("a drill needs to know which cluster"))?;
+        let (seen, _) = session.observe_only(&["function", "rule"]).await?;
+        let scenario = Scenario::default();
+        let (common, world) = (self.common, self.world);
+        let drill = Drill::perform(scenario, drill::TIMEOUT, session, (&seen, place, cluster), common, world);
+        let outcome = Box::pin(drill).await;
+        session.finish_progress();
+        outcome
     }
 
     fn incomplete(&self, report: &Report) -> Error {
@@ -338,6 +368,22 @@ impl Request<'_> {
             Format::Json => render::json(&render::plan_json(&session.stack, place, plan, result)),
         };
         self.world.out.print(&text);
+    }
+
+    /// The plan, its result and the drill after it, as one object.
+    fn show_with_drill(
+        &self,
+        session: &Session,
+        place: &Place,
+        plan: &Plan,
+        result: Option<(&Report, bool)>,
+        drill: Option<&Drill>,
+    ) {
+        let mut object = render::plan_json(&session.stack, place, plan, result);
+        if let Some(drill) = drill {
+            object["drill"] = drill.object();
+        }
+        self.world.out.print(&render::json(&object));
     }
 }
 
