@@ -1,6 +1,5 @@
 //! What drift sees and setup repairs: every property that setup promises, and nothing else.
 
-#![allow(clippy::semicolon_if_nothing_returned, reason = "a table of changes, one expression each")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,301 +11,23 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types as dynamodb;
-use aws_sdk_eventbridge::types::{RuleState, Target};
-use aws_sdk_lambda::types as lambda;
-use aws_sdk_sqs::types::QueueAttributeName as Attribute;
-use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
-use futures_util::future::BoxFuture;
+use aws_sdk_ssm::types::ParameterType;
 use serde_json::Value;
-use support::aws::{ACCOUNT, Aws, Failure, Fault, On};
+use support::aws::{Aws, Failure, Fault, On};
+use support::hand::{FUNCTION, Hand, PARAMETER, ROLE, changes_by_hand};
 use support::{WEBHOOK, run, taskbell};
 use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
 
-const SETUP: &str = "setup --cluster batch --yes --tag team=data";
-const DRIFT: &str = "drift --cluster batch --tag team=data --output json";
-const FUNCTION: &str = "taskbell-batch";
-const RULE: &str = "taskbell-batch-task-failed";
-const ROLE: &str = "taskbell-batch-us-east-1";
-const QUEUE: &str = "taskbell-batch-undelivered";
-const TABLE: &str = "taskbell-batch-announcements";
-const GROUP: &str = "/aws/lambda/taskbell-batch";
-const PARAMETER: &str = "/taskbell/batch/slack-webhook-url";
-
-/// Somebody's clients.
-struct Hand {
-    events: aws_sdk_eventbridge::Client,
-    iam: aws_sdk_iam::Client,
-    lambda: aws_sdk_lambda::Client,
-    logs: aws_sdk_cloudwatchlogs::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
-    sqs: aws_sdk_sqs::Client,
-    ssm: aws_sdk_ssm::Client,
-}
-
-impl Hand {
-    fn of(aws: &Aws) -> Self {
-        let sdk = aws.sdk();
-        Self {
-            events: aws_sdk_eventbridge::Client::new(&sdk),
-            iam: aws_sdk_iam::Client::new(&sdk),
-            lambda: aws_sdk_lambda::Client::new(&sdk),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
-            dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
-            sqs: aws_sdk_sqs::Client::new(&sdk),
-            ssm: aws_sdk_ssm::Client::new(&sdk),
-        }
-    }
-
-    async fn set_queue(&self, name: Attribute, value: &str) {
-        let url = self.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
-        self.sqs.set_queue_attributes().queue_url(url).attributes(name, value).send().await.unwrap();
-    }
-
-    async fn set_expiry(&self, attribute: &str, enabled: bool) {
-        let setting = dynamodb::TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled);
-        let call = self.dynamodb.update_time_to_live().table_name(TABLE);
-        call.time_to_live_specification(setting.build().unwrap()).send().await.unwrap();
-    }
-
-    async fn target(&self) -> Target {
-        let targets = self.events.list_targets_by_rule().rule(RULE).send().await.unwrap();
-        targets.targets()[0].clone()
-    }
-
-    async fn put_target(&self, target: Target) {
-        self.events.put_targets().rule(RULE).targets(target).send().await.unwrap();
-    }
-
-    fn put_rule(&self, pattern: &str) -> aws_sdk_eventbridge::operation::put_rule::builders::PutRuleFluentBuilder {
-        self.events
-            .put_rule()
-            .name(RULE)
-            .event_pattern(pattern)
-            .state(RuleState::Enabled)
-            .description("taskbell: task-failed of the stack batch")
-    }
-
-    async fn pattern(&self) -> String {
-        self.events.describe_rule().name(RULE).send().await.unwrap().event_pattern.unwrap()
-    }
-
-    fn configure(
-        &self,
-    ) -> aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder
-    {
-        self.lambda.update_function_configuration().function_name(FUNCTION)
-    }
-
-    fn invoke_config(
-        &self,
-    ) -> aws_sdk_lambda::operation::put_function_event_invoke_config::builders::PutFunctionEventInvokeConfigFluentBuilder
-    {
-        let queue = format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{QUEUE}");
-        let destination = lambda::OnFailure::builder().destination(queue).build();
-        self.lambda
-            .put_function_event_invoke_config()
-            .function_name(FUNCTION)
-            .maximum_retry_attempts(2)
-            .maximum_event_age_in_seconds(21600)
-            .destination_config(lambda::DestinationConfig::builder().on_failure(destination).build())
-    }
-}
-
-type Change = fn(&Hand) -> BoxFuture<'_, ()>;
-
-/// A change by hand: which resource, which property it shows at, and the change.
-macro_rules! changes {
-    ($( $id:literal $path:literal $hand:ident => $change:expr; )*) => {
-        vec![$( ($id, $path, (|$hand: &Hand| Box::pin(async move { $change; })) as Change) ),*]
-    };
-}
-
-fn changes_by_hand() -> Vec<(&'static str, &'static str, Change)> {
-    let mut all = foundation();
-    all.extend(function());
-    all.extend(rule());
-    all
-}
-
-fn foundation() -> Vec<(&'static str, &'static str, Change)> {
-    changes! {
-        "parameter/webhook" "/stored_by_taskbell" hand =>
-            hand.ssm.put_parameter().name(PARAMETER).value("other").overwrite(true).r#type(ParameterType::SecureString)
-                .send().await.unwrap();
-        "parameter/webhook" "/tags/team" hand =>
-            hand.ssm.remove_tags_from_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(PARAMETER)
-                .tag_keys("team").send().await.unwrap();
-        "log_group/notifier" "/retention_days" hand =>
-            hand.logs.put_retention_policy().log_group_name(GROUP).retention_in_days(7).send().await.unwrap();
-        "log_group/notifier" "/retention_days" hand =>
-            hand.logs.delete_retention_policy().log_group_name(GROUP).send().await.unwrap();
-        "log_group/notifier" "/tags/team" hand =>
-            hand.logs.tag_resource().resource_arn(format!("arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}"))
-                .tags("team", "other").send().await.unwrap();
-        "queue/undelivered" "/retention_seconds" hand => hand.set_queue(Attribute::MessageRetentionPeriod, "60").await;
-        "queue/undelivered" "/visibility_timeout_seconds" hand => hand.set_queue(Attribute::VisibilityTimeout, "7").await;
-        "queue/undelivered" "/delay_seconds" hand => hand.set_queue(Attribute::DelaySeconds, "7").await;
-        "queue/undelivered" "/managed_encryption" hand => hand.set_queue(Attribute::SqsManagedSseEnabled, "false").await;
-        "queue/undelivered" "/policy" hand => hand.set_queue(Attribute::Policy, r#"{"Statement":[]}"#).await;
-        "queue/undelivered" "/policy" hand => hand.set_queue(Attribute::Policy,
-            r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}"#).await;
-        "queue/undelivered" "/tags/team" hand => {
-            let url = hand.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
-            hand.sqs.tag_queue().queue_url(url).tags("team", "other").send().await.unwrap()
-        };
-        "table/announcements" "/on_demand" hand =>
-            hand.dynamodb.update_table().table_name(TABLE).billing_mode(dynamodb::BillingMode::Provisioned).send().await.unwrap();
-        "table/announcements" "/deletion_protection" hand =>
-            hand.dynamodb.update_table().table_name(TABLE).deletion_protection_enabled(true).send().await.unwrap();
-        "table/announcements" "/expiry" hand => hand.set_expiry("expiresAt", false).await;
-        "table/announcements" "/expiry" hand => {
-            hand.set_expiry("expiresAt", false).await;
-            hand.set_expiry("other", true).await
-        };
-        "table/announcements" "/tags/team" hand =>
-            hand.dynamodb.untag_resource().resource_arn(format!("arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{TABLE}"))
-                .tag_keys("team").send().await.unwrap();
-        "role/notifier" "/trust" hand =>
-            hand.iam.update_assume_role_policy().role_name(ROLE).policy_document(
-                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}]}"#)
-                .send().await.unwrap();
-        "role/notifier" "/description" hand =>
-            hand.iam.update_role().role_name(ROLE).description("mine").max_session_duration(3600).send().await.unwrap();
-        "role/notifier" "/max_session_seconds" hand =>
-            hand.iam.update_role().role_name(ROLE).description("Notifier of the taskbell stack batch")
-                .max_session_duration(7200).send().await.unwrap();
-        "role/notifier" "/permissions_boundary" hand =>
-            hand.iam.put_role_permissions_boundary().role_name(ROLE)
-                .permissions_boundary("arn:aws:iam::aws:policy/ReadOnlyAccess").send().await.unwrap();
-        "role/notifier" "/policies/notifier" hand =>
-            hand.iam.put_role_policy().role_name(ROLE).policy_name("notifier")
-                .policy_document(r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#).send().await.unwrap();
-        "role/notifier" "/policies/notifier" hand =>
-            hand.iam.delete_role_policy().role_name(ROLE).policy_name("notifier").send().await.unwrap();
-        "role/notifier" "/policies/extra" hand =>
-            hand.iam.put_role_policy().role_name(ROLE).policy_name("extra")
-                .policy_document(r#"{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#).send().await.unwrap();
-        "role/notifier" "/attached" hand =>
-            hand.iam.attach_role_policy().role_name(ROLE).policy_arn(format!("arn:aws:iam::{ACCOUNT}:policy/extra"))
-                .send().await.unwrap();
-        "role/notifier" "/tags/team" hand =>
-            hand.iam.untag_role().role_name(ROLE).tag_keys("team").send().await.unwrap();
-    }
-}
-
-fn function() -> Vec<(&'static str, &'static str, Change)> {
-    changes! {
-        "function/notifier" "/runtime" hand => hand.configure().runtime(lambda::Runtime::Nodejs22x).send().await.unwrap();
-        "function/notifier" "/handler" hand => hand.configure().handler("other.handler").send().await.unwrap();
-        "function/notifier" "/memory_mib" hand => hand.configure().memory_size(1024).send().await.unwrap();
-        "function/notifier" "/timeout_seconds" hand => hand.configure().timeout(3).send().await.unwrap();
-        "function/notifier" "/description" hand => hand.configure().description("mine").send().await.unwrap();
-        "function/notifier" "/role" hand =>
-            hand.configure().role(format!("arn:aws:iam::{ACCOUNT}:role/other")).send().await.unwrap();
-        "function/notifier" "/environment" hand =>
-            hand.configure().environment(lambda::Environment::builder().variables("TASKBELL_STACK", "x").build())
-                .send().await.unwrap();
-        "function/notifier" "/log_format" hand =>
-            hand.configure().logging_config(lambda::LoggingConfig::builder().log_format(lambda::LogFormat::Text)
-                .log_group(GROUP).build()).send().await.unwrap();
-        "function/notifier" "/log_group" hand =>
-            hand.configure().logging_config(lambda::LoggingConfig::builder().log_format(lambda::LogFormat::Json)
-                .log_group("/other").build()).send().await.unwrap();
-        "function/notifier" "/layers" hand =>
-            hand.configure().layers(format!("arn:aws:lambda:us-east-1:{ACCOUNT}:layer:x:1")).send().await.unwrap();
-        "function/notifier" "/in_vpc" hand =>
-            hand.configure().vpc_config(lambda::VpcConfig::builder().subnet_ids("subnet-1").security_group_ids("sg-1").build())
-                .send().await.unwrap();
-        "function/notifier" "/code_sha256" hand =>
-            hand.lambda.update_function_code().function_name(FUNCTION).architectures(lambda::Architecture::Arm64)
-                .zip_file(aws_sdk_lambda::primitives::Blob::new("other")).send().await.unwrap();
-        "function/notifier" "/reserved_concurrency" hand =>
-            hand.lambda.put_function_concurrency().function_name(FUNCTION).reserved_concurrent_executions(0)
-                .send().await.unwrap();
-        "function/notifier" "/permissions/other" hand =>
-            hand.lambda.add_permission().function_name(FUNCTION).statement_id("other").action("lambda:InvokeFunction")
-                .principal("s3.amazonaws.com").send().await.unwrap();
-        "function/notifier" "/permissions/taskbell-batch-task-failed" hand =>
-            hand.lambda.remove_permission().function_name(FUNCTION).statement_id(RULE).send().await.unwrap();
-        "function/notifier" "/permissions/taskbell-batch-task-failed" hand => {
-            hand.lambda.remove_permission().function_name(FUNCTION).statement_id(RULE).send().await.unwrap();
-            hand.lambda.add_permission().function_name(FUNCTION).statement_id(RULE).action("lambda:InvokeFunction")
-                .principal("events.amazonaws.com").send().await.unwrap()
-        };
-        "function/notifier" "/failed_invocations/max_retry_attempts" hand =>
-            hand.invoke_config().maximum_retry_attempts(0).send().await.unwrap();
-        "function/notifier" "/failed_invocations/max_event_age_seconds" hand =>
-            hand.invoke_config().maximum_event_age_in_seconds(60).send().await.unwrap();
-        "function/notifier" "/failed_invocations/destination" hand =>
-            hand.invoke_config().destination_config(lambda::DestinationConfig::builder().on_failure(
-                lambda::OnFailure::builder().destination(format!("arn:aws:sqs:us-east-1:{ACCOUNT}:other")).build()).build())
-                .send().await.unwrap();
-        "function/notifier" "/tags/team" hand =>
-            hand.lambda.untag_resource().resource(format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{FUNCTION}"))
-                .tag_keys("team").send().await.unwrap();
-        "function/notifier" "/bound_to_current_role" hand =>
-            hand.lambda.tag_resource().resource(format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{FUNCTION}"))
-                .tags("taskbell:role-id", "AROAOLD").send().await.unwrap();
-    }
-}
-
-fn rule() -> Vec<(&'static str, &'static str, Change)> {
-    changes! {
-        "rule/task-failed" "/pattern" hand =>
-            hand.put_rule(&hand.pattern().await.replace("STOPPED", "RUNNING")).send().await.unwrap();
-        "rule/task-failed" "/state" hand => hand.events.disable_rule().name(RULE).send().await.unwrap();
-        "rule/task-failed" "/description" hand =>
-            hand.put_rule(&hand.pattern().await).description("mine").send().await.unwrap();
-        "rule/task-failed" "/schedule" hand =>
-            hand.put_rule(&hand.pattern().await).schedule_expression("rate(1 day)").send().await.unwrap();
-        "rule/task-failed" "/targets/extra" hand => {
-            let target = Target::builder().id("extra").arn(format!("arn:aws:sqs:us-east-1:{ACCOUNT}:q")).build().unwrap();
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier" hand =>
-            hand.events.remove_targets().rule(RULE).ids("notifier").send().await.unwrap();
-        "rule/task-failed" "/targets/notifier/arn" hand => {
-            let mut target = hand.target().await;
-            target.arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:other");
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier/dead_letter_queue" hand => {
-            let mut target = hand.target().await;
-            target.dead_letter_config = None;
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier/max_retry_attempts" hand => {
-            let mut target = hand.target().await;
-            target.retry_policy.as_mut().unwrap().maximum_retry_attempts = Some(0);
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier/max_event_age_seconds" hand => {
-            let mut target = hand.target().await;
-            target.retry_policy.as_mut().unwrap().maximum_event_age_in_seconds = Some(60);
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier/input" hand => {
-            let mut target = hand.target().await;
-            target.input = Some("{}".to_owned());
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/targets/notifier/role" hand => {
-            let mut target = hand.target().await;
-            target.role_arn = Some(format!("arn:aws:iam::{ACCOUNT}:role/x"));
-            hand.put_target(target).await
-        };
-        "rule/task-failed" "/tags/team" hand =>
-            hand.events.untag_resource().resource_arn(format!("arn:aws:events:us-east-1:{ACCOUNT}:rule/{RULE}"))
-                .tag_keys("team").send().await.unwrap();
-    }
-}
-
+const SETUP: &str =
+    "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const DRIFT: &str =
+    "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --output json";
 #[tokio::test(start_paused = true)]
 async fn every_property_changed_by_hand_is_shown_alone_and_repaired() {
     let aws = Aws::new().await;
-    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
     let hand = Hand::of(&aws);
     hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
     let goal = aws.everything().await;
@@ -335,7 +56,13 @@ async fn every_property_changed_by_hand_is_shown_alone_and_repaired() {
 
 /// A function that is given another role is no longer bound to ours; which webhook somebody else stored is not known.
 fn follows(place: &str, path: &str) -> bool {
-    [("/role", "/bound_to_current_role"), ("/stored_by_taskbell", "/webhook")].contains(&(path, place))
+    let pairs = [
+        ("/role", "/bound_to_current_role"),
+        ("/stored_by_taskbell", "/webhook"),
+        // No more datapoints than periods.
+        ("/datapoints_to_alarm", "/evaluation_periods"),
+    ];
+    pairs.contains(&(path, place))
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,7 +99,7 @@ fn top(path: &str) -> &str {
 
 /// The fields of every kind's spec, as serde names them.
 fn promised() -> BTreeMap<&'static str, Vec<String>> {
-    use taskbell::aws::{function, log_group, parameter, queue, role, rule, table};
+    use taskbell::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
     use taskbell::policy::Policy;
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
@@ -422,7 +149,25 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         role: None,
         targets: BTreeMap::new(),
     };
+    let watch = alarm::Spec {
+        description: String::new(),
+        namespace: String::new(),
+        metric: String::new(),
+        dimensions: BTreeMap::new(),
+        statistic: String::new(),
+        period_seconds: 0,
+        evaluation_periods: 0,
+        datapoints_to_alarm: 0,
+        comparison: String::new(),
+        threshold: 0.0,
+        missing_data: String::new(),
+        enabled: true,
+        alarm_actions: Vec::new(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
+    };
     BTreeMap::from([
+        ("alarm/undelivered", fields(serde_json::to_value(watch).unwrap())),
         ("parameter/webhook", fields(serde_json::to_value(parameter).unwrap())),
         ("log_group/notifier", fields(serde_json::to_value(log_group).unwrap())),
         ("queue/undelivered", fields(serde_json::to_value(queue).unwrap())),

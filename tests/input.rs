@@ -114,7 +114,7 @@ async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
         assert!([1, 3].contains(&outcome.code), "{action}: {outcome:?}");
         let told = format!("{}{}", outcome.out, outcome.err);
         assert!(told.contains(&action), "{action} is not named: {outcome:?}");
-        assert!(told.contains("hint: the README's section Permissions"), "{action} has no way out: {outcome:?}");
+        assert!(told.contains("hint: `taskbell permissions --for"), "{action} has no way out: {outcome:?}");
         aws.heal();
     }
 }

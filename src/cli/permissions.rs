@@ -44,8 +44,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         Some(account) => Place::of_region(account, &session.stack.region),
         None => session.unless_interrupted(session.identity.place()).await??.clone(),
     };
-    let arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
-    let ground = Ground { stack: &session.stack, place: &place, clusters: &arns, own_role: args.role_arn.as_deref() };
+    let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    let ground =
+        Ground { stack: &session.stack, place: &place, clusters: &cluster_arns, own_role: args.role_arn.as_deref() };
     world.out.print(&render::json(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {
         world.err.print(

@@ -1,6 +1,7 @@
 //! An AWS in the process: winterbaume's services behind the real SDK's HTTP client, with a layer in front that counts,
 //! delays, fails, and is as strict as AWS.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use winterbaume_core::{MockAws, StatefulService};
 
 use super::complete::Memory;
+use super::iam;
 use super::strict::Strictness;
 
 pub const ACCOUNT: &str = "123456789012";
@@ -85,6 +87,13 @@ struct State {
     strictness: Option<Strictness>,
     /// The tasks that DescribeTasks answers with, once it was said: the emulator knows no stop codes.
     tasks: Option<Vec<Value>>,
+    /// The policy of the caller; none: everything is allowed.
+    policy: Option<Value>,
+    /// What was needed since the policy was set.
+    needed: BTreeSet<String>,
+    /// What the notifier tells of the events that are put on the bus: the functions of the emulator do not run.
+    tells: Option<Value>,
+    last_event: String,
 }
 
 struct Services {
@@ -178,6 +187,23 @@ impl Aws {
         self.state.lock().unwrap().fault = None;
     }
 
+    /// From now on only what this policy allows.
+    pub fn enforce(&self, policy: Value) {
+        let mut state = self.state.lock().unwrap();
+        state.policy = Some(policy);
+        state.needed.clear();
+    }
+
+    /// The actions that were needed since.
+    pub fn needed(&self) -> BTreeSet<String> {
+        self.state.lock().unwrap().needed.clone()
+    }
+
+    /// What the notifier writes into its log about each event on the bus; none: nothing.
+    pub fn notifier_tells(&self, entry: Option<Value>) {
+        self.state.lock().unwrap().tells = entry;
+    }
+
     pub fn describe_task(&self, task: Option<Value>) {
         self.state.lock().unwrap().tasks = Some(task.into_iter().collect());
     }
@@ -242,6 +268,12 @@ impl Aws {
             Some(Failure::Hangs) => std::future::pending().await,
             Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
         }
+        if let Some(refusal) = self.state.lock().unwrap().refusal(&action, &request) {
+            return Ok(refusal);
+        }
+        if let Some(answer) = self.state.lock().unwrap().of_notifier(&action) {
+            return Ok(answer);
+        }
         if action == "events:TestEventPattern" {
             return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
         }
@@ -254,6 +286,13 @@ impl Aws {
             None => self.memory.answer(&action, request, &inner).await?,
             Some(strictness) => strictness.answer(&action, request, &self.memory, &inner).await?,
         };
+        if action == "events:PutEvents" {
+            let body: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
+            body["Entries"][0]["EventId"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut self.state.lock().unwrap().last_event);
+        }
         if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
     }
 }
@@ -273,6 +312,34 @@ impl State {
         }
         self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
         (self.latency, failure)
+    }
+}
+
+impl State {
+    /// The answer to a caller who lacks a permission.
+    fn refusal(&mut self, action: &str, request: &HttpRequest) -> Option<HttpResponse> {
+        let policy = self.policy.as_ref()?;
+        let (needs, context) = iam::needs(action, request);
+        self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
+        let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
+        let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");
+        Some(error(action, 403, "AccessDeniedException", &format!("{user}: {denied} on resource: {resource}")))
+    }
+
+    /// The notifier's log, and its answer when it is invoked.
+    fn of_notifier(&self, action: &str) -> Option<HttpResponse> {
+        let ok = |body: &Value| HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string()));
+        match action {
+            "logs:FilterLogEvents" => {
+                let line = self.tells.clone().map(|mut entry| {
+                    entry["eventId"] = json!(self.last_event);
+                    json!({ "timestamp": 1, "message": entry.to_string() })
+                });
+                Some(ok(&json!({ "events": line.into_iter().collect::<Vec<_>>() })))
+            }
+            "lambda:Invoke" => Some(ok(self.tells.as_ref()?)),
+            _ => None,
+        }
     }
 }
 
@@ -345,6 +412,7 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("PUT", ["functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
         ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
         ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
+        ("POST", ["functions", _, "invocations"]) => "Invoke",
         ("GET", ["tags", ..]) => "ListTags",
         ("POST", ["tags", ..]) => "TagResource",
         ("DELETE", ["tags", ..]) => "UntagResource",

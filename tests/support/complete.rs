@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -30,6 +31,8 @@ struct Kept {
     queues: BTreeMap<String, Value>,
     /// By table name: how it is paid, and whether it may be deleted.
     tables: BTreeMap<String, Map<String, Value>>,
+    /// By alarm name: the parts of it that the emulator drops.
+    alarms: BTreeMap<String, Map<String, Value>>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -41,6 +44,8 @@ struct Role {
     tags: BTreeMap<String, String>,
 }
 
+const ALARM_PARTS: [&str; 5] =
+    ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData"];
 const FUNCTION_PARTS: [&str; 5] = ["Architectures", "LoggingConfig", "Layers", "Role", "VpcConfig"];
 
 impl Memory {
@@ -56,6 +61,7 @@ impl Memory {
             "functions": kept.functions,
             "queues": kept.queues,
             "tables": kept.tables,
+            "alarms": kept.alarms,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
         })
@@ -144,7 +150,8 @@ impl Sent {
         let form = text.split('&').filter_map(|pair| pair.split_once('='));
         let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
         Self {
-            json: serde_json::from_slice(body).unwrap_or_default(),
+            // CloudWatch is sent CBOR.
+            json: serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default(),
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
@@ -229,6 +236,14 @@ impl Kept {
                     self.queues.insert(sent.queue(), managed.clone());
                 }
             }
+            "cloudwatch:PutMetricAlarm" => {
+                let parts = ALARM_PARTS.map(|part| (part.to_owned(), sent.json[part].clone()));
+                let sent_parts = parts.into_iter().filter(|(_, value)| !value.is_null());
+                self.alarms.insert(sent.rule("AlarmName"), sent_parts.collect());
+            }
+            "cloudwatch:DeleteAlarms" => {
+                self.alarms.retain(|name, _| !sent.json["AlarmNames"].as_array().unwrap().contains(&json!(name)));
+            }
             "sqs:DeleteQueue" => drop(self.queues.remove(&sent.queue())),
             "iam:DeleteRole" => drop(self.roles.remove(&sent.role())),
             "iam:UpdateRole"
@@ -272,6 +287,7 @@ impl Kept {
                     table.get("DeletionProtectionEnabled").cloned().unwrap_or_default();
                 body.to_string()
             }),
+            "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),
             "events:ListTargetsByRule" => {
                 let targets = self.targets.get(&sent.rule("Rule")).cloned().unwrap_or_default();
                 let all: Vec<Value> = targets.into_values().collect();
@@ -279,6 +295,27 @@ impl Kept {
             }
             _ => answer,
         }
+    }
+
+    fn complete_alarms(&self, answer: &HttpResponse) -> HttpResponse {
+        let mut body: Cbor = ciborium::from_reader(answer.body().bytes().unwrap_or_default()).unwrap();
+        let text = |value: &Cbor| value.as_text().map(str::to_owned);
+        let fields = body.as_map_mut().unwrap().iter_mut().filter(|(name, _)| name.as_text() == Some("MetricAlarms"));
+        for alarm in fields.flat_map(|(_, alarms)| alarms.as_array_mut().unwrap()).filter_map(Cbor::as_map_mut) {
+            let name =
+                alarm.iter().find(|(key, _)| key.as_text() == Some("AlarmName")).and_then(|(_, name)| text(name));
+            alarm.retain(|(key, _)| !ALARM_PARTS.contains(&key.as_text().unwrap_or_default()));
+            for (part, value) in self.alarms.get(&name.unwrap_or_default()).into_iter().flatten() {
+                alarm.push((Cbor::Text(part.clone()), Cbor::serialized(value).unwrap()));
+            }
+        }
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&body, &mut bytes).unwrap();
+        let mut complete = HttpResponse::new(answer.status(), SdkBody::from(bytes));
+        for name in ["smithy-protocol", "content-type"] {
+            complete.headers_mut().insert(name, answer.headers().get(name).unwrap().to_owned());
+        }
+        complete
     }
 
     fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {

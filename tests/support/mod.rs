@@ -11,6 +11,8 @@
 pub mod aws;
 mod complete;
 pub mod emulator;
+pub mod hand;
+pub mod iam;
 pub mod strict;
 
 use std::io::Write;

@@ -1,0 +1,124 @@
+//! IAM for the AWS in the process: which actions on which resources a request needs, and whether a policy allows them.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::Value;
+
+use super::aws::{ACCOUNT, REGION};
+
+/// One thing a request needs: an action, and on what.
+pub type Need = (String, String);
+
+/// Whether a policy document allows it; conditions are on `context`.
+pub fn allows(policy: &Value, (action, resource): &Need, context: &[(&str, String)]) -> bool {
+    policy["Statement"].as_array().unwrap().iter().any(|statement| {
+        let listed = |field: &str, name: &str| {
+            statement[field].as_array().unwrap().iter().any(|pattern| fits(pattern.as_str().unwrap(), name))
+        };
+        let conditions = statement["Condition"]["StringEquals"].as_object();
+        let holds =
+            |(key, value): (&String, &Value)| context.iter().any(|(known, given)| known == key && value == given);
+        listed("Action", action) && listed("Resource", resource) && conditions.into_iter().flatten().all(holds)
+    })
+}
+
+/// `*` stands for any characters.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(name) = name.strip_prefix(start) else {
+        return false;
+    };
+    (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| fits(rest, &name[at..]))
+}
+
+fn arn(service: &str, rest: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}")
+}
+
+/// What AWS asks of the caller before it carries the request out, and the values of condition keys.
+pub fn needs(action: &str, request: &HttpRequest) -> (Vec<Need>, Vec<(&'static str, String)>) {
+    let body = request.body().bytes().unwrap_or_default();
+    let json: Value = serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default();
+    let form = String::from_utf8_lossy(body).into_owned();
+    let field = |name: &str| {
+        let pair = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        json[name].as_str().map(str::to_owned).or_else(|| pair.map(decoded)).unwrap_or_default()
+    };
+    let has = |name: &str| {
+        !json[name].is_null() && json[name] != serde_json::json!({}) || form.contains(&format!("&{name}."))
+    };
+    let (service, verb) = action.split_once(':').unwrap();
+    let first = |names: &[&str]| names.iter().map(|name| field(name)).find(|text| !text.is_empty()).unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(request.uri()).decode_utf8_lossy().into_owned();
+    let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/taskbell/{name}");
+    let resource = match service {
+        "sts" => return (Vec::new(), Vec::new()),
+        "ssm" if verb != "DescribeParameters" => arn("ssm", &format!("parameter{}", first(&["Name", "ResourceId"]))),
+        "logs" if verb == "GetLogEvents" => {
+            arn("logs", &format!("log-group:{}:log-stream:{}", field("logGroupName"), field("logStreamName")))
+        }
+        "logs" if verb == "DescribeLogGroups" => "*".to_owned(),
+        "logs" => match field("resourceArn") {
+            text if text.is_empty() => arn("logs", &format!("log-group:{}", field("logGroupName"))),
+            text => text,
+        },
+        "sqs" => arn("sqs", first(&["QueueName", "QueueUrl"]).rsplit('/').next().unwrap()),
+        "dynamodb" => match field("ResourceArn") {
+            text if text.is_empty() => arn("dynamodb", &format!("table/{}", field("TableName"))),
+            text => text,
+        },
+        "cloudwatch" if verb == "DeleteAlarms" => {
+            arn("cloudwatch", &format!("alarm:{}", json["AlarmNames"][0].as_str().unwrap()))
+        }
+        "cloudwatch" if verb == "PutMetricAlarm" => arn("cloudwatch", &format!("alarm:{}", field("AlarmName"))),
+        "cloudwatch" if verb != "DescribeAlarms" => field("ResourceARN"),
+        "iam" if verb == "RemoveRoleFromInstanceProfile" => {
+            format!("arn:aws:iam::{ACCOUNT}:instance-profile/{}", field("InstanceProfileName"))
+        }
+        "iam" => role(&field("RoleName")),
+        "lambda" => {
+            let named = path.split_once("/functions/").or_else(|| path.split_once(":function:")).map(|(_, rest)| rest);
+            let named = named.and_then(|rest| rest.split(['/', '?']).next()).filter(|name| !name.is_empty());
+            arn("lambda", &format!("function:{}", named.map_or_else(|| field("FunctionName"), str::to_owned)))
+        }
+        "events" if ["ListRules", "TestEventPattern"].contains(&verb) => "*".to_owned(),
+        "events" if verb == "PutEvents" => arn("events", "event-bus/default"),
+        "events" => match field("ResourceARN") {
+            text if text.is_empty() => arn("events", &format!("rule/{}", first(&["Name", "Rule"]))),
+            text => text,
+        },
+        "ecs" if verb == "DescribeClusters" => {
+            arn("ecs", &format!("cluster/{}", json["clusters"][0].as_str().unwrap()))
+        }
+        "ecs" if verb == "DescribeTasks" => json["tasks"][0].as_str().unwrap().to_owned(),
+        _ => "*".to_owned(),
+    };
+    let name = if action == "lambda:Invoke" { "lambda:InvokeFunction" } else { action };
+    let mut needs = vec![(name.to_owned(), resource.clone())];
+    let with_tags = match action {
+        "lambda:CreateFunction" => Some(("Tags", "lambda:TagResource")),
+        "events:PutRule" => Some(("Tags", "events:TagResource")),
+        "logs:CreateLogGroup" => Some(("tags", "logs:TagResource")),
+        "sqs:CreateQueue" => Some(("tags", "sqs:TagQueue")),
+        "ssm:PutParameter" => Some(("Tags", "ssm:AddTagsToResource")),
+        "iam:CreateRole" => Some(("Tags", "iam:TagRole")),
+        "dynamodb:CreateTable" => Some(("Tags", "dynamodb:TagResource")),
+        "cloudwatch:PutMetricAlarm" => Some(("Tags", "cloudwatch:TagResource")),
+        _ => None,
+    };
+    if let Some((tags, action)) = with_tags
+        && has(tags)
+    {
+        needs.push((action.to_owned(), resource.clone()));
+    }
+    if action == "lambda:GetFunction" {
+        needs.push(("lambda:ListTags".to_owned(), resource));
+    }
+    if ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"].contains(&action) && !field("Role").is_empty() {
+        needs.push(("iam:PassRole".to_owned(), field("Role")));
+    }
+    let source = json["Entries"][0]["Source"].as_str().unwrap_or_default().to_owned();
+    (needs, vec![("iam:PassedToService", "lambda.amazonaws.com".to_owned()), ("events:source", source)])
+}
