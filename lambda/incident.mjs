@@ -162,7 +162,7 @@ function applicationIncident(detail, common) {
     ...NO_TASK, ...common, kind: "application", source: text(detail.source) ?? common.source,
     severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
     cause: cause("application-error", { message }),
-    stoppedReason: null, applicationDetail: text(detail.detail), stoppedAt: common.time,
+    stoppedReason: null, applicationDetail: longText(detail.detail), stoppedAt: common.time,
     links: { task: null, service: null, log: null },
   };
 }
@@ -257,7 +257,9 @@ const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
 
 const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 const list = (value) => (Array.isArray(value) ? value : []);
-const text = (value) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, 8000) : null);
+const text = (value, length = 8_000) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, length) : null);
+/** Of what may be very long, both ends: the message shows a part of each. */
+const longText = (value) => text(typeof value === "string" && value.length > 40_000 ? `${value.slice(0, 10_000)}\n[…]\n${value.slice(-29_000)}` : value, 40_000);
 /** Half a surrogate pair, the event's own or left by the cut, is no text: URLs and the table's keys refuse it. */
 const cut = (value, length) => value.slice(0, length).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 const last = (value, separator) => text((value ?? "").split(separator).pop());

@@ -13,6 +13,8 @@
 // together; two links and their labels share one section.
 const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
 const CONTAINERS_SHOWN = 10;
+/** What stands for the middle that was left out, with its line breaks. */
+const LONGEST_MARK = 40;
 
 const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
 const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
@@ -27,7 +29,7 @@ const WORDS = {
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task died; the event was sent on purpose to test this alert.",
     times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Told again at ${next}.`,
-    earlier: (count) => `Before that, ${count} more came that no message has counted.`,
+    earlier: (count) => `Before that, ${count} more came that no message has counted.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
     lastLines: (container) => `Last lines of the log of ${container}`,
     otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
@@ -51,7 +53,7 @@ const WORDS = {
     drillHeadline: "【訓練】実際の障害ではありません", colon: ": ", with: (name) => `（${name}）`,
     drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
     times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
-    earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`,
+    earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
     lastLines: (container) => `${container} のログの末尾`,
     otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
     source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
@@ -84,7 +86,7 @@ export function messageOf(incident, options) {
   const color = COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error;
   return {
     text: mentioned + headlineOf(incident, words, key),
-    attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color)],
+    attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color, words)],
     ...(filled(username) ? { username: cut(username.trim(), 80) } : {}),
     ...(icon ? { icon_emoji: icon } : {}),
   };
@@ -138,9 +140,28 @@ function repeatedOf({ occurrence }, words) {
 }
 
 /** An application's stack trace: Slack folds the text of an attachment, not that of a block. */
-function foldedOf({ applicationDetail }, color) {
+function foldedOf({ applicationDetail }, color, words) {
   if (!filled(applicationDetail)) return [];
-  return [{ color, text: fence(applicationDetail, LIMIT.folded), mrkdwn_in: ["text"], fallback: escaped(applicationDetail, LIMIT.sentence) }];
+  const text = bothEnds(applicationDetail, LIMIT.folded, words);
+  return text === "" ? [] : [{ color, text: `\`\`\`${text}\`\`\``, mrkdwn_in: ["text"], fallback: bothEnds(applicationDetail, LIMIT.sentence, words) }];
+}
+
+/** The beginning and, with the larger share, the end, where an exception names itself: whole lines, but for one longer than its share. */
+function bothEnds(value, limit, words) {
+  const pieces = piecesOf(clean(value, true).trim());
+  const length = (from, to) => pieces.slice(from, to).reduce((sum, piece) => sum + piece.length, 0);
+  if (length(0) <= limit) return pieces.join("");
+  const share = Math.floor(limit / 4);
+  let head = 0;
+  for (let left = share; pieces[head].length <= left; head += 1) left -= pieces[head].length;
+  let tail = pieces.length;
+  for (let left = limit - share - LONGEST_MARK; pieces[tail - 1].length <= left; tail -= 1) left -= pieces[tail - 1].length;
+  const headEnd = pieces[head] === "\n" ? head : pieces.lastIndexOf("\n", head - 1);
+  const tailStart = pieces[tail - 1] === "\n" ? tail : pieces.indexOf("\n", tail) + 1;
+  const [from, to] = [headEnd > 0 ? headEnd : head, tailStart > 0 ? tailStart : tail];
+  const breaks = pieces.slice(from, to).filter((piece) => piece === "\n").length;
+  const mark = breaks > 1 && headEnd > 0 && tailStart > 0 ? words.linesLeftOut(breaks - 1) : "[…]";
+  return `${pieces.slice(0, from).join("")}\n${mark}\n${pieces.slice(to).join("")}`;
 }
 
 /** The last lines, as many as fit, whole ones; of a line that is too long by itself, its end. */

@@ -186,6 +186,29 @@ test("an application's alert has its words, and its stack trace folded", () => {
   assertSlackTakes(messageFor(everywhere(event, (value) => (typeof value === "string" && value !== "taskbell.app" ? HOSTILE : value)), {}));
 });
 
+test("of a detail that is too long the beginning is shown and more of the end, whole lines, and what is left out is counted", () => {
+  const told = (detail, options = {}) => messageFor({ source: "taskbell.app", "detail-type": "Application Error", detail: { message: "m", detail } }, options).attachments[1];
+  const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number} <of> many & more`);
+  for (const [detail, first, count] of [[lines.slice(0, 300).join("\n"), 0, 300], [lines.join("\r\n"), 0, null]]) {
+    const { text, fallback } = told(`${detail}\nFATAL: \`orders\` is gone`);
+    assert.ok(text.length > 3_800 && text.length <= 4_010, `${text.length}`);
+    const shown = text.slice(3, -3).split("\n");
+    const mark = shown.findIndex((line) => line.startsWith("[…"));
+    assert.equal(shown[0], `line ${first} &lt;of&gt; many &amp; more`);
+    assert.equal(shown.at(-1), "FATAL: ˋordersˋ is gone");
+    assert.ok(shown.every((line, at) => at === mark || /^line \d+ &lt;of&gt; many &amp; more$|^FATAL/.test(line)), text);
+    assert.ok(shown.length - mark > 2 * mark, "the end has the larger share");
+    if (count !== null) assert.equal(shown[mark], `[… ${count + 1 - (shown.length - 1)} lines left out …]`);
+    assert.ok(fallback.endsWith("FATAL: ˋordersˋ is gone") && fallback.length <= 310);
+  }
+  assert.match(told(lines.join("\n"), { language: "ja" }).text, /行を省略/);
+  // One line longer than all of it: its beginning and its end.
+  const { text } = told(`first${"x&".repeat(9_000)}last`);
+  assert.match(text, /^```firstx&amp;[^\n]*\n\[…\]\n[^\n]*&amp;last```$/);
+  assert.ok(text.length <= 4_010 && !/&(?!amp;)/.test(text));
+  assert.equal(told("\u0000\u0001"), undefined);
+});
+
 test("what could not be looked up says what is missing for it", () => {
   const foot = (action, why) => textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action, why }] })).find((one) => one.includes(action));
   assert.match(foot("logs:GetLogEvents", "denied"), /may not call `logs:GetLogEvents`, so the end of the log is missing\.$/);
