@@ -62,3 +62,21 @@ fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
     }
     assert!(seen >= 5, "{seen} links");
 }
+
+/// What `--help` lists, but for clap's own.
+fn commands() -> Vec<String> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_says_what_every_command_is_for() {
+    let (readme, commands) = (readme(), commands());
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        assert!(readme.contains(&format!("taskbell {command}")), "{command}");
+    }
+}

@@ -58,6 +58,14 @@ fn help_is_data_and_a_mistake_is_a_message() {
 }
 
 #[test]
+fn the_help_names_everything_that_is_set_up() {
+    let help = text(&taskbell("--help", &[]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter"] {
+        assert!(help.split("Usage:").next().unwrap().contains(thing), "{thing}: {help}");
+    }
+}
+
+#[test]
 fn the_help_of_every_command_is_what_was_reviewed() {
     for command in [
         "",
@@ -67,6 +75,7 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "drill",
         "preview",
         "notify",
+        "permissions",
         "pattern",
         "pattern test",
         "pattern list",

@@ -40,8 +40,9 @@ const WRONG_USAGE: u8 = 64;
 
 /// Rings Slack when an Amazon ECS task dies.
 ///
-/// One binary sets the alert up in your AWS account, checks it, and removes it: an EventBridge rule, a Lambda
-/// function, its role, a queue for what could not be delivered. Nothing else is needed, and nothing is kept on disk.
+/// One binary sets the alert up in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
+/// function with its role and its log group, a queue for what could not be delivered, a table of what was announced, and an SSM
+/// parameter with the webhook. Nothing else is needed, and nothing is kept on disk.
 #[derive(Debug, Parser)]
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
