@@ -50,6 +50,26 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_filter_that_a_pattern_cannot_take_is_named_with_the_way_out() {
+    let aws = Aws::new().await;
+    for (flags, flag, said) in [
+        ("--family job-*", "--family", "one of the defaults"),
+        ("--service web --exclude-family job-*", "--exclude-family", "add --pattern task-failed"),
+        ("--container app", "--container", "add --pattern task-failed"),
+        ("--pattern deployment-failed --family job-*", "--family", "as in --pattern task-failed"),
+        ("--pattern application-error --service web", "--service", "as in --pattern task-failed"),
+    ] {
+        let outcome = taskbell(&aws, &format!("{SETUP} {flags}")).await;
+        assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
+        assert!(outcome.err.contains(&format!("cannot be narrowed by {flag}\n")), "{flags}: {outcome:?}");
+        assert!(outcome.err.contains(said), "{flags}: {outcome:?}");
+    }
+    for flags in ["--pattern task-failed --family job-*", "--service web"] {
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags} --dry-run")).await.code, 2, "{flags}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
     let aws = Aws::new().await;
     let outcome = taskbell(&aws, "setup --cluster btach --yes").await;

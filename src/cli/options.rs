@@ -105,6 +105,9 @@ impl ClusterArgs {
 /// Where the ECS console's own task definitions log to.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 
+const OF_DEFAULTS: &str =
+    "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place";
+
 /// Flags that narrow patterns.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
@@ -221,7 +224,11 @@ impl StackArgs {
         let filters = self.filters.checked()?;
         let mut patterns: Vec<Pattern> = Vec::new();
         for name in &names {
-            let pattern = Pattern::find(name)?.narrowed(&filters)?;
+            let pattern = Pattern::find(name)?.narrowed(&filters);
+            let pattern = match self.patterns.is_empty() {
+                true => pattern.map_err(|error| error.hint(OF_DEFAULTS))?,
+                false => pattern?,
+            };
             match patterns.iter().find(|other| other.name == pattern.name) {
                 None => patterns.push(pattern),
                 Some(same) if *same == pattern => {}

@@ -62,6 +62,21 @@ impl Filters {
         Ok(self)
     }
 
+    /// Each flag that was given, and the filter it is alone.
+    #[must_use]
+    pub fn apart(&self) -> Vec<(&'static str, Self)> {
+        let Self { families, exclude_families, services, exclude_services, container } = self.clone();
+        let none = Self::default();
+        let alone = [
+            ("--family", Self { families, ..none.clone() }),
+            ("--exclude-family", Self { exclude_families, ..none.clone() }),
+            ("--service", Self { services, ..none.clone() }),
+            ("--exclude-service", Self { exclude_services, ..none.clone() }),
+            ("--container", Self { container, ..none.clone() }),
+        ];
+        alone.into_iter().filter(|(_, filter)| *filter != none).collect()
+    }
+
     fn of_families(&self) -> bool {
         !self.families.is_empty() || !self.exclude_families.is_empty()
     }

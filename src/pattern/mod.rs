@@ -209,13 +209,12 @@ impl Pattern {
     /// The same pattern, narrowed to families, services or a container.
     ///
     /// # Errors
-    /// If its events do not carry what the filters ask for.
+    /// If its events do not carry what one of the filters asks for, with that filter's flag.
     pub fn narrowed(self, filters: &Filters) -> Result<Self> {
-        match filters.can_narrow(&self.tree) {
-            true => Ok(Self { filters: filters.clone(), ..self }),
-            false => Err(Error::usage(format!("the pattern {} cannot be narrowed by these filters", self.name)).hint(
-                "its events do not carry what is asked for; name the patterns that do, as in --pattern task-failed",
-            )),
+        match filters.apart().into_iter().find(|(_, filter)| !filter.can_narrow(&self.tree)) {
+            None => Ok(Self { filters: filters.clone(), ..self }),
+            Some((flag, _)) => Err(Error::usage(format!("the pattern {} cannot be narrowed by {flag}", self.name))
+                .hint("its events do not carry that, or it says something of the same field itself; name patterns that can, as in --pattern task-failed")),
         }
     }
 
