@@ -1,12 +1,12 @@
 //! An event as EventBridge's rule engine sees it: leaves by their paths, arrays flattened, but for which element of an
-//! array of objects a leaf comes from: fields of one pattern have to agree on it.
+//! array a leaf comes from: fields of one pattern have to agree on it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
 /// Array by its number in the event -> the element taken.
-pub type Membership = Vec<(usize, usize)>;
+pub type Membership = BTreeMap<usize, usize>;
 
 #[derive(Debug)]
 pub struct Leaf<'a> {
@@ -16,44 +16,81 @@ pub struct Leaf<'a> {
 
 /// The paths a pattern asks about, and all that leads to them: nothing else of an event is looked at.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Paths(HashSet<String>);
+pub struct Paths {
+    paths: HashSet<String>,
+    steps: HashSet<String>,
+}
 
 impl Paths {
     pub fn add(&mut self, path: &str) {
-        self.0.extend(path.match_indices('.').map(|(end, _)| path[..end].to_owned()));
-        self.0.insert(path.to_owned());
+        self.paths.extend(path.match_indices('.').map(|(end, _)| path[..end].to_owned()));
+        self.paths.insert(path.to_owned());
+        self.steps.extend(steps(path).map(str::to_owned));
     }
+
+    fn lead(&self, path: &str, name: &str) -> bool {
+        self.paths.contains(path) && (self.steps.contains(name) || steps(name).all(|step| self.steps.contains(step)))
+    }
+}
+
+/// Empty steps at the end of a path are no steps to the engine: `a.` is never found in `{"a": {"": 1}}`.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    let significant =
+        if path.is_empty() { Some(path) } else { Some(path.trim_end_matches('.')).filter(|it| !it.is_empty()) };
+    significant.into_iter().flat_map(|path| path.split('.'))
 }
 
 #[derive(Debug)]
 pub struct Leaves<'a> {
-    by_path: HashMap<String, Vec<Leaf<'a>>>,
+    by_path: HashMap<String, Branch<'a>>,
     arrays: usize,
     asked: &'a Paths,
+}
+
+/// The leaves of one path, by the elements of the arrays they come from.
+#[derive(Debug, Default)]
+struct Branch<'a> {
+    leaves: Vec<&'a Value>,
+    arrays: BTreeMap<usize, BTreeMap<usize, Branch<'a>>>,
 }
 
 impl<'a> Leaves<'a> {
     #[must_use]
     pub fn of(event: &'a Value, asked: &'a Paths) -> Self {
         let mut leaves = Self { by_path: HashMap::new(), arrays: 0, asked };
-        leaves.walk(event, &mut String::new(), &mut Membership::new());
+        leaves.walk(event, &mut String::new(), &mut Vec::new());
         leaves
     }
 
-    /// Every leaf at the path; none where there is no value, or an object.
+    /// Every leaf at the path that takes no other element of an array than those that are taken; none where there is no value,
+    /// or an object.
     #[must_use]
-    pub fn at(&self, path: &str) -> &[Leaf<'a>] {
-        self.by_path.get(path).map_or(&[], Vec::as_slice)
+    pub fn at(&self, path: &str, taken: &Membership) -> Vec<Leaf<'a>> {
+        let mut found = Vec::new();
+        if let Some(branch) = self.by_path.get(path) {
+            branch.gather(taken, &mut Membership::new(), &mut found);
+        }
+        found
     }
 
-    fn walk(&mut self, value: &'a Value, path: &mut String, membership: &mut Membership) {
+    /// The arrays that leaves of the path come from.
+    #[must_use]
+    pub fn arrays(&self, path: &str) -> BTreeSet<usize> {
+        let mut arrays = BTreeSet::new();
+        if let Some(branch) = self.by_path.get(path) {
+            branch.arrays(&mut arrays);
+        }
+        arrays
+    }
+
+    fn walk(&mut self, value: &'a Value, path: &mut String, from: &mut Vec<(usize, usize)>) {
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     let length = path.len();
-                    join(path, name);
-                    if self.asked.0.contains(path) {
-                        self.walk(value, path, membership);
+                    step_into(path, name);
+                    if self.asked.lead(whole(path), name) {
+                        self.walk(value, path, from);
                     }
                     path.truncate(length);
                 }
@@ -64,43 +101,55 @@ impl<'a> Leaves<'a> {
                 for (index, item) in items.iter().enumerate() {
                     let in_element = item.is_object() || item.is_array();
                     if in_element {
-                        membership.push((array, index));
+                        from.push((array, index));
                     }
-                    self.walk(item, path, membership);
+                    self.walk(item, path, from);
                     if in_element {
-                        membership.pop();
+                        from.pop();
                     }
                 }
             }
             leaf => {
-                let leaf = Leaf { value: leaf, membership: membership.clone() };
-                match self.by_path.get_mut(path) {
-                    Some(leaves) => leaves.push(leaf),
-                    None => drop(self.by_path.insert(path.clone(), vec![leaf])),
+                let mut branch = self.by_path.entry(whole(path).to_owned()).or_default();
+                for (array, index) in from {
+                    branch = branch.arrays.entry(*array).or_default().entry(*index).or_default();
                 }
+                branch.leaves.push(leaf);
             }
         }
     }
 }
 
-/// Appends a field's name to a path.
-pub fn join(path: &mut String, name: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(name);
-}
-
-/// Both together, if they take the same element of every array both go through.
-#[must_use]
-pub fn merged(one: &Membership, other: &Membership) -> Option<Membership> {
-    let mut both = one.clone();
-    for (array, index) in other {
-        match one.iter().find(|(known, _)| known == array) {
-            Some((_, taken)) if taken != index => return None,
-            Some(_) => {}
-            None => both.push((*array, *index)),
+impl<'a> Branch<'a> {
+    fn gather(&self, taken: &Membership, membership: &mut Membership, found: &mut Vec<Leaf<'a>>) {
+        found.extend(self.leaves.iter().map(|value| Leaf { value, membership: membership.clone() }));
+        for (array, elements) in &self.arrays {
+            let mut gather = |(index, branch): (&usize, &Self)| {
+                membership.insert(*array, *index);
+                branch.gather(taken, membership, found);
+                membership.remove(array);
+            };
+            match taken.get(array) {
+                Some(index) => elements.get_key_value(index).into_iter().for_each(&mut gather),
+                None => elements.iter().for_each(&mut gather),
+            }
         }
     }
-    Some(both)
+
+    fn arrays(&self, all: &mut BTreeSet<usize>) {
+        all.extend(self.arrays.keys());
+        self.arrays.values().flat_map(BTreeMap::values).for_each(|branch| branch.arrays(all));
+    }
+}
+
+/// Appends a field's name to the steps before it, each of which has a dot in front, so that an empty name is a step, too.
+pub fn step_into(steps: &mut String, name: &str) {
+    steps.push('.');
+    steps.push_str(name);
+}
+
+/// The steps as one path.
+#[must_use]
+pub fn whole(steps: &str) -> &str {
+    steps.get(1..).unwrap_or_default()
 }

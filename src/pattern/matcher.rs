@@ -4,12 +4,13 @@
 //! fields of a rule have to be satisfied, each by one leaf of the event, and those that go through an array of objects by
 //! the same element of it.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde_json::Value;
 
-use super::event::{Leaves, Membership, Paths, join, merged};
-use super::operator::accepts;
+use super::event::{Leaves, Membership, Paths, step_into, whole};
+use super::operator::Condition;
 use super::tree::Tree;
 use super::validity::{self, Or};
 
@@ -18,13 +19,16 @@ use super::validity::{self, Or};
 pub struct Matcher {
     rules: Vec<Rule>,
     asked: Paths,
-    /// A field that stands before `$or` and again in it.
+    /// A path that comes twice in one combination.
     replaced: Option<String>,
 }
 
-/// Paths with the alternatives wanted there, in the order of the paths: the rule engine goes through them in this order,
-/// and a field is absent if no element taken so far has it.
-type Rule = Vec<(String, Vec<Value>)>;
+/// Fields in the order of their paths: the rule engine goes through them in this order, and a field is absent if no element
+/// taken so far has it.
+type Rule = Vec<Field>;
+
+/// A path with the alternatives wanted there.
+type Field = (String, Vec<Condition>);
 
 /// Why EventBridge would not take a pattern, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +70,7 @@ impl Matcher {
     /// # Errors
     /// If EventBridge would refuse the pattern.
     pub fn new(pattern: &Tree) -> Result<Self, Invalid> {
-        let value = pattern.to_value();
-        validity::check(&value)?;
-        let or = validity::or_of(&value);
+        let or = validity::check(pattern)?;
         let mut compiled = Compiled { rules: vec![Rule::new()], replaced: None, or };
         if let Tree::Object(fields) = pattern {
             compiled.object(fields, &mut String::new());
@@ -88,7 +90,7 @@ impl Matcher {
     #[must_use]
     pub fn matches(&self, event: &Value) -> bool {
         let leaves = Leaves::of(event, &self.asked);
-        self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves))
+        self.rules.iter().any(|rule| search(rule, &leaves).is_ok())
     }
 
     /// The field that decided against the event; none if it matches. Of `$or`, the combination speaks that
@@ -96,17 +98,19 @@ impl Matcher {
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
         let leaves = Leaves::of(event, &self.asked);
-        if self.rules.iter().any(|rule| satisfied(rule, &Membership::new(), &leaves)) {
-            return None;
+        let mut nearest: Option<(usize, Mismatch)> = None;
+        for rule in &self.rules {
+            let failed = search(rule, &leaves).err()?;
+            let (satisfied, mismatch) = told(rule, failed, &leaves);
+            if nearest.as_ref().is_none_or(|(most, best)| (satisfied, &mismatch.path) > (*most, &best.path)) {
+                nearest = Some((satisfied, mismatch));
+            }
         }
-        let told = self.rules.iter().map(|rule| first_mismatch(rule, &leaves));
-        let nearer =
-            |one: &(usize, Mismatch), other: &(usize, Mismatch)| (one.0, &one.1.path) > (other.0, &other.1.path);
-        told.reduce(|best, next| if nearer(&next, &best) { next } else { best }).map(|(_, mismatch)| mismatch)
+        nearest.map(|(_, mismatch)| mismatch)
     }
 
-    /// A field that stands before `$or` and again in it: EventBridge lets the later one replace the former, so that the
-    /// order in which the pattern is written decides what it means.
+    /// A path that comes twice, as one that stands beside `$or` and again in it: EventBridge lets the later one replace the
+    /// former, so that the order in which the pattern is written decides what it means.
     #[must_use]
     pub fn replaced(&self) -> Option<&str> {
         self.replaced.as_deref()
@@ -121,29 +125,31 @@ struct Compiled {
 }
 
 impl Compiled {
-    fn object(&mut self, fields: &[(String, Tree)], path: &mut String) {
+    fn object(&mut self, fields: &[(String, Tree)], steps: &mut String) {
         for (name, tree) in fields {
-            let length = path.len();
+            let length = steps.len();
             match tree {
-                Tree::Array(items) if name == "$or" && self.or == Or::Operator => {
-                    self.alternatives(items, path);
-                }
+                Tree::Array(items) if name == "$or" && self.or == Or::Operator => self.alternatives(items, steps),
                 Tree::Array(wanted) => {
-                    join(path, name);
-                    self.field(path, &wanted.iter().map(Tree::to_value).collect::<Vec<_>>());
+                    // Empty names before it are no steps to a field: the engine joins them so.
+                    let path = match whole(steps) {
+                        "" => name.clone(),
+                        before => format!("{before}.{name}"),
+                    };
+                    self.field(&path, &wanted.iter().map(Condition::of).collect::<Vec<_>>());
                 }
                 Tree::Object(inner) => {
-                    join(path, name);
-                    self.object(inner, path);
+                    step_into(steps, name);
+                    self.object(inner, steps);
                 }
                 Tree::Leaf(_) => {}
             }
-            path.truncate(length);
+            steps.truncate(length);
         }
     }
 
     /// Each rule so far, with each alternative.
-    fn alternatives(&mut self, items: &[Tree], path: &mut String) {
+    fn alternatives(&mut self, items: &[Tree], steps: &mut String) {
         let before = std::mem::take(&mut self.rules);
         let mut all = Vec::new();
         for item in items {
@@ -151,14 +157,14 @@ impl Compiled {
                 && all.len() <= validity::MOST_RULES
             {
                 self.rules.clone_from(&before);
-                self.object(fields, path);
+                self.object(fields, steps);
                 all.append(&mut self.rules);
             }
         }
         self.rules = all;
     }
 
-    fn field(&mut self, path: &str, wanted: &[Value]) {
+    fn field(&mut self, path: &str, wanted: &[Condition]) {
         for rule in &mut self.rules {
             let length = rule.len();
             rule.retain(|(known, _)| known != path);
@@ -170,45 +176,68 @@ impl Compiled {
     }
 }
 
-/// Whether all fields can be satisfied together with the elements that are taken already.
-fn satisfied(rule: &[(String, Vec<Value>)], taken: &Membership, leaves: &Leaves) -> bool {
-    let Some(((path, wanted), rest)) = rule.split_first() else {
-        return true;
-    };
-    let mut found = leaves.at(path).iter().filter_map(|leaf| Some((leaf, merged(taken, &leaf.membership)?))).peekable();
-    if found.peek().is_none() {
-        return wanted.iter().any(is_absence) && satisfied(rest, taken, leaves);
-    }
-    // The leaves of one list take the same elements: what comes after is tried once for all of them.
-    let mut tried: Vec<Membership> = Vec::new();
-    found.any(|(leaf, together)| {
-        let fresh = !tried.contains(&together) && wanted.iter().any(|wanted| accepts(wanted, leaf.value));
-        fresh && {
-            let satisfied = satisfied(rest, &together, leaves);
-            tried.push(together);
-            satisfied
-        }
-    })
+/// Whether all fields of a rule can be satisfied together; if not, the number of the first that cannot with those before it.
+fn search(rule: &[Field], leaves: &Leaves) -> Result<(), usize> {
+    let fields = rule.iter().enumerate();
+    let last_use = fields.flat_map(|(at, (path, _))| leaves.arrays(path).into_iter().map(move |array| (array, at)));
+    let mut search = Search { rule, leaves, last_use: last_use.collect(), failed: HashSet::new(), furthest: 0 };
+    if search.goes_on(0, Membership::new()) { Ok(()) } else { Err(search.furthest) }
 }
 
-fn is_absence(wanted: &Value) -> bool {
-    wanted.get("exists") == Some(&Value::Bool(false))
+/// What was found out about one rule and one event.
+struct Search<'a> {
+    rule: &'a [Field],
+    leaves: &'a Leaves<'a>,
+    /// Array -> the last field that has leaves in it.
+    last_use: HashMap<usize, usize>,
+    /// From where, and with which elements taken, there was no way to the end. Without this, long lists would multiply.
+    failed: HashSet<(usize, Membership)>,
+    furthest: usize,
+}
+
+impl Search<'_> {
+    /// Whether the fields from `at` on can be satisfied together with the elements that are taken already.
+    fn goes_on(&mut self, at: usize, taken: Membership) -> bool {
+        let Some((path, wanted)) = self.rule.get(at) else { return true };
+        let start = (at, taken);
+        if self.failed.contains(&start) {
+            return false;
+        }
+        self.furthest = self.furthest.max(at);
+        let (_, taken) = &start;
+        let found = self.leaves.at(path, taken);
+        let arrives = match found.is_empty() {
+            true => wanted.iter().any(Condition::is_absence) && self.goes_on(at + 1, self.needed(at, taken.clone())),
+            false => found.into_iter().any(|mut leaf| {
+                wanted.iter().any(|wanted| wanted.accepts(leaf.value)) && {
+                    leaf.membership.extend(taken);
+                    self.goes_on(at + 1, self.needed(at, leaf.membership))
+                }
+            }),
+        };
+        if !arrives {
+            self.failed.insert(start);
+        }
+        arrives
+    }
+
+    /// The elements that fields after `at` have to agree on.
+    fn needed(&self, at: usize, mut taken: Membership) -> Membership {
+        taken.retain(|array, _| self.last_use.get(array).is_some_and(|last| *last > at));
+        taken
+    }
 }
 
 /// How many fields are satisfied by themselves, and the first that is not, by itself or together with those before it.
 /// Fields near the root come first: they decide what kind of event it is about.
-fn first_mismatch(rule: &[(String, Vec<Value>)], leaves: &Leaves) -> (usize, Mismatch) {
-    let nothing = Membership::new();
-    let fails = |field: &&(String, Vec<Value>)| !satisfied(std::slice::from_ref(*field), &nothing, leaves);
-    let failing: Vec<_> = rule.iter().filter(fails).collect();
+fn told(rule: &[Field], failed: usize, leaves: &Leaves) -> (usize, Mismatch) {
+    let fails = |field: &&Field| search(std::slice::from_ref(*field), leaves).is_err();
+    let failing: Vec<&Field> = rule.iter().filter(fails).collect();
     let alone = failing.iter().min_by_key(|(path, _)| path.matches('.').count()).copied();
-    let together = || {
-        let count = (1..=rule.len()).find(|count| !satisfied(&rule[..*count], &nothing, leaves))?;
-        rule.get(count - 1)
-    };
-    let (path, want) = alone.or_else(together).cloned().unwrap_or_default();
-    let have = leaves.at(&path).iter().map(|leaf| leaf.value.clone()).collect();
-    (rule.len() - failing.len(), Mismatch { path, have, want, apart: alone.is_none() })
+    let (path, wanted) = alone.unwrap_or(&rule[failed]);
+    let have = leaves.at(path, &Membership::new()).into_iter().map(|leaf| leaf.value.clone()).collect();
+    let want = wanted.iter().map(|wanted| wanted.written.clone()).collect();
+    (rule.len() - failing.len(), Mismatch { path: path.clone(), have, want, apart: alone.is_none() })
 }
 
 #[cfg(test)]
@@ -279,6 +308,12 @@ mod tests {
             (r#"{"a":{"b":[1],"c":[2]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, false),
             (r#"{"a":{"b":[1],"c":[{"exists":false}]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, true),
             (r#"{"a":["2001:DB8::1"]}"#, r#"{"a":"2001:db8::1"}"#, true),
+            (r#"{"a.":[1]}"#, r#"{"a":{"":1}}"#, false),
+            (r#"{"a.":[1]}"#, r#"{"a.":1}"#, true),
+            (r#"{"":[1]}"#, r#"{"":1}"#, true),
+            (r#"{"":{"a":[1]}}"#, r#"{"":{"a":1}}"#, false),
+            (r#"{"":{"a":[1]}}"#, r#"{"a":1}"#, true),
+            (r#"{"$or":{"a":["x"]}}"#, r#"{"$or":{"a":"x"}}"#, true),
         ] {
             let matcher = Matcher::new(&serde_json::from_str(pattern).unwrap()).unwrap();
             assert_eq!(matcher.matches(&serde_json::from_str(event).unwrap()), expected, "{pattern} {event}");
@@ -313,18 +348,40 @@ mod tests {
         }
     }
 
-    /// Time is not asserted; without care for equal leaves this would not end.
+    fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
+        fields.into_iter().collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// Time is not asserted; without care for lists that are alike this would not end.
     #[test]
     fn long_lists_take_no_longer_than_they_are() {
-        let names: Vec<String> = (0..8).map(|number| format!("f{number}")).collect();
-        let wanted = |name: &String| (name.clone(), json!([{ "prefix": "x" }]));
-        let mut pattern: Value = names.iter().map(wanted).collect::<serde_json::Map<_, _>>().into();
-        pattern["z"] = json!(["no"]);
-        let list = vec!["x"; 30];
-        let mut event: Value =
-            names.iter().map(|name| (name.clone(), json!(list))).collect::<serde_json::Map<_, _>>().into();
-        event["z"] = json!("yes");
-        assert!(!Matcher::new(&(&pattern).into()).unwrap().matches(&event));
+        let one_of_them_fails = [
+            (json!([{ "prefix": "x" }]), json!(vec!["x"; 60])),
+            (json!({ "x": [1] }), json!(vec![json!({ "x": 1 }); 60])),
+            (json!({ "x": [1], "y": [1] }), json!(vec![json!({ "x": 1, "y": 1 }); 60])),
+            (json!({ "x": { "y": [1], "z": [1] } }), json!(vec![json!({ "x": [{ "y": 1, "z": 1 }] }); 60])),
+        ];
+        for (wanted, list) in one_of_them_fails {
+            let each = |value: &Value| (0..8).map(|number| (format!("f{number}"), value.clone())).collect::<Vec<_>>();
+            let mut pattern = object(each(&wanted));
+            pattern["z"] = json!(["no"]);
+            let mut event = object(each(&list));
+            event["z"] = json!("yes");
+            let matcher = Matcher::new(&(&pattern).into()).unwrap();
+            assert!(!matcher.matches(&event));
+            assert_eq!(matcher.mismatch(&event).unwrap().path, "z");
+
+            pattern["z"] = json!(["yes"]);
+            assert!(Matcher::new(&(&pattern).into()).unwrap().matches(&event));
+        }
+    }
+
+    #[test]
+    fn a_long_list_of_objects_takes_no_longer_than_it_is() {
+        let elements: Vec<Value> = (0..20_000).map(|number| json!({ "x": 1, "y": number % 2 })).collect();
+        let event = json!({ "a": elements });
+        assert!(!Matcher::new(&(&json!({ "a": { "x": [1], "y": [2] } })).into()).unwrap().matches(&event));
+        assert!(mismatch(&json!({ "a": { "x": [2], "y": [1] } }), &event).have.len() == 20_000);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The catalogue of event patterns, and their binding to clusters.
 //! Works on parsed trees, never on text. Makes no call.
 
+mod address;
 mod event;
 pub mod filter;
 pub mod matcher;
 mod operator;
 pub mod samples;
+mod text;
 pub mod tree;
 mod validity;
 

@@ -1,26 +1,18 @@
 //! What EventBridge takes for an event pattern, with the service's own reasons for what it refuses.
+//!
+//! Its rule engine reads a pattern in today's grammar first, and what it cannot read so, in an older one without `$or` and
+//! without some forms of anything-but. What neither can read is refused for the older one's reason. Both give up at the first
+//! fault in the order of the text.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::address::Range;
 use super::matcher::Invalid;
 use super::operator::comparable;
+use super::tree::Tree;
 
 /// Combinations that `$or` may make.
 pub const MOST_RULES: usize = 1000;
-
-type Checked = Result<(), Invalid>;
-
-fn refuse<T>(reason: impl Into<String>) -> Result<T, Invalid> {
-    Err(Invalid { reason: reason.into() })
-}
-
-/// Whether EventBridge would take the pattern.
-pub fn check(pattern: &Value) -> Checked {
-    match pattern {
-        Value::Object(fields) => object(fields, or_of(pattern)),
-        _ => refuse("Filter is not an object"),
-    }
-}
 
 /// What `$or` is in a pattern: the operator, or, if any `$or` of it does not fit the operator, a field's name everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +21,49 @@ pub enum Or {
     Name,
 }
 
-pub fn or_of(pattern: &Value) -> Or {
-    if every_or_fits(pattern, false) { Or::Operator } else { Or::Name }
+/// Whether EventBridge would take the pattern, and what `$or` is in it.
+///
+/// # Errors
+/// The service's reason, if it would not.
+pub fn check(pattern: &Tree) -> Result<Or, Invalid> {
+    let Tree::Object(fields) = pattern else {
+        return Err(Invalid { reason: "Filter is not an object".to_owned() });
+    };
+    let older = match object(fields, Grammar::Todays) {
+        Ok(()) => return Ok(Or::Operator),
+        Err(Fault::Unread(_)) => object(fields, Grammar::Older).map(|()| Or::Name),
+        Err(fault) => Err(fault),
+    };
+    older.map_err(|(Fault::Unread(reason) | Fault::Wrong(reason))| Invalid { reason })
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grammar {
+    Todays,
+    /// Today's, below `$or`, where names of operators are reserved.
+    TodaysBelowOr,
+    Older,
+}
+
+/// Why a pattern is not read.
+enum Fault {
+    /// The grammar does not know it.
+    Unread(String),
+    /// It is known and wrong: no other grammar is tried.
+    Wrong(String),
+}
+
+type Checked = Result<(), Fault>;
+
+fn refuse<T>(reason: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Unread(reason.into()))
+}
+
+const ONE_KEY: &str = "Only one key allowed in match expression";
+const TOO_MANY: &str = "Too many elements in numeric expression";
+
 /// Names that the fields below `$or` may not have, at any depth.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 24] = [
     "exactly",
     "prefix",
     "suffix",
@@ -59,107 +88,121 @@ const RESERVED: [&str; 25] = [
     "in-date-range",
     "ip-address-in-range",
     "ip-address-not-in-range",
-    "interpolated",
 ];
 
-/// Whether every `$or` is a list of two objects or more.
-fn every_or_fits(value: &Value, below_or: bool) -> bool {
-    let alternative =
-        |item: &Value| item.as_object().is_some_and(|fields| !fields.is_empty()) && every_or_fits(item, true);
-    value.as_object().into_iter().flatten().all(|(name, value)| match value {
-        _ if below_or && RESERVED.contains(&name.as_str()) => false,
-        Value::Array(items) if name == "$or" => items.len() >= 2 && items.iter().all(alternative),
-        Value::Object(_) => every_or_fits(value, below_or),
-        _ => true,
-    })
-}
-
-fn object(fields: &Map<String, Value>, or: Or) -> Checked {
+fn object(fields: &[(String, Tree)], grammar: Grammar) -> Checked {
     if fields.is_empty() {
         return refuse("Empty objects are not allowed");
     }
-    for (name, value) in fields {
-        match value {
-            Value::Object(inner) => object(inner, or)?,
-            Value::Array(items) if name == "$or" && or == Or::Operator => {
-                for item in items {
-                    item.as_object().map_or(Ok(()), |fields| object(fields, or))?;
-                }
+    for (name, tree) in fields {
+        match tree {
+            _ if name == "$or" && grammar != Grammar::Older => alternatives(tree)?,
+            _ if grammar == Grammar::TodaysBelowOr && RESERVED.contains(&name.as_str()) => {
+                return refuse(format!("{name} is reserved below $or"));
             }
-            Value::Array(leaves) => list(leaves)?,
-            _ => return refuse(format!("\"{name}\" must be an object or an array")),
+            Tree::Object(inner) => object(inner, grammar)?,
+            Tree::Array(leaves) => list(leaves, grammar)?,
+            Tree::Leaf(_) => return refuse(format!("\"{name}\" must be an object or an array")),
         }
     }
     Ok(())
 }
 
-fn list(leaves: &[Value]) -> Checked {
-    if leaves.is_empty() {
-        return refuse("Empty arrays are not allowed");
+/// A list of two objects or more.
+fn alternatives(tree: &Tree) -> Checked {
+    let Tree::Array(items) = tree else {
+        return refuse("$or must be an array");
+    };
+    for item in items {
+        match item {
+            Tree::Object(fields) => object(fields, Grammar::TodaysBelowOr)?,
+            _ => return refuse("$or takes objects"),
+        }
     }
+    if items.len() < 2 { refuse("$or takes two objects or more") } else { Ok(()) }
+}
+
+fn list(leaves: &[Tree], grammar: Grammar) -> Checked {
     for leaf in leaves {
         match leaf {
-            Value::Object(expression) => match_expression(expression)?,
-            Value::Array(_) => return refuse("Match value must be String, number, true, false, or null"),
-            _ => {}
+            Tree::Object(expression) => match_expression(expression, grammar)?,
+            Tree::Array(_) => return refuse("Match value must be String, number, true, false, or null"),
+            Tree::Leaf(_) => {}
         }
     }
-    Ok(())
+    if leaves.is_empty() { refuse("Empty arrays are not allowed") } else { Ok(()) }
 }
 
-fn match_expression(expression: &Map<String, Value>) -> Checked {
-    let mut fields = expression.iter();
-    let Some((operator, value)) = fields.next() else {
-        return refuse("Empty objects are not allowed");
+fn match_expression(expression: &[(String, Tree)], grammar: Grammar) -> Checked {
+    let [(operator, operand), more @ ..] = expression else {
+        return refuse("Match expression name not found");
     };
     match operator.as_str() {
-        "exactly" => must_be_string("exact", value)?,
-        "prefix" | "suffix" => affix(operator, value)?,
-        "equals-ignore-case" => must_be_string("equals-ignore-case", value)?,
-        "wildcard" => wildcard(value)?,
-        "numeric" => numeric(value)?,
-        "cidr" => cidr(value)?,
-        "exists" if !value.is_boolean() => return refuse("exists match pattern must be either true or false."),
-        "exists" => {}
-        "anything-but" => anything_but(value)?,
+        "exactly" => must_be_string("exact", operand)?,
+        "prefix" => affix("prefix", "Prefix", operand)?,
+        "suffix" => affix("suffix", "Suffix", operand)?,
+        "equals-ignore-case" => must_be_string("equals-ignore-case", operand)?,
+        "wildcard" => wildcard(operand)?,
+        "numeric" => numeric(operand)?,
+        "cidr" => cidr(operand)?,
+        "exists" if matches!(operand, Tree::Leaf(Value::Bool(_))) => {}
+        "exists" => return refuse("exists match pattern must be either true or false."),
+        "anything-but" => anything_but(operand, grammar)?,
         other => return refuse(format!("Unrecognized match type {other}")),
     }
-    match fields.next() {
-        Some(_) => refuse("Only one key allowed in match expression"),
-        None => Ok(()),
+    let plain_exclusion = operator == "anything-but" && !matches!(operand, Tree::Object(fields) if is_affix(fields));
+    match more {
+        [] => Ok(()),
+        _ if operator == "numeric" || plain_exclusion => refuse(TOO_MANY),
+        _ => refuse(ONE_KEY),
     }
 }
 
-fn must_be_string(operator: &str, value: &Value) -> Checked {
-    if value.is_string() { Ok(()) } else { refuse(format!("{operator} match pattern must be a string")) }
+/// Whether anything-but is about a prefix or a suffix.
+fn is_affix(fields: &[(String, Tree)]) -> bool {
+    fields.first().is_some_and(|(operator, _)| operator == "prefix" || operator == "suffix")
+}
+
+fn string(tree: &Tree) -> Option<&str> {
+    if let Tree::Leaf(value) = tree { value.as_str() } else { None }
+}
+
+fn number(tree: &Tree) -> Option<&Value> {
+    if let Tree::Leaf(value) = tree { Some(value).filter(|value| value.is_number()) } else { None }
+}
+
+fn must_be_string(operator: &str, tree: &Tree) -> Checked {
+    string(tree).map_or_else(|| refuse(format!("{operator} match pattern must be a string")), |_| Ok(()))
 }
 
 /// A string, or `{"equals-ignore-case": …}`.
-fn affix(operator: &str, value: &Value) -> Checked {
-    let Some(inner) = value.as_object() else {
-        return must_be_string(operator, value);
+fn affix(operator: &str, name: &str, operand: &Tree) -> Checked {
+    let Tree::Object(inner) = operand else {
+        return must_be_string(operator, operand);
     };
-    match inner.iter().next() {
-        Some(_) if inner.len() > 1 => refuse("Only one key allowed in match expression"),
-        Some((name, value)) if name == "equals-ignore-case" => must_be_string(name, value),
-        Some((name, _)) => refuse(format!("Unsupported {operator} pattern: {name}")),
-        None => refuse("Empty objects are not allowed"),
+    match inner.as_slice() {
+        [] => refuse(format!("{name} expression name not found")),
+        [(inner, _), ..] if inner != "equals-ignore-case" => refuse(format!("Unsupported {operator} pattern: {inner}")),
+        [(inner, operand), more @ ..] => {
+            must_be_string(inner, operand)?;
+            if more.is_empty() { Ok(()) } else { refuse(ONE_KEY) }
+        }
     }
 }
 
 /// `*` stands for anything; it may not follow itself, and a backslash escapes only it and itself.
-fn wildcard(value: &Value) -> Checked {
-    let Some(text) = value.as_str() else {
+fn wildcard(operand: &Tree) -> Checked {
+    let Some(text) = string(operand) else {
         return refuse("wildcard match pattern must be a string");
     };
     let mut characters = text.char_indices().peekable();
-    while let Some((_, character)) = characters.next() {
-        let next = characters.peek().copied();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| *next);
+        // The engine counts bytes, and the quote before the text.
         match (character, next) {
-            ('\\', Some((_, '*' | '\\'))) => drop(characters.next()),
-            ('\\', Some((at, _))) => return refuse(format!("Invalid escape character at pos {at}")),
-            ('\\', None) => return refuse(format!("Invalid escape character at pos {}", text.len())),
-            ('*', Some((at, '*'))) => return refuse(format!("Consecutive wildcard characters at pos {at}")),
+            ('\\', Some('*' | '\\')) => drop(characters.next()),
+            ('\\', _) => return refuse(format!("Invalid escape character at pos {}", at + 1)),
+            ('*', Some('*')) => return refuse(format!("Consecutive wildcard characters at pos {}", at + 1)),
             _ => {}
         }
     }
@@ -167,127 +210,155 @@ fn wildcard(value: &Value) -> Checked {
 }
 
 /// One bound, or a lower and an upper one.
-fn numeric(value: &Value) -> Checked {
-    let Some(parts) = value.as_array() else {
+fn numeric(operand: &Tree) -> Checked {
+    let Tree::Array(parts) = operand else {
         return refuse("Value of numeric must be an array.");
     };
-    let mut bounds = Vec::new();
-    for pair in parts.chunks(2) {
-        let Some(operator) = pair[0].as_str() else {
-            return refuse("Invalid member in numeric match");
-        };
-        if !["=", "<", "<=", ">", ">="].contains(&operator) {
-            return refuse(format!("Unrecognized numeric range operator: {operator}"));
-        }
-        let Some(number) = pair.get(1).filter(|value| value.is_number()) else {
-            return refuse(format!("Value of {operator} must be numeric"));
-        };
-        let number = comparable(number).map_or_else(|| cannot_compare(number), Ok)?;
-        bounds.push((operator, number));
-    }
-    match bounds[..] {
-        [] => refuse("Invalid member in numeric match"),
-        [_] => Ok(()),
-        [(">" | ">=", bottom), ("<" | "<=", top)] if bottom < top => Ok(()),
-        [(">" | ">=", _), ("<" | "<=", _)] => refuse("Bottom must be less than top"),
-        [(">" | ">=", _), (other, _)] => refuse(format!("Bad numeric range operator: {other}")),
-        _ => refuse("Too many elements in numeric expression"),
+    let Some(operator) = parts.first().and_then(string) else {
+        return refuse(format!("Invalid member in numeric match: {}", token(parts.first())));
+    };
+    let name = match operator {
+        "=" => "equals",
+        "<" | "<=" | ">" | ">=" => operator,
+        _ => return refuse(format!("Unrecognized numeric range operator: {operator}")),
+    };
+    let Some(first) = parts.get(1).and_then(number) else {
+        return refuse(format!("Value of {name} must be numeric"));
+    };
+    match &parts[2..] {
+        [] => bound(first).map(drop),
+        [second, more @ ..] if operator.starts_with('>') => upper_bound(first, second, more),
+        _ => refuse(TOO_MANY),
     }
 }
 
-fn cidr(value: &Value) -> Checked {
-    let Some(text) = value.as_str() else {
+/// What comes after a lower bound.
+fn upper_bound(bottom: &Value, operator: &Tree, more: &[Tree]) -> Checked {
+    let Some(operator) = string(operator) else {
+        return refuse(format!("Bad value in numeric range: {}", token(Some(operator))));
+    };
+    if operator != "<" && operator != "<=" {
+        return refuse(format!("Bad numeric range operator: {operator}"));
+    }
+    let Some(top) = more.first().and_then(number) else {
+        return refuse(format!("Value of {operator} must be numeric"));
+    };
+    if more.len() > 1 {
+        return refuse("Too many terms in numeric range expression");
+    }
+    let (bottom, top) = (bound(bottom)?, bound(top)?);
+    if bottom < top { Ok(()) } else { refuse("Bottom must be less than top") }
+}
+
+fn bound(number: &Value) -> Result<f64, Fault> {
+    comparable(number).map_or_else(|| refuse(format!("Cannot compare number : {number}")), Ok)
+}
+
+/// The next word of the text; none: the list's end.
+fn token(tree: Option<&Tree>) -> String {
+    match tree {
+        None => "]".to_owned(),
+        Some(Tree::Array(_)) => "[".to_owned(),
+        Some(Tree::Object(_)) => "{".to_owned(),
+        Some(Tree::Leaf(value)) => value.to_string(),
+    }
+}
+
+fn cidr(operand: &Tree) -> Checked {
+    let Some(block) = string(operand) else {
         return refuse("prefix match pattern must be a string");
     };
-    let Some((address, mask)) = text.split_once('/') else {
-        return refuse("Malformed CIDR, one '/' required");
-    };
-    if mask.contains('/') {
-        return refuse("Malformed CIDR, one '/' required");
-    }
-    let Some(network) = super::operator::address(address) else {
-        return refuse(format!("Nonstandard IP address: {address}"));
-    };
-    let Ok(mask) = mask.parse::<i64>() else {
-        return refuse("Malformed CIDR, mask bits must be an integer");
-    };
-    match network {
-        _ if mask < 0 => refuse("Malformed CIDR, mask bits must not be negative"),
-        std::net::IpAddr::V4(_) if mask > 31 => refuse("IPv4 mask bits must be < 32"),
-        std::net::IpAddr::V6(_) if mask > 127 => refuse("IPv6 mask bits must be < 128"),
-        _ => Ok(()),
-    }
-}
-
-fn cannot_compare<T>(number: &Value) -> Result<T, Invalid> {
-    refuse(format!("Cannot compare number : {number}"))
+    Range::of_block(block).map(drop).map_err(Fault::Wrong)
 }
 
 /// One value, a list of values of one type, or a string operator with one or several texts.
-fn anything_but(value: &Value) -> Checked {
-    match value {
-        Value::String(_) => Ok(()),
-        Value::Number(_) => comparable(value).map_or_else(|| cannot_compare(value), |_| Ok(())),
-        Value::Array(items) if items.iter().any(|item| !item.is_string() && !item.is_number()) => {
-            refuse("Inside anything but list, start|null|boolean is not supported.")
-        }
-        Value::Array(items) => {
-            if let Some(number) = items.iter().find(|item| item.is_number() && comparable(item).is_none()) {
-                return cannot_compare(number);
+fn anything_but(operand: &Tree, grammar: Grammar) -> Checked {
+    match operand {
+        Tree::Object(expression) => match expression.as_slice() {
+            [] => refuse("Anything-But expression name not found"),
+            [(operator, operand), more @ ..] => {
+                excluded_texts(operator, operand, grammar)?;
+                match more {
+                    [] => Ok(()),
+                    _ if is_affix(expression) => refuse(ONE_KEY),
+                    _ => refuse(TOO_MANY),
+                }
             }
-            let uniform = items.iter().all(Value::is_string) || items.iter().all(Value::is_number);
-            match !items.is_empty() && uniform {
-                true => Ok(()),
-                false => refuse(
-                    "Inside anything but list, either all values are number or string, mixed type is not supported",
-                ),
-            }
-        }
-        Value::Object(expression) => {
-            let mut fields = expression.iter();
-            match (fields.next(), fields.next()) {
-                (Some((operator, value)), None) => anything_but_operator(operator, value),
-                (None, _) => refuse("Empty objects are not allowed"),
-                _ => refuse("Only one key allowed in match expression"),
-            }
-        }
-        _ => refuse("Value of anything-but must be an array or single string/number value."),
+        },
+        Tree::Array(items) => excluded_values(items),
+        Tree::Leaf(Value::Number(number)) => match comparable(&Value::Number(number.clone())) {
+            Some(_) => Ok(()),
+            None => Err(Fault::Wrong(format!("Cannot compare number : {number}"))),
+        },
+        Tree::Leaf(Value::String(_)) => Ok(()),
+        Tree::Leaf(_) => refuse("Value of anything-but must be an array or single string/number value."),
     }
 }
 
-fn anything_but_operator(operator: &str, value: &Value) -> Checked {
-    if !["prefix", "suffix", "equals-ignore-case", "wildcard"].contains(&operator) {
-        return refuse(format!("Unsupported anything-but pattern: {operator}"));
-    }
-    let texts = value.as_array().map_or_else(|| vec![value], |items| items.iter().collect());
-    if texts.is_empty() {
-        return refuse("Empty arrays are not allowed");
-    }
-    for text in texts {
-        match (operator, text.as_str()) {
-            ("prefix" | "suffix", Some("")) => return refuse("Null prefix/suffix not allowed"),
-            ("wildcard", Some(_)) => wildcard(text)?,
-            (_, Some(_)) => {}
-            (_, None) => return refuse(format!("{operator} match pattern must be a string")),
+fn excluded_values(items: &[Tree]) -> Checked {
+    for item in items {
+        match (number(item), string(item)) {
+            (Some(number), _) => drop(bound(number)?),
+            (None, Some(_)) => {}
+            (None, None) => return refuse("Inside anything but list, start|null|boolean is not supported."),
         }
     }
-    Ok(())
+    let uniform = items.iter().all(|item| string(item).is_some()) || items.iter().all(|item| number(item).is_some());
+    match !items.is_empty() && uniform {
+        true => Ok(()),
+        false => {
+            refuse("Inside anything but list, either all values are number or string, mixed type is not supported")
+        }
+    }
+}
+
+/// The older grammar knows no wildcards here, and no lists of prefixes and suffixes.
+fn excluded_texts(operator: &str, operand: &Tree, grammar: Grammar) -> Checked {
+    let affix = operator == "prefix" || operator == "suffix";
+    let wildcard_is_known = grammar != Grammar::Older;
+    if !affix && operator != "equals-ignore-case" && !(operator == "wildcard" && wildcard_is_known) {
+        return refuse(format!("Unsupported anything-but pattern: {operator}"));
+    }
+    let texts = match operand {
+        Tree::Array(items) if !(affix && grammar == Grammar::Older) => items.as_slice(),
+        Tree::Object(_) | Tree::Leaf(Value::Null | Value::Bool(_)) if !affix => {
+            return refuse("Value of anything-but must be an array or single string/number value.");
+        }
+        one => std::slice::from_ref(one),
+    };
+    for text in texts {
+        match string(text) {
+            Some("") if affix => return refuse("Null prefix/suffix not allowed"),
+            Some(_) if operator == "wildcard" => wildcard(text)?,
+            Some(_) => {}
+            None if affix => return refuse("prefix/suffix match pattern must be a string"),
+            None => {
+                return refuse("Inside anything-but/ignore-case list, number|start|null|boolean is not supported.");
+            }
+        }
+    }
+    // The engine fails on it later, and says no more than that.
+    if texts.is_empty() { Err(Fault::Wrong("Empty arrays are not allowed".to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(serde::Deserialize)]
+    struct Case {
+        pattern: Tree,
+        reason: Option<String>,
+    }
+
     #[test]
     fn every_verdict_of_the_service_is_shared_with_its_reason() {
-        let lines = include_str!("../../tests/data/validity.jsonl");
         let mut seen = 0;
-        for line in lines.lines() {
-            let case: Value = serde_json::from_str(line).unwrap();
-            let ours = check(&case["pattern"]).err().map(|invalid| invalid.reason);
-            assert_eq!(ours.as_deref(), case["reason"].as_str(), "{line}");
+        for line in include_str!("../../tests/data/validity.jsonl").lines() {
+            let Case { pattern, reason } = serde_json::from_str(line).unwrap();
+            assert_eq!(check(&pattern).err().map(|invalid| invalid.reason), reason, "{line}");
             seen += 1;
         }
-        assert!(seen >= 48);
+        assert!(seen >= 109);
     }
 }

@@ -1,0 +1,163 @@
+//! The operators over texts. The rule engine compares texts with their quotes on: the prefix `a"` takes the text `a`.
+
+use std::collections::BTreeSet;
+
+/// What a text has to be; all but the operator itself is worked out once for a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Text {
+    Equal(String),
+    Prefix(String),
+    Suffix(String),
+    /// From the end for a suffix.
+    AnyCase {
+        forms: Vec<[String; 2]>,
+        extent: Extent,
+    },
+    /// The pieces between the wildcards.
+    Wildcard(Vec<String>),
+}
+
+/// Where the characters have to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    Start,
+    End,
+}
+
+impl Text {
+    #[must_use]
+    pub fn in_any_case(wanted: &str, extent: Extent) -> Self {
+        let forms = |quoted: String| quoted.chars().map(forms).collect::<Vec<_>>();
+        let forms = match extent {
+            Extent::Whole => forms(quoted(wanted)),
+            Extent::Start => forms(format!("\"{wanted}")),
+            Extent::End => forms(format!("{wanted}\"")).into_iter().rev().collect(),
+        };
+        Self::AnyCase { forms, extent }
+    }
+
+    #[must_use]
+    pub fn equal(wanted: &str) -> Self {
+        Self::Equal(quoted(wanted))
+    }
+
+    #[must_use]
+    pub fn prefix(wanted: &str) -> Self {
+        Self::Prefix(format!("\"{wanted}"))
+    }
+
+    #[must_use]
+    pub fn suffix(wanted: &str) -> Self {
+        Self::Suffix(format!("{wanted}\""))
+    }
+
+    /// `*` stands for any characters, none too; `\*` and `\\` for themselves.
+    #[must_use]
+    pub fn wildcard(wanted: &str) -> Self {
+        let (mut pieces, mut piece) = (Vec::new(), String::from('"'));
+        let mut characters = wanted.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '*' => pieces.push(std::mem::take(&mut piece)),
+                '\\' => piece.extend(characters.next()),
+                other => piece.push(other),
+            }
+        }
+        piece.push('"');
+        pieces.push(piece);
+        Self::Wildcard(pieces)
+    }
+
+    #[must_use]
+    pub fn accepts(&self, text: &str) -> bool {
+        let text = quoted(text);
+        match self {
+            Self::Equal(wanted) => text == *wanted,
+            Self::Prefix(wanted) => text.starts_with(wanted.as_str()),
+            Self::Suffix(wanted) => text.ends_with(wanted.as_str()),
+            Self::AnyCase { forms, extent } => stands(forms, *extent, &text),
+            Self::Wildcard(pieces) => fits(pieces, &text),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+/// The lower and the upper form of a character, of several characters too: ß is SS. No other: ǅ takes ǆ and Ǆ and not itself.
+/// The engine tears a character outside the basic plane in halves, and takes each half for a question mark.
+fn forms(character: char) -> [String; 2] {
+    match character.len_utf16() {
+        1 => [character.to_lowercase().collect(), character.to_uppercase().collect()],
+        _ => ["??".to_owned(), "??".to_owned()],
+    }
+}
+
+/// Whether the characters stand in the text, each in one of its forms: of those of different lengths, all ways on are kept.
+fn stands(forms: &[[String; 2]], extent: Extent, text: &str) -> bool {
+    fn without<'a>(text: &'a str, form: &str, extent: Extent) -> Option<&'a str> {
+        if extent == Extent::End { text.strip_suffix(form) } else { text.strip_prefix(form) }
+    }
+    let mut rests = BTreeSet::from([text]);
+    for forms in forms {
+        rests = rests.iter().flat_map(|rest| forms.iter().filter_map(|form| without(rest, form, extent))).collect();
+    }
+    if extent == Extent::Whole { rests.contains("") } else { !rests.is_empty() }
+}
+
+/// Whether the pieces stand in the text in their order, the outer ones at its ends.
+fn fits(pieces: &[String], text: &str) -> bool {
+    let [first, middle @ .., last] = pieces else {
+        return pieces.first().is_some_and(|whole| whole == text);
+    };
+    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+    for piece in middle {
+        match rest.find(piece.as_str()) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asked of the service's own rule engine.
+    #[test]
+    fn case_is_ignored_by_all_of_a_characters_lower_and_upper_form() {
+        let whole = |wanted: &str, text: &str| Text::in_any_case(wanted, Extent::Whole).accepts(text);
+        for (wanted, text) in [
+            ("straße", "STRASSE"),
+            ("ß", "SS"),
+            ("ß", "ß"),
+            ("ﬃ", "FFI"),
+            ("İ", "i̇"),
+            ("\u{3b0}", "\u{3a5}\u{308}\u{301}"),
+            ("ŉŉ", "ŉʼN"),
+            ("ſ", "S"),
+            ("ǅ", "ǆ"),
+            ("😀", "??"),
+        ] {
+            assert!(whole(wanted, text), "{wanted} {text}");
+        }
+        for (wanted, text) in [("ß", "ss"), ("SS", "ß"), ("ǅ", "ǅ"), ("😀", "😀"), ("K", "\u{212a}"), ("ß", "SSS")]
+        {
+            assert!(!whole(wanted, text), "{wanted} {text}");
+        }
+        assert!(Text::in_any_case("ß", Extent::Start).accepts("SSx"));
+        assert!(Text::in_any_case("aŉ", Extent::End).accepts("xAʼN"));
+        assert!(!Text::in_any_case("ß", Extent::End).accepts("SSx"));
+    }
+
+    #[test]
+    fn texts_are_compared_with_their_quotes() {
+        assert!(Text::prefix("a\"").accepts("a") && !Text::prefix("a\"").accepts("ab"));
+        assert!(Text::suffix("\"a").accepts("a") && !Text::suffix("\"a").accepts("ba"));
+        assert!(Text::in_any_case("A\"", Extent::Start).accepts("a"));
+        assert!(Text::wildcard("*").accepts("") && !Text::wildcard("*a\"").accepts("a"));
+    }
+}
