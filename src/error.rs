@@ -27,6 +27,7 @@ pub enum Category {
 pub struct Error {
     doing: String,
     hint: Option<String>,
+    detail: Option<String>,
     source: Option<Source>,
     category: Category,
 }
@@ -34,7 +35,7 @@ pub struct Error {
 impl Error {
     #[must_use]
     pub fn new(doing: impl Into<String>) -> Self {
-        Self { doing: doing.into(), hint: None, source: None, category: Category::Failure }
+        Self { doing: doing.into(), hint: None, detail: None, source: None, category: Category::Failure }
     }
 
     /// The command line or an input is not usable as given (exit code 64).
@@ -61,6 +62,13 @@ impl Error {
         self
     }
 
+    /// More than most readers want, such as all that a library tried.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
     #[must_use]
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
@@ -74,6 +82,12 @@ impl Error {
             let source = self.source.as_deref()?.downcast_ref::<Self>()?;
             source.hint_text()
         })
+    }
+
+    /// The nearest detail in the chain.
+    #[must_use]
+    pub fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref().or_else(|| self.source.as_deref()?.downcast_ref::<Self>()?.detail_text())
     }
 
     /// The first source in the chain that is a `T`.

@@ -134,7 +134,30 @@ async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
         assert!([1, 3].contains(&outcome.code), "{action}: {outcome:?}");
         let told = format!("{}{}", outcome.out, outcome.err);
         assert!(told.contains(&action), "{action} is not named: {outcome:?}");
-        assert!(told.contains("hint: `taskbell permissions --for"), "{action} has no way out: {outcome:?}");
+        assert!(
+            told.contains("hint: `taskbell permissions --for drift` prints"),
+            "{action} has no way out: {outcome:?}"
+        );
+        aws.heal();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_out_of_a_denial_names_the_command_that_was_run() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    for (line, denied, name) in [
+        ("setup --cluster batch --yes --log-retention 7", "logs:PutRetentionPolicy", "setup`"),
+        ("setup --cluster batch --yes --drill", "events:PutEvents", "setup` or, for the drill, `--for drill`"),
+        ("drill --cluster batch", "events:PutEvents", "drill`"),
+        ("pattern test oom --cluster batch --live", "sts:GetCallerIdentity", "pattern-test`"),
+        ("notify broken", "events:PutEvents", "notify`"),
+        ("teardown --cluster batch --yes", "sqs:DeleteQueue", "teardown`"),
+    ] {
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(denied), nth: 0, times: 99 });
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains(&format!("`taskbell permissions --for {name} prints")), "{line}: {outcome:?}");
+        assert!(!outcome.err.contains("COMMAND"), "{line}: {outcome:?}");
         aws.heal();
     }
 }

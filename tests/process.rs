@@ -33,8 +33,11 @@ fn without_credentials_the_ways_to_have_some_are_told() {
         let output = taskbell(line, &[("AWS_REGION", "us-east-1"), webhook]);
         let told = text(&output.stderr) + &text(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{line}: {told}");
-        assert!(told.contains("no usable AWS credentials"), "{line}: {told}");
+        assert!(told.contains("no usable AWS credentials") && told.contains("task role"), "{line}: {told}");
+        assert!(told.contains("no credentials found\n") && !told.contains("EcsContainer"), "{line}: {told}");
         assert!(!told.contains("hunter2"), "{told}");
+        let at_length = text(&taskbell(&format!("{line} --verbose"), &[("AWS_REGION", "us-east-1"), webhook]).stderr);
+        assert!(at_length.contains("in full: ") && at_length.contains("EcsContainer"), "{line}: {at_length}");
     }
 }
 
@@ -111,9 +114,29 @@ fn a_profile_that_is_asked_for_is_used_or_an_error() {
     ];
     let unknown = taskbell("drift --cluster batch --profile nope", &environment);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(text(&unknown.stderr).contains("list-profiles"), "{}", text(&unknown.stderr));
+    let told = text(&unknown.stderr);
+    assert!(told.starts_with("error: there is no profile \"nope\" in the AWS configuration\n"), "{told}");
+    assert!(told.contains("list-profiles"), "{told}");
     taskbell("drift --cluster batch --profile other", &environment);
     assert!(asked.join().unwrap().contains("Credential=OTHERKEY/"));
+}
+
+#[test]
+fn a_profile_that_the_environment_names_is_named_where_nothing_else_has_what_is_needed() {
+    for environment in [vec![("AWS_PROFILE", "nope")], vec![("AWS_PROFILE", "nope"), ("AWS_REGION", "us-east-1")]] {
+        let output = taskbell("drift --cluster batch", &environment);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).starts_with("error: there is no profile \"nope\""), "{output:?}");
+    }
+    let keys = [
+        KEYS[0],
+        KEYS[1],
+        ("AWS_PROFILE", "nope"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ];
+    let output = taskbell("drift --cluster batch", &keys);
+    assert!(text(&output.stderr).contains("no answer to sts:GetCallerIdentity"), "{output:?}");
 }
 
 #[test]

@@ -16,7 +16,13 @@ pub struct Fault {
     /// The service's error code; none if it never answered.
     code: Option<String>,
     message: String,
+    /// The same at length, where the message is short.
+    detail: Option<String>,
 }
+
+/// What stands in a hint for the command being run; the room that prints knows which it is.
+pub const COMMAND: &str = "COMMAND";
+const NO_CREDENTIALS: &str = "no credentials found";
 
 /// For `map_err`: names the action a call needs.
 pub fn fault<E, R>(action: &'static str) -> impl Fn(SdkError<E, R>) -> Fault
@@ -29,12 +35,34 @@ where
         let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
         let message = service.and_then(ProvideErrorMetadata::message).map(str::to_owned);
         let message = message.unwrap_or_else(|| chain(&error));
-        Fault { action, code, message }
+        match code.is_none() && is_without_credentials(&message) {
+            true => Fault { action, code, message: NO_CREDENTIALS.to_owned(), detail: Some(message) },
+            false => Fault { action, code, message, detail: None },
+        }
     }
 }
 
+/// The words of the SDK for a chain of providers, and for a single one, of which none has any.
+fn is_without_credentials(message: &str) -> bool {
+    message.contains("no credentials found in chain") || message.ends_with("the credential provider was not enabled")
+}
+
+/// There is nothing to sign a call with, for this reason.
+#[must_use]
+pub fn no_credentials(reason: &str) -> Error {
+    let (told, detail) = match reason.is_empty() || is_without_credentials(reason) {
+        true => (NO_CREDENTIALS.to_owned(), reason),
+        false => (format!("no usable credentials: {reason}"), ""),
+    };
+    let error = Error::new(told).hint(WAYS_TO_CREDENTIALS);
+    if detail.is_empty() { error } else { error.detail(detail) }
+}
+
+const WAYS_TO_CREDENTIALS: &str = "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, \
+    `aws configure`); in an ECS task, its task role is used";
+
 /// Every message down the chain of sources, without repetitions.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut messages: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -51,7 +79,12 @@ impl Fault {
     /// A fault that came inside a successful answer, such as a failed entry of PutTargets.
     #[must_use]
     pub fn of_entry(action: &'static str, code: Option<&str>, message: Option<&str>) -> Self {
-        Self { action, code: code.map(str::to_owned), message: message.unwrap_or("no message").to_owned() }
+        Self {
+            action,
+            code: code.map(str::to_owned),
+            message: message.unwrap_or("no message").to_owned(),
+            detail: None,
+        }
     }
 
     #[must_use]
@@ -71,7 +104,7 @@ impl Fault {
                 || code == "UnauthorizedOperation"
                 || code == "AuthorizationError" =>
             {
-                "`taskbell permissions --for COMMAND` prints the policy that the command needs".to_owned()
+                format!("`taskbell permissions --for {COMMAND}` prints the policy that the command needs")
             }
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()
@@ -89,10 +122,7 @@ impl Fault {
             _ if self.says("profile file credentials provider") || self.says("profile `") => {
                 "the AWS profile cannot be used: `aws configure list-profiles` shows which there are".to_owned()
             }
-            _ if self.says("no providers in chain") || self.says("credential") => {
-                "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, `aws configure`)"
-                    .to_owned()
-            }
+            _ if self.says("no providers in chain") || self.says("credential") => WAYS_TO_CREDENTIALS.to_owned(),
             "" => "check the network, --region, and AWS_ENDPOINT_URL if it is set".to_owned(),
             _ => return None,
         };
@@ -102,7 +132,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { action, code, message } = self;
+        let Self { action, code, message, detail: _ } = self;
         match code {
             Some(code) => write!(f, "{code} on {action}: {message}"),
             None => write!(f, "no answer to {action}: {message}"),
@@ -115,6 +145,10 @@ impl StdError for Fault {}
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let error = Self::new(fault.to_string());
+        let error = match &fault.detail {
+            Some(detail) => error.detail(detail),
+            None => error,
+        };
         match fault.hint() {
             Some(hint) => error.hint(hint),
             None => error,

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod bus;
 pub mod cluster;
+pub mod credentials;
 pub mod fault;
 pub mod function;
 pub mod invocation;

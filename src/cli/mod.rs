@@ -28,6 +28,7 @@ use anstream::ColorChoice;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::aws::fault;
 use crate::error::{Error, Result};
 use options::Common;
 use world::World;
@@ -77,6 +78,24 @@ enum Command {
     Pattern(pattern::Command),
 }
 
+impl Command {
+    /// What `permissions --for` calls it, if it makes calls.
+    fn of_permissions(&self) -> Option<&'static str> {
+        match self {
+            Self::Setup(args) if args.drill => Some("setup` or, for the drill, `--for drill"),
+            Self::Setup(_) => Some("setup"),
+            Self::Drift(_) => Some("drift"),
+            Self::Teardown(_) => Some("teardown"),
+            Self::Drill(_) => Some("drill"),
+            Self::Replay(_) => Some("replay"),
+            Self::Status(_) => Some("status"),
+            Self::Notify(_) => Some("notify"),
+            Self::Pattern(_) => Some("pattern-test"),
+            Self::Permissions(_) | Self::Preview(_) => None,
+        }
+    }
+}
+
 /// The process: its arguments, its world, its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -85,7 +104,7 @@ pub fn main() -> ExitCode {
     let world = World::real(color);
     let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(carry_out(parsed, &world)),
-        Err(error) => fail(&Error::new("could not start").because(error), &world),
+        Err(error) => fail(&Error::new("could not start").because(error), false, &world),
     };
     ExitCode::from(code)
 }
@@ -100,11 +119,18 @@ async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
         Ok(cli) => cli,
         Err(error) => return answer_without_running(&error, world),
     };
-    cli.dispatch(world).await.unwrap_or_else(|error| fail(&error, world))
+    let verbose = cli.common.verbose;
+    if let Some(name) = cli.command.of_permissions() {
+        world.err.fill_in(fault::COMMAND, name);
+    }
+    cli.dispatch(world).await.unwrap_or_else(|error| fail(&error, verbose, world))
 }
 
-fn fail(error: &Error, world: &World) -> u8 {
+fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
     world.err.print(&render::error(error));
+    if let (true, Some(detail)) = (verbose, error.detail_text()) {
+        world.err.print(&format!("  in full: {detail}\n"));
+    }
     error.exit_code()
 }
 

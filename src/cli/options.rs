@@ -30,7 +30,7 @@ pub struct Common {
     /// When to use colour (NO_COLOR and CLICOLOR_FORCE are heeded, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     pub color: Color,
-    /// Also show what is unchanged
+    /// Also show what is unchanged, and errors at length
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// No progress on stderr

@@ -16,7 +16,7 @@ use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
 use crate::aws::wait::Waiter;
-use crate::aws::{self, Given, Identity, cluster};
+use crate::aws::{self, Given, Identity, cluster, credentials};
 use crate::config::Cluster;
 use crate::engine::{Engine, Report};
 use crate::error::{Error, Result};
@@ -35,11 +35,11 @@ pub struct Session {
 
 impl Session {
     /// # Errors
-    /// If no region is known.
+    /// If no region is known, or a profile is asked for that is not there.
     pub async fn open(name: StackName, given: Given, common: &Common, world: &World) -> Result<Self> {
         let sdk = match &world.aws {
             Some(sdk) => sdk.clone(),
-            None => load(common).await,
+            None => load(common).await?,
         };
         let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
             Error::usage("no AWS region is configured")
@@ -123,7 +123,11 @@ fn no_account(error: Error) -> Error {
 }
 
 /// The ordinary configuration of every AWS tool: environment, files, SSO, containers, instance roles.
-async fn load(common: &Common) -> SdkConfig {
+async fn load(common: &Common) -> Result<SdkConfig> {
+    let unknown = credentials::unknown_profile(common.profile.as_deref()).await;
+    if let (Some(name), Some(_)) = (&unknown, &common.profile) {
+        return Err(credentials::no_such_profile(name));
+    }
     let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
@@ -150,5 +154,12 @@ async fn load(common: &Common) -> SdkConfig {
         let of_profile = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(of_profile);
     }
-    loader.load().await
+    let sdk = loader.load().await;
+    // One that only the environment names matters where nothing else has what is needed.
+    match unknown {
+        Some(name) if sdk.region().is_none() || credentials::must_exist(&sdk).await.is_err() => {
+            Err(credentials::no_such_profile(&name))
+        }
+        _ => Ok(sdk),
+    }
 }

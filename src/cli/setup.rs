@@ -51,7 +51,7 @@ pub struct Args {
     no_pattern_check: bool,
     /// Then send a labelled test failure through it, and wait for Slack's answer
     #[arg(long, conflicts_with = "dry_run", conflicts_with = "no_drill")]
-    drill: bool,
+    pub(super) drill: bool,
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,

@@ -2,7 +2,7 @@
 //! Tests bring a world of their own.
 
 use std::io::{IsTerminal, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
@@ -14,16 +14,29 @@ use crate::secret::Sealed;
 
 /// A stream that takes styled text; styles are taken out where they do not belong.
 #[derive(Clone)]
-pub struct Output(Arc<Mutex<dyn Write + Send>>);
+pub struct Output {
+    stream: Arc<Mutex<dyn Write + Send>>,
+    /// What is printed for a word that whoever wrote the text could not fill in.
+    filled_in: Arc<OnceLock<(&'static str, &'static str)>>,
+}
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(stream)))
+        Self { stream: Arc::new(Mutex::new(stream)), filled_in: Arc::default() }
+    }
+
+    /// From now on, the text is printed instead of the word; the first such word counts.
+    pub fn fill_in(&self, word: &'static str, text: &'static str) {
+        let _ = self.filled_in.set((word, text));
     }
 
     /// A reader that has gone away (`| head`) is no error of ours.
     pub fn print(&self, text: &str) {
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match self.filled_in.get() {
+            Some((word, filled)) if text.contains(word) => &text.replace(word, filled),
+            _ => text,
+        };
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
     }
 }
