@@ -113,7 +113,7 @@ fn signals_and_commands_that_cannot_be_run_have_the_shells_exit_codes() {
     assert_eq!(killed.status.code(), Some(137));
     let missing = notify(&bus, &["--run", "--", "/nowhere/command"], "");
     assert_eq!(missing.status.code(), Some(127));
-    assert!(text(&missing.stderr).contains("/nowhere/command: No such file"), "{missing:?}");
+    assert!(text(&missing.stderr).starts_with("error: could not start /nowhere/command: No such file"), "{missing:?}");
     assert_eq!(notify(&bus, &["--run", "--", "/etc/passwd"], "").status.code(), Some(126));
     let entries = bus.entries();
     assert_eq!(detail(&entries[0])["message"], "killed");
@@ -168,7 +168,43 @@ fn an_alert_that_cannot_be_raised_is_told_and_changes_no_exit_code() {
     let nowhere = Bus::nowhere();
     let output = notify(&nowhere, &["--run", "--", "sh", "-c", "exit 3"], "");
     assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("events:PutEvents"), "{output:?}");
+    let told = text(&output.stderr);
+    assert!(told.starts_with("error: sh failed with exit code 3, and the alert could not be raised\n"), "{told}");
+    assert!(told.contains("events:PutEvents"), "{told}");
+}
+
+/// Runs the binary where nothing of AWS is configured but this.
+fn notify_with(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.arg("notify").args(arguments).env_clear().stdin(Stdio::null());
+    command.envs([("PATH", std::env::var("PATH").unwrap()), ("AWS_EC2_METADATA_DISABLED", "true".to_owned())]);
+    command.env("HOME", "/nowhere").envs(environment.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn what_is_missing_for_an_alert_is_told_on_a_good_night_too_and_changes_no_exit_code() {
+    for (environment, missing, way_out) in [
+        (vec![], "no AWS region is configured", "AWS_REGION"),
+        (vec![("AWS_REGION", "us-east-1")], "no credentials found", "in an ECS task, its task role is used"),
+        (vec![("AWS_PROFILE", "nope")], "there is no profile \"nope\"", "list-profiles"),
+    ] {
+        let good = notify_with(&environment, &["--run", "--", "true"]);
+        assert_eq!(good.status.code(), Some(0), "{good:?}");
+        let told = text(&good.stderr);
+        assert!(told.starts_with(&format!("warning: an alert could not be raised: {missing}")), "{told}");
+        assert!(told.contains(way_out) && told.lines().count() == 1, "{told}");
+        let bad = notify_with(&environment, &["--run", "--", "sh", "-c", "exit 9"]);
+        assert_eq!(bad.status.code(), Some(9), "{bad:?}");
+        let told = text(&bad.stderr);
+        assert!(told.contains("error: sh failed with exit code 9, and the alert could not be raised\n"), "{told}");
+        assert!(
+            told.contains(&format!(
+                "caused by: {}",
+                if missing.starts_with("no cred") { "no answer to" } else { missing }
+            )),
+            "{told}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use tokio::process::Child;
 use super::options::Common;
 use super::session::Session;
 use super::world::World;
-use crate::aws::{Given, bus};
+use crate::aws::{Given, bus, credentials};
 use crate::error::{Error, Result};
 use crate::pattern::APPLICATION_SOURCE;
 use crate::stack::StackName;
@@ -25,7 +25,7 @@ use crate::stack::StackName;
 #[command(after_help = "\
 Examples:
   taskbell notify 'no invoices today' --source billing --level warning
-  ./report 2>&1 | taskbell notify 'report' --detail-file -
+  ./report >report.log 2>&1 || taskbell notify 'report failed' --detail-file report.log
   taskbell notify --run -- ./nightly-import --all")]
 pub struct Args {
     /// What happened, in one line
@@ -76,6 +76,9 @@ const NOT_EXECUTABLE: u8 = 126;
 /// A command that has ended may leave others behind that keep its stderr open: how long their words are waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long credentials are looked for before the command is started.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// One alert.
 struct Alert {
     message: String,
@@ -97,7 +100,17 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         raise(alert, args.level, common, world).await?;
         return Ok(0);
     }
-    let Ended { code, stopped, tail } = carry_out(&args.command, world).await;
+    let mut stops = Stops::listen();
+    match stops.unless_told(could_be_raised(common, world)).await {
+        Ok(Ok(())) => {}
+        // Told on a good night, too: it would be too late on a bad one.
+        Ok(Err(error)) => {
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            world.err.print(&format!("warning: an alert could not be raised: {}{hint}\n", error.in_one_line()));
+        }
+        Err(code) => return Ok(code),
+    }
+    let Ended { code, stopped, tail } = carry_out(&args.command, stops, world).await;
     if code == 0 || stopped {
         return Ok(code);
     }
@@ -112,9 +125,24 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     };
     // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
     if let Err(error) = raise(alert, args.level, common, world).await {
-        world.err.print(&super::render::error(&error));
+        let both = Error::new(format!("{name} failed with exit code {code}, and the alert could not be raised"));
+        world.err.print(&super::render::error(&both.because(error)));
     }
     Ok(code)
+}
+
+/// Whether there are a region and credentials; whether they suffice is known only once the bus is asked.
+async fn could_be_raised(common: &Common, world: &World) -> Result<()> {
+    let look = async { credentials::must_exist(&open(common, world).await?.sdk).await };
+    let late = || Error::new(format!("no credentials were found within {} seconds", LOOK.as_secs()));
+    tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The event is for every stack with the rule: no name of one is needed.
+async fn open(common: &Common, world: &World) -> Result<Session> {
+    let nobody: StackName = "notify".parse()?;
+    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    Session::open(nobody, given, common, world).await
 }
 
 /// What is not UTF-8 is shown as such: an alert is not lost for it.
@@ -127,10 +155,7 @@ async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Re
     if message.trim().is_empty() {
         return Err(Error::usage("an alert needs a message"));
     }
-    // The event is for every stack with the rule: no name of one is needed.
-    let nobody: StackName = "notify".parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
-    let session = Session::open(nobody, given, common, world).await?;
+    let session = open(common, world).await?;
     let detail = shortened(&detail);
     let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
     bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await.map(drop)
@@ -158,18 +183,17 @@ struct Ended {
 }
 
 /// Runs the command with our own input and output.
-async fn carry_out(command: &[String], world: &World) -> Ended {
+async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
     let [program, arguments @ ..] = command else {
         return Ended { code: NOT_FOUND, stopped: false, tail: String::new() };
     };
-    let stops = Stops::listen();
     let child = tokio::process::Command::new(program).args(arguments).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
             let code = if error.kind() == std::io::ErrorKind::PermissionDenied { NOT_EXECUTABLE } else { NOT_FOUND };
-            let tail = format!("{program}: {error}");
-            world.err.print(&format!("{tail}\n"));
+            let tail = format!("could not start {program}: {error}");
+            world.err.print(&super::render::error(&Error::new(&tail)));
             return Ended { code, stopped: false, tail };
         }
     };
@@ -227,6 +251,16 @@ impl Stops {
         Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
     }
 
+    /// What was looked for, or the exit code of a command that a signal ended.
+    async fn unless_told<T>(&mut self, look: impl Future<Output = T>) -> Result<T, u8> {
+        let Some((terminate, interrupt)) = &mut self.0 else { return Ok(look.await) };
+        tokio::select! {
+            found = look => Ok(found),
+            _ = interrupt.recv() => Err(130),
+            _ = terminate.recv() => Err(143),
+        }
+    }
+
     /// Waits for the command. Signals are passed on: as the first process of a container we are the one that gets them. Ctrl-C
     /// at a terminal reaches the command by itself.
     async fn until_ended(self, child: &mut Child, pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
@@ -261,6 +295,10 @@ struct Stops;
 impl Stops {
     fn listen() -> Self {
         Self
+    }
+
+    async fn unless_told<T>(&mut self, look: impl Future<Output = T>) -> Result<T, u8> {
+        Ok(look.await)
     }
 
     async fn until_ended(self, child: &mut Child, _pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
