@@ -14,7 +14,7 @@ use crate::stack::{Place, Stack};
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Command {
-    /// Everything but `teardown`'s deletions: from nothing, from any difference, from another configuration
+    /// To create, repair or reconfigure the stack; not to remove it
     Setup,
     /// Reads only; nothing is decrypted
     Drift,

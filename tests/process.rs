@@ -69,6 +69,28 @@ fn the_help_names_everything_that_is_set_up() {
 }
 
 #[test]
+fn flags_that_mean_nothing_to_a_command_are_not_in_its_help_and_are_taken_all_the_same() {
+    for (command, hidden) in [
+        ("preview oom", &["--stack", "--region", "--profile"][..]),
+        ("pattern list", &["--stack", "--region", "--profile"]),
+        ("pattern show application-error", &["--stack", "--profile"]),
+    ] {
+        let help = text(&taskbell(&format!("{command} --help"), &[]).stdout);
+        for flag in hidden {
+            assert!(!help.contains(flag), "{command} {flag}: {help}");
+            for line in [format!("{command} {flag} x"), format!("{flag} x {command}")] {
+                let output = taskbell(&line, &[]);
+                assert_ne!(output.status.code(), Some(64), "{line}: {output:?}");
+            }
+        }
+    }
+    let show = "pattern show task-failed --cluster batch";
+    for line in [format!("{show} --region eu-west-1"), format!("--region eu-west-1 {show}")] {
+        assert!(text(&taskbell(&line, &[]).stdout).contains("arn:aws:ecs:eu-west-1:"), "{line}");
+    }
+}
+
+#[test]
 fn the_help_of_every_command_is_what_was_reviewed() {
     for command in [
         "",

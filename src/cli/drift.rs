@@ -14,7 +14,7 @@ use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
 use crate::resource::{Inventory, Observed};
 
-/// Tell whether AWS still is what was asked for. Never writes, needs no permission to.
+/// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
 ///
 /// Give it the same flags as `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
 ///

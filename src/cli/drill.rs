@@ -25,8 +25,8 @@ use crate::stack::{Id, Place};
 
 /// Send a labelled test failure through the live rule, and tell hop by hop how far it came.
 ///
-/// Waits until the notifier has told what Slack answered. Exit code 0: Slack took it; 1: it came no further than told; 3: it
-/// cannot be known how far.
+/// Waits until the notifier has told what Slack answered. Exit code 0: Slack took it; 1: it did not arrive; the output says where
+/// it stopped; 3: it cannot be known how far it came.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::aws::fault;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl Command {
 /// The process: its arguments, its world, its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let parsed = Cli::try_parse();
+    let parsed = parse(std::env::args_os());
     let color = parsed.as_ref().map_or(ColorChoice::Auto, |cli| cli.common.color.choice());
     let world = World::real(color);
     let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -111,7 +111,27 @@ pub fn main() -> ExitCode {
 
 /// Parses the arguments and carries them out in a given world; the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> u8 {
-    carry_out(Cli::try_parse_from(arguments), world).await
+    carry_out(parse(arguments), world).await
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// As declared, but flags that mean nothing to a command are not in its help. They are taken all the same.
+fn command() -> clap::Command {
+    fn without(command: clap::Command, flags: &[&'static str]) -> clap::Command {
+        command.args(flags.iter().map(|flag| Arg::new(*flag).long(*flag).hide(true)))
+    }
+    Cli::command()
+        .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))
+        .mut_subcommand("pattern", |pattern| {
+            pattern
+                .mut_subcommand("list", |list| without(list, &["stack", "region", "profile"]))
+                .mut_subcommand("show", |show| without(show, &["stack", "profile"]))
+        })
 }
 
 async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {

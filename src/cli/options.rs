@@ -24,11 +24,11 @@ pub struct Common {
     /// The AWS profile [default: as the AWS CLI finds it]
     #[arg(long, global = true)]
     pub profile: Option<String>,
-    #[arg(long, global = true, value_enum, default_value_t, hide_default_value = true)]
+    #[arg(long, global = true, value_enum, default_value_t)]
     /// How results are written to stdout
     pub output: Format,
     /// When to use colour (NO_COLOR and CLICOLOR_FORCE are heeded, too)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     /// Also show what is unchanged, and errors at length
     #[arg(short, long, global = true)]
