@@ -52,8 +52,7 @@ export async function decide(table, keys, { windowMs, holder, now, sleep, random
     const { subject, failure } = await table.look(keys);
     const expires = now() + KEPT_MS;
     if (subject?.settled) return { verdict: "duplicate" };
-    const live = failure !== null && now() - failure.since < windowMs;
-    if (!live) {
+    if (!isLive(failure, now(), windowMs)) {
       const fresh = { since: now(), count: 1, told: 0, earlier: untold(failure, subject, keys), holder, heldUntil: now() + holdMs };
       if (await table.open(keys, failure, fresh, expires)) return { verdict: "tell", occurrence: occurrenceOf(fresh) };
     } else if (!isCounted(subject, failure, keys)) {
@@ -75,6 +74,26 @@ export async function decide(table, keys, { windowMs, holder, now, sleep, random
   }
 }
 
+/**
+ * What `decide` would say at this moment of a subject nobody else is telling. Writes nothing.
+ * @param {{subject: Subject|null, failure: Failure|null}} seen  as `look` gives it
+ * @param {{subject: string, failure: string}} keys
+ * @param {{now: number, windowMs: number}} how
+ * @returns {{verdict: "tell"|"duplicate"|"counted", since?: string, count?: number, told?: number, next?: number}}
+ *   Of a duplicate whose window is over, `count` and `told` are not known any more.
+ */
+export function foresee({ subject, failure }, keys, { now, windowMs }) {
+  const iso = (ms) => new Date(ms).toISOString();
+  const counted = isCounted(subject, failure, keys);
+  if (subject?.settled) {
+    return { verdict: "duplicate", since: iso(subject.since), ...(counted ? { count: failure.count, told: failure.told } : {}) };
+  }
+  if (!isLive(failure, now, windowMs)) return { verdict: "tell" };
+  const count = failure.count + (counted ? 0 : 1);
+  if (isDue({ ...failure, count })) return { verdict: "tell" };
+  return { verdict: "counted", since: iso(failure.since), count, told: failure.told, next: nextAfter(failure.told) };
+}
+
 /** Slack took the message. @param {Occurrence} occurrence  the one that `decide` gave */
 export async function announced(table, keys, { count, since }, { holder, now }) {
   await table.told(keys, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
@@ -83,6 +102,7 @@ export async function announced(table, keys, { count, since }, { holder, now }) 
 /** Slack did not take it: whoever waits may try at once. */
 export const abandoned = (table, keys, { holder }) => table.release(keys, holder);
 
+const isLive = (failure, now, windowMs) => failure !== null && now - failure.since < windowMs;
 const isCounted = (subject, failure, keys) => subject?.failure === keys.failure && subject.since === failure?.since;
 
 /** Those of the window before that no message has counted, without the one that is counted anew. */

@@ -173,7 +173,12 @@ const STATUS: Grants = &[
     (On::LogGroup, &["logs:DescribeLogStreams", "logs:GetLogEvents"]),
     (On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),
 ];
-const PATTERN_TEST: Grants = &[(On::Tasks, &["ecs:DescribeTasks"])];
+/// As for the notifier itself: task definitions cannot be named in a policy.
+const PATTERN_TEST: Grants = &[
+    (On::Everything, &["ecs:DescribeTaskDefinition"]),
+    (On::Tasks, &["ecs:DescribeTasks"]),
+    (On::Table, &["dynamodb:GetItem"]),
+];
 const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 
 fn grants(command: Command) -> Vec<Grants> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Object, Runtime};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Runtime};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -16,12 +16,17 @@ const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-const MODULES: [&str; 3] = ["causes.mjs", "incident.mjs", "slack-message.mjs"];
+const MODULES: [&str; 4] = ["announcements.mjs", "causes.mjs", "incident.mjs", "slack-message.mjs"];
 
 /// What the shell of the notifier does with the pure modules, less the I/O.
 const SHELL: &str = r#"
+import { foresee } from "announcements.mjs";
 import { incidentOf } from "incident.mjs";
 import { messageOf } from "slack-message.mjs";
+globalThis.foresee = (text) => {
+  const { seen, keys, how } = JSON.parse(text);
+  return JSON.stringify(foresee(seen, keys, how));
+};
 globalThis.preview = (text) => {
   const { event, context, options } = JSON.parse(text);
   const incident = incidentOf(event, context);
@@ -79,17 +84,29 @@ impl Engine {
     /// # Errors
     /// If the modules throw, which no event should make them do.
     pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        let mut answer = self.call("preview", &json!({ "event": event, "context": context, "options": options }))?;
+        Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
+    }
+
+    /// Whether the incident would be told now, after what the table has noted of it (`seen`: `subject` and `failure`), or is
+    /// a repetition. The time and the window are in milliseconds.
+    ///
+    /// # Errors
+    /// If the modules throw, which nothing that is noted should make them do.
+    pub fn foresee(&self, incident: &Value, seen: &Value, now: u64, window: u64) -> Result<Value> {
+        let keys = json!({ "subject": incident["subject"], "failure": incident["failure"] });
+        self.call("foresee", &json!({ "seen": seen, "keys": keys, "how": { "now": now, "windowMs": window } }))
+    }
+
+    fn call(&self, function: &str, input: &Value) -> Result<Value> {
         self.turns.store(0, Ordering::Relaxed);
-        let input = json!({ "event": event, "context": context, "options": options }).to_string();
         let answer = self.context.with(|js: Ctx| {
             let call = || -> rquickjs::Result<String> {
-                let globals: Object = js.globals();
-                globals.get::<_, Function>("preview")?.call((input,))
+                js.globals().get::<_, Function>(function)?.call((input.to_string(),))
             };
             call().catch(&js).map_err(|error| broken(&error.to_string()))
         })?;
-        let mut answer: Value = serde_json::from_str(&answer).map_err(|error| broken(&error.to_string()))?;
-        Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
+        serde_json::from_str(&answer).map_err(|error| broken(&error.to_string()))
     }
 }
 

@@ -366,7 +366,10 @@ async fn what_takes_an_event_and_what_decided_against_it_is_told() {
     insta::assert_snapshot!("pattern-test-oom", told.out);
     let scaling = test("06-scale-in-143 --pattern task-failed").await;
     assert_eq!(scaling.code, 1);
-    assert!(scaling.out.contains("- task-failed  detail.stoppedReason: has \"Scaling activity"), "{scaling:?}");
+    assert!(
+        scaling.out.contains("- task-failed (default)  detail.stoppedReason: has \"Scaling activity"),
+        "{scaling:?}"
+    );
     let elsewhere = test("02-oom --cluster other --pattern task-failed").await;
     assert!(
         elsewhere.code == 1
@@ -375,9 +378,50 @@ async fn what_takes_an_event_and_what_decided_against_it_is_told() {
     let all = test("02-oom 08-exit-0 --pattern nonzero-exit --output json").await;
     assert_eq!(all.code, 0, "one of them matched");
     let json = all.json();
-    assert_eq!(json[0]["patterns"][0]["matches"], true);
+    assert_eq!((&json[0]["patterns"][0]["matches"], &json[0]["matches"]), (&json!(true), &json!(true)));
+    assert!(json[0]["rings"].is_null(), "no rule was asked: {json:#}");
     assert_eq!(json[1]["patterns"][0]["mismatch"]["path"], "detail.containers.exitCode");
     assert_eq!(json[1]["patterns"][0]["mismatch"]["have"], json!([0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_the_notifier_would_tell_is_said_at_the_end_of_each_event() {
+    for (line, said) in [
+        ("02-oom", "rings with the default patterns: yes (task-failed)"),
+        ("12-running", "rings with the default patterns: no"),
+        ("31-run-rejected", "rings with the default patterns: no; with run-rejected: yes"),
+        ("06-scale-in-143", "matched, but the notifier leaves it out: the service scheduler stopped it"),
+        ("09b-sidecar-clean-app-killed-sidecar", "matched, but the notifier leaves it out: stand-alone task finished"),
+        ("02-oom --pattern out-of-memory", "rings with these patterns: yes (out-of-memory)"),
+        ("02-oom --pattern start-failed", "rings with these patterns: no"),
+    ] {
+        let told = test(line).await;
+        assert!(told.out.lines().last().unwrap().trim_start().starts_with(said), "{line}: {told:?}");
+    }
+    // Of a file the task definition is not known.
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    let event = sample("09b-sidecar-clean-app-killed-sidecar").unwrap().0;
+    std::fs::write(file.path(), event.to_string()).unwrap();
+    let told = test(&format!("{} --pattern task-failed", file.path().display())).await;
+    assert!(told.code == 0 && told.out.contains("matched by task-failed; the notifier leaves it out if"), "{told:?}");
+    let scaling = test("06-scale-in-143 --output json").await.json();
+    assert_eq!((&scaling[0]["matches"], &scaling[0]["notifier"]["rings"]), (&json!(true), &json!(false)));
+    assert_eq!(scaling[0]["rings_with"]["rings"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_is_tested_as_the_filters_narrow_it() {
+    let other = test("02-oom --family api").await;
+    assert!(
+        other.code == 1 && other.out.contains("- task-failed (default)        detail.taskDefinitionArn: has"),
+        "{other:?}"
+    );
+    assert!(other.out.contains("- deployment-failed (default)  cannot be narrowed by these filters"), "{other:?}");
+    assert_eq!(test("02-oom --family web --service web --pattern task-failed").await.code, 0);
+    let refused = test("02-oom --family web --pattern deployment-failed").await;
+    assert!(refused.code == 64 && refused.err.contains("cannot be narrowed"), "{refused:?}");
+    let live = test("02-oom --live --cluster batch --family web").await;
+    assert!(live.code == 64 && live.err.contains("filters are for patterns"), "{live:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -473,6 +517,100 @@ async fn why_it_did_not_ring_is_told_link_by_link() {
     broken("matches, but there is no notifier").await;
 }
 
+async fn register(aws: &Aws, containers: &[(&str, bool)]) -> String {
+    let container = |(name, essential): &(&str, bool)| {
+        let definition = aws_sdk_ecs::types::ContainerDefinition::builder().name(*name).essential(*essential);
+        definition.image("x").memory(64).build()
+    };
+    let ecs = aws_sdk_ecs::Client::new(&aws.sdk());
+    let call = ecs.register_task_definition().family("nightly");
+    let call = call.set_container_definitions(Some(containers.iter().map(container).collect()));
+    call.send().await.unwrap().task_definition.unwrap().task_definition_arn.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_the_real_notifier_leaves_out_is_not_said_to_be_announced() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
+    let mut task = stopped_task("EssentialContainerExited", 0);
+    task["taskDefinitionArn"] = json!(register(&aws, &[("app", true), ("proxy", false)]).await);
+    let proxy = json!({ "name": "proxy", "lastStatus": "STOPPED", "exitCode": 143 });
+    task["containers"].as_array_mut().unwrap().push(proxy);
+    aws.describe_task(Some(task.clone()));
+    let silent = ask().await;
+    assert!(silent.code == 1 && silent.out.contains("+ rule/task-failed"), "{silent:?}");
+    assert!(
+        silent.out.contains("- function/notifier       would not announce it: stand-alone task finished"),
+        "{silent:?}"
+    );
+
+    task["taskDefinitionArn"] = json!(register(&aws, &[("app", false), ("proxy", true)]).await);
+    aws.describe_task(Some(task));
+    assert_eq!(ask().await.code, 0, "what was essential did not end well");
+    for (action, told) in [
+        ("ecs:DescribeTaskDefinition", "? function/notifier       the task definition could not be read"),
+        ("dynamodb:GetItem", "? function/notifier       what was announced already could not be read"),
+    ] {
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: usize::MAX });
+        let unknown = ask().await;
+        assert!(unknown.code == 3 && unknown.out.contains(told) && !unknown.out.contains("announces"), "{unknown:?}");
+    }
+}
+
+/// As `lambda/table.mjs` writes them.
+async fn note(aws: &Aws, window_began: std::time::SystemTime, came: u32, told: u32, settled: bool) {
+    use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk());
+    let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
+    let incident = Engine::new().unwrap().preview(&event, &Value::Null, &json!({})).unwrap().incident;
+    let key = |name: &str| S(incident[name].as_str().unwrap().to_owned());
+    let ms = window_began.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis().to_string();
+    let table = || dynamodb.put_item().table_name("taskbell-batch-announcements").item("startedMs", N(ms.clone()));
+    let failure = table().item("id", key("failure")).item("occurrences", N(came.to_string()));
+    failure.item("toldOccurrences", N(told.to_string())).send().await.unwrap();
+    let subject = table().item("id", key("subject")).item("failureKey", key("failure"));
+    if settled {
+        subject.item("isSettled", Bool(true)).send().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_announced_or_counted_says_so() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+    let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
+    let now = std::time::SystemTime::now();
+    let an_hour_ago = now - std::time::Duration::from_secs(3600);
+    for (began, came, told, settled, code, said) in [
+        (now, 1, 1, true, 1, "- function/notifier       was announced already, at 20"),
+        (now, 6, 4, true, 1, "was announced or counted as a repetition already: 6 of the same failure since 20"),
+        (an_hour_ago, 6, 4, true, 1, "the last announced was number 4"),
+        (
+            now,
+            2,
+            2,
+            false,
+            1,
+            "- function/notifier       counted as a repetition: number 3 of the same failure since 20",
+        ),
+        (now, 3, 2, false, 0, "+ function/notifier       announces it"),
+        (an_hour_ago, 2, 2, false, 0, "+ function/notifier       announces it"),
+    ] {
+        taskbell(&aws, "teardown --cluster batch --yes").await;
+        tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+        assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+        note(&aws, began, came, told, settled).await;
+        let outcome = ask().await;
+        assert!(outcome.code == code && outcome.out.contains(said), "{came} {told} {settled}: {outcome:?}");
+    }
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes --no-dedupe").await.code, 0);
+    aws.forget_calls();
+    let without = ask().await;
+    assert!(without.code == 0 && !aws.calls().iter().any(|call| call.action == "dynamodb:GetItem"), "{without:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_task_that_cannot_be_looked_at_says_so() {
     let aws = Aws::new().await;
@@ -497,7 +635,7 @@ async fn a_task_that_cannot_be_looked_at_says_so() {
     assert!(unknown.code == 3 && unknown.out.contains("function/notifier could not be read"), "{unknown:?}");
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:DescribeTasks"), nth: 0, times: usize::MAX });
     let denied = ask(TASK).await;
-    assert!(denied.code == 1 && denied.err.contains("ecs:DescribeTasks"), "{denied:?}");
+    assert!(denied.code == 3 && denied.err.contains("ecs:DescribeTasks"), "{denied:?}");
 }
 
 #[tokio::test(start_paused = true)]

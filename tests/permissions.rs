@@ -137,6 +137,7 @@ fn after_setup(line: &str, tells: Option<Value>, code: u8) -> Case {
             let (group, stream) = (support::hand::GROUP, "2026/11/24/[$LATEST]x");
             hand.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
             aws.describe_task(Some(json!({ "taskArn": TASK, "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+                "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/nightly:3",
                 "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/batch" })));
         }
         .boxed_local()

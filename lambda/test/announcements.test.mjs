@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Busy, abandoned, announced, decide } from "../announcements.mjs";
+import { Busy, abandoned, announced, decide, foresee } from "../announcements.mjs";
 import { memoryTable } from "./memory-table.mjs";
 import { contract } from "./table-contract.mjs";
 
@@ -118,4 +118,22 @@ test("what the table throws is thrown", async () => {
   here.state.table.join = () => Promise.reject(new Error("broken"));
   await here.run("a");
   await assert.rejects(here.run("b"), /broken/);
+});
+
+test("what is foreseen is what is decided, and nothing is written for it", async () => {
+  const here = world();
+  const seen = [];
+  for (let n = 0; n < 60; n += 1) {
+    here.state.now += (n % 20) * MINUTE / 10;
+    const task = `task ${n % 7 === 0 ? n - 1 : n}`;
+    const keys = { subject: `task ${task}`, failure: "f" };
+    const before = JSON.stringify(await here.state.table.look(keys));
+    const foreseen = foresee(await here.state.table.look(keys), keys, { now: here.state.now, windowMs: 15 * MINUTE });
+    assert.equal(JSON.stringify(await here.state.table.look(keys)), before);
+    const { verdict, count } = await here.run(task);
+    assert.equal(foreseen.verdict, verdict, `${n}`);
+    if (verdict === "counted") assert.equal(foreseen.count, count);
+    seen.push(verdict);
+  }
+  assert.deepEqual([...new Set(seen)].sort(), ["counted", "duplicate", "tell"]);
 });

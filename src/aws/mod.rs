@@ -1,6 +1,7 @@
 //! AWS: who is calling, the clients, and THE LIST of kinds. Each kind is a file of its own and knows no other kind.
 
 pub mod alarm;
+pub mod announcement;
 pub mod bus;
 pub mod cluster;
 pub mod credentials;

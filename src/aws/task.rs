@@ -1,8 +1,8 @@
-//! A task of ECS, told as the event ECS would have sent: for "why did it not ring?".
+//! A task of ECS, told as the event ECS would have sent, and its task definition: for "why did it not ring?".
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{Container, Task};
+use aws_sdk_ecs::types::{Container, ContainerDefinition, LogDriver, Task};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value, json};
@@ -21,6 +21,34 @@ pub async fn event_of(sdk: &SdkConfig, cluster: &str, task_arn: &str) -> Result<
         answer => answer?,
     };
     Ok(answer.tasks().first().map(event))
+}
+
+/// Of a task definition, what the notifier looks up before it decides: the outline that `lambda/aws.mjs` makes of it, with
+/// names, essential marks and log destinations. None if ECS does not know the definition.
+///
+/// # Errors
+/// If the call fails.
+pub async fn outline_of(sdk: &SdkConfig, definition: &str) -> Result<Option<Value>, Fault> {
+    let call = Client::new(sdk).describe_task_definition().task_definition(definition);
+    let answer = match call.send().await.map_err(fault("ecs:DescribeTaskDefinition")) {
+        Err(fault) if fault.says("Unable to describe task definition") => return Ok(None),
+        answer => answer?,
+    };
+    let containers = answer.task_definition.and_then(|definition| definition.container_definitions).unwrap_or_default();
+    Ok(Some(json!({ "containers": containers.iter().map(outline).collect::<Vec<_>>() })))
+}
+
+fn outline(container: &ContainerDefinition) -> Value {
+    let log = container.log_configuration().map(|log| {
+        let is_awslogs = *log.log_driver() == LogDriver::Awslogs;
+        let options = log.options().filter(|_| is_awslogs);
+        let option = |name: &str| options.and_then(|options| options.get(&format!("awslogs-{name}")));
+        json!({
+            "driver": log.log_driver().as_str(), "group": option("group"), "region": option("region"),
+            "prefix": option("stream-prefix"),
+        })
+    });
+    json!({ "name": container.name(), "essential": container.essential() != Some(false), "log": log })
 }
 
 fn event(task: &Task) -> Value {

@@ -1,25 +1,28 @@
 //! `pattern test`: which patterns take an event, and what decided against it; with the rules as they are in AWS, every
 //! link up to the notifier's own verdict.
 
+mod live;
+mod told;
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::options::{ClusterArgs, Common, Format};
-use super::session::Session;
+use super::options::{ClusterArgs, Common, FilterArgs, Format};
 use super::world::World;
 use super::{UNREADABLE, preview, render};
-use crate::aws::{Given, function, task};
-use crate::chain::{Broken, links};
+use crate::chain::Broken;
 use crate::config::Cluster;
 use crate::error::{Error, Result};
-use crate::notifier::archive;
+use crate::pattern::filter::Filters;
 use crate::pattern::matcher::Matcher;
-use crate::pattern::{CATALOGUE, Drill, Pattern};
+use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
 use crate::preview::Engine;
-use crate::resource::{Inventory, Observed};
 use crate::stack::Place;
+use live::{Live, TaskArn};
+use told::{Answer, Said, Told, Verdict};
 
 #[derive(Debug, ClapArgs)]
 pub struct Args {
@@ -31,6 +34,8 @@ pub struct Args {
     patterns: Vec<String>,
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// The rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
@@ -39,173 +44,111 @@ pub struct Args {
     task: Option<String>,
 }
 
-/// What one pattern, rule or the notifier says of one event.
-struct Answer {
-    from: String,
-    broken: Option<Broken>,
-}
-
-/// What is said of one event.
-struct Told {
-    event: String,
-    answers: Vec<Answer>,
-    /// The notifier's own verdict, where it was asked for; the inner one says why it is silent.
-    notifier: Option<Result<String, String>>,
-}
-
-impl Told {
-    fn rings(&self) -> bool {
-        self.answers.iter().any(|answer| answer.broken.is_none()) && !matches!(self.notifier, Some(Err(_)))
-    }
-
-    fn is_uncertain(&self) -> bool {
-        let unreadable = |answer: &Answer| matches!(answer.broken, Some(Broken::Unreadable { .. }));
-        !self.rings() && !matches!(self.notifier, Some(Err(_))) && self.answers.iter().any(unreadable)
-    }
+/// An event with the name it was given by, and what is known of it beside: of a sample its task definition.
+struct Event {
+    name: String,
+    event: Value,
+    context: Value,
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let mut clusters = args.clusters.parse()?;
-    let told = match (&args.task, args.live) {
-        (Some(arn), _) => {
-            let task = TaskArn::parse(arn, &clusters)?;
-            if clusters.is_empty() {
-                clusters.push(task.cluster.clone());
-            }
-            let live = Live::read(&clusters, common, world).await?;
-            let event = live.event_of(&task).await?;
-            vec![live.tell(&Engine::new()?, arn, &event)?]
+    let filters = args.filters.checked()?;
+    if filters != Filters::default() && (args.live || args.task.is_some()) {
+        return Err(Error::usage("the rules in AWS are asked as they are: filters are for patterns")
+            .hint("leave the filters out, or --live"));
+    }
+    let mut told = Vec::new();
+    if let Some(arn) = &args.task {
+        let task = TaskArn::parse(arn, &clusters)?;
+        if clusters.is_empty() {
+            clusters.push(task.cluster.clone());
         }
-        (None, true) => {
-            let events = events(&args.events, world)?;
-            let live = Live::read(&clusters, common, world).await?;
-            let engine = Engine::new()?;
-            events.iter().map(|(name, event)| live.tell(&engine, name, event)).collect::<Result<_>>()?
+        let live = Live::read(&clusters, common, world).await?;
+        told.push(live.tell(&live.event_of(&task).await?).await?);
+    } else if args.live {
+        let events = events(&args.events, world)?;
+        let live = Live::read(&clusters, common, world).await?;
+        for event in &events {
+            told.push(live.tell(event).await?);
         }
-        (None, false) => {
-            let patterns = of_catalogue(&args.patterns)?;
-            let tell = |(name, event): (String, Value)| {
-                let answers =
-                    patterns.iter().map(|pattern| answer(pattern, &event, &clusters)).collect::<Result<_>>()?;
-                Ok(Told { event: name, answers, notifier: None })
-            };
-            events(&args.events, world)?.into_iter().map(tell).collect::<Result<Vec<_>>>()?
+    } else {
+        let patterns = narrowed(&args.patterns, &filters)?;
+        let engine = Engine::new()?;
+        for event in events(&args.events, world)? {
+            let answers =
+                patterns.iter().map(|pattern| answer(pattern, &event.event, &clusters)).collect::<Result<_>>()?;
+            let verdict = verdict(&engine, &event)?;
+            told.push(Told { event: event.name, answers, verdict, is_live: false });
         }
-    };
+    }
     world.out.print(&match common.output {
-        Format::Text => told.iter().map(text).collect(),
-        Format::Json => render::json(&told.iter().map(object).collect()),
+        Format::Text => told.iter().map(Told::text).collect(),
+        Format::Json => render::json(&told.iter().map(Told::object).collect()),
     });
-    match told.iter().any(Told::rings) {
+    match told.iter().any(Told::holds) {
         true => Ok(0),
         false if told.iter().any(Told::is_uncertain) => Ok(UNREADABLE),
         false => Ok(1),
     }
 }
 
-fn of_catalogue(names: &[String]) -> Result<Vec<Pattern>> {
-    let all = || CATALOGUE.iter().map(|entry| entry.name.to_owned()).collect();
-    let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
-    names.iter().map(|name| Pattern::find(name)).collect()
+/// A pattern that is asked; by its name alone, where its events do not carry what the filters ask for.
+enum Asked {
+    Pattern { pattern: Pattern, is_default: bool },
+    NotNarrowed { name: &'static str, is_default: bool },
 }
 
-fn answer(pattern: &Pattern, event: &Value, clusters: &[Cluster]) -> Result<Answer> {
+/// The patterns of these names, narrowed; of the whole catalogue, those that can be.
+fn narrowed(names: &[String], filters: &Filters) -> Result<Vec<Asked>> {
+    if !names.is_empty() {
+        let named = |name: &String| {
+            let is_default = DEFAULT.contains(&name.as_str());
+            Ok(Asked::Pattern { pattern: Pattern::find(name)?.narrowed(filters)?, is_default })
+        };
+        return names.iter().map(named).collect();
+    }
+    let of_catalogue = |name: &'static str| {
+        let is_default = DEFAULT.contains(&name);
+        let pattern = Pattern::find(name)?.narrowed(filters);
+        Ok(pattern.map_or(Asked::NotNarrowed { name, is_default }, |pattern| Asked::Pattern { pattern, is_default }))
+    };
+    CATALOGUE.iter().map(|entry| of_catalogue(entry.name)).collect()
+}
+
+fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> {
+    let (pattern, is_default) = match asked {
+        Asked::NotNarrowed { name, is_default } => {
+            return Ok(Answer { from: (*name).to_owned(), is_default: *is_default, said: Said::NotNarrowed });
+        }
+        Asked::Pattern { pattern, is_default } => (pattern, *is_default),
+    };
     let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
     let matcher = Matcher::new(&(&bound).into())
         .map_err(|invalid| Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid))?;
-    Ok(Answer { from: pattern.name.clone(), broken: matcher.mismatch(event).map(Broken::Mismatch) })
+    let said = matcher.mismatch(event).map_or(Said::Takes, |mismatch| Said::Broken(Broken::Mismatch(mismatch)));
+    Ok(Answer { from: pattern.name.clone(), is_default, said })
 }
 
-/// The task that is asked about.
-struct TaskArn<'a> {
-    arn: &'a str,
-    region: &'a str,
-    cluster: Cluster,
+/// What the embedded notifier says. An event does not have its task definition: where that could keep it silent, nobody knows.
+fn verdict(engine: &Engine, Event { event, context, .. }: &Event) -> Result<Verdict> {
+    let says =
+        |context: &Value| -> Result<Verdict> { Ok(Verdict::of(&engine.preview(event, context, &json!({}))?.incident)) };
+    let verdict = says(context)?;
+    if !context.is_null() || !matches!(verdict, Verdict::Announces(_)) {
+        return Ok(verdict);
+    }
+    let containers = event["detail"]["containers"].as_array().into_iter().flatten();
+    let lenient = containers.map(|one| json!({ "name": one["name"], "essential": one["exitCode"] == 0 }));
+    let lenient = json!({ "taskDefinition": { "containers": lenient.collect::<Vec<_>>() } });
+    Ok(match says(&lenient)? {
+        Verdict::Silent(_) => Verdict::Unknown(
+            "the notifier leaves it out if the task definition says that what exited with 0 was essential".to_owned(),
+        ),
+        _ => verdict,
+    })
 }
 
-impl<'a> TaskArn<'a> {
-    /// The cluster's name is part of the ARN, but for tasks of the old, short form.
-    fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
-        let bad = || {
-            Error::usage(format!("{arn:?} is not the ARN of a task"))
-                .hint("it looks like arn:aws:ecs:us-east-1:123456789012:task/CLUSTER/0123456789abcdef0123456789abcdef")
-        };
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let ["arn", _, "ecs", region, _, rest] = parts[..] else { return Err(bad()) };
-        let named = match rest.split('/').collect::<Vec<_>>()[..] {
-            ["task", cluster, _] => cluster.parse().ok(),
-            ["task", _] => {
-                let missing = || Error::usage("this task's ARN does not name its cluster").hint("give --cluster NAME");
-                Some(clusters.first().cloned().ok_or_else(missing)?)
-            }
-            _ => None,
-        };
-        Ok(Self { arn, region, cluster: named.ok_or_else(bad)? })
-    }
-}
-
-/// The stack as it is in AWS now.
-struct Live {
-    session: Session,
-    seen: Inventory,
-    place: Place,
-}
-
-impl Live {
-    async fn read(clusters: &[Cluster], common: &Common, world: &World) -> Result<Self> {
-        let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
-        let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
-        let (seen, place) = session.observe_only(&["function", "rule"]).await?;
-        session.show_title(&place, common, world);
-        let live = Self { session, seen, place };
-        live.note_another_notifier(world)?;
-        match links(&Value::Null, &live.seen, &live.session.stack, &live.place).is_empty() {
-            true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
-            false => Ok(live),
-        }
-    }
-
-    async fn event_of(&self, TaskArn { arn, region, cluster }: &TaskArn<'_>) -> Result<Value> {
-        if *region != self.place.region {
-            return Err(Error::usage(format!(
-                "the task is in {region}, and the region in use is {}",
-                self.place.region
-            ))
-            .hint(format!("give --region {region}")));
-        }
-        let look = self.session.unless_interrupted(task::event_of(&self.session.sdk, cluster.name(), arn)).await?;
-        let look = look.map_err(|fault| Error::new("could not look the task up").because(Error::from(fault)))?;
-        look.ok_or_else(|| {
-            Error::new(format!("ECS does not know the task {arn}"))
-                .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
-        })
-    }
-
-    fn tell(&self, notifier: &Engine, name: &str, event: &Value) -> Result<Told> {
-        let links = links(event, &self.seen, &self.session.stack, &self.place);
-        let answers =
-            links.into_iter().map(|link| Answer { from: link.rule.to_string(), broken: link.broken }).collect();
-        let incident = notifier.preview(event, &Value::Null, &json!({}))?.incident;
-        let verdict = match incident["silentBecause"].as_str() {
-            Some(why) => Err(why.to_owned()),
-            None => Ok(incident["cause"]["id"].as_str().unwrap_or_default().to_owned()),
-        };
-        Ok(Told { event: name.to_owned(), answers, notifier: Some(verdict) })
-    }
-
-    /// Its rules are asked in this binary; another version may have others.
-    fn note_another_notifier(&self, world: &World) -> Result<()> {
-        let seen = self.seen.get(&function::address(&self.session.stack).id);
-        if let Some(Ok(Observed::Ours(found))) = seen.map(|seen| &seen.observed)
-            && found.spec["code_sha256"] != archive()?.code_sha256
-        {
-            world
-                .err
-                .print("note: the notifier in AWS is of another version than this taskbell, whose rules are told\n");
-        }
-        Ok(())
-    }
-}
 /// The clusters that are meant: by name, they are taken to be where the event comes from; else the event's own.
 fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -234,13 +177,17 @@ fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
     clusters.iter().map(arn).collect()
 }
 
-/// Every event with the name it was given by; of a folder, those of its JSON files in order.
-fn events(names: &[String], world: &World) -> Result<Vec<(String, Value)>> {
+/// Every event that was named; of a folder, those of its JSON files in order.
+fn events(names: &[String], world: &World) -> Result<Vec<Event>> {
+    let read = |name: String| -> Result<Event> {
+        let (event, context) = preview::input(&name, world)?;
+        Ok(Event { name, event, context })
+    };
     let mut events = Vec::new();
     for name in names {
         let path = Path::new(name);
         if !path.is_dir() {
-            events.push((name.clone(), preview::input(name, world)?.0));
+            events.push(read(name.clone())?);
             continue;
         }
         let unreadable = |error| Error::usage(format!("could not read the folder {name}")).because(error);
@@ -250,58 +197,11 @@ fn events(names: &[String], world: &World) -> Result<Vec<(String, Value)>> {
         files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
         files.sort();
         for file in files {
-            let name = file.display().to_string();
-            events.push((name.clone(), preview::input(&name, world)?.0));
+            events.push(read(file.display().to_string())?);
         }
     }
     match events.is_empty() {
         true => Err(Error::usage("there is no event in there").hint("events are files whose names end in .json")),
         false => Ok(events),
     }
-}
-
-const NOTIFIER: &str = "function/notifier";
-
-fn text(Told { event, answers, notifier }: &Told) -> String {
-    let notifier = notifier.as_ref().map(|verdict| match verdict {
-        Ok(cause) => (NOTIFIER, true, format!("announces it: {cause}")),
-        Err(why) => (NOTIFIER, false, format!("would not announce it: {why}")),
-    });
-    let told_of = |answer: &Answer| match &answer.broken {
-        None if notifier.is_some() => "takes it, is enabled, and reaches the notifier".to_owned(),
-        None => String::new(),
-        Some(broken) => broken.to_string(),
-    };
-    let rows = answers.iter().map(|answer| (answer.from.as_str(), answer.broken.is_none(), told_of(answer)));
-    let rows: Vec<_> = rows.chain(notifier.clone()).collect();
-    let width = rows.iter().map(|(from, ..)| from.len()).max().unwrap_or_default();
-    let lines = rows.iter().map(|(from, holds, told)| {
-        let line = format!("  {} {from:width$}  {told}", if *holds { "+" } else { "-" });
-        format!("{}\n", line.trim_end())
-    });
-    std::iter::once(format!("{event}\n")).chain(lines).collect()
-}
-
-fn object(told: &Told) -> Value {
-    let each = told.answers.iter().map(|Answer { from, broken }| {
-        let mismatch = match broken {
-            Some(Broken::Mismatch(mismatch)) => {
-                json!({ "path": mismatch.path, "have": mismatch.have, "want": mismatch.want, "apart": mismatch.apart })
-            }
-            _ => Value::Null,
-        };
-        let unknown = matches!(broken, Some(Broken::Unreadable { .. } | Broken::Invalid(_)));
-        json!({
-            "pattern": from,
-            "matches": !unknown && mismatch.is_null(),
-            "mismatch": mismatch,
-            "enabled": *broken != Some(Broken::Disabled),
-            "broken": broken.as_ref().map(ToString::to_string),
-        })
-    });
-    let mut object = json!({ "event": told.event, "rings": told.rings(), "patterns": each.collect::<Vec<_>>() });
-    if let Some(verdict) = &told.notifier {
-        object["notifier"] = json!({ "rings": verdict.is_ok(), "silent_because": verdict.as_ref().err(), "cause": verdict.as_ref().ok() });
-    }
-    object
 }

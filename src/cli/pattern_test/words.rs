@@ -1,0 +1,126 @@
+//! Why an event does not come further, with the operators of patterns in words.
+
+use serde_json::Value;
+
+use crate::chain::Broken;
+use crate::pattern::matcher::Mismatch;
+
+pub fn of_broken(broken: &Broken) -> String {
+    match broken {
+        Broken::Mismatch(mismatch) => of_mismatch(mismatch),
+        other => other.to_string(),
+    }
+}
+
+fn of_mismatch(Mismatch { path, have, want, apart }: &Mismatch) -> String {
+    let have: Vec<String> = have.iter().map(Value::to_string).collect();
+    let have = if have.is_empty() { "nothing".to_owned() } else { have.join(" and ") };
+    let together = if *apart { " in the same element as the fields before it" } else { "" };
+    let want = one_of(&want.iter().map(of_leaf).collect::<Vec<_>>());
+    format!("{path}: has {have}, wants {want}{together}")
+}
+
+/// `a`, `a or b`, `one of a, b or c`.
+fn one_of(choices: &[String]) -> String {
+    match choices {
+        [] => "what nothing is".to_owned(),
+        [only] => only.clone(),
+        [one, other] => format!("{one} or {other}"),
+        [..] => format!("one of {}", listed(choices)),
+    }
+}
+
+/// `a, b or c`.
+fn listed(choices: &[String]) -> String {
+    match choices {
+        [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        all => all.concat(),
+    }
+}
+
+/// One alternative of a pattern. What is not known here stands as it is.
+fn of_leaf(leaf: &Value) -> String {
+    let Some((name, value)) =
+        leaf.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next())
+    else {
+        return leaf.to_string();
+    };
+    match (name.as_str(), value) {
+        ("exists", Value::Bool(true)) => "anything".to_owned(),
+        ("exists", Value::Bool(false)) => "nothing".to_owned(),
+        ("anything-but", value) => format!("anything but {}", listed(&each(value, refused))),
+        ("numeric", Value::Array(parts)) => {
+            let bounds: Vec<String> = parts.chunks(2).map(|bound| spaced(bound)).collect();
+            format!("a number {}", bounds.join(" and "))
+        }
+        ("cidr", value) => format!("an address in {value}"),
+        (_, value) => of_text(name, value).unwrap_or_else(|| leaf.to_string()),
+    }
+}
+
+fn refused(value: &Value) -> String {
+    match value.as_object().and_then(|fields| fields.iter().next()) {
+        Some((name, texts)) => listed(&each(texts, |text| of_text(name, text).unwrap_or_else(|| value.to_string()))),
+        None => value.to_string(),
+    }
+}
+
+/// Operators on texts.
+fn of_text(name: &str, value: &Value) -> Option<String> {
+    let cased = |value: &Value| match &value["equals-ignore-case"] {
+        Value::String(text) => Some(format!("{} in any case", Value::from(text.as_str()))),
+        _ => value.is_string().then(|| value.to_string()),
+    };
+    let value = cased(value)?;
+    Some(match name {
+        "prefix" => format!("what starts with {value}"),
+        "suffix" => format!("what ends with {value}"),
+        "wildcard" => format!("what looks like {value}"),
+        "equals-ignore-case" => format!("{value} in any case"),
+        _ => return None,
+    })
+}
+
+fn each(value: &Value, told: impl Fn(&Value) -> String) -> Vec<String> {
+    match value {
+        Value::Array(values) => values.iter().map(told).collect(),
+        one => vec![told(one)],
+    }
+}
+
+fn spaced(bound: &[Value]) -> String {
+    bound.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn operators_are_told_in_words() {
+        for (leaf, told) in [
+            (json!("STOPPED"), r#""STOPPED""#),
+            (json!({ "anything-but": 0 }), "anything but 0"),
+            (json!({ "anything-but": ["a", "b", "c"] }), r#"anything but "a", "b" or "c""#),
+            (
+                json!({ "anything-but": { "prefix": ["Scaling", "Zone"] } }),
+                r#"anything but what starts with "Scaling" or what starts with "Zone""#,
+            ),
+            (json!({ "prefix": "CannotPull" }), r#"what starts with "CannotPull""#),
+            (json!({ "prefix": { "equals-ignore-case": "Out" } }), r#"what starts with "Out" in any case"#),
+            (json!({ "suffix": "x" }), r#"what ends with "x""#),
+            (json!({ "wildcard": "a*b" }), r#"what looks like "a*b""#),
+            (json!({ "equals-ignore-case": "x" }), r#""x" in any case"#),
+            (json!({ "exists": true }), "anything"),
+            (json!({ "exists": false }), "nothing"),
+            (json!({ "numeric": [">", 0, "<=", 5] }), "a number > 0 and <= 5"),
+            (json!({ "cidr": "10.0.0.0/8" }), r#"an address in "10.0.0.0/8""#),
+            (json!({ "new": 1 }), r#"{"new":1}"#),
+        ] {
+            assert_eq!(of_leaf(&leaf), told);
+        }
+        let all = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!([one_of(&all[..1]), one_of(&all[..2]), one_of(&all)], ["a", "a or b", "one of a, b or c"]);
+    }
+}
