@@ -158,13 +158,16 @@ impl Pattern {
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {
-        let tree: Tree = serde_json::from_str(text)
-            .map_err(|error| Error::usage(format!("the pattern {name} is not JSON")).because(error))?;
+        let tree: Tree = serde_json::from_str(text).map_err(|error| {
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+            let what = if is_json { "cannot be read" } else { "is not JSON" };
+            Error::usage(format!("the pattern {name} {what}")).because(error)
+        })?;
         let matcher = Matcher::new(&tree).map_err(|invalid| {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
         if let Some(path) = matcher.replaced() {
-            return Err(Error::usage(format!("in the pattern {name}, {path} stands beside $or and again in it"))
+            return Err(Error::usage(format!("in the pattern {name}, the field {path} comes again"))
                 .hint("EventBridge lets the later of the two replace the former; write the one you mean"));
         }
         Ok(Self { name: name.to_owned(), tree: tree.to_value(), filters: Filters::default() })
@@ -192,10 +195,6 @@ impl Pattern {
             ))
             .hint("it has to be a whole value, or the whole text of an operator such as prefix"));
         }
-        Matcher::new(&(&bound).into()).map_err(|invalid| {
-            Error::usage(format!("the pattern {} is not one EventBridge takes once it is bound", self.name))
-                .because(invalid)
-        })?;
         let length = text.chars().count();
         if length > LONGEST {
             return Err(Error::usage(format!(
@@ -205,6 +204,10 @@ impl Pattern {
             ))
             .hint("spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"));
         }
+        Matcher::new(&(&bound).into()).map_err(|invalid| {
+            Error::usage(format!("the pattern {} is not one EventBridge takes once it is bound", self.name))
+                .because(invalid)
+        })?;
         Ok(bound)
     }
 
@@ -324,6 +327,19 @@ mod tests {
         let error = Pattern::find("task-failed").unwrap().bind(&clusters, Drill::Accepted).unwrap_err();
         assert!(error.to_string().contains("2048"), "{error}");
         assert_eq!(error.exit_code(), 64);
+    }
+
+    #[test]
+    fn a_pattern_that_is_not_taken_is_told_why() {
+        for (text, said) in [
+            ("{", "the pattern mine is not JSON"),
+            (r#"{"a":[1],"a":[2]}"#, "the pattern mine cannot be read"),
+            (r#"{"a":[1e400]}"#, "the pattern mine cannot be read"),
+            (r#"{"a.b":[1],"a":{"b":[2]}}"#, "in the pattern mine, the field a.b comes again"),
+            (r#"{"a":[1],"$or":[{"a":[2]},{"b":[2]}]}"#, "in the pattern mine, the field a comes again"),
+        ] {
+            assert_eq!(Pattern::parse("mine", text).unwrap_err().to_string(), said, "{text}");
+        }
     }
 
     #[test]
