@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aws::{function, rule};
@@ -64,8 +65,8 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     let link = |Seen { address, observed, .. }: &Seen| {
         let broken = match observed {
             Err(error) => Some(Broken::Unreadable { what: address.id.clone(), error: error.in_one_line() }),
-            Ok(Observed::Ours(found)) => of_rule(event, found)
-                .or_else(|| of_target(found, stack, place))
+            Ok(Observed::Ours(found)) => of_rule(event, &address.id, found)
+                .or_else(|| of_target(&address.id, found, stack, place))
                 .or_else(|| of_function(seen, stack, &place.rule_arn(&address.name))),
             Ok(_) => return None,
         };
@@ -74,18 +75,28 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     rules.filter_map(link).collect()
 }
 
-fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
-    match Matcher::new(&(&spec["pattern"]).into()) {
-        Err(invalid) => Some(Broken::Invalid(invalid.reason)),
-        Ok(matcher) => match matcher.mismatch(event) {
-            Some(mismatch) => Some(Broken::Mismatch(mismatch)),
-            None => (spec["state"] != "ENABLED").then_some(Broken::Disabled),
-        },
+/// What is wrong about the pattern, or keeps the event out of it. The order of its fields was lost when the rule was read, so a
+/// path that comes twice makes it mean one of two things.
+fn of_rule(event: &Value, id: &Id, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
+    let matcher = match Matcher::new(&(&spec["pattern"]).into()) {
+        Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
+        Ok(matcher) => matcher,
+    };
+    if let Some(path) = matcher.replaced() {
+        let error = format!("in its pattern the field {path} comes again, and which of the two counts is not known");
+        return Some(Broken::Unreadable { what: id.clone(), error });
+    }
+    match matcher.mismatch(event) {
+        Some(mismatch) => Some(Broken::Mismatch(mismatch)),
+        None => (spec["state"] != "ENABLED").then_some(Broken::Disabled),
     }
 }
 
-fn of_target(Found { spec, .. }: &Found<Value>, stack: &Stack, place: &Place) -> Option<Broken> {
-    let spec: rule::Spec = serde_json::from_value(spec.clone()).ok()?;
+fn of_target(id: &Id, found: &Found<Value>, stack: &Stack, place: &Place) -> Option<Broken> {
+    let spec: rule::Spec = match read(id, found) {
+        Ok(spec) => spec,
+        Err(broken) => return Some(broken),
+    };
     let notifier = place.function_arn(&stack.function_name());
     let targets: Vec<&rule::Target> = spec.targets.values().filter(|target| target.arn == notifier).collect();
     match targets.iter().any(|target| target.input.is_none()) {
@@ -97,12 +108,15 @@ fn of_target(Found { spec, .. }: &Found<Value>, stack: &Stack, place: &Place) ->
 
 fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken> {
     let id = function::address(stack).id;
-    let found = match &seen.get(&id)?.observed {
-        Ok(Observed::Ours(found)) => found,
-        Ok(_) => return Some(Broken::NoFunction),
-        Err(error) => return Some(Broken::Unreadable { what: id, error: error.in_one_line() }),
+    let found = match seen.get(&id).map(|seen| &seen.observed) {
+        Some(Ok(Observed::Ours(found))) => found,
+        Some(Ok(_)) | None => return Some(Broken::NoFunction),
+        Some(Err(error)) => return Some(Broken::Unreadable { what: id, error: error.in_one_line() }),
     };
-    let spec: function::Spec = serde_json::from_value(found.spec.clone()).ok()?;
+    let spec: function::Spec = match read(&id, found) {
+        Ok(spec) => spec,
+        Err(broken) => return Some(broken),
+    };
     let lets_in = |service: &str, action: &str| {
         spec.permissions.values().any(|policy| policy.allows_service(service, action, rule_arn))
     };
@@ -110,5 +124,76 @@ fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken
         (false, _) => Some(Broken::NotLetIn),
         (true, Some(0)) => Some(Broken::SwitchedOff),
         (true, _) => None,
+    }
+}
+
+fn read<S: DeserializeOwned>(id: &Id, found: &Found<Value>) -> Result<S, Broken> {
+    serde_json::from_value(found.spec.clone())
+        .map_err(|error| Broken::Unreadable { what: id.clone(), error: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Stage, Tags};
+    use crate::stack::Address;
+    use serde_json::json;
+
+    fn stack() -> Stack {
+        Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() }
+    }
+
+    fn place() -> Place {
+        Place::of_caller("arn:aws:iam::123456789012:user/someone", "123456789012", "us-east-1")
+    }
+
+    fn rule_with(pattern: &Value) -> Value {
+        let target = json!({
+            "arn": place().function_arn(&stack().function_name()),
+            "max_event_age_seconds": null, "max_retry_attempts": null,
+            "dead_letter_queue": null, "input": null, "role": null
+        });
+        json!({
+            "pattern": pattern, "state": "ENABLED", "description": "", "schedule": null, "role": null,
+            "targets": { "notifier": target }
+        })
+    }
+
+    /// What breaks for `{"a": 1}` where these specs were read.
+    fn broken(specs: &[(Address, Value)]) -> Option<Broken> {
+        let seen = specs.iter().map(|(address, spec)| {
+            let found = Found { spec: spec.clone(), tags: Tags::new() };
+            let observed = Ok(Observed::Ours(found));
+            (address.id.clone(), Seen { address: address.clone(), stage: Stage::Trigger, observed })
+        });
+        let mut links = links(&json!({ "a": 1 }), &seen.collect(), &stack(), &place());
+        assert_eq!(links.len(), 1);
+        links.remove(0).broken
+    }
+
+    #[test]
+    fn what_is_not_there_or_cannot_be_read_is_no_link_that_holds() {
+        let address = rule::address(&stack(), "task-failed");
+        let rule = (address.clone(), rule_with(&json!({ "a": [1] })));
+        assert_eq!(broken(std::slice::from_ref(&rule)), Some(Broken::NoFunction));
+
+        let strange = (function::address(&stack()), json!({ "runtime": 1 }));
+        let id = strange.0.id.clone();
+        let told = broken(&[rule.clone(), strange]);
+        assert!(matches!(told, Some(Broken::Unreadable { what, .. }) if what == id));
+
+        let mut half = rule.1;
+        half["targets"] = json!(1);
+        let told = broken(&[(address.clone(), half)]);
+        assert!(matches!(told, Some(Broken::Unreadable { what, .. }) if what == address.id));
+    }
+
+    #[test]
+    fn a_deployed_pattern_whose_meaning_hangs_on_a_lost_order_gets_no_verdict() {
+        let address = rule::address(&stack(), "mine");
+        let twice = rule_with(&json!({ "a": [1], "$or": [{ "a": [2] }, { "b": [1] }] }));
+        let told = broken(&[(address.clone(), twice)]).unwrap();
+        assert!(matches!(&told, Broken::Unreadable { what, .. } if *what == address.id));
+        assert!(told.to_string().contains("the field a comes again"), "{told}");
     }
 }
