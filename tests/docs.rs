@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
@@ -25,7 +29,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// Flags of other programs that the docs show.
-const OTHERS: [&str; 3] = ["--path", "--entries", "--all"];
+const OTHERS: [&str; 8] = ["--path", "--entries", "--all", "--from", "--locked", "--root", "--arg", "--query"];
 
 #[test]
 fn every_flag_in_the_docs_is_one_that_the_commands_have() {
@@ -33,8 +37,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
         ["setup", "drift", "teardown", "drill", "replay", "status", "permissions", "preview", "notify", "pattern test"]
             .map(|command| {
                 let binary = env!("CARGO_BIN_EXE_taskbell");
-                let output =
-                    std::process::Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
+                let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
                 String::from_utf8(output.stdout).unwrap()
             })
             .concat();
@@ -65,7 +68,7 @@ fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
 
 /// What `--help` lists, but for clap's own.
 fn commands() -> Vec<String> {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
@@ -79,4 +82,88 @@ fn the_readme_says_what_every_command_is_for() {
     for command in commands {
         assert!(readme.contains(&format!("taskbell {command}")), "{command}");
     }
+}
+
+/// The one block of that language on the page about alerts of applications.
+fn snippet(language: &str) -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/application-alerts.md")).unwrap();
+    let fence = format!("```{language}\n");
+    let mut blocks = page.split(&fence).skip(1).map(|rest| rest.split("```\n").next().unwrap());
+    let found = blocks.next().unwrap().to_owned();
+    assert!(blocks.next().is_none(), "{language}");
+    found
+}
+
+/// Runs it where EventBridge says that so many entries failed.
+fn run(program: &str, script: &Path, failed: &str) -> Output {
+    let folder = script.parent().unwrap();
+    let mut command = Command::new(program);
+    command.arg(script).env("PYTHONPATH", folder).env("PUT", folder.join("put")).env("FAILED", failed);
+    let path = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect::<Vec<_>>();
+    command.env("PATH", std::env::join_paths(std::iter::once(folder.to_owned()).chain(path)).unwrap());
+    command.output().unwrap()
+}
+
+/// The one entry that was put, and its detail.
+fn put(folder: &Path) -> (Value, Value) {
+    let entries: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("put")).unwrap()).unwrap();
+    let [entry] = &entries.as_array().unwrap()[..] else { panic!("{entries}") };
+    assert_eq!((&entry["Source"], &entry["DetailType"]), (&json!("taskbell.app"), &json!("Application Error")));
+    (entry.clone(), serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap())
+}
+
+#[test]
+fn the_python_in_the_docs_puts_the_alert_and_says_if_it_was_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = "import json, os\n\
+        class Client:\n    def put_events(self, Entries):\n        open(os.environ['PUT'], 'w').write(json.dumps(Entries))\n        \
+        return {'FailedEntryCount': int(os.environ['FAILED']), 'Entries': [{'ErrorMessage': 'no room'}]}\n\
+        def client(name):\n    assert name == 'events'\n    return Client()\n";
+    std::fs::write(folder.path().join("boto3.py"), stub).unwrap();
+    let script = folder.path().join("script.py");
+    let raise = "\ntry:\n    1 / 0\nexcept ZeroDivisionError as error:\n    alert(error)\n";
+    std::fs::write(&script, snippet("python") + raise).unwrap();
+    let output = run("python3", &script, "0");
+    assert!(output.status.success(), "{output:?}");
+    let (_, detail) = put(folder.path());
+    assert_eq!(
+        (&detail["message"], &detail["source"]),
+        (&json!("ZeroDivisionError('division by zero')"), &json!("billing"))
+    );
+    assert!(detail["detail"].as_str().unwrap().ends_with("ZeroDivisionError: division by zero\n"), "{detail}");
+    let refused = run("python3", &script, "1");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no room"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_says_if_it_was_not_taken() {
+    use std::os::unix::fs::PermissionsExt;
+    if Command::new("jq").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let aws = folder.path().join("aws");
+    let stub = "#!/bin/sh\n[ \"$1 $2 $3\" = 'events put-events --entries' ] || exit 9\nprintf %s \"$4\" >\"$PUT\"\necho \"$FAILED\"\n";
+    std::fs::write(&aws, stub).unwrap();
+    std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = folder.path().join("import");
+    let fail = "\ngrep \"a \\\"quoted\\\" word\" /dev/null | cat\necho not reached\n";
+    std::fs::write(&script, snippet("bash") + fail).unwrap();
+    let output = run("bash", &script, "0");
+    assert_eq!(
+        (output.status.code(), &output.stdout[..], &output.stderr[..]),
+        (Some(1), &b""[..], &b""[..]),
+        "{output:?}"
+    );
+    let (_, detail) = put(folder.path());
+    assert_eq!(detail["message"], json!(format!("{} failed with exit code 1", script.display())));
+    assert!(detail["detail"].as_str().unwrap().starts_with("line "), "{detail}");
+    let refused = run("bash", &script, "1");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not taken: 1"), "{refused:?}");
+    std::fs::write(&aws, "#!/bin/sh\nexit 255\n").unwrap();
+    let unanswered = run("bash", &script, "0");
+    assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");
+    assert!(String::from_utf8_lossy(&unanswered.stderr).contains("no answer"), "{unanswered:?}");
 }

@@ -95,7 +95,18 @@ fn a_command_is_run_as_if_we_were_not_there_and_its_failure_is_told() {
     let sent = detail(&bus.entries()[0]);
     assert_eq!((&sent["message"], &sent["source"]), (&Value::from("sh failed with exit code 7"), &Value::from("sh")));
     let tail = sent["detail"].as_str().unwrap();
-    assert!(tail.ends_with("line 3000\n") && tail.len() <= 8_000, "{}", tail.len());
+    assert!(tail.ends_with("line 3000\n") && tail.len() <= 4_000, "{}", tail.len());
+}
+
+#[test]
+fn of_a_long_detail_the_message_has_room_for_beginning_and_end_are_sent() {
+    let bus = Bus::start();
+    let lines: String = (1..=3000).map(|line| format!("line {line}\n")).collect();
+    assert_eq!(notify(&bus, &["x", "--detail-file", "-"], &lines).status.code(), Some(0));
+    let sent = detail(&bus.entries()[0]);
+    let sent = sent["detail"].as_str().unwrap();
+    assert!(sent.starts_with("line 1\n") && sent.contains("\n…\n") && sent.ends_with("line 3000\n"), "{sent}");
+    assert!(sent.chars().count() < 4_000);
 }
 
 #[test]

@@ -23,6 +23,15 @@ use tokio_util::sync::CancellationToken;
 
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
 
+#[tokio::test(start_paused = true)]
+async fn the_policy_for_notify_is_of_no_stack_and_needs_no_cluster() {
+    let aws = Aws::new().await;
+    let printed = taskbell(&aws, "permissions --for notify").await;
+    assert_eq!(printed.code, 0, "{printed:?}");
+    assert_eq!(printed.json(), taskbell(&aws, "permissions --for notify --cluster batch").await.json());
+    assert_eq!(taskbell(&aws, "permissions --for drift").await.code, 64);
+}
+
 /// A run of a command, after something was done with all permissions.
 struct Case {
     prepare: Prepare,

@@ -34,7 +34,7 @@ pub struct Args {
     /// How bad it is
     #[arg(long, value_enum, default_value_t)]
     level: Level,
-    /// A file with more, such as a stack trace, or - for standard input; it arrives folded
+    /// A file with more, such as a stack trace, or - for standard input; it arrives folded, of a long one beginning and end
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     detail_file: Option<PathBuf>,
     /// Which application it is about [default: the command's name, or application]
@@ -66,10 +66,12 @@ impl Level {
     }
 }
 
-/// What of a detail is sent: an event has 256 KiB at most, a message shows much less.
-const LONGEST_DETAIL: usize = 20_000;
+/// What of a detail is sent, in characters. A message shows the first 4,000, escaped: what is sent is to be seen to its end.
+const LONGEST_DETAIL: usize = 3_600;
+/// Of which the beginning has this many.
+const BEGINNING: usize = LONGEST_DETAIL / 4;
 /// How much of the end of a command's stderr is kept.
-const TAIL_BYTES: usize = 8_000;
+const TAIL_BYTES: usize = LONGEST_DETAIL;
 /// What a shell gives for a command that is not there, and for one that cannot be executed.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
@@ -167,9 +169,8 @@ fn shortened(detail: &str) -> String {
     if count <= LONGEST_DETAIL {
         return detail.to_owned();
     }
-    let half = LONGEST_DETAIL / 2;
-    let beginning: String = detail.chars().take(half).collect();
-    let end: String = detail.chars().skip(count - half).collect();
+    let beginning: String = detail.chars().take(BEGINNING).collect();
+    let end: String = detail.chars().skip(count - (LONGEST_DETAIL - BEGINNING)).collect();
     format!("{beginning}\n…\n{end}")
 }
 

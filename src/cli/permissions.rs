@@ -20,7 +20,8 @@ use crate::stack::Place;
 #[command(after_help = "\
 Examples:
   taskbell permissions --cluster batch
-  taskbell permissions --cluster batch --for drift >drift.json")]
+  taskbell permissions --cluster batch --for drift >drift.json
+  taskbell permissions --for notify")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
@@ -38,7 +39,12 @@ pub struct Args {
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
-    let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
+    let name = match args.command == Command::Notify && clusters.is_empty() && common.stack.is_none() {
+        // The bus is everybody's: that policy names no stack.
+        true => "notify".parse()?,
+        false => common.stack_name(&clusters)?,
+    };
+    let session = Session::open(name, given, common, world).await?;
     let place = match &args.account {
         // The partition follows from the region where nobody says.
         Some(account) => Place::of_region(account, &session.stack.region),
