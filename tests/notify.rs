@@ -101,7 +101,7 @@ fn a_command_is_run_as_if_we_were_not_there_and_its_failure_is_told() {
 #[test]
 fn of_a_long_detail_the_message_has_room_for_beginning_and_end_are_sent() {
     let bus = Bus::start();
-    let lines: String = (1..=3000).map(|line| format!("line {line}\n")).collect();
+    let lines = (1..=3000).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n") + "\n";
     assert_eq!(notify(&bus, &["x", "--detail-file", "-"], &lines).status.code(), Some(0));
     let sent = detail(&bus.entries()[0]);
     let sent = sent["detail"].as_str().unwrap();
