@@ -128,6 +128,24 @@ impl Error {
     }
 }
 
+/// How alike two names are at least, from 0 to 1, for one to be taken for the other mistyped.
+const ALIKE: f64 = 0.8;
+/// A part that names may have in common is no shorter.
+const SHORTEST_PART: usize = 3;
+
+/// Whether the known name may have been meant: it is alike, or one is a part of the other.
+#[must_use]
+pub fn is_near(known: &str, typed: &str) -> bool {
+    let part = |whole: &str, part: &str| part.len() >= SHORTEST_PART && whole.contains(part);
+    strsim::jaro_winkler(known, typed) >= ALIKE || part(known, typed) || part(typed, known)
+}
+
+/// The known name that was most likely meant, if any was.
+pub fn nearest<'a>(known: impl IntoIterator<Item = &'a str>, typed: &str) -> Option<&'a str> {
+    let near = known.into_iter().filter(|name| is_near(name, typed));
+    near.max_by(|a, b| strsim::jaro_winkler(a, typed).total_cmp(&strsim::jaro_winkler(b, typed)))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.doing)
@@ -143,6 +161,20 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_near_was_meant() {
+        let known = ["task-failed", "nonzero-exit", "out-of-memory"];
+        for (typed, meant) in [
+            ("non-zero-exit", Some("nonzero-exit")),
+            ("memory", Some("out-of-memory")),
+            ("zzz", None),
+            ("{}", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(known, typed), meant, "{typed}");
+        }
+    }
 
     #[test]
     fn the_message_does_not_repeat_its_source_and_the_hint_is_found_down_the_chain() {

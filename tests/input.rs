@@ -78,6 +78,62 @@ async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
     assert!(outcome.err.contains("the nearest names are batch"), "{outcome:?}");
     assert_eq!(aws.writes(), [""; 0]);
     assert_eq!(taskbell(&aws, "setup --cluster btach --yes --allow-missing-cluster").await.code, 0);
+    let unlike = taskbell(&aws, "setup --cluster zzz --yes").await;
+    assert!(unlike.code == 1 && !unlike.err.contains("nearest"), "{unlike:?}");
+    assert!(unlike.err.contains("check --region and --profile"), "{unlike:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_an_event_is_told_as_what_it_is() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events");
+    std::fs::create_dir(&events).unwrap();
+    let empty_folder = format!("pattern test {}", events.display());
+    let told = taskbell(&aws, &empty_folder).await;
+    assert!(told.code == 64 && told.err.contains(&format!("no event in the folder {}", events.display())), "{told:?}");
+    let file = |name: &str, text: &str| {
+        let path = events.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let entry = r#"{"Source":"taskbell.app","DetailType":"Application Error","Detail":"{}"}"#;
+    file("a.json", r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":{}}"#);
+    for (text, said) in [
+        ("{}", "is not an event\n  hint: an event is a JSON object"),
+        ("[]", "is not an event\n  hint: an event is a JSON object"),
+        (entry, "is not an event\n  hint: it is an entry for put-events"),
+        (" \n", "bad.json is empty"),
+        ("{", "bad.json is not JSON"),
+    ] {
+        let path = file("bad.json", text);
+        for line in
+            [format!("preview {path}"), format!("pattern test {path}"), format!("pattern test {}", events.display())]
+        {
+            let outcome = taskbell(&aws, &line).await;
+            assert!(outcome.code == 64 && outcome.out.is_empty(), "{line}: {outcome:?}");
+            assert!(outcome.err.contains("bad.json") && outcome.err.contains(said), "{line}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_near_name_is_asked_about_and_a_file_that_is_missing_is_told_as_one() {
+    let aws = Aws::new().await;
+    for (line, said, asked) in [
+        ("preview oomm", "is neither a sample nor a file", Some("did you mean 02-oom?")),
+        ("preview {}", "- for standard input", None),
+        ("pattern test zzz", "`taskbell preview` lists the samples", None),
+        ("pattern show zzz", "there is no pattern \"zzz\"", None),
+        ("preview evnt.json", "No such file", None),
+        ("pattern test events/oom", "No such file", None),
+        ("pattern show mine.json", "No such file", None),
+    ] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.code == 64 && outcome.err.contains(said), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(asked.unwrap_or("error:")), "{line}: {outcome:?}");
+        assert!(asked.is_some() || !outcome.err.contains("did you mean"), "{line}: {outcome:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -428,7 +428,7 @@ async fn a_pattern_is_tested_as_the_filters_narrow_it() {
 async fn folders_and_files_are_taken_and_what_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().display();
-    assert!(test(&format!("{at}")).await.err.contains("there is no event in there"));
+    assert!(test(&format!("{at}")).await.err.contains("there is no event in the folder"));
     std::fs::write(folder.path().join("one.json"), sample("02-oom").unwrap().0.to_string()).unwrap();
     std::fs::write(folder.path().join("two.json"), sample("12-running").unwrap().0.to_string()).unwrap();
     let told = test(&format!("{at} --pattern task-failed --output json")).await;

@@ -78,7 +78,8 @@ async fn what_is_no_event_is_refused_by_name_and_place() {
     for (text, said) in [
         ("{\n  \"source\": \"aws.ecs\",\n  \"detail\": {,}\n}", "line 3 column 14"),
         ("[1]", "is not an event"),
-        ("", "line 1 column 0"),
+        ("", "is empty"),
+        ("{}", "is not an event"),
     ] {
         std::fs::write(&path, text).unwrap();
         let refused = preview(&at.to_string()).await;

@@ -5,7 +5,7 @@ use aws_sdk_ecs::Client;
 
 use super::fault::{Fault, fault};
 use crate::config::Cluster;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_near};
 
 /// How many clusters one DescribeClusters takes.
 const AT_ONCE: usize = 100;
@@ -44,10 +44,14 @@ async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
         let arn = arn.map_err(fault("ecs:ListClusters"))?;
         others.push(arn.rsplit('/').next().unwrap_or_default().to_owned());
     }
+    let all = others.len();
     others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
     others.truncate(3);
-    Ok(match others.is_empty() {
-        true => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
-        false => format!("the nearest names are {}", others.join(", ")),
+    let near: Vec<&str> = others.iter().map(String::as_str).filter(|other| is_near(other, name)).collect();
+    Ok(match (all, near.is_empty()) {
+        (0, _) => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
+        (_, false) => format!("the nearest names are {}", near.join(", ")),
+        (1..=3, true) => format!("there are {}; check --region and --profile", others.join(", ")),
+        (_, true) => format!("none of the {all} here has a name like it; check --region and --profile"),
     })
 }

@@ -195,13 +195,14 @@ fn events(names: &[String], world: &World) -> Result<Vec<Event>> {
             .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
             .map_err(unreadable)?;
         files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        if files.is_empty() {
+            return Err(Error::usage(format!("there is no event in the folder {name}"))
+                .hint("events are files whose names end in .json"));
+        }
         files.sort();
         for file in files {
             events.push(read(file.display().to_string())?);
         }
     }
-    match events.is_empty() {
-        true => Err(Error::usage("there is no event in there").hint("events are files whose names end in .json")),
-        false => Ok(events),
-    }
+    Ok(events)
 }

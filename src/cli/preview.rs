@@ -51,10 +51,11 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         world.out.print(&list(common.output));
         return Ok(0);
     };
-    let (event, context) = input(name, world)?;
-    let Preview { incident, payload } = match args.payload {
-        true => Preview { incident: json!({ "rings": true }), payload: event },
-        false => Engine::new()?.preview(&event, &context, &options(args)?)?,
+    let Preview { incident, payload } = if args.payload {
+        Preview { incident: json!({ "rings": true }), payload: object(name, world)? }
+    } else {
+        let (event, context) = input(name, world)?;
+        Engine::new()?.preview(&event, &context, &options(args)?)?
     };
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
@@ -86,17 +87,36 @@ pub fn input(name: &str, world: &World) -> Result<(Value, Value)> {
     if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
         return sample(name);
     }
+    let event = object(name, world)?;
+    match event["source"].is_string() && event["detail-type"].is_string() {
+        true => Ok((event, Value::Null)),
+        false => Err(Error::usage(format!("{} is not an event", called(name))).hint(if event["Source"].is_string() {
+            OF_ENTRIES
+        } else {
+            OF_EVENTS
+        })),
+    }
+}
+
+const OF_EVENTS: &str = "an event is a JSON object with source, detail-type and detail, as EventBridge delivers it";
+const OF_ENTRIES: &str = "it is an entry for put-events; as EventBridge delivers it, an event has source, detail-type and, as an \
+    object, detail";
+
+/// What a file, or standard input, has in it.
+fn object(name: &str, world: &World) -> Result<Value> {
     let text = match name {
         "-" => world.read_stdin()?,
         path => std::fs::read_to_string(path)
             .map_err(|error| Error::usage(format!("could not read the event file {path}")).because(error))?,
     };
-    let event: Value = serde_json::from_str(&text)
+    if text.trim().is_empty() {
+        return Err(Error::usage(format!("{} is empty", called(name))).hint(OF_EVENTS));
+    }
+    let object: Value = serde_json::from_str(&text)
         .map_err(|error| Error::usage(format!("{} is not JSON", called(name))).because(error))?;
-    match event.is_object() {
-        true => Ok((event, Value::Null)),
-        false => Err(Error::usage(format!("{} is not an event", called(name)))
-            .hint("an event is a JSON object with source, detail-type and detail, as EventBridge delivers it")),
+    match object.is_object() {
+        true => Ok(object),
+        false => Err(Error::usage(format!("{} is not an event", called(name))).hint(OF_EVENTS)),
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use filter::Filters;
 use matcher::Matcher;
 use tree::Tree;
@@ -280,10 +280,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Value {
 }
 
 fn unknown(name: &str) -> Error {
-    let nearest = CATALOGUE
-        .iter()
-        .map(|entry| entry.name)
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let nearest = error::nearest(CATALOGUE.iter().map(|entry| entry.name), name);
     let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
     Error::usage(format!("there is no pattern {name:?}"))
         .hint(format!("{nearest}`taskbell pattern list` shows them; a file's path ends in .json"))

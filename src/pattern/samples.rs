@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 
 /// One event with its story.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +65,12 @@ const CONTEXT: &str = include_str!("../../patterns/events/context.json");
 pub fn sample(name: &str) -> Result<(Value, Value)> {
     let named = |known: &&Sample| known.name == name || without_number(known.name) == name;
     let Some(Sample { text, .. }) = SAMPLES.iter().find(named) else {
-        let distance = |known: &str| strsim::damerau_levenshtein(without_number(known), name);
-        let nearest = SAMPLES.iter().map(|known| known.name).min_by_key(|known| distance(known)).unwrap_or_default();
-        return Err(Error::usage(format!("{name:?} is neither a sample nor a file"))
-            .hint(format!("did you mean {nearest}? `taskbell preview` lists the samples")));
+        let nearest = error::nearest(SAMPLES.iter().map(|known| without_number(known.name)), name);
+        let whole = SAMPLES.iter().find(|known| nearest == Some(without_number(known.name)));
+        let meant = whole.map(|sample| format!("did you mean {}? ", sample.name)).unwrap_or_default();
+        return Err(Error::usage(format!("{name:?} is neither a sample nor a file")).hint(format!(
+            "{meant}`taskbell preview` lists the samples; an event is a file, or - for standard input"
+        )));
     };
     Ok((parsed(text)?, parsed(CONTEXT)?))
 }
