@@ -139,6 +139,10 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else {
         return Err(bad("the Slack webhook is not a complete URL".to_owned()));
     };
+    // The notifier's fetch takes no URL with credentials in it.
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(bad("the Slack webhook has a user's name in front of its host".to_owned()));
+    }
     let loopback = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
     let plain_to_this_machine = scheme == "http" && loopback;
     if scheme != "https" && !(plain_to_this_machine && hosts == WebhookHosts::Any) {
@@ -154,7 +158,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
         return Err(bad("the Slack webhook's path does not begin with /services/".to_owned()));
     }
     if !slack && hosts == WebhookHosts::Slack {
-        return Err(bad(format!("{host} is not a host of Slack's webhooks"))
+        return Err(bad("the host of the Slack webhook is not one of Slack's".to_owned())
             .hint("--allow-any-webhook-host admits other hosts that speak Slack's format"));
     }
     Ok(Sealed::new(text.to_owned()))
@@ -276,6 +280,8 @@ mod tests {
             "https://hooks.slack.com/triggers/hunter2",
             "https://hooks.slack.com/hunter2",
             "https://discord.com/api/webhooks/hunter2",
+            "https://hooks.slack.comhunter2",
+            "https://user:hunter2@hooks.slack.com/services/T0/B0/x",
         ] {
             let error = webhook(bad, WebhookHosts::Slack).unwrap_err();
             assert_eq!(error.exit_code(), 64);

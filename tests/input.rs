@@ -174,7 +174,7 @@ async fn a_webhook_of_another_host_is_refused_without_being_shown() {
     let aws = Aws::new().await;
     let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
     assert_eq!(outcome.code, 64);
-    assert!(outcome.err.contains("chat.example is not a host of Slack's webhooks"), "{outcome:?}");
+    assert!(outcome.err.contains("the host of the Slack webhook is not one of Slack's"), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
