@@ -39,6 +39,9 @@ impl Policy {
     /// The normal form of a document. What is not understood is kept, so that it still shows as a difference.
     #[must_use]
     pub fn new(document: &Value) -> Self {
+        if !document.is_object() {
+            return Self(Value::from(document.to_string()));
+        }
         let mut statements: Vec<Value> = as_list(document.get("Statement")).into_iter().map(statement).collect();
         statements.sort_by_key(Value::to_string);
         statements.dedup();
@@ -189,7 +192,7 @@ fn sorted(value: &Value, normal: &dyn Fn(&str) -> String) -> Value {
         .into_iter()
         .map(|item| match item {
             Value::String(text) => normal(text),
-            other => other.to_string(),
+            other => normal(&other.to_string()),
         })
         .collect();
     items.sort();
@@ -282,6 +285,13 @@ mod tests {
         assert!(!lets_in(with("Allow", "events.amazonaws.com", "lambda:GetFunction", source("arn:rule/a"))));
         assert!(!lets_in(with("Deny", "events.amazonaws.com", invoke, source("arn:rule/a"))));
         assert!(!lets_in(Policy::new(&json!({}))));
+    }
+
+    #[test]
+    fn what_is_no_document_is_not_taken_for_an_empty_one() {
+        for strange in ["null", "\"{}\"", "1", "[]x", "%", ""] {
+            assert_ne!(Policy::parse(strange), Policy::new(&json!({ "Statement": [] })), "{strange}");
+        }
     }
 
     #[test]
