@@ -147,5 +147,21 @@ mod tests {
         fn nothing_that_is_logged_stops_the_reader(text in "\\PC{0,200}") {
             let _ = said(&text);
         }
+
+        /// Whatever else a line carries.
+        #[test]
+        fn an_outcome_is_found_among_anything(
+            outcome in "[a-z]{1,8}", level in "\\PC{0,8}", other in "\\PC{0,8}", before in "[^{]{0,20}", wrapped in 0..3,
+        ) {
+            let entry = json!({ "outcome": outcome, "eventId": other, "error": { "errorMessage": level } });
+            let line = match wrapped {
+                0 => entry.clone(),
+                1 => json!({ "level": level, "message": entry, "errorMessage": other }),
+                _ => json!({ "level": "ERROR", "message": entry.to_string(), "record": { "status": other } }),
+            };
+            prop_assert_eq!(said(&format!("{before}{line}")), Said::Entry(entry));
+            let cut: String = line.to_string().chars().take(12).collect();
+            let _ = said(&cut);
+        }
     }
 }

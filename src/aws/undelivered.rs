@@ -181,10 +181,42 @@ mod tests {
         }
     }
 
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), "\\PC{0,8}".prop_map(Value::from)];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let name = prop_oneof!["source|detail-type|detail|errorMessage|condition", "\\PC{0,4}"];
+            let fields = proptest::collection::btree_map(name, inner.clone(), 0..4);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+                fields.prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
         fn no_body_stops_the_reader_and_none_is_lost(body in "\\PC{0,200}") {
             prop_assert_eq!(content(&body, &["", ""]), Content::Unknown { body });
+        }
+
+        /// What is an event stays that event, whatever stands around it; anything else is kept as it was.
+        #[test]
+        fn of_a_record_that_was_changed_the_event_or_the_whole_is_kept(
+            payload in any_json(), context in any_json(), response in any_json(), code in "\\PC{0,8}",
+        ) {
+            let is_event = |value: &Value| value["source"].is_string() && value["detail-type"].is_string();
+            let record = json!({ "requestPayload": payload, "requestContext": context, "responsePayload": response });
+            for body in [&payload, &record] {
+                let event = [body, &body["requestPayload"]].into_iter().find(|value| is_event(value)).cloned();
+                match content(&body.to_string(), &[&code, ""]) {
+                    Content::Event { event: kept, why } => {
+                        prop_assert_eq!(Some(kept), event);
+                        prop_assert!(!why.is_empty() || body["responsePayload"]["errorMessage"] == "" || context["condition"] == "");
+                    }
+                    Content::Unknown { body: kept } => prop_assert!(event.is_none() && kept == body.to_string()),
+                }
+            }
         }
     }
 }
