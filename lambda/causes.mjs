@@ -27,12 +27,17 @@ export const CAUSES = {
   "container-health-check-failed": { severity: "error", en: ["container health check failed", "ECS stopped the task because it failed its container health checks."], ja: ["コンテナのヘルスチェック失敗", "コンテナのヘルスチェックに失敗したため、ECS がタスクを停止しました。"] },
   "spot-interruption": { severity: "warning", en: ["Spot interruption", "AWS took back the Spot capacity the task ran on."], ja: ["Spot の中断", "タスクが動いていた Spot キャパシティを AWS が回収しました。"] },
   "host-lost": { severity: "warning", en: ["host lost", "The instance the task ran on was stopped or terminated."], ja: ["ホスト喪失", "タスクが動いていたインスタンスが停止または終了しました。"] },
-  infrastructure: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task because of its underlying infrastructure."], ja: ["基盤の保守", "基盤インフラの都合により、AWS がタスクを停止しました。"] },
+  infrastructure: { severity: "warning", en: ["unhealthy infrastructure", "AWS stopped the task because the infrastructure under it was not healthy."], ja: ["基盤の異常", "基盤インフラに異常があったため、AWS がタスクを停止しました。"] },
+  maintenance: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task for maintenance of the infrastructure under it."], ja: ["基盤の保守", "基盤インフラの保守のため、AWS がタスクを停止しました。"] },
   "placement-failed": { severity: "error", en: ["no capacity to run on", "ECS found nowhere to place the task."], ja: ["配置できない", "タスクを配置できる場所がありませんでした。"] },
   "run-rejected": { severity: "error", en: ["the task was not run", "ECS did not run the task that {name} asked for."], ja: ["タスクを実行できない", "{name} が求めたタスクを、ECS は実行しませんでした。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
   "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
   "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "The service is unable to start tasks consistently."], ja: ["タスクが起動し続けられない", "サービスがタスクを安定して起動できません。"] },
+  "daemon-start-impaired": { severity: "warning", en: ["its task keeps failing to start", "ECS could not start the daemon's task on a container instance."], ja: ["タスクを起動できない", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
+  "constraint-violated": { severity: "error", en: ["placement constraint violated", "A task of the service no longer meets its placement constraints."], ja: ["配置制約に違反", "サービスのタスクが配置制約を満たさなくなりました。"] },
+  "configuration-failed": { severity: "error", en: ["configuration error", "ECS cannot place the service's tasks because of an error in their configuration."], ja: ["設定エラー", "設定に誤りがあるため、サービスのタスクを配置できません。"] },
+  "scheduler-throttled": { severity: "warning", en: ["scheduler throttled", "ECS throttles the service's scheduler, so its tasks start and stop late."], ja: ["スケジューラーの抑制", "ECS API の制限により、サービスのタスクの起動や停止が遅れています。"] },
   "stopped-by-user": { severity: "info", en: ["stopped by a user", "Somebody, or a tool, stopped the task."], ja: ["ユーザーによる停止", "ユーザーまたはツールがタスクを停止しました。"] },
   "stopped-by-scheduler": { severity: "info", en: ["stopped by the service scheduler", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケジューラーによる停止", "スケーリング、デプロイ、または再配置のため、ECS がタスクを停止しました。"] },
   "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
@@ -58,7 +63,7 @@ const WRITTEN_REASONS = [
   [/^Task stopped by user$/i, "stopped-by-user"],
   [/spot task was interrupted/i, "spot-interruption"],
   [/^Host EC2 .*(terminated|stopped)/i, "host-lost"],
-  [/performing maintenance/i, "infrastructure"],
+  [/performing maintenance/i, "maintenance"],
   [/^(Scaling activity|Availability-zone rebalancing) initiated by/i, "stopped-by-scheduler"],
   [/capacity is unavailable|EMPTY CAPACITY PROVIDER|NO ACTIVE INSTANCES|RESOURCE:|^TaskFailedToStart: (AGENT|ATTRIBUTE)/i, "placement-failed"],
   [/^(ContainerRuntime\w*|Docker(Timeout|State)|CannotStopContainer|CannotInspectContainer|Internal)Error/i, "runtime-failed"],
@@ -68,9 +73,9 @@ const WRITTEN_REASONS = [
 const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure", TaskFailedToStart: "start-failed" };
 const SERVICE_EVENTS = {
   SERVICE_DEPLOYMENT_FAILED: "deployment-failed",
-  SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "placement-failed",
-  SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "start-impaired",
-  SERVICE_TASK_CONFIGURATION_FAILURE: "start-failed",
+  SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "constraint-violated",
+  SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "daemon-start-impaired",
+  SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",
 };
 
 export const signalOf = (exitCode) => own(SIGNALS, exitCode);

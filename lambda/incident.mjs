@@ -38,7 +38,7 @@ const KEY_LENGTH = 680;
 // Names of AWS have at most 255 characters, all of one byte: those are kept whole.
 const partOf = (value) => cut(value, /^[\x20-\x7e]*$/.test(value) ? 255 : 80);
 const LEVELS = { fatal: "error", critical: "error", error: "error", warning: "warning", warn: "warning", info: "info" };
-const SEVERITIES = { ERROR: "error", WARN: "warning", INFO: "info" };
+const SEVERITIES = { ERROR: "error", WARN: "warning", WARNING: "warning", INFO: "info" };
 
 /**
  * What an event means. Unknown shapes give an incident too, and it rings: a lost alert is worse than an odd one.
@@ -57,16 +57,21 @@ export function incidentOf(event, context) {
   return { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
 }
 
-/** A task that passes through several states may be told in each; in one state it is told once. */
-function subjectOf({ taskArn, state, eventId }) {
-  const name = taskArn ? `task ${state === "stopping" || state === "changed" ? `${state} ` : ""}${taskArn}` : eventId ? `event ${eventId}` : null;
+/**
+ * A task that passes through several states may be told in each; in one state it is told once. A daemon's task that failed to
+ * start comes as a task, too; and the failure of a deployment under two detail-types, with the same id.
+ */
+function subjectOf({ taskArn, kind, state, eventId, deploymentId, drill, cause: { id } }) {
+  const phase = kind === "task" && (state === "stopping" || state === "changed") ? `${state} ` : "";
+  const failed = id === "deployment-failed" && !drill ? deploymentId : null;
+  const name = taskArn ? `task ${phase}${taskArn}` : failed ? `deployment ${failed}` : eventId ? `event ${eventId}` : null;
   return name === null ? null : cut(name, KEY_LENGTH);
 }
 
 /** Each drill is a failure of its own: none is ever left out as a repetition. */
-function failureOf({ drill, eventId, taskArn, region, account, cluster, kind, service, family, group, resource, source, cause: { id, values } }) {
+function failureOf({ drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, cause: { id, values } }) {
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
-  const what = service ?? family ?? group ?? (kind === "application" ? source : resource);
+  const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
   const how = [id, values.container, values.code ?? values.name ?? values.message];
   return [account, region, cluster, kind, what, ...how].map((part) => partOf(part ?? "")).join("|");
 }
@@ -87,6 +92,7 @@ function commonOf(envelope, detail, known) {
     cluster: last(text(detail.clusterArn), "/") ?? (path.length > 2 ? text(path[1]) : null),
     taskId: last(taskArn, "/"),
     service: serviceArn ? last(serviceArn, "/") : null,
+    daemon: last(text(detail.daemonArn), "/"),
     missing: list(known.missing).map(record).filter((missing) => text(missing.action)),
   };
 }
@@ -134,9 +140,9 @@ function serviceIncident(detail, common) {
     ...NO_TASK, ...common, kind: deployment ? "deployment" : common.service !== null || eventName !== null ? "service" : "other",
     severity: id === "service-event" ? own(SEVERITIES, text(detail.eventType)) ?? "warning" : CAUSES[id].severity,
     cause: cause(id, { name: eventName ?? common.detailType ?? "event" }),
-    eventName, stoppedReason, deploymentId: text(detail.deploymentId), capacityProvider: last(text(list(detail.capacityProviderArns)[0]), "/"),
+    eventName, stoppedReason, deploymentId: text(detail.deploymentId), capacityProvider: last(text(list(detail.capacityProviderArns)[0]), "/") ?? text(detail.capacityProviderName),
     stoppedAt: time(detail.updatedAt) ?? time(detail.createdAt),
-    links: { task: null, service: serviceLink(common), log: null },
+    links: { task: taskLink(common), service: serviceLink(common), log: null },
   };
 }
 
@@ -146,11 +152,13 @@ function rejectedRun(detail, common) {
   const identity = record(detail.userIdentity);
   const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/") ?? "somebody";
   const failure = list(record(detail.responseElements).failures).map(record).map((one) => text(one.reason)).find(Boolean);
-  const refused = [text(detail.errorCode), text(detail.errorMessage)].filter(Boolean).join(": ");
+  const refused = text([text(detail.errorCode), text(detail.errorMessage)].filter(Boolean).join(": "));
+  const eventName = text(detail.eventName);
+  const id = refused || failure ? "run-rejected" : "service-event";
   return {
-    ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster, ...splitDefinition(text(request.taskDefinition), null),
-    severity: CAUSES["run-rejected"].severity, cause: cause("run-rejected", { name: caller }),
-    eventName: text(detail.eventName), stoppedReason: text(refused) ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
+    ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster ?? "default", ...splitDefinition(text(request.taskDefinition), null),
+    severity: id === "run-rejected" ? CAUSES[id].severity : "info", cause: cause(id, { name: id === "run-rejected" ? caller : eventName ?? "a call" }),
+    eventName, stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
     stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
   };
 }

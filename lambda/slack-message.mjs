@@ -33,7 +33,7 @@ const WORDS = {
     lastLines: (container) => `Last lines of the log of ${container}`,
     otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
-    cluster: "Cluster", definition: "Task definition", service: "Service", standAlone: "none, a stand-alone task", group: "Group", ran: "Ran for",
+    cluster: "Cluster", daemon: "Daemon", definition: "Task definition", service: "Service", standAlone: "none, a stand-alone task", group: "Group", ran: "Ran for",
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
     at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
@@ -57,7 +57,7 @@ const WORDS = {
     lastLines: (container) => `${container} のログの末尾`,
     otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
     source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
-    cluster: "クラスター", definition: "タスク定義", service: "サービス", standAlone: "なし（単独のタスク）", group: "グループ", ran: "実行時間",
+    cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（単独のタスク）", group: "グループ", ran: "実行時間",
     never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
     at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須", more: (count) => `ほか ${count} 件`,
@@ -104,8 +104,8 @@ function headlineOf(incident, words, key) {
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
 }
 
-function subjectOf({ kind, family, service, source, taskId }, words) {
-  const name = family ?? service ?? (kind === "application" ? source : null);
+function subjectOf({ kind, family, service, daemon, source, taskId }, words) {
+  const name = family ?? service ?? daemon ?? (kind === "application" ? source : null);
   if (filled(name)) return bold(name);
   if (filled(taskId)) return `${words.task} ${code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
@@ -210,6 +210,7 @@ function fieldsOf(incident, words) {
     [words.level, incident.kind === "application" ? words.levels[incident.severity] : null],
     [words.cluster, incident.cluster],
     [words.service, incident.service ?? (incident.kind === "task" ? words.standAlone : null)],
+    [words.daemon, incident.daemon],
     [words.definition, definition],
     [words.group, ownGroup ? null : incident.group],
     [words.ran, ran],

@@ -17,8 +17,8 @@ use support::aws::{Aws, Failure, Fault, On};
 use support::{Outcome, taskbell};
 use taskbell::pattern::filter::Filters;
 use taskbell::pattern::matcher::Matcher;
-use taskbell::pattern::samples::{SAMPLES, Sample, sample};
-use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
+use taskbell::pattern::samples::{SAMPLES, sample};
+use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
 use taskbell::preview::Engine;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -49,28 +49,34 @@ fn table(events: &[(String, Value)]) -> String {
     table
 }
 
-/// What the default patterns and the notifier together announce of the samples, and what not.
+/// What the default patterns and the notifier together announce of the samples, what not, and what other patterns are for.
 fn what_rings() -> String {
     let engine = Engine::new().unwrap();
-    let announced = |event: &Value| {
-        DEFAULT.iter().any(|name| bound(name, &[PROD]).matches(event))
-            && engine.preview(event, &Value::Null, &json!({})).unwrap().incident["rings"] == true
-    };
-    let (rings, silent): (Vec<Sample>, Vec<Sample>) =
-        SAMPLES.into_iter().partition(|known| announced(&sample(known.name).unwrap().0));
-    let mut table = "| rings | stays silent |\n|---|---|\n".to_owned();
-    // What stays silent may have a pattern of its own; `nonzero-exit` is nobody's own.
-    let own = |known: &Sample| {
-        let event = sample(known.name).unwrap().0;
-        let mut others =
-            CATALOGUE.iter().filter(|entry| !DEFAULT.contains(&entry.name) && entry.name != "nonzero-exit");
-        let own = others.find(|entry| bound(entry.name, &[PROD]).matches(&event));
-        own.map_or_else(String::new, |entry| format!("; rings with `{}`", entry.name))
-    };
-    for row in 0..rings.len().max(silent.len()) {
-        let left = rings.get(row).map_or("", |sample| sample.title);
-        let right = silent.get(row).map_or_else(String::new, |sample| format!("{}{}", sample.title, own(sample)));
-        table.extend(["| ", left, " | ", &right, " |\n"]);
+    let (mut rings, mut asked, mut silent) = (String::new(), String::new(), String::new());
+    for known in SAMPLES {
+        let (event, context) = sample(known.name).unwrap();
+        let announced = engine.preview(&event, &context, &json!({})).unwrap().incident["rings"] == true;
+        let taken = |entry: &&Entry| announced && bound(entry.name, &[PROD]).matches(&event);
+        let is_default = |entry: &&Entry| DEFAULT.contains(&entry.name);
+        let all: Vec<&Entry> = CATALOGUE.iter().filter(taken).collect();
+        match all.iter().find(|entry| is_default(entry)).or(all.first()) {
+            Some(entry) if is_default(entry) => rings.extend(["- ", known.title, "\n"]),
+            Some(entry) => {
+                let needs = if entry.needs.is_empty() { String::new() } else { format!("; needs {}", entry.needs) };
+                asked.extend(["- ", known.title, ": `--pattern ", entry.name, "`", &needs, "\n"]);
+            }
+            None => silent.extend(["- ", known.title, "\n"]),
+        }
+    }
+    format!("**Rings:**\n\n{rings}\n**Rings only if asked for:**\n\n{asked}\n**Stays silent:**\n\n{silent}")
+}
+
+/// The catalogue, as `pattern list` has it.
+fn catalogue() -> String {
+    let mut table = "| pattern | rings | silent | needs |\n|---|---|---|---|\n".to_owned();
+    for Entry { name, rings, needs, silent, .. } in &CATALOGUE {
+        let default = if DEFAULT.contains(name) { " (default)" } else { "" };
+        table.extend([&format!("| `{name}`{default} | "), *rings, " | ", silent, " | ", needs, " |\n"]);
     }
     table
 }
@@ -101,6 +107,7 @@ fn the_tables_of_the_docs_are_what_the_patterns_do() {
         ("docs/patterns.md", "samples", table(&samples())),
         ("docs/patterns.md", "field", table(&recorded())),
         ("README.md", "what rings", what_rings()),
+        ("README.md", "catalogue", catalogue()),
     ] {
         let path = format!("{ROOT}/{file}");
         let page = std::fs::read_to_string(&path).unwrap();
@@ -141,7 +148,17 @@ fn each_narrow_pattern_takes_its_own_samples() {
         ("spot-interrupted", &["05-spot"]),
         ("health-check-failed", &["06c-elb-unhealthy", "06d-container-unhealthy"]),
         ("deployment-failed", &["20-deployment-failed"]),
-        ("service-impaired", &["21-placement-failure", "22-start-impaired"]),
+        (
+            "service-impaired",
+            &[
+                "21-placement-failure",
+                "22-start-impaired",
+                "24-daemon-constraint-violated",
+                "24b-task-configuration-failure",
+                "24c-scheduler-throttled",
+                "25-daemon-start-impaired",
+            ],
+        ),
         ("run-rejected", &["31-run-rejected", "31b-run-denied"]),
         ("application-error", &["30-application-error"]),
     ]);
@@ -150,6 +167,63 @@ fn each_narrow_pattern_takes_its_own_samples() {
         let taken: Vec<String> =
             samples().into_iter().filter(|(_, event)| pattern.matches(event)).map(|(name, _)| name).collect();
         assert_eq!(taken, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_call_that_names_no_cluster_is_of_the_default_one_and_other_accounts_and_throttled_calls_are_silent() {
+    let default = PROD.replace("/prod", "/default");
+    let both = bound("run-rejected", &[PROD, &default]);
+    let mut event = sample("31b-run-denied").unwrap().0;
+    assert!(both.matches(&event));
+    for (field, other) in [("account", "210987654321"), ("region", "eu-west-1")] {
+        let mut elsewhere = event.clone();
+        elsewhere[field] = json!(other);
+        assert!(!both.matches(&elsewhere), "{field}");
+    }
+    event["detail"]["requestParameters"].as_object_mut().unwrap().remove("cluster");
+    assert!(both.matches(&event) && bound("run-rejected", &[&default]).matches(&event));
+    assert!(!bound("run-rejected", &[PROD]).matches(&event));
+    event["detail"]["errorCode"] = json!("ThrottlingException");
+    assert!(!both.matches(&event));
+    let arns = [PROD, &default].map(str::to_owned);
+    let tree = Pattern::find("run-rejected").unwrap().bind(&arns, Drill::Accepted).unwrap();
+    assert_eq!((&tree["account"], &tree["region"]), (&json!(["123456789012"]), &json!(["us-east-1"])));
+}
+
+#[test]
+fn with_a_container_the_end_of_another_one_does_not_ring() {
+    let filters = Filters { container: Some("app".to_owned()), ..Filters::default() };
+    let tree = Pattern::find("task-failed").unwrap().narrowed(&filters).unwrap();
+    let tree = tree.bind(&[PROD.to_owned()], Drill::Accepted).unwrap();
+    let narrow = Matcher::new(&(&tree).into()).unwrap();
+    let ended = |containers: Value| {
+        let mut event = sample("01-exit-nonzero").unwrap().0;
+        event["detail"]["containers"] = containers;
+        event
+    };
+    let exits = |app: u8, sidecar: u8| {
+        ended(json!([{ "name": "app", "exitCode": app }, { "name": "sidecar", "exitCode": sidecar }]))
+    };
+    assert!(narrow.matches(&exits(0, 143)) && narrow.matches(&exits(1, 0)));
+    assert!(!narrow.matches(&ended(json!([{ "name": "sidecar", "exitCode": 0 }]))), "no container of that name");
+    for alternative in tree["detail"]["$or"].as_array().unwrap() {
+        let of_exit = alternative["stopCode"][0] == "EssentialContainerExited";
+        assert_eq!(alternative["containers"]["name"] == json!(["app"]), of_exit, "{alternative}");
+    }
+}
+
+#[test]
+fn a_placeholder_that_is_none_is_answered_with_the_nearest() {
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    for (wrong, nearest) in [("${cluster_arm}", "${cluster_arn}"), ("${cluster}", "${cluster_"), ("x${nothing}y", "${")]
+    {
+        std::fs::write(file.path(), json!({ "detail": { "clusterArn": [{ "prefix": wrong }] } }).to_string()).unwrap();
+        let path = file.path().with_file_name("mine.json");
+        std::fs::copy(file.path(), &path).unwrap();
+        let error = Pattern::find(path.to_str().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("is no placeholder"), "{error}");
+        assert!(error.hint_text().unwrap().contains(&format!("did you mean {nearest}")), "{error:?}");
     }
 }
 
@@ -308,6 +382,9 @@ async fn filters_that_cannot_be_meant_are_refused_before_anything_is_asked() {
         "--pattern {mine} --family web",
         "--pattern {mine} --service web",
         "--pattern {mine} --container web",
+        "--pattern spot-interrupted --container web",
+        "--pattern start-failed --container web",
+        "--pattern health-check-failed --container web",
     ] {
         let flags = flags.replace("{mine}", &mine.display().to_string());
         let outcome = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
@@ -582,7 +659,7 @@ async fn a_task_that_was_announced_or_counted_says_so() {
     aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
     let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
     let now = std::time::SystemTime::now();
-    let an_hour_ago = now - std::time::Duration::from_secs(3600);
+    let an_hour_ago = now - std::time::Duration::from_hours(1);
     for (began, came, told, settled, code, said) in [
         (now, 1, 1, true, 1, "- function/notifier       was announced already, at 20"),
         (now, 6, 4, true, 1, "was announced or counted as a repetition already: 6 of the same failure since 20"),

@@ -51,6 +51,20 @@ async fn a_silent_event_is_shown_and_said_to_be_silent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_no_default_pattern_takes_says_which_does() {
+    for (line, note) in [
+        ("user-stop", "note: no default pattern takes this event; --pattern nonzero-exit does\n"),
+        ("run-rejected", "note: no default pattern takes this event; --pattern run-rejected does\n"),
+        ("running", "note: no pattern of the catalogue takes this event\n"),
+        ("oom", ""),
+    ] {
+        assert_eq!(preview(line).await.err, note, "{line}");
+    }
+    let accepted = preview("run-accepted").await;
+    assert!(accepted.out.contains("ECS reported RunTask") && !accepted.out.contains("not run"), "{accepted:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_is_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("message.html");
@@ -60,7 +74,7 @@ async fn a_page_is_written_whole() {
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     for part in [
         "<b>web</b> died in <b>prod</b>",
-        "connection to &lt;db-1&gt; refused &amp; given up",
+        "pass 2 of &lt;3&gt;, heap 471 MiB &amp; growing",
         "Open the task in ECS</a>",
     ] {
         assert!(page.contains(part), "{part}: {page}");

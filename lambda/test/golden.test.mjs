@@ -14,7 +14,7 @@ for (const file of readdirSync(folder)) {
   const [, name, language] = /^(.+)\.(en|ja)\.json$/.exec(file);
   test(`${name} gives its golden message in ${language}`, () => {
     const incident = incidentOf(sample(name), context);
-    const shown = { ...incident, occurrence: null, tail: incident.log?.stream ? context.tail : [] };
+    const shown = { ...incident, occurrence: null, tail: incident.log?.stream ? context.tails[name] ?? context.tail : [] };
     assert.deepEqual(JSON.parse(JSON.stringify(messageOf(shown, { language }))), read(new URL(file, folder)));
   });
 }

@@ -19,7 +19,8 @@ const EXPECTED = {
   "11-killed-by-signal": "killed-by-signal", "11b-command-not-found": "command-not-found", "11c-not-executable": "not-executable",
   "13-unknown-stop-code": "unknown", "20b-rolling-back": "deployment-rolled-back", "23-steady-state": "service-event",
   "30-application-error": "application-error", "31-run-rejected": "run-rejected", "31b-run-denied": "run-rejected",
-  "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired",
+  "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired", "24-daemon-constraint-violated": "constraint-violated",
+  "10c-maintenance": "maintenance", "24c-scheduler-throttled": "scheduler-throttled", "24b-task-configuration-failure": "configuration-failed", "25-daemon-start-impaired": "daemon-start-impaired",
   "field/fargate-oom-standalone-five-containers": "out-of-memory",
   "field/fargate-batch-eni-timeout-failed-to-start": "start-failed",
   "field/fargate-failed-to-start-2018-no-stopcode-no-exitcode": "start-failed",
@@ -88,7 +89,7 @@ test("what ECS wrote about the start decides before its stop code", () => {
 test("the health checks of containers and maintenance have their own words", () => {
   const told = (detail) => causeIdOf(changed("06c-elb-unhealthy", detail));
   assert.equal(told({ stoppedReason: "Task failed container health checks" }), "container-health-check-failed");
-  assert.equal(told({ stoppedReason: "ECS is performing maintenance on the underlying infrastructure hosting the task" }), "infrastructure");
+  assert.equal(told({ stoppedReason: "ECS is performing maintenance on the underlying infrastructure hosting the task" }), "maintenance");
   assert.equal(told({ stopCode: "InfrastructureHealth", stoppedReason: "?" }), "infrastructure");
 });
 
@@ -197,6 +198,36 @@ test("one subject a task and state; the same failure is the same family, cause, 
   for (const key of [long("a"), widest.subject, widest.failure]) assert.ok(Buffer.byteLength(key) <= 2048);
   const drills = ["a", "b"].map((id) => incidentOf({ ...sample("01-exit-nonzero"), source: "taskbell.drill", id }).failure);
   assert.notEqual(drills[0], drills[1]);
+});
+
+test("a daemon that keeps failing is one failure, whichever its task and instance; its task is told once", () => {
+  const name = "25-daemon-start-impaired";
+  const one = incidentOf(sample(name));
+  const task = "arn:aws:ecs:us-east-1:123456789012:task/prod/another";
+  const other = incidentOf({ ...changed(name, { taskArn: task, containerInstanceArn: "x" }), id: "other", resources: [task] });
+  assert.notEqual(one.subject, other.subject);
+  assert.equal(one.failure, other.failure);
+  assert.equal(one.subject, incidentOf(changed("03-cannot-pull", { taskArn: sample(name).detail.taskArn })).subject, "the task's own event");
+  const created = incidentOf({ ...changed(name, { taskArn: undefined, failureType: "TASK_CREATION_FAILED" }), resources: [] });
+  assert.deepEqual([created.subject, created.failure, created.daemon], [`event ${sample(name).id}`, one.failure, "log-agent"]);
+  assert.notEqual(one.failure, incidentOf(changed(name, { daemonArn: "arn:aws:ecs:us-east-1:123456789012:daemon/prod/other" })).failure);
+  assert.match(one.links.task, /tasks\/25252525/);
+});
+
+test("the failure of a deployment is one subject under both detail-types, and each drill is its own", () => {
+  const failed = sample("20-deployment-failed");
+  const subject = (event) => incidentOf(event).subject;
+  assert.equal(subject(failed), `deployment ${failed.detail.deploymentId}`);
+  assert.equal(subject({ ...failed, id: "other", "detail-type": "ECS Service Action" }), subject(failed));
+  assert.equal(subject({ ...failed, detail: { ...failed.detail, deploymentId: undefined } }), `event ${failed.id}`);
+  assert.equal(subject({ ...failed, source: "taskbell.drill" }), `event ${failed.id}`);
+  assert.equal(subject(sample("20b-rolling-back")), `event ${sample("20b-rolling-back").id}`);
+});
+
+test("a call that ran a task is not said to have failed, and a call without a cluster is of the default one", () => {
+  const accepted = incidentOf(sample("31c-run-accepted"));
+  assert.deepEqual([accepted.cause.id, accepted.severity, accepted.cause.values.name], ["service-event", "info", "RunTask"]);
+  assert.equal(incidentOf(changed("31b-run-denied", { requestParameters: { taskDefinition: "nightly" } })).cluster, "default");
 });
 
 test("an application's own alert is told with its source, its level and its detail", () => {

@@ -47,7 +47,7 @@ pub struct Args {
 /// An event with the name it was given by, and what is known of it beside: of a sample its task definition.
 struct Event {
     name: String,
-    event: Value,
+    body: Value,
     context: Value,
 }
 
@@ -77,7 +77,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         let engine = Engine::new()?;
         for event in events(&args.events, world)? {
             let answers =
-                patterns.iter().map(|pattern| answer(pattern, &event.event, &clusters)).collect::<Result<_>>()?;
+                patterns.iter().map(|pattern| answer(pattern, &event.body, &clusters)).collect::<Result<_>>()?;
             let verdict = verdict(&engine, &event)?;
             told.push(Told { event: event.name, answers, verdict, is_live: false });
         }
@@ -102,11 +102,11 @@ enum Asked {
 /// The patterns of these names, narrowed; of the whole catalogue, those that can be.
 fn narrowed(names: &[String], filters: &Filters) -> Result<Vec<Asked>> {
     if !names.is_empty() {
-        let named = |name: &String| {
+        let asked = |name: &String| {
             let is_default = DEFAULT.contains(&name.as_str());
             Ok(Asked::Pattern { pattern: Pattern::find(name)?.narrowed(filters)?, is_default })
         };
-        return names.iter().map(named).collect();
+        return names.iter().map(asked).collect();
     }
     let of_catalogue = |name: &'static str| {
         let is_default = DEFAULT.contains(&name);
@@ -130,8 +130,20 @@ fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> 
     Ok(Answer { from: pattern.name.clone(), is_default, said })
 }
 
+/// The patterns of the catalogue that take an event, bound to its own cluster.
+pub fn taken_by(event: &Value) -> Result<Vec<&'static str>> {
+    let asked = narrowed(&[], &Filters::default())?;
+    let mut names = Vec::new();
+    for (entry, asked) in CATALOGUE.iter().zip(&asked) {
+        if matches!(answer(asked, event, &[])?.said, Said::Takes) {
+            names.push(entry.name);
+        }
+    }
+    Ok(names)
+}
+
 /// What the embedded notifier says. An event does not have its task definition: where that could keep it silent, nobody knows.
-fn verdict(engine: &Engine, Event { event, context, .. }: &Event) -> Result<Verdict> {
+fn verdict(engine: &Engine, Event { body: event, context, .. }: &Event) -> Result<Verdict> {
     let says =
         |context: &Value| -> Result<Verdict> { Ok(Verdict::of(&engine.preview(event, context, &json!({}))?.incident)) };
     let verdict = says(context)?;
@@ -180,8 +192,8 @@ fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
 /// Every event that was named; of a folder, those of its JSON files in order.
 fn events(names: &[String], world: &World) -> Result<Vec<Event>> {
     let read = |name: String| -> Result<Event> {
-        let (event, context) = preview::input(&name, world)?;
-        Ok(Event { name, event, context })
+        let (body, context) = preview::input(&name, world)?;
+        Ok(Event { name, body, context })
     };
     let mut events = Vec::new();
     for name in names {

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::options::{Common, Format};
 use super::world::World;
-use super::{draw, page, render};
+use super::{draw, page, pattern_test, render};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
+use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample, sample};
 use crate::preview::{Engine, Preview};
 
@@ -51,11 +52,11 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         world.out.print(&list(common.output));
         return Ok(0);
     };
-    let Preview { incident, payload } = if args.payload {
-        Preview { incident: json!({ "rings": true }), payload: object(name, world)? }
+    let (Preview { incident, payload }, taken_by) = if args.payload {
+        (Preview { incident: json!({ "rings": true }), payload: object(name, world)? }, None)
     } else {
         let (event, context) = input(name, world)?;
-        Engine::new()?.preview(&event, &context, &options(args)?)?
+        (Engine::new()?.preview(&event, &context, &options(args)?)?, Some(pattern_test::taken_by(&event)?))
     };
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
@@ -68,6 +69,13 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     if incident["rings"] == false {
         let reason = incident["silentBecause"].as_str().unwrap_or("no reason given");
         world.err.print(&format!("note: this event is not announced: {reason}\n"));
+    }
+    if let Some(taken_by) = taken_by.filter(|names| !names.iter().any(|name| DEFAULT.contains(name))) {
+        let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
+        world.err.print(&match others.is_empty() {
+            true => "note: no pattern of the catalogue takes this event\n".to_owned(),
+            false => format!("note: no default pattern takes this event; {} does\n", others.join(" or ")),
+        });
     }
     Ok(0)
 }

@@ -147,7 +147,7 @@ impl Filters {
             tree["detail"]["group"] = groups;
         }
         if let Some(container) = &self.container {
-            name_containers(tree, container);
+            name_container(&mut tree["detail"], container, false);
         }
     }
 }
@@ -253,20 +253,33 @@ fn replace_groups(alternatives: &mut Value, groups: Option<&Value>) {
     }
 }
 
-fn name_containers(tree: &mut Value, container: &str) {
-    match tree {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if name == "containers" && value.is_object() {
-                    value["name"] = json!([container]);
-                } else {
-                    name_containers(value, container);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| name_containers(item, container)),
-        _ => {}
+/// Whether any of a pattern's alternatives says something of containers.
+pub fn looks_at_containers(tree: &Value) -> bool {
+    let mut found = Vec::new();
+    fields_named(tree, "containers", &mut found);
+    found.into_iter().any(Value::is_object)
+}
+
+/// In each alternative about containers, or about a task that ended by itself, the one that is meant: such a task's other
+/// containers may have ended as they liked.
+fn name_container(alternative: &mut Value, container: &str, of_exit: bool) {
+    let Some(fields) = alternative.as_object_mut() else { return };
+    let of_exit = of_exit || fields.get("stopCode").is_some_and(|codes| holds(codes, "EssentialContainerExited"));
+    if let Some(containers) = fields.get_mut("containers").filter(|containers| containers.is_object()) {
+        containers["name"] = json!([container]);
+        return;
     }
+    match fields.get_mut("$or").and_then(Value::as_array_mut) {
+        Some(alternatives) => alternatives.iter_mut().for_each(|one| name_container(one, container, of_exit)),
+        None if of_exit => {
+            fields.insert("containers".to_owned(), json!({ "name": [container], "exitCode": [{ "exists": true }] }));
+        }
+        None => {}
+    }
+}
+
+fn holds(leaves: &Value, text: &str) -> bool {
+    leaves.as_array().is_some_and(|leaves| leaves.iter().any(|leaf| leaf == text))
 }
 
 fn legal(flag: &str, name: &str) -> Result<()> {

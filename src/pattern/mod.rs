@@ -13,7 +13,7 @@ mod validity;
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{self, Error, Result};
 use filter::Filters;
@@ -27,12 +27,19 @@ const CLUSTER_ARN: &str = "${cluster_arn}";
 const CLUSTER_NAME: &str = "${cluster_name}";
 /// What the ARNs of a cluster's services begin with.
 const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
-const PLACEHOLDERS: [&str; 3] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX];
+const ACCOUNT: &str = "${account}";
+const REGION: &str = "${region}";
+/// That the field is absent, for the cluster `default`, which ECS takes where none is named; for any other, nothing.
+const LEFT_OUT_IF_DEFAULT: &str = "${left_out_if_default}";
+const PLACEHOLDERS: [&str; 6] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
 /// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
 /// What the alerts of applications have for theirs.
 pub const APPLICATION_SOURCE: &str = "taskbell.app";
+
+/// The cluster that ECS takes where a call names none.
+pub const DEFAULT_CLUSTER: &str = "default";
 
 /// The patterns `setup` uses when none is named: tasks that died, and failures that never become a task.
 pub const DEFAULT: [&str; 3] = ["task-failed", "deployment-failed", "service-impaired"];
@@ -67,9 +74,9 @@ pub const CATALOGUE: [Entry; 10] = [
     },
     Entry {
         name: "service-impaired",
-        rings: "a service that cannot place or start tasks: no capacity, no instance that fits, tasks that keep failing to start",
+        rings: "a service or daemon that cannot place or start tasks: no capacity, no instance that fits, an error in its configuration, tasks that keep failing to start, a throttled scheduler",
         needs: "",
-        silent: "steady state, scaling, health of service discovery; the single tasks that fail (task-failed rings for them)",
+        silent: "steady state, scaling, service discovery; the single tasks that fail (task-failed rings for them)",
         text: include_str!("../../patterns/service-impaired.json"),
     },
     Entry {
@@ -110,8 +117,8 @@ pub const CATALOGUE: [Entry; 10] = [
     Entry {
         name: "run-rejected",
         rings: "a RunTask or StartTask that ECS refused or could not place: the schedule that never ran",
-        needs: "a CloudTrail trail with management events in the region",
-        silent: "calls that started a task",
+        needs: "a CloudTrail trail with management events in the region; CloudTrail delivers as well as it can, without a promise",
+        silent: "calls that started a task, throttled calls (every SDK makes them again), and a scheduler that is disabled or cannot assume its role: it makes no call",
         text: include_str!("../../patterns/run-rejected.json"),
     },
     Entry {
@@ -170,7 +177,12 @@ impl Pattern {
             return Err(Error::usage(format!("in the pattern {name}, the field {path} comes again"))
                 .hint("EventBridge lets the later of the two replace the former; write the one you mean"));
         }
-        Ok(Self { name: name.to_owned(), tree: tree.to_value(), filters: Filters::default() })
+        let tree = tree.to_value();
+        if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
+            return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
+                .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
+        }
+        Ok(Self { name: name.to_owned(), tree, filters: Filters::default() })
     }
 
     /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds
@@ -216,6 +228,10 @@ impl Pattern {
     /// # Errors
     /// If its events do not carry what one of the filters asks for, with that filter's flag.
     pub fn narrowed(self, filters: &Filters) -> Result<Self> {
+        if filters.container.is_some() && !filter::looks_at_containers(&self.tree) {
+            return Err(Error::usage(format!("the pattern {} does not look at containers", self.name))
+                .hint("--container goes with patterns that do, as in --pattern task-failed or nonzero-exit"));
+        }
         match filters.apart().into_iter().find(|(_, filter)| !filter.can_narrow(&self.tree)) {
             None => Ok(Self { filters: filters.clone(), ..self }),
             Some((flag, _)) => Err(Error::usage(format!("the pattern {} cannot be narrowed by {flag}", self.name))
@@ -243,7 +259,7 @@ fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
             leaves
                 .iter()
                 .flat_map(|leaf| match placeholder(leaf) {
-                    Some(_) => cluster_arns.iter().map(|arn| fill(leaf, arn)).collect(),
+                    Some(_) => each_once(cluster_arns.iter().filter_map(|arn| fill(leaf, arn))),
                     None => vec![replace(leaf, cluster_arns)],
                 })
                 .collect(),
@@ -266,16 +282,53 @@ fn service_arn_prefix(cluster_arn: &str) -> String {
     format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1))
 }
 
-/// The same leaf for one cluster.
-fn fill(leaf: &Value, cluster_arn: &str) -> Value {
-    match leaf {
-        Value::String(text) if text == CLUSTER_ARN => Value::from(cluster_arn),
-        Value::String(text) if text == CLUSTER_NAME => Value::from(cluster_arn.rsplit('/').next().unwrap_or_default()),
-        Value::String(text) if text == SERVICE_ARN_PREFIX => Value::from(service_arn_prefix(cluster_arn)),
+/// The same leaf for one cluster; none where it says nothing of this cluster.
+fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
+    let part = |at: usize| Value::from(cluster_arn.split(':').nth(at).unwrap_or_default());
+    let name = cluster_arn.rsplit('/').next().unwrap_or_default();
+    Some(match leaf {
+        Value::String(text) => match text.as_str() {
+            CLUSTER_ARN => Value::from(cluster_arn),
+            CLUSTER_NAME => Value::from(name),
+            SERVICE_ARN_PREFIX => Value::from(service_arn_prefix(cluster_arn)),
+            REGION => part(3),
+            ACCOUNT => part(4),
+            LEFT_OUT_IF_DEFAULT if name == DEFAULT_CLUSTER => json!({ "exists": false }),
+            LEFT_OUT_IF_DEFAULT => return None,
+            _ => leaf.clone(),
+        },
         Value::Object(fields) => {
-            fields.iter().map(|(operator, value)| (operator.clone(), fill(value, cluster_arn))).collect()
+            let filled = |(operator, value): (&String, &Value)| Some((operator.clone(), fill(value, cluster_arn)?));
+            Value::Object(fields.iter().map(filled).collect::<Option<_>>()?)
         }
         other => other.clone(),
+    })
+}
+
+/// Several clusters have the same account: it is said once.
+fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Value> {
+    leaves.fold(Vec::new(), |mut all, leaf| {
+        if !all.contains(&leaf) {
+            all.push(leaf);
+        }
+        all
+    })
+}
+
+/// The first `${…}` of a pattern that is none, with its nearest placeholder.
+fn unknown_placeholder(tree: &Value) -> Option<(String, &'static str)> {
+    match tree {
+        Value::String(text) => {
+            let (_, rest) = text.split_once("${")?;
+            let name = format!("${{{}}}", rest.split_once('}')?.0);
+            let nearest = PLACEHOLDERS
+                .into_iter()
+                .max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)))?;
+            (!PLACEHOLDERS.contains(&name.as_str())).then_some((name, nearest))
+        }
+        Value::Array(items) => items.iter().find_map(unknown_placeholder),
+        Value::Object(fields) => fields.values().find_map(unknown_placeholder),
+        _ => None,
     }
 }
 
@@ -289,7 +342,6 @@ fn unknown(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn arn(cluster: &str) -> String {
         format!("arn:aws:ecs:us-east-1:123456789012:cluster/{cluster}")

@@ -19,7 +19,7 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 33] = samples! {
+pub const SAMPLES: [Sample; 38] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
     "02-oom" "a container runs out of memory"
     "03-cannot-pull" "an image cannot be pulled"
@@ -38,7 +38,8 @@ pub const SAMPLES: [Sample; 33] = samples! {
     "09-sidecar-app-crash" "the application crashes beside a sidecar that ends well"
     "09b-sidecar-clean-app-killed-sidecar" "the application ends well and its sidecar is killed"
     "10-host-terminated" "the host of a task is terminated"
-    "10b-infrastructure" "AWS moves a task for maintenance"
+    "10b-infrastructure" "AWS stops a task because the infrastructure under it is unhealthy"
+    "10c-maintenance" "AWS replaces a service's task for maintenance of the infrastructure under it"
     "11-killed-by-signal" "a container is killed by a signal, as by SIGSEGV"
     "11b-command-not-found" "a container's command is not found (127)"
     "11c-not-executable" "a container's command cannot be executed (126)"
@@ -49,6 +50,10 @@ pub const SAMPLES: [Sample; 33] = samples! {
     "21-placement-failure" "a service finds no capacity for its tasks"
     "22-start-impaired" "a service's tasks keep failing to start"
     "23-steady-state" "a service reaches its steady state"
+    "24-daemon-constraint-violated" "a task of a daemon service no longer meets its placement constraints"
+    "24b-task-configuration-failure" "a service's tasks cannot be placed because of an error in their configuration"
+    "24c-scheduler-throttled" "ECS throttles a service's scheduler"
+    "25-daemon-start-impaired" "a managed daemon's task fails to start"
     "30-application-error" "an application raises an error of its own"
     "31-run-rejected" "RunTask is refused for want of capacity or a wrong parameter"
     "31b-run-denied" "RunTask is refused for want of a permission"
@@ -64,7 +69,7 @@ const CONTEXT: &str = include_str!("../../patterns/events/context.json");
 /// If there is none, naming the nearest.
 pub fn sample(name: &str) -> Result<(Value, Value)> {
     let named = |known: &&Sample| known.name == name || without_number(known.name) == name;
-    let Some(Sample { text, .. }) = SAMPLES.iter().find(named) else {
+    let Some(Sample { name: known, text, .. }) = SAMPLES.iter().find(named) else {
         let nearest = error::nearest(SAMPLES.iter().map(|known| without_number(known.name)), name);
         let whole = SAMPLES.iter().find(|known| nearest == Some(without_number(known.name)));
         let meant = whole.map(|sample| format!("did you mean {}? ", sample.name)).unwrap_or_default();
@@ -72,7 +77,13 @@ pub fn sample(name: &str) -> Result<(Value, Value)> {
             "{meant}`taskbell preview` lists the samples; an event is a file, or - for standard input"
         )));
     };
-    Ok((parsed(text)?, parsed(CONTEXT)?))
+    let (event, mut context) = (parsed(text)?, parsed(CONTEXT)?);
+    let own = context["tails"][known].take();
+    if !own.is_null() {
+        context["tail"] = own;
+    }
+    context["tails"] = Value::Null;
+    Ok((event, context))
 }
 
 /// `01-exit-nonzero` is also called `exit-nonzero`.
@@ -114,6 +125,9 @@ fn moved(text: &str, cluster_arn: &str) -> Result<Value> {
         .replace("cluster/prod", &format!("cluster/{name}"))
         .replace("task/prod/", &format!("task/{name}/"))
         .replace("container/prod/", &format!("container/{name}/"))
+        .replace("container-instance/prod/", &format!("container-instance/{name}/"))
+        .replace("daemon/prod/", &format!("daemon/{name}/"))
+        .replace("daemon-revision/prod/", &format!("daemon-revision/{name}/"))
         .replace("service/prod/", &format!("service/{name}/"))
         .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""));
     parsed(&text)

@@ -80,15 +80,15 @@ impl<'a> Live<'a> {
         let look = look.map_err(|fault| {
             Error::new("could not look the task up").because(Error::from(fault)).category(Category::Unreadable)
         })?;
-        let event = look.ok_or_else(|| {
+        let body = look.ok_or_else(|| {
             Error::new(format!("ECS does not know the task {arn}"))
                 .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
         })?;
-        Ok(Event { name: (*arn).to_owned(), event, context: Value::Null })
+        Ok(Event { name: (*arn).to_owned(), body, context: Value::Null })
     }
 
     pub async fn tell(&self, event: &Event) -> Result<Told> {
-        let links = links(&event.event, &self.seen, &self.session.stack, &self.place);
+        let links = links(&event.body, &self.seen, &self.session.stack, &self.place);
         let answers: Vec<Answer> = links
             .into_iter()
             .map(|link| Answer {
@@ -107,11 +107,11 @@ impl<'a> Live<'a> {
     }
 
     fn incident(&self, event: &Event, context: &Value) -> Result<Value> {
-        Ok(self.engine.preview(&event.event, context, &json!({}))?.incident)
+        Ok(self.engine.preview(&event.body, context, &json!({}))?.incident)
     }
 
     /// The notifier's own rules, with what it would look up itself.
-    async fn verdict(&self, Event { event, context, .. }: &Event) -> Result<Verdict> {
+    async fn verdict(&self, Event { body: event, context, .. }: &Event) -> Result<Verdict> {
         let definition = event["detail"]["taskDefinitionArn"].as_str();
         let is_task = event["detail-type"] == "ECS Task State Change";
         let context = match definition.filter(|_| is_task && context.is_null()) {

@@ -158,12 +158,11 @@ impl Told {
     pub fn object(&self) -> Value {
         let answers: Vec<Value> = self.answers.iter().map(Answer::object).collect();
         let mut object = json!({ "event": self.event, "patterns": answers, "notifier": self.verdict.object() });
-        match self.is_live {
-            true => object["rings"] = json!(self.holds()),
-            false => {
-                object["matches"] = json!(self.matches());
-                object["rings_with"] = self.rings_with().object(&self.verdict);
-            }
+        if self.is_live {
+            object["rings"] = json!(self.holds());
+        } else {
+            object["matches"] = json!(self.matches());
+            object["rings_with"] = self.rings_with().object(&self.verdict);
         }
         object
     }

@@ -50,7 +50,7 @@ fn of_leaf(leaf: &Value) -> String {
         ("exists", Value::Bool(false)) => "nothing".to_owned(),
         ("anything-but", value) => format!("anything but {}", listed(&each(value, refused))),
         ("numeric", Value::Array(parts)) => {
-            let bounds: Vec<String> = parts.chunks(2).map(|bound| spaced(bound)).collect();
+            let bounds: Vec<String> = parts.chunks(2).map(spaced).collect();
             format!("a number {}", bounds.join(" and "))
         }
         ("cidr", value) => format!("an address in {value}"),
