@@ -46,6 +46,20 @@ impl Scenario {
         }
     }
 
+    /// The pattern of the catalogue that rings for this and for nothing else.
+    #[must_use]
+    pub fn pattern(self) -> &'static str {
+        match self {
+            Self::ExitCode => "nonzero-exit",
+            Self::OutOfMemory => "out-of-memory",
+            Self::StartFailed => "start-failed",
+            Self::SpotInterrupted => "spot-interrupted",
+            Self::HealthCheckFailed => "health-check-failed",
+            Self::DeploymentFailed => "deployment-failed",
+            Self::ServiceImpaired => "service-impaired",
+        }
+    }
+
     /// The event of a drill, without an id, which the bus gives. `task` is the id of a task that never was.
     ///
     /// # Errors
@@ -154,16 +168,7 @@ mod tests {
     #[test]
     fn every_scenario_passes_the_pattern_it_is_named_for() {
         for scenario in Scenario::value_variants() {
-            let pattern = match scenario {
-                Scenario::ExitCode => "nonzero-exit",
-                Scenario::OutOfMemory => "out-of-memory",
-                Scenario::StartFailed => "start-failed",
-                Scenario::SpotInterrupted => "spot-interrupted",
-                Scenario::HealthCheckFailed => "health-check-failed",
-                Scenario::DeploymentFailed => "deployment-failed",
-                Scenario::ServiceImpaired => "service-impaired",
-            };
-            let mismatch = matcher(pattern, &Filters::default()).mismatch(&event(*scenario));
+            let mismatch = matcher(scenario.pattern(), &Filters::default()).mismatch(&event(*scenario));
             assert_eq!(mismatch, None, "{scenario:?}");
         }
     }

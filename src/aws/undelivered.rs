@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System, QueueAttributeName};
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::fault::{Fault, fault};
@@ -12,7 +13,10 @@ use super::fault::{Fault, fault};
 /// SQS hands out so many at once.
 const AT_ONCE: i32 = 10;
 /// A queue is spread over several hosts, and an answer comes from some of them: empty answers before it counts as empty.
-const EMPTY_ANSWERS: u32 = 3;
+const EMPTY_ANSWERS: u32 = 2;
+/// Who waits this long for an answer is given one from all hosts.
+const WAIT: Duration = Duration::from_secs(1);
+const CALLS_AT_ONCE: usize = 10;
 
 /// One entry of the queue.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,28 +56,41 @@ impl Undelivered {
         }
     }
 
-    /// Up to ten entries, in no order; nobody else is handed them for the time of `hold`.
+    /// Up to ten entries, in no order, without holding them: whoever else asks is handed them too.
     ///
     /// # Errors
     /// If SQS does not give them.
-    pub async fn receive(&self, hold: Duration) -> Result<Vec<Entry>, Fault> {
+    pub async fn glance(&self) -> Result<Vec<Entry>, Fault> {
+        self.receive(Duration::ZERO, Duration::ZERO).await
+    }
+
+    async fn receive(&self, hold: Duration, wait: Duration) -> Result<Vec<Entry>, Fault> {
         let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(AT_ONCE);
         let call = call
-            .visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX))
+            .visibility_timeout(seconds(hold))
+            .wait_time_seconds(seconds(wait))
             .message_system_attribute_names(System::SentTimestamp)
             .message_attribute_names("All");
         let answer = call.send().await.map_err(fault("sqs:ReceiveMessage"))?;
         Ok(answer.messages().iter().map(entry).collect())
     }
 
-    /// All there are, oldest first, but for those beyond `most` and those somebody else holds just now.
+    /// Puts all there are into `entries`, oldest first, but for those beyond `most` and those somebody else holds just now.
+    /// Nobody else is handed them for the time of `hold`: also where this fails, or `stop` says to stop, whoever called has
+    /// to let go of what came so far.
     ///
     /// # Errors
     /// If SQS does not give them.
-    pub async fn receive_all(&self, hold: Duration, most: usize) -> Result<Vec<Entry>, Fault> {
-        let (mut entries, mut empty): (Vec<Entry>, u32) = (Vec::new(), 0);
-        while empty < EMPTY_ANSWERS && entries.len() < most {
-            let some = self.receive(hold).await?;
+    pub async fn collect(
+        &self,
+        hold: Duration,
+        most: usize,
+        stop: impl Fn() -> bool,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Fault> {
+        let mut empty = 0;
+        while empty < EMPTY_ANSWERS && entries.len() < most && !stop() {
+            let some = self.receive(hold, WAIT).await?;
             empty = if some.is_empty() { empty + 1 } else { 0 };
             for entry in some {
                 // Delivered twice: the later receipt counts.
@@ -82,17 +99,24 @@ impl Undelivered {
             }
         }
         entries.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-        Ok(entries)
+        Ok(())
     }
 
-    /// Holds an entry for longer, from now on; zero: lets go of it.
+    /// Holds an entry for longer, from now on.
     ///
     /// # Errors
     /// If SQS does not do it.
     pub async fn hold(&self, entry: &Entry, hold: Duration) -> Result<(), Fault> {
         let call = self.sqs.change_message_visibility().queue_url(&self.url).receipt_handle(&entry.receipt);
-        let call = call.visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX));
+        let call = call.visibility_timeout(seconds(hold));
         call.send().await.map_err(fault("sqs:ChangeMessageVisibility")).map(drop)
+    }
+
+    /// Lets go of entries, so that whoever asks next is handed them: those that are still held, and why.
+    pub async fn let_go(&self, entries: &[&Entry]) -> Vec<Fault> {
+        let calls = entries.iter().map(|entry| self.hold(entry, Duration::ZERO));
+        let answers = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).collect::<Vec<_>>().await;
+        answers.into_iter().filter_map(Result::err).collect()
     }
 
     /// # Errors
@@ -121,8 +145,14 @@ impl Undelivered {
         ];
         let call = self.sqs.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(counts.to_vec()));
         let attributes = call.send().await.map_err(fault("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default();
-        Ok(counts.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
+        let count = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok());
+        let sum = counts.iter().map(count).sum::<Option<u64>>();
+        sum.ok_or_else(|| Fault::of_entry("sqs:GetQueueAttributes", None, Some("it did not say how many there are")))
     }
+}
+
+fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
 }
 
 fn entry(message: &Message) -> Entry {

@@ -4,6 +4,7 @@
 mod draw;
 mod drift;
 mod drill;
+mod hops;
 mod mrkdwn;
 mod notify;
 mod options;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::options::{ClusterArgs, Common, Format};
 use super::render;
@@ -60,14 +61,35 @@ enum Fate {
     NotDeleted(String),
 }
 
+/// What a run came to.
+#[derive(Default)]
+struct Run {
+    /// Oldest first.
+    entries: Vec<Entry>,
+    /// Of the entries from the first on, as far as it came.
+    fates: Vec<Fate>,
+    /// About how many more lie in the queue, which were not handed out.
+    elsewhere: usize,
+    /// Why it ended before the last entry, if nothing failed.
+    stopped: Option<Stopped>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    Interrupted,
+    /// What is held would soon be handed to others too.
+    OutOfTime,
+}
+
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
+    let kinds: &[&str] = if args.purge || args.dry_run { &["queue"] } else { &["queue", "function"] };
     let wanted = [queue::address(&session.stack), function::address(&session.stack)];
-    let (seen, place) = session.observe_only(&["queue", "function"]).await?;
+    let (seen, place) = session.observe_only(kinds).await?;
     session.show_title(&place, common, world);
-    for address in &wanted {
+    for address in wanted.iter().filter(|address| kinds.contains(&address.id.kind)) {
         must_be_ours(&seen, address)?;
     }
     let queue = Undelivered::open(&session.sdk, &session.stack.queue_name()).await?;
@@ -75,71 +97,126 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if args.purge {
         return purge(&args, &session, &queue, common, world).await;
     }
-    let hold = if args.dry_run { GLANCE } else { HOLD };
-    let entries = session.unless_interrupted(queue.receive_all(hold, MOST)).await??;
-    let mut fates = Vec::new();
-    let mut interrupted = false;
-    for entry in &entries {
-        let fate = match &entry.content {
-            Content::Unknown { .. } => Fate::Unknown,
-            Content::Event { .. } if args.dry_run => Fate::Waiting,
-            Content::Event { event, .. } => {
-                interrupted = world.cancel.is_cancelled();
-                if interrupted {
-                    break;
-                }
-                send(&session, &queue, entry, event).await
-            }
-        };
-        if common.output == Format::Text {
-            world.out.print(&line(entry, &fate));
-        }
-        let stop = matches!(fate, Fate::Failed(_));
-        fates.push(fate);
-        // What Slack, or Lambda, did not take now it will not take a moment later either: the rest stays in order.
-        if stop {
-            break;
-        }
-    }
-    let gone = |fate: &Fate| matches!(fate, Fate::Sent(_));
-    let kept = entries.iter().enumerate().filter(|(at, _)| !fates.get(*at).is_some_and(gone)).map(|(_, entry)| entry);
-    let kept: Vec<&Entry> = kept.collect();
-    // Best effort: what is not let go of comes back by itself once it was held long enough.
-    for entry in &kept {
-        let _ = queue.hold(entry, Duration::ZERO).await;
-    }
+    let mut run = Run::default();
+    // However it goes: what was taken out of the queue and is not done with goes back before anything else is told.
+    let outcome = run.carry_out(&args, &session, &queue, common, world).await;
+    let kept = run.kept();
+    let held = queue.let_go(&kept).await;
     if common.output == Format::Json {
-        let objects = entries.iter().enumerate().map(|(at, entry)| object(entry, fates.get(at)));
-        world.out.print(&render::json(&json!({ "stack": session.stack.name, "entries": objects.collect::<Vec<_>>() })));
+        let entries = run.entries.iter().enumerate().map(|(at, entry)| object(entry, run.fates.get(at)));
+        let mut object = json!({ "stack": session.stack.name, "entries": entries.collect::<Vec<_>>() });
+        object["region"] = json!(place.region);
+        object["account"] = json!(place.account);
+        world.out.print(&render::json(&object));
     }
-    if interrupted {
-        return Err(Error::interrupted(format!("replay was interrupted; {} left in the queue", alerts(kept.len()))));
+    if let Some(fault) = held.first() {
+        let (count, seconds) = (alerts(held.len()), args.hold().as_secs());
+        world.err.print(&format!(
+            "warning: could not let go of {count}, which no replay is given for up to {seconds} s: {fault}\n"
+        ));
     }
-    conclude(&args, &entries, &fates, kept.len(), common, world)
+    outcome?;
+    run.conclude(&args, kept.len(), common, world)
 }
 
-fn conclude(args: &Args, entries: &[Entry], fates: &[Fate], kept: usize, common: &Common, world: &World) -> Result<u8> {
-    if let Some(Fate::Failed(why)) = fates.last() {
-        return Err(Error::new(format!("the notifier did not take it: {why}; {} left in the queue", alerts(kept)))
-            .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here"));
+impl Args {
+    fn hold(&self) -> Duration {
+        if self.dry_run { GLANCE } else { HOLD }
     }
-    let unknown = fates.iter().any(|fate| matches!(fate, Fate::Unknown | Fate::NotDeleted(_)));
-    if !common.quiet {
-        world.err.print(&match (entries.len(), args.dry_run) {
-            (0, _) => "The queue is empty.\n".to_owned(),
-            (count, true) => format!("{} in the queue.\n", alerts(count)),
-            (count, false) => format!("{} sent, {kept} left in the queue.\n", alerts(count - kept)),
-        });
-        if entries.len() >= MOST {
-            world.err.print(&format!("note: no more than {MOST} are sent in one run; run it again\n"));
+}
+
+impl Run {
+    /// Takes the entries and sends them, up to the first that fails.
+    async fn carry_out(
+        &mut self,
+        args: &Args,
+        session: &Session,
+        queue: &Undelivered,
+        common: &Common,
+        world: &World,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let interrupted = || world.cancel.is_cancelled();
+        queue.collect(args.hold(), MOST, interrupted, &mut self.entries).await?;
+        if !interrupted() {
+            self.elsewhere =
+                usize::try_from(queue.depth().await?).unwrap_or(usize::MAX).saturating_sub(self.entries.len());
         }
+        for entry in &self.entries {
+            self.stopped = match (interrupted(), start.elapsed() + TURN > HOLD) {
+                (true, _) => Some(Stopped::Interrupted),
+                (false, true) if !args.dry_run => Some(Stopped::OutOfTime),
+                _ => None,
+            };
+            if self.stopped.is_some() {
+                break;
+            }
+            let fate = match &entry.content {
+                Content::Unknown { .. } => Fate::Unknown,
+                Content::Event { .. } if args.dry_run => Fate::Waiting,
+                Content::Event { event, .. } => send(session, queue, entry, event).await,
+            };
+            if common.output == Format::Text {
+                world.out.print(&line(entry, &fate));
+            }
+            // What Slack, Lambda or SQS did not do now it will not do a moment later either: the rest stays in order.
+            let stop = matches!(fate, Fate::Failed(_) | Fate::NotDeleted(_));
+            self.fates.push(fate);
+            if stop {
+                break;
+            }
+        }
+        if interrupted() && self.entries.is_empty() {
+            self.stopped = Some(Stopped::Interrupted);
+        }
+        Ok(())
     }
-    if unknown && !args.dry_run {
-        world
-            .err
-            .print("note: what is no event, or could not be deleted, stays in the queue; --purge deletes everything\n");
+
+    fn kept(&self) -> Vec<&Entry> {
+        let gone = |at: usize| matches!(self.fates.get(at), Some(Fate::Sent(_)));
+        self.entries.iter().enumerate().filter(|(at, _)| !gone(*at)).map(|(_, entry)| entry).collect()
     }
-    Ok(u8::from(unknown && !args.dry_run))
+
+    fn conclude(&self, args: &Args, kept: usize, common: &Common, world: &World) -> Result<u8> {
+        let Self { entries, fates, elsewhere, stopped } = self;
+        let left = format!("{} left in the queue", alerts(kept));
+        if *stopped == Some(Stopped::Interrupted) {
+            return Err(Error::interrupted(format!("replay was interrupted; {left}")));
+        }
+        match fates.last() {
+            Some(Fate::Failed(why)) => {
+                return Err(Error::new(format!("the notifier did not take it: {why}; {left}"))
+                    .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here"));
+            }
+            Some(Fate::NotDeleted(why)) => {
+                return Err(Error::new(format!("what was sent could not be deleted: {why}; {left}"))
+                    .hint("a replay sends it again, and the notifier announces it again only with --no-dedupe"));
+            }
+            _ => {}
+        }
+        let unknown = fates.iter().any(|fate| matches!(fate, Fate::Unknown));
+        if !common.quiet {
+            world.err.print(&match (entries.len(), *elsewhere, args.dry_run) {
+                (0, 0, _) => "The queue is empty.\n".to_owned(),
+                (0, _, _) => "The queue gave nothing out.\n".to_owned(),
+                (count, _, true) => format!("{} in the queue.\n", alerts(count)),
+                (count, _, false) => format!("{} sent, {left}.\n", alerts(count - kept)),
+            });
+        }
+        if entries.len() >= MOST || *stopped == Some(Stopped::OutOfTime) {
+            world.err.print("note: that is as much as one run takes; run it again\n");
+        } else if *elsewhere > 0 {
+            world.err.print(&format!(
+                "note: about {} more in the queue, held by another replay or just arrived; run it again in 10 minutes\n",
+                alerts(*elsewhere)
+            ));
+        }
+        if unknown && !args.dry_run {
+            world.err.print("note: what is no event stays in the queue; --purge deletes everything\n");
+        }
+        let withheld = entries.is_empty() && *elsewhere > 0;
+        Ok(u8::from((unknown || withheld || stopped.is_some()) && !args.dry_run))
+    }
 }
 
 /// One entry through the notifier. It is deleted only after that.
@@ -160,17 +237,22 @@ async fn send(session: &Session, queue: &Undelivered, entry: &Entry, event: &Val
 
 async fn purge(args: &Args, session: &Session, queue: &Undelivered, common: &Common, world: &World) -> Result<u8> {
     let depth = usize::try_from(queue.depth().await?).unwrap_or(usize::MAX);
-    if depth == 0 {
-        if !common.quiet {
-            world.err.print("The queue is empty.\n");
+    let told = if depth == 0 {
+        "The queue is empty.\n".to_owned()
+    } else {
+        let about = alerts(depth);
+        let question = format!("Delete about {about} of the stack {} without sending them?", session.stack.name);
+        world.confirm(args.yes, &question).await?;
+        queue.purge().await?;
+        format!("Deleted about {about}.\n")
+    };
+    match common.output {
+        Format::Json => {
+            let object = json!({ "stack": session.stack.name, "deleted": depth });
+            world.out.print(&render::json(&object));
         }
-        return Ok(0);
-    }
-    let question = format!("Delete about {} of the stack {} without sending them?", alerts(depth), session.stack.name);
-    world.confirm(args.yes, &question).await?;
-    queue.purge().await?;
-    if !common.quiet {
-        world.err.print(&format!("Deleted about {}.\n", alerts(depth)));
+        Format::Text if common.quiet => {}
+        Format::Text => world.err.print(&told),
     }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -18,10 +18,12 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use taskbell::pattern::matcher::Matcher;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
 use super::complete::Memory;
 use super::iam;
+use super::mailbox::Mailbox;
 use super::strict::Strictness;
 
 pub const ACCOUNT: &str = "123456789012";
@@ -44,7 +46,8 @@ pub enum Failure {
     NotSent,
     /// No answer ever comes.
     Hangs,
-    /// The call succeeds, with the opposite of what AWS would say (TestEventPattern).
+    /// The call succeeds, with the opposite of what AWS would say (TestEventPattern), an entry that failed (PutEvents), or a
+    /// run that failed (Invoke).
     OtherAnswer,
 }
 
@@ -94,6 +97,52 @@ struct State {
     /// What the notifier tells of the events that are put on the bus: the functions of the emulator do not run.
     tells: Option<Value>,
     last_event: String,
+    /// Further lines of its log, written just now.
+    says: Vec<String>,
+    /// The events that the notifier has taken, if it is one that takes what it is invoked with: each is announced once.
+    takes: Option<Vec<Value>>,
+    /// Where an event goes that is put on the bus: into the queue, in this shape.
+    undelivered: Option<Shape>,
+    /// At which call the user interrupts.
+    interrupt: Option<(usize, CancellationToken)>,
+}
+
+/// What lies in the queue of undelivered events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// EventBridge could not deliver it.
+    Delivery,
+    /// The function failed on it.
+    Invocation,
+}
+
+/// A message in the queue: its body and its attributes.
+pub fn undelivered(event: &Value, shape: Shape) -> (Value, Value) {
+    let text = |text: &str| json!({ "DataType": "String", "StringValue": text });
+    match shape {
+        Shape::Delivery => {
+            let attributes = json!({
+                "RULE_ARN": text("arn:aws:events:us-east-1:123456789012:rule/taskbell-batch-task-failed"),
+                "TARGET_ARN": text("arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch"),
+                "ERROR_CODE": text("NO_PERMISSIONS"),
+                "ERROR_MESSAGE": text("The function's policy does not let the rule in"),
+            });
+            (event.clone(), attributes)
+        }
+        Shape::Invocation => {
+            let function = "arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch:$LATEST";
+            let body = json!({
+                "version": "1.0",
+                "timestamp": "2026-11-24T00:00:00.000Z",
+                "requestContext": { "requestId": "r", "functionArn": function, "condition": "RetriesExhausted",
+                    "approximateInvokeCount": 3 },
+                "requestPayload": event,
+                "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+                "responsePayload": { "errorType": "SlackError", "errorMessage": "Slack answered 404: no_service" },
+            });
+            (body, Value::Null)
+        }
+    }
 }
 
 struct Services {
@@ -113,6 +162,7 @@ pub struct Aws {
     services: Arc<Services>,
     state: Arc<Mutex<State>>,
     memory: Memory,
+    mailbox: Mailbox,
     region: String,
 }
 
@@ -153,6 +203,7 @@ impl Aws {
             services: Arc::new(services),
             state: Arc::default(),
             memory: Memory::default(),
+            mailbox: Mailbox::default(),
             region: REGION.to_owned(),
         };
         let ecs = aws_sdk_ecs::Client::new(&aws.sdk());
@@ -202,6 +253,53 @@ impl Aws {
     /// What the notifier writes into its log about each event on the bus; none: nothing.
     pub fn notifier_tells(&self, entry: Option<Value>) {
         self.state.lock().unwrap().tells = entry;
+    }
+
+    /// From now on the notifier takes what it is invoked with, and announces each event once.
+    pub fn notifier_takes(&self) {
+        self.state.lock().unwrap().takes = Some(Vec::new());
+    }
+
+    /// What it has announced, in this order.
+    pub fn announced(&self) -> Vec<Value> {
+        self.state.lock().unwrap().takes.clone().unwrap_or_default()
+    }
+
+    /// From now on what is put on the bus ends in the queue.
+    pub fn deliver_into_queue(&self, shape: Shape) {
+        self.state.lock().unwrap().undelivered = Some(shape);
+    }
+
+    pub fn lay_into_queue(&self, event: &Value, shape: Shape) {
+        let (body, attributes) = undelivered(event, shape);
+        self.mailbox.send(&body.to_string(), attributes);
+    }
+
+    pub fn lay_text_into_queue(&self, body: &str) {
+        self.mailbox.send(body, Value::Null);
+    }
+
+    pub fn empty_queue(&self) {
+        self.mailbox.empty();
+    }
+
+    /// What lies in the queue, oldest first, and whether whoever asks now is given it.
+    pub fn queued(&self) -> Vec<(String, bool)> {
+        self.mailbox.messages()
+    }
+
+    /// The user interrupts when the `nth` call (from 0 on) is made.
+    pub fn interrupt_at(&self, nth: usize) -> CancellationToken {
+        let token = CancellationToken::new();
+        let mut state = self.state.lock().unwrap();
+        let nth = state.calls.len() + nth;
+        state.interrupt = Some((nth, token.clone()));
+        token
+    }
+
+    /// Lines of the notifier's log.
+    pub fn log_says(&self, lines: &[&str]) {
+        self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
     }
 
     pub fn describe_task(&self, task: Option<Value>) {
@@ -271,8 +369,11 @@ impl Aws {
         if let Some(refusal) = self.state.lock().unwrap().refusal(&action, &request) {
             return Ok(refusal);
         }
-        if let Some(answer) = self.state.lock().unwrap().of_notifier(&action) {
-            return Ok(answer);
+        let other = failure == Some(Failure::OtherAnswer);
+        let answer = self.state.lock().unwrap().of_notifier(&action, &request, other);
+        let answer = answer.or_else(|| self.mailbox.answer(&action, &request));
+        if let Some(answer) = answer {
+            return if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) };
         }
         if action == "events:TestEventPattern" {
             return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
@@ -282,18 +383,33 @@ impl Aws {
             return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body)));
         }
         let strictness = self.state.lock().unwrap().strictness.clone();
-        let answer = match strictness {
+        let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let mut answer = match strictness {
             None => self.memory.answer(&action, request, &inner).await?,
             Some(strictness) => strictness.answer(&action, request, &self.memory, &inner).await?,
         };
         if action == "events:PutEvents" {
             let body: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
-            body["Entries"][0]["EventId"]
-                .as_str()
-                .unwrap_or_default()
-                .clone_into(&mut self.state.lock().unwrap().last_event);
+            let id = body["Entries"][0]["EventId"].as_str().unwrap_or_default().to_owned();
+            self.put(&sent["Entries"][0], &id);
+        }
+        if action == "sqs:GetQueueAttributes" && answer.status().is_success() {
+            answer = self.mailbox.count(answer);
         }
         if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
+    }
+}
+
+impl Aws {
+    /// The event is on the bus.
+    fn put(&self, entry: &Value, id: &str) {
+        id.clone_into(&mut self.state.lock().unwrap().last_event);
+        if let Some(shape) = self.state.lock().unwrap().undelivered {
+            let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+            let event = json!({ "id": id, "source": entry["Source"], "detail-type": entry["DetailType"],
+                "resources": entry["Resources"], "detail": detail });
+            self.lay_into_queue(&event, shape);
+        }
     }
 }
 
@@ -309,6 +425,11 @@ impl State {
             let turn = self.matching;
             self.matching += 1;
             failure = (fault.nth..fault.nth + fault.times).contains(&turn).then_some(fault.failure);
+        }
+        if let Some((nth, token)) = &self.interrupt
+            && *nth == self.calls.len()
+        {
+            token.cancel();
         }
         self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
         (self.latency, failure)
@@ -327,17 +448,40 @@ impl State {
     }
 
     /// The notifier's log, and its answer when it is invoked.
-    fn of_notifier(&self, action: &str) -> Option<HttpResponse> {
+    fn of_notifier(&mut self, action: &str, request: &HttpRequest, other: bool) -> Option<HttpResponse> {
         let ok = |body: &Value| HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string()));
         match action {
             "logs:FilterLogEvents" => {
-                let line = self.tells.clone().map(|mut entry| {
+                let entry = self.tells.clone().map(|mut entry| {
                     entry["eventId"] = json!(self.last_event);
-                    json!({ "timestamp": 1, "message": entry.to_string() })
+                    entry.to_string()
                 });
-                Some(ok(&json!({ "events": line.into_iter().collect::<Vec<_>>() })))
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+                let now = u64::try_from(now).unwrap();
+                let lines = entry.into_iter().chain(self.says.clone());
+                let lines = lines.map(|line| json!({ "timestamp": now, "message": line }));
+                Some(ok(&json!({ "events": lines.collect::<Vec<_>>() })))
             }
-            "lambda:Invoke" => Some(ok(self.tells.as_ref()?)),
+            "events:PutEvents" if other => {
+                let entry = json!({ "ErrorCode": "InternalException", "ErrorMessage": "try again" });
+                Some(ok(&json!({ "FailedEntryCount": 1, "Entries": [entry] })))
+            }
+            "lambda:Invoke" if other => {
+                let mut failed = ok(&json!({ "errorMessage": "Slack answered 404: no_service" }));
+                failed.headers_mut().insert("x-amz-function-error", "Unhandled");
+                Some(failed)
+            }
+            "lambda:Invoke" => match &mut self.takes {
+                Some(taken) => {
+                    let event: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+                    let known = taken.contains(&event);
+                    if !known {
+                        taken.push(event);
+                    }
+                    Some(ok(&json!({ "outcome": if known { "duplicate" } else { "sent" } })))
+                }
+                None => Some(ok(self.tells.as_ref()?)),
+            },
             _ => None,
         }
     }

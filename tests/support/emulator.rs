@@ -50,6 +50,11 @@ impl Emulator {
 
     /// Runs the real binary.
     pub fn taskbell(&self, line: &str, webhook: Option<&str>) -> Outcome {
+        self.start_taskbell(line, webhook).end(String::new())
+    }
+
+    /// Starts it, for what is to be done meanwhile.
+    pub fn start_taskbell(&self, line: &str, webhook: Option<&str>) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command
             .args(line.split_whitespace())
@@ -59,14 +64,48 @@ impl Emulator {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(webhook) = webhook {
             command.env("TASKBELL_SLACK_WEBHOOK_URL", webhook);
         }
-        let output = command.output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let mut child = command.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Running { child, out }
+    }
+}
+
+/// The binary while it runs. What it says on stderr fits into a pipe.
+pub struct Running {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    /// What it has printed up to the first line with this in it.
+    pub fn until(&mut self, text: &str) -> String {
+        let mut printed = String::new();
+        while !printed.contains(text) {
+            let read = self.out.read_line(&mut printed).unwrap();
+            assert!(read > 0, "it ended before it said {text}: {printed}");
+        }
+        printed
+    }
+
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap();
+    }
+
+    /// How it ends; `printed` was read before.
+    pub fn end(mut self, printed: String) -> Outcome {
+        let mut out = printed;
+        self.out.read_to_string(&mut out).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
         let code = u8::try_from(output.status.code().unwrap()).unwrap();
-        let outcome = Outcome { code, out: text(output.stdout), err: text(output.stderr) };
+        let outcome = Outcome { code, out, err };
         assert!(!format!("{outcome:?}").contains(super::SECRET), "the webhook was printed: {outcome:?}");
         outcome
     }
@@ -95,6 +134,11 @@ impl Slack {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (status, body) = *answer.lock().unwrap();
+                // Kept open by a thread that nobody waits for.
+                if status == 0 {
+                    std::thread::spawn(move || std::io::copy(&mut &stream, &mut std::io::sink()));
+                    continue;
+                }
                 if let Some(message) = exchange(stream, status, body) {
                     messages.lock().unwrap().push(message);
                 }
@@ -109,6 +153,16 @@ impl Slack {
 
     pub fn answer_with(&self, status: u16, body: &'static str) {
         *self.answer.lock().unwrap() = (status, body);
+    }
+
+    /// Takes every message and never says a word.
+    pub fn never_answer(&self) {
+        self.answer_with(0, "");
+    }
+
+    /// What came so far did not come.
+    pub fn forget(&self) {
+        self.messages.lock().unwrap().clear();
     }
 
     /// The first `count` messages, as soon as they are there.

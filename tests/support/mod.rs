@@ -13,6 +13,7 @@ mod complete;
 pub mod emulator;
 pub mod hand;
 pub mod iam;
+mod mailbox;
 pub mod strict;
 
 use std::io::Write;
@@ -76,6 +77,17 @@ pub async fn taskbell_without_webhook(aws: &Aws, line: &str) -> Outcome {
 }
 
 pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: CancellationToken) -> Outcome {
+    run_at(aws, line, secret, cancel, std::time::SystemTime::now).await
+}
+
+/// The same, at another time.
+pub async fn run_at(
+    aws: &Aws,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
     let world = World {
         out: Output::new(out.clone()),
@@ -86,7 +98,7 @@ pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: Cancellati
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
         aws: Some(aws.sdk()),
         cancel,
-        clock: std::time::SystemTime::now,
+        clock,
         signals: false,
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);

@@ -1,0 +1,202 @@
+//! The hops of a drill behind the bus, told from what the notifier's log and the queue hold. Decides from what was read;
+//! makes no call.
+
+use serde_json::{Value, json};
+
+use crate::aws::journal::{Line, Said, failures};
+use crate::aws::undelivered::{Content, Entry};
+use crate::stack::Stack;
+
+/// Whether a hop holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// One step of the way, and how it went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hop {
+    pub name: &'static str,
+    pub held: Held,
+    pub told: String,
+    pub milliseconds: Option<i64>,
+    /// Where to look, if it does not hold.
+    pub hint: Option<String>,
+}
+
+impl Hop {
+    pub fn holds(name: &'static str, told: impl Into<String>, milliseconds: Option<i64>) -> Self {
+        Self { name, held: Held::Yes, told: told.into(), milliseconds, hint: None }
+    }
+
+    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, held: Held::No, told: told.into(), milliseconds: None, hint: Some(hint.into()) }
+    }
+
+    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
+    }
+
+    fn after(self, milliseconds: Option<i64>) -> Self {
+        Self { milliseconds, ..self }
+    }
+
+    pub fn line(&self) -> String {
+        let Self { name, held, told, milliseconds, hint: _ } = self;
+        let mark = match held {
+            Held::Yes => '+',
+            Held::No => '-',
+            Held::Unknown => '?',
+        };
+        let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
+        format!("{mark} {name:<9}  {told}{time}\n")
+    }
+
+    pub fn object(&self) -> Value {
+        let Self { name, held, told, milliseconds, hint } = self;
+        let holds = match held {
+            Held::Yes => Some(true),
+            Held::No => Some(false),
+            Held::Unknown => None,
+        };
+        json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": hint })
+    }
+}
+
+/// What a drill is known by: EventBridge's id, and the task that never was. A put that was made twice has two ids.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub event_id: String,
+    pub task: String,
+    /// Milliseconds since 1970.
+    pub at: i64,
+}
+
+/// The hops behind the bus, as soon as it is known how far the drill came. Several rules may have taken it: what Slack took
+/// counts before what failed; who waits for the other says nothing.
+pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Hop>> {
+    let told = |outcomes: &[&str]| {
+        lines.iter().find_map(|line| match &line.said {
+            Said::Entry(entry) if entry["eventId"] == *sent.event_id || entry["taskId"] == *sent.task => {
+                let outcome = entry["outcome"].as_str().unwrap_or_default();
+                outcomes.contains(&outcome).then(|| of_entry(entry, line.at - sent.at, stack))
+            }
+            _ => None,
+        })
+    };
+    let of_task = |event: &Value| event["detail"]["taskArn"].as_str().is_some_and(|arn| arn.ends_with(&sent.task));
+    let undelivered = || {
+        entries.iter().find_map(|entry| match &entry.content {
+            Content::Event { event, why } if event["id"] == *sent.event_id || of_task(event) => {
+                let hint =
+                    "`taskbell drift` tells what differs; once that is mended, `taskbell replay` sends what lies in";
+                let told = format!("did not take it; it lies in the queue: {why}");
+                Some(vec![Hop::broken("notifier", told, format!("{hint} {}", stack.queue_name()))])
+            }
+            _ => None,
+        })
+    };
+    told(&["sent", "sent-plain"]).or_else(|| told(&["failed", "silent"])).or_else(undelivered)
+}
+
+/// What the notifier's own line says about its hops.
+fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
+    let milliseconds = |name: &str| entry["ms"][name].as_i64();
+    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    // Clocks differ: a notifier that began before it was asked to began at once.
+    let started = (after - milliseconds("total").unwrap_or_default()).max(0);
+    let ran = Hop::holds("notifier", "began", Some(started));
+    let secret = || Hop::holds("webhook", "read", milliseconds("secret"));
+    let error = text("error");
+    match text("outcome").as_str() {
+        outcome @ ("sent" | "sent-plain") => {
+            let attempts = entry["attempts"].as_i64().filter(|attempts| *attempts > 1);
+            let attempts = attempts.map(|attempts| format!(" at attempt {attempts}")).unwrap_or_default();
+            let plain = match outcome {
+                "sent" => String::new(),
+                _ => format!(", but only in one plain line: it refused the layout with {}", text("refused")),
+            };
+            let told = format!("answered {}{attempts}{plain}", entry["status"]);
+            vec![ran, secret(), Hop::holds("Slack", told, milliseconds("slack"))]
+        }
+        "silent" => {
+            let told = format!("does not announce it: {}", text("silentBecause"));
+            let hint = "`taskbell pattern list` tells what each pattern leaves out; --scenario pretends something else";
+            vec![Hop::broken("notifier", told, hint).after(Some(started))]
+        }
+        _ if error.contains("could not read the webhook") => {
+            let (parameter, role) = (stack.parameter_name(), stack.role_name());
+            let hint = format!("`taskbell drift` tells whether {parameter} and the role {role} are as they were");
+            vec![ran, Hop::broken("webhook", error, hint).after(milliseconds("secret"))]
+        }
+        _ if milliseconds("slack").is_some() => {
+            let hint = of_slack(entry["status"].as_i64());
+            vec![ran, secret(), Hop::broken("Slack", error, hint).after(milliseconds("slack"))]
+        }
+        _ => vec![Hop::broken("notifier", format!("failed: {error}"), look_at_function(stack)).after(Some(started))],
+    }
+}
+
+/// What Slack's word means.
+fn of_slack(status: Option<i64>) -> &'static str {
+    match status {
+        Some(403 | 404 | 410) => {
+            "the webhook is not valid any more: `taskbell setup` stores a new one, given in TASKBELL_SLACK_WEBHOOK_URL"
+        }
+        Some(400..=428 | 430..=499) => "Slack refuses this message, and would again: look at what it says",
+        _ => {
+            "Lambda tries again after one minute and after two; then the event lies in the queue for `taskbell replay`"
+        }
+    }
+}
+
+fn look_at_function(stack: &Stack) -> String {
+    format!("`taskbell drift` tells whether the function is as it was; its log is {}", stack.log_group_name())
+}
+
+/// What the last looks brought, where nothing was told about the drill.
+#[derive(Debug, Default)]
+pub struct Looks {
+    pub lines: Vec<Line>,
+    /// Why the log could not be read.
+    pub log: Option<String>,
+    /// Why the queue could not be looked into.
+    pub queue: Option<String>,
+    /// The most entries of the queue that came at once.
+    pub entries: usize,
+}
+
+/// The hop where the drill was lost sight of.
+pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
+    let Looks { lines, log, queue, entries } = looks;
+    let since: Vec<Line> = lines.iter().filter(|line| line.at >= sent.at - NEAR).cloned().collect();
+    let failed: Vec<String> = failures(&since).into_iter().map(|(message, _)| message).collect();
+    let may = "`taskbell permissions --for drill` prints what a drill needs; `taskbell drift` tells what differs";
+    match (failed.is_empty(), log, queue) {
+        (false, ..) => Hop::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack)),
+        (true, Some(error), _) => {
+            Hop::unknown("notifier", format!("what it told is not known: {error}"), format!("{may}; Slack may have it"))
+        }
+        (true, None, Some(error)) => {
+            let told = format!("told nothing within {seconds} s; whether it lies in the queue is not known: {error}");
+            Hop::unknown("notifier", told, may)
+        }
+        (true, None, None) => {
+            let lies = match entries {
+                0..10 => "it does not lie in the queue",
+                _ => "it was not seen in the queue, which holds more than can be looked at",
+            };
+            let hint = format!("{}; --timeout waits longer", look_at_function(stack));
+            let ran = match since.iter().any(|line| line.said == Said::Began) {
+                true => "ran, but ",
+                false => "",
+            };
+            Hop::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}"), hint)
+        }
+    }
+}
+
+/// Clocks of machines that keep them differ by less, in milliseconds.
+const NEAR: i64 = 2_000;
