@@ -62,7 +62,7 @@ pub async fn health(sdk: &SdkConfig, function: &str) -> Result<Option<Health>, F
     Ok(Some(Health {
         runtime: answer.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         state: answer.state().map_or_else(|| "Active".to_owned(), |state| state.as_str().to_owned()),
-        problem: answer.state_reason().map(str::to_owned).or(problem),
+        problem: answer.state_reason().filter(|reason| !reason.is_empty()).map(str::to_owned).or(problem),
     }))
 }
 

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::fault::Fault;
-use crate::aws::journal::{Journal, Line, Said};
+use crate::aws::journal::{Journal, Line, Said, failures};
 use crate::aws::runtime::{self, Health, health, supported_until};
 use crate::aws::undelivered::Undelivered;
 use crate::aws::{Given, function};
@@ -32,7 +32,8 @@ pub struct Args {
 type Fact<T> = Result<T, String>;
 
 struct Status {
-    clusters: BTreeSet<String>,
+    /// None where a rule could not be read, and none of those that could names one.
+    clusters: Fact<BTreeSet<String>>,
     /// By name: its state.
     rules: Vec<(String, Fact<String>)>,
     notifier: Fact<Option<Health>>,
@@ -62,7 +63,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let status = Status {
         clusters: clusters_of(&seen),
         rules: rules(&seen),
-        notifier: ours(&seen, &session).and_then(|ours| Ok(if ours { health.map_err(told)? } else { None })),
+        notifier: notifier(&seen, &session, health.map_err(told)),
         undelivered: undelivered.map_err(told),
         lines: lines.map_err(told),
     };
@@ -96,12 +97,18 @@ async fn depth(session: &Session) -> Result<Option<u64>, Fault> {
     }
 }
 
-/// Whether there is a function, and it is the stack's.
-fn ours(seen: &Inventory, session: &Session) -> Fact<bool> {
+/// How the function is doing, if there is one and it is the stack's.
+fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -> Fact<Option<Health>> {
     match seen.get(&function::address(&session.stack).id).map(|seen| &seen.observed) {
         Some(Err(error)) => Err(error.in_one_line()),
-        Some(Ok(Observed::Ours(_))) => Ok(true),
-        _ => Ok(false),
+        Some(Ok(Observed::Ours(found))) => {
+            let off = found.spec["reserved_concurrency"] == 0;
+            let off = off.then(|| "switched off: its reserved concurrency is 0".to_owned());
+            Ok(health?.map(|health| Health { problem: off.or(health.problem.clone()), ..health }))
+        }
+        Some(Ok(_)) => Ok(None),
+        // No function was listed; whether that can be relied on, the other read knows.
+        None => health.map(|_| None),
     }
 }
 
@@ -118,23 +125,31 @@ fn rules(seen: &Inventory) -> Vec<(String, Fact<String>)> {
     of_rules(seen).map(|(name, found)| (name.clone(), found.map(state).map_err(Error::in_one_line))).collect()
 }
 
-/// Every cluster that a rule names, in any place of its pattern.
-fn clusters_of(seen: &Inventory) -> BTreeSet<String> {
+/// Every cluster that a rule names, in any place of its pattern: by its ARN, or at the head of its services' ARNs.
+fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
     fn collect(value: &Value, names: &mut BTreeSet<String>) {
         match value {
-            Value::String(text) => names.extend(text.split_once(":cluster/").map(|(_, name)| name.to_owned())),
+            Value::String(text) => {
+                let of = |mark| text.split_once(mark).and_then(|(_, rest)| rest.split('/').next());
+                names.extend([":cluster/", ":service/"].into_iter().filter_map(of).map(str::to_owned));
+            }
             Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
             Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
             _ => {}
         }
     }
     let mut names = BTreeSet::new();
+    let mut unknown = None;
     for (_, found) in of_rules(seen) {
-        if let Ok(found) = found {
-            collect(&found.spec["pattern"], &mut names);
+        match found {
+            Ok(found) => collect(&found.spec["pattern"], &mut names),
+            Err(error) => unknown = Some(error.in_one_line()),
         }
     }
-    names
+    match unknown {
+        Some(error) if names.is_empty() => Err(error),
+        _ => Ok(names),
+    }
 }
 
 impl Status {
@@ -143,8 +158,9 @@ impl Status {
     }
 
     fn is_known(&self) -> bool {
-        let Self { clusters: _, rules, notifier, undelivered, lines } = self;
-        rules.iter().all(|(_, state)| state.is_ok()) && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()
+        let Self { clusters, rules, notifier, undelivered, lines } = self;
+        let rules = clusters.is_ok() && rules.iter().all(|(_, state)| state.is_ok());
+        rules && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()
     }
 
     /// The last line about an event that is a drill, or none, and that was told or failed.
@@ -159,26 +175,19 @@ impl Status {
         }))
     }
 
-    fn last_failure(&self) -> Option<(String, i64)> {
-        let lines = self.lines.as_ref().ok()?;
-        lines.iter().find_map(|line| match &line.said {
-            Said::Entry(entry) if entry["outcome"] == "failed" => Some((entry["error"].as_str()?.to_owned(), line.at)),
-            Said::Failure(message) => Some((message.clone(), line.at)),
-            _ => None,
-        })
+    fn last_failure(&self) -> Fact<Option<(String, i64)>> {
+        let lines = self.lines.as_ref().map_err(Clone::clone)?;
+        Ok(failures(lines).into_iter().next())
     }
 
     fn text(&self) -> String {
-        let names = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        let names = |names: BTreeSet<String>| or_none(names.into_iter().collect::<Vec<_>>().join(", "));
         let rule = |(name, state): &(String, Fact<String>)| format!("{name} {}", known(state.clone()));
         let rows = [
-            ("cluster", names(&self.clusters)),
+            ("cluster", known(self.clusters.clone().map(names))),
             ("rules", or_none(self.rules.iter().map(rule).collect::<Vec<_>>().join(" · "))),
             ("notifier", known(self.notifier.clone().map(|health| health.map_or_else(none, health_text)))),
-            (
-                "last error",
-                self.last_failure().map_or_else(none, |(error, at)| format!("{}  {error}", render::time(at))),
-            ),
+            ("last error", known(self.last_failure().map(|last| last.map_or_else(none, failure_text)))),
             ("queue", known(self.undelivered.clone().map(|count| count.map_or_else(none, undelivered_text)))),
             ("last alert", known(self.last(false).map(|last| last.map_or_else(none, entry_text)))),
             ("last drill", known(self.last(true).map(|last| last.map_or_else(none, entry_text)))),
@@ -199,12 +208,13 @@ impl Status {
         }))
             })
         };
-        let failure = self.last_failure().map(|(error, at)| json!({ "at": render::time(at), "error": error }));
+        let failure = self.last_failure();
+        let failure = failure.map(|last| last.map(|(error, at)| json!({ "at": render::time(at), "error": error })));
         json!({
-            "clusters": self.clusters,
+            "clusters": or_error(self.clusters.as_ref()),
             "rules": self.rules.iter().map(rule).collect::<Vec<_>>(),
             "notifier": or_error(notifier),
-            "last_error": failure,
+            "last_error": or_error(failure),
             "undelivered": or_error(self.undelivered.as_ref()),
             "last_alert": or_error(last(false).as_ref()),
             "last_drill": or_error(last(true).as_ref()),
@@ -235,6 +245,10 @@ fn health_text(Health { runtime, state, problem }: Health) -> String {
     let until = supported_until(&runtime).map(|day| format!(", supported until {day}")).unwrap_or_default();
     let problem = problem.map(|problem| format!(" ({problem})")).unwrap_or_default();
     format!("{}{problem}, {runtime}{until}", state.to_lowercase())
+}
+
+fn failure_text((error, at): (String, i64)) -> String {
+    format!("{}  {error}", render::time(at))
 }
 
 fn undelivered_text(count: u64) -> String {

@@ -1,0 +1,224 @@
+//! `status`: the stack on one screen, whatever of it can be read.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::{Value, json};
+use support::aws::{Aws, Failure, Fault, On, Shape};
+use support::emulator::{Emulator, Slack, sample};
+use support::hand::{GROUP, Hand, RULE};
+use support::{run_at, taskbell};
+use tokio_util::sync::CancellationToken;
+
+const STATUS: &str = "status --cluster batch";
+/// 2026-11-24T00:00:00Z, in seconds.
+const DAY: i64 = 1_795_478_400;
+
+async fn write_log(aws: &Aws, stream: &str, lines: &[(i64, Value)]) {
+    let logs = Hand::of(aws).logs;
+    logs.create_log_stream().log_group_name(GROUP).log_stream_name(stream).send().await.unwrap();
+    let event = |(seconds, line): &(i64, Value)| {
+        InputLogEvent::builder().timestamp((DAY + seconds) * 1000).message(line.to_string()).build().unwrap()
+    };
+    let call = logs.put_log_events().log_group_name(GROUP).log_stream_name(stream);
+    call.set_log_events(Some(lines.iter().map(event).collect())).send().await.unwrap();
+}
+
+fn entry(drill: bool, outcome: &str) -> Value {
+    json!({ "eventId": "e", "outcome": outcome, "drill": drill, "cause": "exit-code", "cluster": "batch",
+        "family": "import", "error": (outcome == "failed").then_some("Slack answered 404: no_service") })
+}
+
+async fn with_stack() -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    write_log(&aws, "2026/11/23/[$LATEST]a", &[(0, entry(true, "sent")), (60, entry(false, "sent"))]).await;
+    let failed = [
+        (120, entry(false, "failed")),
+        (120, json!({ "level": "ERROR", "message": { "errorMessage": "Slack answered 404: no_service" } })),
+        (121, json!({ "type": "platform.report", "record": { "status": "error" } })),
+        (180, entry(false, "duplicate")),
+    ];
+    write_log(&aws, "2026/11/24/[$LATEST]b", &failed).await;
+    aws.lay_into_queue(&json!({ "source": "aws.ecs", "detail-type": "x" }), Shape::Delivery);
+    aws
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stack_is_on_one_screen() {
+    let aws = with_stack().await;
+    let status = taskbell(&aws, STATUS).await;
+    assert_eq!((status.code, status.err.as_str()), (0, ""), "{status:?}");
+    insta::assert_snapshot!(status.out, @r"
+    stack batch in us-east-1, account 123456789012
+      cluster     batch
+      rules       deployment-failed enabled · service-impaired enabled · task-failed enabled
+      notifier    active, nodejs24.x, supported until 2028-04-30
+      last error  2026-11-24T00:02:00Z  Slack answered 404: no_service
+      queue       about 1 undelivered: `taskbell replay --dry-run` shows them
+      last alert  2026-11-24T00:02:00Z  import in batch: exit-code; failed: Slack answered 404: no_service
+      last drill  2026-11-24T00:00:00Z  import in batch: exit-code; Slack took it
+    ");
+    let object = taskbell(&aws, "status --cluster batch --output json").await.json();
+    insta::assert_snapshot!(format!("{object:#}"), @r#"
+    {
+      "account": "123456789012",
+      "clusters": [
+        "batch"
+      ],
+      "last_alert": {
+        "at": "2026-11-24T00:02:00Z",
+        "cause": "exit-code",
+        "cluster": "batch",
+        "error": "Slack answered 404: no_service",
+        "family": "import",
+        "outcome": "failed",
+        "service": null
+      },
+      "last_drill": {
+        "at": "2026-11-24T00:00:00Z",
+        "cause": "exit-code",
+        "cluster": "batch",
+        "error": null,
+        "family": "import",
+        "outcome": "sent",
+        "service": null
+      },
+      "last_error": {
+        "at": "2026-11-24T00:02:00Z",
+        "error": "Slack answered 404: no_service"
+      },
+      "notifier": {
+        "problem": null,
+        "runtime": "nodejs24.x",
+        "state": "Active",
+        "supported_until": "2028-04-30"
+      },
+      "region": "us-east-1",
+      "rules": [
+        {
+          "error": null,
+          "name": "deployment-failed",
+          "state": "enabled"
+        },
+        {
+          "error": null,
+          "name": "service-impaired",
+          "state": "enabled"
+        },
+        {
+          "error": null,
+          "name": "task-failed",
+          "state": "enabled"
+        }
+      ],
+      "stack": "batch",
+      "undelivered": 1
+    }
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_as_it_should_be_is_seen() {
+    let aws = with_stack().await;
+    let hand = Hand::of(&aws);
+    hand.events.disable_rule().name(RULE).send().await.unwrap();
+    let call = hand.lambda.put_function_concurrency().function_name("taskbell-batch");
+    call.reserved_concurrent_executions(0).send().await.unwrap();
+    let status = taskbell(&aws, STATUS).await;
+    assert!(status.code == 0 && status.out.contains("task-failed disabled"), "{status:?}");
+    assert!(status.out.contains("switched off: its reserved concurrency is 0"), "{status:?}");
+    hand.lambda.delete_function().function_name("taskbell-batch").send().await.unwrap();
+    let status = taskbell(&aws, STATUS).await;
+    assert!(status.code == 0 && status.out.contains("notifier    none"), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_not_known_and_the_rest_is_shown() {
+    let aws = with_stack().await;
+    aws.forget_calls();
+    taskbell(&aws, STATUS).await;
+    let actions: BTreeSet<String> = aws.calls().into_iter().map(|call| call.action).collect();
+    let mut cases = 0;
+    for action in actions.iter().filter(|action| *action != "sts:GetCallerIdentity") {
+        for failure in [Failure::Denied, Failure::ServerError, Failure::NotSent] {
+            let action: &'static str = action.clone().leak();
+            aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
+            let status = taskbell(&aws, STATUS).await;
+            let unknown: Vec<&str> = status.out.lines().filter(|line| line.contains("? not known: ")).collect();
+            assert_eq!((status.code, status.out.lines().count()), (3, 8), "{action}: {status:?}");
+            assert!(unknown.iter().all(|line| line.contains(action)), "{action}: {status:?}");
+            assert!((1..=4).contains(&unknown.len()), "{action}: {status:?}");
+            let object = taskbell(&aws, "status --cluster batch --output json").await;
+            assert!(object.code == 3 && object.out.contains(action), "{action}: {object:?}");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases, {} actions", actions.len());
+    assert!(cases >= 24);
+    // Without an answer to whose account it is, there is no screen.
+    aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
+    let nobody = taskbell(&aws, STATUS).await;
+    assert!(nobody.code == 1 && nobody.err.contains("log in again"), "{nobody:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_nothing_of_it_is_told_so() {
+    let status = taskbell(&Aws::new().await, STATUS).await;
+    assert_eq!((status.code, status.out.as_str()), (1, ""), "{status:?}");
+    assert!(status.err.contains("nothing of this stack is there"), "{status:?}");
+    assert!(status.err.contains("hint: `taskbell setup` sets it up; check --stack, --region and --profile"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_near_its_end_is_warned_about() {
+    let aws = with_stack().await;
+    let later = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_838_000_000);
+    let status = run_at(&aws, STATUS, None, CancellationToken::new(), later).await;
+    assert!(status.code == 0 && status.err.starts_with("warning: AWS stops supporting nodejs24.x"), "{status:?}");
+}
+
+#[tokio::test]
+async fn on_a_local_aws_a_drill_and_a_real_failure_are_seen() {
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
+    let sdk = aws.sdk().await;
+    aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
+    let setup = aws.taskbell("setup --cluster batch --yes --allow-any-webhook-host --drill", Some(&slack.webhook()));
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let status = aws.taskbell("status --cluster batch --output json", None);
+    let object = status.json();
+    assert_eq!((status.code, &object["last_drill"]["outcome"]), (0, &json!("sent")), "{status:?}");
+    assert_eq!((&object["last_alert"], &object["last_error"]), (&Value::Null, &Value::Null), "{status:?}");
+
+    let lambda = aws_sdk_lambda::Client::new(&sdk);
+    slack.answer_with(404, "no_service");
+    for (number, code) in [(1, 404), (2, 200)] {
+        slack.answer_with(code, if code == 200 { "ok" } else { "no_service" });
+        let mut event = sample("02-oom.json");
+        let task = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{number:032}");
+        event["detail"]["taskArn"] = json!(task);
+        let call = lambda.invoke().function_name("taskbell-batch").payload(Blob::new(event.to_string()));
+        call.send().await.unwrap();
+    }
+    let status = aws.taskbell(STATUS, None);
+    assert_eq!(status.code, 0, "{status:?}");
+    let row = |name: &str| status.out.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
+    assert!(row("rules").contains("task-failed enabled"), "{status:?}");
+    assert!(row("notifier").contains("active, nodejs24.x, supported until 2028-04-30"), "{status:?}");
+    assert!(row("last error").ends_with("Slack answered 404: no_service"), "{status:?}");
+    assert!(row("queue").ends_with("empty"), "{status:?}");
+    assert!(row("last alert").ends_with("Slack took it"), "{status:?}");
+    assert!(row("last drill").contains("taskbell-drill") && row("last drill").ends_with("Slack took it"), "{status:?}");
+}
