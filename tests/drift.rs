@@ -283,3 +283,29 @@ async fn changed_flags_change_just_that_and_no_event_meets_a_closed_door() {
     assert!(position("events:DeleteRule") < position("lambda:RemovePermission"), "{writes:?}");
     assert_eq!(taskbell(&aws, &format!("{DRIFT} --log-retention 7 --pattern nonzero-exit")).await.code, 0);
 }
+
+type Clock = fn() -> std::time::SystemTime;
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_within_half_a_year_of_its_end_is_warned_about_and_fails_only_if_asked_to() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    // nodejs24.x ends on 2028-04-30, which is day 21,304 since 1970: 181 days before it, 180, and an hour too late.
+    let cases: [(Clock, Option<&str>); 3] = [
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 181)), None),
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 180)), Some("in 180 days")),
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 21_304 + 1), Some("has stopped")),
+    ];
+    for (clock, warned) in cases {
+        for (flags, code) in [("", 0), (" --fail-on-warning", if warned.is_some() { 2 } else { 0 })] {
+            let line = format!("drift --cluster batch{flags}");
+            let drift = support::run_at(&aws, &line, None, CancellationToken::new(), clock).await;
+            assert_eq!(drift.code, code, "{warned:?}{flags}: {drift:?}");
+            assert_eq!(drift.err.contains("warning: AWS "), warned.is_some(), "{warned:?}: {drift:?}");
+            assert!(drift.err.contains(warned.unwrap_or_default()), "{warned:?}: {drift:?}");
+            let line = format!("{line} --output json");
+            let json = support::run_at(&aws, &line, None, CancellationToken::new(), clock).await.json();
+            assert_eq!(json["warnings"].as_array().unwrap().len(), usize::from(warned.is_some()));
+        }
+    }
+}
