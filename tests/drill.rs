@@ -413,7 +413,7 @@ impl Place {
     }
 
     /// Drills until it goes as it should: a function that is started on a busy machine may run into its own time limits, and
-    /// the drill says so. A function that is warm does not.
+    /// the emulator may write what a run said only into the log of the next one. The drill says so, and comes again.
     async fn drill(&self, flags: &str, as_it_should: impl Fn(&Outcome) -> bool) -> Outcome {
         let line = format!("drill --cluster {} {flags}", self.name);
         for _ in 0..2 {
