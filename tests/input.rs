@@ -297,7 +297,8 @@ async fn where_eventbridge_does_not_agree_about_a_pattern_nothing_is_written() {
     for (failure, said) in
         [(Failure::OtherAnswer, "do not agree on what the pattern"), (Failure::Denied, "events:TestEventPattern")]
     {
-        for nth in 0..6 {
+        // Of the 31 questions, each kind: about a sample that is taken, and one that is not.
+        for nth in [0, 1, 18, 19, 20, 22, 23, 30] {
             let aws = Aws::new().await;
             aws.fail(Fault { failure, on: On::Action("events:TestEventPattern"), nth, times: 1 });
             let outcome = taskbell(&aws, SETUP).await;

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, who carries it out, and with which code it ends.
 //! Only this room prints.
 
+mod agreement;
 mod draw;
 mod drift;
 mod drill;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use clap::Args as ClapArgs;
-use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
+use super::agreement;
 use super::drift::verdict;
 use super::drill::{self, Drill};
 use super::options::{Common, Format, StackArgs};
@@ -14,15 +14,13 @@ use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::parameter::{self, Webhook};
 use crate::aws::wait::{Attempt, SETTLING};
-use crate::aws::{Given, bus, cluster, workload};
+use crate::aws::{Given, cluster, workload};
 use crate::config::{self, Config};
-use crate::desired::{Ground, addresses, cluster_arn, desired};
+use crate::desired::{Ground, addresses, desired};
 use crate::drill::Scenario;
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
-use crate::pattern::matcher::Matcher;
-use crate::pattern::samples;
 use crate::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::resource::Stage;
 use crate::stack::{Id, Place};
@@ -166,39 +164,18 @@ impl Request<'_> {
         Ok(planned)
     }
 
-    /// Before anything is written: EventBridge itself is asked, of each pattern, about a sample that it takes and one that
-    /// it does not.
+    /// Before anything is written, EventBridge itself is asked about the patterns.
     async fn eventbridge_agrees(&self, session: &Session) -> Result<()> {
         if self.args.no_pattern_check {
             return Ok(());
         }
         let place = session.identity.place().await?;
-        let arns =
-            self.config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
-        let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
-        let mut questions = Vec::new();
-        for pattern in &self.config.patterns {
-            let bound = pattern.bind(&arns, self.config.drill)?;
-            let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
-            for expected in [true, false] {
-                if let Some(event) = samples.iter().find(|event| matcher.matches(event) == expected) {
-                    questions.push((&pattern.name, bound.clone(), event, expected));
-                }
+        for note in agreement::reached(&session.sdk, &self.config, place).await? {
+            if !self.common.quiet {
+                self.world.err.print(&note);
             }
         }
-        let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
-            match bus::would_match(&session.sdk, &bound, event).await? == expected {
-                true => Ok(()),
-                false => Err(Error::new(format!(
-                    "EventBridge and taskbell do not agree on what the pattern {name} takes"
-                ))
-                .hint(format!(
-                    "nothing was changed; please report it, with the sample {}; --no-pattern-check does not ask",
-                    event["id"]
-                ))),
-            }
-        });
-        try_join_all(answers).await.map(drop)
+        Ok(())
     }
 
     /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.

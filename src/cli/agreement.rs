@@ -1,0 +1,95 @@
+//! Whether EventBridge itself takes what our matcher takes: asked of each pattern before a rule is made of it.
+
+use aws_config::SdkConfig;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use serde_json::Value;
+
+use crate::aws::bus;
+use crate::config::Config;
+use crate::desired::cluster_arn;
+use crate::drill::fit;
+use crate::error::{Error, Result};
+use crate::pattern::matcher::Matcher;
+use crate::pattern::samples;
+use crate::stack::Place;
+
+/// EventBridge's control plane takes 50 calls a second of everybody together; with this many, asking takes no longer than the
+/// looks beside it.
+const AT_ONCE: usize = 32;
+/// Of the samples that a pattern does not take, so many are asked about.
+const OTHERS: usize = 2;
+
+/// Asks about every sample that a pattern takes, and some that it does not; the notes for the user.
+///
+/// # Errors
+/// If an answer is not ours, or a call fails.
+pub async fn reached(sdk: &SdkConfig, config: &Config, place: &Place) -> Result<Vec<String>> {
+    let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+    let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
+    let (mut questions, mut notes) = (Vec::new(), Vec::new());
+    for pattern in &config.patterns {
+        let bound = pattern.bind(&arns, config.drill)?;
+        let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
+        let (mut taken, others): (Vec<Value>, Vec<Value>) =
+            samples.iter().cloned().partition(|event| matcher.matches(event));
+        if taken.is_empty() {
+            taken.extend(samples.iter().find_map(|sample| fitted(&matcher, sample)));
+        }
+        if taken.is_empty() {
+            let name = &pattern.name;
+            notes.push(format!("note: no sample fits the pattern {name}: what it takes was not checked\n"));
+        }
+        let taken = taken.into_iter().map(|event| (event, true));
+        let events = taken.chain(others.into_iter().take(OTHERS).map(|event| (event, false)));
+        questions.extend(events.map(|(event, expected)| (&pattern.name, bound.clone(), event, expected)));
+    }
+    let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
+        match bus::would_match(sdk, &bound, &event).await? == expected {
+            true => Ok(()),
+            false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
+                .hint(format!(
+                    "nothing was changed; please report it, with the sample {}; --no-pattern-check does not ask",
+                    event["id"]
+                ))),
+        }
+    });
+    iter(answers).buffer_unordered(AT_ONCE).try_collect::<()>().await.map(|()| notes)
+}
+
+/// A narrowed pattern takes families, services or a container of the user's: the sample pretends to be of them, if that is all
+/// there is between the two.
+fn fitted(matcher: &Matcher, sample: &Value) -> Option<Value> {
+    let mut event = sample.clone();
+    while let Some(mismatch) = matcher.mismatch(&event) {
+        if !fit(&mut event, &mismatch) {
+            return None;
+        }
+    }
+    Some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::filter::Filters;
+    use crate::pattern::{Drill, Pattern};
+
+    #[test]
+    fn a_sample_fits_every_pattern_however_it_is_narrowed() {
+        let arn = "arn:aws:ecs:eu-west-1:210987654321:cluster/night-jobs".to_owned();
+        let samples = samples::of_cluster(&arn).unwrap();
+        let names = |name: &str| vec![name.to_owned()];
+        for (name, filters) in [
+            ("task-failed", Filters { families: names("import*"), services: names("a*b"), ..Filters::default() }),
+            ("nonzero-exit", Filters { container: Some("app-2".to_owned()), ..Filters::default() }),
+            ("out-of-memory", Filters { families: names("import"), ..Filters::default() }),
+            ("deployment-failed", Filters { services: names("shop"), ..Filters::default() }),
+            ("service-impaired", Filters { services: names("shop"), ..Filters::default() }),
+        ] {
+            let pattern = Pattern::find(name).unwrap().narrowed(&filters).unwrap();
+            let bound = pattern.bind(std::slice::from_ref(&arn), Drill::Accepted).unwrap();
+            let matcher = Matcher::new(&(&bound).into()).unwrap();
+            assert!(samples.iter().any(|sample| fitted(&matcher, sample).is_some()), "{name} {filters:?}");
+        }
+    }
+}
