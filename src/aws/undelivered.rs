@@ -244,7 +244,7 @@ mod tests {
                         prop_assert_eq!(Some(kept), event);
                         prop_assert!(!why.is_empty() || body["responsePayload"]["errorMessage"] == "" || context["condition"] == "");
                     }
-                    Content::Unknown { body: kept } => prop_assert!(event.is_none() && kept == body.to_string()),
+                    Content::Unknown { body: kept } => prop_assert_eq!((event, kept), (None, body.to_string())),
                 }
             }
         }
