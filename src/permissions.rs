@@ -309,4 +309,19 @@ mod tests {
             }
         }
     }
+
+    /// IAM counts no white space: 6,144 characters for a managed policy, 10,240 for all inline policies of a role.
+    #[test]
+    fn every_policy_fits_a_managed_policy_even_with_the_longest_names() {
+        let name = "x".repeat(255);
+        let stack = Stack { name: name.parse().unwrap(), region: "ap-southeast-99".to_owned() };
+        let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
+        let role = place.role_arn(&format!("/{}", "x".repeat(512 + 64)));
+        for command in Command::value_variants() {
+            let clusters = [place.cluster_arn(&name)];
+            let ground = Ground { stack: &stack, place: &place, clusters: &clusters, own_role: Some(&role) };
+            let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
+            assert!(count <= 6144, "{command:?}: {count}");
+        }
+    }
 }

@@ -10,7 +10,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -72,8 +72,9 @@ fn of_setup() -> Vec<Case> {
     let all = format!("{setup} {ALL}");
     let to_own_role = format!("{all} --role-arn arn:aws:iam::123456789012:role/mine");
     let mut cases = vec![
-        case(&[], &all),
+        // What is there is read before anything is written; what was written, for two minutes if need be.
         case(&[&all], &all),
+        case(&[], &all),
         // What another configuration had is removed.
         case(&[&all], setup),
         case(&[&all], &all.replace("--tag team=data", "")),
@@ -199,41 +200,43 @@ fn without(policy: &Value, action: &str) -> Value {
     policy
 }
 
-/// The run, and the actions it needed.
-async fn with_policy(case: &Case, policy: Value) -> (Outcome, BTreeSet<String>) {
+async fn prepared(case: &Case) -> Aws {
     let aws = Aws::new().await;
     (case.prepare)(aws.clone()).await;
+    aws
+}
+
+async fn with_policy(aws: &Aws, case: &Case, policy: Value) -> Outcome {
+    aws.forget_calls();
     aws.enforce(policy);
     let webhook = (!case.line.contains("--adopt")).then_some(support::WEBHOOK);
-    let outcome = run(&aws, &case.line, webhook, CancellationToken::new()).await;
-    (outcome, aws.needed())
+    run(aws, &case.line, webhook, CancellationToken::new()).await
 }
 
 async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
-    let cases = cases(command);
-    let mut needed_by: BTreeMap<String, usize> = BTreeMap::new();
-    let mut granted = BTreeSet::new();
-    for (number, case) in cases.iter().enumerate() {
+    let (mut granted, mut tried) = (BTreeSet::new(), BTreeSet::new());
+    for case in cases(command) {
         let policy = policy(command, &case.line).await;
         granted = actions(&policy);
-        let (outcome, needed) = with_policy(case, policy).await;
+        let mut aws = prepared(&case).await;
+        let outcome = with_policy(&aws, &case, policy.clone()).await;
         let denied = format!("{outcome:?}").contains("not authorized");
         // The hint about log groups may be left out.
         let denied = denied && !outcome.err.contains("which logs the clusters' tasks write is not known");
         assert!(outcome.code == case.code && !denied, "{}: {outcome:?}", case.line);
-        for action in needed {
-            needed_by.entry(action).or_insert(number);
+        // Each action is taken away in the first case that needs it.
+        let needed = aws.needed();
+        for action in needed.intersection(&granted).filter(|action| tried.insert((*action).clone())) {
+            if !aws.writes().is_empty() {
+                aws = prepared(&case).await;
+            }
+            let outcome = with_policy(&aws, &case, without(&policy, action)).await;
+            let told = format!("{}{}", outcome.out, outcome.err);
+            assert!(outcome.code != 0 && told.contains(action), "{} without {action}: {outcome:?}", case.line);
         }
     }
-    let unneeded: Vec<&String> = granted.iter().filter(|action| !needed_by.contains_key(*action)).collect();
+    let unneeded: Vec<&String> = granted.difference(&tried).collect();
     assert!(unneeded.is_empty(), "{command} never needs {unneeded:?}");
-    for action in &granted {
-        let case = &cases[needed_by[action]];
-        let policy = without(&policy(command, &case.line).await, action);
-        let (outcome, _) = with_policy(case, policy).await;
-        let told = format!("{}{}", outcome.out, outcome.err);
-        assert!(outcome.code != 0 && told.contains(action), "{command} without {action}: {outcome:?}");
-    }
     println!("{command}: {} actions, taken away one at a time", granted.len());
 }
 
