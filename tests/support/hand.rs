@@ -2,6 +2,7 @@
 
 #![allow(clippy::semicolon_if_nothing_returned, reason = "a table of changes, one expression each")]
 
+use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFluentBuilder as PutAlarm;
 use aws_sdk_cloudwatch::types as cloudwatch;
 use aws_sdk_dynamodb::types as dynamodb;
@@ -37,16 +38,19 @@ pub struct Hand {
 
 impl Hand {
     pub fn of(aws: &Aws) -> Self {
-        let sdk = aws.sdk();
+        Self::with(&aws.sdk())
+    }
+
+    pub fn with(sdk: &SdkConfig) -> Self {
         Self {
-            events: aws_sdk_eventbridge::Client::new(&sdk),
-            iam: aws_sdk_iam::Client::new(&sdk),
-            lambda: aws_sdk_lambda::Client::new(&sdk),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&sdk),
-            dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
-            sqs: aws_sdk_sqs::Client::new(&sdk),
-            ssm: aws_sdk_ssm::Client::new(&sdk),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&sdk),
+            events: aws_sdk_eventbridge::Client::new(sdk),
+            iam: aws_sdk_iam::Client::new(sdk),
+            lambda: aws_sdk_lambda::Client::new(sdk),
+            logs: aws_sdk_cloudwatchlogs::Client::new(sdk),
+            dynamodb: aws_sdk_dynamodb::Client::new(sdk),
+            sqs: aws_sdk_sqs::Client::new(sdk),
+            ssm: aws_sdk_ssm::Client::new(sdk),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(sdk),
         }
     }
 
@@ -186,7 +190,7 @@ fn foundation() -> Vec<(&'static str, &'static str, Change)> {
                 .tag_keys("team").send().await.unwrap();
         "role/notifier" "/trust" hand =>
             hand.iam.update_assume_role_policy().role_name(ROLE).policy_document(
-                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}]}"#)
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole"}]}"#)
                 .send().await.unwrap();
         "role/notifier" "/description" hand =>
             hand.iam.update_role().role_name(ROLE).description("mine").max_session_duration(3600).send().await.unwrap();
@@ -198,12 +202,12 @@ fn foundation() -> Vec<(&'static str, &'static str, Change)> {
                 .permissions_boundary("arn:aws:iam::aws:policy/ReadOnlyAccess").send().await.unwrap();
         "role/notifier" "/policies/notifier" hand =>
             hand.iam.put_role_policy().role_name(ROLE).policy_name("notifier")
-                .policy_document(r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#).send().await.unwrap();
+                .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#).send().await.unwrap();
         "role/notifier" "/policies/notifier" hand =>
             hand.iam.delete_role_policy().role_name(ROLE).policy_name("notifier").send().await.unwrap();
         "role/notifier" "/policies/extra" hand =>
             hand.iam.put_role_policy().role_name(ROLE).policy_name("extra")
-                .policy_document(r#"{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#).send().await.unwrap();
+                .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#).send().await.unwrap();
         "role/notifier" "/attached" hand =>
             hand.iam.attach_role_policy().role_name(ROLE).policy_arn(format!("arn:aws:iam::{ACCOUNT}:policy/extra"))
                 .send().await.unwrap();

@@ -19,6 +19,7 @@ pub mod strict;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use aws_config::SdkConfig;
 use taskbell::cli::{
     self,
     world::{Output, World},
@@ -88,6 +89,21 @@ pub async fn run_at(
     cancel: CancellationToken,
     clock: fn() -> std::time::SystemTime,
 ) -> Outcome {
+    in_world(aws.sdk(), line, secret, cancel, clock).await
+}
+
+/// The same, with any AWS.
+pub async fn run_with(sdk: SdkConfig, line: &str, secret: Option<&str>, cancel: CancellationToken) -> Outcome {
+    in_world(sdk, line, secret, cancel, std::time::SystemTime::now).await
+}
+
+async fn in_world(
+    sdk: SdkConfig,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
     let world = World {
         out: Output::new(out.clone()),
@@ -96,7 +112,7 @@ pub async fn run_at(
         live: false,
         columns: 80,
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
-        aws: Some(aws.sdk()),
+        aws: Some(sdk),
         cancel,
         clock,
         signals: false,
