@@ -174,13 +174,10 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
     if text == "never" {
         return Ok(None);
     }
-    match text.parse() {
-        Ok(days) if DAYS.contains(&days) => Ok(Some(days)),
-        _ => {
-            let days = DAYS.map(|days| days.to_string()).join(", ");
-            Err(Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}")))
-        }
-    }
+    DAYS.into_iter().find(|days| days.to_string() == text).map(Some).ok_or_else(|| {
+        let days = DAYS.map(|days| days.to_string()).join(", ");
+        Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}"))
+    })
 }
 
 /// Whom a message mentions.
@@ -313,7 +310,7 @@ mod tests {
     fn retention_and_tags_are_what_aws_takes() {
         assert_eq!(log_retention("30").unwrap(), Some(30));
         assert_eq!(log_retention("never").unwrap(), None);
-        assert!(log_retention("31").is_err());
+        assert!(log_retention("31").is_err() && log_retention("+30").is_err());
         assert!(tag("team=data").is_ok());
         for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
             assert!(tag(bad).is_err(), "{bad}");
