@@ -14,7 +14,7 @@ use crate::stack::Place;
 
 /// Print the least IAM policy that a command needs for this stack.
 ///
-/// With the ARNs of this stack, ready for `aws iam put-user-policy` and the like. Asks AWS for nothing but the account, which needs
+/// With the ARNs of this stack, ready for `aws iam create-policy` and the like. Asks AWS for nothing but the account, which needs
 /// no permission.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
