@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::OnceCell;
 
+use super::fault::Fault;
+
 /// The answer that is being waited for, if one is. Nothing is kept once everybody has it.
 #[derive(Debug)]
 pub struct Joined<T> {
-    running: Mutex<Weak<OnceCell<T>>>,
+    running: Mutex<Weak<OnceCell<Result<T, Fault>>>>,
 }
 
 impl<T> Default for Joined<T> {
@@ -21,10 +23,11 @@ impl<T: Clone> Joined<T> {
     /// Makes the call, or waits for the one that is under way.
     ///
     /// # Errors
-    /// The call's own. Whoever waited for a call that failed makes it again.
-    pub async fn ask<E, F>(&self, call: impl FnOnce() -> F) -> Result<T, E>
+    /// The call's own, for all who waited for it: making it again for each of them would wait for an AWS that does not answer
+    /// as many times.
+    pub async fn ask<F>(&self, call: impl FnOnce() -> F) -> Result<T, Fault>
     where
-        F: Future<Output = Result<T, E>>,
+        F: Future<Output = Result<T, Fault>>,
     {
         let answer = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,6 +37,6 @@ impl<T: Clone> Joined<T> {
                 fresh
             })
         };
-        answer.get_or_try_init(call).await.cloned()
+        answer.get_or_init(call).await.clone()
     }
 }

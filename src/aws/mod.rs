@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::resource::AnyKind;
 use crate::stack::{Place, Stack};
 use alarm::Alarm;
-use fault::fault;
+use fault::{Fault, fault};
 use function::Function;
 use joined::Joined;
 use log_group::LogGroup;
@@ -46,7 +46,7 @@ use wait::Waiter;
 pub struct Identity {
     sts: aws_sdk_sts::Client,
     region: String,
-    place: OnceCell<Place>,
+    place: OnceCell<Result<Place, Option<Fault>>>,
 }
 
 impl Identity {
@@ -56,16 +56,20 @@ impl Identity {
     }
 
     /// # Errors
-    /// If AWS does not know the caller, or cannot be reached.
+    /// If AWS does not know the caller, or cannot be reached: for all who ask, once and for all.
     pub async fn place(&self) -> Result<&Place> {
         let ask = || async {
-            let caller = self.sts.get_caller_identity().send().await.map_err(fault("sts:GetCallerIdentity"))?;
+            let call = self.sts.get_caller_identity().send();
+            let caller = call.await.map_err(fault("sts:GetCallerIdentity")).map_err(Some)?;
             match (caller.arn(), caller.account()) {
                 (Some(arn), Some(account)) => Ok(Place::of_caller(arn, account, &self.region)),
-                _ => Err(Error::new("AWS did not say which account the credentials belong to")),
+                _ => Err(None),
             }
         };
-        self.place.get_or_try_init(ask).await
+        self.place.get_or_init(ask).await.as_ref().map_err(|unknown| match unknown {
+            Some(fault) => fault.clone().into(),
+            None => Error::new("AWS did not say which account the credentials belong to"),
+        })
     }
 }
 
