@@ -1,9 +1,12 @@
-//! Waiting for AWS: the only place that sleeps or retries beyond the SDK's own retries.
+//! Waiting for AWS: how often the SDK tries by itself, and the only place that sleeps or retries beyond that.
 //! Every wait is bounded, says what it waits for, starts short, backs off with jitter, and ends at once on Ctrl-C.
 
 use std::future::Future;
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_types::retry::RetrySpec;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +31,28 @@ pub const SETTLING: Duration = Duration::from_mins(2);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Lambda and IAM take some fifteen calls a second of a whole account: of ten stacks at once, half fail with the three attempts
+/// of the SDK's own.
+const ATTEMPTS: u32 = 8;
+
+/// How often the SDK makes a call by itself. As AWS specified it in 2026 (`AWS_NEW_RETRIES_2026` in the environment): throttling
+/// is waited out from a second on, and a connection that fails is tried again at once, so that who has no network is told so in
+/// some seconds.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_retry_spec(RetrySpec::v2_1())
+}
+
+/// How long the SDK waits for an answer, and for all attempts of a call together.
+#[must_use]
+pub fn time_outs() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_mins(1))
+        .build()
+}
 
 /// How one attempt went.
 pub enum Attempt<T> {

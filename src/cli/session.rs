@@ -2,20 +2,17 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
-use crate::aws::wait::Waiter;
+use crate::aws::wait::{self, Waiter};
 use crate::aws::{self, Given, Identity, cluster, credentials};
 use crate::config::Cluster;
 use crate::engine::{Engine, Report};
@@ -129,15 +126,10 @@ async fn load(common: &Common) -> Result<SdkConfig> {
         return Err(credentials::no_such_profile(name));
     }
     let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(Duration::from_secs(20))
-        .operation_timeout(Duration::from_mins(1))
-        .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
-        .retry_config(RetryConfig::standard())
-        .timeout_config(timeouts);
+        .retry_config(wait::retries())
+        .timeout_config(wait::time_outs());
     if let Ok(name) = AppName::new("taskbell") {
         loader = loader.app_name(name);
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -16,6 +15,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use taskbell::aws::wait;
 use taskbell::pattern::matcher::Matcher;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use winterbaume_core::{MockAws, StatefulService};
 
 use super::complete::Memory;
 use super::iam;
+use super::limits::Limits;
 use super::mailbox::Mailbox;
 use super::strict::Strictness;
 
@@ -51,6 +52,9 @@ pub enum Failure {
     OtherAnswer,
 }
 
+/// For [`Fault::times`]: no more calls of that kind succeed.
+pub const FOR_GOOD: usize = usize::MAX;
+
 /// The calls that fail: from the `nth` matching one (from 0) on, `times` of them.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -65,6 +69,8 @@ pub struct Fault {
 pub enum On {
     Writes,
     Every,
+    /// All count; only those fail that need the same action as the `nth`.
+    EveryLikeIt,
     Action(&'static str),
 }
 
@@ -86,6 +92,12 @@ struct State {
     calls: Vec<Call>,
     fault: Option<Fault>,
     matching: usize,
+    /// The action of the first call that failed so.
+    hit: Option<String>,
+    /// Whether the SDK makes as many attempts as in production: a process has one quota for retries, which cases share.
+    patient: bool,
+    /// How many calls a second each service takes.
+    limits: Option<Limits>,
     latency: Duration,
     strictness: Option<Strictness>,
     /// The tasks that DescribeTasks answers with, once it was said: the emulator knows no stop codes.
@@ -214,17 +226,35 @@ impl Aws {
         aws
     }
 
+    /// From now on it holds what the other one does, but for messages in queues.
+    pub async fn become_like(&self, other: &Self) {
+        self.memory.become_like(&other.memory);
+        {
+            let (mut state, other) = (self.state.lock().unwrap(), other.state.lock().unwrap());
+            let strictness = other.strictness.as_ref().map(Strictness::copy);
+            let (tasks, tells) = (other.tasks.clone(), other.tells.clone());
+            *state = State { strictness, tasks, tells, ..State::default() };
+        }
+        macro_rules! same {
+            ($($service:ident)*) => {$({
+                let view = other.services.$service.snapshot(ACCOUNT, &self.region).await;
+                self.services.$service.restore(ACCOUNT, &self.region, view).await.unwrap();
+            })*};
+        }
+        same!(iam lambda events sqs ssm logs dynamodb cloudwatch);
+    }
+
     pub fn sdk(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(self.mock.credentials_provider())
             .http_client(SharedHttpClient::new(self.clone()))
-            .retry_config(RetryConfig::standard())
+            .retry_config(if self.state.lock().unwrap().patient { wait::retries() } else { RetryConfig::standard() })
             .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
                 aws_smithy_async::rt::sleep::TokioSleep::new(),
             ))
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build())
+            .timeout_config(wait::time_outs())
             .build()
     }
 
@@ -232,10 +262,26 @@ impl Aws {
         let mut state = self.state.lock().unwrap();
         state.fault = Some(fault);
         state.matching = 0;
+        state.hit = None;
     }
 
     pub fn heal(&self) {
         self.state.lock().unwrap().fault = None;
+    }
+
+    /// The action that was made to fail, if it came to that.
+    pub fn hit(&self) -> Option<String> {
+        self.state.lock().unwrap().hit.clone()
+    }
+
+    /// From now on each service takes only so many calls a second.
+    pub fn limit(&self, limits: Limits) {
+        let mut state = self.state.lock().unwrap();
+        (state.limits, state.patient) = (Some(limits), true);
+    }
+
+    pub fn throttled(&self) -> usize {
+        self.state.lock().unwrap().limits.as_ref().map_or(0, |limits| limits.refused)
     }
 
     /// From now on only what this policy allows.
@@ -347,9 +393,12 @@ impl Aws {
         if !latency.is_zero() {
             sleep(latency).await;
         }
+        if let Some(refusal) = self.state.lock().unwrap().limits.as_mut().and_then(|limits| limits.refusal(&action)) {
+            return Ok(refusal);
+        }
         match failure {
             Some(Failure::ServerError) => return Ok(error(&action, 500, "InternalFailure", "injected")),
-            Some(Failure::Throttled) => return Ok(error(&action, 400, "ThrottlingException", "Rate exceeded")),
+            Some(Failure::Throttled) => return Ok(throttled(&action)),
             Some(Failure::Denied) => {
                 let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform this");
                 return Ok(error(&action, 403, "AccessDeniedException", &message));
@@ -366,27 +415,37 @@ impl Aws {
             Some(Failure::Hangs) => std::future::pending().await,
             Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
         }
-        if let Some(refusal) = self.state.lock().unwrap().refusal(&action, &request) {
+        let answer = self.happen(&action, request, &inner, failure).await?;
+        if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
+    }
+
+    async fn happen(
+        &self,
+        action: &str,
+        request: HttpRequest,
+        inner: &SharedHttpConnector,
+        failure: Option<Failure>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request) {
             return Ok(refusal);
         }
         let other = failure == Some(Failure::OtherAnswer);
-        let answer = self.state.lock().unwrap().of_notifier(&action, &request, other);
-        let answer = answer.or_else(|| self.mailbox.answer(&action, &request));
-        if let Some(answer) = answer {
-            return if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) };
+        let answer = self.state.lock().unwrap().of_notifier(action, &request, other);
+        if let Some(answer) = answer.or_else(|| self.mailbox.answer(action, &request)) {
+            return Ok(answer);
         }
         if action == "events:TestEventPattern" {
             return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
         }
-        if let ("ecs:DescribeTasks", Some(tasks)) = (action.as_str(), self.state.lock().unwrap().tasks.clone()) {
+        if let ("ecs:DescribeTasks", Some(tasks)) = (action, self.state.lock().unwrap().tasks.clone()) {
             let body = json!({ "tasks": tasks, "failures": [] }).to_string();
             return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body)));
         }
         let strictness = self.state.lock().unwrap().strictness.clone();
         let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
         let mut answer = match strictness {
-            None => self.memory.answer(&action, request, &inner).await?,
-            Some(strictness) => strictness.answer(&action, request, &self.memory, &inner).await?,
+            None => self.memory.answer(action, request, inner).await?,
+            Some(strictness) => strictness.answer(action, request, &self.memory, inner).await?,
         };
         if action == "events:PutEvents" {
             let body: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
@@ -396,7 +455,7 @@ impl Aws {
         if action == "sqs:GetQueueAttributes" && answer.status().is_success() {
             answer = self.mailbox.count(answer);
         }
-        if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
+        Ok(answer)
     }
 }
 
@@ -416,7 +475,7 @@ impl Aws {
 impl State {
     fn record(&mut self, action: &str) -> (Duration, Option<Failure>) {
         let hit = self.fault.as_ref().filter(|fault| match fault.on {
-            On::Every => true,
+            On::Every | On::EveryLikeIt => true,
             On::Writes => is_write(action),
             On::Action(wanted) => wanted == action,
         });
@@ -424,7 +483,12 @@ impl State {
         if let Some(fault) = hit {
             let turn = self.matching;
             self.matching += 1;
-            failure = (fault.nth..fault.nth + fault.times).contains(&turn).then_some(fault.failure);
+            let like_it = !matches!(fault.on, On::EveryLikeIt) || self.hit.as_ref().is_none_or(|hit| hit == action);
+            let falls = (fault.nth..fault.nth.saturating_add(fault.times)).contains(&turn);
+            failure = (falls && like_it).then_some(fault.failure);
+        }
+        if failure.is_some() {
+            self.hit.get_or_insert_with(|| action.to_owned());
         }
         if let Some((nth, token)) = &self.interrupt
             && *nth == self.calls.len()
@@ -597,6 +661,16 @@ pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpRespon
         response.headers_mut().insert("x-amzn-errortype", code.to_owned());
     }
     response
+}
+
+/// Each service has a word of its own for it.
+pub fn throttled(action: &str) -> HttpResponse {
+    match action.split(':').next() {
+        Some("iam" | "sts") => error(action, 400, "Throttling", "Rate exceeded"),
+        Some("lambda") => error(action, 429, "TooManyRequestsException", "Rate exceeded"),
+        Some("sqs") => error(action, 403, "RequestThrottled", "Rate exceeded"),
+        _ => error(action, 400, "ThrottlingException", "Rate exceeded"),
+    }
 }
 
 /// CloudWatch speaks CBOR: a map of two texts.

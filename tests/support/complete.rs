@@ -19,7 +19,7 @@ use super::strict::rewrite;
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Kept>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     /// By function name: the parts of its configuration that the emulator drops.
     functions: BTreeMap<String, Map<String, Value>>,
@@ -49,6 +49,11 @@ const ALARM_PARTS: [&str; 5] =
 const FUNCTION_PARTS: [&str; 5] = ["Architectures", "LoggingConfig", "Layers", "Role", "VpcConfig"];
 
 impl Memory {
+    pub fn become_like(&self, other: &Self) {
+        let kept = other.0.lock().unwrap().clone();
+        *self.0.lock().unwrap() = kept;
+    }
+
     /// For comparisons: what this layer holds beyond the emulator's own state.
     pub fn everything(&self) -> Value {
         let kept = self.0.lock().unwrap();

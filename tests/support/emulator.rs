@@ -55,25 +55,34 @@ impl Emulator {
 
     /// Starts it, for what is to be done meanwhile.
     pub fn start_taskbell(&self, line: &str, webhook: Option<&str>) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
-        command
-            .args(line.split_whitespace())
-            .env_clear()
-            .env("AWS_ENDPOINT_URL", &self.endpoint)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        if let Some(webhook) = webhook {
-            command.env("TASKBELL_SLACK_WEBHOOK_URL", webhook);
-        }
-        let mut child = command.spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
+        start_at(&self.endpoint, line, webhook)
     }
+}
+
+/// Runs the real binary against whatever is there.
+pub fn taskbell_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Outcome {
+    start_at(endpoint, line, webhook).end(String::new())
+}
+
+fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command
+        .args(line.split_whitespace())
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(webhook) = webhook {
+        command.env("TASKBELL_SLACK_WEBHOOK_URL", webhook);
+    }
+    let mut child = command.spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    Running { child, out }
 }
 
 /// The binary while it runs. What it says on stderr fits into a pipe.

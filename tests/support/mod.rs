@@ -13,7 +13,9 @@ mod complete;
 pub mod emulator;
 pub mod hand;
 pub mod iam;
+pub mod limits;
 mod mailbox;
+pub mod proxy;
 pub mod strict;
 
 use std::io::Write;

@@ -28,7 +28,7 @@ const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub struct Strictness(Arc<Mutex<Memory>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Memory {
     role_changed: Option<Instant>,
     function_busy_until: Option<Instant>,
@@ -38,6 +38,10 @@ struct Memory {
 }
 
 impl Strictness {
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    }
+
     pub async fn answer(
         &self,
         action: &str,

@@ -1,0 +1,49 @@
+//! How many calls a second a service takes: a bucket of tokens for each, with its own word for "too many".
+
+use std::collections::BTreeMap;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::time::Instant;
+
+use super::aws::throttled;
+
+/// The control planes, with what is documented or has been seen, and the small burst they allow.
+const A_SECOND: [(&str, f64, f64); 4] =
+    [("events", 50.0, 10.0), ("lambda", 15.0, 5.0), ("iam", 20.0, 5.0), ("ssm", 40.0, 10.0)];
+
+#[derive(Debug)]
+pub struct Limits {
+    buckets: BTreeMap<&'static str, Bucket>,
+    pub refused: usize,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    a_second: f64,
+    burst: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Limits {
+    pub fn of_the_control_planes() -> Self {
+        let bucket = |(service, a_second, burst): (&'static str, f64, f64)| {
+            (service, Bucket { a_second, burst, tokens: burst, at: Instant::now() })
+        };
+        Self { buckets: A_SECOND.into_iter().map(bucket).collect(), refused: 0 }
+    }
+
+    /// The answer to a call too many.
+    pub fn refusal(&mut self, action: &str) -> Option<HttpResponse> {
+        let bucket = self.buckets.get_mut(action.split(':').next().unwrap_or_default())?;
+        let now = Instant::now();
+        bucket.tokens = ((now - bucket.at).as_secs_f64() * bucket.a_second + bucket.tokens).min(bucket.burst);
+        bucket.at = now;
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return None;
+        }
+        self.refused += 1;
+        Some(throttled(action))
+    }
+}

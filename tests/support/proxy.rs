@@ -1,0 +1,219 @@
+//! Stands between the SDK and a local AWS: counts the calls, and lets one of them, or all like it, go wrong.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+
+use super::aws::{ACCOUNT, Failure, action_of, error, throttled};
+use super::limits::Limits;
+
+/// What is done to a call, from the `nth` (from 0) on.
+#[derive(Clone)]
+pub enum Mishap {
+    /// The `nth` call fails, and for good: all later calls of the same action, too.
+    Fails { failure: Failure, nth: usize, for_good: bool },
+    /// When the `nth` call is there, before or after it happened, this is run, and no call is answered any more.
+    Ends { nth: usize, happens: bool, end: Arc<dyn Fn() + Send + Sync> },
+}
+
+#[derive(Default)]
+struct State {
+    calls: usize,
+    mishap: Option<Mishap>,
+    hit: Option<String>,
+    ended: bool,
+    /// How many calls a second each service takes.
+    limits: Option<Limits>,
+}
+
+/// What becomes of one call.
+enum Fate {
+    Passes,
+    Fails(Failure),
+    Ends { happens: bool, end: Arc<dyn Fn() + Send + Sync> },
+    NoAnswer,
+}
+
+#[derive(Clone)]
+pub struct Proxy {
+    pub endpoint: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Proxy {
+    /// In front of the local AWS at this endpoint.
+    pub fn start(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let proxy = Self { endpoint, state: Arc::default() };
+        let (state, upstream) = (Arc::clone(&proxy.state), upstream.trim_start_matches("http://").to_owned());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (state, upstream) = (Arc::clone(&state), upstream.clone());
+                std::thread::spawn(move || exchange(stream, &upstream, &state));
+            }
+        });
+        proxy
+    }
+
+    /// From now on; the calls are counted anew.
+    pub fn set(&self, mishap: Option<Mishap>) {
+        *self.state.lock().unwrap() = State { mishap, ..State::default() };
+    }
+
+    /// From now on each service takes only so many calls a second.
+    pub fn limit(&self, limits: Limits) {
+        self.state.lock().unwrap().limits = Some(limits);
+    }
+
+    pub fn throttled(&self) -> usize {
+        self.state.lock().unwrap().limits.as_ref().map_or(0, |limits| limits.refused)
+    }
+
+    pub fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
+    }
+
+    /// The action of the first call that went wrong.
+    pub fn hit(&self) -> Option<String> {
+        self.state.lock().unwrap().hit.clone()
+    }
+}
+
+impl State {
+    fn fate(&mut self, action: &str) -> Fate {
+        let turn = self.calls;
+        self.calls += 1;
+        if self.limits.as_mut().is_some_and(|limits| limits.refusal(action).is_some()) {
+            return Fate::Fails(Failure::Throttled);
+        }
+        if self.ended {
+            return Fate::NoAnswer;
+        }
+        let fate = match &self.mishap {
+            Some(Mishap::Fails { failure, nth, for_good }) => {
+                let like_it = self.hit.as_deref().is_none_or(|hit| hit == action);
+                let falls = turn == *nth || (*for_good && turn > *nth && like_it);
+                if falls { Fate::Fails(*failure) } else { Fate::Passes }
+            }
+            Some(Mishap::Ends { nth, happens, end }) if turn == *nth => {
+                self.ended = true;
+                Fate::Ends { happens: *happens, end: Arc::clone(end) }
+            }
+            _ => Fate::Passes,
+        };
+        if !matches!(fate, Fate::Passes) {
+            self.hit.get_or_insert_with(|| action.to_owned());
+        }
+        fate
+    }
+}
+
+/// One request and its answer. Whatever breaks here looks to the SDK like a connection that broke.
+fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let (head, body) = read_message(&mut reader)?;
+    let action = action_of(&request(&head, &body));
+    let fate = state.lock().unwrap().fate(&action);
+    let mut stream = stream;
+    match fate {
+        Fate::Passes => stream.write_all(&forward(upstream, &head, &body)?).ok(),
+        Fate::Ends { happens, end } => {
+            if happens {
+                forward(upstream, &head, &body)?;
+            }
+            end();
+            None
+        }
+        Fate::NoAnswer | Fate::Fails(Failure::NotSent) => None,
+        Fate::Fails(Failure::AnswerLost) => forward(upstream, &head, &body).and(None),
+        Fate::Fails(Failure::Hangs) => {
+            // Until the other side has given up.
+            let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
+            let _ = reader.read(&mut [0]);
+            None
+        }
+        Fate::Fails(failure) => stream.write_all(&written(&answer(failure, &action))).ok(),
+    }
+}
+
+fn answer(failure: Failure, action: &str) -> HttpResponse {
+    match failure {
+        Failure::Throttled => throttled(action),
+        Failure::Denied => {
+            let message = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform this");
+            error(action, 403, "AccessDeniedException", &message)
+        }
+        _ => error(action, 500, "InternalFailure", "injected"),
+    }
+}
+
+/// Lines of the head with their ends, and the body.
+fn read_message(reader: &mut impl BufRead) -> Option<(Vec<String>, Vec<u8>)> {
+    let (mut head, mut length) = (Vec::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        head.push(line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+/// As the SDK would have sent it to AWS, for its action: which service it is for is in the signature.
+fn request(head: &[String], body: &[u8]) -> HttpRequest {
+    let mut start = head[0].split_whitespace();
+    let (method, path) = (start.next().unwrap_or_default(), start.next().unwrap_or_default());
+    let header = |name: &str| {
+        let line = head.iter().find(|line| line.to_lowercase().starts_with(&format!("{name}:")));
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+    };
+    let scope = header("authorization").unwrap_or_default();
+    let service = scope.split('/').nth(3).unwrap_or_default().to_owned();
+    let mut request = HttpRequest::new(SdkBody::from(body.to_vec()));
+    request.set_method(method).unwrap();
+    request.set_uri(format!("https://{service}.us-east-1.amazonaws.com{path}")).unwrap();
+    if let Some(target) = header("x-amz-target") {
+        request.headers_mut().insert("x-amz-target", target);
+    }
+    request
+}
+
+/// The local AWS's answer, whole.
+fn forward(upstream: &str, head: &[String], body: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(upstream).ok()?;
+    let mut sent: Vec<u8> = Vec::new();
+    for line in head.iter().filter(|line| !line.to_lowercase().starts_with("connection:")) {
+        sent.extend(line.as_bytes());
+    }
+    sent.extend(b"connection: close\r\n\r\n");
+    sent.extend(body);
+    stream.write_all(&sent).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
+
+fn written(answer: &HttpResponse) -> Vec<u8> {
+    let body = answer.body().bytes().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} x\r\n", answer.status().as_u16()).into_bytes();
+    for (name, value) in answer.headers() {
+        write!(bytes, "{name}: {value}\r\n").unwrap();
+    }
+    write!(bytes, "content-length: {}\r\nconnection: close\r\n\r\n", body.len()).unwrap();
+    bytes.extend(body);
+    bytes
+}
