@@ -1,6 +1,7 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Args as ClapArgs;
 use tokio::sync::Mutex;
@@ -59,6 +60,9 @@ pub struct Args {
 }
 
 const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
+
+/// So many looks in a row at what was applied may find something that cannot be read.
+const UNREADABLE_LOOKS: u8 = 5;
 
 /// Everything that does not depend on what is there.
 struct Request<'a> {
@@ -319,12 +323,19 @@ impl Request<'_> {
     async fn settle(&self, session: &Session, webhook: Option<&Webhook>) -> Result<()> {
         let id = Id::new("stack", self.config.stack.as_str());
         let left = Mutex::new(String::new());
+        let unreadable = AtomicU8::new(0);
         let look = || async {
             let (plan, _) = self.plan(session, webhook).await?;
             if plan.is_in_sync() {
                 return Ok(Attempt::Ready(()));
             }
             *left.lock().await = render::plan(&plan, false);
+            // What was just made may answer oddly for a moment; what goes on doing so will not be read in two minutes either.
+            let looks = if plan.unknown.is_empty() { 0 } else { unreadable.load(Ordering::Relaxed) + 1 };
+            unreadable.store(looks, Ordering::Relaxed);
+            if looks >= UNREADABLE_LOOKS {
+                return Err(Error::new(format!("something could not be read {looks} times")));
+            }
             Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
         };
         let settled = session.waiter.until(&id, SETTLING, look).await;
