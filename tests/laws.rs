@@ -1,4 +1,4 @@
-//! The engine's laws, over a strict AWS in the process, through the command line itself.
+//! The engine's laws, over a strict AWS in the process, through the command line itself. What failures do is in `faults.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,13 +12,11 @@ mod support;
 
 use std::time::Duration;
 
-use support::aws::{Aws, Failure, Fault, On, trips};
+use support::aws::{Aws, trips};
 use support::{taskbell, taskbell_without_webhook};
 use tokio::time::Instant;
 
 const SETUP: &str = "setup --cluster batch --yes --verbose";
-/// The questions to EventBridge write nothing: hundreds of runs do without them.
-const UNASKED: &str = "setup --cluster batch --yes --verbose --no-pattern-check";
 const DRIFT: &str = "drift --cluster batch --verbose";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 
@@ -44,66 +42,6 @@ async fn teardown_leaves_nothing_and_is_a_success_again() {
     assert_eq!(taskbell(&aws, TEARDOWN).await.code, 0);
     pretty_assertions(&aws.everything().await, &before);
     assert_eq!(taskbell(&aws, TEARDOWN).await.code, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn whatever_write_of_setup_fails_in_whatever_way_running_again_completes_it() {
-    let undisturbed = Aws::new().await;
-    assert_eq!(taskbell(&undisturbed, SETUP).await.code, 0);
-    let (goal, writes) = (undisturbed.everything().await, undisturbed.writes().len());
-    let mut cases = 0;
-    for nth in 0..writes {
-        for (failure, times) in failures() {
-            let aws = Aws::new().await;
-            aws.fail(Fault { failure, on: On::Writes, nth, times });
-            let disturbed = taskbell(&aws, UNASKED).await;
-            assert!([0, 1].contains(&disturbed.code), "{failure:?} at write {nth}: {disturbed:?}");
-            aws.heal();
-            let again = taskbell(&aws, UNASKED).await;
-            assert_eq!(again.code, 0, "{failure:?} x{times} at write {nth}: {disturbed:?} then {again:?}");
-            assert_same(&aws.everything().await, &goal, &format!("{failure:?} x{times} at write {nth}"));
-            cases += 1;
-        }
-    }
-    println!("{cases} cases, {writes} writes");
-    assert!(writes >= 10 && cases >= 100, "{cases} cases over {writes} writes");
-}
-
-#[tokio::test(start_paused = true)]
-async fn whatever_write_of_teardown_fails_in_whatever_way_running_again_completes_it() {
-    let undisturbed = Aws::new().await;
-    let goal = undisturbed.everything().await;
-    assert_eq!(taskbell(&undisturbed, SETUP).await.code, 0);
-    undisturbed.forget_calls();
-    assert_eq!(taskbell(&undisturbed, TEARDOWN).await.code, 0);
-    let writes = undisturbed.writes().len();
-    for nth in 0..writes {
-        for (failure, times) in failures() {
-            let aws = Aws::new().await;
-            assert_eq!(taskbell(&aws, UNASKED).await.code, 0);
-            aws.fail(Fault { failure, on: On::Writes, nth, times });
-            let disturbed = taskbell(&aws, TEARDOWN).await;
-            assert!([0, 1].contains(&disturbed.code), "{failure:?} at write {nth}: {disturbed:?}");
-            aws.heal();
-            let again = taskbell(&aws, TEARDOWN).await;
-            assert_eq!(again.code, 0, "{failure:?} x{times} at write {nth}: {disturbed:?} then {again:?}");
-            assert_same(&aws.everything().await, &goal, &format!("{failure:?} x{times} at write {nth}"));
-        }
-    }
-    assert!(writes >= 7, "{writes} writes");
-}
-
-/// Once: the SDK's own retry meets what the first attempt left. Many times: the call fails for good.
-fn failures() -> Vec<(Failure, usize)> {
-    let ways = [
-        Failure::ServerError,
-        Failure::Throttled,
-        Failure::Denied,
-        Failure::NotSent,
-        Failure::AnswerLost,
-        Failure::Hangs,
-    ];
-    ways.into_iter().flat_map(|way| [(way, 1), (way, 3)]).collect()
 }
 
 #[tokio::test(start_paused = true)]
