@@ -1,0 +1,167 @@
+//! The law of `faults.rs` over real connections: whatever call of setup, drift and teardown fails, in whatever way, the
+//! command ends as documented and running it again completes it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use support::aws::Failure;
+use support::emulator::Emulator;
+use support::proxy::{Mishap, Proxy};
+use support::{Outcome, run_with};
+use tokio_util::sync::CancellationToken;
+
+/// Waits for calls that hang overlap.
+const WORKERS: usize = 8;
+const WAYS: [Failure; 6] =
+    [Failure::NotSent, Failure::AnswerLost, Failure::ServerError, Failure::Throttled, Failure::Hangs, Failure::Denied];
+/// One rule and no table: every kind of call, without its repetitions.
+const LEAST: &str = "--cluster batch --pattern task-failed --no-dedupe --no-pattern-check";
+
+/// With time-outs that suit a local AWS.
+async fn sdk(endpoint: &str) -> SdkConfig {
+    let time_outs = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(1500));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .test_credentials()
+        .timeout_config(time_outs.operation_timeout(Duration::from_secs(3)).build())
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
+        .load()
+        .await
+}
+
+/// One of those who work at the same time, with a proxy and a stack of its own.
+struct Worker {
+    proxy: Proxy,
+    stack: String,
+    sdk: SdkConfig,
+}
+
+impl Worker {
+    async fn new(number: usize, emulator: &Emulator) -> Self {
+        let proxy = Proxy::start(&emulator.endpoint);
+        let sdk = sdk(&proxy.endpoint).await;
+        Self { proxy, stack: format!("stack-{number}"), sdk }
+    }
+
+    async fn taskbell(&self, command: &str) -> Outcome {
+        let line = match command {
+            "setup" => format!("setup {LEAST} --yes --stack {}", self.stack),
+            "drift" => format!("drift {} --stack {}", LEAST.replace(" --no-pattern-check", ""), self.stack),
+            _ => format!("teardown --cluster batch --yes --stack {}", self.stack),
+        };
+        run_with(self.sdk.clone(), &line, Some(support::WEBHOOK), CancellationToken::new()).await
+    }
+
+    /// With one mishap, and then again without. What is wrong with it. How often a state is asked for is chance: the last
+    /// calls of a run may not be made, which is counted.
+    async fn case(&self, command: &str, (nth, failure, for_good): Case, never_made: &AtomicUsize) -> Option<String> {
+        self.proxy.set(Some(Mishap::Fails { failure, nth, for_good }));
+        let disturbed = self.taskbell(command).await;
+        let hit = self.proxy.hit();
+        self.proxy.set(None);
+        let case = format!("{command}, {failure:?} for good: {for_good}, at call {nth} ({hit:?}): {disturbed:?}");
+        let Some(hit) = hit else {
+            never_made.fetch_add(1, Ordering::Relaxed);
+            return (disturbed.code != 0).then_some(case);
+        };
+        let named = format!("{disturbed:?}").contains(&hit);
+        if ![0, 1, 3].contains(&disturbed.code) || (disturbed.code != 0 && !named) {
+            return Some(case);
+        }
+        let again = self.taskbell(command).await;
+        (again.code != 0).then(|| format!("{case}, then {again:?}"))
+    }
+}
+
+type Case = (usize, Failure, bool);
+
+fn cases(calls: usize) -> Vec<Case> {
+    let ways = |nth| WAYS.into_iter().flat_map(move |way| [(nth, way, false), (nth, way, true)]);
+    (0..calls).flat_map(ways).collect()
+}
+
+/// Every second one: each call and each way, once or for good.
+fn every_second(cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().filter(|(nth, way, for_good)| (nth + *way as usize).is_multiple_of(2) == *for_good).collect()
+}
+
+#[tokio::test]
+async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_it() {
+    let began = Instant::now();
+    let emulator = Emulator::start("ministack");
+    let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
+    ecs.create_cluster().cluster_name("batch").send().await.unwrap();
+    let first = Worker::new(0, &emulator).await;
+    let mut calls = Vec::new();
+    for command in ["setup", "drift", "teardown"] {
+        first.proxy.set(None);
+        let outcome = first.taskbell(command).await;
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        calls.push(first.proxy.calls());
+    }
+    let of_drift = cases(calls[1]);
+    let (of_setup, of_teardown) = (every_second(cases(calls[0])), every_second(cases(calls[2])));
+    let (next, done, never_made) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let broken = Mutex::new(Vec::new());
+    let rounds = of_setup.len().max(of_teardown.len());
+    std::thread::scope(|scope| {
+        for number in 1..=WORKERS {
+            let (emulator, next, done, never_made, broken) = (&emulator, &next, &done, &never_made, &broken);
+            let (of_setup, of_drift, of_teardown) = (&of_setup, &of_drift, &of_teardown);
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let worker = Worker::new(number, emulator).await;
+                    loop {
+                        let round = next.fetch_add(1, Ordering::Relaxed);
+                        if round >= rounds {
+                            break;
+                        }
+                        // A stack lives through one case of each command.
+                        for (command, cases) in [("setup", of_setup), ("drift", of_drift), ("teardown", of_teardown)] {
+                            let found = match cases.get(round) {
+                                Some(case) => worker.case(command, *case, never_made).await,
+                                None if command == "teardown" => {
+                                    let gone = worker.taskbell(command).await;
+                                    (gone.code != 0).then(|| format!("{gone:?}"))
+                                }
+                                None => None,
+                            };
+                            done.fetch_add(usize::from(cases.get(round).is_some()), Ordering::Relaxed);
+                            broken.lock().unwrap().extend(found);
+                        }
+                    }
+                });
+            });
+        }
+    });
+    let (done, never_made, broken) = (done.into_inner(), never_made.into_inner(), broken.into_inner().unwrap());
+    println!(
+        "{done} cases, {never_made} without their call, over {calls:?} calls of setup, drift and teardown; {:?}",
+        began.elapsed()
+    );
+    assert!(broken.is_empty(), "{} of {done} broken:\n{}", broken.len(), broken.join("\n"));
+    assert_eq!(done, of_setup.len() + of_drift.len() + of_teardown.len());
+    assert!(never_made * 50 <= done, "{never_made} of {done} were never made");
+    let sdk = emulator.sdk().await;
+    let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
+    let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
+    let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
+    assert_eq!((iam_roles.roles().len(), functions.functions().len(), queues.queue_urls().len()), (0, 0, 0));
+}
