@@ -1,0 +1,167 @@
+//! SIGKILL at any moment of setup, update and teardown: the next run completes it, and nothing is left behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::emulator::Emulator;
+use support::proxy::{Mishap, Proxy};
+
+const WORKERS: usize = 4;
+const KILLS: usize = 200;
+/// All commands of a stack's life, and what each is followed by when it is whole.
+const COMMANDS: [&str; 3] = ["setup", "update", "teardown"];
+
+struct Worker {
+    proxy: Proxy,
+    stack: String,
+}
+
+impl Worker {
+    fn start(&self, command: &str) -> Child {
+        let least = "--cluster batch --pattern task-failed --no-dedupe";
+        let line = match command {
+            "setup" => format!("setup {least} --yes --no-pattern-check"),
+            "update" => {
+                format!("setup {least} --yes --no-pattern-check --language ja --tag team=data --log-retention 30")
+            }
+            "drift" => format!("drift {least}"),
+            "drift of the update" => format!("drift {least} --language ja --tag team=data --log-retention 30"),
+            _ => "teardown --cluster batch --yes".to_owned(),
+        };
+        Command::new(env!("CARGO_BIN_EXE_taskbell"))
+            .args(line.split_whitespace().chain(["--stack", &self.stack]))
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", &self.proxy.endpoint)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("TASKBELL_SLACK_WEBHOOK_URL", support::WEBHOOK)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Undisturbed, to its good end; how long it took.
+    fn whole(&self, command: &str) -> Duration {
+        let start = Instant::now();
+        self.proxy.set(None);
+        let output = self.start(command).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command} of {}: {output:?}", self.stack);
+        start.elapsed()
+    }
+
+    /// Killed when the `nth` call is there, before or after it happens. Whether it came to that.
+    fn killed_at_call(&self, command: &str, nth: usize, happens: bool) -> bool {
+        let child: Arc<Mutex<Option<Child>>> = Arc::default();
+        let victim = Arc::clone(&child);
+        // Held until the child is known: the call may be faster.
+        let mut known = child.lock().unwrap();
+        let end = Arc::new(move || victim.lock().unwrap().as_mut().unwrap().kill().unwrap());
+        self.proxy.set(Some(Mishap::Ends { nth, happens, end }));
+        *known = Some(self.start(command));
+        drop(known);
+        loop {
+            if let Some(status) = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
+                return status.code().is_none();
+            }
+            support::emulator::pause();
+        }
+    }
+
+    /// Killed after this time, if it still runs.
+    fn killed_after(&self, command: &str, time: Duration) -> bool {
+        self.proxy.set(None);
+        let mut child = self.start(command);
+        std::thread::sleep(time);
+        child.kill().unwrap();
+        child.wait().unwrap().code().is_none()
+    }
+}
+
+/// The names of everything there is.
+async fn listing(aws: &Emulator) -> Value {
+    let sdk = aws.sdk().await;
+    let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
+    let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
+    let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
+    let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
+    let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
+    let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
+    let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
+    json!({
+        "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
+        "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
+        "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
+        "queues": queues.queue_urls(),
+        "tables": tables.table_names(),
+        "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
+        "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
+    })
+}
+
+#[tokio::test]
+async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_left() {
+    let began = Instant::now();
+    let emulator = Emulator::start("ministack");
+    let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
+    ecs.create_cluster().cluster_name("batch").send().await.unwrap();
+    let before = listing(&emulator).await;
+    let first = Worker { proxy: Proxy::start(&emulator.endpoint), stack: "first".to_owned() };
+    let (mut calls, mut times) = ([0; 3], [Duration::ZERO; 3]);
+    for (at, command) in COMMANDS.iter().enumerate() {
+        times[at] = first.whole(command);
+        calls[at] = first.proxy.calls();
+    }
+    let (next, at_calls, at_times) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for number in 0..WORKERS {
+            let worker = Worker { proxy: Proxy::start(&emulator.endpoint), stack: format!("stack-{number}") };
+            let (next, at_calls, at_times) = (&next, &at_calls, &at_times);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(number as u64);
+                while at_calls.load(Ordering::Relaxed) + at_times.load(Ordering::Relaxed) < KILLS {
+                    let round = next.fetch_add(1, Ordering::Relaxed);
+                    for (at, command) in COMMANDS.iter().enumerate() {
+                        // Two of three at a call, one after the other, before it and after it; the third at any time.
+                        let (count, killed) = if round % 3 == 2 {
+                            (at_times, worker.killed_after(command, times[at].mul_f64(random.f64())))
+                        } else {
+                            (at_calls, worker.killed_at_call(command, (round * 7) % calls[at], round % 3 == 1))
+                        };
+                        count.fetch_add(usize::from(killed), Ordering::Relaxed);
+                        worker.whole(command);
+                        match *command {
+                            "setup" if killed => drop(worker.whole("drift")),
+                            "update" if killed => drop(worker.whole("drift of the update")),
+                            _ => {}
+                        }
+                    }
+                }
+            });
+        }
+    });
+    support::emulator::pause();
+    assert_eq!(listing(&emulator).await, before);
+    let (at_calls, at_times) = (at_calls.into_inner(), at_times.into_inner());
+    println!(
+        "{at_calls} killed at a call, {at_times} at any time; {calls:?} calls of setup, update and teardown, {times:?}; {:?}",
+        began.elapsed()
+    );
+    assert!(at_calls + at_times >= KILLS);
+}
