@@ -100,6 +100,13 @@ async fn a_change_by_hand_is_seen_and_repaired_on_ministack() {
     changed_and_repaired(&aws, "", "").await;
 }
 
+#[tokio::test]
+async fn a_stack_with_alarms_is_seen_and_repaired_too() {
+    let aws = with_cluster("ministack").await;
+    let topic = "arn:aws:sns:us-east-1:000000000000:on-call";
+    changed_and_repaired(&aws, &format!(" --alarm-topic {topic}"), "").await;
+}
+
 const TASK: &str = "02020202020202020202020202020202";
 
 /// Registers the task definition `web` that logs to the group; its ARN.
@@ -225,8 +232,14 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
     assert!(again.code == 0 && again.out.starts_with("in sync"), "{again:?}");
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let alarms = aws_sdk_cloudwatch::Client::new(&aws.sdk().await);
+    let alarmed = flags.contains("--alarm-topic");
+    if alarmed {
+        alarms.delete_alarms().alarm_names("taskbell-batch-undelivered").send().await.unwrap();
+    }
     let seen = aws.taskbell(&drift, webhook);
-    assert!(seen.code == 2 && seen.out.contains("rule/task-failed  /state"), "{seen:?}");
+    assert!(seen.code == 2 && seen.out.contains("rule/task-failed") && seen.out.contains("/state "), "{seen:?}");
+    assert_eq!(seen.out.contains("+ alarm/undelivered"), alarmed, "{seen:?}");
     let repaired = aws.taskbell(&setup, webhook);
     assert_eq!(repaired.code, 0, "{repaired:?}");
     assert_eq!(aws.taskbell(&drift, webhook).code, 0);
@@ -245,6 +258,7 @@ async fn listing(aws: &Emulator) -> Value {
     let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
     let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
     let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
+    let alarms = aws_sdk_cloudwatch::Client::new(&sdk).describe_alarms().send().await.unwrap();
     let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
     json!({
         "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
@@ -252,6 +266,7 @@ async fn listing(aws: &Emulator) -> Value {
         "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
         "queues": queues.queue_urls(),
         "tables": tables.table_names(),
+        "alarms": alarms.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name()).collect::<Vec<_>>(),
         "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
         "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
     })

@@ -32,7 +32,7 @@ fn without_credentials_the_ways_to_have_some_are_told() {
         let webhook = ("TASKBELL_SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
         let output = taskbell(line, &[("AWS_REGION", "us-east-1"), webhook]);
         let told = text(&output.stderr) + &text(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{line}: {told}");
+        assert_eq!(output.status.code(), Some(3), "{line}: {told}");
         assert!(told.contains("no usable AWS credentials") && told.contains("task role"), "{line}: {told}");
         assert!(told.contains("no credentials found\n") && !told.contains("EcsContainer"), "{line}: {told}");
         assert!(!told.contains("hunter2"), "{told}");
@@ -46,7 +46,7 @@ fn a_region_that_does_not_exist_is_told_as_what_it_is() {
     let environment = [KEYS[0], KEYS[1], ("AWS_REGION", "us-nowhere-1"), ("AWS_MAX_ATTEMPTS", "1")];
     let output = taskbell("drift --cluster batch", &environment);
     let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
 }
 
@@ -98,6 +98,8 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "drift",
         "teardown",
         "drill",
+        "replay",
+        "status",
         "preview",
         "notify",
         "permissions",

@@ -171,7 +171,7 @@ async fn what_cannot_be_read_is_not_known_and_the_rest_is_shown() {
     // Without an answer to whose account it is, there is no screen.
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
     let nobody = taskbell(&aws, STATUS).await;
-    assert!(nobody.code == 1 && nobody.err.contains("log in again"), "{nobody:?}");
+    assert!(nobody.code == 3 && nobody.err.contains("log in again"), "{nobody:?}");
 }
 
 #[tokio::test(start_paused = true)]

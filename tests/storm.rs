@@ -45,9 +45,9 @@ async fn stacks_in_one_process_are_set_up_in_sync_and_torn_down_however_aws_thro
     aws.delay(Duration::from_millis(50));
     aws.limit(Limits::of_the_control_planes());
     for command in [
-        "setup --cluster batch --stack STACK --yes",
+        "setup --cluster batch --stack STACK --yes --no-pattern-check",
         "drift --cluster batch --stack STACK",
-        "setup --cluster batch --stack STACK --yes --language ja",
+        "setup --cluster batch --stack STACK --yes --no-pattern-check --language ja",
         "teardown --cluster batch --stack STACK --yes",
     ] {
         for outcome in all(&aws, command).await {
@@ -65,9 +65,7 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let proxy = Proxy::start(&emulator.endpoint);
     proxy.limit(Limits::of_the_control_planes());
-    for command in
-        ["setup --cluster batch --yes --no-pattern-check", "drift --cluster batch", "teardown --cluster batch --yes"]
-    {
+    for command in ["setup --cluster batch --yes", "drift --cluster batch", "teardown --cluster batch --yes"] {
         let (start, calls, throttled) = (Instant::now(), proxy.calls(), proxy.throttled());
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
             let lines = (0..PROCESSES).map(|number| format!("{command} --stack storm-{number}"));

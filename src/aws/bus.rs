@@ -18,7 +18,7 @@ pub async fn put(
     detail_type: &str,
     resources: &[String],
     detail: &Value,
-) -> Result<String> {
+) -> Result<String, Fault> {
     let entry = PutEventsRequestEntry::builder()
         .source(source)
         .detail_type(detail_type)
@@ -27,7 +27,7 @@ pub async fn put(
         .build();
     let answer = Client::new(sdk).put_events().entries(entry).send().await.map_err(fault("events:PutEvents"))?;
     match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
-        Some(entry) => Err(Fault::of_entry("events:PutEvents", entry.error_code(), entry.error_message()).into()),
+        Some(entry) => Err(Fault::of_entry("events:PutEvents", entry.error_code(), entry.error_message())),
         None => Ok(answer.entries().first().and_then(|entry| entry.event_id()).unwrap_or_default().to_owned()),
     }
 }
@@ -36,7 +36,7 @@ pub async fn put(
 ///
 /// # Errors
 /// If the pattern is not valid for it, or the call fails.
-pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool> {
+pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool, Fault> {
     let call = Client::new(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
     Ok(call.send().await.map_err(fault("events:TestEventPattern"))?.result())
 }

@@ -18,6 +18,8 @@ pub struct Fault {
     message: String,
     /// The same at length, where the message is short.
     detail: Option<String>,
+    /// The call may have been made: it went out, and its answer was lost.
+    pub unanswered: bool,
 }
 
 /// What stands in a hint for the command being run; the room that prints knows which it is.
@@ -35,10 +37,16 @@ where
         let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
         let message = service.and_then(ProvideErrorMetadata::message).map(str::to_owned);
         let message = message.unwrap_or_else(|| chain(&error));
-        match code.is_none() && is_without_credentials(&message) {
-            true => Fault { action, code, message: NO_CREDENTIALS.to_owned(), detail: Some(message) },
-            false => Fault { action, code, message, detail: None },
-        }
+        let unanswered = match &error {
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+            SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+            _ => false,
+        };
+        let (message, detail) = match code.is_none() && is_without_credentials(&message) {
+            true => (NO_CREDENTIALS.to_owned(), Some(message)),
+            false => (message, None),
+        };
+        Fault { action, code, message, detail, unanswered }
     }
 }
 
@@ -84,6 +92,7 @@ impl Fault {
             code: code.map(str::to_owned),
             message: message.unwrap_or("no message").to_owned(),
             detail: None,
+            unanswered: false,
         }
     }
 
@@ -132,7 +141,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { action, code, message, detail: _ } = self;
+        let Self { action, code, message, detail: _, unanswered: _ } = self;
         match code {
             Some(code) => write!(f, "{code} on {action}: {message}"),
             None => write!(f, "no answer to {action}: {message}"),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_smithy_types::retry::RetrySpec;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -33,15 +32,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Lambda and IAM take some fifteen calls a second of a whole account: of ten stacks at once, half fail with the three attempts
-/// of the SDK's own.
+/// of the SDK's own. Begun with short pauses, who has no network is told so in some seconds all the same.
 const ATTEMPTS: u32 = 8;
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// How often the SDK makes a call by itself. As AWS specified it in 2026 (`AWS_NEW_RETRIES_2026` in the environment): throttling
-/// is waited out from a second on, and a connection that fails is tried again at once, so that who has no network is told so in
-/// some seconds.
+/// How often the SDK makes a call by itself.
 #[must_use]
 pub fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_retry_spec(RetrySpec::v2_1())
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF)
 }
 
 /// How long the SDK waits for an answer, and for all attempts of a call together.
@@ -175,6 +173,12 @@ impl Waiter {
             () = self.cancel.cancelled() => Err(Error::interrupted("interrupted while waiting for AWS")),
         }
     }
+}
+
+/// Everybody of the account together makes more calls than the service takes, for longer than the SDK tries.
+#[must_use]
+pub fn throttled(fault: &Fault) -> Option<&'static str> {
+    fault.is(&["ThrottlingException", "TooManyRequestsException"]).then_some("AWS to take more calls")
 }
 
 /// Somebody (or our own last call) is still changing the same resource.

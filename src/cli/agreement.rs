@@ -5,13 +5,14 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde_json::Value;
 
 use crate::aws::bus;
+use crate::aws::wait::{CONFLICT, Waiter, throttled};
 use crate::config::Config;
 use crate::desired::cluster_arn;
 use crate::drill::fit;
 use crate::error::{Error, Result};
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples;
-use crate::stack::Place;
+use crate::stack::{Id, Place};
 
 /// EventBridge's control plane takes 50 calls a second of everybody together; with this many, asking takes no longer than the
 /// looks beside it.
@@ -23,7 +24,7 @@ const OTHERS: usize = 2;
 ///
 /// # Errors
 /// If an answer is not ours, or a call fails.
-pub async fn reached(sdk: &SdkConfig, config: &Config, place: &Place) -> Result<Vec<String>> {
+pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &Place) -> Result<Vec<String>> {
     let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
     let (mut questions, mut notes) = (Vec::new(), Vec::new());
@@ -44,7 +45,9 @@ pub async fn reached(sdk: &SdkConfig, config: &Config, place: &Place) -> Result<
         questions.extend(events.map(|(event, expected)| (&pattern.name, bound.clone(), event, expected)));
     }
     let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
-        match bus::would_match(sdk, &bound, &event).await? == expected {
+        let id = Id::new("pattern", name);
+        let ask = || bus::would_match(sdk, &bound, &event);
+        match waiter.retry(&id, CONFLICT, throttled, ask).await? == expected {
             true => Ok(()),
             false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
                 .hint(format!(

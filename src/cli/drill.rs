@@ -115,9 +115,14 @@ impl Drill {
         let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
         let event_id = match session.unless_interrupted(put).await? {
             Ok(event_id) => event_id,
-            Err(error) => {
+            Err(fault) => {
+                let (make, doubt): (fn(_, _, _) -> _, _) = match fault.unanswered {
+                    true => (Hop::unknown, "; EventBridge may have taken it all the same"),
+                    false => (Hop::broken, ""),
+                };
+                let error = Error::from(fault);
                 let hint = error.hint_text().unwrap_or("the same command may be run again").to_owned();
-                drill.show(Hop::broken("bus", error.in_one_line(), hint), common, world);
+                drill.show(make("bus", error.in_one_line() + doubt, hint), common, world);
                 return Ok(drill);
             }
         };

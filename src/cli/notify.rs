@@ -160,7 +160,11 @@ async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Re
     let session = open(common, world).await?;
     let detail = shortened(&detail);
     let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
-    bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await.map(drop)
+    let put = bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await;
+    put.map(drop).map_err(|fault| match fault.unanswered {
+        true => Error::new("whether EventBridge took the alert is not known").because(Error::from(fault)),
+        false => fault.into(),
+    })
 }
 
 /// Its beginning and its end: what failed stands in one, and how it came to it in the other.

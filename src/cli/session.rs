@@ -16,7 +16,7 @@ use crate::aws::wait::{self, Waiter};
 use crate::aws::{self, Given, Identity, cluster, credentials};
 use crate::config::Cluster;
 use crate::engine::{Engine, Report};
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result};
 use crate::plan::Plan;
 use crate::resource::Inventory;
 use crate::stack::{Address, Place, Stack, StackName};
@@ -115,8 +115,9 @@ impl Session {
     }
 }
 
+/// Without it nothing can be said about what is there.
 fn no_account(error: Error) -> Error {
-    Error::new("could not find out which AWS account this is").because(error)
+    Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
 }
 
 /// The ordinary configuration of every AWS tool: environment, files, SSO, containers, instance roles.

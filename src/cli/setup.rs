@@ -174,7 +174,7 @@ impl Request<'_> {
             return Ok(());
         }
         let place = session.identity.place().await?;
-        for note in agreement::reached(&session.sdk, &self.config, place).await? {
+        for note in agreement::reached(&session.sdk, &session.waiter, &self.config, place).await? {
             if !self.common.quiet {
                 self.world.err.print(&note);
             }
