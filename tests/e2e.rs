@@ -225,7 +225,7 @@ async fn a_change_by_hand_is_seen_and_repaired_on_moto() {
 async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
     let (setup, drift) = (format!("{SETUP}{flags}{of_setup}"), format!("drift --cluster batch{flags}"));
     let webhook = Some(support::WEBHOOK);
-    let before = listing(aws).await;
+    let before = aws.listing().await;
     let first = aws.taskbell(&setup, webhook);
     assert_eq!(first.code, 0, "{first:?}");
     let again = aws.taskbell(&setup, webhook);
@@ -246,30 +246,7 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
     let teardown = aws.taskbell("teardown --cluster batch --yes", webhook);
     assert_eq!(teardown.code, 0, "{teardown:?}");
     pause();
-    assert_eq!(listing(aws).await, before);
-}
-
-/// The names of everything there is.
-async fn listing(aws: &Emulator) -> Value {
-    let sdk = aws.sdk().await;
-    let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
-    let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
-    let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
-    let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
-    let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
-    let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
-    let alarms = aws_sdk_cloudwatch::Client::new(&sdk).describe_alarms().send().await.unwrap();
-    let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
-    json!({
-        "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
-        "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
-        "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
-        "queues": queues.queue_urls(),
-        "tables": tables.table_names(),
-        "alarms": alarms.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name()).collect::<Vec<_>>(),
-        "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
-        "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
-    })
+    assert_eq!(aws.listing().await, before);
 }
 
 /// Asked of a rule engine that is not ours. It differs from AWS's only in `exists: false` over several containers.

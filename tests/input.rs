@@ -470,7 +470,7 @@ async fn expired_credentials_are_told_with_what_to_do() {
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 999 });
     for line in [SETUP, "drift --cluster batch", "teardown --cluster batch --yes", "drill --cluster batch"] {
         let outcome = taskbell(&aws, line).await;
-        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert_eq!(outcome.code, 3, "{outcome:?}");
         assert!(outcome.err.contains("the credentials have expired"), "{outcome:?}");
     }
     assert_eq!(aws.calls().iter().filter(|call| call.is_write() && !call.failed).count(), 0);

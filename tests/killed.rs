@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use support::emulator::Emulator;
 use support::proxy::{Mishap, Proxy};
 
 const WORKERS: usize = 4;
+/// At the least.
 const KILLS: usize = 200;
 /// All commands of a stack's life, and what each is followed by when it is whole.
 const COMMANDS: [&str; 3] = ["setup", "update", "teardown"];
@@ -94,34 +94,13 @@ impl Worker {
     }
 }
 
-/// The names of everything there is.
-async fn listing(aws: &Emulator) -> Value {
-    let sdk = aws.sdk().await;
-    let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
-    let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
-    let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
-    let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
-    let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
-    let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
-    let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
-    json!({
-        "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
-        "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
-        "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
-        "queues": queues.queue_urls(),
-        "tables": tables.table_names(),
-        "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
-        "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
-    })
-}
-
 #[tokio::test]
 async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_left() {
     let began = Instant::now();
     let emulator = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
-    let before = listing(&emulator).await;
+    let before = emulator.listing().await;
     let first = Worker { proxy: Proxy::start(&emulator.endpoint), stack: "first".to_owned() };
     let (mut calls, mut times) = ([0; 3], [Duration::ZERO; 3]);
     for (at, command) in COMMANDS.iter().enumerate() {
@@ -135,14 +114,19 @@ async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_l
             let (next, at_calls, at_times) = (&next, &at_calls, &at_times);
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(number as u64);
-                while at_calls.load(Ordering::Relaxed) + at_times.load(Ordering::Relaxed) < KILLS {
+                loop {
+                    // Every call once, before it and after it by turns; between two of them, at any time.
                     let round = next.fetch_add(1, Ordering::Relaxed);
+                    let number = round / 3 * 2 + round % 3;
+                    if number >= calls.into_iter().max().unwrap() {
+                        break;
+                    }
                     for (at, command) in COMMANDS.iter().enumerate() {
-                        // Two of three at a call, one after the other, before it and after it; the third at any time.
                         let (count, killed) = if round % 3 == 2 {
                             (at_times, worker.killed_after(command, times[at].mul_f64(random.f64())))
                         } else {
-                            (at_calls, worker.killed_at_call(command, (round * 7) % calls[at], round % 3 == 1))
+                            let happens = (number + number / calls[at]).is_multiple_of(2);
+                            (at_calls, worker.killed_at_call(command, number % calls[at], happens))
                         };
                         count.fetch_add(usize::from(killed), Ordering::Relaxed);
                         worker.whole(command);
@@ -157,7 +141,7 @@ async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_l
         }
     });
     support::emulator::pause();
-    assert_eq!(listing(&emulator).await, before);
+    assert_eq!(emulator.listing().await, before);
     let (at_calls, at_times) = (at_calls.into_inner(), at_times.into_inner());
     println!(
         "{at_calls} killed at a call, {at_times} at any time; {calls:?} calls of setup, update and teardown, {times:?}; {:?}",

@@ -209,7 +209,7 @@ async fn whatever_call_of_replay_fails_in_whatever_way_nothing_is_lost_and_nothi
             aws.fail(Fault { failure, on: On::Every, nth, times });
             let disturbed = taskbell(&aws, REPLAY).await;
             let case = format!("{failure:?} x{times} at call {nth}");
-            let named = ["Exception", "Expired", "Failure", "no answer to", "no_service"];
+            let named = ["Exception", "Expired", "Failure", "Throttl", "no answer to", "no_service"];
             let told = named.iter().any(|name| disturbed.err.contains(name));
             assert!(told || times == 1, "{case}: {disturbed:?}");
             assert!([1, 3].contains(&disturbed.code), "{case}: {disturbed:?}");

@@ -63,6 +63,7 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
     let emulator = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
+    let before = emulator.listing().await;
     let proxy = Proxy::start(&emulator.endpoint);
     proxy.limit(Limits::of_the_control_planes());
     for command in ["setup --cluster batch --yes", "drift --cluster batch", "teardown --cluster batch --yes"] {
@@ -83,4 +84,7 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
             assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
         }
     }
+    support::emulator::pause();
+    assert_eq!(emulator.listing().await, before);
+    assert!(proxy.throttled() > 0, "nothing was throttled");
 }

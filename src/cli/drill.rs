@@ -64,9 +64,10 @@ pub struct Drill {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
-    let cluster = clusters
-        .first()
-        .ok_or_else(|| Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"))?;
+    let cluster = clusters.first().ok_or_else(|| {
+        Error::usage("a drill needs to know which cluster")
+            .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
+    })?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
     let (seen, place) = session.observe_only(&["function", "rule"]).await?;
@@ -224,7 +225,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Hop {
         true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
         false => {
             format!(
-                "--scenario pretends something else; `taskbell setup --pattern {}` rings for this",
+                "--scenario pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
                 scenario.pattern()
             )
         }

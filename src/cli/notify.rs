@@ -20,7 +20,7 @@ use crate::stack::StackName;
 
 /// Raise an alert of an application's own, through the rule `application-error`.
 ///
-/// `taskbell setup --pattern application-error` makes the rule. With --run, runs a command and raises the alert if it fails.
+/// `taskbell setup --stack alerts --pattern application-error` makes the rule, in a stack of its own. With --run, runs a command and raises the alert if it fails.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -105,8 +105,8 @@ impl ClusterArgs {
 /// Where the ECS console's own task definitions log to.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 
-const OF_DEFAULTS: &str =
-    "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place";
+const OF_DEFAULTS: &str = "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place: \
+    deployments and services then ring from a stack of their own (--stack NAME --pattern deployment-failed --pattern service-impaired)";
 
 /// Flags that narrow patterns.
 #[derive(Debug, Args)]
@@ -150,7 +150,7 @@ impl FilterArgs {
 pub struct StackArgs {
     #[command(flatten)]
     pub clusters: ClusterArgs,
-    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated [default: task-failed, deployment-failed and service-impaired]
+    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; those named replace the defaults [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
     patterns: Vec<String>,
     #[command(flatten)]
@@ -158,7 +158,7 @@ pub struct StackArgs {
     /// Let no drills through the rules
     #[arg(long)]
     no_drill: bool,
-    /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL, or asked for]
+    /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks where none is stored]
     #[arg(long)]
     slack_webhook_url_stdin: bool,
     /// Use an SSM parameter of yours that holds the webhook; it is never touched

@@ -34,7 +34,7 @@ use crate::stack::{Id, Place};
 #[command(after_help = "\
 Examples:
   taskbell setup --cluster batch
-  taskbell setup --cluster batch --pattern nonzero-exit --language ja --mention here
+  taskbell setup --cluster batch --language ja --mention here --log-group '/app/*'
   taskbell setup --cluster batch --dry-run")]
 pub struct Args {
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Outcome;
 
@@ -34,6 +34,29 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
         assert!(endpoint.starts_with("http"), "the local AWS did not start");
         Self { child, endpoint: endpoint.trim().to_owned() }
+    }
+
+    /// The names of everything there is.
+    pub async fn listing(&self) -> Value {
+        let sdk = self.sdk().await;
+        let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
+        let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();
+        let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
+        let queues = aws_sdk_sqs::Client::new(&sdk).list_queues().send().await.unwrap();
+        let groups = aws_sdk_cloudwatchlogs::Client::new(&sdk).describe_log_groups().send().await.unwrap();
+        let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
+        let alarms = aws_sdk_cloudwatch::Client::new(&sdk).describe_alarms().send().await.unwrap();
+        let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
+        json!({
+            "rules": rules.rules().iter().filter_map(|rule| rule.name()).collect::<Vec<_>>(),
+            "functions": functions.functions().iter().filter_map(|function| function.function_name()).collect::<Vec<_>>(),
+            "roles": iam_roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(),
+            "queues": queues.queue_urls(),
+            "tables": tables.table_names(),
+            "alarms": alarms.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name()).collect::<Vec<_>>(),
+            "groups": groups.log_groups().iter().filter_map(|group| group.log_group_name()).collect::<Vec<_>>(),
+            "parameters": parameters.parameters().iter().filter_map(|parameter| parameter.name()).collect::<Vec<_>>(),
+        })
     }
 
     /// Somebody's own SDK configuration.
