@@ -55,7 +55,8 @@ pub struct MessageOptions {
     pub log_lines: u16,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]
     En,
@@ -116,6 +117,21 @@ impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.arn.as_deref().unwrap_or(&self.name))
     }
+}
+
+/// The clusters, each once.
+///
+/// # Errors
+/// If one is neither a name nor an ARN.
+pub fn clusters(texts: &[String]) -> Result<Vec<Cluster>> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for text in texts {
+        let cluster: Cluster = text.parse()?;
+        if !clusters.contains(&cluster) {
+            clusters.push(cluster);
+        }
+    }
+    Ok(clusters)
 }
 
 /// Which hosts a webhook may have.
@@ -244,6 +260,32 @@ pub fn tag(text: &str) -> Result<(String, String)> {
         return Err(Error::usage(format!("the tag key {key} is reserved")));
     }
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// The name of an SSM parameter.
+///
+/// # Errors
+/// If it has characters that none has, or is too long.
+pub fn parameter_name(text: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{text:?} is not the name of an SSM parameter"))
+            .hint("a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one")),
+    }
+}
+
+/// The ARN of an IAM role.
+///
+/// # Errors
+/// If it is none.
+pub fn role_arn(text: &str) -> Result<String> {
+    let mut parts = text.splitn(6, ':');
+    let service = parts.nth(2);
+    match (text.starts_with("arn:") && service == Some("iam"), parts.nth(2)) {
+        (true, Some(role)) if role.starts_with("role/") => Ok(text.to_owned()),
+        _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM role"))),
+    }
 }
 
 /// The globs of `--ignore`.

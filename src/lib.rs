@@ -4,7 +4,7 @@
 //!
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
-//! - [`config`]: what was asked for; [`desired`]: what should exist for it
+//! - [`settings`]: what can be said about a stack; [`file`]: `taskbell.toml`; [`config`]: what was asked for, checked; [`desired`]: what should exist for it
 //! - [`permissions`]: the least policy for each command
 //! - [`chain`]: which links hold between an event and the notifier
 //! - [`drill`]: the events of drills
@@ -22,6 +22,7 @@ pub mod document;
 pub mod drill;
 pub mod engine;
 pub mod error;
+pub mod file;
 pub mod notifier;
 pub mod pattern;
 pub mod permissions;
@@ -30,4 +31,5 @@ pub mod policy;
 pub mod preview;
 pub mod resource;
 pub mod secret;
+pub mod settings;
 pub mod stack;

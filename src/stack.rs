@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The tag that says a resource is ours, and whose it is.
 pub const STACK_TAG: &str = "taskbell:stack";
 
+/// The tag that says which file of many stacks it is from.
+pub const FLEET_TAG: &str = "taskbell:fleet";
+
 /// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, which is also what ECS takes for a cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -11,12 +11,14 @@ pub mod invocation;
 pub mod joined;
 pub mod journal;
 pub mod log_group;
+pub mod pace;
 pub mod parameter;
 pub mod queue;
 pub mod role;
 pub mod rule;
 pub mod runtime;
 pub mod table;
+pub mod tagged;
 pub mod task;
 pub mod undelivered;
 pub mod wait;
@@ -45,7 +47,7 @@ use wait::Waiter;
 /// Account, partition and region of the caller. Asked for once; whoever needs it meanwhile waits for that one answer.
 pub struct Identity {
     sts: aws_sdk_sts::Client,
-    region: String,
+    pub region: String,
     place: OnceCell<Result<Place, Option<Fault>>>,
 }
 

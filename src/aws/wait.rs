@@ -166,13 +166,19 @@ impl Waiter {
         .await
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    #[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
     async fn pause(&self, time: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
             () = self.cancel.cancelled() => Err(Error::interrupted("interrupted while waiting for AWS")),
         }
     }
+}
+
+/// Until it is a call's turn.
+#[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
+pub async fn turn(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Everybody of the account together makes more calls than the service takes, for longer than the SDK tries.

@@ -2,10 +2,12 @@
 
 use clap::Args as ClapArgs;
 
+use super::fleet::{FleetArgs, OfStack};
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, render};
+use crate::aws::parameter::Webhook;
 use crate::aws::{Given, function, runtime};
 use crate::config::{self, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
@@ -13,26 +15,51 @@ use crate::error::Result;
 use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
 use crate::resource::{Inventory, Observed};
+use crate::settings::Settings;
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
 ///
 /// Give it the same flags as `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
 ///
 /// Warns when AWS stops to support the notifier's runtime within 180 days.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell drift --cluster batch")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
     /// End with 2 also where there is nothing but a warning
     #[arg(long)]
     fail_on_warning: bool,
 }
 
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.stack.settings.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+
+    fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
+        self.stack.take_webhook(world)
+    }
+
+    fn looks_for_orphans(&self) -> bool {
+        true
+    }
+}
+
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
     let webhook = args.stack.webhook(world, WebhookHosts::Any)?;
-    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(&args.stack.ignore)? };
+    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(&args.stack.settings.ignore)? };
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(config.stack.clone(), given, common, world).await?;
@@ -44,6 +71,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let plan = plan(&desired(&config, ground)?, seen, &exceptions);
     match common.output {
         Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
+        Format::Github => world.out.print(&render::annotations(&session.stack, &plan, warning.as_deref())),
         Format::Json => {
             let mut object = render::plan_json(&session.stack, &place, &plan, None);
             object["warnings"] = warning.iter().cloned().collect();

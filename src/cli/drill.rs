@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::fleet::{FleetArgs, OfStack};
 use super::hops::{Held, Hop, Looks, Sent, arrival, lost};
 use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
@@ -24,13 +25,14 @@ use crate::drill::{Scenario, fit};
 use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
 use crate::resource::Inventory;
+use crate::settings::Settings;
 use crate::stack::{Id, Place};
 
 /// Send a labelled test failure through the live rule, and tell hop by hop how far it came.
 ///
 /// Waits until the notifier has told what Slack answered. Exit code 0: Slack took it; 1: it did not arrive; the output says where
 /// it stopped; 3: it cannot be known how far it came.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell drill --cluster batch
@@ -38,12 +40,28 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
     /// What is pretended to have happened
     #[arg(long, value_enum, default_value_t)]
     scenario: Scenario,
     /// How long to wait for Slack's answer
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=900))]
     timeout: u64,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
 }
 
 /// Seconds: a function that has to be started, a throttling Slack, a log that is some seconds behind.

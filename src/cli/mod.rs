@@ -2,9 +2,11 @@
 //! Only this room prints.
 
 mod agreement;
+mod connections;
 mod draw;
 mod drift;
 mod drill;
+mod fleet;
 mod hops;
 mod mrkdwn;
 mod notify;
@@ -17,6 +19,7 @@ mod preview;
 mod progress;
 mod render;
 mod replay;
+mod seats;
 mod session;
 mod setup;
 mod status;
@@ -29,10 +32,12 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use futures_util::FutureExt;
 
 use crate::aws::fault;
 use crate::error::{Error, Result};
-use options::Common;
+use fleet::Run;
+use options::{Common, Format};
 use world::World;
 
 /// Differences were found (`drift`, `setup --dry-run`).
@@ -178,17 +183,41 @@ impl Cli {
         if !matches!(command, Command::Notify(_)) {
             world.heed_signals();
         }
+        if common.output == Format::Github && !matches!(command, Command::Drift(_)) {
+            return Err(Error::usage("annotations are for drift").hint("--output text or json"));
+        }
         match command {
-            Command::Setup(args) => Box::pin(setup::run(args, &common, world)).await,
-            Command::Drift(args) => Box::pin(drift::run(args, &common, world)).await,
-            Command::Teardown(args) => Box::pin(teardown::run(args, &common, world)).await,
-            Command::Drill(args) => Box::pin(drill::run(args, &common, world)).await,
-            Command::Replay(args) => Box::pin(replay::run(args, &common, world)).await,
-            Command::Permissions(args) => Box::pin(permissions::run(args, &common, world)).await,
-            Command::Status(args) => Box::pin(status::run(args, &common, world)).await,
-            Command::Notify(args) => Box::pin(notify::run(args, &common, world)).await,
+            Command::Setup(args) => {
+                fleet::run(args, common, world, |a, c, w| setup::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Drift(args) => {
+                let orphan: Run<drift::Args> = |_, c, w| teardown::run(teardown::Args::look(), c, w).boxed_local();
+                fleet::run(args, common, world, |a, c, w| drift::run(a, c, w).boxed_local(), Some(orphan)).await
+            }
+            Command::Teardown(args) => {
+                let run: Run<teardown::Args> = |a, c, w| teardown::run(a, c, w).boxed_local();
+                fleet::run(args, common, world, run, Some(run)).await
+            }
+            Command::Drill(args) => {
+                fleet::run(args, common, world, |a, c, w| drill::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Replay(args) => {
+                fleet::run(args, common, world, |a, c, w| replay::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Permissions(args) => {
+                fleet::run(args, common, world, |a, c, w| permissions::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Status(args) => {
+                fleet::run(args, common, world, |a, c, w| status::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Notify(args) => {
+                fleet::run(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Pattern(pattern::Command::Test(args)) => {
+                fleet::run(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local(), None).await
+            }
             Command::Preview(args) => preview::run(&args, &common, world),
-            Command::Pattern(command) => Box::pin(pattern::run(command, &common, world)).await,
+            Command::Pattern(command) => pattern::run(&command, &common, world),
         }
     }
 }

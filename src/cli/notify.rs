@@ -10,18 +10,20 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 
+use super::fleet::OfStack;
 use super::options::Common;
 use super::session::Session;
 use super::world::World;
 use crate::aws::{Given, bus, credentials};
 use crate::error::{Error, Result};
 use crate::pattern::APPLICATION_SOURCE;
+use crate::settings::Settings;
 use crate::stack::StackName;
 
 /// Raise an alert of an application's own, through the rule `application-error`.
 ///
 /// `taskbell setup --stack alerts --pattern application-error` makes the rule, in a stack of its own. With --run, runs a command and raises the alert if it fails.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell notify 'no invoices today' --source billing --level warning
@@ -46,6 +48,18 @@ pub struct Args {
     /// The command to run
     #[arg(last = true, requires = "run", value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &[]
+    }
+
+    fn complete(&mut self, _settings: &Settings) {}
+
+    fn needs_stack(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

@@ -3,11 +3,12 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::options::{ClusterArgs, Common, FilterArgs, Format};
+use super::options::{ClusterArgs, Common, Format};
 use super::world::World;
 use super::{pattern_test, render};
 use crate::error::{Error, Result};
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
+use crate::settings::FilterSettings;
 use crate::stack::Place;
 
 /// Show what rings: the catalogue of event patterns.
@@ -26,7 +27,7 @@ pub enum Command {
         #[command(flatten)]
         clusters: ClusterArgs,
         #[command(flatten)]
-        filters: FilterArgs,
+        filters: FilterSettings,
     },
     /// Which patterns take an event, and for the others the first field that decided
     ///
@@ -39,12 +40,12 @@ Examples:
     Test(pattern_test::Args),
 }
 
-pub async fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
+pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
     match command {
-        Command::Test(args) => return pattern_test::run(args, common, world).await,
+        Command::Test(_) => {}
         Command::List => world.out.print(&list(common.output)),
         Command::Show { pattern, clusters, filters } => {
-            let text = show(&pattern, &clusters, &filters, common)?;
+            let text = show(pattern, clusters, filters, common)?;
             world.out.print(&text);
             if text.contains(":ACCOUNT:") {
                 world
@@ -58,7 +59,7 @@ pub async fn run(command: Command, common: &Common, world: &World) -> Result<u8>
 
 fn list(format: Format) -> String {
     match format {
-        Format::Text => CATALOGUE.iter().map(told).collect(),
+        Format::Text | Format::Github => CATALOGUE.iter().map(told).collect(),
         Format::Json => {
             let entry = |entry: &Entry| {
                 let Entry { name, rings, needs, silent, .. } = entry;
@@ -76,7 +77,7 @@ fn told(entry: &Entry) -> String {
     format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
 }
 
-fn show(name: &str, clusters: &ClusterArgs, filters: &FilterArgs, common: &Common) -> Result<String> {
+fn show(name: &str, clusters: &ClusterArgs, filters: &FilterSettings, common: &Common) -> Result<String> {
     let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
     let clusters = clusters.parse()?;
     if clusters.is_empty() && pattern.needs_cluster() {

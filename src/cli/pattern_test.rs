@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::options::{ClusterArgs, Common, FilterArgs, Format};
+use super::fleet::OfStack;
+use super::options::{ClusterArgs, Common, Format};
 use super::world::World;
 use super::{UNREADABLE, preview, render};
 use crate::chain::Broken;
@@ -20,11 +21,12 @@ use crate::pattern::filter::Filters;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
 use crate::preview::Engine;
+use crate::settings::{FilterSettings, Settings};
 use crate::stack::Place;
 use live::{Live, TaskArn};
 use told::{Answer, Said, Told, Verdict};
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct Args {
     /// A file with an event, a folder of such files, a sample (`taskbell preview` lists them), or - for standard input
     #[arg(value_name = "EVENT", required_unless_present = "task", conflicts_with = "task")]
@@ -35,13 +37,27 @@ pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
     #[command(flatten)]
-    filters: FilterArgs,
+    filters: FilterSettings,
     /// The rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
     /// Why did it not ring? The same for a task that ECS still shows: for about an hour after it stopped
     #[arg(long, value_name = "ARN")]
     task: Option<String>,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn needs_stack(&self) -> bool {
+        self.live
+    }
 }
 
 /// An event with the name it was given by, and what is known of it beside: of a sample its task definition.
@@ -83,7 +99,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     world.out.print(&match common.output {
-        Format::Text => told.iter().map(Told::text).collect(),
+        Format::Text | Format::Github => told.iter().map(Told::text).collect(),
         Format::Json => render::json(&told.iter().map(Told::object).collect()),
     });
     match told.iter().any(Told::holds) {

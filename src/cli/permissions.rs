@@ -2,6 +2,7 @@
 
 use clap::Args as ClapArgs;
 
+use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common};
 use super::render;
 use super::session::Session;
@@ -10,13 +11,14 @@ use crate::aws::Given;
 use crate::desired::cluster_arn;
 use crate::error::Result;
 use crate::permissions::{Command, Ground, policy};
+use crate::settings::Settings;
 use crate::stack::Place;
 
 /// Print the least IAM policy that a command needs for this stack.
 ///
 /// With the ARNs of this stack, ready for `aws iam create-policy` and the like. Asks AWS for nothing but the account, which needs
 /// no permission.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell permissions --cluster batch
@@ -36,10 +38,25 @@ pub struct Args {
     account: Option<String>,
 }
 
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+        self.role_arn = self.role_arn.take().or_else(|| settings.notifier_role_arn.clone());
+    }
+
+    fn needs_stack(&self) -> bool {
+        self.command != Command::Notify
+    }
+}
+
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
-    let name = match args.command == Command::Notify && clusters.is_empty() && common.stack.is_none() {
+    let name = match args.command == Command::Notify && clusters.is_empty() && common.stacks.is_empty() {
         // The bus is everybody's: that policy names no stack.
         true => "notify".parse()?,
         false => common.stack_name(&clusters)?,

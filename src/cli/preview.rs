@@ -60,7 +60,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     };
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
-        Format::Text => world.out.print(&draw::message(&payload, world.columns)),
+        Format::Text | Format::Github => world.out.print(&draw::message(&payload, world.columns)),
     }
     if let Some(path) = &args.html {
         write_page(path, &page::page(&payload, args.language.code()))?;
@@ -149,7 +149,7 @@ fn write_page(path: &Path, page: &str) -> Result<()> {
 fn list(format: Format) -> String {
     let width = SAMPLES.iter().map(|sample| sample.name.len()).max().unwrap_or_default();
     match format {
-        Format::Text => {
+        Format::Text | Format::Github => {
             let line = |Sample { name, title, .. }: &Sample| format!("{name:width$}  {title}");
             SAMPLES.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
         }

@@ -23,6 +23,9 @@ struct Live {
 
 impl Progress {
     pub fn new(common: &Common, world: &World) -> Self {
+        if let Some(seat) = &world.seat {
+            return Self { listener: seat.listener(), live: None };
+        }
         if common.quiet {
             return Self { listener: Arc::new(|_| {}), live: None };
         }

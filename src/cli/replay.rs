@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common, Format};
 use super::render;
 use super::session::Session;
@@ -14,13 +15,14 @@ use crate::aws::undelivered::{Content, Entry, Undelivered};
 use crate::aws::{Given, function, invocation, queue};
 use crate::error::{Category, Error, Result};
 use crate::resource::{Inventory, Observed};
+use crate::settings::Settings;
 use crate::stack::Address;
 
 /// Send the alerts that could not be delivered once more.
 ///
 /// Shows what lies in the queue, oldest first, and hands it to the notifier one at a time. An entry leaves the queue only once
 /// the notifier has taken it: interrupting loses nothing.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell replay --cluster batch --dry-run
@@ -38,6 +40,16 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
 }
 
 /// How long entries are held while they are sent; each is held anew when its turn comes.
@@ -251,8 +263,8 @@ async fn purge(args: &Args, session: &Session, queue: &Undelivered, common: &Com
             let object = json!({ "stack": session.stack.name, "deleted": depth });
             world.out.print(&render::json(&object));
         }
-        Format::Text if common.quiet => {}
-        Format::Text => world.err.print(&told),
+        Format::Text | Format::Github if common.quiet => {}
+        Format::Text | Format::Github => world.err.print(&told),
     }
     Ok(0)
 }

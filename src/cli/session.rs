@@ -3,17 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
-use aws_config::provider_config::ProviderConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_config::SdkConfig;
 
+use super::connections::Connection;
 use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
-use crate::aws::wait::{self, Waiter};
-use crate::aws::{self, Given, Identity, cluster, credentials};
+use crate::aws::wait::Waiter;
+use crate::aws::{self, Given, Identity, cluster};
 use crate::config::Cluster;
 use crate::engine::{Engine, Report};
 use crate::error::{Category, Error, Result};
@@ -34,18 +31,13 @@ impl Session {
     /// # Errors
     /// If no region is known, or a profile is asked for that is not there.
     pub async fn open(name: StackName, given: Given, common: &Common, world: &World) -> Result<Self> {
-        let sdk = match &world.aws {
-            Some(sdk) => sdk.clone(),
-            None => load(common).await?,
+        let Connection { sdk, identity } = match &world.aws {
+            Some(sdk) => Connection::new(sdk.clone())?,
+            None => world.connections.to(common).await?,
         };
-        let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
-            Error::usage("no AWS region is configured")
-                .hint("give --region, or set AWS_REGION, or a region in the profile")
-        })?;
-        let stack = Stack { name, region };
+        let stack = Stack { name, region: identity.region.clone() };
         let progress = Progress::new(common, world);
         let waiter = Waiter { listener: progress.listener(), cancel: world.cancel.clone() };
-        let identity = Arc::new(Identity::new(&sdk, &stack.region));
         let kinds = aws::kinds(&sdk, &stack, &identity, &waiter, given);
         let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone() };
         Ok(Self { sdk, stack, identity, waiter, engine, progress })
@@ -118,41 +110,4 @@ impl Session {
 /// Without it nothing can be said about what is there.
 fn no_account(error: Error) -> Error {
     Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
-}
-
-/// The ordinary configuration of every AWS tool: environment, files, SSO, containers, instance roles.
-async fn load(common: &Common) -> Result<SdkConfig> {
-    let unknown = credentials::unknown_profile(common.profile.as_deref()).await;
-    if let (Some(name), Some(_)) = (&unknown, &common.profile) {
-        return Err(credentials::no_such_profile(name));
-    }
-    let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client.clone())
-        .retry_config(wait::retries())
-        .timeout_config(wait::time_outs());
-    if let Ok(name) = AppName::new("taskbell") {
-        loader = loader.app_name(name);
-    }
-    if let Some(region) = &common.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(profile) = &common.profile {
-        // As for the AWS CLI: a profile that is asked for comes before keys in the environment.
-        let region = match &common.region {
-            Some(region) => Some(Region::new(region.clone())),
-            None => ProfileFileRegionProvider::builder().profile_name(profile).build().region().await,
-        };
-        let how = ProviderConfig::without_region().with_http_client(client).with_region(region);
-        let of_profile = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile).build();
-        loader = loader.profile_name(profile).credentials_provider(of_profile);
-    }
-    let sdk = loader.load().await;
-    // One that only the environment names matters where nothing else has what is needed.
-    match unknown {
-        Some(name) if sdk.region().is_none() || credentials::must_exist(&sdk).await.is_err() => {
-            Err(credentials::no_such_profile(&name))
-        }
-        _ => Ok(sdk),
-    }
 }

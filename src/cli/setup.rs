@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::agreement;
 use super::drift::verdict;
 use super::drill::{self, Drill};
+use super::fleet::{FleetArgs, OfStack};
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
@@ -24,12 +25,13 @@ use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
 use crate::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::resource::Stage;
+use crate::settings::Settings;
 use crate::stack::{Id, Place};
 
 /// Set the alert up, or bring it back to what is asked for.
 ///
 /// Shows what it would do and asks. Safe to run again at any time: it changes only what differs.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "\
 Examples:
@@ -39,6 +41,8 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
     /// Take a cluster that does not exist (yet)
     #[arg(long)]
     allow_missing_cluster: bool,
@@ -57,6 +61,24 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.stack.settings.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+
+    fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
+        self.stack.take_webhook(world)
+    }
 }
 
 const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
@@ -79,8 +101,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if args.drill && config.clusters.is_empty() {
         return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
     }
-    let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.ignore)? };
-    let mut webhook = args.stack.webhook(world, args.stack.hosts())?;
+    let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.settings.ignore)? };
+    let mut webhook = args.stack.webhook(world, args.stack.settings.hosts())?;
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
@@ -261,7 +283,7 @@ impl Request<'_> {
             return Err(parameter::no_webhook());
         }
         let text = self.world.ask_secret("Slack webhook (not shown): ").await?;
-        config::webhook(&text, self.args.stack.hosts())
+        config::webhook(&text, self.args.stack.settings.hosts())
     }
 
     /// Tells what was done, and, if all was, makes sure of it.
@@ -288,6 +310,9 @@ impl Request<'_> {
         outcome?;
         if let Some(drill) = drill {
             return Ok(drill?.conclude(self.common, self.world));
+        }
+        if self.common.quiet {
+            return Ok(0);
         }
         self.world.err.print(&format!(
             "The stack {} is set up. `taskbell drill --stack {0}{1}` sends a test through it.\n",
@@ -352,7 +377,7 @@ impl Request<'_> {
 
     fn show(&self, session: &Session, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) {
         let text = match self.common.output {
-            Format::Text => render::plan(plan, self.common.verbose),
+            Format::Text | Format::Github => render::plan(plan, self.common.verbose),
             Format::Json => render::json(&render::plan_json(&session.stack, place, plan, result)),
         };
         self.world.out.print(&text);

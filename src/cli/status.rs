@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
@@ -16,16 +17,33 @@ use crate::aws::undelivered::Undelivered;
 use crate::aws::{Given, function};
 use crate::error::{Error, Result};
 use crate::resource::{Found, Inventory, Observed};
+use crate::settings::Settings;
 
 /// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
 ///
 /// `taskbell drift` tells whether it still is what was asked for. Exit code 0: told; 1: there is no such stack; 3: something
 /// could not be read.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell status --cluster batch")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
 }
 
 /// One line of the screen: a fact, or why it is not known.
@@ -73,7 +91,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             .hint("`taskbell setup` sets it up; check --stack, --region and --profile"));
     }
     match common.output {
-        Format::Text => world.out.print(&format!("{}\n{}", session.title(&place), status.text())),
+        Format::Text | Format::Github => world.out.print(&format!("{}\n{}", session.title(&place), status.text())),
         Format::Json => {
             let mut object = status.object();
             object["stack"] = json!(session.stack.name);

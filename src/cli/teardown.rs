@@ -2,6 +2,7 @@
 
 use clap::Args as ClapArgs;
 
+use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
@@ -11,21 +12,63 @@ use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::plan::{Exceptions, Plan, plan};
 use crate::resource::Desired;
+use crate::settings::Settings;
 
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
 /// Whatever earlier versions or other flags left behind goes, too. Resources without the stack's tag are not touched.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// The stacks that are in AWS but no longer in the file; only those whose `fleet` is the file's, if it has one
+    #[arg(long, conflicts_with_all = ["all", "clusters"])]
+    orphans: bool,
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+}
+
+impl Args {
+    /// To show what would be removed.
+    #[must_use]
+    pub fn look() -> Self {
+        Self {
+            clusters: ClusterArgs::default(),
+            fleet: FleetArgs::default(),
+            orphans: false,
+            dry_run: true,
+            yes: false,
+        }
+    }
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+
+    fn orphans(&self) -> bool {
+        self.orphans
+    }
+
+    fn asks(&self) -> bool {
+        !(self.yes || self.dry_run)
+    }
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {

@@ -9,6 +9,8 @@ use anstream::{AutoStream, ColorChoice};
 use aws_config::SdkConfig;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::Connections;
+use super::seats::Seat;
 use crate::error::{Error, Result};
 use crate::secret::Sealed;
 
@@ -60,6 +62,10 @@ pub struct World {
     pub clock: fn() -> SystemTime,
     /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
     pub signals: bool,
+    /// Clients and credentials, shared by all stacks of the process.
+    pub connections: Arc<Connections>,
+    /// Its place among the stacks of a fleet; none: there is but this one.
+    pub seat: Option<Seat>,
 }
 
 impl World {
@@ -80,6 +86,8 @@ impl World {
             cancel: CancellationToken::new(),
             clock: SystemTime::now,
             signals: true,
+            connections: Arc::default(),
+            seat: None,
         }
     }
 
@@ -105,6 +113,9 @@ impl World {
     pub async fn confirm(&self, yes: bool, question: &str) -> Result<()> {
         if yes {
             return Ok(());
+        }
+        if let Some(seat) = &self.seat {
+            return seat.confirm().await;
         }
         if !self.interactive {
             return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));

@@ -118,6 +118,8 @@ async fn in_world(
         cancel,
         clock,
         signals: false,
+        connections: Arc::default(),
+        seat: None,
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
     let code = cli::run(arguments, &world).await;

@@ -1,0 +1,112 @@
+//! Keeps many stacks at once to what the control planes take: calls wait for their turn here instead of being throttled there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::time::Instant;
+
+use super::wait;
+
+/// Calls a second of an account in a region, and how many at once: four fifths of what AWS takes of everybody together, so
+/// that others find room. EventBridge takes 50 and Lambda 15 (their quotas), Parameter Store 40 (its default throughput); IAM has
+/// no documented number, 20 is what is seen.
+const RATES: [(&str, f64, f64); 4] =
+    [("events", 40.0, 8.0), ("lambda", 12.0, 4.0), ("ssm", 32.0, 8.0), ("iam", 16.0, 4.0)];
+
+/// The turns of one account.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    inner: SharedHttpClient,
+    turns: Arc<Turns>,
+}
+
+/// By service and region: when the next call would be due if they came evenly.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<(String, String), Instant>>);
+
+impl Pace {
+    #[must_use]
+    pub fn new(inner: SharedHttpClient) -> Self {
+        Self { inner, turns: Arc::default() }
+    }
+}
+
+impl Turns {
+    /// How long a call has to wait.
+    fn wait(&self, service: &str, region: &str) -> Duration {
+        let Some((_, a_second, burst)) = RATES.into_iter().find(|(name, ..)| *name == service) else {
+            return Duration::ZERO;
+        };
+        let between = Duration::from_secs_f64(1.0 / a_second);
+        let now = Instant::now();
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = turns.entry((service.to_owned(), region.to_owned())).or_insert(now);
+        *due = (*due).max(now) + between;
+        due.duration_since(now).saturating_sub(between.mul_f64(burst))
+    }
+}
+
+/// Region and service of a signed request: `Credential=KEY/20261124/us-east-1/lambda/aws4_request, …`.
+fn scope(request: &HttpRequest) -> Option<(&str, &str)> {
+    let mut parts = request.headers().get("authorization")?.split_once("Credential=")?.1.split('/').skip(2);
+    Some((parts.next()?, parts.next()?))
+}
+
+impl HttpClient for Pace {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Connector { inner, turns: Arc::clone(&self.turns) })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    turns: Arc<Turns>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wait = scope(&request).map_or(Duration::ZERO, |(region, service)| self.turns.wait(service, region));
+        if wait.is_zero() {
+            return self.inner.call(request);
+        }
+        let inner = self.inner.clone();
+        HttpConnectorFuture::new(async move {
+            wait::turn(wait).await;
+            inner.call(request).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_come_evenly_after_the_first_few_and_services_and_regions_do_not_wait_for_each_other() {
+        let turns = Turns::default();
+        let waits: Vec<u128> = (0..16).map(|_| turns.wait("lambda", "us-east-1").as_millis()).collect();
+        assert_eq!(waits[..4], [0; 4], "{waits:?}");
+        assert!(waits[4..].windows(2).all(|two| (82..=84).contains(&(two[1] - two[0]))), "{waits:?}");
+        assert!(turns.wait("lambda", "eu-west-1").is_zero() && turns.wait("events", "us-east-1").is_zero());
+        assert!((0..100).all(|_| turns.wait("sqs", "us-east-1").is_zero()), "SQS takes what comes");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(turns.wait("lambda", "us-east-1").is_zero(), "after a while nobody waits");
+    }
+
+    #[test]
+    fn service_and_region_are_those_the_call_is_signed_for() {
+        let mut request = HttpRequest::empty();
+        assert_eq!(scope(&request), None);
+        let signed = "AWS4-HMAC-SHA256 Credential=AKIA/20261124/eu-west-1/events/aws4_request, SignedHeaders=host";
+        request.headers_mut().insert("authorization", signed);
+        assert_eq!(scope(&request), Some(("eu-west-1", "events")));
+    }
+}

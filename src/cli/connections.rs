@@ -1,0 +1,142 @@
+//! Clients and credentials: the ordinary configuration of every AWS tool, loaded once for each account and shared by all stacks.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::sync::Mutex;
+
+use super::options::Common;
+use crate::aws::pace::Pace;
+use crate::aws::wait;
+use crate::aws::{Identity, credentials};
+use crate::error::{Error, Result};
+use crate::file::Assumed;
+
+/// One account in one region.
+#[derive(Clone)]
+pub struct Connection {
+    pub sdk: SdkConfig,
+    pub identity: Arc<Identity>,
+}
+
+impl Connection {
+    /// # Errors
+    /// If no region is known.
+    pub fn new(sdk: SdkConfig) -> Result<Self> {
+        let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
+            Error::usage("no AWS region is configured")
+                .hint("give --region, or set AWS_REGION, or a region in the profile")
+        })?;
+        let identity = Arc::new(Identity::new(&sdk, &region));
+        Ok(Self { sdk, identity })
+    }
+}
+
+/// Whose credentials.
+type Account = (Option<String>, Option<Assumed>);
+
+/// Those that were made so far.
+#[derive(Default)]
+pub struct Connections {
+    http: OnceLock<SharedHttpClient>,
+    accounts: Mutex<HashMap<Account, SdkConfig>>,
+    made: Mutex<HashMap<(Account, Option<String>), Connection>>,
+    /// Whether calls wait for their turn: where there are many stacks at once.
+    paced: AtomicBool,
+}
+
+impl Connections {
+    /// From now on, calls keep to what the control planes take.
+    pub fn pace(&self) {
+        self.paced.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// If no region is known, or a profile is asked for that is not there.
+    pub async fn to(&self, common: &Common) -> Result<Connection> {
+        let account = (common.profile.clone(), common.assumed.clone());
+        let key = (account.clone(), common.region.clone());
+        let mut made = self.made.lock().await;
+        if let Some(connection) = made.get(&key) {
+            return Ok(connection.clone());
+        }
+        let sdk = self.of_account(account, common).await?;
+        let sdk = match &common.region {
+            Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
+            None => sdk,
+        };
+        let connection = Connection::new(sdk)?;
+        made.insert(key, connection.clone());
+        Ok(connection)
+    }
+
+    /// Its credentials are asked for once, in whatever region they are used.
+    async fn of_account(&self, account: Account, common: &Common) -> Result<SdkConfig> {
+        let mut accounts = self.accounts.lock().await;
+        if let Some(sdk) = accounts.get(&account) {
+            return Ok(sdk.clone());
+        }
+        let http = self.http.get_or_init(|| {
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+        });
+        let mut sdk = load(common, http.clone()).await?;
+        if self.paced.load(Ordering::Relaxed) {
+            sdk = sdk.to_builder().http_client(Pace::new(http.clone())).build();
+        }
+        if let Some(Assumed { role_arn, external_id }) = &account.1 {
+            let mut role = AssumeRoleProvider::builder(role_arn).session_name("taskbell").configure(&sdk);
+            if let Some(id) = external_id {
+                role = role.external_id(id);
+            }
+            let provider = SharedCredentialsProvider::new(role.build().await);
+            sdk = sdk.to_builder().credentials_provider(provider).build();
+        }
+        accounts.insert(account, sdk.clone());
+        Ok(sdk)
+    }
+}
+
+/// Environment, files, SSO, containers, instance roles.
+async fn load(common: &Common, client: SharedHttpClient) -> Result<SdkConfig> {
+    let unknown = credentials::unknown_profile(common.profile.as_deref()).await;
+    if let (Some(name), Some(_)) = (&unknown, &common.profile) {
+        return Err(credentials::no_such_profile(name));
+    }
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client.clone())
+        .retry_config(wait::retries())
+        .timeout_config(wait::time_outs());
+    if let Ok(name) = AppName::new("taskbell") {
+        loader = loader.app_name(name);
+    }
+    if let Some(region) = &common.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &common.profile {
+        // As for the AWS CLI: a profile that is asked for comes before keys in the environment.
+        let region = match &common.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => ProfileFileRegionProvider::builder().profile_name(profile).build().region().await,
+        };
+        let how = ProviderConfig::without_region().with_http_client(client).with_region(region);
+        let of_profile = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(of_profile);
+    }
+    let sdk = loader.load().await;
+    // One that only the environment names matters where nothing else has what is needed.
+    match unknown {
+        Some(name) if sdk.region().is_none() || credentials::must_exist(&sdk).await.is_err() => {
+            Err(credentials::no_such_profile(&name))
+        }
+        _ => Ok(sdk),
+    }
+}

@@ -1,0 +1,356 @@
+//! What can be said about a stack, by flag or in `taskbell.toml`: as it was said, and not yet checked.
+//!
+//! A field is a flag and, by its own name, a key of the file. What is said in a narrower place comes before what is said in a
+//! wider one: flags, then the stack, then the defaults of the file, then our own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use clap::Args;
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+
+use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
+use crate::error::{Error, Result};
+use crate::pattern::filter::Filters;
+use crate::pattern::{self, Drill, Pattern};
+use crate::stack::{FLEET_TAG, StackName};
+
+/// Flags that say what a stack shall be.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// An ECS cluster, by name or ARN; may be repeated
+    #[arg(long = "cluster", value_name = "NAME|ARN")]
+    pub clusters: Vec<String>,
+    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; those named replace the defaults [default: task-failed, deployment-failed and service-impaired]
+    #[arg(long = "pattern", value_name = "NAME|FILE")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub filters: FilterSettings,
+    /// Let no drills through the rules
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_drill: Option<bool>,
+    /// Use an SSM parameter of yours that holds the webhook; it is never touched
+    #[arg(long = "slack-webhook-parameter", value_name = "NAME", conflicts_with = "slack_webhook_url_stdin")]
+    pub webhook_parameter: Option<String>,
+    /// Take a webhook of another host than Slack's that speaks its format
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_any_webhook_host: Option<bool>,
+    /// The language of the messages [default: en]
+    #[arg(long, value_enum)]
+    pub language: Option<Language>,
+    /// Whom to mention: here, channel, a user (U…) or a user group (S…); may be repeated
+    #[arg(long = "mention", value_name = "WHOM")]
+    pub mention: Vec<String>,
+    /// The name messages are posted under (legacy webhooks only: Slack apps ignore it)
+    #[arg(long)]
+    pub username: Option<String>,
+    /// The icon messages are posted with, as in :bell: (legacy webhooks only: Slack apps ignore it)
+    #[arg(long, value_name = "EMOJI")]
+    pub icon_emoji: Option<String>,
+    /// How many of the last lines of the log of the container that failed to show, up to 100; 0 for none [default: 10]
+    #[arg(long, value_name = "N")]
+    pub log_lines: Option<u16>,
+    /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
+    #[arg(long = "log-group", value_name = "GLOB")]
+    pub log_groups: Vec<String>,
+    /// The same failure of the same family is announced on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
+    #[arg(long, value_name = "MINUTES", conflicts_with = "no_dedupe")]
+    pub storm_window: Option<u16>,
+    /// Announce every event, repetitions too, and make no table to remember them
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_dedupe: Option<bool>,
+    /// An SNS topic to tell when alerts cannot be delivered or the notifier fails: two CloudWatch alarms
+    #[arg(long, value_name = "ARN")]
+    pub alarm_topic: Option<String>,
+    /// Days to keep the notifier's log, or never to delete it: `never` [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    #[serde(deserialize_with = "days")]
+    pub log_retention: Option<String>,
+    /// A tag for every resource of the stack; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    #[serde(deserialize_with = "tags")]
+    pub tags: Vec<String>,
+    /// A permissions boundary for the notifier's role
+    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
+    pub permissions_boundary: Option<String>,
+    /// A role of yours for the notifier, instead of one of the stack's own
+    #[arg(long = "role-arn", value_name = "ARN")]
+    pub notifier_role_arn: Option<String>,
+    /// A known difference, neither shown nor repaired: a glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
+    #[arg(long = "ignore", value_name = "GLOB")]
+    pub ignore: Vec<String>,
+    /// Whose stack it is, as the file has it.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub fleet: Option<String>,
+}
+
+/// Flags that narrow patterns.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(default)]
+pub struct FilterSettings {
+    /// Only task definitions of this family, with * for any characters; may be repeated
+    #[arg(long = "family", value_name = "GLOB")]
+    pub families: Vec<String>,
+    /// Not this family; may be repeated
+    #[arg(long = "exclude-family", value_name = "GLOB")]
+    pub exclude_families: Vec<String>,
+    /// Only this service; may be repeated
+    #[arg(long = "service", value_name = "GLOB")]
+    pub services: Vec<String>,
+    /// Not this service; may be repeated
+    #[arg(long = "exclude-service", value_name = "GLOB")]
+    pub exclude_services: Vec<String>,
+    /// Only this container's exit code and reason count
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+}
+
+impl FilterSettings {
+    /// # Errors
+    /// For filters that make no sense.
+    pub fn checked(&self) -> Result<Filters> {
+        let Self { families, exclude_families, services, exclude_services, container } = self.clone();
+        Filters { families, exclude_families, services, exclude_services, container }.checked()
+    }
+}
+
+/// Of two of these, only one can be meant.
+pub const CONTRADICTIONS: [(&str, &str); 2] =
+    [("no_dedupe", "storm_window"), ("permissions_boundary", "notifier_role_arn")];
+
+/// Where the ECS console's own task definitions log to.
+const DEFAULT_LOG_GROUP: &str = "/ecs/*";
+const DEFAULT_LOG_LINES: u16 = 10;
+const DEFAULT_STORM_WINDOW: u16 = 15;
+const DEFAULT_LOG_RETENTION: &str = "30";
+
+const OF_DEFAULTS: &str = "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place: \
+    deployments and services then ring from a stack of their own (--stack NAME --pattern deployment-failed --pattern service-impaired)";
+
+/// What is wrong with a setting, and with which.
+#[derive(Debug)]
+pub struct Trouble {
+    pub key: &'static str,
+    pub error: Error,
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        trouble.error
+    }
+}
+
+fn about<T>(key: &'static str, checked: Result<T>) -> Result<T, Trouble> {
+    checked.map_err(|error| Trouble { key, error })
+}
+
+impl Settings {
+    /// These, completed by what was said in a wider place. Lists replace each other; tags are joined key by key.
+    #[must_use]
+    pub fn or(self, wider: Self) -> Self {
+        fn list(own: Vec<String>, wider: Vec<String>) -> Vec<String> {
+            if own.is_empty() { wider } else { own }
+        }
+        let wider = wider.without_what_contradicts(&self);
+        Self {
+            clusters: list(self.clusters, wider.clusters),
+            patterns: list(self.patterns, wider.patterns),
+            filters: FilterSettings {
+                families: list(self.filters.families, wider.filters.families),
+                exclude_families: list(self.filters.exclude_families, wider.filters.exclude_families),
+                services: list(self.filters.services, wider.filters.services),
+                exclude_services: list(self.filters.exclude_services, wider.filters.exclude_services),
+                container: self.filters.container.or(wider.filters.container),
+            },
+            no_drill: self.no_drill.or(wider.no_drill),
+            webhook_parameter: self.webhook_parameter.or(wider.webhook_parameter),
+            allow_any_webhook_host: self.allow_any_webhook_host.or(wider.allow_any_webhook_host),
+            language: self.language.or(wider.language),
+            mention: list(self.mention, wider.mention),
+            username: self.username.or(wider.username),
+            icon_emoji: self.icon_emoji.or(wider.icon_emoji),
+            log_lines: self.log_lines.or(wider.log_lines),
+            log_groups: list(self.log_groups, wider.log_groups),
+            storm_window: self.storm_window.or(wider.storm_window),
+            no_dedupe: self.no_dedupe.or(wider.no_dedupe),
+            alarm_topic: self.alarm_topic.or(wider.alarm_topic),
+            log_retention: self.log_retention.or(wider.log_retention),
+            tags: joined(wider.tags, self.tags),
+            permissions_boundary: self.permissions_boundary.or(wider.permissions_boundary),
+            notifier_role_arn: self.notifier_role_arn.or(wider.notifier_role_arn),
+            ignore: list(self.ignore, wider.ignore),
+            fleet: self.fleet.or(wider.fleet),
+        }
+    }
+
+    /// What stands in a narrower place drops what it contradicts in a wider one.
+    fn without_what_contradicts(self, narrower: &Self) -> Self {
+        let mut left = self;
+        if narrower.storm_window.is_some() {
+            left.no_dedupe = None;
+        }
+        if narrower.no_dedupe == Some(true) {
+            left.storm_window = None;
+        }
+        if narrower.permissions_boundary.is_some() {
+            left.notifier_role_arn = None;
+        }
+        if narrower.notifier_role_arn.is_some() {
+            left.permissions_boundary = None;
+        }
+        left
+    }
+
+    /// The clusters, each once.
+    ///
+    /// # Errors
+    /// If one is neither a name nor an ARN.
+    pub fn clusters(&self) -> Result<Vec<Cluster>> {
+        config::clusters(&self.clusters)
+    }
+
+    /// Which hosts a webhook may have.
+    #[must_use]
+    pub fn hosts(&self) -> WebhookHosts {
+        if self.allow_any_webhook_host == Some(true) { WebhookHosts::Any } else { WebhookHosts::Slack }
+    }
+
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn config(&self, stack: StackName) -> Result<Config, Trouble> {
+        let clusters = about("clusters", self.clusters())?;
+        let patterns = self.patterns()?;
+        if clusters.is_empty()
+            && let Some(pattern) = patterns.iter().find(|pattern| pattern.needs_cluster())
+        {
+            let unclear = Error::usage(format!("the pattern {} needs to know which cluster", pattern.name));
+            return Err(Trouble { key: "clusters", error: unclear.hint("give --cluster NAME") });
+        }
+        about("ignore", config::ignore(&self.ignore))?;
+        let announcements = match (self.no_dedupe, self.storm_window.unwrap_or(DEFAULT_STORM_WINDOW)) {
+            (Some(true), _) => Announcements::Forgotten,
+            (_, window_minutes @ 1..=1440) => Announcements::Remembered { window_minutes },
+            (_, minutes) => {
+                let error = Error::usage(format!("a storm window has 1 to 1440 minutes, not {minutes}"));
+                return Err(Trouble { key: "storm_window", error });
+            }
+        };
+        Ok(Config {
+            stack,
+            clusters,
+            patterns,
+            drill: if self.no_drill == Some(true) { Drill::Refused } else { Drill::Accepted },
+            own_parameter: about(
+                "webhook_parameter",
+                self.webhook_parameter.as_deref().map(config::parameter_name).transpose(),
+            )?,
+            own_role_arn: about(
+                "notifier_role_arn",
+                self.notifier_role_arn.as_deref().map(config::role_arn).transpose(),
+            )?,
+            permissions_boundary: self.permissions_boundary.clone(),
+            log_retention_days: about(
+                "log_retention",
+                config::log_retention(self.log_retention.as_deref().unwrap_or(DEFAULT_LOG_RETENTION)),
+            )?,
+            tags: about("tags", self.tags())?,
+            message: self.message()?,
+            announcements,
+            alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::topic).transpose())?,
+            log_groups: about("log_groups", self.log_groups())?,
+        })
+    }
+
+    fn tags(&self) -> Result<BTreeMap<String, String>> {
+        let fleet = self.fleet.iter().map(|fleet| Ok((FLEET_TAG.to_owned(), fleet.clone())));
+        self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect()
+    }
+
+    fn message(&self) -> Result<MessageOptions, Trouble> {
+        let log_lines = match self.log_lines.unwrap_or(DEFAULT_LOG_LINES) {
+            lines @ 0..=100 => Ok(lines),
+            lines => Err(Error::usage(format!("a message has room for 0 to 100 lines of the log, not {lines}"))),
+        };
+        Ok(MessageOptions {
+            language: self.language.unwrap_or_default(),
+            username: self.username.clone(),
+            icon_emoji: self.icon_emoji.clone(),
+            mentions: about("mention", self.mention.iter().map(|text| config::mention(text)).collect())?,
+            log_lines: about("log_lines", log_lines)?,
+        })
+    }
+
+    fn patterns(&self) -> Result<Vec<Pattern>, Trouble> {
+        let filters = about("filters", self.filters.checked())?;
+        let defaults = pattern::DEFAULT.map(str::to_owned);
+        let names = if self.patterns.is_empty() { &defaults[..] } else { &self.patterns };
+        let mut patterns: Vec<Pattern> = Vec::new();
+        for name in names {
+            let narrowed = about("patterns", Pattern::find(name))?.narrowed(&filters);
+            let pattern = about(
+                "filters",
+                match self.patterns.is_empty() {
+                    true => narrowed.map_err(|error| error.hint(OF_DEFAULTS)),
+                    false => narrowed,
+                },
+            )?;
+            match patterns.iter().find(|other| other.name == pattern.name) {
+                None => patterns.push(pattern),
+                Some(same) if *same == pattern => {}
+                Some(_) => {
+                    let error = Error::usage(format!("two different patterns are called {}", pattern.name));
+                    return Err(Trouble { key: "patterns", error });
+                }
+            }
+        }
+        Ok(patterns)
+    }
+
+    fn log_groups(&self) -> Result<Vec<String>> {
+        match (self.log_groups.as_slice(), self.log_groups.iter().any(|text| text == "none")) {
+            ([], _) => Ok(vec![DEFAULT_LOG_GROUP.to_owned()]),
+            ([_], true) => Ok(Vec::new()),
+            (_, true) => Err(Error::usage("--log-group none cannot stand beside another --log-group")),
+            (groups, false) => groups.iter().map(|text| config::log_group(text)).collect(),
+        }
+    }
+}
+
+/// `KEY=VALUE`, the later ones over the earlier ones.
+fn joined(earlier: Vec<String>, later: Vec<String>) -> Vec<String> {
+    let key = |tag: &str| tag.split_once('=').map(|(key, _)| key.to_owned());
+    let mut tags = earlier;
+    tags.retain(|tag| !later.iter().any(|other| key(other) == key(tag)));
+    tags.extend(later);
+    tags
+}
+
+/// A table of strings, as in `{ team = "data" }`.
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
+    Ok(table.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
+}
+
+/// A number of days, or a word.
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Days;
+    impl Visitor<'_> for Days {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a number of days, or \"never\"")
+        }
+
+        fn visit_i64<E>(self, days: i64) -> Result<String, E> {
+            Ok(days.to_string())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+    deserializer.deserialize_any(Days).map(Some)
+}
