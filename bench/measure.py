@@ -9,7 +9,7 @@ import time
 from proxy import Proxy
 
 LATENCY = 0.05
-BINARY = "target/release/taskbell"
+BINARY = os.environ.get("BINARY", "target/release/taskbell")
 ROUNDS = 3
 
 

@@ -1,17 +1,50 @@
-"""A proxy before the local AWS that takes a round trip's time for every call, and counts."""
+"""A proxy before the local AWS that takes a round trip's time for every call, counts, and throttles as the control planes do."""
 
 import http.client
+import re
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class Proxy:
-    """Forwards to `endpoint`, after `latency` seconds a call."""
+# Calls a second of an account in a region: EventBridge's and Lambda's quotas, Parameter Store's default, and what is seen of IAM.
+RATES = {"events": 50, "lambda": 15, "ssm": 40, "iam": 20}
+BURST = 5
 
-    def __init__(self, endpoint: str, latency: float):
-        self.calls = 0
+
+class Limits:
+    """A bucket of tokens for each account, region and service."""
+
+    def __init__(self):
+        self.buckets = {}
+
+    def refuse(self, scope) -> bool:
+        rate = RATES.get(scope[-1])
+        if rate is None:
+            return False
+        now = time.monotonic()
+        tokens, at = self.buckets.get(scope, (BURST, now))
+        tokens = min(BURST, tokens + (now - at) * rate)
+        self.buckets[scope] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return tokens < 1
+
+
+def throttling(service: str):
+    """Status, content type and body of the answer to a call too many."""
+    if service == "iam":
+        error = "<Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>"
+        return 400, "text/xml", f"<ErrorResponse>{error}</ErrorResponse>".encode()
+    code = "TooManyRequestsException" if service == "lambda" else "ThrottlingException"
+    return (429 if service == "lambda" else 400), "application/x-amz-json-1.1", f'{{"__type":"{code}","message":"Rate exceeded"}}'.encode()
+
+
+class Proxy:
+    """Forwards to `endpoint`, after `latency` seconds a call; with `limited`, only so many a second."""
+
+    def __init__(self, endpoint: str, latency: float, limited: bool = False):
+        self.calls = self.throttled = 0
+        limits = Limits() if limited else None
         self.lock = threading.Lock()
         upstream = urllib.parse.urlparse(endpoint).netloc
         proxy = self
@@ -23,7 +56,20 @@ class Proxy:
                 with proxy.lock:
                     proxy.calls += 1
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                signed = re.search(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/", self.headers.get("authorization", ""))
+                with proxy.lock:
+                    refused = bool(limits and signed and limits.refuse(signed.groups()))
+                    proxy.throttled += refused
                 time.sleep(latency)
+                if refused:
+                    status, kind, content = throttling(signed.group(3))
+                    self.send_response(status)
+                    self.send_header("content-type", kind)
+                    self.send_header("x-amzn-errortype", "TooManyRequestsException")
+                    self.send_header("content-length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+                    return
                 connection = http.client.HTTPConnection(upstream)
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
                 connection.request(self.command, self.path, body, headers)

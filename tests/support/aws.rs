@@ -209,6 +209,7 @@ impl Aws {
             .with_service(Arc::clone(&services.cloudwatch))
             .with_service(winterbaume_sts::StsService::new())
             .with_service(winterbaume_ecs::EcsService::new())
+            .with_service(winterbaume_resourcegroupstagging::TaggingService::new())
             .build();
         let aws = Self {
             mock: Arc::new(mock),

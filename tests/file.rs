@@ -1,0 +1,155 @@
+//! `taskbell.toml`: what it says, and what is told where it is wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::path::Path;
+
+use taskbell::error::Error;
+use taskbell::file::{File, schema};
+
+fn parse(text: &str) -> Result<File, Error> {
+    File::parse(Path::new("taskbell.toml"), text)
+}
+
+#[test]
+fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
+    let file = parse(
+        r#"
+        fleet = "data"
+
+        [defaults]
+        region = "eu-west-1"
+        language = "ja"
+        mention = ["here"]
+        tags = { team = "data", cost = "1" }
+        storm_window = 30
+        permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+
+        [[stack]]
+        clusters = ["batch"]
+
+        [[stack]]
+        name = "reports"
+        clusters = ["reports", "etl"]
+        region = "us-east-1"
+        profile = "reports"
+        role_arn = "arn:aws:iam::210987654321:role/taskbell"
+        patterns = ["task-failed"]
+        language = "en"
+        mention = ["S0123"]
+        tags = { cost = "2" }
+        no_dedupe = true
+        log_retention = "never"
+        webhook_parameter = "/team/slack"
+        notifier_role_arn = "arn:aws:iam::210987654321:role/notifier"
+        filters = { families = ["job-*"] }
+        "#,
+    )
+    .unwrap();
+    let [batch, reports] = &file.stacks[..] else { panic!("{file:?}") };
+    assert_eq!(batch.name.as_ref().unwrap().as_str(), "batch");
+    assert_eq!((batch.site.region.as_deref(), batch.site.assumed()), (Some("eu-west-1"), None));
+    let config = batch.settings.config("batch".parse().unwrap()).unwrap();
+    let tags: Vec<_> = config.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(tags, ["cost=1", "taskbell:fleet=data", "team=data"]);
+    assert_eq!((config.message.language.code(), config.message.mentions.as_slice()), ("ja", &["here".to_owned()][..]));
+    assert_eq!((config.patterns.len(), config.log_retention_days), (3, Some(30)));
+
+    let config = reports.settings.config("reports".parse().unwrap()).unwrap();
+    assert_eq!(reports.site.region.as_deref(), Some("us-east-1"));
+    assert_eq!(reports.site.assumed().unwrap().role_arn, "arn:aws:iam::210987654321:role/taskbell");
+    assert_eq!((config.clusters.len(), config.patterns.len(), config.log_retention_days), (2, 1, None));
+    assert_eq!((config.message.language.code(), config.message.mentions.as_slice()), ("en", &["S0123".to_owned()][..]));
+    assert_eq!(config.tags["cost"], "2");
+    assert_eq!(config.tags["team"], "data");
+    assert_eq!(config.own_parameter.as_deref(), Some("/team/slack"));
+    // What a stack says drops what it contradicts in the defaults.
+    assert_eq!((reports.settings.storm_window, &config.permissions_boundary), (None, &None));
+}
+
+#[test]
+fn a_pattern_file_is_looked_for_beside_the_file_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.json"), r#"{ "source": ["aws.ecs"] }"#).unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let file = File::parse(&path, "[[stack]]\nname = \"x\"\npatterns = [\"own.json\"]").unwrap();
+    let config = file.stacks[0].settings.config("x".parse().unwrap()).unwrap();
+    assert_eq!(config.patterns[0].name, "own");
+}
+
+/// Each mistake, where it stands, and the way out.
+#[test]
+fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
+    for (text, place, told) in [
+        ("[[stack]\n", ":1:", "unclosed"),
+        ("[[stack]]\nclusters = [\"a\"]\nlangage = \"ja\"\n", ":3:1", "did you mean language?"),
+        ("[[stack]]\ncluster = \"a\"\n", ":2:1", "did you mean clusters?"),
+        ("[defaults]\nname = \"x\"\n", ":2:1", "unknown key name"),
+        ("flet = \"x\"\n", ":1:1", "did you mean fleet?"),
+        ("[[stack]]\nclusters = [\"a\"]\nfilters = { familes = [\"x\"] }\n", ":3:13", "did you mean families?"),
+        ("[[stack]]\nclusters = \"a\"\n", ":2:12", "expected a sequence"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_lines = \"many\"\n", ":3:13", "invalid type"),
+        ("[[stack]]\nclusters = [\"a\"]\nno_drill = \"yes\"\n", ":3:12", "expected a boolean"),
+        ("[[stack]]\nclusters = [\"a\"]\nlanguage = \"fr\"\n", ":3:12", "en"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_lines = 101\n", ":3:1", "0 to 100 lines"),
+        ("[[stack]]\nclusters = [\"a\"]\nstorm_window = 0\n", ":3:1", "1 to 1440 minutes"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_retention = 31\n", ":3:1", "CloudWatch Logs takes"),
+        ("[[stack]]\nclusters = [\"a\"]\nmention = [\"everyone\"]\n", ":3:1", "cannot be mentioned"),
+        ("[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-faild\"]\n", ":3:1", "task-failed"),
+        ("[[stack]]\nclusters = [\"a\"]\ntags = { \"aws:x\" = \"y\" }\n", ":3:1", "reserved"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nfilters = { services = [\"x\"], exclude_services = [\"y\"] }\n",
+            ":3:1",
+            "cannot stand together",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\nno_dedupe = true\nstorm_window = 5\n", ":4:1", "contradict"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nnotifier_role_arn = \"arn:aws:iam::1:role/x\"\npermissions_boundary = \"arn\"\n",
+            ":4:1",
+            "contradict",
+        ),
+        ("[[stack]]\nclusters = [\"a b\"]\n", ":2:1", "neither the name nor the ARN"),
+        ("[[stack]]\nlanguage = \"ja\"\n", ":1:1", "needs a name or a cluster"),
+        ("[[stack]]\nname = \"x\"\n", ":1:1", "needs to know which cluster"),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nname = \"a\"\nclusters = [\"b\"]\n", ":4:1", "there twice"),
+        ("[defaults]\nmention = [\"x\"]\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "cannot be mentioned"),
+        ("fleet = \"a,b\"\n", ":1:1", "AWS does not take"),
+    ] {
+        let error = parse(text).unwrap_err();
+        let whole = format!("{}; {}", error.in_one_line(), error.hint_text().unwrap_or_default());
+        assert_eq!(error.exit_code(), 64, "{text}");
+        assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
+        assert!(whole.contains(told), "{text}{whole}");
+    }
+}
+
+#[test]
+fn the_schema_for_editors_is_what_is_shipped() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/taskbell.schema.json");
+    let now = format!("{:#}\n", schema());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), now, "UPDATE_GOLDEN=1 cargo test --test file writes it anew");
+    let stack = &schema()["properties"]["stack"]["items"]["properties"];
+    for key in [
+        "name",
+        "clusters",
+        "patterns",
+        "filters",
+        "language",
+        "mention",
+        "tags",
+        "region",
+        "profile",
+        "role_arn",
+        "webhook_parameter",
+    ] {
+        assert!(stack[key].is_object(), "{key}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Many stacks of one file: each with its own outcome, none stopped by another.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::aws::Aws;
+use support::emulator::{Emulator, Slack};
+use support::hand::Hand;
+use support::{taskbell, taskbell_without_webhook};
+use tempfile::TempDir;
+
+/// A file in a folder of its own.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// As many stacks of the cluster `batch`, of one rule each.
+fn stacks(count: usize) -> String {
+    let stack = |number| format!("[[stack]]\nname = \"job-{number}\"\nclusters = [\"batch\"]\n");
+    "[defaults]\npatterns = [\"task-failed\"]\n".to_owned() + &(0..count).map(stack).collect::<String>()
+}
+
+fn with(line: &str, path: &Path) -> String {
+    format!("{line} --config {}", path.display())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broken_stack_among_fifty_stops_no_other_and_is_told() {
+    // The strict one knows but one stack's states.
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(50));
+    // Somebody else's queue has the name of one of them.
+    Hand::of(&aws).sqs.create_queue().queue_name("taskbell-job-17-undelivered").send().await.unwrap();
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    let summary: Vec<&str> = setup.out.lines().rev().take(51).collect();
+    assert_eq!(summary[0], "50 stacks: 49 good, 1 not", "{}", setup.err);
+    let told: Vec<&&str> = summary.iter().filter(|line| line.contains("error:")).collect();
+    assert!(told.len() == 1 && told[0].starts_with("job-17 ") && told[0].contains("not ours"), "{told:?}");
+    assert!(setup.err.contains("stack job-17:\n") && setup.err.contains("--adopt ID"), "{setup:?}");
+
+    let drift = taskbell(&aws, &with("drift --all --output json", &path)).await;
+    assert_eq!(drift.code, 2, "{drift:?}");
+    let stacks = drift.json()["stacks"].as_array().unwrap().clone();
+    assert_eq!(stacks.iter().filter(|stack| stack["exit_code"] == 0 && stack["in_sync"] == true).count(), 49);
+    let broken: Vec<&Value> = stacks.iter().filter(|stack| stack["exit_code"] != 0).collect();
+    assert!(broken.len() == 1 && broken[0]["stack"] == "job-17", "{broken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gravest_code_is_the_code_of_all() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(3));
+    let setup = with("setup --stack job-0 --stack job-1 --yes --no-pattern-check", &path);
+    assert_eq!(taskbell(&aws, &setup).await.code, 0);
+    let drift = taskbell(&aws, &with("drift --stack job-0 --stack job-1", &path)).await;
+    assert!(drift.code == 0 && drift.out.ends_with("2 stacks: all good\n"), "{drift:?}");
+    let all = taskbell(&aws, &with("drift --stack job-0 --stack job-2", &path)).await;
+    assert!(all.code == 2 && all.out.contains("job-0  in sync") && all.out.contains("job-2  7 to add"), "{all:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_meant_is_clear_or_asked_for() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(2));
+    for (line, told) in [
+        ("drift", "has 2 stacks"),
+        ("drift --stack job-1 --stack jobs-0", "did you mean job-"),
+        ("drift --all --stack job-1", "cannot stand together"),
+        ("drift --all --cluster batch", "cannot be used with"),
+        ("replay --stack job-0 --stack job-1", "one stack at a time"),
+        ("teardown --orphans --yes", "without a fleet"),
+        ("status --all --output github", "annotations are for drift"),
+    ] {
+        let outcome = taskbell(&aws, &with(line, &path)).await;
+        assert!(outcome.code == 64 && outcome.err.contains(told), "{line}: {outcome:?}");
+    }
+    let nothing = taskbell(&aws, "drift --all --config /nowhere/taskbell.toml").await;
+    assert!(nothing.code == 64 && nothing.err.contains("cannot read /nowhere/taskbell.toml"), "{nothing:?}");
+    assert!(aws.calls().is_empty(), "{:?}", aws.calls());
+    // A flag comes before what the file says.
+    let one = taskbell(&aws, &with("setup --stack job-0 --yes --no-pattern-check --language ja", &path)).await;
+    assert_eq!(one.code, 0, "{one:?}");
+    let drift = taskbell(&aws, &with("drift --stack job-0", &path)).await;
+    assert!(drift.code == 2 && drift.out.contains("\"ja\" -> \"en\""), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says_so() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(12));
+    let before = aws.everything().await;
+    let unasked = taskbell(&aws, &with("setup --all --no-pattern-check", &path)).await;
+    assert!(unasked.code != 0 && unasked.err.contains("nobody is there to be asked"), "{unasked:?}");
+    // Every stack's plan was shown before the question.
+    assert_eq!(unasked.out.matches("7 to add").count(), 12, "{unasked:?}");
+    let secretless = taskbell_without_webhook(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert!(secretless.code != 0 && secretless.out.matches("error:").count() == 12, "{secretless:?}");
+    assert_eq!(aws.everything().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn differences_are_annotated_for_a_workflow() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(1));
+    assert_eq!(taskbell(&aws, &with("setup --yes --no-pattern-check", &path)).await.code, 0);
+    let hand = Hand::of(&aws);
+    hand.events.disable_rule().name("taskbell-job-0-task-failed").send().await.unwrap();
+    let drift = taskbell(&aws, &with("drift --output github", &path)).await;
+    let lines: Vec<&str> = drift.out.lines().collect();
+    assert_eq!(drift.code, 2, "{drift:?}");
+    assert_eq!(
+        lines,
+        [
+            "::error title=taskbell job-0%3A rule/task-failed::/state   \"DISABLED\" -> \"ENABLED\"  changed outside taskbell"
+        ]
+    );
+}
+
+/// On a local AWS: two regions, one file, and a stack that is taken out of it.
+#[tokio::test]
+async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_for() {
+    let (emulator, slack) = (Emulator::start("ministack"), Slack::start());
+    for region in ["us-east-1", "eu-west-1"] {
+        let sdk = emulator.sdk().await.to_builder().region(aws_config::Region::new(region)).build();
+        aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
+    }
+    let before = emulator.listing().await;
+    let whole = r#"
+        fleet = "data"
+        [defaults]
+        patterns = ["task-failed"]
+        allow_any_webhook_host = true
+        [[stack]]
+        clusters = ["batch"]
+        [[stack]]
+        name = "west"
+        clusters = ["batch"]
+        region = "eu-west-1"
+        [[stack]]
+        name = "old"
+        clusters = ["batch"]
+    "#;
+    let (_folder, path) = file(whole);
+    let run = |line: &str| emulator.taskbell(&with(line, &path), Some(&slack.webhook()));
+    let setup = run("setup --all --yes");
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let drill = run("drill --stack batch --stack west");
+    assert_eq!(drill.code, 0, "{drill:?}");
+    slack.wait_for(2);
+    // A stack of somebody else's, by flags alone.
+    let other =
+        emulator.taskbell("setup --cluster batch --stack other --yes --allow-any-webhook-host", Some(&slack.webhook()));
+    assert_eq!(other.code, 0, "{other:?}");
+    assert_eq!(run("drift --all").code, 0);
+
+    std::fs::write(&path, whole.rsplit_once("[[stack]]").unwrap().0).unwrap();
+    let drift = run("drift --all");
+    assert!(drift.code == 2 && drift.out.contains("stack old, no longer in"), "{drift:?}");
+    assert!(drift.out.contains("- rule/task-failed") && !drift.out.contains("other"), "{drift:?}");
+    // It goes by its own word alone.
+    assert_eq!(run("setup --all --yes").code, 0);
+    let teardown = run("teardown --orphans --yes");
+    assert!(teardown.code == 0 && teardown.out.contains("old, no longer in"), "{teardown:?}");
+    assert_eq!(run("drift --all").code, 0);
+    assert_eq!(run("teardown --all --yes").code, 0);
+    assert_eq!(emulator.taskbell("teardown --stack other --yes", None).code, 0);
+    support::emulator::pause();
+    assert_eq!(emulator.listing().await, before);
+}
