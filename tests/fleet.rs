@@ -16,7 +16,7 @@ use serde_json::Value;
 use support::aws::Aws;
 use support::emulator::{Emulator, Slack};
 use support::hand::Hand;
-use support::{taskbell, taskbell_without_webhook};
+use support::{taskbell, taskbell_without_webhook, typing};
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
@@ -180,4 +180,57 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
     assert_eq!(emulator.taskbell("teardown --stack other --yes", None).code, 0);
     support::emulator::pause();
     assert_eq!(emulator.listing().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_is_asked_about_once_when_all_have_shown_what_they_would_do() {
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(12));
+    let before = aws.everything().await;
+    let no = typing(&aws, &with("setup --all --no-pattern-check", &path), &["n"]).await;
+    assert!(no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Do this to 12 stacks?"), "{no:?}");
+    assert_eq!(aws.everything().await, before);
+    let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
+    assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
+    assert_eq!(taskbell(&aws, &with("drift --all", &path)).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
+    let aws = Aws::lax().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let answers =
+        ["7", "1 web", "fr", "ja", "here everyone", "here, S0123", "no", "arn:aws:sns:us-east-1:123456789012:on-call"];
+    let init = typing(&aws, &with("init", &path), &answers).await;
+    assert_eq!(init.code, 0, "{init:?}");
+    for told in ["1  batch", "no cluster number 7", "not fr", "cannot be mentioned", "not the ARN of an SNS topic"] {
+        assert!(init.err.contains(told), "{told}: {init:?}");
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = taskbell::file::File::parse(&path, &text).unwrap();
+    assert_eq!(read.fleet.as_deref(), Some("batch"));
+    let names: Vec<&str> = read.stacks.iter().map(|stack| stack.name.as_ref().unwrap().as_str()).collect();
+    assert_eq!(names, ["batch", "web"]);
+    assert_eq!(read.stacks[1].settings.mention, ["here", "S0123"]);
+    assert_eq!(read.stacks[1].site.region.as_deref(), Some("us-east-1"));
+    // What is commented out can be said, too.
+    let said: String = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let said = said.replace("fleet = \"NAME\"", "");
+    taskbell::file::File::parse(&path, &said).unwrap();
+
+    let again = typing(&aws, &with("init", &path), &[]).await;
+    assert!(again.code == 64 && again.err.contains("there already"), "{again:?}");
+    let unasked = taskbell(&aws, &with("init --force", &path)).await;
+    assert!(unasked.code == 64 && unasked.err.contains("--cluster NAME"), "{unasked:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let named = taskbell(&aws, &with("init --force --cluster batch --region eu-west-1", &path)).await;
+    assert_eq!(named.code, 0, "{named:?}");
+    let schema = taskbell(&aws, "init --schema").await;
+    assert!(schema.code == 0 && schema.json()["title"] == "taskbell.toml");
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 21] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -23,6 +23,8 @@ const DOORS: [(&str, &[&str]); 21] = [
     ("resource", &["stack", "document"]),
     ("plan", &["resource", "stack", "document"]),
     ("config", &["pattern", "secret", "stack"]),
+    ("settings", &["config", "pattern", "stack"]),
+    ("file", &["config", "settings", "stack"]),
     (
         "aws/kind",
         &[
@@ -55,6 +57,7 @@ const DOORS: [(&str, &[&str]); 21] = [
             "document",
             "drill",
             "engine",
+            "file",
             "notifier",
             "pattern",
             "permissions",
@@ -63,6 +66,7 @@ const DOORS: [(&str, &[&str]); 21] = [
             "preview",
             "resource",
             "secret",
+            "settings",
             "stack",
         ],
     ),

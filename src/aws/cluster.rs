@@ -37,13 +37,28 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
     }
 }
 
-async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
+/// The names of all clusters here, in their order.
+///
+/// # Errors
+/// If the call fails.
+pub async fn names(sdk: &SdkConfig) -> Result<Vec<String>, Fault> {
+    let mut names = list(&Client::new(sdk)).await?;
+    names.sort();
+    Ok(names)
+}
+
+async fn list(ecs: &Client) -> Result<Vec<String>, Fault> {
     let mut pages = ecs.list_clusters().into_paginator().items().send();
-    let mut others: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     while let Some(arn) = pages.next().await {
         let arn = arn.map_err(fault("ecs:ListClusters"))?;
-        others.push(arn.rsplit('/').next().unwrap_or_default().to_owned());
+        names.push(arn.rsplit('/').next().unwrap_or_default().to_owned());
     }
+    Ok(names)
+}
+
+async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
+    let mut others = list(ecs).await?;
     let all = others.len();
     others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
     others.truncate(3);

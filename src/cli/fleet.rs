@@ -341,6 +341,7 @@ async fn together<A: OfStack>(
                     cancel: world.cancel.clone(),
                     connections: Arc::clone(&world.connections),
                     seat: Some(seat),
+                    typed: None,
                     signals: false,
                     clock: world.clock,
                     columns: world.columns,

@@ -8,6 +8,7 @@ mod drift;
 mod drill;
 mod fleet;
 mod hops;
+mod init;
 mod mrkdwn;
 mod notify;
 mod options;
@@ -55,6 +56,7 @@ const WRONG_USAGE: u8 = 64;
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
+  taskbell init                        write taskbell.toml, for one or many stacks
   taskbell setup --cluster batch       ring Slack when a task of the cluster dies
   taskbell drill --cluster batch       send a labelled test failure through it
   taskbell drift --cluster batch       is AWS still what was asked for?
@@ -72,6 +74,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Setup(setup::Args),
     Drift(drift::Args),
     Teardown(teardown::Args),
@@ -98,7 +101,7 @@ impl Command {
             Self::Status(_) => Some("status"),
             Self::Notify(_) => Some("notify"),
             Self::Pattern(_) => Some("pattern-test"),
-            Self::Permissions(_) | Self::Preview(_) => None,
+            Self::Init(_) | Self::Permissions(_) | Self::Preview(_) => None,
         }
     }
 }
@@ -187,6 +190,7 @@ impl Cli {
             return Err(Error::usage("annotations are for drift").hint("--output text or json"));
         }
         match command {
+            Command::Init(args) => init::run(args, &common, world).boxed_local().await,
             Command::Setup(args) => {
                 fleet::run(args, common, world, |a, c, w| setup::run(a, c, w).boxed_local(), None).await
             }

@@ -1,6 +1,7 @@
 //! What the process is connected to: its streams, its terminal, its environment, its clock, Ctrl-C.
 //! Tests bring a world of their own.
 
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -64,6 +65,8 @@ pub struct World {
     pub signals: bool,
     /// Clients and credentials, shared by all stacks of the process.
     pub connections: Arc<Connections>,
+    /// What is typed, line by line; none: what somebody types at the terminal.
+    pub typed: Option<Arc<Mutex<VecDeque<String>>>>,
     /// Its place among the stacks of a fleet; none: there is but this one.
     pub seat: Option<Seat>,
 }
@@ -87,6 +90,7 @@ impl World {
             clock: SystemTime::now,
             signals: true,
             connections: Arc::default(),
+            typed: None,
             seat: None,
         }
     }
@@ -120,16 +124,28 @@ impl World {
         if !self.interactive {
             return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
         }
-        self.err.print(&format!("{question} [y/N] "));
-        let read = || {
-            let mut answer = String::new();
-            std::io::stdin().read_line(&mut answer).map(|_| answer)
-        };
-        let answer = self.ask(read).await?;
+        let answer = self.ask_line(&format!("{question} [y/N] ")).await?;
         match ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
             true => Ok(()),
             false => Err(Error::new("not confirmed; nothing was changed")),
         }
+    }
+
+    /// One line.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read; on interruption.
+    pub async fn ask_line(&self, question: &str) -> Result<String> {
+        self.err.print(question);
+        if let Some(typed) = &self.typed {
+            let mut typed = typed.lock().unwrap_or_else(PoisonError::into_inner);
+            return typed.pop_front().ok_or_else(|| Error::usage("could not read the answer; nothing was changed"));
+        }
+        let read = || {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map(|_| answer)
+        };
+        Ok(self.ask(read).await?.trim().to_owned())
     }
 
     /// Typed without being shown.

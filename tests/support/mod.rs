@@ -91,12 +91,17 @@ pub async fn run_at(
     cancel: CancellationToken,
     clock: fn() -> std::time::SystemTime,
 ) -> Outcome {
-    in_world(aws.sdk(), line, secret, cancel, clock).await
+    in_world(aws.sdk(), line, secret, cancel, clock, None).await
 }
 
 /// The same, with any AWS.
 pub async fn run_with(sdk: SdkConfig, line: &str, secret: Option<&str>, cancel: CancellationToken) -> Outcome {
-    in_world(sdk, line, secret, cancel, std::time::SystemTime::now).await
+    in_world(sdk, line, secret, cancel, std::time::SystemTime::now, None).await
+}
+
+/// Runs a command line with somebody there who types these lines.
+pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
+    in_world(aws.sdk(), line, Some(WEBHOOK), CancellationToken::new(), std::time::SystemTime::now, Some(lines)).await
 }
 
 async fn in_world(
@@ -105,12 +110,13 @@ async fn in_world(
     secret: Option<&str>,
     cancel: CancellationToken,
     clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
 ) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
     let world = World {
         out: Output::new(out.clone()),
         err: Output::new(err.clone()),
-        interactive: false,
+        interactive: typed.is_some(),
         live: false,
         columns: 80,
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
@@ -120,6 +126,7 @@ async fn in_world(
         signals: false,
         connections: Arc::default(),
         seat: None,
+        typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
     let code = cli::run(arguments, &world).await;
