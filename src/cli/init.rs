@@ -92,8 +92,8 @@ async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answ
     let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
     let (region, found) = match Session::open(nobody, given, common, world).await {
         Ok(session) => {
-            let names = session.unless_interrupted(cluster::names(&session.sdk)).await?;
-            (Some(session.stack.region), names.map_err(|fault| fault.to_string()))
+            let found = session.unless_interrupted(cluster::names(&session.sdk)).await?;
+            (Some(session.stack.region), found.map_err(|fault| fault.to_string()))
         }
         Err(error) => (common.region.clone(), Err(error.in_one_line())),
     };
@@ -140,11 +140,11 @@ async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: 
                 .ok_or_else(|| Error::usage(format!("there is no cluster number {number}"))),
             _ => Ok(word.to_owned()),
         };
-        let names = match words.as_slice() {
+        let chosen = match words.as_slice() {
             [] | ["all"] => found.clone(),
             words => words.iter().map(|word| named(word)).collect::<Result<_>>()?,
         };
-        match config::clusters(&names)? {
+        match config::clusters(&chosen)? {
             none if none.is_empty() => Err(Error::usage("at least one cluster is needed")),
             some => Ok(some),
         }

@@ -18,7 +18,7 @@ use crate::stack::StackName;
 #[command(next_help_heading = "Common options")]
 pub struct Common {
     /// The stack's name [default: the cluster's name]; may be repeated where a command takes --all
-    #[arg(long = "stack", global = true, value_name = "NAME")]
+    #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
     /// The file with the stacks [default: taskbell.toml in this folder, if it is there]
     #[arg(long, global = true, value_name = "FILE")]

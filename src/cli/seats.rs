@@ -47,7 +47,7 @@ impl Seats {
     pub async fn all_wait(&self) {
         let asked = |count: &Count| count.waiting > 0 && count.waiting + count.ended == self.total;
         if self.answer.borrow().is_some() || self.count.subscribe().wait_for(asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

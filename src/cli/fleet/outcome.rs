@@ -1,0 +1,103 @@
+//! How each stack went, and how all of them did.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::super::options::{Common, Format};
+use super::super::world::World;
+use super::super::{DIFFERENCES, UNREADABLE, WRONG_USAGE, render};
+use crate::error::{Error, Result};
+
+/// How it went.
+pub struct Outcome {
+    pub name: String,
+    pub ended: Result<u8>,
+    pub out: String,
+}
+
+/// The text of one of many stacks.
+pub fn headed(name: &str, text: &str) -> String {
+    format!("stack {name}:\n{}", indented(text))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
+}
+
+/// What one stack had to say. A single line stands in the summary.
+pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
+    let Outcome { name, ended, out } = outcome;
+    let told = match ended {
+        Err(error) => format!("{err}{}", render::error(error)),
+        Ok(_) => err.to_owned(),
+    };
+    let has_more = out.lines().nth(1).is_some();
+    match common.output {
+        Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(name, out)),
+        Format::Github => world.out.print(out),
+        Format::Text | Format::Json => {}
+    }
+    if !told.trim().is_empty() {
+        world.err.print(&headed(name, &told));
+    }
+}
+
+/// The gravest first.
+const GRAVITY: [u8; 6] = [130, WRONG_USAGE, 1, UNREADABLE, DIFFERENCES, 0];
+
+impl Outcome {
+    fn code(&self) -> u8 {
+        self.ended.as_ref().map_or_else(Error::exit_code, |code| *code)
+    }
+
+    pub fn told(&self) -> String {
+        let last = self.out.lines().last().filter(|line| line.ends_with("as asked for") || line.contains(" to "));
+        match &self.ended {
+            Err(error) => format!("error: {}", error.in_one_line()),
+            Ok(0) => last.unwrap_or("done").to_owned(),
+            Ok(DIFFERENCES) => last.unwrap_or("differs").to_owned(),
+            Ok(UNREADABLE) => "something could not be read".to_owned(),
+            Ok(_) => "failed".to_owned(),
+        }
+    }
+
+    fn object(&self) -> Value {
+        let mut object = serde_json::from_str(&self.out).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        if object["stack"].is_null() {
+            object["stack"] = json!(self.name);
+        }
+        object["exit_code"] = json!(self.code());
+        if let Err(error) = &self.ended {
+            object["error"] = json!(error.in_one_line());
+        }
+        object
+    }
+}
+
+/// The summary, and the gravest exit code.
+pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
+    let code = GRAVITY.into_iter().find(|code| outcomes.iter().any(|outcome| outcome.code() == *code)).unwrap_or(0);
+    if common.output == Format::Json {
+        let stacks: Vec<Value> = outcomes.iter().map(Outcome::object).collect();
+        world.out.print(&render::json(&json!({ "stacks": stacks, "exit_code": code })));
+        return code;
+    }
+    let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or_default();
+    let line = |outcome: &Outcome| format!("{:width$}  {}\n", outcome.name, outcome.told());
+    let good = outcomes.iter().filter(|outcome| outcome.code() == 0).count();
+    let mut text: String = match common.quiet {
+        true => outcomes.iter().filter(|outcome| outcome.code() != 0).map(line).collect(),
+        false => outcomes.iter().map(line).collect(),
+    };
+    let bad = outcomes.len() - good;
+    let _ = match bad {
+        0 => writeln!(text, "{}: all good", render::count(good, "stack")),
+        bad => writeln!(text, "{}: {good} good, {bad} not", render::count(outcomes.len(), "stack")),
+    };
+    match common.output {
+        Format::Github => world.err.print(&text),
+        _ => world.out.print(&text),
+    }
+    code
+}

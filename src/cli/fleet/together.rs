@@ -1,0 +1,124 @@
+//! Carries out many jobs, some at a time, none stopped by another.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::super::options::{Common, Format};
+use super::super::render;
+use super::super::seats::Seats;
+use super::super::world::{Output, World};
+use super::lines::Lines;
+use super::outcome::{Outcome, headed, show};
+use super::{OfStack, Run};
+use crate::error::Error;
+use crate::secret::Sealed;
+
+/// One stack's part.
+pub struct Job<A> {
+    pub name: String,
+    pub common: Common,
+    pub args: A,
+    pub run: Run<A>,
+}
+
+/// What a stack prints, until it is its turn to be shown.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Page {
+    fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Carries out all jobs, some at a time. What has to be asked is asked once, when all have shown what they would do.
+pub async fn together<A: OfStack>(
+    jobs: Vec<Job<A>>,
+    at_once: usize,
+    common: &Common,
+    world: &World,
+    webhook: Option<Sealed<String>>,
+) -> Vec<Outcome> {
+    let seats = Seats::new(jobs.len(), at_once);
+    let total = jobs.len();
+    let lines = Lines::new(common, world, total);
+    let pages: Vec<[Page; 2]> = jobs.iter().map(|_| Default::default()).collect();
+    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let webhook = webhook.or_else(|| world.webhook.clone());
+    let mut running: FuturesUnordered<_> = jobs
+        .into_iter()
+        .enumerate()
+        .map(|(at, Job { name, common, args, run })| {
+            let (seats, lines, [out, err], webhook) = (&seats, &lines, pages[at].clone(), webhook.clone());
+            async move {
+                let seat = seats.take(lines.of(&name)).await;
+                let world = World {
+                    out: Output::new(out),
+                    err: Output::new(err),
+                    interactive: false,
+                    live: false,
+                    webhook,
+                    aws: world.aws.clone(),
+                    cancel: world.cancel.clone(),
+                    connections: Arc::clone(&world.connections),
+                    seat: Some(seat),
+                    typed: None,
+                    signals: false,
+                    clock: world.clock,
+                    columns: world.columns,
+                };
+                // What is the same for all is told once.
+                let common = Common { quiet: !common.verbose, ..common };
+                let ended = match world.cancel.is_cancelled() {
+                    true => Err(Error::interrupted("not started")),
+                    false => run(args, &common, &world).await,
+                };
+                seats.ended();
+                (at, ended)
+            }
+        })
+        .collect();
+    let mut outcomes: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
+    loop {
+        tokio::select! {
+            next = running.next() => {
+                let Some((at, ended)) = next else { break };
+                let [out, err] = &pages[at];
+                let outcome = Outcome { name: names[at].clone(), ended, out: out.take() };
+                lines.done(&outcome);
+                lines.aside(|| show(&outcome, &err.take(), common, world));
+                outcomes[at] = Some(outcome);
+            }
+            () = seats.all_wait() => {
+                lines.pause();
+                let mut waiting = 0;
+                for (at, [out, err]) in pages.iter().enumerate().filter(|(at, _)| outcomes[*at].is_none()) {
+                    world.err.print(&err.take());
+                    let plan = out.take();
+                    if common.output == Format::Text {
+                        world.out.print(&headed(&names[at], &plan));
+                    }
+                    waiting += 1;
+                }
+                let question = format!("Do this to {}?", render::count(waiting, "stack"));
+                seats.answer(&world.confirm(false, &question).await);
+            }
+        }
+    }
+    lines.finish();
+    outcomes.into_iter().flatten().collect()
+}
