@@ -21,7 +21,8 @@ use crate::stack::Address;
 /// Send the alerts that could not be delivered once more.
 ///
 /// Shows what lies in the queue, oldest first, and hands it to the notifier one at a time. An entry leaves the queue only once
-/// the notifier has taken it: interrupting loses nothing.
+/// the notifier has taken it: interrupting loses nothing. One that the notifier fails on stays, and the next is sent; two in a
+/// row end the run.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -57,6 +58,8 @@ const HOLD: Duration = Duration::from_mins(10);
 const TURN: Duration = Duration::from_mins(2);
 /// How long they are held to be looked at.
 const GLANCE: Duration = Duration::from_secs(30);
+/// What the notifier fails on so often in a row is not the events' fault.
+const MOST_REFUSED: usize = 2;
 /// Of one run: SQS lets 120,000 be held at once, and memory is not endless.
 const MOST: usize = 1000;
 
@@ -68,6 +71,9 @@ enum Fate {
     Sent(String),
     /// It is not an event: it stays.
     Unknown,
+    /// The notifier failed on it: the next one may fare better.
+    Refused(String),
+    /// AWS did not do it.
     Failed(String),
     /// Sent, but it could not be deleted: it stays, and is told once at most where there is a table.
     NotDeleted(String),
@@ -138,7 +144,7 @@ impl Args {
 }
 
 impl Run {
-    /// Takes the entries and sends them, up to the first that fails.
+    /// Takes the entries and sends them, up to the first fault of AWS, or until the notifier fails twice in a row.
     async fn carry_out(
         &mut self,
         args: &Args,
@@ -154,6 +160,7 @@ impl Run {
             self.elsewhere =
                 usize::try_from(queue.depth().await?).unwrap_or(usize::MAX).saturating_sub(self.entries.len());
         }
+        let mut refused = 0;
         for entry in &self.entries {
             self.stopped = match (interrupted(), start.elapsed() + TURN > HOLD) {
                 (true, _) => Some(Stopped::Interrupted),
@@ -171,10 +178,15 @@ impl Run {
             if common.output == Format::Text {
                 world.out.print(&line(entry, &fate));
             }
+            refused = match fate {
+                Fate::Refused(_) => refused + 1,
+                Fate::Sent(_) => 0,
+                _ => refused,
+            };
             // What Slack, Lambda or SQS did not do now it will not do a moment later either: the rest stays in order.
             let stop = matches!(fate, Fate::Failed(_) | Fate::NotDeleted(_));
             self.fates.push(fate);
-            if stop {
+            if stop || refused == MOST_REFUSED {
                 break;
             }
         }
@@ -191,20 +203,24 @@ impl Run {
 
     fn conclude(&self, args: &Args, kept: usize, common: &Common, world: &World) -> Result<u8> {
         let Self { entries, fates, elsewhere, stopped } = self;
-        let left = format!("{} left in the queue", alerts(kept));
+        let sent = entries.len() - kept;
+        let failed = fates.iter().filter(|fate| matches!(fate, Fate::Refused(_) | Fate::Failed(_))).count();
+        let failures = if failed == 0 { String::new() } else { format!("{failed} failed, ") };
+        let came_to = format!("{} sent, {failures}{} left in the queue", alerts(sent), alerts(kept));
         if *stopped == Some(Stopped::Interrupted) {
-            return Err(Error::interrupted(format!("replay was interrupted; {left}")));
+            return Err(Error::interrupted(format!("replay was interrupted; {came_to}")));
         }
-        match fates.last() {
-            Some(Fate::Failed(why)) => {
-                return Err(Error::new(format!("the notifier did not take it: {why}; {left}"))
-                    .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here"));
-            }
-            Some(Fate::NotDeleted(why)) => {
-                return Err(Error::new(format!("what was sent could not be deleted: {why}; {left}"))
-                    .hint("a replay sends it again, and the notifier announces it again only with --no-dedupe"));
-            }
-            _ => {}
+        if let Some(Fate::NotDeleted(why)) = fates.last() {
+            return Err(Error::new(format!("what was sent could not be deleted: {why}; {came_to}"))
+                .hint("a replay sends it again, and the notifier announces it again only with --no-dedupe"));
+        }
+        let last = fates.iter().rev().find_map(|fate| match fate {
+            Fate::Refused(why) | Fate::Failed(why) => Some(why),
+            _ => None,
+        });
+        if let Some(why) = last {
+            return Err(Error::new(format!("the notifier did not take it: {why}; {came_to}"))
+                .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here"));
         }
         let unknown = fates.iter().any(|fate| matches!(fate, Fate::Unknown));
         if !common.quiet {
@@ -212,7 +228,7 @@ impl Run {
                 (0, 0, _) => "The queue is empty.\n".to_owned(),
                 (0, _, _) => "The queue gave nothing out.\n".to_owned(),
                 (count, _, true) => format!("{} in the queue.\n", alerts(count)),
-                (count, _, false) => format!("{} sent, {left}.\n", alerts(count - kept)),
+                (_, _, false) => format!("{came_to}.\n"),
             });
         }
         if entries.len() >= MOST || *stopped == Some(Stopped::OutOfTime) {
@@ -239,7 +255,7 @@ async fn send(session: &Session, queue: &Undelivered, entry: &Entry, event: &Val
     }
     match invocation::invoke(&session.sdk, &session.stack.function_name(), event).await {
         Err(fault) => Fate::Failed(fault.to_string()),
-        Ok(Err(why)) => Fate::Failed(why),
+        Ok(Err(why)) => Fate::Refused(why),
         Ok(Ok(outcome)) => match queue.delete(entry).await {
             Ok(()) => Fate::Sent(outcome),
             Err(fault) => Fate::NotDeleted(fault.to_string()),
@@ -294,7 +310,7 @@ fn line(entry: &Entry, fate: &Fate) -> String {
         Fate::Waiting => ("=", String::new()),
         Fate::Sent(outcome) => ("+", format!("  -> {}", outcome_text(outcome))),
         Fate::Unknown => ("?", "  -> not an event; it stays".to_owned()),
-        Fate::Failed(why) => ("-", format!("  -> {why}")),
+        Fate::Refused(why) | Fate::Failed(why) => ("-", format!("  -> {why}")),
         Fate::NotDeleted(why) => ("?", format!("  -> sent, but not deleted: {why}")),
     };
     let (what, why) = story(entry);
@@ -330,7 +346,7 @@ fn object(entry: &Entry, fate: Option<&Fate>) -> Value {
         Some(Fate::Waiting) => ("waiting", None),
         Some(Fate::Sent(outcome)) => ("sent", Some(outcome.as_str())),
         Some(Fate::Unknown) => ("unknown", None),
-        Some(Fate::Failed(why)) => ("failed", Some(why.as_str())),
+        Some(Fate::Refused(why) | Fate::Failed(why)) => ("failed", Some(why.as_str())),
         Some(Fate::NotDeleted(why)) => ("not-deleted", Some(why.as_str())),
     };
     let (event, why) = match &entry.content {
