@@ -125,10 +125,44 @@ async fn what_another_replay_holds_is_told_and_not_taken_for_an_empty_queue() {
     call.send().await.unwrap();
     let replay = taskbell(&aws, REPLAY).await;
     assert!(replay.err.contains("The queue gave nothing out.\nnote: about 4 alerts more"), "{replay:?}");
+    assert_eq!(replay.code, 1, "{replay:?}");
     assert_eq!((aws.announced().len(), queued(&aws).0.len()), (0, 4));
     tokio::time::sleep(Duration::from_mins(11)).await;
     taskbell(&aws, REPLAY).await;
     assert_eq!(aws.announced(), events(3));
+}
+
+/// A job that runs until 0 must not stop while something is left.
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_0_only_if_nothing_is_known_to_be_left() {
+    let aws = with_queue(0).await;
+    for (number, shape) in [(0, Shape::Delivery), (1, Shape::Invocation)] {
+        aws.lay_into_queue(&event(number), shape);
+    }
+    let hand = Hand::of(&aws);
+    let url = hand.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
+    let call = hand.sqs.receive_message().queue_url(&url).max_number_of_messages(1).visibility_timeout(600);
+    call.send().await.unwrap();
+    let replay = taskbell(&aws, REPLAY).await;
+    assert!(replay.err.contains("1 alert sent, 0 alerts left in the queue.\nnote: about 1 alert more"), "{replay:?}");
+    assert_eq!((replay.code, aws.announced().len()), (1, 1), "{replay:?}");
+    let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
+    assert!(dry.code == 0 && dry.err.contains("The queue gave nothing out."), "{dry:?}");
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    let rest = taskbell(&aws, REPLAY).await;
+    assert!(rest.code == 0 && rest.err.ends_with("1 alert sent, 0 alerts left in the queue.\n"), "{rest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_still_counts_for_some_seconds_is_not_taken_for_something_left() {
+    let aws = with_queue(0).await;
+    aws.count_late(3, Duration::from_secs(4));
+    let empty = taskbell(&aws, REPLAY).await;
+    assert_eq!((empty.code, empty.err.ends_with("The queue is empty.\n")), (0, true), "{empty:?}");
+    aws.lay_into_queue(&event(0), Shape::Delivery);
+    aws.count_late(1, Duration::from_secs(4));
+    let sent = taskbell(&aws, REPLAY).await;
+    assert_eq!((sent.code, sent.err.contains("note: ")), (0, false), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]

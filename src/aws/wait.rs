@@ -27,6 +27,8 @@ pub const CONFLICT: Duration = Duration::from_mins(1);
 
 /// What was just written may be read as it was before: a queue's attributes for up to a minute.
 pub const SETTLING: Duration = Duration::from_mins(2);
+/// A queue's hosts count for themselves, and tell each other some seconds later.
+pub const COUNTING: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

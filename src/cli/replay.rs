@@ -1,5 +1,6 @@
 //! `replay`: sends what lies in the queue of undelivered alerts through the notifier again.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -12,6 +13,7 @@ use super::render;
 use super::session::Session;
 use super::world::World;
 use crate::aws::undelivered::{Content, Entry, Undelivered};
+use crate::aws::wait::{Attempt, COUNTING};
 use crate::aws::{Given, function, invocation, queue};
 use crate::error::{Category, Error, Result};
 use crate::resource::{Inventory, Observed};
@@ -22,7 +24,8 @@ use crate::stack::Address;
 ///
 /// Shows what lies in the queue, oldest first, and hands it to the notifier one at a time. An entry leaves the queue only once
 /// the notifier has taken it: interrupting loses nothing. One that the notifier fails on stays, and the next is sent; two in a
-/// row end the run.
+/// row end the run. Exit code 0: nothing is known to be left in the queue; 1: something is, because it failed, is no event, is held
+/// by another replay, or is more than one run takes. With --dry-run always 0.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -157,8 +160,7 @@ impl Run {
         let interrupted = || world.cancel.is_cancelled();
         queue.collect(args.hold(), MOST, interrupted, &mut self.entries).await?;
         if !interrupted() {
-            self.elsewhere =
-                usize::try_from(queue.depth().await?).unwrap_or(usize::MAX).saturating_sub(self.entries.len());
+            self.elsewhere = elsewhere(session, queue, self.entries.len()).await?;
         }
         let mut refused = 0;
         for entry in &self.entries {
@@ -222,6 +224,7 @@ impl Run {
             return Err(Error::new(format!("the notifier did not take it: {why}; {came_to}"))
                 .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here"));
         }
+        let full = entries.len() >= MOST || *stopped == Some(Stopped::OutOfTime);
         let unknown = fates.iter().any(|fate| matches!(fate, Fate::Unknown));
         if !common.quiet {
             world.err.print(&match (entries.len(), *elsewhere, args.dry_run) {
@@ -231,7 +234,7 @@ impl Run {
                 (_, _, false) => format!("{came_to}.\n"),
             });
         }
-        if entries.len() >= MOST || *stopped == Some(Stopped::OutOfTime) {
+        if full {
             world.err.print("note: that is as much as one run takes; run it again\n");
         } else if *elsewhere > 0 {
             world.err.print(&format!(
@@ -242,9 +245,28 @@ impl Run {
         if unknown && !args.dry_run {
             world.err.print("note: what is no event stays in the queue; --purge deletes everything\n");
         }
-        let withheld = entries.is_empty() && *elsewhere > 0;
-        Ok(u8::from((unknown || withheld || stopped.is_some()) && !args.dry_run))
+        let is_left = kept > 0 || *elsewhere > 0 || full;
+        Ok(u8::from(is_left && !args.dry_run))
     }
+}
+
+/// About how many lie in the queue beyond so many. SQS counts late: what was just taken or deleted may still be counted.
+async fn elsewhere(session: &Session, queue: &Undelivered, known: usize) -> Result<usize> {
+    let count = Mutex::new(0);
+    let look = || async {
+        let more = usize::try_from(queue.depth().await?).unwrap_or(usize::MAX).saturating_sub(known);
+        *count.lock().unwrap_or_else(PoisonError::into_inner) = more;
+        Ok(match more {
+            0 => Attempt::Ready(()),
+            _ => Attempt::NotYet { what: "SQS to count again".to_owned(), fault: None },
+        })
+    };
+    match session.waiter.within(&queue::address(&session.stack).id, COUNTING, look).await {
+        // Whoever sends looks for it, too.
+        Err(error) if error.is_interrupted() => {}
+        waited => drop(waited?),
+    }
+    Ok(count.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// One entry through the notifier. It is deleted only after that.

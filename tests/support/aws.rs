@@ -330,6 +330,11 @@ impl Aws {
         self.mailbox.empty();
     }
 
+    /// For so long, the queue counts so many more than it holds.
+    pub fn count_late(&self, more: usize, time: Duration) {
+        self.mailbox.count_late(more, time);
+    }
+
     /// What lies in the queue, oldest first, and whether whoever asks now is given it.
     pub fn queued(&self) -> Vec<(String, bool)> {
         self.mailbox.messages()

@@ -21,6 +21,8 @@ struct Kept {
     messages: Vec<Message>,
     sent: u64,
     receipts: u64,
+    /// How many more are counted than there are, and until when.
+    counts: Option<(usize, Instant)>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +48,11 @@ impl Mailbox {
 
     pub fn empty(&self) {
         self.0.lock().unwrap().messages.clear();
+    }
+
+    /// For so long, so many more are counted than there are.
+    pub fn count_late(&self, more: usize, time: Duration) {
+        self.0.lock().unwrap().counts = Some((more, Instant::now() + time));
     }
 
     /// The bodies of all messages, oldest first, and whether whoever asks now is given it.
@@ -83,9 +90,10 @@ impl Mailbox {
     pub fn count(&self, answer: HttpResponse) -> HttpResponse {
         let messages = self.messages();
         let visible = messages.iter().filter(|(_, visible)| *visible).count();
+        let late = self.0.lock().unwrap().counts.filter(|(_, until)| Instant::now() < *until).map_or(0, |(more, _)| more);
         rewrite(answer, |text| {
             let mut body: Value = serde_json::from_str(&text).unwrap();
-            let counts = [("", visible), ("NotVisible", messages.len() - visible)];
+            let counts = [("", visible + late), ("NotVisible", messages.len() - visible)];
             for (kind, count) in counts {
                 let name = format!("ApproximateNumberOfMessages{kind}");
                 if !body["Attributes"][&name].is_null() {
