@@ -5,11 +5,14 @@
 //   failure   the same failure of the same family or service: how often it came in its window, how often was told,
 //             and who is telling it just now
 //
+// A window is one of the events' own times: what is sent again days later counts among its neighbours of that day. Events
+// come in any order, so that it reaches as far back from the first that came as forward. Older ones open one of their own.
+//
 // A subject is settled only after Slack took the message that tells or counts it. A crash in between may repeat a
 // message; it cannot lose one. Whoever finds somebody else telling waits for the outcome.
 
-/** How long what was announced is remembered. */
-const KEPT_MS = 7 * 24 * 3600_000;
+/** How long what was announced is remembered: a day longer than the queue keeps what may be sent again. */
+const KEPT_MS = 15 * 24 * 3600_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -40,20 +43,21 @@ export class Busy extends Error {
  * Whether this subject is to be told now.
  * @param {Table} table
  * @param {{subject: string, failure: string}} keys
- * @param {{windowMs: number, holder: string, now: () => number, sleep: (ms: number) => Promise<void>,
- *   random?: () => number, waitMs: number, holdMs: number}} how  holder: no other invocation's, not even a retry's;
- *   holdMs: after it, this invocation is certainly over
+ * @param {{time: string|null, windowMs: number, holder: string, now: () => number, sleep: (ms: number) => Promise<void>,
+ *   random?: () => number, waitMs: number, holdMs: number}} how  time: the event's own; holder: no other invocation's, not
+ *   even a retry's; holdMs: after it, this invocation is certainly over
  * @returns {Promise<{verdict: "tell", occurrence: Occurrence} | {verdict: "duplicate"} | {verdict: "counted", count: number}>}
  * @throws {Busy} after waitMs; and whatever the table throws
  */
-export async function decide(table, keys, { windowMs, holder, now, sleep, random = Math.random, waitMs, holdMs }) {
+export async function decide(table, keys, { time, windowMs, holder, now, sleep, random = Math.random, waitMs, holdMs }) {
   const deadline = now() + waitMs;
+  const at = momentOf(time, now());
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const { subject, failure } = await table.look(keys);
     const expires = now() + KEPT_MS;
     if (subject?.settled) return { verdict: "duplicate" };
-    if (!isLive(failure, now(), windowMs)) {
-      const fresh = { since: now(), count: 1, told: 0, earlier: untold(failure, subject, keys), holder, heldUntil: now() + holdMs };
+    if (!isWithin(failure, at, windowMs)) {
+      const fresh = { since: at, count: 1, told: 0, earlier: untold(failure, subject, keys), holder, heldUntil: now() + holdMs };
       if (await table.open(keys, failure, fresh, expires)) return { verdict: "tell", occurrence: occurrenceOf(fresh) };
     } else if (!isCounted(subject, failure, keys)) {
       // Counted; the next look tells whether it is to be told.
@@ -75,20 +79,20 @@ export async function decide(table, keys, { windowMs, holder, now, sleep, random
 }
 
 /**
- * What `decide` would say at this moment of a subject nobody else is telling. Writes nothing.
+ * What `decide` would say of a subject nobody else is telling. Writes nothing.
  * @param {{subject: Subject|null, failure: Failure|null}} seen  as `look` gives it
  * @param {{subject: string, failure: string}} keys
- * @param {{now: number, windowMs: number}} how
+ * @param {{time: string|null, now: number, windowMs: number}} how  time: the event's own
  * @returns {{verdict: "tell"|"duplicate"|"counted", since?: string, count?: number, told?: number, next?: number}}
  *   Of a duplicate whose window is over, `count` and `told` are not known any more.
  */
-export function foresee({ subject, failure }, keys, { now, windowMs }) {
+export function foresee({ subject, failure }, keys, { time, now, windowMs }) {
   const iso = (ms) => new Date(ms).toISOString();
   const counted = isCounted(subject, failure, keys);
   if (subject?.settled) {
     return { verdict: "duplicate", since: iso(subject.since), ...(counted ? { count: failure.count, told: failure.told } : {}) };
   }
-  if (!isLive(failure, now, windowMs)) return { verdict: "tell" };
+  if (!isWithin(failure, momentOf(time, now), windowMs)) return { verdict: "tell" };
   const count = failure.count + (counted ? 0 : 1);
   if (isDue({ ...failure, count })) return { verdict: "tell" };
   return { verdict: "counted", since: iso(failure.since), count, told: failure.told, next: nextAfter(failure.told) };
@@ -102,7 +106,13 @@ export async function announced(table, keys, { count, since }, { holder, now }) 
 /** Slack did not take it: whoever waits may try at once. */
 export const abandoned = (table, keys, { holder }) => table.release(keys, holder);
 
-const isLive = (failure, now, windowMs) => failure !== null && now - failure.since < windowMs;
+/** When it happened; now where the event does not say, or says what cannot be. */
+function momentOf(time, now) {
+  const at = Date.parse(time);
+  return at <= now ? at : now;
+}
+
+const isWithin = (failure, at, windowMs) => failure !== null && Math.abs(at - failure.since) < windowMs;
 const isCounted = (subject, failure, keys) => subject?.failure === keys.failure && subject.since === failure?.since;
 
 /** Those of the window before that no message has counted, without the one that is counted anew. */

@@ -82,10 +82,10 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
   }
 
   /** Without a table, or where it cannot be reached, everything is told: twice is better than never. */
-  async function decideOn({ subject, failure }, holder, left) {
+  async function decideOn({ subject, failure, time }, holder, left) {
     if (!table || !subject) return { verdict: "tell" };
     const how = {
-      holder, now, sleep, random, windowMs: numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000,
+      time, holder, now, sleep, random, windowMs: numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000,
       waitMs: Math.max(0, left() - FOR_SLACK_MS), holdMs: left() + 2 * RESERVE_MS,
     };
     try {

@@ -95,7 +95,8 @@ impl Engine {
     /// If the modules throw, which nothing that is noted should make them do.
     pub fn foresee(&self, incident: &Value, seen: &Value, now: u64, window: u64) -> Result<Value> {
         let keys = json!({ "subject": incident["subject"], "failure": incident["failure"] });
-        self.call("foresee", &json!({ "seen": seen, "keys": keys, "how": { "now": now, "windowMs": window } }))
+        let how = json!({ "time": incident["time"], "now": now, "windowMs": window });
+        self.call("foresee", &json!({ "seen": seen, "keys": keys, "how": how }))
     }
 
     fn call(&self, function: &str, input: &Value) -> Result<Value> {

@@ -658,22 +658,23 @@ async fn a_task_that_was_announced_or_counted_says_so() {
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
     let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
-    let now = std::time::SystemTime::now();
-    let an_hour_ago = now - std::time::Duration::from_hours(1);
+    // A window is one of the events' own times, whenever they are asked about.
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_790_000_000_500);
+    let an_hour_before = then - std::time::Duration::from_hours(1);
     for (began, came, told, settled, code, said) in [
-        (now, 1, 1, true, 1, "- function/notifier       was announced already, at 20"),
-        (now, 6, 4, true, 1, "was announced or counted as a repetition already: 6 of the same failure since 20"),
-        (an_hour_ago, 6, 4, true, 1, "the last announced was number 4"),
+        (then, 1, 1, true, 1, "- function/notifier       was announced already, at 20"),
+        (then, 6, 4, true, 1, "was announced or counted as a repetition already: 6 of the same failure since 20"),
+        (an_hour_before, 6, 4, true, 1, "the last announced was number 4"),
         (
-            now,
+            then,
             2,
             2,
             false,
             1,
             "- function/notifier       counted as a repetition: number 3 of the same failure since 20",
         ),
-        (now, 3, 2, false, 0, "+ function/notifier       announces it"),
-        (an_hour_ago, 2, 2, false, 0, "+ function/notifier       announces it"),
+        (then, 3, 2, false, 0, "+ function/notifier       announces it"),
+        (an_hour_before, 2, 2, false, 0, "+ function/notifier       announces it"),
     ] {
         taskbell(&aws, "teardown --cluster batch --yes").await;
         tokio::time::sleep(std::time::Duration::from_secs(90)).await;

@@ -19,8 +19,8 @@ function world() {
   return {
     state,
     /** The whole of it: decide, and say that Slack took it. */
-    async run(task, failure = "f") {
-      const [by, keys] = [how(), keysOf(task, failure)];
+    async run(task, failure = "f", time = null) {
+      const [by, keys] = [{ ...how(), time }, keysOf(task, failure)];
       const decision = await decide(state.table, keys, by);
       if (decision.verdict === "tell") await announced(state.table, keys, decision.occurrence, by);
       return decision;
@@ -61,6 +61,41 @@ test("another failure is told at once, and the same one again in the next window
   const { verdict, occurrence } = await here.run("t8");
   assert.deepEqual([verdict, occurrence.count, occurrence.earlier], ["tell", 1, 3]);
   assert.equal((await here.run("t9")).occurrence.earlier, 0, "said once");
+});
+
+test("events that are sent again much later are told by their own times", async () => {
+  const here = world();
+  const start = Date.parse("2026-11-10T00:00:00Z");
+  here.state.now = Date.parse("2026-11-24T00:00:00Z");
+  const at = (ms) => new Date(start + ms).toISOString();
+  await here.run("live");
+  for (let hour = 0; hour < 10; hour += 1) {
+    const { verdict, occurrence } = await here.run(`h${hour}`, "f", at(hour * 60 * MINUTE));
+    assert.deepEqual([verdict, occurrence?.count, occurrence?.since], ["tell", 1, at(hour * 60 * MINUTE)]);
+  }
+  assert.equal((await here.run("h3", "f", at(180 * MINUTE))).verdict, "duplicate");
+  // Within one window of that day, it is a storm all the same.
+  const verdicts = [];
+  for (let minute = 0; minute < 5; minute += 1) verdicts.push((await here.run(`m${minute}`, "g", at(minute * MINUTE))).verdict);
+  assert.deepEqual(verdicts, ["tell", "tell", "counted", "tell", "counted"]);
+  assert.equal((await here.run("late", "g", at(15 * MINUTE))).occurrence.count, 1, "the next window of that day");
+});
+
+test("events come in any order: one that is a little older belongs to the same window, one that is much older rings", async () => {
+  const here = world();
+  const ago = (minutes) => new Date(here.state.now - minutes * MINUTE).toISOString();
+  here.state.now = Date.parse("2026-11-24T00:00:00Z");
+  for (const task of ["a", "b"]) await here.run(task, "f", ago(0));
+  assert.equal((await here.run("c", "f", ago(14))).verdict, "counted");
+  const old = await here.run("d", "f", ago(15));
+  assert.deepEqual([old.verdict, old.occurrence.count, old.occurrence.since], ["tell", 1, ago(15)]);
+});
+
+test("a time that is missing, none, or yet to come is now", async () => {
+  for (const time of [undefined, null, "", "soon", "2099-01-01T00:00:00Z"]) {
+    const here = world();
+    assert.equal((await here.run("a", "f", time)).occurrence.since, new Date(1_000_000).toISOString(), time);
+  }
 });
 
 test("whoever comes while another tells waits, and tells what is due by then or is counted", async () => {
@@ -128,7 +163,7 @@ test("what is foreseen is what is decided, and nothing is written for it", async
     const task = `task ${n % 7 === 0 ? n - 1 : n}`;
     const keys = { subject: `task ${task}`, failure: "f" };
     const before = JSON.stringify(await here.state.table.look(keys));
-    const foreseen = foresee(await here.state.table.look(keys), keys, { now: here.state.now, windowMs: 15 * MINUTE });
+    const foreseen = foresee(await here.state.table.look(keys), keys, { time: null, now: here.state.now, windowMs: 15 * MINUTE });
     assert.equal(JSON.stringify(await here.state.table.look(keys)), before);
     const { verdict, count } = await here.run(task);
     assert.equal(foreseen.verdict, verdict, `${n}`);

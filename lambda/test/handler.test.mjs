@@ -180,6 +180,17 @@ test("a task is announced once, however often and from however many rules its ev
   assert.equal(once.seen.posts.length, 1);
 });
 
+test("ten failures an hour apart that are sent again together are ten alerts", async () => {
+  const here = world(withTable);
+  here.state.clock = Date.parse("2026-12-01T00:00:00Z");
+  const outcomes = [];
+  for (let hour = 10; hour < 20; hour += 1) {
+    const taskArn = `arn:aws:ecs:us-east-1:123456789012:task/prod/${hour}`;
+    outcomes.push((await here.run({ ...changed("02-oom", { taskArn }), time: `2026-11-20T${hour}:00:00Z` })).outcome);
+  }
+  assert.deepEqual(outcomes, Array(10).fill("sent"));
+});
+
 test("a message Slack did not take is not marked as announced", async () => {
   const here = world(withTable);
   here.state.answer = () => new Response("no_service", { status: 404 });
