@@ -72,7 +72,7 @@ fn refuse(aws: &Aws, failure: Failure, action: &'static str) {
     aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
 }
 
-const CASES: [Case; 27] = [
+const CASES: [Case; 31] = [
     (
         "the role may not read the webhook",
         |aws| {
@@ -164,6 +164,39 @@ const CASES: [Case; 27] = [
         "failed: the run ended with timeout",
     ),
     ("nothing is told", |_| {}, 1, "notifier", "told nothing within 60 s, and it does not lie in the queue"),
+    ("nothing is told, and nothing began", |_| {}, 1, "notifier", "by the account's concurrency, and it may still arrive"),
+    (
+        "another event failed",
+        |aws| {
+            aws.log_says(&[
+                r#"{"eventId":"other","taskId":"other","outcome":"failed","error":"no_service"}"#,
+                r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"no_service"}}"#,
+                r#"{"type":"platform.report","record":{"status":"error"}}"#,
+            ]);
+        },
+        1,
+        "notifier",
+        "told nothing within 60 s, and it does not lie in the queue; another event failed: no_service\n",
+    ),
+    (
+        "another event came, and some run failed",
+        |aws| {
+            aws.log_says(&[
+                r#"{"eventId":"other","taskId":"other","outcome":"sent"}"#,
+                r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"boom"}}"#,
+            ]);
+        },
+        3,
+        "notifier",
+        "told nothing within 60 s; this or another event failed: boom\n",
+    ),
+    (
+        "others in the queue",
+        |aws| (0..2).for_each(|_| aws.lay_text_into_queue("x")),
+        1,
+        "notifier",
+        "told nothing within 60 s, and it was not seen in the queue\n",
+    ),
     (
         "EventBridge could not deliver",
         |aws| aws.deliver_into_queue(Shape::Delivery),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::fault::{Fault, fault};
 
 /// SQS hands out so many at once.
-const AT_ONCE: i32 = 10;
+pub const AT_ONCE: u8 = 10;
 /// A queue is spread over several hosts, and an answer comes from some of them: empty answers before it counts as empty.
 const EMPTY_ANSWERS: u32 = 2;
 /// Who waits this long for an answer is given one from all hosts.
@@ -67,7 +67,7 @@ impl Undelivered {
     }
 
     async fn receive(&self, hold: Duration, wait: Duration) -> Result<Vec<Entry>, Fault> {
-        let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(AT_ONCE);
+        let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(AT_ONCE.into());
         let call = call
             .visibility_timeout(seconds(hold))
             .wait_time_seconds(seconds(wait))

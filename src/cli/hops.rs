@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::aws::journal::{Line, Said, failures};
-use crate::aws::undelivered::{Content, Entry};
+use crate::aws::undelivered::{AT_ONCE, Content, Entry};
 use crate::stack::Stack;
 
 /// Whether a hop holds.
@@ -74,12 +74,19 @@ pub struct Sent {
     pub at: i64,
 }
 
+impl Sent {
+    /// Whether a line of the notifier is about it.
+    fn is_of(&self, entry: &Value) -> bool {
+        entry["eventId"] == *self.event_id || entry["taskId"] == *self.task
+    }
+}
+
 /// The hops behind the bus, as soon as it is known how far the drill came. Several rules may have taken it: what Slack took
 /// counts before what failed; who waits for the other says nothing.
 pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Hop>> {
     let told = |outcomes: &[&str]| {
         lines.iter().find_map(|line| match &line.said {
-            Said::Entry(entry) if entry["eventId"] == *sent.event_id || entry["taskId"] == *sent.task => {
+            Said::Entry(entry) if sent.is_of(entry) => {
                 let outcome = entry["outcome"].as_str().unwrap_or_default();
                 outcomes.contains(&outcome).then(|| of_entry(entry, line.at - sent.at, stack))
             }
@@ -172,10 +179,21 @@ pub struct Looks {
 pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
     let Looks { lines, log, queue, entries } = looks;
     let since: Vec<Line> = lines.iter().filter(|line| line.at >= sent.at - NEAR).cloned().collect();
-    let failed: Vec<String> = failures(&since).into_iter().map(|(message, _)| message).collect();
+    let is_of_another = |line: &&Line| matches!(&line.said, Said::Entry(entry) if !sent.is_of(entry));
+    let others: Vec<Line> = since.iter().filter(is_of_another).cloned().collect();
+    let words = |lines: &[Line]| failures(lines).into_iter().map(|(message, _)| message).collect::<Vec<_>>();
+    let of_others = words(&others);
+    // Lambda repeats the words of a run without saying whose it was.
+    let failed: Vec<String> = words(&since).into_iter().filter(|message| !of_others.contains(message)).collect();
     let may = "`taskbell permissions --for drill` prints what a drill needs; `taskbell drift` tells what differs";
     match (failed.is_empty(), log, queue) {
-        (false, ..) => Hop::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack)),
+        (false, ..) if others.is_empty() => {
+            Hop::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack))
+        }
+        (false, ..) => {
+            let told = format!("told nothing within {seconds} s; this or another event failed: {}", failed.join("; "));
+            Hop::unknown("notifier", told, look_at_function(stack))
+        }
         (true, Some(error), _) => {
             Hop::unknown("notifier", format!("what it told is not known: {error}"), format!("{may}; Slack may have it"))
         }
@@ -184,16 +202,22 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
             Hop::unknown("notifier", told, may)
         }
         (true, None, None) => {
-            let lies = match entries {
-                0..10 => "it does not lie in the queue",
+            // A look takes a sample of what lies there.
+            let lies = match *entries {
+                0 => "it does not lie in the queue",
+                some if some < usize::from(AT_ONCE) => "it was not seen in the queue",
                 _ => "it was not seen in the queue, which holds more than can be looked at",
             };
-            let hint = format!("{}; --timeout waits longer", look_at_function(stack));
-            let ran = match since.iter().any(|line| line.said == Said::Began) {
-                true => "ran, but ",
-                false => "",
+            let another = match of_others.is_empty() {
+                true => String::new(),
+                false => format!("; another event failed: {}", of_others.join("; ")),
             };
-            Hop::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}"), hint)
+            let (ran, late) = match since.iter().any(|line| line.said == Said::Began) {
+                true => ("ran, but ", ""),
+                false => ("", ": Lambda may be throttled, by the account's concurrency, and it may still arrive"),
+            };
+            let hint = format!("{}; --timeout waits longer{late}", look_at_function(stack));
+            Hop::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}{another}"), hint)
         }
     }
 }
