@@ -132,7 +132,10 @@ impl Drill {
         let resources: Vec<String> = resources.filter_map(|arn| Some(arn.as_str()?.to_owned())).collect();
         let detail_type = event["detail-type"].as_str().unwrap_or_default();
         let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
-        let event_id = match session.unless_interrupted(put).await? {
+        let sent = session.unless_interrupted(put).await;
+        let interrupted =
+            |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
+        let event_id = match sent.map_err(interrupted)? {
             Ok(event_id) => event_id,
             Err(fault) => {
                 let (make, doubt): (fn(_, _, _) -> _, _) = match fault.unanswered {
