@@ -44,6 +44,7 @@ async fn with_queue(count: usize) -> Aws {
 fn fill(aws: &Aws, count: usize) {
     aws.empty_queue();
     aws.notifier_takes();
+    aws.take_invoked();
     for number in 0..count {
         aws.lay_into_queue(&event(number), shape(number));
         if number == 0 {
@@ -201,7 +202,10 @@ async fn every_entry_is_in_the_json_with_its_fate() {
         object["entries"].as_array().unwrap().iter().map(|entry| entry["fate"].as_str().unwrap()).collect();
     assert_eq!(fates, ["failed", "unknown", "failed", "left"]);
     assert_eq!((&object["account"], &object["entries"][0]["event"]), (&json!("123456789012"), &event(0)));
-    assert!(replay.err.contains("Slack answered 404: no_service; 0 alerts sent, 2 failed, 4 alerts left in the queue"), "{replay:?}");
+    assert!(
+        replay.err.contains("Slack answered 404: no_service; 0 alerts sent, 2 failed, 4 alerts left in the queue"),
+        "{replay:?}"
+    );
 }
 
 /// Some event the notifier can never take: it must not hold back everything that came after it.
@@ -249,10 +253,20 @@ async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
     // Entries that went astray on their way to us come back by themselves; all others are given back, or that is told.
     let told = disturbed.err.contains("could not let go of") || disturbed.err.contains("sqs:ReceiveMessage");
     assert!(visible || told || case.contains("AnswerLost"), "{case}: {disturbed:?}");
+    let invoked = aws.take_invoked();
+    let times = |invoked: &[Value], event: &Value| invoked.iter().filter(|one| *one == event).count();
+    assert!(events(COUNT).iter().all(|event| times(&invoked, event) <= 1), "{case}: {invoked:?}");
+    // Whether it was taken, or is gone, is not known.
+    let unsure = ["lambda:Invoke", "sqs:DeleteMessage"];
+    let unsure = aws.calls().iter().any(|call| call.failed && unsure.contains(&call.action.as_str()));
     aws.heal();
     tokio::time::sleep(Duration::from_mins(11)).await;
     let again = taskbell(aws, REPLAY).await;
     assert_eq!(again.code, 1, "{case}: {again:?}");
+    let later = aws.take_invoked();
+    let repeated = later.iter().filter(|event| invoked.contains(event)).count();
+    assert!(repeated <= usize::from(unsure), "{case}: {invoked:?}, then {later:?}");
+    assert!(events(COUNT).iter().all(|event| times(&later, event) <= 1), "{case}: {later:?}");
     let mut announced = aws.announced();
     if case.starts_with("OtherAnswer") {
         // What the notifier failed on comes after what it took.
@@ -372,7 +386,10 @@ async fn on_a_local_aws_what_slack_refused_arrives_once_and_in_order() {
 
     slack.answer_with(404, "no_service");
     let refused = aws.taskbell(REPLAY, None);
-    assert!(refused.code == 1 && refused.err.contains("no_service; 0 alerts sent, 2 failed, 13 alerts left in the queue"), "{refused:?}");
+    assert!(
+        refused.code == 1 && refused.err.contains("no_service; 0 alerts sent, 2 failed, 13 alerts left in the queue"),
+        "{refused:?}"
+    );
     let dry = aws.taskbell("replay --cluster batch --dry-run", None);
     assert_eq!((dry.code, dry.out.lines().count()), (0, 13), "{dry:?}");
     slack.forget();

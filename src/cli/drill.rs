@@ -133,8 +133,7 @@ impl Drill {
         let detail_type = event["detail-type"].as_str().unwrap_or_default();
         let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
         let sent = session.unless_interrupted(put).await;
-        let interrupted =
-            |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
+        let interrupted = |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
         let event_id = match sent.map_err(interrupted)? {
             Ok(event_id) => event_id,
             Err(fault) => {

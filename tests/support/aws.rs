@@ -108,11 +108,15 @@ struct State {
     needed: BTreeSet<String>,
     /// What the notifier tells of the events that are put on the bus: the functions of the emulator do not run.
     tells: Option<Value>,
+    /// The last event on the bus, and its task. What was put twice has two ids: here the first one counts.
     last_event: String,
+    last_task: Option<String>,
     /// Further lines of its log, written just now.
     says: Vec<String>,
     /// The events that the notifier has taken, if it is one that takes what it is invoked with: each is announced once.
     takes: Option<Vec<Value>>,
+    /// All it was asked to be invoked with, whatever became of it.
+    invoked: Vec<Value>,
     /// Where an event goes that is put on the bus: into the queue, in this shape.
     undelivered: Option<Shape>,
     /// At which call the user interrupts.
@@ -312,6 +316,11 @@ impl Aws {
         self.state.lock().unwrap().takes.clone().unwrap_or_default()
     }
 
+    /// What Lambda was asked to invoke it with since the last time, whatever became of it.
+    pub fn take_invoked(&self) -> Vec<Value> {
+        std::mem::take(&mut self.state.lock().unwrap().invoked)
+    }
+
     /// From now on what is put on the bus ends in the queue.
     pub fn deliver_into_queue(&self, shape: Shape) {
         self.state.lock().unwrap().undelivered = Some(shape);
@@ -396,6 +405,10 @@ impl Aws {
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
         let (latency, failure) = self.state.lock().unwrap().record(&action);
+        if action == "lambda:Invoke" {
+            let event = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+            self.state.lock().unwrap().invoked.push(event);
+        }
         if !latency.is_zero() {
             sleep(latency).await;
         }
@@ -468,9 +481,18 @@ impl Aws {
 impl Aws {
     /// The event is on the bus.
     fn put(&self, entry: &Value, id: &str) {
-        id.clone_into(&mut self.state.lock().unwrap().last_event);
-        if let Some(shape) = self.state.lock().unwrap().undelivered {
-            let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+        let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+        let task = detail["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).map(str::to_owned);
+        let shape = {
+            let mut state = self.state.lock().unwrap();
+            if task.is_some() && state.last_task == task {
+                return;
+            }
+            state.last_task = task;
+            id.clone_into(&mut state.last_event);
+            state.undelivered
+        };
+        if let Some(shape) = shape {
             let event = json!({ "id": id, "source": entry["Source"], "detail-type": entry["DetailType"],
                 "resources": entry["Resources"], "detail": detail });
             self.lay_into_queue(&event, shape);
@@ -524,6 +546,7 @@ impl State {
             "logs:FilterLogEvents" => {
                 let entry = self.tells.clone().map(|mut entry| {
                     entry["eventId"] = json!(self.last_event);
+                    entry["taskId"] = json!(self.last_task);
                     entry.to_string()
                 });
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();

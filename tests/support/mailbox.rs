@@ -90,7 +90,8 @@ impl Mailbox {
     pub fn count(&self, answer: HttpResponse) -> HttpResponse {
         let messages = self.messages();
         let visible = messages.iter().filter(|(_, visible)| *visible).count();
-        let late = self.0.lock().unwrap().counts.filter(|(_, until)| Instant::now() < *until).map_or(0, |(more, _)| more);
+        let late =
+            self.0.lock().unwrap().counts.filter(|(_, until)| Instant::now() < *until).map_or(0, |(more, _)| more);
         rewrite(answer, |text| {
             let mut body: Value = serde_json::from_str(&text).unwrap();
             let counts = [("", visible + late), ("NotVisible", messages.len() - visible)];
