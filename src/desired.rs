@@ -152,7 +152,8 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             missing_data: "notBreaching".to_owned(),
             enabled: true,
             alarm_actions: vec![topic.to_owned()],
-            ok_actions: Vec::new(),
+            // A pager's incident is over only when somebody says so.
+            ok_actions: vec![topic.to_owned()],
             insufficient_data_actions: Vec::new(),
         };
     Ok([
@@ -328,6 +329,16 @@ mod tests {
             announcements: Announcements::Remembered { window_minutes: 15 },
             alarm_topic: None,
             log_groups: vec!["/ecs/*".to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_alarm_tells_the_same_topic_that_it_is_over() {
+        let topic = "arn:aws:sns:us-east-1:123456789012:on-call";
+        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
+        let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
+        for alarm in alarms(&stack, &place, topic).unwrap() {
+            assert_eq!((alarm.alarm_actions, alarm.ok_actions), (vec![topic.to_owned()], vec![topic.to_owned()]));
         }
     }
 

@@ -34,7 +34,19 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// Flags of other programs that the docs show.
-const OTHERS: [&str; 8] = ["--path", "--entries", "--all", "--from", "--locked", "--root", "--arg", "--query"];
+const OTHERS: [&str; 11] = [
+    "--path",
+    "--entries",
+    "--all",
+    "--from",
+    "--locked",
+    "--root",
+    "--arg",
+    "--query",
+    "--alarm-name",
+    "--state-value",
+    "--state-reason",
+];
 
 #[test]
 fn every_flag_in_the_docs_is_one_that_the_commands_have() {

@@ -114,7 +114,8 @@ impl Hand {
             .set_threshold(alarm.threshold)
             .set_treat_missing_data(alarm.treat_missing_data)
             .set_actions_enabled(alarm.actions_enabled)
-            .set_alarm_actions(alarm.alarm_actions);
+            .set_alarm_actions(alarm.alarm_actions)
+            .set_ok_actions(alarm.ok_actions);
         change(call).send().await.unwrap();
     }
 
@@ -340,7 +341,7 @@ fn alarm() -> Vec<(&'static str, &'static str, Change)> {
         "alarm/undelivered" "/missing_data" hand => hand.put_alarm(|alarm| alarm.treat_missing_data("ignore")).await;
         "alarm/undelivered" "/enabled" hand => hand.put_alarm(|alarm| alarm.actions_enabled(false)).await;
         "alarm/undelivered" "/alarm_actions" hand => hand.put_alarm(|alarm| alarm.set_alarm_actions(Some(Vec::new()))).await;
-        "alarm/undelivered" "/ok_actions" hand => hand.put_alarm(|alarm| alarm.ok_actions(TOPIC)).await;
+        "alarm/undelivered" "/ok_actions" hand => hand.put_alarm(|alarm| alarm.set_ok_actions(Some(Vec::new()))).await;
         "alarm/undelivered" "/insufficient_data_actions" hand =>
             hand.put_alarm(|alarm| alarm.insufficient_data_actions(TOPIC)).await;
         "alarm/undelivered" "/tags/team" hand =>
