@@ -39,9 +39,10 @@ enum On {
     Bus(&'static str),
     Function,
     Role,
+    /// The role, as long as it has the permissions boundary.
+    RoleWithin,
     /// The role, handed to Lambda and to nobody else.
     RoleForLambda,
-    InstanceProfiles,
     LogGroup,
     Queue,
     Table,
@@ -112,19 +113,6 @@ const WRITE: Grants = &[
         On::Alarms,
         &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource", "cloudwatch:DeleteAlarms"],
     ),
-    (
-        On::Role,
-        &[
-            "iam:CreateRole",
-            "iam:UpdateRole",
-            "iam:UpdateAssumeRolePolicy",
-            "iam:PutRolePolicy",
-            "iam:PutRolePermissionsBoundary",
-            "iam:DeleteRolePermissionsBoundary",
-            "iam:TagRole",
-            "iam:UntagRole",
-        ],
-    ),
     (On::RoleForLambda, &["iam:PassRole"]),
     (
         On::Function,
@@ -144,10 +132,31 @@ const WRITE: Grants = &[
     (On::Rules, &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"]),
 ];
 
-const DELETE_ROLE: Grants = &[
-    (On::Role, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:ListInstanceProfilesForRole", "iam:DeleteRole"]),
-    (On::InstanceProfiles, &["iam:RemoveRoleFromInstanceProfile"]),
+/// Not needed where the role is the user's own.
+const WRITE_ROLE: Grants = &[(
+    On::Role,
+    &[
+        "iam:CreateRole",
+        "iam:UpdateRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:PutRolePolicy",
+        "iam:PutRolePermissionsBoundary",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:TagRole",
+        "iam:UntagRole",
+    ],
+)];
+/// Of what the role may do, these decide; a boundary is a wall only if none of them goes past it.
+const WITHIN_BOUNDARY: [&str; 5] = [
+    "iam:CreateRole",
+    "iam:PutRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
 ];
+const STRIP_ROLE: Grants = &[(On::Role, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"])];
+/// Instance profiles are anybody's: the role is taken out of them only by who may do that anyway.
+const DELETE_ROLE: Grants = &[(On::Role, &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"])];
 const DELETE_RULES: Grants = &[(On::Rules, &["events:RemoveTargets", "events:DeleteRule"])];
 const DELETE_REST: Grants = &[
     (On::Parameter, &["ssm:DeleteParameter"]),
@@ -181,12 +190,19 @@ const PATTERN_TEST: Grants = &[
 ];
 const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 
-fn grants(command: Command) -> Vec<Grants> {
+fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
     let and_all = |more: &[Grants]| [&READ_ALL[..], more].concat();
     match command {
-        Command::Setup => and_all(&[WRITE, DELETE_ROLE, DELETE_RULES]),
+        Command::Setup if own_role.is_none() => and_all(&[WRITE, WRITE_ROLE, STRIP_ROLE, DELETE_RULES]),
+        // A role of the stack's own, from before, has to go.
+        Command::Setup => and_all(&[WRITE, STRIP_ROLE, DELETE_ROLE, DELETE_RULES]),
         Command::Drift => and_all(&[]),
-        Command::Teardown => and_all(&[DELETE_ROLE, DELETE_RULES, DELETE_REST]),
+        Command::Teardown if own_role.is_none() => and_all(&[STRIP_ROLE, DELETE_ROLE, DELETE_RULES, DELETE_REST]),
+        // Of the stack's own, it is only seen that there is none.
+        Command::Teardown => {
+            let all = and_all(&[DELETE_RULES, DELETE_REST]);
+            all.into_iter().filter(|grants| *grants != READ_ROLE).collect()
+        }
         Command::Drill => vec![READ_FUNCTION, READ_RULES, DRILL],
         Command::Replay => vec![READ_FUNCTION, READ_QUEUE, REPLAY],
         Command::Status => vec![READ_FUNCTION, READ_RULES, STATUS],
@@ -204,14 +220,24 @@ pub struct Ground<'a> {
     pub clusters: &'a [String],
     /// The user's own role for the notifier.
     pub own_role: Option<&'a str>,
+    /// The permissions boundary that the notifier's role is to have.
+    pub boundary: Option<&'a str>,
 }
 
 /// The policy document.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
     let mut by_resource: BTreeMap<On, Vec<&str>> = BTreeMap::new();
-    for (on, actions) in grants(command).into_iter().flatten() {
-        by_resource.entry(*on).or_default().extend(*actions);
+    let is_bound = command == Command::Setup && ground.boundary.is_some();
+    for (on, actions) in grants(command, ground.own_role).into_iter().flatten() {
+        for action in *actions {
+            let on = match *on {
+                On::Role if is_bound && *action == "iam:DeleteRolePermissionsBoundary" => continue,
+                On::Role if is_bound && WITHIN_BOUNDARY.contains(action) => On::RoleWithin,
+                on => on,
+            };
+            by_resource.entry(on).or_default().push(action);
+        }
     }
     let statements = by_resource.into_iter().map(|(on, mut actions)| {
         actions.sort_unstable();
@@ -225,6 +251,7 @@ fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
     let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources(on, ground) });
     let condition = match on {
         On::RoleForLambda => Some(("iam:PassedToService", "lambda.amazonaws.com")),
+        On::RoleWithin => ground.boundary.map(|boundary| ("iam:PermissionsBoundary", boundary)),
         On::Bus(source) => Some(("events:source", source)),
         _ => None,
     };
@@ -234,7 +261,7 @@ fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
     statement
 }
 
-fn resources(on: On, Ground { stack, place, clusters, own_role }: Ground) -> Vec<String> {
+fn resources(on: On, Ground { stack, place, clusters, own_role, boundary: _ }: Ground) -> Vec<String> {
     let role = place.role_arn(&format!("/taskbell/{}", stack.role_name()));
     let group = place.log_group_arn(&stack.log_group_name());
     let of_clusters = |arns: &dyn Fn(&str) -> String| match clusters {
@@ -249,9 +276,8 @@ fn resources(on: On, Ground { stack, place, clusters, own_role }: Ground) -> Vec
         On::Bus(_) => vec![place.bus_arn()],
         On::Function => vec![place.function_arn(&stack.function_name())],
         // A role that does not exist (yet) is asked for without its path.
-        On::Role => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
+        On::Role | On::RoleWithin => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
         On::RoleForLambda => vec![own_role.map_or(role, str::to_owned)],
-        On::InstanceProfiles => vec![place.instance_profile_arn("*")],
         On::LogGroup => vec![group.clone(), format!("{group}:*")],
         On::Queue => vec![place.queue_arn(&stack.queue_name())],
         On::Table => vec![place.table_arn(&stack.table_name())],
@@ -269,7 +295,13 @@ mod tests {
         let place = Place::of_caller("arn:aws-cn:iam::123456789012:user/x", "123456789012", "cn-north-1");
         policy(
             command,
-            Ground { stack: &stack, place: &place, clusters: &[place.cluster_arn("batch")], own_role: None },
+            Ground {
+                stack: &stack,
+                place: &place,
+                clusters: &[place.cluster_arn("batch")],
+                own_role: None,
+                boundary: None,
+            },
         )
     }
 
@@ -310,6 +342,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn with_a_boundary_nothing_decides_about_the_role_without_it() {
+        let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
+        let boundary = Some("arn:aws:iam::123456789012:policy/wall");
+        let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role: None, boundary };
+        let policy = policy(Command::Setup, ground);
+        assert!(!policy.to_string().contains("iam:DeleteRolePermissionsBoundary"));
+        for statement in policy["Statement"].as_array().unwrap() {
+            let decides = statement["Action"].as_array().unwrap().iter().any(|action| {
+                let action = action.as_str().unwrap();
+                WITHIN_BOUNDARY.contains(&action) || action == "iam:AttachRolePolicy"
+            });
+            let condition = &statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"];
+            assert_eq!(condition.as_str(), boundary.filter(|_| decides), "{statement}");
+        }
+    }
+
+    #[test]
+    fn nobody_may_touch_instance_profiles_and_who_brings_a_role_may_not_make_one() {
+        let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
+        for command in Command::value_variants() {
+            assert!(!of(*command).to_string().contains("iam:RemoveRoleFromInstanceProfile"));
+            let own_role = Some("arn:aws:iam::123456789012:role/mine");
+            let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role, boundary: None };
+            let policy = policy(*command, ground);
+            for action in actions(&policy).iter().filter(|action| action.starts_with("iam:")) {
+                assert!(
+                    !["Create", "Put", "Update", "Attach"].iter().any(|verb| action[4..].starts_with(verb)),
+                    "{action}"
+                );
+            }
+        }
+    }
+
     /// IAM counts no white space: 6,144 characters for a managed policy, 10,240 for all inline policies of a role.
     #[test]
     fn every_policy_fits_a_managed_policy_even_with_the_longest_names() {
@@ -319,9 +387,11 @@ mod tests {
         let role = place.role_arn(&format!("/{}", "x".repeat(512 + 64)));
         for command in Command::value_variants() {
             let clusters = [place.cluster_arn(&name)];
-            let ground = Ground { stack: &stack, place: &place, clusters: &clusters, own_role: Some(&role) };
-            let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
-            assert!(count <= 6144, "{command:?}: {count}");
+            for (own_role, boundary) in [(Some(role.as_str()), None), (None, Some(role.as_str()))] {
+                let ground = Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary };
+                let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
+                assert!(count <= 6144, "{command:?}: {count}");
+            }
         }
     }
 }

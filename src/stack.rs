@@ -244,11 +244,6 @@ impl Place {
     }
 
     #[must_use]
-    pub fn instance_profile_arn(&self, name: &str) -> String {
-        format!("arn:{}:iam::{}:instance-profile/{name}", self.partition, self.account)
-    }
-
-    #[must_use]
     pub fn queue_arn(&self, name: &str) -> String {
         self.arn("sqs", name)
     }

@@ -272,9 +272,15 @@ impl Role {
         let call = self.iam.list_instance_profiles_for_role().role_name(&at.name);
         let answer = call.send().await.map_err(fault("iam:ListInstanceProfilesForRole"))?;
         for profile in answer.instance_profiles() {
-            let call = self.iam.remove_role_from_instance_profile().role_name(&at.name);
-            let call = call.instance_profile_name(profile.instance_profile_name());
-            tolerate_absent(call.send().await.map_err(fault("iam:RemoveRoleFromInstanceProfile")))?;
+            let profile = profile.instance_profile_name();
+            let call = self.iam.remove_role_from_instance_profile().role_name(&at.name).instance_profile_name(profile);
+            let left = call.send().await.map_err(fault("iam:RemoveRoleFromInstanceProfile"));
+            // Somebody put it there; no policy that we print lets anybody take roles out of profiles.
+            tolerate_absent(left).map_err(|error| {
+                Error::new(format!("the role {} is in the instance profile {profile}", at.name))
+                    .hint(format!("remove it from the instance profile {profile}, then run the same command again"))
+                    .because(error)
+            })?;
         }
         Ok(())
     }

@@ -33,6 +33,9 @@ pub struct Args {
     /// The role of yours that `setup` is given for the notifier
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
+    /// The permissions boundary that `setup` is given: whoever holds the policy cannot lift the notifier's role over it
+    #[arg(long, value_name = "ARN", conflicts_with = "role_arn")]
+    permissions_boundary: Option<String>,
     /// The account [default: that of the credentials]
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
@@ -68,8 +71,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         None => session.unless_interrupted(session.identity.place()).await??.clone(),
     };
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
-    let ground =
-        Ground { stack: &session.stack, place: &place, clusters: &cluster_arns, own_role: args.role_arn.as_deref() };
+    let ground = Ground {
+        stack: &session.stack,
+        place: &place,
+        clusters: &cluster_arns,
+        own_role: args.role_arn.as_deref(),
+        boundary: args.permissions_boundary.as_deref(),
+    };
     world.out.print(&render::json(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {
         world.err.print(

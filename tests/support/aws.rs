@@ -445,7 +445,7 @@ impl Aws {
         inner: &SharedHttpConnector,
         failure: Option<Failure>,
     ) -> Result<HttpResponse, ConnectorError> {
-        if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request) {
+        if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request, &self.memory) {
             return Ok(refusal);
         }
         let other = failure == Some(Failure::OtherAnswer);
@@ -530,9 +530,9 @@ impl State {
 
 impl State {
     /// The answer to a caller who lacks a permission.
-    fn refusal(&mut self, action: &str, request: &HttpRequest) -> Option<HttpResponse> {
+    fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
-        let (needs, context) = iam::needs(action, request);
+        let (needs, context) = iam::needs(action, request, |role| memory.boundary(role));
         self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
         let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
         let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");

@@ -54,6 +54,11 @@ impl Memory {
         *self.0.lock().unwrap() = kept;
     }
 
+    /// The permissions boundary of a role.
+    pub fn boundary(&self, role: &str) -> Option<String> {
+        self.0.lock().unwrap().roles.get(role)?.boundary.clone()
+    }
+
     /// For comparisons: what this layer holds beyond the emulator's own state.
     pub fn everything(&self) -> Value {
         let kept = self.0.lock().unwrap();

@@ -1,9 +1,13 @@
 //! IAM for the AWS in the process: which actions on which resources a request needs, and whether a policy allows them.
 
+use std::collections::BTreeSet;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
 
+use super::Outcome;
 use super::aws::{ACCOUNT, REGION};
+use super::hand::{Hand, ROLE};
 
 /// One thing a request needs: an action, and on what.
 pub type Need = (String, String);
@@ -21,6 +25,44 @@ pub fn allows(policy: &Value, (action, resource): &Need, context: &[(&str, Strin
     })
 }
 
+/// The actions that a policy grants.
+pub fn actions(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    let actions = statements.flat_map(|statement| statement["Action"].as_array().unwrap());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+pub fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|other| other != action);
+    }
+    policy
+}
+
+/// Somebody puts the stack's role into an instance profile.
+pub async fn put_into_profile(hand: &Hand) {
+    let name = "somebodys";
+    hand.iam.create_instance_profile().instance_profile_name(name).send().await.unwrap();
+    let call = hand.iam.add_role_to_instance_profile().instance_profile_name(name);
+    call.role_name(ROLE).send().await.unwrap();
+}
+
+/// Somebody attaches a policy to the stack's role.
+pub async fn attach(hand: &Hand) {
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    hand.iam.create_policy().policy_name("extra").policy_document(policy).send().await.unwrap();
+    let arn = "arn:aws:iam::123456789012:policy/extra";
+    hand.iam.attach_role_policy().role_name(ROLE).policy_arn(arn).send().await.unwrap();
+}
+
+/// Whether anything was refused, but for what no printed policy grants: the hint about log groups, and instance profiles.
+pub fn was_refused(outcome: &Outcome) -> bool {
+    let granted_nowhere = ["which logs the clusters' tasks write is not known", "on iam:RemoveRoleFromInstanceProfile"];
+    let mut lines = outcome.out.lines().chain(outcome.err.lines());
+    lines.any(|line| line.contains("not authorized") && !granted_nowhere.iter().any(|known| line.contains(known)))
+}
+
 /// `*` stands for any characters.
 fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
@@ -36,8 +78,13 @@ fn arn(service: &str, rest: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}")
 }
 
-/// What AWS asks of the caller before it carries the request out, and the values of condition keys.
-pub fn needs(action: &str, request: &HttpRequest) -> (Vec<Need>, Vec<(&'static str, String)>) {
+/// What AWS asks of the caller before it carries the request out, and the values of condition keys. `bound` tells the
+/// permissions boundary that a role has.
+pub fn needs(
+    action: &str,
+    request: &HttpRequest,
+    bound: impl Fn(&str) -> Option<String>,
+) -> (Vec<Need>, Vec<(&'static str, String)>) {
     let body = request.body().bytes().unwrap_or_default();
     let json: Value = serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default();
     let form = String::from_utf8_lossy(body).into_owned();
@@ -120,5 +167,14 @@ pub fn needs(action: &str, request: &HttpRequest) -> (Vec<Need>, Vec<(&'static s
         needs.push(("iam:PassRole".to_owned(), field("Role")));
     }
     let source = json["Entries"][0]["Source"].as_str().unwrap_or_default().to_owned();
-    (needs, vec![("iam:PassedToService", "lambda.amazonaws.com".to_owned()), ("events:source", source)])
+    let boundary = match action {
+        "iam:CreateRole" | "iam:PutRolePermissionsBoundary" => field("PermissionsBoundary"),
+        _ => bound(&field("RoleName")).unwrap_or_default(),
+    };
+    let context = [
+        ("iam:PassedToService", "lambda.amazonaws.com".to_owned()),
+        ("events:source", source),
+        ("iam:PermissionsBoundary", boundary),
+    ];
+    (needs, context.to_vec())
 }
