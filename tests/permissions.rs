@@ -13,13 +13,14 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_config::Region;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use support::aws::Aws;
 use support::hand::{Hand, changes_by_hand};
 use support::iam::{actions, attach, put_into_profile, was_refused, without};
-use support::{Outcome, run, taskbell};
+use support::{Outcome, run, run_with, taskbell};
 use tokio_util::sync::CancellationToken;
 
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
@@ -305,10 +306,12 @@ async fn with_the_policy_for_a_boundary_there_is_no_setup_without_it() {
 #[tokio::test(start_paused = true)]
 async fn the_account_may_be_given_and_has_to_be_one() {
     let aws = Aws::new().await;
-    let told =
-        taskbell(&aws, "permissions --cluster batch --for drift --account 210987654321 --region cn-north-1").await;
+    let sdk = aws.sdk().to_builder().region(Region::new("cn-north-1")).build();
+    let line = "permissions --cluster batch --for drift --account 210987654321";
+    let told = run_with(sdk, line, None, CancellationToken::new()).await;
     assert_eq!((told.code, aws.calls().len()), (0, 0), "{told:?}");
-    assert!(told.out.contains("arn:aws:lambda:us-east-1:210987654321:function:taskbell-batch"), "{told:?}");
+    let function = "arn:aws-cn:lambda:cn-north-1:210987654321:function:taskbell-batch";
+    assert!(told.out.contains(function) && !told.out.contains("arn:aws:"), "{told:?}");
     assert_eq!(taskbell(&aws, "permissions --cluster batch --account 12").await.code, 64);
     assert_eq!(taskbell(&aws, "permissions --cluster batch --for nothing").await.code, 64);
 }
