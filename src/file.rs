@@ -107,12 +107,12 @@ impl File {
     /// For the first mistake, with its line and column.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let text = &Text { path, text };
-        let tree = DeTable::parse(text.text).map_err(|error| text.mistake(error.span(), error.message()))?;
+        let tree = DeTable::parse(text.text).map_err(|error| text.mistake(error.span().as_ref(), error.message()))?;
         let keys = Keys::of(text, tree.get_ref())?;
         let Document { fleet, defaults: of_defaults, stack: settings } = text.read::<Settings>()?;
         let (sites, names) = (text.read::<Site>()?, text.read::<Named>()?);
         if let Some(fleet) = &fleet {
-            crate::config::tag(&format!("fleet={fleet}")).map_err(|error| text.at(keys.top.get("fleet"), error))?;
+            crate::config::tag(&format!("fleet={fleet}")).map_err(|error| text.at(keys.top.get("fleet"), &error))?;
         }
         let here = path.parent().unwrap_or(Path::new(""));
         let defaults = Member { name: None, site: sites.defaults, settings: beside(here, of_defaults) };
@@ -122,16 +122,16 @@ impl File {
             let settings = beside(here, own).or(defaults.settings.clone());
             let settings = Settings { fleet: fleet.clone(), ..settings };
             let site = site.or(&defaults.site);
-            let name = name.map(|name| name.parse::<StackName>().map_err(|error| text.at(keys.find("name"), error)));
+            let name = name.map(|name| name.parse::<StackName>().map_err(|error| text.at(keys.find("name"), &error)));
             let name = match name.transpose()? {
                 Some(name) => name,
-                None => of_first_cluster(&settings).map_err(|error| text.at(keys.find("clusters"), error))?,
+                None => of_first_cluster(&settings).map_err(|error| text.at(keys.find("clusters"), &error))?,
             };
-            settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), error))?;
+            settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), &error))?;
             if stacks.iter().any(|other| other.name.as_ref() == Some(&name) && other.site == site) {
                 let error =
                     Error::usage(format!("the stack {name} is there twice")).hint("give one of them another name");
-                return Err(text.at(keys.find("name"), error));
+                return Err(text.at(keys.find("name"), &error));
             }
             stacks.push(Member { name: Some(name), site, settings });
         }
@@ -169,17 +169,17 @@ type Span = std::ops::Range<usize>;
 
 impl Text<'_> {
     fn read<T: DeserializeOwned + Default>(&self) -> Result<Document<T>> {
-        toml::from_str(self.text).map_err(|error| self.mistake(error.span(), error.message()))
+        toml::from_str(self.text).map_err(|error| self.mistake(error.span().as_ref(), error.message()))
     }
 
-    fn mistake(&self, span: Option<Span>, message: &str) -> Error {
+    fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
         // What a library has to say may take several lines.
         let message = message.lines().collect::<Vec<_>>().join("; ");
-        Error::usage(format!("{}: {message}", self.place(span.as_ref())))
+        Error::usage(format!("{}: {message}", self.place(span)))
     }
 
     /// An error, told with the place it is about.
-    fn at(&self, span: Option<&Span>, error: Error) -> Error {
+    fn at(&self, span: Option<&Span>, error: &Error) -> Error {
         let hint = error.hint_text().map(str::to_owned);
         let told = Error::usage(format!("{}: {}", self.place(span), error.in_one_line()));
         hint.into_iter().fold(told, Error::hint)
@@ -231,7 +231,7 @@ impl Keys {
                     keys.defaults = checked(text, table, &schema["properties"]["defaults"])?;
                 }
                 ("stack", DeValue::Array(stacks)) => {
-                    for stack in stacks.iter() {
+                    for stack in stacks {
                         if let DeValue::Table(table) = stack.get_ref() {
                             keys.starts.push(stack.span());
                             keys.stacks.push(checked(text, table, &schema["properties"]["stack"]["items"])?);
@@ -261,7 +261,7 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
             && !is_off(one)
         {
             let later = if first.start > second.start { first } else { second };
-            return Err(text.mistake(Some(later.clone()), &format!("{one} and {other} contradict each other")));
+            return Err(text.mistake(Some(later), &format!("{one} and {other} contradict each other")));
         }
     }
     Ok(spans)
@@ -274,14 +274,12 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     for key in table.keys() {
         let name = key.get_ref().as_ref();
         if !properties.contains_key(name) {
-            let error = text.mistake(Some(key.span()), &format!("unknown key {name}"));
-            return Err(match nearest(properties.keys().map(String::as_str), name) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => {
-                    let all = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                    error.hint(format!("the keys here are {all}"))
-                }
-            });
+            let error = text.mistake(Some(&key.span()), &format!("unknown key {name}"));
+            let all = || properties.keys().map(String::as_str);
+            return Err(error.hint(match nearest(all(), name) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the keys here are {}", all().collect::<Vec<_>>().join(", ")),
+            }));
         }
         spans.insert(name.to_owned(), key.span());
     }
@@ -293,7 +291,7 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
 pub fn schema() -> Value {
     let filters = properties(&FilterSettings::augment_args(Command::new("")), &Map::new());
     let mut settings = properties(&Settings::augment_args(Command::new("")), &filters);
-    settings.insert("filters".to_owned(), object("What the patterns about tasks are narrowed to", filters));
+    settings.insert("filters".to_owned(), object("What the patterns about tasks are narrowed to", &filters));
     settings.insert("tags".to_owned(), json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource of the stack" }));
     let text = |told: &str| json!({ "type": "string", "description": told });
     for (key, told) in [
@@ -308,16 +306,16 @@ pub fn schema() -> Value {
     stack.insert("name".to_owned(), text("The stack's name; the first cluster's where there is none"));
     let top = json!({
         "fleet": text("Whose stacks these are: every stack carries it as a tag, and stacks with it that are no longer here are found"),
-        "defaults": object("What holds where a stack says nothing", settings),
-        "stack": { "type": "array", "items": object("A stack", stack), "description": "The stacks, one [[stack]] each" },
+        "defaults": object("What holds where a stack says nothing", &settings),
+        "stack": { "type": "array", "items": object("A stack", &stack), "description": "The stacks, one [[stack]] each" },
     });
-    let mut schema = object("taskbell.toml", top.as_object().cloned().unwrap_or_default());
+    let mut schema = object("taskbell.toml", top.as_object().unwrap_or(&Map::new()));
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!(NAME);
     schema
 }
 
-fn object(told: &str, properties: Map<String, Value>) -> Value {
+fn object(told: &str, properties: &Map<String, Value>) -> Value {
     json!({ "type": "object", "description": told, "additionalProperties": false, "properties": properties })
 }
 

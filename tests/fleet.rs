@@ -229,8 +229,8 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
     assert_eq!(setup.code, 0, "{setup:?}");
-    let named = taskbell(&aws, &with("init --force --cluster batch --region eu-west-1", &path)).await;
-    assert_eq!(named.code, 0, "{named:?}");
+    let unattended = taskbell(&aws, &with("init --force --cluster batch --region eu-west-1", &path)).await;
+    assert_eq!(unattended.code, 0, "{unattended:?}");
     let schema = taskbell(&aws, "init --schema").await;
     assert!(schema.code == 0 && schema.json()["title"] == "taskbell.toml");
 }

@@ -75,7 +75,8 @@ impl Identity {
     }
 }
 
-/// What the kinds need to know of this run.
+/// What the kinds need to know of this run; by default, nothing: for commands that write none of it.
+#[derive(Default)]
 pub struct Given {
     /// The webhook, if this run was given one.
     pub webhook: Option<Webhook>,

@@ -86,7 +86,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         Error::usage("a drill needs to know which cluster")
             .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
     })?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
     let (seen, place) = session.observe_only(&["function", "rule"]).await?;
     session.show_title(&place, common, world);

@@ -89,7 +89,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
     let nobody = "init".parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let (region, found) = match Session::open(nobody, given, common, world).await {
         Ok(session) => {
             let found = session.unless_interrupted(cluster::names(&session.sdk)).await?;

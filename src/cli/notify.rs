@@ -157,7 +157,7 @@ async fn could_be_raised(common: &Common, world: &World) -> Result<()> {
 /// The event is for every stack with the rule: no name of one is needed.
 async fn open(common: &Common, world: &World) -> Result<Session> {
     let nobody: StackName = "notify".parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     Session::open(nobody, given, common, world).await
 }
 

@@ -48,7 +48,10 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
-        self.role_arn = self.role_arn.take().or_else(|| settings.notifier_role_arn.clone());
+        if self.role_arn.is_none() && self.permissions_boundary.is_none() {
+            self.role_arn.clone_from(&settings.notifier_role_arn);
+            self.permissions_boundary.clone_from(&settings.permissions_boundary);
+        }
     }
 
     fn needs_stack(&self) -> bool {
@@ -58,7 +61,7 @@ impl OfStack for Args {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let name = match args.command == Command::Notify && clusters.is_empty() && common.stacks.is_empty() {
         // The bus is everybody's: that policy names no stack.
         true => "notify".parse()?,

@@ -104,7 +104,7 @@ enum Stopped {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
     let kinds: &[&str] = if args.purge || args.dry_run { &["queue"] } else { &["queue", "function"] };
     let wanted = [queue::address(&session.stack), function::address(&session.stack)];

@@ -61,7 +61,7 @@ struct Status {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
     let (seen, health, undelivered, lines) = {
         let journal = Journal::new(&session.sdk, session.stack.log_group_name());

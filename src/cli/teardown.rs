@@ -74,7 +74,7 @@ impl OfStack for Args {
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let name = common.stack_name(&clusters)?;
-    let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+    let given = Given::default();
     let session = Session::open(name, given, common, world).await?;
     let queue = aws::queue_of(&session.sdk, &session.waiter);
     let (observed, depth) = tokio::join!(session.observe(&[]), queue.depth(&session.stack));

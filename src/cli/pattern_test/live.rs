@@ -56,7 +56,7 @@ pub struct Live<'a> {
 
 impl<'a> Live<'a> {
     pub async fn read(clusters: &[Cluster], common: &Common, world: &'a World) -> Result<Self> {
-        let given = Given { webhook: None, accept_stored_webhook: false, archive: Vec::new() };
+        let given = Given::default();
         let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
         let (seen, place) = session.observe_only(&["function", "rule"]).await?;
         session.show_title(&place, common, world);
