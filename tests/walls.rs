@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 21] = [
+const DOORS: [(&str, &[&str]); 22] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -40,6 +40,7 @@ const DOORS: [(&str, &[&str]); 21] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
+    ("export", &["aws", "config", "desired", "document", "export", "notifier", "policy", "resource", "stack"]),
     ("permissions", &["pattern", "stack"]),
     ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),
@@ -55,6 +56,7 @@ const DOORS: [(&str, &[&str]); 21] = [
             "document",
             "drill",
             "engine",
+            "export",
             "notifier",
             "pattern",
             "permissions",

@@ -5,6 +5,7 @@ mod agreement;
 mod draw;
 mod drift;
 mod drill;
+mod export;
 mod hops;
 mod mrkdwn;
 mod notify;
@@ -78,6 +79,8 @@ enum Command {
     Notify(notify::Args),
     #[command(subcommand)]
     Pattern(pattern::Command),
+    #[command(subcommand)]
+    Export(export::Command),
 }
 
 impl Command {
@@ -93,7 +96,7 @@ impl Command {
             Self::Status(_) => Some("status"),
             Self::Notify(_) => Some("notify"),
             Self::Pattern(_) => Some("pattern-test"),
-            Self::Permissions(_) | Self::Preview(_) => None,
+            Self::Permissions(_) | Self::Preview(_) | Self::Export(_) => None,
         }
     }
 }
@@ -128,6 +131,11 @@ fn command() -> clap::Command {
         command.args(flags.iter().map(|flag| Arg::new(*flag).long(*flag).hide(true)))
     }
     Cli::command()
+        .mut_subcommand("export", |all| {
+            export::command(all)
+                .mut_subcommand("cloudformation", |one| without(one, &["region", "profile"]))
+                .mut_subcommand("notifier", |one| without(one, &["stack", "region", "profile"]))
+        })
         .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))
         .mut_subcommand("pattern", |pattern| {
             pattern
@@ -187,6 +195,7 @@ impl Cli {
             Command::Permissions(args) => Box::pin(permissions::run(args, &common, world)).await,
             Command::Status(args) => Box::pin(status::run(args, &common, world)).await,
             Command::Notify(args) => Box::pin(notify::run(args, &common, world)).await,
+            Command::Export(command) => export::run(&command, &common, world),
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => Box::pin(pattern::run(command, &common, world)).await,
         }
