@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -181,6 +182,161 @@ fn the_archive_that_is_written_is_the_one_setup_uploads() {
     assert_eq!(told["code_sha256"], template["Metadata"]["Taskbell"]["NotifierCodeSha256"]);
     let nowhere = taskbell("export notifier --to /nowhere/notifier.zip");
     assert!(nowhere.code == 1 && nowhere.err.contains("/nowhere/notifier.zip"), "{nowhere:?}");
+}
+
+fn configuration(flags: &str) -> String {
+    let outcome = taskbell(&format!("export terraform {}", flags.replace("--stack-set", "")));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    outcome.out
+}
+
+/// How HashiCorp's own library for the language, which `terraform` is made of, formats and parses each of these.
+fn understood(texts: &[String]) -> Vec<Value> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut command = Command::new("node");
+    command.arg(format!("{root}/tests/support/hcl.cjs")).arg(format!("{root}/.local/node/"));
+    serde_json::from_slice(&fed(command, &json!(texts).to_string()).stdout).unwrap()
+}
+
+fn fed(mut command: Command, text: &str) -> std::process::Output {
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn the_configuration_is_what_was_reviewed() {
+    insta::assert_snapshot!("configuration", configuration("--cluster batch --tag team=a --log-group none"));
+}
+
+#[test]
+fn terraforms_formatter_leaves_a_configuration_as_it_is() {
+    let texts = FLAGS.map(configuration);
+    for (text, understood) in texts.iter().zip(understood(&texts)) {
+        assert_eq!(understood["formatted"], *text);
+    }
+    // It would have changed something.
+    let untidy = texts[0].replacen(" = ", "=", 1);
+    assert_eq!(understood(&[untidy])[0]["formatted"], texts[0]);
+}
+
+/// Its formatter is that of the library, and a little more.
+#[test]
+fn terraform_itself_has_nothing_to_format_where_it_is_installed() {
+    if Command::new("terraform").arg("version").output().is_err() {
+        return;
+    }
+    for flags in FLAGS {
+        let mut command = Command::new("terraform");
+        command.args(["fmt", "-check", "-diff", "-"]);
+        let output = fed(command, &configuration(flags));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// What a template says, in the words of Terraform.
+fn in_terraforms_words(tree: &Value) -> Value {
+    let words = [
+        ("AWS::Partition", "local.partition"),
+        ("AWS::Region", "local.region"),
+        ("AWS::AccountId", "local.account"),
+        ("Cluster", "var.cluster"),
+        ("Cluster2", "var.cluster_2"),
+        ("WebhookParameter", "var.webhook_parameter"),
+        ("AlarmTopic", "var.alarm_topic"),
+        ("LogGroup", "aws_cloudwatch_log_group.notifier.name"),
+    ];
+    match tree {
+        Value::Object(fields) if fields.contains_key("Fn::If") => json!("${local.ssm_hosts}"),
+        Value::Object(fields) if fields.contains_key("Ref") => {
+            let (_, word) = words.iter().find(|(name, _)| tree["Ref"] == *name).unwrap();
+            json!(format!("${{{word}}}"))
+        }
+        Value::Object(fields) if fields.contains_key("Fn::Sub") => {
+            let text = tree["Fn::Sub"].as_str().unwrap().to_owned();
+            let said = |text: String, (name, word): &(&str, &str)| {
+                text.replace(&format!("${{{name}}}"), &format!("${{{word}}}"))
+            };
+            json!(words.iter().fold(text, said))
+        }
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), in_terraforms_words(value))).collect(),
+        Value::Array(items) => items.iter().map(in_terraforms_words).collect(),
+        Value::String(text) => json!(text.replace("${", "$${").replace("%{", "%%{")),
+        other => other.clone(),
+    }
+}
+
+/// Patterns, policies, permissions, the notifier's environment: all that is not a single word or number.
+#[test]
+fn a_configuration_says_what_a_template_says() {
+    let texts = FLAGS.map(configuration);
+    // Whole trees are parsed only outside of a function.
+    let trees = texts.each_ref().map(|text| text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n"));
+    for (index, understood) in understood(&trees).into_iter().enumerate() {
+        let (flags, text) = (FLAGS[index].replace("--stack-set", ""), &texts[index]);
+        says_the_same(&understood["parsed"]["resource"], &template(&flags)["Resources"], &flags);
+        assert!(!text.contains('~') && !text.contains("-cluster-") && !text.contains("taskbell:stack"), "{flags}");
+        assert!(!text.contains(SECRET) && (!text.contains("123456789012") || flags.contains(TOPIC)), "{flags}");
+    }
+}
+
+/// Words of the language, quotes, ends of lines, and what looks like a template of the language.
+#[test]
+fn an_odd_pattern_is_said_in_either_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.json");
+    let pattern = json!({
+        "source": ["x", "${cluster_arn}"],
+        "detail": {
+            "for": [{ "prefix": "a\"b\\c\n\t$" }, { "anything-but": { "prefix": ["%{x}", "\u{1}"] } }],
+            "a key": [{ "numeric": [">", 1.5, "<=", 2] }, null, true],
+            "日本語": [{ "exists": false }, "日本語"],
+            "$or": [{ "null": ["1"] }, { "a-b": ["2"], "c": [{ "equals-ignore-case": "x" }] }],
+        },
+    });
+    std::fs::write(&file, pattern.to_string()).unwrap();
+    let flags = format!("--cluster batch --pattern {}", file.display());
+    let text = configuration(&flags);
+    let trees = text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n");
+    let [formatted, parsed] = &understood(&[text.clone(), trees])[..] else { panic!("two were asked for") };
+    assert_eq!(formatted["formatted"], text);
+    says_the_same(&parsed["parsed"]["resource"], &template(&flags)["Resources"], &flags);
+}
+
+fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
+    let of = |kind: &str, label: &str| configured[kind][label][0].clone();
+    let said = |id: &str, property: &str| in_terraforms_words(&templated[id]["Properties"][property]);
+    let rules = templated.as_object().unwrap().iter().filter(|(_, one)| one["Type"] == "AWS::Events::Rule");
+    let labels = configured["aws_cloudwatch_event_rule"].as_object().unwrap();
+    assert_eq!(labels.len(), rules.clone().count(), "{flags}");
+    for (id, rule) in rules {
+        let name = &rule["Properties"]["Name"];
+        let (label, rule) = labels.iter().find(|(_, rule)| rule[0]["name"] == *name).unwrap();
+        assert_eq!(rule[0]["event_pattern"], said(id, "EventPattern"), "{flags}");
+        let permission = of("aws_lambda_permission", label);
+        assert_eq!(permission["statement_id"], *name);
+        assert_eq!(permission["source_arn"], said(&format!("{id}Permission"), "SourceArn"));
+        let target = of("aws_cloudwatch_event_target", label);
+        assert_eq!(target["rule"], format!("${{aws_cloudwatch_event_rule.{label}.name}}"));
+    }
+    assert_eq!(of("aws_sqs_queue_policy", "undelivered")["policy"], said("UndeliveredPolicy", "PolicyDocument"));
+    let function = of("aws_lambda_function", "notifier");
+    assert_eq!(function["environment"][0]["variables"], said("Notifier", "Environment")["Variables"], "{flags}");
+    if templated["Role"].is_object() {
+        let role = of("aws_iam_role", "notifier");
+        let policy = &said("Role", "Policies")[0]["PolicyDocument"];
+        assert_eq!(of("aws_iam_role_policy", "notifier")["policy"], *policy, "{flags}");
+        assert_eq!(role["assume_role_policy"], said("Role", "AssumeRolePolicyDocument"));
+        assert_eq!(role["permissions_boundary"], said("Role", "PermissionsBoundary"));
+        assert_eq!(role["name"], said("Role", "RoleName"));
+    } else {
+        assert_eq!(function["role"], said("Notifier", "Role"));
+    }
+    for (id, label) in [("UndeliveredAlarm", "undelivered"), ("ErrorsAlarm", "errors")] {
+        assert_eq!(of("aws_cloudwatch_metric_alarm", label)["alarm_actions"], said(id, "AlarmActions"), "{flags}");
+    }
+    assert_eq!(of("aws_dynamodb_table", "announcements").is_object(), templated["Announcements"].is_object());
 }
 
 /// Deploys a template, and hands it back.

@@ -10,7 +10,7 @@ use super::render;
 use super::world::World;
 use crate::error::{Error, Result};
 use crate::export::cloudformation::{self, Bucket, LONGEST_BODY};
-use crate::export::{Blank, Blueprint, Topic, code_key};
+use crate::export::{Blank, Blueprint, Topic, code_key, terraform};
 use crate::notifier::archive;
 
 /// Write the stack that `setup` makes as a template, for other engines to make and keep.
@@ -19,6 +19,7 @@ use crate::notifier::archive;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Cloudformation(Box<Cloudformation>),
+    Terraform(Box<Terraform>),
     Notifier(Notifier),
 }
 
@@ -39,10 +40,25 @@ pub struct Cloudformation {
     stack: StackArgs,
 }
 
-/// The notifier's archive, for the bucket a template takes it from.
+/// A Terraform configuration, for every account and region.
 ///
-/// The same version of taskbell writes the same bytes everywhere. Shows the key to store it under: another archive has another
-/// key, by which CloudFormation sees that it changed.
+/// Asks AWS for nothing. The cluster and the SSM parameter that holds the webhook are variables, with what is given here for
+/// their defaults. The webhook itself is in no configuration, and so in no state: put it into that parameter, a SecureString,
+/// yourself.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  taskbell export terraform --cluster batch >taskbell.tf
+  taskbell export notifier --to notifier.zip")]
+pub struct Terraform {
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// The notifier's archive, for the bucket a template takes it from, or for Terraform to upload.
+///
+/// The same version of taskbell writes the same bytes everywhere. Shows the key to store it under in the bucket: another archive
+/// has another key, by which CloudFormation sees that it changed.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell export notifier --to notifier.zip")]
 pub struct Notifier {
@@ -54,14 +70,14 @@ pub struct Notifier {
 /// As declared, but what says nothing about the stack is not in the help: the webhook, and how a plan is shown.
 pub fn command(export: clap::Command) -> clap::Command {
     let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore"];
-    export.mut_subcommand("cloudformation", |one| {
-        hidden.iter().fold(one, |one, id| one.mut_arg(id, |arg| arg.hide(true)))
-    })
+    let hide = |one: clap::Command| hidden.iter().fold(one, |one, id| one.mut_arg(id, |arg| arg.hide(true)));
+    export.mut_subcommand("cloudformation", hide).mut_subcommand("terraform", hide)
 }
 
 pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
     match command {
         Command::Cloudformation(args) => export_template(args, common, world),
+        Command::Terraform(args) => export_configuration(args, common, world),
         Command::Notifier(args) => export_notifier(args, common, world),
     }
 }
@@ -87,6 +103,18 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
             "warning: it is {} bytes long; above {LONGEST_BODY}, CloudFormation takes it from a bucket only: \
              `aws cloudformation deploy --s3-bucket`, or --template-url\n",
             template.len()
+        ));
+    }
+    Ok(0)
+}
+
+fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Result<u8> {
+    let blueprint = Blueprint::new(&args.stack.config(common)?, &archive()?, Topic::ByArn)?;
+    world.out.print(&terraform::configuration(&blueprint)?);
+    if !common.quiet {
+        let parameter = webhook_parameter(&blueprint);
+        world.err.print(&format!(
+            "note: it needs the file that `taskbell export notifier --to notifier.zip` writes, and the SecureString {parameter}\n"
         ));
     }
     Ok(0)

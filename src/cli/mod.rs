@@ -134,6 +134,7 @@ fn command() -> clap::Command {
         .mut_subcommand("export", |all| {
             export::command(all)
                 .mut_subcommand("cloudformation", |one| without(one, &["region", "profile"]))
+                .mut_subcommand("terraform", |one| without(one, &["region", "profile"]))
                 .mut_subcommand("notifier", |one| without(one, &["stack", "region", "profile"]))
         })
         .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))

@@ -1,7 +1,5 @@
 //! The blueprint as a CloudFormation template.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::{Blank, Blueprint, Part, Permission, Piece, Spec, words};
@@ -289,17 +287,9 @@ impl Writer<'_> {
         (id, rule)
     }
 
-    /// `task-failed` is `TaskFailedRule`. Of several patterns that would be called the same, the later ones are numbered.
+    /// `task-failed` is `TaskFailedRule`.
     fn rule_id(self, key: &str) -> String {
-        let rules = self.blueprint.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_)));
-        let alike: BTreeMap<usize, &str> = rules
-            .map(|piece| piece.address.id.key.as_str())
-            .filter(|other| camel(other) == camel(key))
-            .enumerate()
-            .collect();
-        let number = alike.iter().find(|(_, other)| **other == key).map_or(0, |(number, _)| *number);
-        let number = if number == 0 { String::new() } else { (number + 1).to_string() };
-        format!("{}Rule{number}", camel(key))
+        self.blueprint.distinct_rule(key, |key| format!("{}Rule", camel(key))).replace('_', "")
     }
 }
 

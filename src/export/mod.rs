@@ -5,6 +5,8 @@
 //! drift apart.
 
 pub mod cloudformation;
+mod hcl;
+pub mod terraform;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -158,6 +160,17 @@ impl Blueprint {
         let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_))).map(|piece| &piece.address);
         let found = rules.into_iter().find(|address| address.name == name);
         found.ok_or_else(|| Error::new(format!("there is no rule {name} to be let in")))
+    }
+
+    /// What the rule is called in an engine's own way. Of several that would be called the same, the later ones are numbered.
+    #[must_use]
+    pub fn distinct_rule(&self, key: &str, called: fn(&str) -> String) -> String {
+        let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_)));
+        let alike = rules.map(|piece| piece.address.id.key.as_str()).filter(|other| called(other) == called(key));
+        match alike.take_while(|other| *other != key).count() {
+            0 => called(key),
+            earlier => format!("{}_{}", called(key), earlier + 1),
+        }
     }
 }
 
