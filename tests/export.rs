@@ -62,7 +62,8 @@ fn tool(name: &str) -> Command {
 fn the_template_is_what_was_reviewed() {
     let mut template = template("--cluster batch");
     template["Metadata"] = json!("of this version");
-    template["Parameters"]["CodeKey"]["Default"] = json!("of this version");
+    template["Parameters"]["CodeKeyPrefix"]["Description"] = json!("of this version");
+    template["Resources"]["Notifier"]["Properties"]["Code"]["S3Key"] = json!("of this version");
     insta::assert_snapshot!("template", format!("{template:#}"));
 }
 
@@ -178,7 +179,9 @@ fn the_archive_that_is_written_is_the_one_setup_uploads() {
     let told = outcome.json();
     assert_eq!(told["code_sha256"], archive.code_sha256);
     let template = template("--cluster batch");
-    assert_eq!(told["key"], template["Parameters"]["CodeKey"]["Default"]);
+    let key = template["Resources"]["Notifier"]["Properties"]["Code"]["S3Key"]["Fn::Sub"].as_str().unwrap();
+    let prefix = template["Parameters"]["CodeKeyPrefix"]["Default"].as_str().unwrap();
+    assert_eq!(told["key"], key.replace("${CodeKeyPrefix}", prefix));
     assert_eq!(told["code_sha256"], template["Metadata"]["Taskbell"]["NotifierCodeSha256"]);
     let nowhere = taskbell("export notifier --to /nowhere/notifier.zip");
     assert!(nowhere.code == 1 && nowhere.err.contains("/nowhere/notifier.zip"), "{nowhere:?}");

@@ -9,8 +9,8 @@ use super::options::{Common, Format, StackArgs};
 use super::render;
 use super::world::World;
 use crate::error::{Error, Result};
-use crate::export::cloudformation::{self, Bucket, LONGEST_BODY};
-use crate::export::{Blank, Blueprint, Topic, code_key, terraform};
+use crate::export::cloudformation::{self, Bucket, CODE_PREFIX, LONGEST_BODY};
+use crate::export::{Blank, Blueprint, Topic, code_file, terraform};
 use crate::notifier::archive;
 
 /// Write the stack that `setup` makes as a template, for other engines to make and keep.
@@ -58,7 +58,7 @@ pub struct Terraform {
 /// The notifier's archive, for the bucket a template takes it from, or for Terraform to upload.
 ///
 /// The same version of taskbell writes the same bytes everywhere. Shows the key to store it under in the bucket: another archive
-/// has another key, by which CloudFormation sees that it changed.
+/// has another key, which its templates name, and by which CloudFormation sees that it changed.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell export notifier --to notifier.zip")]
 pub struct Notifier {
@@ -92,9 +92,9 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
     world.out.print(&template);
     if !common.quiet {
         world.err.print(&format!(
-            "note: it needs --capabilities CAPABILITY_NAMED_IAM, the archive of `taskbell export notifier` as {} in the \
-             bucket, and the SecureString {}\n",
-            blueprint.code_key,
+            "note: it needs --capabilities CAPABILITY_NAMED_IAM, the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
+             the bucket, and the SecureString {}\n",
+            blueprint.code_file,
             webhook_parameter(&blueprint)
         ));
     }
@@ -129,7 +129,8 @@ fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8
     let archive = archive()?;
     std::fs::write(&args.to, &archive.bytes)
         .map_err(|error| Error::new(format!("could not write {}", args.to.display())).because(error))?;
-    let (file, bytes, sha, key) = (args.to.display(), archive.bytes.len(), &archive.code_sha256, code_key(&archive));
+    let (file, bytes, sha) = (args.to.display(), archive.bytes.len(), &archive.code_sha256);
+    let key = format!("{CODE_PREFIX}{}", code_file(&archive));
     world.out.print(&match common.output {
         Format::Text => format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n"),
         Format::Json => {

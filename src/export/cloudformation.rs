@@ -21,6 +21,9 @@ pub enum Bucket {
     PerRegion,
 }
 
+/// What the key of the archive begins with, unless somebody says otherwise.
+pub const CODE_PREFIX: &str = "taskbell/";
+
 // Logical ids.
 const LOG_GROUP: &str = "LogGroup";
 const QUEUE: &str = "Undelivered";
@@ -114,12 +117,13 @@ fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Value {
         ),
     };
     all.insert(name.to_owned(), json!({ "Type": "String", "Description": description, "AllowedPattern": pattern }));
-    let key = json!({
+    // Only the beginning of the key: an update keeps the values that parameters had, and the archive's own part may not stay.
+    let prefix = json!({
         "Type": "String",
-        "Description": "The key of the archive that `taskbell export notifier` writes. Another archive needs another key",
-        "Default": blueprint.code_key,
+        "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
+        "Default": CODE_PREFIX,
     });
-    all.insert("CodeKey".to_owned(), key);
+    all.insert("CodeKeyPrefix".to_owned(), prefix);
     Value::Object(all)
 }
 
@@ -211,6 +215,7 @@ impl Writer<'_> {
             Bucket::Named => json!({ "Ref": "CodeBucket" }),
             Bucket::PerRegion => json!({ "Fn::Sub": "${CodeBucketPrefix}-${AWS::Region}" }),
         };
+        let key = json!({ "Fn::Sub": format!("${{CodeKeyPrefix}}{}", self.blueprint.code_file) });
         let properties = json!({
             "FunctionName": name,
             "Description": description,
@@ -220,7 +225,7 @@ impl Writer<'_> {
             "MemorySize": memory_mib,
             "Timeout": timeout_seconds,
             "Role": if own_role { attribute(ROLE, "Arn") } else { json!(role) },
-            "Code": { "S3Bucket": bucket, "S3Key": { "Ref": "CodeKey" } },
+            "Code": { "S3Bucket": bucket, "S3Key": key },
             "Environment": { "Variables": environment },
             "LoggingConfig": { "LogFormat": log_format, "LogGroup": { "Ref": LOG_GROUP } },
             "Tags": all_tags,

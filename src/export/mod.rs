@@ -71,8 +71,8 @@ pub struct Blueprint {
     pub defaults: Vec<(Blank, String)>,
     /// The hosts of SSM as policies have them outside of China: there, both spellings are in use.
     pub ssm_hosts: Vec<String>,
-    /// Where the archive lies in a bucket: another archive has another key.
-    pub code_key: String,
+    /// What the archive is called in a bucket: another archive is called something else.
+    pub code_file: String,
     pub code_sha256: String,
     tokens: Vec<(String, Blank)>,
 }
@@ -125,8 +125,8 @@ impl Blueprint {
         let pieces = wants.iter().map(piece).collect::<Result<_>>()?;
         let Opened { config: _, tokens, defaults } = opened;
         let ssm_hosts = place.service_hosts("ssm");
-        let (code_key, code_sha256) = (code_key(archive), archive.code_sha256.clone());
-        Ok(Self { stack, pieces, defaults, ssm_hosts, code_key, code_sha256, tokens })
+        let (code_file, code_sha256) = (code_file(archive), archive.code_sha256.clone());
+        Ok(Self { stack, pieces, defaults, ssm_hosts, code_file, code_sha256, tokens })
     }
 
     /// The text, cut at its blanks.
@@ -174,10 +174,10 @@ impl Blueprint {
     }
 }
 
-/// The key to store the archive under in a bucket.
+/// What the archive is to be called in a bucket.
 #[must_use]
-pub fn code_key(archive: &Archive) -> String {
-    format!("taskbell/notifier-{:.16}.zip", format!("{:x}", Sha256::digest(&archive.bytes)))
+pub fn code_file(archive: &Archive) -> String {
+    format!("notifier-{:.16}.zip", format!("{:x}", Sha256::digest(&archive.bytes)))
 }
 
 /// A configuration on its way to having blanks.

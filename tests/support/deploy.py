@@ -23,7 +23,9 @@ def main() -> None:
 
     storage = boto3.client("s3")
     storage.create_bucket(Bucket=f"code-{region}")
-    key = values.get("CodeKey", parameters["CodeKey"]["Default"])
+    prefix = values.get("CodeKeyPrefix", parameters["CodeKeyPrefix"]["Default"])
+    code = json.loads(template)["Resources"]["Notifier"]["Properties"]["Code"]
+    key = code["S3Key"]["Fn::Sub"].replace("${CodeKeyPrefix}", prefix)
     storage.put_object(Bucket=f"code-{region}", Key=key, Body=open(archive_file, "rb").read())
     name = values.get("WebhookParameter", parameters["WebhookParameter"]["Default"])
     boto3.client("ssm").put_parameter(Name=name, Value=webhook, Type="SecureString")
