@@ -6,6 +6,7 @@
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`settings`]: what can be said about a stack; [`file`]: `taskbell.toml`; [`config`]: what was asked for, checked; [`desired`]: what should exist for it
 //! - [`permissions`]: the least policy for each command
+//! - [`export`]: what should exist, as a file for other engines
 //! - [`chain`]: which links hold between an event and the notifier
 //! - [`drill`]: the events of drills
 //! - [`aws`]: one file a kind, and the only place that waits
@@ -22,6 +23,7 @@ pub mod document;
 pub mod drill;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod file;
 pub mod notifier;
 pub mod pattern;

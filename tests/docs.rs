@@ -34,7 +34,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// Flags of other programs that the docs show.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 25] = [
     "--path",
     "--entries",
     "--all",
@@ -46,18 +46,45 @@ const OTHERS: [&str; 11] = [
     "--alarm-name",
     "--state-value",
     "--state-reason",
+    "--auto-deployment",
+    "--capabilities",
+    "--deployment-targets",
+    "--name",
+    "--parameter-overrides",
+    "--parameters",
+    "--permission-model",
+    "--regions",
+    "--stack-name",
+    "--stack-set-name",
+    "--template-body",
+    "--template-file",
+    "--type",
+    "--value",
 ];
 
 #[test]
 fn every_flag_in_the_docs_is_one_that_the_commands_have() {
-    let help: String =
-        ["setup", "drift", "teardown", "drill", "replay", "status", "permissions", "preview", "notify", "pattern test"]
-            .map(|command| {
-                let binary = env!("CARGO_BIN_EXE_taskbell");
-                let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
-                String::from_utf8(output.stdout).unwrap()
-            })
-            .concat();
+    let help: String = [
+        "setup",
+        "drift",
+        "teardown",
+        "drill",
+        "replay",
+        "status",
+        "permissions",
+        "preview",
+        "notify",
+        "pattern test",
+        "export cloudformation",
+        "export terraform",
+        "export notifier",
+    ]
+    .map(|command| {
+        let binary = env!("CARGO_BIN_EXE_taskbell");
+        let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .concat();
     let known: BTreeSet<&str> = help.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
     for (name, page) in pages() {
         let flags = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).filter(|word| word.starts_with("--"));

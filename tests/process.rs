@@ -74,6 +74,9 @@ fn flags_that_mean_nothing_to_a_command_are_not_in_its_help_and_are_taken_all_th
         ("preview oom", &["--stack", "--region", "--profile"][..]),
         ("pattern list", &["--stack", "--region", "--profile"]),
         ("pattern show application-error", &["--stack", "--profile"]),
+        ("export cloudformation --cluster batch", &["--region", "--profile"]),
+        ("export terraform --cluster batch", &["--region", "--profile"]),
+        ("export notifier --to /dev/null", &["--stack", "--region", "--profile"]),
     ] {
         let help = text(&taskbell(&format!("{command} --help"), &[]).stdout);
         for flag in hidden {
@@ -103,6 +106,10 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "preview",
         "notify",
         "permissions",
+        "export",
+        "export cloudformation",
+        "export terraform",
+        "export notifier",
         "pattern",
         "pattern test",
         "pattern list",

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 23] = [
+const DOORS: [(&str, &[&str]); 24] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -42,6 +42,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
+    ("export", &["aws", "config", "desired", "document", "export", "notifier", "policy", "resource", "stack"]),
     ("permissions", &["pattern", "stack"]),
     ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),
@@ -57,6 +58,7 @@ const DOORS: [(&str, &[&str]); 23] = [
             "document",
             "drill",
             "engine",
+            "export",
             "file",
             "notifier",
             "pattern",

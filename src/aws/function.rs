@@ -23,7 +23,7 @@ use crate::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
 /// The id of the role whose grants the function holds: a role that was made anew under the old name has another.
-const ROLE_ID_TAG: &str = "taskbell:role-id";
+pub const ROLE_ID_TAG: &str = "taskbell:role-id";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {

@@ -155,6 +155,17 @@ pub async fn run<A: OfStack>(
     Ok(conclude(&outcomes.into_iter().chain(unread).collect::<Vec<_>>(), &common, world))
 }
 
+/// The flags, completed by the file, for the one stack that is meant.
+///
+/// # Errors
+/// If it is not clear which is meant, or the file holds a mistake.
+pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)> {
+    let file = File::find(common.config.as_deref())?;
+    let member = one(&args, common, file.as_ref())?;
+    args.complete(&member.settings);
+    Ok((args, common.at(&member)))
+}
+
 /// The one stack that is meant.
 fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Member> {
     let Some(file) = file else { return Ok(Member::default()) };

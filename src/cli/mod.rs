@@ -6,6 +6,7 @@ mod connections;
 mod draw;
 mod drift;
 mod drill;
+mod export;
 mod fleet;
 mod hops;
 mod init;
@@ -86,6 +87,8 @@ enum Command {
     Notify(notify::Args),
     #[command(subcommand)]
     Pattern(pattern::Command),
+    #[command(subcommand)]
+    Export(export::Command),
 }
 
 impl Command {
@@ -101,7 +104,7 @@ impl Command {
             Self::Status(_) => Some("status"),
             Self::Notify(_) => Some("notify"),
             Self::Pattern(_) => Some("pattern-test"),
-            Self::Init(_) | Self::Permissions(_) | Self::Preview(_) => None,
+            Self::Init(_) | Self::Permissions(_) | Self::Preview(_) | Self::Export(_) => None,
         }
     }
 }
@@ -136,6 +139,12 @@ fn command() -> clap::Command {
         command.args(flags.iter().map(|flag| Arg::new(*flag).long(*flag).hide(true)))
     }
     Cli::command()
+        .mut_subcommand("export", |all| {
+            export::command(all)
+                .mut_subcommand("cloudformation", |one| without(one, &["region", "profile"]))
+                .mut_subcommand("terraform", |one| without(one, &["region", "profile"]))
+                .mut_subcommand("notifier", |one| without(one, &["stack", "region", "profile"]))
+        })
         .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))
         .mut_subcommand("pattern", |pattern| {
             pattern
@@ -220,6 +229,7 @@ impl Cli {
             Command::Pattern(pattern::Command::Test(args)) => {
                 fleet::run(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local(), None).await
             }
+            Command::Export(command) => export::run(command, &common, world),
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Pattern(command) => pattern::run(&command, &common, world),
         }

@@ -1,0 +1,169 @@
+//! `export`: the same stack, for other engines to make.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+use serde_json::json;
+
+use super::fleet::{OfStack, completed};
+use super::options::{Common, Format, StackArgs};
+use super::render;
+use super::world::World;
+use crate::error::{Error, Result};
+use crate::export::cloudformation::{self, Bucket, CODE_PREFIX, LONGEST_BODY};
+use crate::export::{Blank, Blueprint, Topic, code_file, terraform};
+use crate::notifier::archive;
+use crate::settings::Settings;
+
+/// Write the stack that `setup` makes as a template, for other engines to make and keep.
+///
+/// What they make is theirs: `drift` shows it as not ours, and taskbell neither changes nor removes it.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Cloudformation(Box<Cloudformation>),
+    Terraform(Box<Terraform>),
+    Notifier(Notifier),
+}
+
+/// A CloudFormation template, for every account and region.
+///
+/// Asks AWS for nothing. The cluster and the SSM parameter that holds the webhook are parameters, with what is given here for
+/// their defaults. The webhook itself is in no template: put it into that parameter, a SecureString, yourself.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell export cloudformation --cluster batch >taskbell.json
+  taskbell export cloudformation --cluster batch --pattern nonzero-exit --stack-set >taskbell.json")]
+pub struct Cloudformation {
+    /// For StackSets: the notifier's archive comes from a bucket of each region, and nothing names an account
+    #[arg(long)]
+    stack_set: bool,
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// A Terraform configuration, for every account and region.
+///
+/// Asks AWS for nothing. The cluster and the SSM parameter that holds the webhook are variables, with what is given here for
+/// their defaults. The webhook itself is in no configuration, and so in no state: put it into that parameter, a SecureString,
+/// yourself.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "\
+Example:
+  taskbell export terraform --cluster batch >taskbell.tf
+  taskbell export notifier --to notifier.zip")]
+pub struct Terraform {
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// The notifier's archive, for the bucket a template takes it from, or for Terraform to upload.
+///
+/// The same version of taskbell writes the same bytes everywhere. Shows the key to store it under in the bucket: another archive
+/// has another key, which its templates name, and by which CloudFormation sees that it changed.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  taskbell export notifier --to notifier.zip")]
+pub struct Notifier {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+impl OfStack for Cloudformation {
+    fn clusters(&self) -> &[String] {
+        &self.stack.settings.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+}
+
+impl OfStack for Terraform {
+    fn clusters(&self) -> &[String] {
+        &self.stack.settings.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+}
+
+/// As declared, but what says nothing about the stack is not in the help: the webhook, and how a plan is shown.
+pub fn command(export: clap::Command) -> clap::Command {
+    let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore"];
+    let hide = |one: clap::Command| hidden.iter().fold(one, |one, id| one.mut_arg(id, |arg| arg.hide(true)));
+    export.mut_subcommand("cloudformation", hide).mut_subcommand("terraform", hide)
+}
+
+pub fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
+    match command {
+        Command::Cloudformation(args) => {
+            let (args, common) = completed(*args, common)?;
+            export_template(&args, &common, world)
+        }
+        Command::Terraform(args) => {
+            let (args, common) = completed(*args, common)?;
+            export_configuration(&args, &common, world)
+        }
+        Command::Notifier(args) => export_notifier(&args, common, world),
+    }
+}
+
+fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Result<u8> {
+    let (bucket, topic) = match args.stack_set {
+        true => (Bucket::PerRegion, Topic::ByName),
+        false => (Bucket::Named, Topic::ByArn),
+    };
+    let blueprint = Blueprint::new(&args.stack.config(common)?, &archive()?, topic)?;
+    let template = render::json(&cloudformation::template(&blueprint, bucket)?);
+    world.out.print(&template);
+    if !common.quiet {
+        world.err.print(&format!(
+            "note: it needs --capabilities CAPABILITY_NAMED_IAM, the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
+             the bucket, and the SecureString {}\n",
+            blueprint.code_file,
+            webhook_parameter(&blueprint)
+        ));
+    }
+    if template.len() > LONGEST_BODY {
+        world.err.print(&format!(
+            "warning: it is {} bytes long; above {LONGEST_BODY}, CloudFormation takes it from a bucket only: \
+             `aws cloudformation deploy --s3-bucket`, or --template-url\n",
+            template.len()
+        ));
+    }
+    Ok(0)
+}
+
+fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Result<u8> {
+    let blueprint = Blueprint::new(&args.stack.config(common)?, &archive()?, Topic::ByArn)?;
+    world.out.print(&terraform::configuration(&blueprint)?);
+    if !common.quiet {
+        let parameter = webhook_parameter(&blueprint);
+        world.err.print(&format!(
+            "note: it needs the file that `taskbell export notifier --to notifier.zip` writes, and the SecureString {parameter}\n"
+        ));
+    }
+    Ok(0)
+}
+
+fn webhook_parameter(blueprint: &Blueprint) -> &str {
+    let of_webhook = blueprint.defaults.iter().find(|(blank, _)| *blank == Blank::WebhookParameter);
+    of_webhook.map_or("", |(_, name)| name)
+}
+
+fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8> {
+    let archive = archive()?;
+    std::fs::write(&args.to, &archive.bytes)
+        .map_err(|error| Error::new(format!("could not write {}", args.to.display())).because(error))?;
+    let (file, bytes, sha) = (args.to.display(), archive.bytes.len(), &archive.code_sha256);
+    let key = format!("{CODE_PREFIX}{}", code_file(&archive));
+    world.out.print(&match common.output {
+        Format::Text | Format::Github => format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n"),
+        Format::Json => {
+            render::json(&json!({ "file": file.to_string(), "bytes": bytes, "code_sha256": sha, "key": key }))
+        }
+    });
+    Ok(0)
+}

@@ -1,0 +1,437 @@
+//! The blueprint as a CloudFormation template.
+
+use serde_json::{Map, Value, json};
+
+use super::{Blank, Blueprint, Part, Permission, Piece, Spec, words};
+use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use crate::document::canonical;
+use crate::error::{Error, Result};
+use crate::policy::Policy;
+use crate::resource::Tags;
+
+/// CloudFormation takes a longer template only from a bucket.
+pub const LONGEST_BODY: usize = 51_200;
+
+/// Where the archive of the notifier lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// In this bucket.
+    Named,
+    /// In a bucket of each region, named with it: for StackSets.
+    PerRegion,
+}
+
+/// What the key of the archive begins with, unless somebody says otherwise.
+pub const CODE_PREFIX: &str = "taskbell/";
+
+// Logical ids.
+const LOG_GROUP: &str = "LogGroup";
+const QUEUE: &str = "Undelivered";
+const QUEUE_POLICY: &str = "UndeliveredPolicy";
+const TABLE: &str = "Announcements";
+const ROLE: &str = "Role";
+const FUNCTION: &str = "Notifier";
+const FAILED: &str = "FailedInvocations";
+
+const IN_CHINA: &str = "InChina";
+
+/// The template.
+///
+/// # Errors
+/// If a part of the blueprint cannot be said in a template.
+pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
+    let writer = Writer { blueprint, bucket };
+    let mut resources = Map::new();
+    for piece in &blueprint.pieces {
+        resources.extend(writer.resources(piece)?);
+    }
+    let resources = filled(blueprint, &Value::Object(resources));
+    let text = resources.to_string();
+    let mut template = json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": format!(
+            "taskbell, stack {}: rings Slack when an Amazon ECS task dies. Needs CAPABILITY_NAMED_IAM, the notifier's \
+             archive in a bucket of the region, and the SSM SecureString with the webhook.",
+            blueprint.stack.name
+        ),
+        "Metadata": { "Taskbell": {
+            "Version": env!("CARGO_PKG_VERSION"),
+            "NotifierCodeSha256": blueprint.code_sha256,
+        } },
+        "Parameters": parameters(blueprint, bucket, &text),
+        "Resources": resources,
+    });
+    if text.contains(IN_CHINA) {
+        template["Conditions"] = json!({ IN_CHINA: { "Fn::Equals": [{ "Ref": "AWS::Partition" }, "aws-cn"] } });
+    }
+    Ok(canonical(&template))
+}
+
+/// The name of the parameter, or of CloudFormation's own, that fills a blank in.
+fn name(blank: Blank) -> String {
+    match blank {
+        Blank::Partition => "AWS::Partition".to_owned(),
+        Blank::Region => "AWS::Region".to_owned(),
+        Blank::Account => "AWS::AccountId".to_owned(),
+        Blank::Cluster(0) => "Cluster".to_owned(),
+        Blank::Cluster(index) => format!("Cluster{}", index + 1),
+        Blank::WebhookParameter => "WebhookParameter".to_owned(),
+        Blank::TopicName => "AlarmTopicName".to_owned(),
+        Blank::TopicArn => "AlarmTopic".to_owned(),
+    }
+}
+
+fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Value {
+    let mut all = Map::new();
+    for (blank, default) in &blueprint.defaults {
+        let (description, pattern) = match blank {
+            Blank::Cluster(_) => (
+                "The name of the ECS cluster whose tasks are watched. One called default needs a template of its own",
+                "(?!default$)[A-Za-z0-9_-]{1,255}",
+            ),
+            Blank::WebhookParameter if default.starts_with('/') => {
+                ("The name of the SSM SecureString that holds the Slack webhook", "/[A-Za-z0-9_./-]+")
+            }
+            Blank::WebhookParameter => {
+                ("The name of the SSM SecureString that holds the Slack webhook", "[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
+            }
+            Blank::TopicName => {
+                ("The name of the SNS topic, in each account and region, that the alarms tell", "[A-Za-z0-9_-]{1,256}")
+            }
+            Blank::TopicArn => ("The SNS topic that the alarms tell; it has to be in the region", "arn:.+:sns:.+"),
+            Blank::Partition | Blank::Region | Blank::Account => continue,
+        };
+        let parameter =
+            json!({ "Type": "String", "Description": description, "Default": default, "AllowedPattern": pattern });
+        all.insert(name(*blank), parameter);
+    }
+    all.retain(|name, _| {
+        resources.contains(&format!("${{{name}}}")) || resources.contains(&format!(r#""Ref":"{name}""#))
+    });
+    let (name, description, pattern) = match bucket {
+        Bucket::Named => ("CodeBucket", "The bucket, in the region, with the notifier's archive", "[a-z0-9.-]{3,63}"),
+        Bucket::PerRegion => (
+            "CodeBucketPrefix",
+            "The buckets with the notifier's archive are called this, a hyphen, and the region",
+            "[a-z0-9.-]{1,48}",
+        ),
+    };
+    all.insert(name.to_owned(), json!({ "Type": "String", "Description": description, "AllowedPattern": pattern }));
+    // Only the beginning of the key: an update keeps the values that parameters had, and the archive's own part may not stay.
+    let prefix = json!({
+        "Type": "String",
+        "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
+        "Default": CODE_PREFIX,
+    });
+    all.insert("CodeKeyPrefix".to_owned(), prefix);
+    Value::Object(all)
+}
+
+/// The tree with its blanks as references. Where a whole text is one blank, it is that one's value.
+fn filled(blueprint: &Blueprint, tree: &Value) -> Value {
+    match tree {
+        Value::String(text) => match &blueprint.parts(text)[..] {
+            [Part::Text(text)] => Value::from(*text),
+            [Part::Blank(blank)] => json!({ "Ref": name(*blank) }),
+            parts => {
+                let part = |part: &Part| match part {
+                    Part::Text(text) => text.replace("${", "${!"),
+                    Part::Blank(blank) => format!("${{{}}}", name(*blank)),
+                };
+                json!({ "Fn::Sub": parts.iter().map(part).collect::<String>() })
+            }
+        },
+        Value::Array(items) if *items == blueprint.ssm_hosts => ssm_hosts(),
+        Value::Array(items) => items.iter().map(|item| filled(blueprint, item)).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), filled(blueprint, value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// As `Place::service_hosts` has them, partition by partition.
+fn ssm_hosts() -> Value {
+    let host = |suffix: &str| json!({ "Fn::Sub": format!("ssm.${{AWS::Region}}.{suffix}") });
+    json!({ "Fn::If": [
+        IN_CHINA,
+        [host("amazonaws.com"), host("${AWS::URLSuffix}")],
+        [host("${AWS::URLSuffix}")],
+    ] })
+}
+
+type Resources = Vec<(String, Value)>;
+
+/// Writes one piece after the other.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    blueprint: &'a Blueprint,
+    bucket: Bucket,
+}
+
+impl Writer<'_> {
+    fn resources(self, piece: &Piece) -> Result<Resources> {
+        let Piece { address, tags, spec } = piece;
+        let name = &address.name;
+        match spec {
+            Spec::LogGroup(spec) => Ok(log_group(name, spec, tags)),
+            Spec::Queue(spec) => Ok(queue(name, spec, tags)),
+            Spec::Table(spec) => table(name, spec, tags).map(|table| vec![table]),
+            Spec::Alarm(spec) => Ok(vec![alarm(&format!("{}Alarm", camel(&address.id.key)), name, spec, tags)]),
+            Spec::Role(spec) => Ok(vec![role(name, spec, tags)]),
+            Spec::Function(spec) => self.function(name, spec, tags),
+            Spec::Rule(spec) => Ok(vec![self.rule(&address.id.key, name, spec, tags)]),
+        }
+    }
+
+    /// The function, what may ring it, and what becomes of events it failed on.
+    fn function(self, name: &str, spec: &function::Spec, tags: &Tags) -> Result<Resources> {
+        let function::Spec {
+            runtime,
+            handler,
+            architecture,
+            memory_mib,
+            timeout_seconds,
+            description,
+            role,
+            bound_to_current_role,
+            // Follows from the archive.
+            code_sha256: _,
+            environment,
+            log_format,
+            log_group: _,
+            // What a function has none of unless somebody says so.
+            layers: _,
+            in_vpc: _,
+            reserved_concurrency: _,
+            permissions,
+            failed_invocations,
+        } = spec;
+        let own_role = *bound_to_current_role == Some(true);
+        let mut all_tags = self::tags(tags);
+        if own_role && let Some(all) = all_tags.as_array_mut() {
+            // Says truly for whom the grants were made: `setup --adopt` need not make them again.
+            all.push(json!({ "Key": function::ROLE_ID_TAG, "Value": attribute(ROLE, "RoleId") }));
+        }
+        let bucket = match self.bucket {
+            Bucket::Named => json!({ "Ref": "CodeBucket" }),
+            Bucket::PerRegion => json!({ "Fn::Sub": "${CodeBucketPrefix}-${AWS::Region}" }),
+        };
+        let key = json!({ "Fn::Sub": format!("${{CodeKeyPrefix}}{}", self.blueprint.code_file) });
+        let properties = json!({
+            "FunctionName": name,
+            "Description": description,
+            "Runtime": runtime,
+            "Handler": handler,
+            "Architectures": [architecture],
+            "MemorySize": memory_mib,
+            "Timeout": timeout_seconds,
+            "Role": if own_role { attribute(ROLE, "Arn") } else { json!(role) },
+            "Code": { "S3Bucket": bucket, "S3Key": key },
+            "Environment": { "Variables": environment },
+            "LoggingConfig": { "LogFormat": log_format, "LogGroup": { "Ref": LOG_GROUP } },
+            "Tags": all_tags,
+        });
+        let mut resources = vec![(FUNCTION.to_owned(), resource("AWS::Lambda::Function", properties))];
+        for (rule, policy) in permissions {
+            let Permission { action, principal, source_arn } = Permission::of(policy)?;
+            let id = format!("{}Permission", self.rule_id(&self.blueprint.rule_named(rule)?.id.key));
+            let properties = json!({
+                "FunctionName": { "Ref": FUNCTION },
+                "Action": action,
+                "Principal": principal,
+                "SourceArn": source_arn,
+            });
+            resources.push((id, resource("AWS::Lambda::Permission", properties)));
+        }
+        if let Some(failed) = failed_invocations {
+            let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = failed;
+            let mut properties = json!({ "FunctionName": { "Ref": FUNCTION }, "Qualifier": "$LATEST" });
+            set(&mut properties, "MaximumRetryAttempts", *max_retry_attempts);
+            set(&mut properties, "MaximumEventAgeInSeconds", *max_event_age_seconds);
+            if destination.is_some() {
+                properties["DestinationConfig"] = json!({ "OnFailure": { "Destination": attribute(QUEUE, "Arn") } });
+            }
+            resources.push((FAILED.to_owned(), resource("AWS::Lambda::EventInvokeConfig", properties)));
+        }
+        Ok(resources)
+    }
+
+    /// Made last, so that it rings only once everything else is there.
+    fn rule(self, key: &str, name: &str, spec: &rule::Spec, tags: &Tags) -> (String, Value) {
+        let rule::Spec { pattern, state, description, schedule, role, targets } = spec;
+        let target = |(id, target): (&String, &rule::Target)| {
+            let rule::Target { arn: _, max_event_age_seconds, max_retry_attempts, dead_letter_queue, input, role } =
+                target;
+            let mut told = json!({ "Id": id, "Arn": attribute(FUNCTION, "Arn") });
+            let mut retries = json!({});
+            set(&mut retries, "MaximumEventAgeInSeconds", *max_event_age_seconds);
+            set(&mut retries, "MaximumRetryAttempts", *max_retry_attempts);
+            told["RetryPolicy"] = retries;
+            if dead_letter_queue.is_some() {
+                told["DeadLetterConfig"] = json!({ "Arn": attribute(QUEUE, "Arn") });
+            }
+            set(&mut told, "Input", input.as_deref());
+            set(&mut told, "RoleArn", role.as_deref());
+            told
+        };
+        let mut properties = json!({
+            "Name": name,
+            "Description": description,
+            "State": state,
+            "EventPattern": pattern,
+            "Targets": targets.iter().map(target).collect::<Vec<_>>(),
+            "Tags": self::tags(tags),
+        });
+        set(&mut properties, "ScheduleExpression", schedule.as_deref());
+        set(&mut properties, "RoleArn", role.as_deref());
+        let id = self.rule_id(key);
+        let has_table = self.blueprint.pieces.iter().any(|piece| matches!(piece.spec, Spec::Table(_)));
+        let mut after = vec![FAILED.to_owned(), QUEUE_POLICY.to_owned(), format!("{id}Permission")];
+        after.extend(has_table.then(|| TABLE.to_owned()));
+        let mut rule = resource("AWS::Events::Rule", properties);
+        rule["DependsOn"] = json!(after);
+        (id, rule)
+    }
+
+    /// `task-failed` is `TaskFailedRule`.
+    fn rule_id(self, key: &str) -> String {
+        self.blueprint.distinct_rule(key, |key| format!("{}Rule", camel(key))).replace('_', "")
+    }
+}
+
+fn log_group(name: &str, spec: &log_group::Spec, tags: &Tags) -> Resources {
+    let log_group::Spec { retention_days } = spec;
+    let mut properties = json!({ "LogGroupName": name, "Tags": self::tags(tags) });
+    set(&mut properties, "RetentionInDays", *retention_days);
+    vec![(LOG_GROUP.to_owned(), of_data("AWS::Logs::LogGroup", properties))]
+}
+
+fn queue(name: &str, spec: &queue::Spec, tags: &Tags) -> Resources {
+    let queue::Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } = spec;
+    let queue = json!({
+        "QueueName": name,
+        "MessageRetentionPeriod": retention_seconds,
+        "VisibilityTimeout": visibility_timeout_seconds,
+        "DelaySeconds": delay_seconds,
+        "SqsManagedSseEnabled": managed_encryption,
+        "Tags": self::tags(tags),
+    });
+    let policy = json!({ "Queues": [{ "Ref": QUEUE }], "PolicyDocument": policy.document() });
+    vec![
+        (QUEUE.to_owned(), of_data("AWS::SQS::Queue", queue)),
+        (QUEUE_POLICY.to_owned(), resource("AWS::SQS::QueuePolicy", policy)),
+    ]
+}
+
+fn table(name: &str, spec: &table::Spec, tags: &Tags) -> Result<(String, Value)> {
+    let table::Spec { key, on_demand, expiry, deletion_protection } = spec;
+    let (key, r#type) = key.split_once(':').ok_or_else(|| Error::new(format!("{name} has no key")))?;
+    if !on_demand {
+        return Err(Error::new(format!("what {name} costs by the hour is not known")));
+    }
+    let mut properties = json!({
+        "TableName": name,
+        "AttributeDefinitions": [{ "AttributeName": key, "AttributeType": r#type }],
+        "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+        "BillingMode": "PAY_PER_REQUEST",
+        "DeletionProtectionEnabled": deletion_protection,
+        "Tags": self::tags(tags),
+    });
+    if let Some(expiry) = expiry {
+        properties["TimeToLiveSpecification"] = json!({ "AttributeName": expiry, "Enabled": true });
+    }
+    Ok((TABLE.to_owned(), of_data("AWS::DynamoDB::Table", properties)))
+}
+
+fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Value) {
+    let alarm::Spec {
+        description,
+        namespace,
+        metric,
+        dimensions,
+        statistic,
+        period_seconds,
+        evaluation_periods,
+        datapoints_to_alarm,
+        comparison,
+        threshold,
+        missing_data,
+        enabled,
+        alarm_actions,
+        ok_actions,
+        insufficient_data_actions,
+    } = spec;
+    let dimension = |(name, value)| json!({ "Name": name, "Value": value });
+    let properties = json!({
+        "AlarmName": name,
+        "AlarmDescription": description,
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": dimensions.iter().map(dimension).collect::<Vec<_>>(),
+        "Statistic": statistic,
+        "Period": period_seconds,
+        "EvaluationPeriods": evaluation_periods,
+        "DatapointsToAlarm": datapoints_to_alarm,
+        "ComparisonOperator": comparison,
+        "Threshold": threshold,
+        "TreatMissingData": missing_data,
+        "ActionsEnabled": enabled,
+        "AlarmActions": alarm_actions,
+        "OKActions": ok_actions,
+        "InsufficientDataActions": insufficient_data_actions,
+        "Tags": self::tags(tags),
+    });
+    (id.to_owned(), resource("AWS::CloudWatch::Alarm", properties))
+}
+
+fn role(name: &str, spec: &role::Spec, tags: &Tags) -> (String, Value) {
+    let role::Spec { path, trust, description, max_session_seconds, permissions_boundary, policies, attached } = spec;
+    let inline =
+        |(name, policy): (&String, &Policy)| json!({ "PolicyName": name, "PolicyDocument": policy.document() });
+    let mut properties = json!({
+        "RoleName": name,
+        "Path": path,
+        "Description": description,
+        "MaxSessionDuration": max_session_seconds,
+        "AssumeRolePolicyDocument": trust.document(),
+        "Policies": policies.iter().map(inline).collect::<Vec<_>>(),
+        "ManagedPolicyArns": attached,
+        "Tags": self::tags(tags),
+    });
+    set(&mut properties, "PermissionsBoundary", permissions_boundary.as_deref());
+    (ROLE.to_owned(), resource("AWS::IAM::Role", properties))
+}
+
+/// Without empty lists: nothing is what they say.
+fn resource(kind: &str, mut properties: Value) -> Value {
+    if let Some(fields) = properties.as_object_mut() {
+        fields.retain(|_, value| value.as_array().is_none_or(|items| !items.is_empty()));
+    }
+    json!({ "Type": kind, "Properties": properties })
+}
+
+/// One that holds data, which goes with the stack, as `teardown` has it.
+fn of_data(kind: &str, properties: Value) -> Value {
+    let mut resource = resource(kind, properties);
+    resource["DeletionPolicy"] = json!("Delete");
+    resource["UpdateReplacePolicy"] = json!("Delete");
+    resource
+}
+
+fn set<T: Into<Value>>(properties: &mut Value, name: &str, value: Option<T>) {
+    if let Some(value) = value {
+        properties[name] = value.into();
+    }
+}
+
+fn attribute(id: &str, name: &str) -> Value {
+    json!({ "Fn::GetAtt": [id, name] })
+}
+
+fn tags(tags: &Tags) -> Value {
+    tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+}
+
+fn camel(key: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    words(key).into_iter().map(capital).collect()
+}

@@ -1,0 +1,315 @@
+//! A stack as a file for other engines: what `desired` describes, with the account, the region, the clusters and the
+//! parameter of the webhook left open. Makes no call and writes no file.
+//!
+//! `desired` is asked with tokens in their place; each engine writes what fills them in. So a template and `setup` cannot
+//! drift apart.
+
+pub mod cloudformation;
+mod hcl;
+pub mod terraform;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use crate::config::{Cluster, Config};
+use crate::desired::{Ground, desired};
+use crate::error::{Error, Result};
+use crate::notifier::Archive;
+use crate::policy::Policy;
+use crate::resource::{Tags, Want};
+use crate::stack::{Address, Place, Stack};
+
+/// As long as the longest partition, region and account, so that what fits with these fits everywhere.
+const PARTITION: &str = "~partition";
+const REGION: &str = "~region~~~~~~~";
+const ACCOUNT: &str = "~account~~~~";
+const WEBHOOK: &str = "~webhook";
+const TOPIC: &str = "~topic";
+
+/// The cluster that ECS takes where a call names none: patterns say more about it than its name.
+const DEFAULT_CLUSTER: &str = "default";
+
+/// What is left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blank {
+    Partition,
+    Region,
+    Account,
+    /// The name of a cluster, by its place among those that are left open.
+    Cluster(usize),
+    WebhookParameter,
+    /// The name of the SNS topic for alarms.
+    TopicName,
+    /// Its ARN.
+    TopicArn,
+}
+
+/// A part of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    Text(&'a str),
+    Blank(Blank),
+}
+
+/// How the topic for alarms is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Wherever it is.
+    ByArn,
+    /// A topic of that name in the account and region of the stack.
+    ByName,
+}
+
+/// Everything that shall exist, with blanks in its texts.
+#[derive(Debug)]
+pub struct Blueprint {
+    pub stack: Stack,
+    pub pieces: Vec<Piece>,
+    /// What each blank is as long as nobody says otherwise; none for what the engine knows by itself.
+    pub defaults: Vec<(Blank, String)>,
+    /// The hosts of SSM as policies have them outside of China: there, both spellings are in use.
+    pub ssm_hosts: Vec<String>,
+    /// What the archive is called in a bucket: another archive is called something else.
+    pub code_file: String,
+    pub code_sha256: String,
+    tokens: Vec<(String, Blank)>,
+}
+
+/// One resource.
+#[derive(Debug)]
+pub struct Piece {
+    pub address: Address,
+    /// The user's. None that would make it taskbell's own.
+    pub tags: Tags,
+    pub spec: Spec,
+}
+
+#[derive(Debug)]
+pub enum Spec {
+    LogGroup(log_group::Spec),
+    Queue(queue::Spec),
+    Table(table::Spec),
+    Alarm(alarm::Spec),
+    Role(role::Spec),
+    Function(function::Spec),
+    Rule(rule::Spec),
+}
+
+impl Blueprint {
+    /// # Errors
+    /// If something that was asked for cannot be left open, and what `desired` refuses.
+    pub fn new(config: &Config, archive: &Archive, topic: Topic) -> Result<Self> {
+        let stack = Stack { name: config.stack.clone(), region: REGION.to_owned() };
+        let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
+        if config.own_role_arn.is_none() && !stack.role_name().ends_with(REGION) {
+            let most = config.stack.as_str().len() - (format!("taskbell-{}-{REGION}", config.stack).len() - 64);
+            return Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack))
+                .hint(format!("the region is a part of that name: --stack NAME of at most {most} characters")));
+        }
+        let mut opened = Opened { config: config.clone(), tokens: Vec::new(), defaults: Vec::new() };
+        opened.open_clusters(&config.clusters)?;
+        opened.open_webhook(&stack);
+        opened.open_topic(topic, &place);
+        opened.config.permissions_boundary = config.permissions_boundary.as_deref().map(anywhere);
+        opened.config.own_role_arn = config.own_role_arn.as_deref().map(anywhere);
+        let known = [(PARTITION, Blank::Partition), (REGION, Blank::Region), (ACCOUNT, Blank::Account)];
+        opened.tokens.extend(known.map(|(token, blank)| (token.to_owned(), blank)));
+        let given = format!("{config:?}");
+        if let Some((token, _)) = opened.tokens.iter().find(|(token, _)| given.contains(token)) {
+            return Err(Error::usage(format!("{token:?} cannot be a part of what is exported")));
+        }
+        let ground = Ground { stack: &stack, place: &place, archive, webhook: None, leaving: &[] };
+        let wants = desired(&opened.config, ground)?.wants;
+        let pieces = wants.iter().map(piece).collect::<Result<_>>()?;
+        let Opened { config: _, tokens, defaults } = opened;
+        let ssm_hosts = place.service_hosts("ssm");
+        let (code_file, code_sha256) = (code_file(archive), archive.code_sha256.clone());
+        Ok(Self { stack, pieces, defaults, ssm_hosts, code_file, code_sha256, tokens })
+    }
+
+    /// The text, cut at its blanks.
+    #[must_use]
+    pub fn parts<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        // The first token; of two that begin at once, the longer.
+        let next = |rest: &str| {
+            let found = self.tokens.iter().filter_map(|(token, blank)| Some((rest.find(token)?, token.len(), *blank)));
+            found.min_by_key(|(at, length, _)| (*at, usize::MAX - length))
+        };
+        while let Some((at, length, blank)) = next(rest) {
+            if at > 0 {
+                parts.push(Part::Text(&rest[..at]));
+            }
+            parts.push(Part::Blank(blank));
+            rest = &rest[at + length..];
+        }
+        if !rest.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(rest));
+        }
+        parts
+    }
+
+    /// The rule with that name in AWS.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn rule_named(&self, name: &str) -> Result<&Address> {
+        let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_))).map(|piece| &piece.address);
+        let found = rules.into_iter().find(|address| address.name == name);
+        found.ok_or_else(|| Error::new(format!("there is no rule {name} to be let in")))
+    }
+
+    /// What the rule is called in an engine's own way. Of several that would be called the same, the later ones are numbered.
+    #[must_use]
+    pub fn distinct_rule(&self, key: &str, called: fn(&str) -> String) -> String {
+        let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_)));
+        let alike = rules.map(|piece| piece.address.id.key.as_str()).filter(|other| called(other) == called(key));
+        match alike.take_while(|other| *other != key).count() {
+            0 => called(key),
+            earlier => format!("{}_{}", called(key), earlier + 1),
+        }
+    }
+}
+
+/// What the archive is to be called in a bucket.
+#[must_use]
+pub fn code_file(archive: &Archive) -> String {
+    format!("notifier-{:.16}.zip", format!("{:x}", Sha256::digest(&archive.bytes)))
+}
+
+/// A configuration on its way to having blanks.
+struct Opened {
+    config: Config,
+    tokens: Vec<(String, Blank)>,
+    defaults: Vec<(Blank, String)>,
+}
+
+impl Opened {
+    fn open_clusters(&mut self, clusters: &[Cluster]) -> Result<()> {
+        self.config.clusters.clear();
+        for cluster in clusters {
+            let name = cluster.name();
+            if cluster.arn().is_some() {
+                return Err(Error::usage("a template is for every account and region, and an ARN is not")
+                    .hint(format!("give the cluster by its name: --cluster {name}")));
+            }
+            let open = Blank::Cluster(self.defaults.len());
+            let token = match name {
+                DEFAULT_CLUSTER => name.to_owned(),
+                _ => format!("{:-<1$}", format!("-cluster-{}-", self.defaults.len() + 1), name.len()),
+            };
+            self.config.clusters.push(token.parse()?);
+            if name != DEFAULT_CLUSTER {
+                self.tokens.push((token, open));
+                self.defaults.push((open, name.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's own, or one under the name the stack's own would have: no template can make a SecureString.
+    fn open_webhook(&mut self, stack: &Stack) {
+        let name = self.config.own_parameter.clone().unwrap_or_else(|| stack.parameter_name());
+        // In an ARN, a name that begins with a slash follows `parameter` without another one.
+        let token = if name.starts_with('/') { format!("/{WEBHOOK}") } else { WEBHOOK.to_owned() };
+        self.config.own_parameter = Some(token.clone());
+        self.tokens.push((token, Blank::WebhookParameter));
+        self.defaults.push((Blank::WebhookParameter, name));
+    }
+
+    fn open_topic(&mut self, topic: Topic, place: &Place) {
+        let Some(arn) = self.config.alarm_topic.take() else { return };
+        let Place { partition, region, account } = place;
+        let token = format!("arn:{partition}:sns:{region}:{account}:{TOPIC}");
+        match topic {
+            Topic::ByArn => {
+                self.tokens.push((token.clone(), Blank::TopicArn));
+                self.defaults.push((Blank::TopicArn, arn));
+            }
+            Topic::ByName => {
+                let name = arn.rsplit(':').next().unwrap_or_default();
+                self.tokens.push((TOPIC.to_owned(), Blank::TopicName));
+                self.defaults.push((Blank::TopicName, name.to_owned()));
+            }
+        }
+        self.config.alarm_topic = Some(token);
+    }
+}
+
+/// The same role or policy in whatever account: both have to be in the account of what uses them, or are AWS's own.
+fn anywhere(arn: &str) -> String {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, service, region, account, rest] => {
+            let account = if account == "aws" { account } else { ACCOUNT };
+            format!("arn:{PARTITION}:{service}:{region}:{account}:{rest}")
+        }
+        _ => arn.to_owned(),
+    }
+}
+
+fn piece(want: &Want) -> Result<Piece> {
+    let document = want.document(None);
+    let address = want.address.clone();
+    let spec = match address.id.kind {
+        "log_group" => Spec::LogGroup(read(&address, &document)?),
+        "queue" => Spec::Queue(read(&address, &document)?),
+        "table" => Spec::Table(read(&address, &document)?),
+        "alarm" => Spec::Alarm(read(&address, &document)?),
+        "role" => Spec::Role(read(&address, &document)?),
+        "function" => Spec::Function(read(&address, &document)?),
+        "rule" => Spec::Rule(read(&address, &document)?),
+        kind => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
+    };
+    let mut tags: Tags = read(&address, &document["tags"])?;
+    tags.retain(|key, _| !key.starts_with("taskbell:"));
+    Ok(Piece { address, tags, spec })
+}
+
+fn read<T: DeserializeOwned>(address: &Address, document: &Value) -> Result<T> {
+    serde_json::from_value(document.clone())
+        .map_err(|error| Error::new(format!("{} cannot be exported", address.id)).because(error))
+}
+
+/// One statement of the function's resource policy, as engines other than ours write it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permission {
+    pub action: String,
+    pub principal: String,
+    pub source_arn: String,
+}
+
+impl Permission {
+    /// # Errors
+    /// If the policy says more than an action, a service and the resource it acts for.
+    pub fn of(policy: &Policy) -> Result<Self> {
+        let document = policy.document();
+        let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let permission = Self {
+            action: text("/Statement/0/Action/0"),
+            principal: text("/Statement/0/Principal/Service/0"),
+            source_arn: text("/Statement/0/Condition/ArnLike/aws:SourceArn/0"),
+        };
+        let Self { action, principal, source_arn } = &permission;
+        let said = Policy::of_statement(&serde_json::json!({
+            "Effect": "Allow",
+            "Principal": { "Service": principal },
+            "Action": action,
+            "Resource": text("/Statement/0/Resource/0"),
+            "Condition": { "ArnLike": { "aws:SourceArn": source_arn } },
+        }));
+        match said == *policy {
+            true => Ok(permission),
+            false => Err(Error::new("a permission of the function cannot be exported")),
+        }
+    }
+}
+
+/// The words of a key, of which engines make names in their own way.
+#[must_use]
+pub fn words(key: &str) -> Vec<&str> {
+    key.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect()
+}
