@@ -42,7 +42,7 @@ def main():
         "TASKBELL_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/xxxxxxxx",
     }
     file = folder / "taskbell.toml"
-    setup = [BINARY, "setup", "--all", "--yes", "--quiet", "--no-pattern-check", "--config", str(file)]
+    setup = [BINARY, "setup", "--all", "--yes", "--quiet", "--config", str(file)]
     drift = [BINARY, "drift", "--all", "--quiet", "--config", str(file)]
     print("| stacks | command | calls | a stack | throttled | seconds | MiB |\n|---:|---|---:|---:|---:|---:|---:|")
     for size in SIZES:

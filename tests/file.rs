@@ -153,3 +153,22 @@ fn the_schema_for_editors_is_what_is_shipped() {
         assert!(stack[key].is_object(), "{key}");
     }
 }
+
+/// Every TOML block of the README and the docs is a file that can be used.
+#[test]
+fn the_files_that_the_docs_show_can_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|end| end == "md")).chain([root.join("README.md")]);
+    let mut count = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let file = parse(block).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+            assert!(!file.stacks.is_empty(), "{}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "only {count}");
+}

@@ -111,7 +111,18 @@ pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Res
 ///
 /// # Errors
 /// If it is not clear which are meant; with one stack, whatever it fails with.
-pub async fn run<A: OfStack>(
+pub fn run<A: OfStack>(
+    args: A,
+    common: Common,
+    world: &World,
+    command: Run<A>,
+    removal: Option<Run<A>>,
+) -> LocalBoxFuture<'_, Result<u8>> {
+    // Boxed: the futures of all commands do not belong on the stack.
+    Box::pin(carry_out(args, common, world, command, removal))
+}
+
+async fn carry_out<A: OfStack>(
     mut args: A,
     common: Common,
     world: &World,
@@ -143,7 +154,7 @@ pub async fn run<A: OfStack>(
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
     let mut unread = Vec::new();
     if let (true, Some(file), Some(run)) = (looks, file, removal) {
-        let (orphans, not_read) = orphans(file, &common, world).await;
+        let (orphans, not_read) = Box::pin(orphans(file, &common, world)).await;
         unread = not_read;
         let job = |member: Member| {
             let name = format!("{}, no longer in {}", told_name(&member, &members), file.path.display());
@@ -151,7 +162,7 @@ pub async fn run<A: OfStack>(
         };
         jobs.extend(orphans.into_iter().map(job));
     }
-    let outcomes = together(jobs, usize::from(fleet.jobs), &common, world, webhook).await;
+    let outcomes = Box::pin(together(jobs, usize::from(fleet.jobs), &common, world, webhook)).await;
     Ok(conclude(&outcomes.into_iter().chain(unread).collect::<Vec<_>>(), &common, world))
 }
 

@@ -175,7 +175,9 @@ impl Request<'_> {
         // Boxed: the futures of dozens of calls do not belong on the stack.
         let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(session, webhook)));
         let log_groups = Box::pin(self.log_groups_out_of_reach(session));
-        let agreed = Box::pin(self.eventbridge_agrees(session));
+        // Of many stacks, only those whose rules change ask: EventBridge takes but so many questions a second.
+        let alone = self.world.seat.is_none();
+        let agreed = Box::pin(async { if alone { self.eventbridge_agrees(session).await } else { Ok(()) } });
         let looks = async { tokio::join!(clusters, planned, log_groups, agreed) };
         let (clusters, planned, log_groups, agreed) = session.unless_interrupted(looks).await?;
         let planned = planned?;
@@ -183,6 +185,9 @@ impl Request<'_> {
         // What cannot be read has its own place in the plan.
         if planned.0.unknown.is_empty() {
             agreed?;
+            if !alone && planned.0.steps.iter().any(|step| step.stage == Stage::Trigger) {
+                session.unless_interrupted(self.eventbridge_agrees(session)).await??;
+            }
         }
         if let (Some(note), false) = (log_groups, self.common.quiet) {
             self.world.err.print(&note);
