@@ -78,6 +78,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
         "export cloudformation",
         "export terraform",
         "export notifier",
+        "init",
     ]
     .map(|command| {
         let binary = env!("CARGO_BIN_EXE_taskbell");
