@@ -234,3 +234,16 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
     let schema = taskbell(&aws, "init --schema").await;
     assert!(schema.code == 0 && schema.json()["title"] == "taskbell.toml");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_profiles_of_one_account_do_not_make_two_stacks_of_one() {
+    let aws = Aws::lax().await;
+    let twice = "[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nclusters = [\"batch\"]\nprofile = \"same\"\n";
+    let (_folder, path) = file(twice);
+    let setup = taskbell(&aws, &with("setup --all --yes", &path)).await;
+    assert!(
+        setup.code == 64 && setup.err.contains("there twice: both are in us-east-1, account 123456789012"),
+        "{setup:?}"
+    );
+    assert_eq!(aws.writes(), Vec::<String>::new());
+}

@@ -160,7 +160,9 @@ fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8
     let (file, bytes, sha) = (args.to.display(), archive.bytes.len(), &archive.code_sha256);
     let key = format!("{CODE_PREFIX}{}", code_file(&archive));
     world.out.print(&match common.output {
-        Format::Text | Format::Github => format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n"),
+        Format::Text | Format::Github => {
+            format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n")
+        }
         Format::Json => {
             render::json(&json!({ "file": file.to_string(), "bytes": bytes, "code_sha256": sha, "key": key }))
         }

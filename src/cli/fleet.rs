@@ -5,7 +5,7 @@ mod outcome;
 mod together;
 
 use clap::Args;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
@@ -16,7 +16,7 @@ use crate::error::{Category, Error, Result, nearest};
 use crate::file::{self, File, Member, Site};
 use crate::secret::Sealed;
 use crate::settings::Settings;
-use crate::stack::StackName;
+use crate::stack::{Place, StackName};
 use outcome::{Outcome, conclude};
 use together::{Job, together};
 
@@ -143,6 +143,9 @@ async fn carry_out<A: OfStack>(
     let file = file.as_ref();
     let members = several(&args, &common, file, &fleet)?;
     world.connections.pace();
+    let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
+    let placed = Box::pin(placed(whole, &common, world)).await;
+    apart(&placed)?;
     let mut jobs: Vec<Job<A>> = Vec::new();
     if !args.orphans() {
         for member in &members {
@@ -154,7 +157,7 @@ async fn carry_out<A: OfStack>(
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
     let mut unread = Vec::new();
     if let (true, Some(file), Some(run)) = (looks, file, removal) {
-        let (orphans, not_read) = Box::pin(orphans(file, &common, world)).await;
+        let (orphans, not_read) = Box::pin(orphans(file, &placed, &common, world)).await;
         unread = not_read;
         let job = |member: Member| {
             let name = format!("{}, no longer in {}", told_name(&member, &members), file.path.display());
@@ -256,34 +259,69 @@ fn told_name(member: &Member, members: &[Member]) -> String {
     if again { format!("{name} ({})", place.join(", ")) } else { name }
 }
 
-/// The stacks in AWS that are no longer in the file, and where that could not be seen.
-async fn orphans(file: &File, common: &Common, world: &World) -> (Vec<Member>, Vec<Outcome>) {
-    let mut sites: Vec<&Site> = Vec::new();
-    for member in &file.stacks {
-        if !sites.contains(&&member.site) {
-            sites.push(&member.site);
+/// A stack of the file, and where it is; none: that could not be found out, which the stack itself will tell.
+struct Placed<'a> {
+    member: &'a Member,
+    place: Option<Place>,
+}
+
+/// Each account is asked once who it is.
+async fn placed<'a>(members: &'a [Member], common: &Common, world: &World) -> Vec<Placed<'a>> {
+    let places = members.iter().map(|member| async move {
+        let place = async { connection(member, common, world).await?.identity.place().await.cloned() };
+        Placed { member, place: place.await.ok() }
+    });
+    join_all(places).await
+}
+
+async fn connection(member: &Member, common: &Common, world: &World) -> Result<Connection> {
+    match &world.aws {
+        Some(sdk) => Connection::new(sdk.clone()),
+        None => world.connections.to(&common.at(member)).await,
+    }
+}
+
+/// Two profiles may lead to the same account: one stack cannot be made as two say.
+fn apart(placed: &[Placed]) -> Result<()> {
+    for (at, one) in placed.iter().enumerate() {
+        let same =
+            |other: &&Placed| one.place.is_some() && other.place == one.place && other.member.name == one.member.name;
+        if let (Some(_), Some(place), Some(name)) = (placed[..at].iter().find(same), &one.place, &one.member.name) {
+            return Err(Error::usage(format!(
+                "the stack {name} is there twice: both are in {}, account {}",
+                place.region, place.account
+            ))
+            .hint("give one of them another name"));
         }
     }
+    Ok(())
+}
+
+/// The stacks in AWS that are no longer in the file, and where that could not be seen.
+async fn orphans(file: &File, placed: &[Placed<'_>], common: &Common, world: &World) -> (Vec<Member>, Vec<Outcome>) {
     let (mut orphans, mut unread) = (Vec::new(), Vec::new());
-    for site in sites {
-        let here = Member { site: site.clone(), ..Member::default() };
+    let mut seen: Vec<&Place> = Vec::new();
+    for Placed { member, place } in placed {
+        let Some(place) = place.as_ref().filter(|place| !seen.contains(place)) else { continue };
+        seen.push(place);
         let look = async {
-            let connection = match &world.aws {
-                Some(sdk) => Connection::new(sdk.clone())?,
-                None => world.connections.to(&common.at(&here)).await?,
-            };
-            Ok::<_, Error>(tagged::stacks(&connection.sdk, file.fleet.as_deref()).await?)
+            let sdk = connection(member, common, world).await?.sdk;
+            Ok::<_, Error>(tagged::stacks(&sdk, file.fleet.as_deref()).await?)
+        };
+        // A stack whose place is not known may be this one.
+        let known = |name: &str| {
+            placed
+                .iter()
+                .any(|other| is_called(other.member, name) && other.place.as_ref().is_none_or(|at| at == place))
         };
         match look.await {
             Ok(names) => {
-                let known =
-                    |name: &str| file.stacks.iter().any(|member| is_called(member, name) && member.site == *site);
-                let gone = names.into_iter().filter(|name| !known(name));
-                orphans.extend(gone.filter_map(|name| Some(Member { name: Some(name.parse().ok()?), ..here.clone() })));
+                let gone = names.into_iter().filter(|name| !known(name)).filter_map(|name| name.parse().ok());
+                orphans.extend(gone.map(|name| Member { name: Some(name), ..(*member).clone() }));
             }
             Err(error) => {
-                let place = site.region.clone().map(|region| format!(" in {region}")).unwrap_or_default();
-                let name = format!("stacks that are no longer in {}{place}", file.path.display());
+                let (path, Place { region, account, .. }) = (file.path.display(), place);
+                let name = format!("stacks that are no longer in {path}, in {region}, account {account}");
                 unread.push(Outcome { name, ended: Err(error.category(Category::Unreadable)), out: String::new() });
             }
         }

@@ -115,7 +115,11 @@ pub async fn together<A: OfStack>(
                     waiting += 1;
                 }
                 let question = format!("Do this to {}?", render::count(waiting, "stack"));
-                seats.answer(&world.confirm(false, &question).await);
+                let answer = match world.cancel.is_cancelled() {
+                    true => Err(Error::interrupted("interrupted; nothing was changed")),
+                    false => world.confirm(false, &question).await,
+                };
+                seats.answer(&answer);
             }
         }
     }
