@@ -119,7 +119,7 @@ impl Kind for Rule {
 impl Rule {
     /// All rules whose names begin like ours, with all that DescribeRule tells.
     async fn rules(&self) -> Result<Vec<SdkRule>, Fault> {
-        let list = || async {
+        let list_once = || async {
             let mut rules = Vec::new();
             let mut next = None;
             loop {
@@ -132,7 +132,8 @@ impl Rule {
                 }
             }
         };
-        self.listed.ask(list).await
+        // Everything about rules hangs on this one call.
+        self.listed.ask(|| self.waiter.unless_throttled(list_once)).await
     }
 
     async fn targets(&self, rule: &str) -> Result<BTreeMap<String, Target>, Fault> {

@@ -168,6 +168,28 @@ impl Waiter {
         .await
     }
 
+    /// Makes the call again while everybody of the account together makes more than AWS takes, beyond the SDK's own attempts.
+    ///
+    /// # Errors
+    /// What it fails with otherwise; the throttling itself once [`CONFLICT`] is over, or on interruption.
+    pub async fn unless_throttled<T, F>(&self, mut call: impl FnMut() -> F + Send) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            match call().await {
+                Err(fault) if throttled(&fault).is_some() && start.elapsed() < CONFLICT => {
+                    if self.pause(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await.is_err() {
+                        return Err(fault);
+                    }
+                }
+                answer => return answer,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     #[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
     async fn pause(&self, time: Duration) -> Result<()> {
         tokio::select! {
