@@ -112,6 +112,11 @@ impl Error {
     }
 
     #[must_use]
+    pub fn kind(&self) -> Category {
+        self.category
+    }
+
+    #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.category == Category::Interrupted
     }

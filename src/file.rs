@@ -156,7 +156,8 @@ fn beside(folder: &Path, settings: Settings) -> Settings {
         true => folder.join(&name).to_string_lossy().into_owned(),
         false => name,
     };
-    Settings { patterns: settings.patterns.into_iter().map(path).collect(), ..settings }
+    let patterns = settings.patterns.map(|names| names.into_iter().map(path).collect());
+    Settings { patterns, ..settings }
 }
 
 /// The text, to tell where in it something is.

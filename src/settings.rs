@@ -16,16 +16,25 @@ use crate::pattern::filter::Filters;
 use crate::pattern::{self, Drill, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
 
+/// None: nothing was said. An empty list says that there is nothing, whatever is said in a wider place.
+pub type List = Option<Vec<String>>;
+
+/// What a list says.
+#[must_use]
+pub fn items(list: &List) -> &[String] {
+    list.as_deref().unwrap_or_default()
+}
+
 /// Flags that say what a stack shall be.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// An ECS cluster, by name or ARN; may be repeated
     #[arg(long = "cluster", value_name = "NAME|ARN")]
-    pub clusters: Vec<String>,
+    pub clusters: Option<Vec<String>>,
     /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; those named replace the defaults [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
-    pub patterns: Vec<String>,
+    pub patterns: Option<Vec<String>>,
     #[command(flatten)]
     pub filters: FilterSettings,
     /// Let no drills through the rules
@@ -42,7 +51,7 @@ pub struct Settings {
     pub language: Option<Language>,
     /// Whom to mention: here, channel, a user (U…) or a user group (S…); may be repeated
     #[arg(long = "mention", value_name = "WHOM")]
-    pub mention: Vec<String>,
+    pub mention: Option<Vec<String>>,
     /// The name messages are posted under (legacy webhooks only: Slack apps ignore it)
     #[arg(long)]
     pub username: Option<String>,
@@ -54,7 +63,7 @@ pub struct Settings {
     pub log_lines: Option<u16>,
     /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
     #[arg(long = "log-group", value_name = "GLOB")]
-    pub log_groups: Vec<String>,
+    pub log_groups: Option<Vec<String>>,
     /// The same failure of the same family is announced on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
     #[arg(long, value_name = "MINUTES", conflicts_with = "no_dedupe")]
     pub storm_window: Option<u16>,
@@ -80,7 +89,7 @@ pub struct Settings {
     pub notifier_role_arn: Option<String>,
     /// A known difference, neither shown nor repaired: a glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
     #[arg(long = "ignore", value_name = "GLOB")]
-    pub ignore: Vec<String>,
+    pub ignore: Option<Vec<String>>,
     /// Whose stack it is, as the file has it.
     #[arg(skip)]
     #[serde(skip)]
@@ -93,16 +102,16 @@ pub struct Settings {
 pub struct FilterSettings {
     /// Only task definitions of this family, with * for any characters; may be repeated
     #[arg(long = "family", value_name = "GLOB")]
-    pub families: Vec<String>,
+    pub families: Option<Vec<String>>,
     /// Not this family; may be repeated
     #[arg(long = "exclude-family", value_name = "GLOB")]
-    pub exclude_families: Vec<String>,
+    pub exclude_families: Option<Vec<String>>,
     /// Only this service; may be repeated
     #[arg(long = "service", value_name = "GLOB")]
-    pub services: Vec<String>,
+    pub services: Option<Vec<String>>,
     /// Not this service; may be repeated
     #[arg(long = "exclude-service", value_name = "GLOB")]
-    pub exclude_services: Vec<String>,
+    pub exclude_services: Option<Vec<String>>,
     /// Only this container's exit code and reason count
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
@@ -112,8 +121,16 @@ impl FilterSettings {
     /// # Errors
     /// For filters that make no sense.
     pub fn checked(&self) -> Result<Filters> {
-        let Self { families, exclude_families, services, exclude_services, container } = self.clone();
-        Filters { families, exclude_families, services, exclude_services, container }.checked()
+        let Self { families, exclude_families, services, exclude_services, container } = self;
+        let list = |list: &List| items(list).to_vec();
+        Filters {
+            families: list(families),
+            exclude_families: list(exclude_families),
+            services: list(services),
+            exclude_services: list(exclude_services),
+            container: container.clone(),
+        }
+        .checked()
     }
 }
 
@@ -151,29 +168,26 @@ impl Settings {
     /// These, completed by what was said in a wider place. Lists replace each other; tags are joined key by key.
     #[must_use]
     pub fn or(self, wider: Self) -> Self {
-        fn list(own: Vec<String>, wider: Vec<String>) -> Vec<String> {
-            if own.is_empty() { wider } else { own }
-        }
         let wider = wider.without_what_contradicts(&self);
         Self {
-            clusters: list(self.clusters, wider.clusters),
-            patterns: list(self.patterns, wider.patterns),
+            clusters: self.clusters.or(wider.clusters),
+            patterns: self.patterns.or(wider.patterns),
             filters: FilterSettings {
-                families: list(self.filters.families, wider.filters.families),
-                exclude_families: list(self.filters.exclude_families, wider.filters.exclude_families),
-                services: list(self.filters.services, wider.filters.services),
-                exclude_services: list(self.filters.exclude_services, wider.filters.exclude_services),
+                families: self.filters.families.or(wider.filters.families),
+                exclude_families: self.filters.exclude_families.or(wider.filters.exclude_families),
+                services: self.filters.services.or(wider.filters.services),
+                exclude_services: self.filters.exclude_services.or(wider.filters.exclude_services),
                 container: self.filters.container.or(wider.filters.container),
             },
             no_drill: self.no_drill.or(wider.no_drill),
             webhook_parameter: self.webhook_parameter.or(wider.webhook_parameter),
             allow_any_webhook_host: self.allow_any_webhook_host.or(wider.allow_any_webhook_host),
             language: self.language.or(wider.language),
-            mention: list(self.mention, wider.mention),
+            mention: self.mention.or(wider.mention),
             username: self.username.or(wider.username),
             icon_emoji: self.icon_emoji.or(wider.icon_emoji),
             log_lines: self.log_lines.or(wider.log_lines),
-            log_groups: list(self.log_groups, wider.log_groups),
+            log_groups: self.log_groups.or(wider.log_groups),
             storm_window: self.storm_window.or(wider.storm_window),
             no_dedupe: self.no_dedupe.or(wider.no_dedupe),
             alarm_topic: self.alarm_topic.or(wider.alarm_topic),
@@ -181,7 +195,7 @@ impl Settings {
             tags: joined(wider.tags, self.tags),
             permissions_boundary: self.permissions_boundary.or(wider.permissions_boundary),
             notifier_role_arn: self.notifier_role_arn.or(wider.notifier_role_arn),
-            ignore: list(self.ignore, wider.ignore),
+            ignore: self.ignore.or(wider.ignore),
             fleet: self.fleet.or(wider.fleet),
         }
     }
@@ -201,6 +215,17 @@ impl Settings {
         if narrower.notifier_role_arn.is_some() {
             left.permissions_boundary = None;
         }
+        let (filters, narrower) = (&mut left.filters, &narrower.filters);
+        for (said, opposite) in [
+            (&narrower.families, &mut filters.exclude_families),
+            (&narrower.exclude_families, &mut filters.families),
+            (&narrower.services, &mut filters.exclude_services),
+            (&narrower.exclude_services, &mut filters.services),
+        ] {
+            if said.is_some() {
+                *opposite = None;
+            }
+        }
         left
     }
 
@@ -209,7 +234,7 @@ impl Settings {
     /// # Errors
     /// If one is neither a name nor an ARN.
     pub fn clusters(&self) -> Result<Vec<Cluster>> {
-        config::clusters(&self.clusters)
+        config::clusters(items(&self.clusters))
     }
 
     /// Which hosts a webhook may have.
@@ -229,7 +254,7 @@ impl Settings {
             let unclear = Error::usage(format!("the pattern {} needs to know which cluster", pattern.name));
             return Err(Trouble { key: "clusters", error: unclear.hint("give --cluster NAME") });
         }
-        about("ignore", config::ignore(&self.ignore))?;
+        about("ignore", config::ignore(items(&self.ignore)))?;
         let announcements = match (self.no_dedupe, self.storm_window.unwrap_or(DEFAULT_STORM_WINDOW)) {
             (Some(true), _) => Announcements::Forgotten,
             (_, window_minutes @ 1..=1440) => Announcements::Remembered { window_minutes },
@@ -278,7 +303,7 @@ impl Settings {
             language: self.language.unwrap_or_default(),
             username: self.username.clone(),
             icon_emoji: self.icon_emoji.clone(),
-            mentions: about("mention", self.mention.iter().map(|text| config::mention(text)).collect())?,
+            mentions: about("mention", items(&self.mention).iter().map(|text| config::mention(text)).collect())?,
             log_lines: about("log_lines", log_lines)?,
         })
     }
@@ -286,13 +311,14 @@ impl Settings {
     fn patterns(&self) -> Result<Vec<Pattern>, Trouble> {
         let filters = about("filters", self.filters.checked())?;
         let defaults = pattern::DEFAULT.map(str::to_owned);
-        let names = if self.patterns.is_empty() { &defaults[..] } else { &self.patterns };
+        let named = items(&self.patterns);
+        let wanted = if named.is_empty() { &defaults[..] } else { named };
         let mut patterns: Vec<Pattern> = Vec::new();
-        for name in names {
+        for name in wanted {
             let narrowed = about("patterns", Pattern::find(name))?.narrowed(&filters);
             let pattern = about(
                 "filters",
-                match self.patterns.is_empty() {
+                match named.is_empty() {
                     true => narrowed.map_err(|error| error.hint(OF_DEFAULTS)),
                     false => narrowed,
                 },
@@ -310,11 +336,11 @@ impl Settings {
     }
 
     fn log_groups(&self) -> Result<Vec<String>> {
-        match (self.log_groups.as_slice(), self.log_groups.iter().any(|text| text == "none")) {
-            ([], _) => Ok(vec![DEFAULT_LOG_GROUP.to_owned()]),
-            ([_], true) => Ok(Vec::new()),
-            (_, true) => Err(Error::usage("--log-group none cannot stand beside another --log-group")),
-            (groups, false) => groups.iter().map(|text| config::log_group(text)).collect(),
+        let Some(groups) = &self.log_groups else { return Ok(vec![DEFAULT_LOG_GROUP.to_owned()]) };
+        match groups.iter().any(|text| text == "none") {
+            true if groups.len() == 1 => Ok(Vec::new()),
+            true => Err(Error::usage("--log-group none cannot stand beside another --log-group")),
+            false => groups.iter().map(|text| config::log_group(text)).collect(),
         }
     }
 }

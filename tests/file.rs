@@ -73,6 +73,16 @@ fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
 }
 
 #[test]
+fn a_stack_can_say_that_there_is_nothing_and_the_opposite_of_a_filter() {
+    let text = "[defaults]\nmention = [\"here\"]\npatterns = [\"task-failed\"]\nfilters = { exclude_services = [\"x\"] }\n\
+        [[stack]]\nclusters = [\"a\"]\nmention = []\nlog_groups = []\nfilters = { services = [\"y\"] }\n";
+    let stack = &parse(text).unwrap().stacks[0];
+    let config = stack.settings.config("a".parse().unwrap()).unwrap();
+    assert!(config.message.mentions.is_empty() && config.log_groups.is_empty());
+    assert_eq!(stack.settings.filters.exclude_services, None);
+}
+
+#[test]
 fn a_pattern_file_is_looked_for_beside_the_file_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("own.json"), r#"{ "source": ["aws.ecs"] }"#).unwrap();

@@ -50,7 +50,10 @@ async fn one_broken_stack_among_fifty_stops_no_other_and_is_told() {
     assert_eq!(summary[0], "50 stacks: 49 good, 1 not", "{}", setup.err);
     let told: Vec<&&str> = summary.iter().filter(|line| line.contains("error:")).collect();
     assert!(told.len() == 1 && told[0].starts_with("job-17 ") && told[0].contains("not ours"), "{told:?}");
-    assert!(setup.err.contains("stack job-17:\n") && setup.err.contains("--adopt ID"), "{setup:?}");
+    assert!(
+        setup.err.contains("stack job-17 in us-east-1, account 123456789012:\n") && setup.err.contains("--adopt ID"),
+        "{setup:?}"
+    );
 
     let drift = taskbell(&aws, &with("drift --all --output json", &path)).await;
     assert_eq!(drift.code, 2, "{drift:?}");
@@ -82,6 +85,7 @@ async fn what_is_meant_is_clear_or_asked_for() {
         ("drift --all --stack job-1", "cannot stand together"),
         ("drift --all --cluster batch", "cannot be used with"),
         ("replay --stack job-0 --stack job-1", "one stack at a time"),
+        ("export terraform --stack job-0 --stack job-1", "one stack at a time"),
         ("teardown --orphans --yes", "without a fleet"),
         ("status --all --output github", "annotations are for drift"),
     ] {
@@ -104,7 +108,11 @@ async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says
     let (_folder, path) = file(&stacks(12));
     let before = aws.everything().await;
     let unasked = taskbell(&aws, &with("setup --all --no-pattern-check", &path)).await;
-    assert!(unasked.code != 0 && unasked.err.contains("nobody is there to be asked"), "{unasked:?}");
+    assert!(unasked.code == 64 && unasked.err.contains("nobody is there to be asked"), "{unasked:?}");
+    assert!(
+        unasked.err.contains("give --yes") && unasked.out.contains("stack job-0 in us-east-1, account"),
+        "{unasked:?}"
+    );
     // Every stack's plan was shown before the question.
     assert_eq!(unasked.out.matches("7 to add").count(), 12, "{unasked:?}");
     let secretless = taskbell_without_webhook(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
@@ -169,12 +177,18 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
 
     std::fs::write(&path, whole.rsplit_once("[[stack]]").unwrap().0).unwrap();
     let drift = run("drift --all");
-    assert!(drift.code == 2 && drift.out.contains("stack old, no longer in"), "{drift:?}");
+    assert!(
+        drift.code == 2 && drift.out.contains("stack old in us-east-1, account 123456789012, no longer in"),
+        "{drift:?}"
+    );
     assert!(drift.out.contains("- rule/task-failed") && !drift.out.contains("other"), "{drift:?}");
     // It goes by its own word alone.
     assert_eq!(run("setup --all --yes").code, 0);
     let teardown = run("teardown --orphans --yes");
-    assert!(teardown.code == 0 && teardown.out.contains("old, no longer in"), "{teardown:?}");
+    assert!(
+        teardown.code == 0 && teardown.out.contains("stack old in us-east-1") && teardown.out.contains(" removed\n"),
+        "{teardown:?}"
+    );
     assert_eq!(run("drift --all").code, 0);
     assert_eq!(run("teardown --all --yes").code, 0);
     assert_eq!(emulator.taskbell("teardown --stack other --yes", None).code, 0);
@@ -192,6 +206,7 @@ async fn a_fleet_is_asked_about_once_when_all_have_shown_what_they_would_do() {
     assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
+    assert!(yes.out.contains("job-11  7 added\n"), "{yes:?}");
     assert_eq!(taskbell(&aws, &with("drift --all", &path)).await.code, 0);
 }
 
@@ -212,7 +227,7 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
     assert_eq!(read.fleet.as_deref(), Some("batch"));
     let names: Vec<&str> = read.stacks.iter().map(|stack| stack.name.as_ref().unwrap().as_str()).collect();
     assert_eq!(names, ["batch", "web"]);
-    assert_eq!(read.stacks[1].settings.mention, ["here", "S0123"]);
+    assert_eq!(read.stacks[1].settings.mention.as_deref().unwrap(), ["here", "S0123"]);
     assert_eq!(read.stacks[1].site.region.as_deref(), Some("us-east-1"));
     // What is commented out can be said, too.
     let said: String = text
@@ -246,4 +261,35 @@ async fn two_profiles_of_one_account_do_not_make_two_stacks_of_one() {
         "{setup:?}"
     );
     assert_eq!(aws.writes(), Vec::<String>::new());
+}
+
+/// The binary, with keys but no region, and nobody to be reached.
+fn offline(line: &str, path: &Path) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.args(with(line, path).split_whitespace()).env_clear().envs([
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_MAX_ATTEMPTS", "1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_stack_without_a_region_does_not_get_that_of_another() {
+    let (_folder, path) =
+        file("[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west-1\"\n[[stack]]\nclusters = [\"b\"]\n");
+    let drift = offline("drift --all", &path);
+    let told = String::from_utf8(drift.stderr).unwrap();
+    assert_eq!(told.matches("no AWS region is configured").count(), 2, "its line and its error: {told}");
+    assert_eq!(drift.status.code(), Some(64), "{told}");
+}
+
+#[test]
+fn where_nothing_could_be_looked_for_is_not_all_good() {
+    let (_folder, path) = file("fleet = \"data\"\n[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west-1\"\n");
+    let teardown = offline("teardown --orphans --yes", &path);
+    let told = String::from_utf8(teardown.stdout).unwrap();
+    assert!(teardown.status.code() == Some(3) && told.contains("1 stack: 0 good, 1 not"), "{told}");
 }

@@ -48,7 +48,8 @@ type Account = (Option<String>, Option<Assumed>);
 #[derive(Default)]
 pub struct Connections {
     http: OnceLock<SharedHttpClient>,
-    accounts: Mutex<HashMap<Account, SdkConfig>>,
+    /// With whether a region was named: where none is, the profile or the environment says it.
+    accounts: Mutex<HashMap<(Account, bool), SdkConfig>>,
     made: Mutex<HashMap<(Account, Option<String>), Connection>>,
     /// Whether calls wait for their turn: where there are many stacks at once.
     paced: AtomicBool,
@@ -79,10 +80,11 @@ impl Connections {
         Ok(connection)
     }
 
-    /// Its credentials are asked for once, in whatever region they are used.
+    /// Its credentials are asked for once, in whatever regions they are used.
     async fn of_account(&self, account: Account, common: &Common) -> Result<SdkConfig> {
+        let key = (account, common.region.is_some());
         let mut accounts = self.accounts.lock().await;
-        if let Some(sdk) = accounts.get(&account) {
+        if let Some(sdk) = accounts.get(&key) {
             return Ok(sdk.clone());
         }
         let http = self.http.get_or_init(|| {
@@ -92,7 +94,7 @@ impl Connections {
         if self.paced.load(Ordering::Relaxed) {
             sdk = sdk.to_builder().http_client(Pace::new(http.clone())).build();
         }
-        if let Some(Assumed { role_arn, external_id }) = &account.1 {
+        if let Some(Assumed { role_arn, external_id }) = &key.0.1 {
             let mut role = AssumeRoleProvider::builder(role_arn).session_name("taskbell").configure(&sdk);
             if let Some(id) = external_id {
                 role = role.external_id(id);
@@ -100,7 +102,7 @@ impl Connections {
             let provider = SharedCredentialsProvider::new(role.build().await);
             sdk = sdk.to_builder().credentials_provider(provider).build();
         }
-        accounts.insert(account, sdk.clone());
+        accounts.insert(key, sdk.clone());
         Ok(sdk)
     }
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
 use crate::resource::{Inventory, Observed};
-use crate::settings::Settings;
+use crate::settings::{Settings, items};
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
 ///
@@ -36,7 +36,7 @@ pub struct Args {
 
 impl OfStack for Args {
     fn clusters(&self) -> &[String] {
-        &self.stack.settings.clusters
+        items(&self.stack.settings.clusters)
     }
 
     fn complete(&mut self, settings: &Settings) {
@@ -59,7 +59,7 @@ impl OfStack for Args {
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
     let webhook = args.stack.webhook(world, WebhookHosts::Any)?;
-    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(&args.stack.settings.ignore)? };
+    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(items(&args.stack.settings.ignore))? };
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(config.stack.clone(), given, common, world).await?;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::export::cloudformation::{self, Bucket, CODE_PREFIX, LONGEST_BODY};
 use crate::export::{Blank, Blueprint, Topic, code_file, terraform};
 use crate::notifier::archive;
-use crate::settings::Settings;
+use crate::settings::{Settings, items};
 
 /// Write the stack that `setup` makes as a template, for other engines to make and keep.
 ///
@@ -71,7 +71,7 @@ pub struct Notifier {
 
 impl OfStack for Cloudformation {
     fn clusters(&self) -> &[String] {
-        &self.stack.settings.clusters
+        items(&self.stack.settings.clusters)
     }
 
     fn complete(&mut self, settings: &Settings) {
@@ -81,7 +81,7 @@ impl OfStack for Cloudformation {
 
 impl OfStack for Terraform {
     fn clusters(&self) -> &[String] {
-        &self.stack.settings.clusters
+        items(&self.stack.settings.clusters)
     }
 
     fn complete(&mut self, settings: &Settings) {

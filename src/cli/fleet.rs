@@ -15,7 +15,7 @@ use crate::config::Cluster;
 use crate::error::{Category, Error, Result, nearest};
 use crate::file::{self, File, Member, Site};
 use crate::secret::Sealed;
-use crate::settings::Settings;
+use crate::settings::{Settings, items};
 use crate::stack::{Place, StackName};
 use outcome::{Outcome, conclude};
 use together::{Job, together};
@@ -77,7 +77,7 @@ impl ClusterArgs {
     /// Completes what no flag said.
     pub fn complete(&mut self, settings: &Settings) {
         if self.clusters.is_empty() {
-            self.clusters.clone_from(&settings.clusters);
+            self.clusters = items(&settings.clusters).to_vec();
         }
     }
 }
@@ -85,7 +85,11 @@ impl ClusterArgs {
 impl StackArgs {
     /// Completes what no flag said.
     pub fn complete(&mut self, settings: &Settings) {
-        self.settings = std::mem::take(&mut self.settings).or(settings.clone());
+        let mut wider = settings.clone();
+        if self.reads_stdin() {
+            wider.webhook_parameter = None;
+        }
+        self.settings = std::mem::take(&mut self.settings).or(wider);
     }
 }
 
@@ -130,28 +134,30 @@ async fn carry_out<A: OfStack>(
     removal: Option<Run<A>>,
 ) -> Result<u8> {
     let file = File::find(common.config.as_deref())?;
-    let many = args.fleet().is_some_and(|fleet| fleet.all) || common.stacks.len() > 1 || args.orphans();
-    if !many {
+    let many = |fleet: &&FleetArgs| fleet.all || common.stacks.len() > 1 || args.orphans();
+    let Some(fleet) = args.fleet().filter(many).cloned() else {
         let member = one(&args, &common, file.as_ref())?;
         args.complete(&member.settings);
         return command(args, &common.at(&member), world).await;
-    }
-    let Some(fleet) = args.fleet().cloned() else {
-        return Err(Error::usage("this command takes one stack at a time"));
     };
     let webhook = args.take_webhook(world)?;
     let file = file.as_ref();
     let members = several(&args, &common, file, &fleet)?;
     world.connections.pace();
     let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
-    let placed = Box::pin(placed(whole, &common, world)).await;
+    let placed = tokio::select! {
+        placed = Box::pin(placed(whole, &common, world)) => placed,
+        () = world.cancel.cancelled() => return Err(Error::interrupted("interrupted; nothing was changed")),
+    };
     apart(&placed)?;
     let mut jobs: Vec<Job<A>> = Vec::new();
     if !args.orphans() {
         for member in &members {
             let mut args = args.clone();
             args.complete(&member.settings);
-            jobs.push(Job { name: told_name(member, &members), common: common.at(member), args, run: command });
+            let name = told_name(member, &members);
+            let heading = heading(&name, place_of(member, &placed));
+            jobs.push(Job { name, heading, common: common.at(member), args, run: command });
         }
     }
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
@@ -159,11 +165,15 @@ async fn carry_out<A: OfStack>(
     if let (true, Some(file), Some(run)) = (looks, file, removal) {
         let (orphans, not_read) = Box::pin(orphans(file, &placed, &common, world)).await;
         unread = not_read;
-        let job = |member: Member| {
-            let name = format!("{}, no longer in {}", told_name(&member, &members), file.path.display());
-            Job { name, common: common.at(&member), args: args.clone(), run }
+        let job = |(member, place): (Member, &Place)| {
+            let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
+            let name = format!("{}, no longer in {}", heading(&name, Some(place)), file.path.display());
+            Job { heading: name.clone(), name, common: common.at(&member), args: args.clone(), run }
         };
         jobs.extend(orphans.into_iter().map(job));
+        if args.orphans() {
+            unread.extend(placed.into_iter().filter_map(|placed| placed.nowhere(file)));
+        }
     }
     let outcomes = Box::pin(together(jobs, usize::from(fleet.jobs), &common, world, webhook)).await;
     Ok(conclude(&outcomes.into_iter().chain(unread).collect::<Vec<_>>(), &common, world))
@@ -182,6 +192,9 @@ pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)
 
 /// The one stack that is meant.
 fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Member> {
+    if common.stacks.len() > 1 {
+        return Err(Error::usage("this command takes one stack at a time"));
+    }
     let Some(file) = file else { return Ok(Member::default()) };
     if !args.needs_stack() && common.stacks.is_empty() {
         return Ok(file.defaults.clone());
@@ -259,17 +272,40 @@ fn told_name(member: &Member, members: &[Member]) -> String {
     if again { format!("{name} ({})", place.join(", ")) } else { name }
 }
 
-/// A stack of the file, and where it is; none: that could not be found out, which the stack itself will tell.
+/// A stack of the file, and where it is.
 struct Placed<'a> {
     member: &'a Member,
-    place: Option<Place>,
+    place: Result<Place>,
+}
+
+impl Placed<'_> {
+    /// Where that could not be found out, nothing could be looked for.
+    fn nowhere(self, file: &File) -> Option<Outcome> {
+        let error = self.place.err()?;
+        let name = self.member.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let name = format!("stacks that are no longer in {}, beside {name}", file.path.display());
+        Some(Outcome::of_nothing(name, error.category(Category::Unreadable)))
+    }
+}
+
+fn place_of<'a>(member: &Member, placed: &'a [Placed]) -> Option<&'a Place> {
+    let same = |placed: &&Placed| placed.member.name == member.name && placed.member.site == member.site;
+    placed.iter().find(same)?.place.as_ref().ok()
+}
+
+/// So that nobody reads about, or changes, the wrong account.
+fn heading(name: &str, place: Option<&Place>) -> String {
+    match place {
+        Some(Place { region, account, .. }) => format!("{name} in {region}, account {account}"),
+        None => name.to_owned(),
+    }
 }
 
 /// Each account is asked once who it is.
 async fn placed<'a>(members: &'a [Member], common: &Common, world: &World) -> Vec<Placed<'a>> {
     let places = members.iter().map(|member| async move {
         let place = async { connection(member, common, world).await?.identity.place().await.cloned() };
-        Placed { member, place: place.await.ok() }
+        Placed { member, place: place.await }
     });
     join_all(places).await
 }
@@ -284,9 +320,10 @@ async fn connection(member: &Member, common: &Common, world: &World) -> Result<C
 /// Two profiles may lead to the same account: one stack cannot be made as two say.
 fn apart(placed: &[Placed]) -> Result<()> {
     for (at, one) in placed.iter().enumerate() {
+        let (Ok(place), Some(name)) = (&one.place, &one.member.name) else { continue };
         let same =
-            |other: &&Placed| one.place.is_some() && other.place == one.place && other.member.name == one.member.name;
-        if let (Some(_), Some(place), Some(name)) = (placed[..at].iter().find(same), &one.place, &one.member.name) {
+            |other: &Placed| other.place.as_ref().is_ok_and(|at| at == place) && other.member.name == one.member.name;
+        if placed[..at].iter().any(same) {
             return Err(Error::usage(format!(
                 "the stack {name} is there twice: both are in {}, account {}",
                 place.region, place.account
@@ -298,11 +335,16 @@ fn apart(placed: &[Placed]) -> Result<()> {
 }
 
 /// The stacks in AWS that are no longer in the file, and where that could not be seen.
-async fn orphans(file: &File, placed: &[Placed<'_>], common: &Common, world: &World) -> (Vec<Member>, Vec<Outcome>) {
+async fn orphans<'a>(
+    file: &File,
+    placed: &'a [Placed<'_>],
+    common: &Common,
+    world: &World,
+) -> (Vec<(Member, &'a Place)>, Vec<Outcome>) {
     let (mut orphans, mut unread) = (Vec::new(), Vec::new());
     let mut seen: Vec<&Place> = Vec::new();
     for Placed { member, place } in placed {
-        let Some(place) = place.as_ref().filter(|place| !seen.contains(place)) else { continue };
+        let Some(place) = place.as_ref().ok().filter(|place| !seen.contains(place)) else { continue };
         seen.push(place);
         let look = async {
             let sdk = connection(member, common, world).await?.sdk;
@@ -312,17 +354,17 @@ async fn orphans(file: &File, placed: &[Placed<'_>], common: &Common, world: &Wo
         let known = |name: &str| {
             placed
                 .iter()
-                .any(|other| is_called(other.member, name) && other.place.as_ref().is_none_or(|at| at == place))
+                .any(|other| is_called(other.member, name) && other.place.as_ref().map_or(true, |at| at == place))
         };
         match look.await {
             Ok(names) => {
                 let gone = names.into_iter().filter(|name| !known(name)).filter_map(|name| name.parse().ok());
-                orphans.extend(gone.map(|name| Member { name: Some(name), ..(*member).clone() }));
+                orphans.extend(gone.map(|name| (Member { name: Some(name), ..(*member).clone() }, place)));
             }
             Err(error) => {
                 let (path, Place { region, account, .. }) = (file.path.display(), place);
                 let name = format!("stacks that are no longer in {path}, in {region}, account {account}");
-                unread.push(Outcome { name, ended: Err(error.category(Category::Unreadable)), out: String::new() });
+                unread.push(Outcome::of_nothing(name, error.category(Category::Unreadable)));
             }
         }
     }

@@ -122,6 +122,11 @@ impl StackArgs {
         Ok(self.settings.config(stack)?)
     }
 
+    #[must_use]
+    pub fn reads_stdin(&self) -> bool {
+        self.slack_webhook_url_stdin
+    }
+
     /// The webhook that is on standard input, to be read once.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result};
 use crate::resource::{Event, Listener};
 
 /// How far the stacks are.
@@ -19,7 +19,7 @@ struct Count {
 #[derive(Debug, Clone)]
 enum Answer {
     Yes,
-    No(String, bool),
+    No { told: String, hint: Option<String>, kind: Category },
 }
 
 /// All seats together.
@@ -59,7 +59,9 @@ impl Seats {
     pub fn answer(&self, answer: &Result<()>) {
         let answer = match answer {
             Ok(()) => Answer::Yes,
-            Err(error) => Answer::No(error.in_one_line(), error.is_interrupted()),
+            Err(error) => {
+                Answer::No { told: error.in_one_line(), hint: error.hint_text().map(str::to_owned), kind: error.kind() }
+            }
         };
         self.answer.send_replace(Some(answer));
     }
@@ -95,8 +97,9 @@ impl Seat {
         *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = permit;
         match answer {
             Some(Answer::Yes) => Ok(()),
-            Some(Answer::No(told, true)) => Err(Error::interrupted(told)),
-            Some(Answer::No(told, false)) => Err(Error::new(told)),
+            Some(Answer::No { told, hint, kind }) => {
+                Err(hint.into_iter().fold(Error::new(told).category(kind), Error::hint))
+            }
             None => Err(Error::new("nobody answered; nothing was changed")),
         }
     }

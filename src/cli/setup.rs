@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
 use crate::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::resource::Stage;
-use crate::settings::Settings;
+use crate::settings::{Settings, items};
 use crate::stack::{Id, Place};
 
 /// Set the alert up, or bring it back to what is asked for.
@@ -65,7 +65,7 @@ pub struct Args {
 
 impl OfStack for Args {
     fn clusters(&self) -> &[String] {
-        &self.stack.settings.clusters
+        items(&self.stack.settings.clusters)
     }
 
     fn complete(&mut self, settings: &Settings) {
@@ -101,7 +101,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if args.drill && config.clusters.is_empty() {
         return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
     }
-    let exceptions = Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(&args.stack.settings.ignore)? };
+    let exceptions =
+        Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(items(&args.stack.settings.ignore))? };
     let mut webhook = args.stack.webhook(world, args.stack.settings.hosts())?;
     let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
     let mut session = request.open(webhook.clone()).await?;

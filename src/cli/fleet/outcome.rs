@@ -12,8 +12,12 @@ use crate::error::{Error, Result};
 /// How it went.
 pub struct Outcome {
     pub name: String,
+    /// The name, and where it is.
+    pub heading: String,
     pub ended: Result<u8>,
     pub out: String,
+    /// What it had printed before it asked, which is on the screen already.
+    pub shown: String,
 }
 
 /// The text of one of many stacks.
@@ -27,35 +31,46 @@ fn indented(text: &str) -> String {
 
 /// What one stack had to say. A single line stands in the summary.
 pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
-    let Outcome { name, ended, out } = outcome;
+    let Outcome { name: _, heading, ended, out, shown: _ } = outcome;
     let told = match ended {
         Err(error) => format!("{err}{}", render::error(error)),
         Ok(_) => err.to_owned(),
     };
     let has_more = out.lines().nth(1).is_some();
     match common.output {
-        Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(name, out)),
+        Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
         Format::Github => world.out.print(out),
         Format::Text | Format::Json => {}
     }
     if !told.trim().is_empty() {
-        world.err.print(&headed(name, &told));
+        world.err.print(&headed(heading, &told));
     }
+}
+
+/// What was to be done is done.
+fn as_done(summary: &str) -> String {
+    summary.replace(" to add", " added").replace(" to change", " changed").replace(" to remove", " removed")
 }
 
 /// The gravest first.
 const GRAVITY: [u8; 6] = [130, WRONG_USAGE, 1, UNREADABLE, DIFFERENCES, 0];
 
 impl Outcome {
+    /// Of what could not even be begun.
+    pub fn of_nothing(name: String, error: Error) -> Self {
+        Self { heading: name.clone(), name, ended: Err(error), out: String::new(), shown: String::new() }
+    }
+
     fn code(&self) -> u8 {
         self.ended.as_ref().map_or_else(Error::exit_code, |code| *code)
     }
 
     pub fn told(&self) -> String {
-        let last = self.out.lines().last().filter(|line| line.ends_with("as asked for") || line.contains(" to "));
+        let last = [&self.out, &self.shown].into_iter().find_map(|text| text.lines().last());
+        let last = last.filter(|line| line.ends_with("as asked for") || line.contains(" to "));
         match &self.ended {
             Err(error) => format!("error: {}", error.in_one_line()),
-            Ok(0) => last.unwrap_or("done").to_owned(),
+            Ok(0) => last.map_or_else(|| "done".to_owned(), as_done),
             Ok(DIFFERENCES) => last.unwrap_or("differs").to_owned(),
             Ok(UNREADABLE) => "something could not be read".to_owned(),
             Ok(_) => "failed".to_owned(),

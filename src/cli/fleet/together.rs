@@ -19,6 +19,7 @@ use crate::secret::Sealed;
 /// One stack's part.
 pub struct Job<A> {
     pub name: String,
+    pub heading: String,
     pub common: Common,
     pub args: A,
     pub run: Run<A>,
@@ -57,12 +58,13 @@ pub async fn together<A: OfStack>(
     let total = jobs.len();
     let lines = Lines::new(common, world, total);
     let pages: Vec<[Page; 2]> = jobs.iter().map(|_| Default::default()).collect();
-    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let names: Vec<[String; 2]> = jobs.iter().map(|job| [job.name.clone(), job.heading.clone()]).collect();
+    let mut shown: Vec<String> = vec![String::new(); jobs.len()];
     let webhook = webhook.or_else(|| world.webhook.clone());
     let mut running: FuturesUnordered<_> = jobs
         .into_iter()
         .enumerate()
-        .map(|(at, Job { name, common, args, run })| {
+        .map(|(at, Job { name, heading: _, common, args, run })| {
             let (seats, lines, [out, err], webhook) = (&seats, &lines, pages[at].clone(), webhook.clone());
             async move {
                 let seat = seats.take(lines.of(&name)).await;
@@ -98,7 +100,8 @@ pub async fn together<A: OfStack>(
             next = running.next() => {
                 let Some((at, ended)) = next else { break };
                 let [out, err] = &pages[at];
-                let outcome = Outcome { name: names[at].clone(), ended, out: out.take() };
+                let ([name, heading], shown) = (names[at].clone(), std::mem::take(&mut shown[at]));
+                let outcome = Outcome { name, heading, ended, out: out.take(), shown };
                 lines.done(&outcome);
                 lines.aside(|| show(&outcome, &err.take(), common, world));
                 outcomes[at] = Some(outcome);
@@ -107,10 +110,14 @@ pub async fn together<A: OfStack>(
                 lines.pause();
                 let mut waiting = 0;
                 for (at, [out, err]) in pages.iter().enumerate().filter(|(at, _)| outcomes[*at].is_none()) {
-                    world.err.print(&err.take());
-                    let plan = out.take();
+                    let [_, heading] = &names[at];
+                    let told = err.take();
+                    if !told.trim().is_empty() {
+                        world.err.print(&headed(heading, &told));
+                    }
+                    shown[at] = out.take();
                     if common.output == Format::Text {
-                        world.out.print(&headed(&names[at], &plan));
+                        world.out.print(&headed(heading, &shown[at]));
                     }
                     waiting += 1;
                 }
