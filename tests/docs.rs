@@ -38,14 +38,25 @@ const OTHERS: [&str; 8] = ["--path", "--entries", "--all", "--from", "--locked",
 
 #[test]
 fn every_flag_in_the_docs_is_one_that_the_commands_have() {
-    let help: String =
-        ["setup", "drift", "teardown", "drill", "replay", "status", "permissions", "preview", "notify", "pattern test"]
-            .map(|command| {
-                let binary = env!("CARGO_BIN_EXE_taskbell");
-                let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
-                String::from_utf8(output.stdout).unwrap()
-            })
-            .concat();
+    let help: String = [
+        "setup",
+        "import",
+        "drift",
+        "teardown",
+        "drill",
+        "replay",
+        "status",
+        "permissions",
+        "preview",
+        "notify",
+        "pattern test",
+    ]
+    .map(|command| {
+        let binary = env!("CARGO_BIN_EXE_taskbell");
+        let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .concat();
     let known: BTreeSet<&str> = help.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
     for (name, page) in pages() {
         let flags = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).filter(|word| word.starts_with("--"));
