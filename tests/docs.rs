@@ -66,6 +66,7 @@ const OTHERS: [&str; 25] = [
 fn every_flag_in_the_docs_is_one_that_the_commands_have() {
     let help: String = [
         "setup",
+        "import",
         "drift",
         "teardown",
         "drill",

@@ -98,6 +98,7 @@ fn the_help_of_every_command_is_what_was_reviewed() {
     for command in [
         "",
         "setup",
+        "import",
         "drift",
         "teardown",
         "drill",

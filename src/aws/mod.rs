@@ -6,6 +6,7 @@ pub mod bus;
 pub mod cluster;
 pub mod credentials;
 pub mod fault;
+pub mod foreign;
 pub mod function;
 pub mod invocation;
 pub mod joined;

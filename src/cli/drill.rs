@@ -165,7 +165,7 @@ impl Drill {
     }
 
     /// The last hop says it: nothing is behind one that does not hold.
-    fn verdict(&self) -> Held {
+    pub fn verdict(&self) -> Held {
         self.hops.last().map_or(Held::Unknown, |hop| hop.held)
     }
 

@@ -9,6 +9,7 @@ mod drill;
 mod export;
 mod fleet;
 mod hops;
+mod import;
 mod init;
 mod mrkdwn;
 mod notify;
@@ -77,6 +78,7 @@ pub struct Cli {
 enum Command {
     Init(init::Args),
     Setup(setup::Args),
+    Import(import::Args),
     Drift(drift::Args),
     Teardown(teardown::Args),
     Drill(drill::Args),
@@ -97,6 +99,7 @@ impl Command {
         match self {
             Self::Setup(args) if args.drill => Some("setup` or, for the drill, `--for drill"),
             Self::Setup(_) => Some("setup"),
+            Self::Import(_) => Some("setup` and, for the drill, `--for drill"),
             Self::Drift(_) => Some("drift"),
             Self::Teardown(_) => Some("teardown"),
             Self::Drill(_) => Some("drill"),
@@ -202,6 +205,9 @@ impl Cli {
             Command::Init(args) => init::run(args, &common, world).boxed_local().await,
             Command::Setup(args) => {
                 fleet::run(args, common, world, |a, c, w| setup::run(a, c, w).boxed_local(), None).await
+            }
+            Command::Import(args) => {
+                fleet::run(args, common, world, |a, c, w| import::run(a, c, w).boxed_local(), None).await
             }
             Command::Drift(args) => {
                 let orphan: Run<drift::Args> = |_, c, w| teardown::run(teardown::Args::look(), c, w).boxed_local();

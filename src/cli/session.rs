@@ -108,6 +108,6 @@ impl Session {
 }
 
 /// Without it nothing can be said about what is there.
-fn no_account(error: Error) -> Error {
+pub fn no_account(error: Error) -> Error {
     Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
 }

@@ -1,19 +1,22 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use clap::Args as ClapArgs;
+use futures_util::future::LocalBoxFuture;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::agreement;
 use super::drift::verdict;
 use super::drill::{self, Drill};
 use super::fleet::{FleetArgs, OfStack};
+use super::hops::Held;
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
-use super::{UNREADABLE, render};
+use super::{DIFFERENCES, UNREADABLE, render};
 use crate::aws::parameter::{self, Webhook};
 use crate::aws::wait::{Attempt, SETTLING};
 use crate::aws::{Given, cluster, workload};
@@ -40,27 +43,30 @@ Examples:
   taskbell setup --cluster batch --dry-run")]
 pub struct Args {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     #[command(flatten)]
-    fleet: FleetArgs,
+    pub(super) fleet: FleetArgs,
     /// Take a cluster that does not exist (yet)
     #[arg(long)]
-    allow_missing_cluster: bool,
+    pub(super) allow_missing_cluster: bool,
     /// Take over a resource that has one of our names but is not ours, as in `log_group/notifier`; may be repeated
     #[arg(long = "adopt", value_name = "ID")]
-    adopt: Vec<String>,
+    pub(super) adopt: Vec<String>,
     /// Do not ask EventBridge whether it agrees about the patterns: for emulators of AWS that do not
     #[arg(long)]
-    no_pattern_check: bool,
+    pub(super) no_pattern_check: bool,
     /// Then send a labelled test failure through it, and wait for Slack's answer
     #[arg(long, conflicts_with = "dry_run", conflicts_with = "no_drill")]
     pub(super) drill: bool,
     /// Show the plan and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
+    /// What the drill pretends.
+    #[arg(skip)]
+    pub(super) scenario: Scenario,
 }
 
 impl OfStack for Args {
@@ -94,6 +100,20 @@ struct Request<'a> {
     archive: Archive,
     common: &'a Common,
     world: &'a World,
+    sequel: Option<Sequel<'a>>,
+}
+
+/// What another command does once the stack is there and proved: shown under its plan, confirmed with it, and not begun
+/// before.
+pub(super) struct Sequel<'a> {
+    /// Its lines under those of the plan.
+    pub text: String,
+    pub object: Value,
+    /// How it goes on after "and then".
+    pub question: String,
+    /// None: nothing is left of it to do.
+    pub perform: Option<Box<dyn Fn() -> LocalBoxFuture<'a, Result<()>> + Sync + 'a>>,
+    pub done: &'a AtomicBool,
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
@@ -101,10 +121,22 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if args.drill && config.clusters.is_empty() {
         return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
     }
+    let webhook = args.stack.webhook(world, args.stack.settings.hosts())?;
+    Box::pin(carry_out(&args, config, webhook, None, common, world)).await
+}
+
+/// The same, for whoever knows already what the stack shall be.
+pub(super) async fn carry_out<'a>(
+    args: &'a Args,
+    config: Config,
+    mut webhook: Option<Webhook>,
+    sequel: Option<Sequel<'a>>,
+    common: &'a Common,
+    world: &'a World,
+) -> Result<u8> {
     let exceptions =
         Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(items(&args.stack.settings.ignore))? };
-    let mut webhook = args.stack.webhook(world, args.stack.settings.hosts())?;
-    let request = Request { args: &args, config, exceptions, archive: archive()?, common, world };
+    let request = Request { args, config, exceptions, archive: archive()?, common, world, sequel };
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
     session.show_title(&place, common, world);
@@ -120,7 +152,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         session = request.open(webhook.clone()).await?;
         planned = request.plan(&session, webhook.as_ref()).await?.0;
     }
-    let nothing_to_apply = planned.is_in_sync() || args.dry_run;
+    let is_last = request.sequel.as_ref().is_none_or(|sequel| sequel.perform.is_none());
+    let nothing_to_apply = (planned.is_in_sync() && is_last) || args.dry_run;
     let refused = !planned.conflicts.is_empty() || !planned.unknown.is_empty();
     if common.output == Format::Text || refused {
         request.show(&session, &place, &planned, None);
@@ -134,15 +167,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         if common.output == Format::Json && !refused {
             request.show_with_drill(&session, &place, &planned, None, drill.as_ref());
         }
-        return Ok(drill.map_or_else(|| verdict(&planned), |drill| drill.conclude(common, world)));
+        let differs = if is_last { 0 } else { DIFFERENCES };
+        return Ok(drill.map_or_else(|| verdict(&planned).max(differs), |drill| drill.conclude(common, world)));
     }
     if !planned.conflicts.is_empty() {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
-    let question = format!("Make {} to the {}?", render::count(planned.steps.len(), "change"), session.title(&place));
+    let question = request.question(&planned, &session.title(&place));
     if common.output == Format::Json && !request.args.yes {
-        world.err.print(&render::plan(&planned, common.verbose));
+        world.err.print(&request.text(&planned));
     }
     world.confirm(request.args.yes, &question).await?;
     let report = match request.apply(&session, &planned, webhook.as_ref()).await {
@@ -309,14 +343,23 @@ impl Request<'_> {
             true => Some(self.drill(session, place).await),
             false => None,
         };
+        let arrived = |drill: &Result<Drill>| drill.as_ref().is_ok_and(|drill| drill.verdict() == Held::Yes);
+        let sequel = match &self.sequel {
+            Some(Sequel { perform: Some(perform), .. }) if outcome.is_ok() && drill.iter().all(arrived) => {
+                perform().await
+            }
+            _ => Ok(()),
+        };
         if self.common.output == Format::Json {
             let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
             self.show_with_drill(session, place, planned, Some((report, outcome.is_ok())), drill);
         }
         outcome?;
         if let Some(drill) = drill {
-            return Ok(drill?.conclude(self.common, self.world));
+            let code = drill?.conclude(self.common, self.world);
+            return sequel.map(|()| code);
         }
+        sequel?;
         if self.common.quiet {
             return Ok(0);
         }
@@ -333,7 +376,7 @@ impl Request<'_> {
         let cluster =
             self.config.clusters.first().ok_or_else(|| Error::usage("a drill needs to know which cluster"))?;
         let (seen, _) = session.observe_only(&["function", "rule"]).await?;
-        let scenario = Scenario::default();
+        let scenario = self.args.scenario;
         let (common, world) = (self.common, self.world);
         let drill = Drill::perform(scenario, drill::TIMEOUT, session, (&seen, place, cluster), common, world);
         let outcome = Box::pin(drill).await;
@@ -382,11 +425,23 @@ impl Request<'_> {
     }
 
     fn show(&self, session: &Session, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) {
-        let text = match self.common.output {
-            Format::Text | Format::Github => render::plan(plan, self.common.verbose),
-            Format::Json => render::json(&render::plan_json(&session.stack, place, plan, result)),
-        };
-        self.world.out.print(&text);
+        match self.common.output {
+            Format::Text | Format::Github => self.world.out.print(&self.text(plan)),
+            Format::Json => self.show_with_drill(session, place, plan, result, None),
+        }
+    }
+
+    fn text(&self, plan: &Plan) -> String {
+        let sequel = self.sequel.as_ref().map_or("", |sequel| &sequel.text);
+        render::plan(plan, self.common.verbose) + sequel
+    }
+
+    fn question(&self, plan: &Plan, title: &str) -> String {
+        let question = format!("Make {} to the {title}", render::count(plan.steps.len(), "change"));
+        match &self.sequel {
+            Some(Sequel { perform: Some(_), question: then, .. }) => format!("{question}, and then {then}?"),
+            _ => format!("{question}?"),
+        }
     }
 
     /// The plan, its result and the drill after it, as one object.
@@ -401,6 +456,10 @@ impl Request<'_> {
         let mut object = render::plan_json(&session.stack, place, plan, result);
         if let Some(drill) = drill {
             object["drill"] = drill.object();
+        }
+        if let Some(sequel) = &self.sequel {
+            object["import"] = sequel.object.clone();
+            object["import"]["done"] = sequel.done.load(Ordering::Relaxed).into();
         }
         self.world.out.print(&render::json(&object));
     }

@@ -164,7 +164,11 @@ impl Pattern {
         Self::parse(stem, &text)
     }
 
-    fn parse(name: &str, text: &str) -> Result<Self> {
+    /// A pattern of that name, as it is written.
+    ///
+    /// # Errors
+    /// As [`Pattern::find`] for the text of a file.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
         let tree: Tree = serde_json::from_str(text).map_err(|error| {
             let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
             let what = if is_json { "cannot be read" } else { "is not JSON" };

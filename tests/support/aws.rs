@@ -638,6 +638,7 @@ pub fn action_of(request: &HttpRequest) -> String {
     let action = match (request.method(), rest.as_slice()) {
         ("POST", ["functions"]) => "CreateFunction",
         ("GET", ["functions", _]) => "GetFunction",
+        ("GET", ["event-source-mappings", ..]) => "ListEventSourceMappings",
         ("DELETE", ["functions", _]) => "DeleteFunction",
         ("GET", ["functions", _, "configuration"]) => "GetFunctionConfiguration",
         ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",

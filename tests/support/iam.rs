@@ -125,9 +125,12 @@ pub fn needs(
             format!("arn:aws:iam::{ACCOUNT}:instance-profile/{}", field("InstanceProfileName"))
         }
         "iam" => role(&field("RoleName")),
+        "lambda" if verb == "ListEventSourceMappings" => "*".to_owned(),
         "lambda" => {
             let named = path.split_once("/functions/").or_else(|| path.split_once(":function:")).map(|(_, rest)| rest);
             let named = named.and_then(|rest| rest.split(['/', '?']).next()).filter(|name| !name.is_empty());
+            // Others' functions are asked for by their ARNs.
+            let named = named.and_then(|name| name.rsplit(':').next());
             arn("lambda", &format!("function:{}", named.map_or_else(|| field("FunctionName"), str::to_owned)))
         }
         "events" if ["ListRules", "TestEventPattern"].contains(&verb) => "*".to_owned(),
