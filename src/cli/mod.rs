@@ -20,6 +20,7 @@ mod pattern_test;
 mod permissions;
 mod preview;
 mod progress;
+mod reach;
 mod render;
 mod replay;
 mod seats;

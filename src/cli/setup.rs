@@ -1,6 +1,5 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use clap::Args as ClapArgs;
@@ -16,10 +15,10 @@ use super::hops::Held;
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
-use super::{DIFFERENCES, UNREADABLE, render};
+use super::{DIFFERENCES, UNREADABLE, reach, render};
 use crate::aws::parameter::{self, Webhook};
 use crate::aws::wait::{Attempt, SETTLING};
-use crate::aws::{Given, cluster, workload};
+use crate::aws::{Given, cluster};
 use crate::config::{self, Config};
 use crate::desired::{Ground, addresses, desired};
 use crate::drill::Scenario;
@@ -209,7 +208,7 @@ impl Request<'_> {
         };
         // Boxed: the futures of dozens of calls do not belong on the stack.
         let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(session, webhook)));
-        let log_groups = Box::pin(self.log_groups_out_of_reach(session));
+        let log_groups = Box::pin(reach::logs_beyond(&self.config, &session.sdk));
         // Of many stacks, only those whose rules change ask: EventBridge takes but so many questions a second.
         let alone = self.world.seat.is_none();
         let agreed = Box::pin(async { if alone { self.eventbridge_agrees(session).await } else { Ok(()) } });
@@ -242,40 +241,6 @@ impl Request<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.
-    async fn log_groups_out_of_reach(&self, session: &Session) -> Option<String> {
-        let covered = &self.config.log_groups;
-        if covered.is_empty() || self.config.own_role_arn.is_some() {
-            return None;
-        }
-        let (mut missing, mut whole) = (BTreeSet::new(), true);
-        for cluster in &self.config.clusters {
-            match workload::log_groups(&session.sdk, cluster.name()).await {
-                Ok(found) => {
-                    missing.extend(found.groups);
-                    whole &= found.whole;
-                }
-                // The cluster itself is asked for beside this.
-                Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
-                Err(fault) => {
-                    return Some(format!("note: which logs the clusters' tasks write is not known: {fault}\n"));
-                }
-            }
-        }
-        missing.retain(|group| !covered.iter().any(|pattern| config::log_group_covers(pattern, group)));
-        if missing.is_empty() {
-            return None;
-        }
-        let flags = covered.iter().chain(&missing).map(|group| format!("--log-group '{group}'"));
-        let (names, flags) = (missing.iter().cloned().collect::<Vec<_>>(), flags.collect::<Vec<_>>());
-        Some(format!(
-            "note: alerts will come without the end of these logs, which the notifier may not read: {}{}\n  hint: {}\n",
-            names.join(", "),
-            if whole { "" } else { " (and maybe others: not all task definitions were looked at)" },
-            flags.join(" ")
-        ))
     }
 
     async fn plan(&self, session: &Session, webhook: Option<&Webhook>) -> Result<(Plan, Place)> {
