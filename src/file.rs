@@ -63,13 +63,17 @@ impl Site {
     }
 
     fn or(self, wider: &Self) -> Self {
-        // An external id belongs to its role.
-        let external_id = if self.role_arn.is_some() { None } else { wider.external_id.clone() };
+        // Who names credentials of its own does not borrow the role of others, and an external id belongs to its role.
+        let own = self.profile.is_some() || self.role_arn.is_some();
+        let (role_arn, external_id) = match own {
+            true => (self.role_arn, self.external_id),
+            false => (wider.role_arn.clone(), self.external_id.or_else(|| wider.external_id.clone())),
+        };
         Self {
             region: self.region.or_else(|| wider.region.clone()),
             profile: self.profile.or_else(|| wider.profile.clone()),
-            role_arn: self.role_arn.or_else(|| wider.role_arn.clone()),
-            external_id: self.external_id.or(external_id),
+            role_arn,
+            external_id,
         }
     }
 }

@@ -182,3 +182,13 @@ fn the_files_that_the_docs_show_can_be_read() {
     }
     assert!(count >= 2, "only {count}");
 }
+
+#[test]
+fn a_stack_with_credentials_of_its_own_does_not_borrow_the_role_of_the_defaults() {
+    let role = "role_arn = \"arn:aws:iam::111111111111:role/taskbell\"\nexternal_id = \"x\"\n";
+    let text =
+        format!("[defaults]\n{role}[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\nprofile = \"emea\"\n");
+    let file = parse(&text).unwrap();
+    assert_eq!(file.stacks[0].site.assumed().unwrap().external_id.as_deref(), Some("x"));
+    assert_eq!(file.stacks[1].site.assumed(), None);
+}

@@ -133,7 +133,7 @@ async fn differences_are_annotated_for_a_workflow() {
     assert_eq!(
         lines,
         [
-            "::error title=taskbell job-0%3A rule/task-failed::/state   \"DISABLED\" -> \"ENABLED\"  changed outside taskbell"
+            "::error title=taskbell job-0 in us-east-1%3A rule/task-failed::/state   \"DISABLED\" -> \"ENABLED\"  changed outside taskbell"
         ]
     );
 }
@@ -292,4 +292,12 @@ fn where_nothing_could_be_looked_for_is_not_all_good() {
     let teardown = offline("teardown --orphans --yes", &path);
     let told = String::from_utf8(teardown.stdout).unwrap();
     assert!(teardown.status.code() == Some(3) && told.contains("1 stack: 0 good, 1 not"), "{told}");
+}
+
+#[test]
+fn a_stack_that_cannot_be_looked_at_is_annotated_too() {
+    let (_folder, path) = file("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\n");
+    let drift = offline("drift --all --output github", &path);
+    let told = String::from_utf8(drift.stdout).unwrap();
+    assert_eq!(told.lines().filter(|line| line.starts_with("::error title=taskbell ")).count(), 2, "{told}");
 }

@@ -54,6 +54,16 @@ pub fn time_outs() -> TimeoutConfig {
         .build()
 }
 
+/// The same where calls of many stacks wait for their turn first.
+#[must_use]
+pub fn time_outs_of_many() -> TimeoutConfig {
+    time_outs()
+        .to_builder()
+        .operation_attempt_timeout(Duration::from_mins(1))
+        .operation_timeout(Duration::from_mins(5))
+        .build()
+}
+
 /// How one attempt went.
 pub enum Attempt<T> {
     Ready(T),

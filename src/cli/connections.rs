@@ -92,7 +92,9 @@ impl Connections {
         });
         let mut sdk = load(common, http.clone()).await?;
         if self.paced.load(Ordering::Relaxed) {
-            sdk = sdk.to_builder().http_client(Pace::new(http.clone())).build();
+            // Waiting for its turn is part of a call, as the SDK counts.
+            let patient = wait::time_outs_of_many();
+            sdk = sdk.to_builder().http_client(Pace::new(http.clone())).timeout_config(patient).build();
         }
         if let Some(Assumed { role_arn, external_id }) = &key.0.1 {
             let mut role = AssumeRoleProvider::builder(role_arn).session_name("taskbell").configure(&sdk);

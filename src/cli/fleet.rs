@@ -5,7 +5,9 @@ mod outcome;
 mod together;
 
 use clap::Args;
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::iter;
 
 use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
@@ -146,7 +148,7 @@ async fn carry_out<A: OfStack>(
     world.connections.pace();
     let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
     let placed = tokio::select! {
-        placed = Box::pin(placed(whole, &common, world)) => placed,
+        placed = Box::pin(placed(whole, usize::from(fleet.jobs), &common, world)) => placed,
         () = world.cancel.cancelled() => return Err(Error::interrupted("interrupted; nothing was changed")),
     };
     apart(&placed)?;
@@ -254,6 +256,10 @@ fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &F
                 None => error,
             });
         }
+        if found.len() > 1 {
+            return Err(Error::usage(format!("{} has several stacks called {name}", file.path.display()))
+                .hint("give --all, or --config with a file that has one"));
+        }
         members.extend(found);
     }
     Ok(if common.stacks.is_empty() { file.stacks.clone() } else { members })
@@ -302,12 +308,12 @@ fn heading(name: &str, place: Option<&Place>) -> String {
 }
 
 /// Each account is asked once who it is.
-async fn placed<'a>(members: &'a [Member], common: &Common, world: &World) -> Vec<Placed<'a>> {
+async fn placed<'a>(members: &'a [Member], at_once: usize, common: &Common, world: &World) -> Vec<Placed<'a>> {
     let places = members.iter().map(|member| async move {
         let place = async { connection(member, common, world).await?.identity.place().await.cloned() };
         Placed { member, place: place.await }
     });
-    join_all(places).await
+    iter(places).buffered(at_once).collect().await
 }
 
 async fn connection(member: &Member, common: &Common, world: &World) -> Result<Connection> {

@@ -124,8 +124,7 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
     let Plan { steps, unchanged: _, conflicts, unknown } = plan;
     let mut text = String::new();
     let mut annotate = |level: &str, id: &str, told: &str| {
-        let title = property(&format!("taskbell {}: {id}", stack.name));
-        let _ = writeln!(text, "::{level} title={title}::{}", data(told));
+        text += &annotation(level, &format!("{} in {}: {id}", stack.name, stack.region), told);
     };
     for step in steps {
         let told = match step.action {
@@ -149,6 +148,10 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
         annotate("warning", "function/notifier", warning);
     }
     text
+}
+
+pub fn annotation(level: &str, about: &str, told: &str) -> String {
+    format!("::{level} title={}::{}\n", property(&format!("taskbell {about}")), data(told))
 }
 
 /// As GitHub's own toolkit escapes it.

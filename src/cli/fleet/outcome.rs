@@ -39,7 +39,7 @@ pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
     let has_more = out.lines().nth(1).is_some();
     match common.output {
         Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
-        Format::Github => world.out.print(out),
+        Format::Github => world.out.print(&annotated(outcome)),
         Format::Text | Format::Json => {}
     }
     if !told.trim().is_empty() {
@@ -50,6 +50,14 @@ pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
 /// What was to be done is done.
 fn as_done(summary: &str) -> String {
     summary.replace(" to add", " added").replace(" to change", " changed").replace(" to remove", " removed")
+}
+
+/// Of what has no annotations of its own, one that says how it went.
+fn annotated(outcome: &Outcome) -> String {
+    match (&outcome.ended, outcome.out.is_empty()) {
+        (Ok(0), _) | (Ok(_), false) => outcome.out.clone(),
+        _ => render::annotation("error", &outcome.heading, &outcome.told()),
+    }
 }
 
 /// The gravest first.
