@@ -192,3 +192,19 @@ fn a_stack_with_credentials_of_its_own_does_not_borrow_the_role_of_the_defaults(
     assert_eq!(file.stacks[0].site.assumed().unwrap().external_id.as_deref(), Some("x"));
     assert_eq!(file.stacks[1].site.assumed(), None);
 }
+
+const WHOLE: &str = "fleet = \"x\"\n[defaults]\ntags = { a = \"b\" }\nlog_retention = 7\n[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-failed\"]\n\
+    filters = { families = [\"j*\"] }\nstorm_window = 5\n";
+
+proptest::proptest! {
+    /// Whatever the file holds: read, or a mistake that is told with its place.
+    #[test]
+    fn noise_in_the_file_is_a_mistake_with_a_place(at in 0..WHOLE.len(), cut in 0_usize..6, noise in "[\\[\\]{}=\"a-z0-9\n é]{0,6}") {
+        let end = (at + cut).min(WHOLE.len());
+        let text = format!("{}{noise}{}", &WHOLE[..at], &WHOLE[end..]);
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert_eq!(error.exit_code(), 64);
+            proptest::prop_assert!(error.to_string().starts_with("taskbell.toml:"), "{}", error);
+        }
+    }
+}
