@@ -120,6 +120,8 @@ impl File {
         }
         let here = path.parent().unwrap_or(Path::new(""));
         let defaults = Member { name: None, site: sites.defaults, settings: beside(here, of_defaults) };
+        // Tags are joined: a stack's own do not take the place of the defaults'.
+        defaults.settings.tags().map_err(|error| text.at(keys.defaults.get("tags"), &error))?;
         let mut stacks: Vec<Member> = Vec::new();
         for (at, ((own, site), Named { name })) in settings.into_iter().zip(sites.stack).zip(names.stack).enumerate() {
             let keys = Where { own: keys.stacks.get(at), defaults: &keys.defaults, start: keys.starts.get(at) };

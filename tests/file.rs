@@ -112,6 +112,12 @@ fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
         ("[[stack]]\nclusters = [\"a\"]\nmention = [\"everyone\"]\n", ":3:1", "cannot be mentioned"),
         ("[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-faild\"]\n", ":3:1", "task-failed"),
         ("[[stack]]\nclusters = [\"a\"]\ntags = { \"aws:x\" = \"y\" }\n", ":3:1", "reserved"),
+        // In the defaults, too, and not at the stack's own that is right.
+        (
+            "[defaults]\ntags = { \"aws:x\" = \"y\" }\n[[stack]]\nclusters = [\"a\"]\ntags = { b = \"c\" }\n",
+            ":2:1",
+            "reserved",
+        ),
         (
             "[[stack]]\nclusters = [\"a\"]\nfilters = { services = [\"x\"], exclude_services = [\"y\"] }\n",
             ":3:1",

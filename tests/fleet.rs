@@ -87,6 +87,7 @@ async fn what_is_meant_is_clear_or_asked_for() {
         ("replay --stack job-0 --stack job-1", "one stack at a time"),
         ("export terraform --stack job-0 --stack job-1", "one stack at a time"),
         ("teardown --orphans --yes", "without a fleet"),
+        ("teardown --orphans --stack job-1", "is about all stacks"),
         ("status --all --output github", "annotations are for drift"),
     ] {
         let outcome = taskbell(&aws, &with(line, &path)).await;
@@ -300,4 +301,36 @@ fn a_stack_that_cannot_be_looked_at_is_annotated_too() {
     let drift = offline("drift --all --output github", &path);
     let told = String::from_utf8(drift.stdout).unwrap();
     assert_eq!(told.lines().filter(|line| line.starts_with("::error title=taskbell ")).count(), 2, "{told}");
+}
+
+#[test]
+fn of_two_stacks_with_one_name_the_region_or_the_profile_says_which_is_meant() {
+    let stack = |place: &str, tag| format!("[[stack]]\nclusters = [\"batch\"]\n{place}\ntags = {{ a = \"{tag}\" }}\n");
+    let places = ["region = \"us-east-1\"", "region = \"eu-central-1\"", "profile = \"other\""];
+    let all: String = places.iter().zip(["one", "two", "three"]).map(|(place, tag)| stack(place, tag)).collect();
+    let (_folder, path) = file(&all);
+    let exported = |flags: &str| {
+        let output = offline(&format!("export terraform {flags}"), &path);
+        let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), told)
+    };
+    for (flags, tag) in [
+        ("--stack batch --region us-east-1", "one"),
+        ("--cluster batch --region eu-central-1", "two"),
+        ("--stack batch --profile other", "three"),
+    ] {
+        let (code, told) = exported(flags);
+        assert!(code == 0 && told.contains(&format!("= \"{tag}\"")), "{flags}: {told}");
+    }
+    for flags in ["--stack batch", "--stack batch --region ap-northeast-1"] {
+        let (code, told) = exported(flags);
+        assert!(code == 64 && told.contains("several stacks called batch"), "{flags}: {told}");
+        assert!(told.contains("hint: --region or --profile"), "{flags}: {told}");
+    }
+    // No flag tells these apart.
+    let roles =
+        ["one", "two"].map(|role| stack(&format!("role_arn = \"arn:aws:iam::123456789012:role/{role}\""), role));
+    std::fs::write(&path, roles.concat()).unwrap();
+    let (code, told) = exported("--stack batch");
+    assert!(code == 64 && told.contains("give one of them another name"), "{told}");
 }

@@ -205,16 +205,8 @@ fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Mem
     let named = common.stacks.first().map(String::as_str).or(cluster.as_ref().map(Cluster::name));
     match (named, file.stacks.as_slice()) {
         (Some(name), _) => {
-            let mut found = file.stacks.iter().filter(|member| is_called(member, name)).cloned();
-            match (found.next(), found.next()) {
-                (Some(member), None) => Ok(member),
-                (Some(_), Some(_)) => {
-                    Err(Error::usage(format!("{} has several stacks called {name}", file.path.display()))
-                        .hint("give --all, or --config with a file that has one"))
-                }
-                // A stack by its flags alone, where the file's defaults say where.
-                (None, _) => Ok(file.defaults.clone()),
-            }
+            // A stack by its flags alone, where the file's defaults say where.
+            Ok(called(name, file, common)?.unwrap_or(&file.defaults).clone())
         }
         (None, [member]) => Ok(member.clone()),
         (None, []) => Ok(file.defaults.clone()),
@@ -239,6 +231,10 @@ fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &F
     if fleet.all && !common.stacks.is_empty() {
         return Err(Error::usage("--all and --stack cannot stand together"));
     }
+    if args.orphans() && !common.stacks.is_empty() {
+        return Err(Error::usage("--orphans is about all stacks that are not in the file, and --stack about one")
+            .hint("`taskbell teardown --stack NAME` removes one, in the file or not"));
+    }
     if !args.clusters().is_empty() {
         return Err(Error::usage("--cluster is about one stack; the file has the clusters of each"));
     }
@@ -247,22 +243,38 @@ fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &F
     }
     let mut members = Vec::new();
     for name in &common.stacks {
-        let found: Vec<Member> = file.stacks.iter().filter(|member| is_called(member, name)).cloned().collect();
-        if found.is_empty() {
+        let Some(member) = called(name, file, common)? else {
             let error = Error::usage(format!("{} has no stack {name}", file.path.display()));
             let known = file.stacks.iter().filter_map(|member| member.name.as_ref()).map(StackName::as_str);
             return Err(match nearest(known, name) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error,
             });
-        }
-        if found.len() > 1 {
-            return Err(Error::usage(format!("{} has several stacks called {name}", file.path.display()))
-                .hint("give --all, or --config with a file that has one"));
-        }
-        members.extend(found);
+        };
+        members.push(member.clone());
     }
     Ok(if common.stacks.is_empty() { file.stacks.clone() } else { members })
+}
+
+/// The stack of that name. Of several, in as many places, the one that is in the region or profile of the flags.
+fn called<'a>(name: &str, file: &'a File, common: &Common) -> Result<Option<&'a Member>> {
+    let is_same = |flag: &Option<String>, of_site: &Option<String>| flag.is_none() || flag == of_site;
+    let is_there =
+        |Site { region, profile, .. }: &Site| is_same(&common.region, region) && is_same(&common.profile, profile);
+    let found: Vec<&Member> = file.stacks.iter().filter(|member| is_called(member, name)).collect();
+    let there: Vec<&Member> = found.iter().copied().filter(|member| is_there(&member.site)).collect();
+    match (&found[..], &there[..]) {
+        ([], _) => Ok(None),
+        ([member], _) | (_, [member]) => Ok(Some(member)),
+        _ => Err(Error::usage(format!("{} has several stacks called {name}", file.path.display())).hint(
+            match found.iter().all(|member| {
+                (&member.site.region, &member.site.profile) == (&found[0].site.region, &found[0].site.profile)
+            }) {
+                false => "--region or --profile, as the file has it for the one you mean, tells them apart",
+                true => "they differ in nothing that a flag could say: give one of them another name",
+            },
+        )),
+    }
 }
 
 fn is_called(member: &Member, name: &str) -> bool {
