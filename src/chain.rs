@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::aws::{function, rule};
 use crate::pattern::matcher::{Matcher, Mismatch};
-use crate::resource::{Found, Inventory, Observed, Seen};
+use crate::resource::{Found, Inventory, Seen};
 use crate::stack::{Id, Place, Stack};
 
 /// How far an event comes through one rule.
@@ -62,13 +62,14 @@ impl fmt::Display for Broken {
 #[must_use]
 pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> Vec<Link> {
     let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
-    let link = |Seen { address, observed, .. }: &Seen| {
-        let broken = match observed {
+    let link = |rule: &Seen| {
+        let address = &rule.address;
+        let broken = match rule.serving() {
             Err(error) => Some(Broken::Unreadable { what: address.id.clone(), error: error.in_one_line() }),
-            Ok(Observed::Ours(found)) => of_rule(event, &address.id, found)
+            Ok(None) => return None,
+            Ok(Some(found)) => of_rule(event, &address.id, found)
                 .or_else(|| of_target(&address.id, found, stack, place))
                 .or_else(|| of_function(seen, stack, &place.rule_arn(&address.name))),
-            Ok(_) => return None,
         };
         Some(Link { rule: address.id.clone(), broken })
     };
@@ -108,9 +109,9 @@ fn of_target(id: &Id, found: &Found<Value>, stack: &Stack, place: &Place) -> Opt
 
 fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken> {
     let id = function::address(stack).id;
-    let found = match seen.get(&id).map(|seen| &seen.observed) {
-        Some(Ok(Observed::Ours(found))) => found,
-        Some(Ok(_)) | None => return Some(Broken::NoFunction),
+    let found = match seen.get(&id).map(Seen::serving) {
+        Some(Ok(Some(found))) => found,
+        Some(Ok(None)) | None => return Some(Broken::NoFunction),
         Some(Err(error)) => return Some(Broken::Unreadable { what: id, error: error.in_one_line() }),
     };
     let spec: function::Spec = match read(&id, found) {
@@ -135,7 +136,7 @@ fn read<S: DeserializeOwned>(id: &Id, found: &Found<Value>) -> Result<S, Broken>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Stage, Tags};
+    use crate::resource::{Observed, Stage, Tags};
     use crate::stack::Address;
     use serde_json::json;
 

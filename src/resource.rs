@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::document::digest;
 use crate::error::{Error, Result};
-use crate::stack::{Address, Id, STACK_TAG, Stack, StackName};
+use crate::stack::{Address, EXPORTED_TAG, Id, STACK_TAG, Stack, StackName};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -109,6 +109,23 @@ pub struct Seen {
     pub address: Address,
     pub stage: Stage,
     pub observed: Result<Observed>,
+}
+
+impl Seen {
+    /// What works for the stack: its own, or what another engine made of its export. Only its own may be changed.
+    ///
+    /// # Errors
+    /// If it could not be read.
+    pub fn serving(&self) -> std::result::Result<Option<&Found<Value>>, &Error> {
+        let stack = self.address.stack.as_str();
+        Ok(match self.observed.as_ref()? {
+            Observed::Ours(found) => Some(found),
+            Observed::Foreign { found, .. } => {
+                found.tags.get(EXPORTED_TAG).is_some_and(|name| name == stack).then_some(found)
+            }
+            Observed::Absent => None,
+        })
+    }
 }
 
 /// Everything that was looked at.
@@ -382,6 +399,24 @@ mod tests {
         assert!(matches!(judge(found(&[(STACK_TAG, "prod")]), &stack), Observed::Ours(_)));
         for foreign in [&[][..], &[(STACK_TAG, "prod-2")], &[("stack", "prod")]] {
             assert!(matches!(judge(found(foreign), &stack), Observed::Foreign { .. }));
+        }
+    }
+
+    #[test]
+    fn what_another_engine_made_of_the_export_works_for_this_very_stack_and_is_not_ours() {
+        let seen = |pairs: &[(&str, &str)]| {
+            let address = Address { id: Id::new("rule", "a"), name: "a".to_owned(), stack: "prod".parse().unwrap() };
+            let observed = judge(Found { spec: json!({}), tags: tags(pairs) }, &address.stack);
+            (matches!(observed, Observed::Ours(_)), Seen { address, stage: Stage::Trigger, observed: Ok(observed) })
+        };
+        for (pairs, is_ours, serves) in [
+            (&[(STACK_TAG, "prod")][..], true, true),
+            (&[(EXPORTED_TAG, "prod")], false, true),
+            (&[(EXPORTED_TAG, "prod-2")], false, false),
+            (&[], false, false),
+        ] {
+            let (ours, seen) = seen(pairs);
+            assert_eq!((ours, seen.serving().unwrap().is_some()), (is_ours, serves), "{pairs:?}");
         }
     }
 

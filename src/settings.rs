@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Visitor};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::pattern::filter::Filters;
-use crate::pattern::{self, Drill, Pattern};
+use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
 
 /// None: nothing was said. An empty list says that there is nothing, whatever is said in a wider place.
@@ -289,7 +289,11 @@ impl Settings {
         })
     }
 
-    fn tags(&self) -> Result<BTreeMap<String, String>> {
+    /// The tags, and the one that says whose fleet it is.
+    ///
+    /// # Errors
+    /// For the first that AWS would not take.
+    pub fn tags(&self) -> Result<BTreeMap<String, String>> {
         let fleet = self.fleet.iter().map(|fleet| Ok((FLEET_TAG.to_owned(), fleet.clone())));
         self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect()
     }
@@ -333,6 +337,18 @@ impl Settings {
             }
         }
         Ok(patterns)
+    }
+
+    /// The catalogue's patterns that could have been asked for besides those of the configuration.
+    ///
+    /// # Errors
+    /// For filters that make no sense.
+    pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
+        let filters = self.filters.checked()?;
+        let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
+        let others = CATALOGUE.iter().filter(is_other).map(|entry| Pattern::find(entry.name)?.narrowed(&filters));
+        let has_clusters = |pattern: &Pattern| !config.clusters.is_empty() || !pattern.needs_cluster();
+        Ok(others.flatten().filter(has_clusters).collect())
     }
 
     fn log_groups(&self) -> Result<Vec<String>> {

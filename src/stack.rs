@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The tag that says a resource is ours, and whose it is.
 pub const STACK_TAG: &str = "taskbell:stack";
 
+/// The tag that another engine gives to what it makes of a stack's export: it works for the stack, and is not ours to change.
+pub const EXPORTED_TAG: &str = "taskbell:exported";
+
 /// The tag that says which file of many stacks it is from.
 pub const FLEET_TAG: &str = "taskbell:fleet";
 

@@ -13,11 +13,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Value, json};
 use support::emulator::{Emulator, Slack, taskbell_at};
 use support::{Outcome, SECRET};
-use taskbell::drill::Scenario;
+use taskbell::export::cloudformation::LONGEST_BODY;
 use taskbell::notifier::archive;
 
 const TOPIC: &str = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
@@ -109,9 +108,13 @@ fn a_template_holds_no_account_no_region_no_token_and_no_webhook() {
 /// CloudFormation takes 51,200 bytes without a bucket.
 #[test]
 fn the_whole_catalogue_fits_into_a_template_that_needs_no_bucket() {
-    let outcome = taskbell(&format!("export cloudformation {}", FLAGS[6]));
-    assert!(outcome.out.len() < 40_000, "{}", outcome.out.len());
-    assert!(!outcome.err.contains("warning"), "{outcome:?}");
+    for clusters in [1, 2, 4, 8] {
+        let more: String =
+            (1..clusters).map(|number| format!(" --cluster a-cluster-of-some-length-{number}")).collect();
+        let outcome = taskbell(&format!("export cloudformation {}{more}", FLAGS[6]));
+        assert!(outcome.out.len() <= LONGEST_BODY, "{clusters}: {}", outcome.out.len());
+        assert!(!outcome.err.contains("warning") && outcome.json()["Resources"].is_object(), "{outcome:?}");
+    }
 }
 
 #[test]
@@ -270,6 +273,33 @@ fn in_terraforms_words(tree: &Value) -> Value {
     }
 }
 
+/// What of a template is made with the defaults of its parameters.
+fn as_defaulted(template: &Value) -> Value {
+    fn resolved(tree: &Value, holds: &dyn Fn(&str) -> bool) -> Value {
+        match tree {
+            Value::Object(fields) if fields.contains_key("Fn::If") && tree["Fn::If"][0] != "InChina" => {
+                let branch = if holds(tree["Fn::If"][0].as_str().unwrap()) { 1 } else { 2 };
+                resolved(&tree["Fn::If"][branch], holds)
+            }
+            Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), resolved(value, holds))).collect(),
+            Value::Array(items) => {
+                let items = items.iter().map(|item| resolved(item, holds));
+                items.filter(|item| item["Ref"] != "AWS::NoValue").collect()
+            }
+            other => other.clone(),
+        }
+    }
+    let holds = |condition: &str| {
+        let [parameter, value] = template["Conditions"][condition]["Fn::Equals"].as_array().unwrap().as_slice() else {
+            panic!("{condition} compares no two values")
+        };
+        template["Parameters"][parameter["Ref"].as_str().unwrap()]["Default"] == *value
+    };
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let made = resources.filter(|(_, one)| one["Condition"].as_str().is_none_or(holds));
+    resolved(&made.map(|(id, one)| (id.clone(), one.clone())).collect(), &holds)
+}
+
 /// Patterns, policies, permissions, the notifier's environment: all that is not a single word or number.
 #[test]
 fn a_configuration_says_what_a_template_says() {
@@ -278,7 +308,7 @@ fn a_configuration_says_what_a_template_says() {
     let trees = texts.each_ref().map(|text| text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n"));
     for (index, understood) in understood(&trees).into_iter().enumerate() {
         let (flags, text) = (FLAGS[index].replace("--stack-set", ""), &texts[index]);
-        says_the_same(&understood["parsed"]["resource"], &template(&flags)["Resources"], &flags);
+        says_the_same(&understood["parsed"]["resource"], &as_defaulted(&template(&flags)), &flags);
         assert!(!text.contains('~') && !text.contains("-cluster-") && !text.contains("taskbell:stack"), "{flags}");
         assert!(!text.contains(SECRET) && (!text.contains("123456789012") || flags.contains(TOPIC)), "{flags}");
     }
@@ -304,7 +334,7 @@ fn an_odd_pattern_is_said_in_either_as_it_is() {
     let trees = text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n");
     let [formatted, parsed] = &understood(&[text.clone(), trees])[..] else { panic!("two were asked for") };
     assert_eq!(formatted["formatted"], text);
-    says_the_same(&parsed["parsed"]["resource"], &template(&flags)["Resources"], &flags);
+    says_the_same(&parsed["parsed"]["resource"], &as_defaulted(&template(&flags)), &flags);
 }
 
 fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
@@ -342,15 +372,19 @@ fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
     assert_eq!(of("aws_dynamodb_table", "announcements").is_object(), templated["Announcements"].is_object());
 }
 
-/// Deploys a template, and hands it back.
-fn deploy(aws: &Emulator, flags: &str, webhook: &str) -> Value {
+/// Deploys a template with these parameters, `NAME=VALUE`, and hands it back.
+fn deploy(aws: &Emulator, flags: &str, webhook: &str, parameters: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (file, zip) = (folder.path().join("template.json"), folder.path().join("notifier.zip"));
     let template = template(flags);
     std::fs::write(&file, template.to_string()).unwrap();
     assert_eq!(taskbell(&format!("export notifier --to {}", zip.display())).code, 0);
     let mut command = tool("venv/bin/python");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/deploy.py")).args([file, zip]).arg(webhook);
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/deploy.py"))
+        .args([file, zip])
+        .arg(webhook)
+        .args(parameters);
     command.env("AWS_ENDPOINT_URL", &aws.endpoint).env("AWS_DEFAULT_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
     let output = command.output().unwrap();
@@ -384,11 +418,15 @@ fn left_out() -> [(&'static str, &'static str, Value); 3] {
 }
 
 /// What was deployed differs from what setup makes in nothing but whose it is.
-async fn is_what_setup_makes(flags: &str, flags_of_export: &str) {
+async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&str]) {
     let aws = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
-    let template = deploy(&aws, &format!("{flags} {flags_of_export}"), "https://hooks.slack.com/services/T0/B0/x");
+    let exported = match parameters {
+        [] => format!("{flags} {flags_of_export}"),
+        _ => flags_of_export.to_owned(),
+    };
+    let template = deploy(&aws, &exported, "https://hooks.slack.com/services/T0/B0/x", parameters);
 
     let drift = aws.taskbell(&format!("drift {flags} {OWN_PARAMETER} --output json"), None);
     let found = drift.json();
@@ -426,29 +464,91 @@ async fn is_what_setup_makes(flags: &str, flags_of_export: &str) {
 #[tokio::test]
 async fn what_a_template_makes_differs_from_what_setup_makes_in_nothing_but_whose_it_is() {
     let flags = format!("--cluster batch {TOPIC} {BOUNDARY} --tag team=a --log-retention 7 --language ja");
-    is_what_setup_makes(&flags, "").await;
+    is_what_setup_makes(&flags, "", &[]).await;
+}
+
+#[tokio::test]
+async fn what_the_parameters_say_is_what_the_flags_would_have_said() {
+    let flags = format!("--cluster batch --pattern spot-interrupted --pattern run-rejected {TOPIC}");
+    let parameters = [
+        "Cluster=batch",
+        "PatternTaskFailed=No",
+        "PatternDeploymentFailed=No",
+        "PatternServiceImpaired=No",
+        "PatternSpotInterrupted=Yes",
+        "PatternRunRejected=Yes",
+    ];
+    is_what_setup_makes(&flags, &format!("--cluster other --stack batch {TOPIC}"), &parameters).await;
+}
+
+#[test]
+fn a_template_has_a_parameter_for_each_pattern_that_the_flags_leave_room_for() {
+    let patterns = |flags: &str| {
+        let template = template(flags);
+        let parameters = template["Parameters"].as_object().unwrap().iter();
+        let of_patterns = parameters.filter_map(|(name, told)| Some((name.strip_prefix("Pattern")?.to_owned(), told)));
+        let asserts = template["Rules"].is_object();
+        (
+            of_patterns.map(|(name, told)| format!("{name}={}", told["Default"].as_str().unwrap())).collect::<Vec<_>>(),
+            asserts,
+        )
+    };
+    let (all, asserts) = patterns("--cluster batch");
+    assert_eq!((all.len(), asserts), (10, true));
+    let chosen: Vec<&String> = all.iter().filter(|text| text.ends_with("=Yes")).collect();
+    assert_eq!(chosen, ["DeploymentFailed=Yes", "ServiceImpaired=Yes", "TaskFailed=Yes"]);
+    // Without a cluster, only what needs none.
+    assert_eq!(patterns("--stack apps --pattern application-error"), (vec!["ApplicationError=Yes".to_owned()], true));
+    // Narrowed to a container, only what looks at containers.
+    let (narrowed, _) = patterns("--cluster batch --container app --pattern task-failed");
+    assert!(narrowed.contains(&"NonzeroExit=No".to_owned()), "{narrowed:?}");
+    assert!(!narrowed.iter().any(|text| text.starts_with("SpotInterrupted")), "{narrowed:?}");
+    // A pattern of one's own always rings.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("task-failed.json");
+    std::fs::write(&file, r#"{"source":["x"]}"#).unwrap();
+    let (own, asserts) = patterns(&format!("--cluster batch --pattern {}", file.display()));
+    assert!(!asserts && own.len() == 9 && !own.iter().any(|text| text.starts_with("TaskFailed")), "{own:?}");
 }
 
 #[tokio::test]
 async fn what_a_template_for_stack_sets_makes_does_not_either() {
     let patterns = "--pattern task-failed --pattern nonzero-exit --exclude-service web --family job-* --no-drill";
-    is_what_setup_makes(&format!("--cluster batch {TOPIC} {patterns} --log-group none"), "--stack-set").await;
+    is_what_setup_makes(&format!("--cluster batch {TOPIC} {patterns} --log-group none"), "--stack-set", &[]).await;
 }
 
+/// Nothing of it may be changed by taskbell, and all of it can be looked after.
 #[tokio::test]
-async fn a_drill_through_what_a_template_made_arrives_in_slack() {
+async fn what_a_template_made_is_drilled_told_and_replayed_like_a_stack_of_ones_own() {
     let (aws, slack) = (Emulator::start("ministack"), Slack::start());
-    deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook());
-    let cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
-    let now = aws_sdk_eventbridge::primitives::DateTime::from(std::time::SystemTime::now());
-    let event = Scenario::OutOfMemory.event(cluster, "0123456789abcdef0123456789abcdef", now).unwrap();
-    let text = |field: &str| event[field].as_str().unwrap();
-    let entry = PutEventsRequestEntry::builder().source(text("source")).detail_type(text("detail-type"));
-    let entry = entry.resources(event["resources"][0].as_str().unwrap()).detail(event["detail"].to_string()).build();
-    let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
-    assert_eq!(bus.put_events().entries(entry).send().await.unwrap().failed_entry_count(), 0);
+    deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
+    let drill = aws.taskbell("drill --cluster batch --scenario out-of-memory", None);
+    assert_eq!(drill.code, 0, "{drill:?}");
     assert!(slack.wait_for(1)[0].to_string().contains("memory"), "{:#}", slack.wait_for(1)[0]);
     let notify = aws.taskbell("notify import", None);
     assert_eq!(notify.code, 0, "{notify:?}");
     assert!(slack.wait_for(2)[1].to_string().contains("import"), "{:#}", slack.wait_for(2)[1]);
+
+    let status = aws.taskbell("status --cluster batch --output json", None);
+    let told = status.json();
+    assert_eq!(status.code, 0, "{told:#}");
+    assert_eq!((&told["clusters"], &told["rules"].as_array().unwrap().len()), (&json!(["batch"]), &2), "{told:#}");
+    assert_eq!((&told["notifier"]["state"], &told["undelivered"]), (&json!("Active"), &json!(0)), "{told:#}");
+    assert!(told["last_drill"]["cause"].is_string() && told["last_alert"]["outcome"] == "sent", "{told:#}");
+
+    let sqs = aws_sdk_sqs::Client::new(&aws.sdk().await);
+    let url = sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url.unwrap();
+    let event = json!({ "id": "1", "source": "taskbell.app", "detail-type": "Application Error", "time": "2026-11-24T00:00:00Z",
+        "region": "us-east-1", "account": "123456789012", "resources": [], "detail": { "message": "once more" } });
+    sqs.send_message().queue_url(url).message_body(event.to_string()).send().await.unwrap();
+    let replay = aws.taskbell("replay --cluster batch", None);
+    assert_eq!(replay.code, 0, "{replay:?}");
+    assert!(slack.wait_for(3)[2].to_string().contains("once more"), "{:#}", slack.wait_for(3)[2]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    std::fs::write(&file, event.to_string().replacen(r#""id":"1""#, r#""id":"2""#, 1).replace("once more", "another"))
+        .unwrap();
+    let test = aws.taskbell(&format!("pattern test --live --cluster batch {}", file.display()), None);
+    assert_eq!(test.code, 0, "{test:?}");
 }

@@ -42,7 +42,10 @@ const DOORS: [(&str, &[&str]); 24] = [
     ("aws/wait", &["resource", "stack", "aws::fault"]),
     ("aws", &["config", "resource", "stack", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
-    ("export", &["aws", "config", "desired", "document", "export", "notifier", "policy", "resource", "stack"]),
+    (
+        "export",
+        &["aws", "config", "desired", "document", "export", "notifier", "pattern", "policy", "resource", "stack"],
+    ),
     ("permissions", &["pattern", "stack"]),
     ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),

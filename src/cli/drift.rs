@@ -14,7 +14,7 @@ use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
-use crate::resource::{Inventory, Observed};
+use crate::resource::Inventory;
 use crate::settings::{Settings, items};
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
@@ -94,10 +94,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 
 /// What is to be said about the runtime the notifier has now.
 fn end_of_runtime(seen: &Inventory, session: &Session, world: &World) -> Option<String> {
-    match &seen.get(&function::address(&session.stack).id)?.observed {
-        Ok(Observed::Ours(found)) => runtime::warning(found.spec["runtime"].as_str()?, world.now().into()),
-        _ => None,
-    }
+    let found = seen.get(&function::address(&session.stack).id)?.serving().ok()??;
+    runtime::warning(found.spec["runtime"].as_str()?, world.now().into())
 }
 
 /// The exit code of a comparison. An unknown is graver than a difference: there is no verdict.

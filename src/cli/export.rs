@@ -27,8 +27,8 @@ pub enum Command {
 
 /// A CloudFormation template, for every account and region.
 ///
-/// Asks AWS for nothing. The cluster and the SSM parameter that holds the webhook are parameters, with what is given here for
-/// their defaults. The webhook itself is in no template: put it into that parameter, a SecureString, yourself.
+/// Asks AWS for nothing. The cluster, the SSM parameter that holds the webhook, and whether each pattern of the catalogue rings
+/// are parameters, with what is given here for their defaults. The webhook itself is in no template: put it into that parameter, a SecureString, yourself.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -115,8 +115,12 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
         true => (Bucket::PerRegion, Topic::ByName),
         false => (Bucket::Named, Topic::ByArn),
     };
-    let blueprint = Blueprint::new(&args.stack.config(common)?, &archive()?, topic)?;
-    let template = render::json(&cloudformation::template(&blueprint, bucket)?);
+    let config = args.stack.config(common)?;
+    let others = args.stack.settings.other_patterns(&config)?;
+    let blueprint = Blueprint::new(&config, Some(&others), &archive()?, topic)?;
+    let template = cloudformation::template(&blueprint, bucket)?;
+    let template =
+        Some(render::json(&template)).filter(|text| text.len() <= LONGEST_BODY).unwrap_or(format!("{template}\n"));
     world.out.print(&template);
     if !common.quiet {
         world.err.print(&format!(
@@ -137,7 +141,7 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
 }
 
 fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Result<u8> {
-    let blueprint = Blueprint::new(&args.stack.config(common)?, &archive()?, Topic::ByArn)?;
+    let blueprint = Blueprint::new(&args.stack.config(common)?, None, &archive()?, Topic::ByArn)?;
     world.out.print(&terraform::configuration(&blueprint)?);
     if !common.quiet {
         let parameter = webhook_parameter(&blueprint);

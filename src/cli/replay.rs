@@ -16,7 +16,7 @@ use crate::aws::undelivered::{Content, Entry, Undelivered};
 use crate::aws::wait::{Attempt, COUNTING};
 use crate::aws::{Given, function, invocation, queue};
 use crate::error::{Category, Error, Result};
-use crate::resource::{Inventory, Observed};
+use crate::resource::{Inventory, Observed, Seen};
 use crate::settings::Settings;
 use crate::stack::Address;
 
@@ -111,7 +111,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let (seen, place) = session.observe_only(kinds).await?;
     session.show_title(&place, common, world);
     for address in wanted.iter().filter(|address| kinds.contains(&address.id.kind)) {
-        must_be_ours(&seen, address)?;
+        must_serve(&seen, address)?;
     }
     let queue = Undelivered::open(&session.sdk, &session.stack.queue_name()).await?;
     let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("`taskbell setup` makes it"))?;
@@ -307,10 +307,13 @@ async fn purge(args: &Args, session: &Session, queue: &Undelivered, common: &Com
     Ok(0)
 }
 
-fn must_be_ours(seen: &Inventory, address: &Address) -> Result<()> {
+fn must_serve(seen: &Inventory, address: &Address) -> Result<()> {
     let id = &address.id;
-    match seen.get(id).map(|seen| &seen.observed) {
-        Some(Ok(Observed::Ours(_))) => Ok(()),
+    let seen = seen.get(id);
+    if let Some(Ok(Some(_))) = seen.map(Seen::serving) {
+        return Ok(());
+    }
+    match seen.map(|seen| &seen.observed) {
         Some(Err(error)) => {
             let told =
                 Error::new(format!("could not read {id}: {}", error.in_one_line())).category(Category::Unreadable);

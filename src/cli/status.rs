@@ -16,7 +16,7 @@ use crate::aws::runtime::{self, Health, health, supported_until};
 use crate::aws::undelivered::Undelivered;
 use crate::aws::{Given, function};
 use crate::error::{Error, Result};
-use crate::resource::{Found, Inventory, Observed};
+use crate::resource::{Found, Inventory, Seen};
 use crate::settings::Settings;
 
 /// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
@@ -117,25 +117,22 @@ async fn depth(session: &Session) -> Result<Option<u64>, Fault> {
 
 /// How the function is doing, if there is one and it is the stack's.
 fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -> Fact<Option<Health>> {
-    match seen.get(&function::address(&session.stack).id).map(|seen| &seen.observed) {
+    match seen.get(&function::address(&session.stack).id).map(Seen::serving) {
         Some(Err(error)) => Err(error.in_one_line()),
-        Some(Ok(Observed::Ours(found))) => {
+        Some(Ok(Some(found))) => {
             let off = found.spec["reserved_concurrency"] == 0;
             let off = off.then(|| "switched off: its reserved concurrency is 0".to_owned());
             Ok(health?.map(|health| Health { problem: off.or(health.problem.clone()), ..health }))
         }
-        Some(Ok(_)) => Ok(None),
+        Some(Ok(None)) => Ok(None),
         // No function was listed; whether that can be relied on, the other read knows.
         None => health.map(|_| None),
     }
 }
 
 fn of_rules(seen: &Inventory) -> impl Iterator<Item = (&String, Result<&Found<Value>, &Error>)> {
-    seen.values().filter(|seen| seen.address.id.kind == "rule").filter_map(|seen| match &seen.observed {
-        Ok(Observed::Ours(found)) => Some((&seen.address.id.key, Ok(found))),
-        Ok(_) => None,
-        Err(error) => Some((&seen.address.id.key, Err(error))),
-    })
+    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
+    rules.filter_map(|seen| Some((&seen.address.id.key, seen.serving().transpose()?)))
 }
 
 fn rules(seen: &Inventory) -> Vec<(String, Fact<String>)> {

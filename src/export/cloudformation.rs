@@ -1,13 +1,16 @@
 //! The blueprint as a CloudFormation template.
 
+mod parameters;
+
 use serde_json::{Map, Value, json};
 
-use super::{Blank, Blueprint, Part, Permission, Piece, Spec, words};
+use super::{Blueprint, Part, Permission, Piece, Spec, words};
 use crate::aws::{alarm, function, log_group, queue, role, rule, table};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::resource::Tags;
+use parameters::{choices, condition, name, parameters};
 
 /// CloudFormation takes a longer template only from a bucket.
 pub const LONGEST_BODY: usize = 51_200;
@@ -61,70 +64,17 @@ pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
         "Parameters": parameters(blueprint, bucket, &text),
         "Resources": resources,
     });
+    let (mut conditions, assertions) = choices(blueprint);
     if text.contains(IN_CHINA) {
-        template["Conditions"] = json!({ IN_CHINA: { "Fn::Equals": [{ "Ref": "AWS::Partition" }, "aws-cn"] } });
+        conditions.insert(IN_CHINA.to_owned(), json!({ "Fn::Equals": [{ "Ref": "AWS::Partition" }, "aws-cn"] }));
+    }
+    if !conditions.is_empty() {
+        template["Conditions"] = Value::Object(conditions);
+    }
+    if let Some(assertions) = assertions {
+        template["Rules"] = assertions;
     }
     Ok(canonical(&template))
-}
-
-/// The name of the parameter, or of CloudFormation's own, that fills a blank in.
-fn name(blank: Blank) -> String {
-    match blank {
-        Blank::Partition => "AWS::Partition".to_owned(),
-        Blank::Region => "AWS::Region".to_owned(),
-        Blank::Account => "AWS::AccountId".to_owned(),
-        Blank::Cluster(0) => "Cluster".to_owned(),
-        Blank::Cluster(index) => format!("Cluster{}", index + 1),
-        Blank::WebhookParameter => "WebhookParameter".to_owned(),
-        Blank::TopicName => "AlarmTopicName".to_owned(),
-        Blank::TopicArn => "AlarmTopic".to_owned(),
-    }
-}
-
-fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Value {
-    let mut all = Map::new();
-    for (blank, default) in &blueprint.defaults {
-        let (description, pattern) = match blank {
-            Blank::Cluster(_) => (
-                "The name of the ECS cluster whose tasks are watched. One called default needs a template of its own",
-                "(?!default$)[A-Za-z0-9_-]{1,255}",
-            ),
-            Blank::WebhookParameter if default.starts_with('/') => {
-                ("The name of the SSM SecureString that holds the Slack webhook", "/[A-Za-z0-9_./-]+")
-            }
-            Blank::WebhookParameter => {
-                ("The name of the SSM SecureString that holds the Slack webhook", "[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
-            }
-            Blank::TopicName => {
-                ("The name of the SNS topic, in each account and region, that the alarms tell", "[A-Za-z0-9_-]{1,256}")
-            }
-            Blank::TopicArn => ("The SNS topic that the alarms tell; it has to be in the region", "arn:.+:sns:.+"),
-            Blank::Partition | Blank::Region | Blank::Account => continue,
-        };
-        let parameter =
-            json!({ "Type": "String", "Description": description, "Default": default, "AllowedPattern": pattern });
-        all.insert(name(*blank), parameter);
-    }
-    all.retain(|name, _| {
-        resources.contains(&format!("${{{name}}}")) || resources.contains(&format!(r#""Ref":"{name}""#))
-    });
-    let (name, description, pattern) = match bucket {
-        Bucket::Named => ("CodeBucket", "The bucket, in the region, with the notifier's archive", "[a-z0-9.-]{3,63}"),
-        Bucket::PerRegion => (
-            "CodeBucketPrefix",
-            "The buckets with the notifier's archive are called this, a hyphen, and the region",
-            "[a-z0-9.-]{1,48}",
-        ),
-    };
-    all.insert(name.to_owned(), json!({ "Type": "String", "Description": description, "AllowedPattern": pattern }));
-    // Only the beginning of the key: an update keeps the values that parameters had, and the archive's own part may not stay.
-    let prefix = json!({
-        "Type": "String",
-        "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
-        "Default": CODE_PREFIX,
-    });
-    all.insert("CodeKeyPrefix".to_owned(), prefix);
-    Value::Object(all)
 }
 
 /// The tree with its blanks as references. Where a whole text is one blank, it is that one's value.
@@ -173,7 +123,7 @@ impl Writer<'_> {
         let name = &address.name;
         match spec {
             Spec::LogGroup(spec) => Ok(log_group(name, spec, tags)),
-            Spec::Queue(spec) => Ok(queue(name, spec, tags)),
+            Spec::Queue(spec) => self.queue(name, spec, tags),
             Spec::Table(spec) => table(name, spec, tags).map(|table| vec![table]),
             Spec::Alarm(spec) => Ok(vec![alarm(&format!("{}Alarm", camel(&address.id.key)), name, spec, tags)]),
             Spec::Role(spec) => Ok(vec![role(name, spec, tags)]),
@@ -233,14 +183,15 @@ impl Writer<'_> {
         let mut resources = vec![(FUNCTION.to_owned(), resource("AWS::Lambda::Function", properties))];
         for (rule, policy) in permissions {
             let Permission { action, principal, source_arn } = Permission::of(policy)?;
-            let id = format!("{}Permission", self.rule_id(&self.blueprint.rule_named(rule)?.id.key));
+            let key = &self.blueprint.rule_named(rule)?.id.key;
+            let id = format!("{}Permission", self.rule_id(key));
             let properties = json!({
                 "FunctionName": { "Ref": FUNCTION },
                 "Action": action,
                 "Principal": principal,
                 "SourceArn": source_arn,
             });
-            resources.push((id, resource("AWS::Lambda::Permission", properties)));
+            resources.push((id, self.chosen(key, resource("AWS::Lambda::Permission", properties))));
         }
         if let Some(failed) = failed_invocations {
             let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = failed;
@@ -253,6 +204,34 @@ impl Writer<'_> {
             resources.push((FAILED.to_owned(), resource("AWS::Lambda::EventInvokeConfig", properties)));
         }
         Ok(resources)
+    }
+
+    fn queue(self, name: &str, spec: &queue::Spec, tags: &Tags) -> Result<Resources> {
+        let queue::Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } =
+            spec;
+        let queue = json!({
+            "QueueName": name,
+            "MessageRetentionPeriod": retention_seconds,
+            "VisibilityTimeout": visibility_timeout_seconds,
+            "DelaySeconds": delay_seconds,
+            "SqsManagedSseEnabled": managed_encryption,
+            "Tags": self::tags(tags),
+        });
+        let mut policy = policy.document();
+        if let Some(Value::Array(arns)) = policy.pointer_mut("/Statement/0/Condition/ArnLike/aws:SourceArn") {
+            for arn in arns {
+                let (_, rule) = arn.as_str().and_then(|arn| arn.rsplit_once('/')).unwrap_or_default();
+                let key = &self.blueprint.rule_named(rule)?.id.key;
+                if self.is_choice(key) {
+                    *arn = json!({ "Fn::If": [condition(key), arn, { "Ref": "AWS::NoValue" }] });
+                }
+            }
+        }
+        let policy = json!({ "Queues": [{ "Ref": QUEUE }], "PolicyDocument": policy });
+        Ok(vec![
+            (QUEUE.to_owned(), of_data("AWS::SQS::Queue", queue)),
+            (QUEUE_POLICY.to_owned(), resource("AWS::SQS::QueuePolicy", policy)),
+        ])
     }
 
     /// Made last, so that it rings only once everything else is there.
@@ -289,7 +268,19 @@ impl Writer<'_> {
         after.extend(has_table.then(|| TABLE.to_owned()));
         let mut rule = resource("AWS::Events::Rule", properties);
         rule["DependsOn"] = json!(after);
-        (id, rule)
+        (id, self.chosen(key, rule))
+    }
+
+    /// A resource that is made only if the pattern is chosen.
+    fn chosen(self, key: &str, mut resource: Value) -> Value {
+        if self.is_choice(key) {
+            resource["Condition"] = json!(condition(key));
+        }
+        resource
+    }
+
+    fn is_choice(self, key: &str) -> bool {
+        self.blueprint.choices.iter().any(|choice| choice.pattern == key)
     }
 
     /// `task-failed` is `TaskFailedRule`.
@@ -303,23 +294,6 @@ fn log_group(name: &str, spec: &log_group::Spec, tags: &Tags) -> Resources {
     let mut properties = json!({ "LogGroupName": name, "Tags": self::tags(tags) });
     set(&mut properties, "RetentionInDays", *retention_days);
     vec![(LOG_GROUP.to_owned(), of_data("AWS::Logs::LogGroup", properties))]
-}
-
-fn queue(name: &str, spec: &queue::Spec, tags: &Tags) -> Resources {
-    let queue::Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } = spec;
-    let queue = json!({
-        "QueueName": name,
-        "MessageRetentionPeriod": retention_seconds,
-        "VisibilityTimeout": visibility_timeout_seconds,
-        "DelaySeconds": delay_seconds,
-        "SqsManagedSseEnabled": managed_encryption,
-        "Tags": self::tags(tags),
-    });
-    let policy = json!({ "Queues": [{ "Ref": QUEUE }], "PolicyDocument": policy.document() });
-    vec![
-        (QUEUE.to_owned(), of_data("AWS::SQS::Queue", queue)),
-        (QUEUE_POLICY.to_owned(), resource("AWS::SQS::QueuePolicy", policy)),
-    ]
 }
 
 fn table(name: &str, spec: &table::Spec, tags: &Tags) -> Result<(String, Value)> {

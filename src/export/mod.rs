@@ -14,12 +14,13 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::{alarm, function, log_group, queue, role, rule, table};
 use crate::config::{Cluster, Config};
-use crate::desired::{Ground, desired};
+use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
 use crate::notifier::Archive;
+use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::resource::{Tags, Want};
-use crate::stack::{Address, Place, Stack};
+use crate::stack::{Address, EXPORTED_TAG, Place, Stack};
 
 /// As long as the longest partition, region and account, so that what fits with these fits everywhere.
 const PARTITION: &str = "~partition";
@@ -67,6 +68,8 @@ pub enum Topic {
 pub struct Blueprint {
     pub stack: Stack,
     pub pieces: Vec<Piece>,
+    /// The patterns that whoever uses the file may choose from. A rule of none of these is always made.
+    pub choices: Vec<Choice>,
     /// What each blank is as long as nobody says otherwise; none for what the engine knows by itself.
     pub defaults: Vec<(Blank, String)>,
     /// The hosts of SSM as policies have them outside of China: there, both spellings are in use.
@@ -77,11 +80,20 @@ pub struct Blueprint {
     tokens: Vec<(String, Blank)>,
 }
 
+/// A pattern of the catalogue, with a rule among the pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The key of its rule.
+    pub pattern: String,
+    /// Whether it rings as long as nobody says otherwise.
+    pub chosen: bool,
+}
+
 /// One resource.
 #[derive(Debug)]
 pub struct Piece {
     pub address: Address,
-    /// The user's. None that would make it taskbell's own.
+    /// The user's, and the one that says whose export it is. None that would make it taskbell's own.
     pub tags: Tags,
     pub spec: Spec,
 }
@@ -98,9 +110,11 @@ pub enum Spec {
 }
 
 impl Blueprint {
+    /// With `others`, their rules are in it, too, as far as they can be bound, and whoever uses the file chooses.
+    ///
     /// # Errors
     /// If something that was asked for cannot be left open, and what `desired` refuses.
-    pub fn new(config: &Config, archive: &Archive, topic: Topic) -> Result<Self> {
+    pub fn new(config: &Config, others: Option<&[Pattern]>, archive: &Archive, topic: Topic) -> Result<Self> {
         let stack = Stack { name: config.stack.clone(), region: REGION.to_owned() };
         let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
         if config.own_role_arn.is_none() && !stack.role_name().ends_with(REGION) {
@@ -120,13 +134,14 @@ impl Blueprint {
         if let Some((token, _)) = opened.tokens.iter().find(|(token, _)| given.contains(token)) {
             return Err(Error::usage(format!("{token:?} cannot be a part of what is exported")));
         }
+        let choices = opened.open_patterns(others, &place)?;
         let ground = Ground { stack: &stack, place: &place, archive, webhook: None, leaving: &[] };
         let wants = desired(&opened.config, ground)?.wants;
         let pieces = wants.iter().map(piece).collect::<Result<_>>()?;
         let Opened { config: _, tokens, defaults } = opened;
         let ssm_hosts = place.service_hosts("ssm");
         let (code_file, code_sha256) = (code_file(archive), archive.code_sha256.clone());
-        Ok(Self { stack, pieces, defaults, ssm_hosts, code_file, code_sha256, tokens })
+        Ok(Self { stack, pieces, choices, defaults, ssm_hosts, code_file, code_sha256, tokens })
     }
 
     /// The text, cut at its blanks.
@@ -210,6 +225,21 @@ impl Opened {
         Ok(())
     }
 
+    /// All that can be bound are described; of those, the configuration's own rings unless somebody says otherwise.
+    fn open_patterns(&mut self, others: Option<&[Pattern]>, place: &Place) -> Result<Vec<Choice>> {
+        let Some(others) = others else { return Ok(Vec::new()) };
+        let arns =
+            self.config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+        let choice = |pattern: &Pattern, chosen| Choice { pattern: pattern.name.clone(), chosen };
+        let own = self.config.patterns.iter().filter(|pattern| pattern.is_of_catalogue());
+        let mut choices: Vec<Choice> = own.map(|pattern| choice(pattern, true)).collect();
+        let bound = |pattern: &&Pattern| pattern.bind(&arns, self.config.drill).is_ok();
+        let others: Vec<Pattern> = others.iter().filter(bound).cloned().collect();
+        choices.extend(others.iter().map(|pattern| choice(pattern, false)));
+        self.config.patterns.extend(others);
+        Ok(choices)
+    }
+
     /// The user's own, or one under the name the stack's own would have: no template can make a SecureString.
     fn open_webhook(&mut self, stack: &Stack) {
         let name = self.config.own_parameter.clone().unwrap_or_else(|| stack.parameter_name());
@@ -266,6 +296,7 @@ fn piece(want: &Want) -> Result<Piece> {
     };
     let mut tags: Tags = read(&address, &document["tags"])?;
     tags.retain(|key, _| !key.starts_with("taskbell:"));
+    tags.insert(EXPORTED_TAG.to_owned(), address.stack.to_string());
     Ok(Piece { address, tags, spec })
 }
 

@@ -1,15 +1,18 @@
 //! The blueprint as a Terraform configuration, with the resources of the provider `hashicorp/aws`.
 
+mod variables;
+
 use serde_json::Value;
 
 use super::hcl::Item::{self, Attribute};
 use super::hcl::{self, Block, Expression};
-use super::{Blank, Blueprint, Part, Permission, Piece, Spec, words};
+use super::{Blueprint, Part, Permission, Piece, Spec, words};
 use crate::aws::{alarm, function, log_group, queue, role, rule, table};
 use crate::document::canonical;
 use crate::error::Result;
 use crate::policy::Policy;
 use crate::resource::Tags;
+use variables::{reference, variables};
 
 /// The first version of the provider that takes the notifier's runtime.
 const PROVIDER: &str = ">= 6.19";
@@ -36,70 +39,6 @@ fn requirements() -> Block {
     let provider = object([("source", Expression::text("hashicorp/aws")), ("version", Expression::text(PROVIDER))]);
     let providers = block("required_providers", &[], vec![Attribute("aws", provider)]);
     block("terraform", &[], vec![Attribute("required_version", Expression::text(">= 1.3")), Item::Block(providers)])
-}
-
-/// The name of the variable for a blank; none for what the provider knows.
-fn variable(blank: Blank) -> Option<String> {
-    match blank {
-        Blank::Partition | Blank::Region | Blank::Account => None,
-        Blank::Cluster(0) => Some("cluster".to_owned()),
-        Blank::Cluster(index) => Some(format!("cluster_{}", index + 1)),
-        Blank::WebhookParameter => Some("webhook_parameter".to_owned()),
-        Blank::TopicName => Some("alarm_topic_name".to_owned()),
-        Blank::TopicArn => Some("alarm_topic".to_owned()),
-    }
-}
-
-fn reference(blank: Blank) -> String {
-    match (blank, variable(blank)) {
-        (_, Some(name)) => format!("var.{name}"),
-        (Blank::Partition, None) => "local.partition".to_owned(),
-        (Blank::Region, None) => "local.region".to_owned(),
-        (_, None) => "local.account".to_owned(),
-    }
-}
-
-fn variables(blueprint: &Blueprint, used: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for (blank, default) in &blueprint.defaults {
-        let Some(name) = variable(*blank).filter(|name| used.contains(&format!("var.{name}"))) else { continue };
-        let (description, condition) = match blank {
-            Blank::Cluster(_) => {
-                let condition = format!(r#"var.{name} != "default""#);
-                let otherwise = "A cluster called default needs a configuration of its own.";
-                ("The name of the ECS cluster whose tasks are watched", Some((condition, otherwise)))
-            }
-            Blank::WebhookParameter => {
-                let begins = format!(r#"startswith(var.{name}, "/")"#);
-                let condition = match default.starts_with('/') {
-                    true => (begins, "The name has to begin with a slash."),
-                    false => (format!("!{begins}"), "The name must not begin with a slash."),
-                };
-                ("The name of the SSM SecureString that holds the Slack webhook", Some(condition))
-            }
-            _ => ("The SNS topic that the alarms tell; it has to be in the region", None),
-        };
-        let mut body = variable_body(description, default);
-        if let Some((condition, otherwise)) = condition {
-            let validation = vec![
-                Attribute("condition", Expression::Code(condition)),
-                Attribute("error_message", Expression::text(otherwise)),
-            ];
-            body.push(Item::Block(block("validation", &[], validation)));
-        }
-        blocks.push(block("variable", &[&name], body));
-    }
-    let description = "The file that `taskbell export notifier` writes";
-    blocks.push(block("variable", &["notifier_archive"], variable_body(description, "notifier.zip")));
-    blocks
-}
-
-fn variable_body(description: &str, default: &str) -> Vec<Item> {
-    vec![
-        Attribute("type", Expression::code("string")),
-        Attribute("description", Expression::text(description)),
-        Attribute("default", Expression::text(default)),
-    ]
 }
 
 /// Where it is: asked of the provider.

@@ -243,6 +243,14 @@ impl Pattern {
         }
     }
 
+    /// Whether it is, but for filters, one of the catalogue's, and not a file's.
+    #[must_use]
+    pub fn is_of_catalogue(&self) -> bool {
+        CATALOGUE
+            .iter()
+            .any(|entry| entry.name == self.name && Self::find(entry.name).is_ok_and(|of| of.tree == self.tree))
+    }
+
     /// Whether binding it needs a cluster.
     #[must_use]
     pub fn needs_cluster(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
 use crate::notifier::archive;
 use crate::preview::Engine;
-use crate::resource::{Inventory, Observed};
+use crate::resource::{Found, Inventory};
 use crate::stack::Place;
 
 /// The task that is asked about.
@@ -150,16 +150,16 @@ impl<'a> Live<'a> {
 
     /// A setting of the notifier as it is in AWS.
     fn setting(&self, name: &str) -> Option<&str> {
-        match &self.seen.get(&function::address(&self.session.stack).id)?.observed {
-            Ok(Observed::Ours(found)) => found.spec["environment"][name].as_str(),
-            _ => None,
-        }
+        self.notifier()?.spec["environment"][name].as_str()
+    }
+
+    fn notifier(&self) -> Option<&Found<Value>> {
+        self.seen.get(&function::address(&self.session.stack).id)?.serving().ok()?
     }
 
     /// Its rules are asked in this binary; another version may have others.
     fn note_another_notifier(&self) -> Result<()> {
-        let seen = self.seen.get(&function::address(&self.session.stack).id);
-        if let Some(Ok(Observed::Ours(found))) = seen.map(|seen| &seen.observed)
+        if let Some(found) = self.notifier()
             && found.spec["code_sha256"] != archive()?.code_sha256
         {
             self.world

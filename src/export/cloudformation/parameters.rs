@@ -1,0 +1,114 @@
+//! The parameters of a template: what each blank is filled in with, where the code lies, and which patterns ring.
+
+use serde_json::{Map, Value, json};
+
+use super::super::{Blank, Blueprint, Piece, Spec};
+use super::{Bucket, CODE_PREFIX, camel};
+use crate::pattern::CATALOGUE;
+
+const YES: &str = "Yes";
+const NO: &str = "No";
+
+/// The name of the parameter, or of CloudFormation's own, that fills a blank in.
+pub fn name(blank: Blank) -> String {
+    match blank {
+        Blank::Partition => "AWS::Partition".to_owned(),
+        Blank::Region => "AWS::Region".to_owned(),
+        Blank::Account => "AWS::AccountId".to_owned(),
+        Blank::Cluster(0) => "Cluster".to_owned(),
+        Blank::Cluster(index) => format!("Cluster{}", index + 1),
+        Blank::WebhookParameter => "WebhookParameter".to_owned(),
+        Blank::TopicName => "AlarmTopicName".to_owned(),
+        Blank::TopicArn => "AlarmTopic".to_owned(),
+    }
+}
+
+pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Value {
+    let mut all = Map::new();
+    for (blank, default) in &blueprint.defaults {
+        let (description, pattern) = match blank {
+            Blank::Cluster(_) => (
+                "The name of the ECS cluster whose tasks are watched. One called default needs a template of its own",
+                "(?!default$)[A-Za-z0-9_-]{1,255}",
+            ),
+            Blank::WebhookParameter if default.starts_with('/') => {
+                ("The name of the SSM SecureString that holds the Slack webhook", "/[A-Za-z0-9_./-]+")
+            }
+            Blank::WebhookParameter => {
+                ("The name of the SSM SecureString that holds the Slack webhook", "[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
+            }
+            Blank::TopicName => {
+                ("The name of the SNS topic, in each account and region, that the alarms tell", "[A-Za-z0-9_-]{1,256}")
+            }
+            Blank::TopicArn => ("The SNS topic that the alarms tell; it has to be in the region", "arn:.+:sns:.+"),
+            Blank::Partition | Blank::Region | Blank::Account => continue,
+        };
+        let parameter =
+            json!({ "Type": "String", "Description": description, "Default": default, "AllowedPattern": pattern });
+        all.insert(name(*blank), parameter);
+    }
+    all.retain(|name, _| {
+        resources.contains(&format!("${{{name}}}")) || resources.contains(&format!(r#""Ref":"{name}""#))
+    });
+    let (name, description, pattern) = match bucket {
+        Bucket::Named => ("CodeBucket", "The bucket, in the region, with the notifier's archive", "[a-z0-9.-]{3,63}"),
+        Bucket::PerRegion => (
+            "CodeBucketPrefix",
+            "The buckets with the notifier's archive are called this, a hyphen, and the region",
+            "[a-z0-9.-]{1,48}",
+        ),
+    };
+    all.insert(name.to_owned(), json!({ "Type": "String", "Description": description, "AllowedPattern": pattern }));
+    // Only the beginning of the key: an update keeps the values that parameters had, and the archive's own part may not stay.
+    let prefix = json!({
+        "Type": "String",
+        "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
+        "Default": CODE_PREFIX,
+    });
+    all.insert("CodeKeyPrefix".to_owned(), prefix);
+    for choice in &blueprint.choices {
+        let entry = CATALOGUE.iter().find(|entry| entry.name == choice.pattern);
+        let parameter = json!({
+            "Type": "String",
+            "Description": entry.map(|entry| format!("Whether it rings for {}", entry.rings)),
+            "AllowedValues": [YES, NO],
+            "Default": if choice.chosen { YES } else { NO },
+        });
+        all.insert(pattern_name(&choice.pattern), parameter);
+    }
+    Value::Object(all)
+}
+
+/// `task-failed` is `PatternTaskFailed`.
+fn pattern_name(key: &str) -> String {
+    format!("Pattern{}", camel(key))
+}
+
+/// The conditions by which rules are made or not, and what has to hold of the parameters themselves.
+pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
+    let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
+    let is_yes = |key: &str| json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] });
+    let conditions = keys().map(|key| (condition(key), is_yes(key))).collect();
+    let is_always_made =
+        |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && !keys().any(|key| key == piece.address.id.key);
+    let all: Vec<Value> = keys().map(is_yes).collect();
+    let rule = (!all.is_empty() && !blueprint.pieces.iter().any(is_always_made)).then(|| {
+        let assertion = json!({ "Assert": any(&all), "AssertDescription": "At least one pattern has to ring" });
+        json!({ "SomethingRings": { "Assertions": [assertion] } })
+    });
+    (conditions, rule)
+}
+
+/// `Fn::Or` takes 2 to 10 conditions.
+fn any(of: &[Value]) -> Value {
+    match of {
+        [one] => one.clone(),
+        few if few.len() <= 10 => json!({ "Fn::Or": few }),
+        many => any(&many.chunks(10).map(any).collect::<Vec<_>>()),
+    }
+}
+
+/// The condition for what a pattern needs.
+pub fn condition(key: &str) -> String {
+    format!("Has{}", camel(key))
+}
