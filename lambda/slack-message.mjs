@@ -1,6 +1,8 @@
 // Incident -> Slack payload: one line that reads well on a phone, and the details under a coloured bar.
 // Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, Slack's limits are kept:
-// one block over its limit and Slack refuses the whole message.
+// one block over its limit and Slack refuses the whole message. The other places translate this payload (parts.mjs).
+
+import { beginningOf, clean, filled, piecesOf } from "./text.mjs";
 
 /**
  * @typedef {import("./incident.mjs").Incident & {occurrence?: import("./announcements.mjs").Occurrence|null, tail?: string[]}} Incident
@@ -13,6 +15,8 @@
 // together; two links and their labels share one section.
 const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
 const CONTAINERS_SHOWN = 10;
+/** No more than this beyond a limit is looked at: enough to know that it is passed, and not to cut what is kept. */
+const BEYOND = 2;
 /** What stands for the middle that was left out, with its line breaks. */
 const LONGEST_MARK = 40;
 
@@ -148,7 +152,7 @@ function foldedOf({ applicationDetail }, color, words) {
 
 /** The beginning and, with the larger share, the end, where an exception names itself: whole lines, but for one longer than its share. */
 function bothEnds(value, limit, words) {
-  const pieces = piecesOf(clean(value, true).trim());
+  const pieces = slackPieces(clean(value, true).trim());
   const length = (from, to) => pieces.slice(from, to).reduce((sum, piece) => sum + piece.length, 0);
   if (length(0) <= limit) return pieces.join("");
   const share = Math.floor(limit / 4);
@@ -168,7 +172,7 @@ function bothEnds(value, limit, words) {
 function tailOf({ tail }) {
   const lines = (tail ?? []).map((line) => clean(line, true).trimEnd()).join("\n").trim();
   if (lines === "") return "";
-  const pieces = piecesOf(lines);
+  const pieces = slackPieces(lines.slice(-LIMIT.tail - BEYOND));
   let length = 0;
   let first = pieces.length;
   while (first > 0 && length + pieces[first - 1].length <= LIMIT.tail) length += pieces[--first].length;
@@ -291,7 +295,6 @@ function iconOf(iconEmoji) {
 const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
 const section = (text) => ({ type: "section", text: mrkdwn(text) });
 
-const filled = (value) => typeof value === "string" && value.trim() !== "";
 const bold = (value) => `*${unstarred(escaped(value, LIMIT.name))}*`;
 const code = (value, limit = LIMIT.name) => `\`${escaped(value, limit)}\``;
 const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, true)}\`\`\``;
@@ -305,36 +308,10 @@ const unstarred = (value) => value.replaceAll("*", "∗");
  * @param {number} limit  of the result, in UTF-16 units
  * @param {boolean} [lines]  keep line breaks
  */
-function escaped(value, limit, lines = false) {
-  const pieces = [];
-  let length = 0;
-  for (const piece of piecesOf(clean(String(value), lines))) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length > limit) return shortened(pieces, length, limit);
-  }
-  return pieces.join("");
-}
+const escaped = (value, limit, lines = false) => beginningOf(slackPieces(clean(String(value), lines).slice(0, limit + BEYOND)), limit);
 
 // A backtick of foreign text could close our fence, or open one.
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "ˋ" };
-/** Characters, escaped where Slack wants it: a cut between two of them is a safe one. */
-const piecesOf = (value) => Array.from(value, (character) => ESCAPES[character] ?? character);
-
-function shortened(pieces, length, limit) {
-  let left = length;
-  while (pieces.length > 0 && left > limit - 1) left -= pieces.pop().length;
-  return `${pieces.join("")}…`;
-}
-
-// What terminals take as colours, titles and moves of the cursor.
-const TERMINAL_SEQUENCES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/g;
-
-/** Terminal and control characters, bidirectional overrides and half surrogate pairs have no place in an alert. */
-function clean(value, lines) {
-  const oneKind = value.replace(TERMINAL_SEQUENCES, "").replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
-    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-  return lines ? oneKind : oneKind.replace(/\s+/g, " ");
-}
+const slackPieces = (value) => piecesOf(value, ESCAPES);
 
 const cut = (value, limit) => [...clean(value, false)].slice(0, limit).join("");

@@ -1,0 +1,52 @@
+// What the message is made of: Slack's payload taken apart, for the places that lay it out in their own way.
+// Pure: no I/O, no clock, no Node API, no Intl. The words stay where they are written: in slack-message.mjs.
+
+import { linesOf, plainOf, spansOf } from "./mrkdwn.mjs";
+import { messageOf } from "./slack-message.mjs";
+
+/**
+ * @typedef {import("./mrkdwn.mjs").Span} Span
+ * @typedef {object} Parts
+ * @property {string[]} mentions  here, channel, everyone, or ids of Slack
+ * @property {Span[]} headline  one line
+ * @property {string} color  "#rrggbb"
+ * @property {Span[][]} sections  in the order of their importance
+ * @property {{url: string, label: string}[]} links
+ * @property {{name: string, value: Span[]}[]} facts
+ * @property {Span[][]} foot
+ * @property {string|null} folded  what Slack shows only when asked: an application's stack trace
+ * @property {string|null} username
+ */
+
+/**
+ * @param {import("./slack-message.mjs").Incident} incident
+ * @param {import("./slack-message.mjs").Options} [options]
+ * @returns {Parts}
+ */
+export function partsOf(incident, options) {
+  const { text, attachments: [{ color, blocks }, folded], username } = messageOf(incident, options);
+  const headline = spansOf(text);
+  const texts = blocks.filter(({ type, text: own }) => type === "section" && own).map((block) => spansOf(block.text.text));
+  const fields = blocks.flatMap((block) => block.fields ?? []).map((field) => spansOf(field.text));
+  return {
+    mentions: headline.filter(isMention).map((span) => span.text),
+    headline: withoutMentions(headline), color,
+    sections: texts.filter((spans) => !isLinks(spans)),
+    links: texts.filter(isLinks).flat().filter(({ kind }) => kind === "link").map(({ url, text: label }) => ({ url, label })),
+    facts: fields.map((spans) => {
+      const [name, ...value] = linesOf(spans);
+      return { name: plainOf(name), value: value.flat() };
+    }),
+    foot: blocks.filter(({ type }) => type === "context").flatMap(({ elements }) => elements).map((element) => spansOf(element.text)),
+    folded: folded ? plainOf(spansOf(folded.text)) : null,
+    username: username ?? null,
+  };
+}
+
+const isMention = ({ kind }) => kind === "mention";
+const isLinks = (spans) => spans.some(({ kind }) => kind === "link");
+
+function withoutMentions(spans) {
+  const first = spans.findIndex((span) => !isMention(span) && span.text.trim() !== "");
+  return spans.slice(Math.max(0, first)).filter((span) => !isMention(span)).map((span, at) => (at === 0 ? { ...span, text: span.text.trimStart() } : span));
+}
