@@ -1,25 +1,44 @@
-// The same golden messages that the embedded engine is held to (tests/message.rs), in Node.js.
+// The same golden messages that the embedded engine is held to (tests/message.rs), in Node.js. Those of the other places are
+// written here: UPDATE_GOLDEN=1 node --test lambda/test/golden.test.mjs
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import * as discord from "../discord.mjs";
 import { incidentOf } from "../incident.mjs";
 import { messageOf } from "../slack-message.mjs";
+import * as sns from "../sns.mjs";
+import * as teams from "../teams.mjs";
+import * as webhook from "../webhook.mjs";
 import { names, sample } from "./samples.mjs";
 
 const folder = new URL("../../tests/golden/", import.meta.url);
+const own = names.filter((name) => !name.startsWith("field/"));
+const files = own.flatMap((name) => ["en", "ja"].map((language) => ({ name, language, file: `${name}.${language}.json` })));
 const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 const context = read(new URL("../../patterns/events/context.json", import.meta.url));
+const messagesIn = (path) => readdirSync(path).filter((file) => /\.(en|ja)\.json$/.test(file)).sort();
 
-for (const file of readdirSync(folder)) {
-  const [, name, language] = /^(.+)\.(en|ja)\.json$/.exec(file);
+function shownOf(name) {
+  const incident = incidentOf(sample(name), context);
+  return { ...incident, occurrence: null, tail: incident.log?.stream ? context.tails[name] ?? context.tail : [] };
+}
+
+for (const { name, language, file } of files) {
   test(`${name} gives its golden message in ${language}`, () => {
-    const incident = incidentOf(sample(name), context);
-    const shown = { ...incident, occurrence: null, tail: incident.log?.stream ? context.tails[name] ?? context.tail : [] };
-    assert.deepEqual(JSON.parse(JSON.stringify(messageOf(shown, { language }))), read(new URL(file, folder)));
+    assert.deepEqual(JSON.parse(JSON.stringify(messageOf(shownOf(name), { language }))), read(new URL(file, folder)));
   });
 }
 
-test("there is a golden message for every sample", () => {
-  const own = names.filter((name) => !name.startsWith("field/"));
-  assert.equal(readdirSync(folder).length, 2 * own.length);
-});
+for (const [place, { payloadOf }] of Object.entries({ discord, sns, teams, webhook })) {
+  test(`every sample gives its golden message for ${place}, in both languages`, () => {
+    const there = new URL(`${place}/`, folder);
+    for (const { name, language, file } of files) {
+      const payload = JSON.stringify(payloadOf(shownOf(name), { language }), null, 2);
+      if (process.env.UPDATE_GOLDEN) writeFileSync(new URL(file, there), `${payload}\n`);
+      assert.deepEqual(JSON.parse(payload), read(new URL(file, there)), file);
+    }
+    assert.deepEqual(messagesIn(there), messagesIn(folder));
+  });
+}
+
+test("there is a golden message for every sample", () => assert.deepEqual(messagesIn(folder), files.map(({ file }) => file).sort()));
