@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { destinationsOf, kindOf, patternsOf, routesOf } from "../destinations.mjs";
+import { catalogueFor, takes } from "./pattern.mjs";
+import { names, sample } from "./samples.mjs";
+
+const read = (path) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"));
+const catalogue = Object.fromEntries(readdirSync(new URL("../../patterns/", import.meta.url)).filter((file) => file.endsWith(".json"))
+  .map((file) => [file.slice(0, -".json".length), read(`patterns/${file}`)]));
+
+test("the host says what a webhook speaks", () => {
+  for (const [url, kind] of [
+    ["https://hooks.slack.com/services/T/B/x", "slack"], ["https://hooks.slack-gov.com/services/T/B/x", "slack"],
+    ["https://discord.com/api/webhooks/1/x", "discord"], ["https://discordapp.com/api/webhooks/1/x", "discord"],
+    ["https://ptb.discord.com/api/webhooks/1/x", "discord"], ["https://canary.discordapp.com/api/webhooks/1/x?thread_id=1", "discord"],
+    ["https://discord.com/api/webhooks/1/x/slack", "slack"], ["https://discord.com/api/webhooks/1/x/slack?wait=true", "slack"],
+    ["https://prod-12.westeurope.logic.azure.com:443/workflows/1/triggers/manual/paths/invoke?sig=x", "teams"],
+    ["https://default1.e3.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/1?sig=x", "teams"],
+    ["https://contoso.webhook.office.com/webhookb2/1", "teams"], ["HTTPS://Contoso.Webhook.Office.com./webhookb2/1", "teams"],
+    ["https://chat.example.com/hooks/x", "slack"], ["http://127.0.0.1:8080/", "slack"], ["none", "slack"], ["", "slack"],
+    ["https://discord.com.evil.example/api", "slack"], ["https://notdiscord.com/api", "slack"], ["https://evil.example/?discord.com", "slack"],
+    ["https://discord.com@evil.example/", "slack"], ["https://evil.example#@discord.com/", "slack"], ["https://evil.example\\@discord.com/", "slack"],
+    ["https://mylogic.azure.com.evil.example/", "slack"],
+  ]) assert.equal(kindOf(url), kind, url);
+});
+
+const OWN = { name: "webhook", parameter: "/own", topic: null, kind: null, takesRest: false, patterns: null, families: null, severities: null };
+const listed = (...list) => ({ TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: JSON.stringify(list) });
+
+test("without a list the stack's own webhook takes everything; with one it comes first", () => {
+  assert.deepEqual(destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: "/own" }), [OWN]);
+  assert.deepEqual(destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: "" }), [OWN]);
+  assert.deepEqual(destinationsOf({}), []);
+  const [own, ops, topic] = destinationsOf(listed({ name: "ops", parameter: "/ops", kind: "webhook", families: ["nightly-*"] }, { name: "mail", topic: "arn:aws:sns:eu-west-1:1:t", severities: ["error"] }));
+  assert.deepEqual(own, OWN);
+  assert.deepEqual([ops.kind, ops.parameter, ops.families, ops.patterns], ["webhook", "/ops", ["nightly-*"], null]);
+  assert.deepEqual([topic.kind, topic.topic, topic.parameter, topic.severities], ["sns", "arn:aws:sns:eu-west-1:1:t", null, ["error"]]);
+});
+
+test("a list that is none is an error, without its text", () => {
+  for (const [text, said] of [
+    ["{hunter2", /not a list/], ['{"name":"hunter2"}', /not a list/], ["[null]", /number 1 has no name/], ['[{"parameter":"/hunter2"}]', /no name/],
+    ['[{"name":"ops"}]', /ops needs either/], ['[{"name":"ops","parameter":"/p","topic":"hunter2"}]', /ops needs either/],
+    ['[{"name":"ops","parameter":"/p","kind":"hunter2"}]', /ops has a kind/], ['[{"name":"ops","topic":"t","kind":"webhook"}]', /ops has a kind/],
+    ['[{"name":"ops","parameter":"/p","families":"hunter2"}]', /ops has no list of names as families/], ['[{"name":"ops","parameter":"/p","patterns":[1]}]', /as patterns/],
+  ]) assert.throws(() => destinationsOf({ TASKBELL_DESTINATIONS: text }), (error) => said.test(error.message) && !error.message.includes("hunter2"), text);
+});
+
+const routed = (incident, env) => routesOf({ severity: "error", family: "web", patterns: ["task-failed"], ...incident }, destinationsOf(env)).map(({ name }) => name);
+const to = (name, routes) => ({ name, parameter: `/${name}`, ...routes });
+
+test("all lists that are given have to hold, one entry of each is enough, and a missing list takes all", () => {
+  const env = listed(to("all"), to("night", { families: ["nightly-*", "w?b"], severities: ["error", "warning"] }), to("oom", { patterns: ["out-of-memory", "spot-interrupted"] }), to("none", { families: [] }));
+  assert.deepEqual(routed({}, env), ["webhook", "all", "night"]);
+  assert.deepEqual(routed({ severity: "info" }, env), ["webhook", "all"]);
+  assert.deepEqual(routed({ family: "nightly-import", severity: "warning", patterns: ["nonzero-exit", "out-of-memory"] }, env), ["webhook", "all", "night", "oom"]);
+  assert.deepEqual(routed({ family: "webb" }, env), ["webhook", "all"]);
+  assert.deepEqual(routed({ family: null }, env), ["webhook", "all"]);
+});
+
+test("the own webhook may take the rest, or nothing", () => {
+  const env = (takes) => ({ ...listed(to("night", { families: ["nightly-*"] })), TASKBELL_WEBHOOK_TAKES: takes });
+  assert.deepEqual(["all", undefined, "rest", "nothing"].map((takes) => routed({ family: "nightly-a" }, env(takes))), [["webhook", "night"], ["webhook", "night"], ["night"], ["night"]]);
+  assert.deepEqual(["all", "rest", "nothing"].map((takes) => routed({}, env(takes))), [["webhook"], ["webhook"], []]);
+});
+
+test("globs: asterisk, question mark, and nothing else is special", () => {
+  const like = (family, glob) => routed({ family }, { TASKBELL_DESTINATIONS: JSON.stringify([to("x", { families: [glob] })]) }).length === 1;
+  for (const [family, glob, expected] of [
+    ["a", "*", true], ["nightly-import", "nightly-*", true], ["nightly", "nightly-*", false], ["a.b", "a.b", true], ["axb", "a.b", false], ["a+", "a+", true],
+    ["aXbXc", "a*b*c", true], ["aXbXd", "a*b*c", false], ["ab", "a?", true], ["a", "a?", false], ["a🔥", "a?", true], ["", "*", true], ["[a]", "[a]", true], ["Web", "web", false],
+  ]) assert.equal(like(family, glob), expected, `${family} ${glob}`);
+  const started = process.cpuUsage().user;
+  assert.equal(like("a".repeat(255), "a*".repeat(100) + "b"), false);
+  assert.ok(process.cpuUsage().user - started < 1_000_000);
+});
+
+test("of every sample the same patterns are told that the catalogue's own matcher finds (tests/golden/patterns.json)", () => {
+  const golden = read("tests/golden/patterns.json");
+  assert.deepEqual(Object.keys(golden).sort(), names);
+  for (const name of names) assert.deepEqual(patternsOf(sample(name)).sort(), [...golden[name]].sort(), name);
+});
+
+test("a drill is taken by the patterns of what it is a drill for", () => {
+  for (const name of names.filter((one) => sample(one).source === "aws.ecs")) {
+    assert.deepEqual(patternsOf({ ...sample(name), source: "taskbell.drill" }), patternsOf(sample(name)), name);
+  }
+});
+
+/** One field or two of a sample changed to what patterns ask for, or to what they must not take. */
+function* variations() {
+  const stopCode = [undefined, null, 1, "EssentialContainerExited", "TaskFailedToStart", "UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "New"];
+  const stoppedReason = [undefined, null, 5, "", "Scaling activity initiated by (x)", "Availability-zone rebalancing initiated by x", "ECS is performing maintenance x", "outofmemoryError: x", "Your Spot Task was interrupted.", "Task failed ELB health checks in x", "Task failed container health checks", "Task failed to start", "CannotPullX", "ResourceInitializationError: x", "task failed to start"];
+  const containers = [undefined, [], [{}], [{ exitCode: 0 }], [{ exitCode: 1 }], [{ exitCode: "0" }], [{ exitCode: null }], [{ exitCode: 0 }, {}], [{ exitCode: 0 }, { exitCode: 3 }], [{ exitCode: 0, reason: "OutOfMemoryError" }], [{ reason: "x" }], { exitCode: 2 }, [[{ exitCode: 4 }]]];
+  const group = [undefined, "service:web", "family:web"];
+  const lastStatus = ["STOPPED", "RUNNING", undefined, ["STOPPED"]];
+  const clusterArn = ["arn:aws:ecs:us-east-1:123456789012:cluster/prod", undefined];
+  const task = sample("01-exit-nonzero");
+  const withDetail = (event, fields) => JSON.parse(JSON.stringify({ ...event, detail: { ...event.detail, ...fields } }));
+  for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const of of group) yield withDetail(task, { stopCode: code, stoppedReason: reason, containers: some, group: of });
+  for (const status of lastStatus) for (const arn of clusterArn) yield withDetail(task, { lastStatus: status, clusterArn: arn });
+  const eventNames = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_STEADY_STATE", ...catalogue["service-impaired"].detail.eventName, undefined];
+  const types = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action", "ECS Task State Change", "AWS API Call via CloudTrail", "Application Error"];
+  const resources = [[], ["arn:aws:ecs:us-east-1:123456789012:service/prod/web"], ["arn:aws:ecs:us-east-1:123456789012:service/web"], ["arn:aws:ecs:us-east-1:123456789012:task/prod/1"]];
+  for (const type of types) for (const eventName of eventNames) for (const some of resources) for (const arn of clusterArn) for (const source of ["aws.ecs", "taskbell.drill", "taskbell.app", "other"]) yield { ...withDetail(task, { eventName, clusterArn: arn }), "detail-type": type, resources: some, source };
+  const run = sample("31b-run-denied");
+  const failures = [undefined, null, { failures: [] }, { failures: [{ arn: "x" }] }, { failures: [{ reason: "RESOURCE:CPU" }] }];
+  for (const errorCode of [undefined, null, "AccessDenied", "ThrottlingException", "Throttling"]) for (const responseElements of failures) for (const eventName of ["RunTask", "StartTask", "StopTask"]) for (const eventSource of ["ecs.amazonaws.com", "x"]) yield withDetail(run, { errorCode, responseElements, eventName, eventSource });
+  yield* [null, {}, [], "text", { source: "aws.ecs" }, { source: "aws.ecs", "detail-type": "ECS Task State Change", detail: null }];
+}
+
+test("whatever the event, the patterns are those of patterns/*.json", () => {
+  let seen = 0;
+  const taken = new Set();
+  for (const event of [...names.map((name) => sample(name)), ...variations()]) {
+    const expected = Object.entries(catalogueFor(event, catalogue)).filter(([, pattern]) => takes(pattern, event)).map(([name]) => name);
+    assert.deepEqual(patternsOf(event).sort(), expected, JSON.stringify(event));
+    for (const name of expected) taken.add(name);
+    seen += 1;
+  }
+  assert.ok(seen > 6_000, `${seen}`);
+  assert.deepEqual([...taken].sort(), Object.keys(catalogue));
+});
