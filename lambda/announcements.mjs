@@ -8,7 +8,7 @@
 // A window is one of the events' own times: what is sent again days later counts among its neighbours of that day. Events
 // come in any order, so that it reaches as far back from the first that came as forward. Older ones open one of their own.
 //
-// A subject is settled only after Slack took the message that tells or counts it. A crash in between may repeat a
+// A subject is settled only after every place it goes to took the message that tells or counts it. A crash in between may repeat a
 // message; it cannot lose one. Whoever finds somebody else telling waits for the outcome.
 
 /** How long what was announced is remembered: a day longer than the queue keeps what may be sent again. */
@@ -17,7 +17,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * @typedef {{failure: string, since: number, settled: boolean}} Subject
+ * @typedef {{failure: string, since: number, settled: boolean, delivered: string[]}} Subject
+ *   delivered: of several destinations those that took it, while others have not
  * @typedef {{since: number, count: number, told: number, earlier: number, holder: string|null, heldUntil: number}} Failure
  * @typedef {object} Table  Every write says false where the item is no longer as it was seen.
  * @property {(keys: {subject: string, failure: string}) => Promise<{subject: Subject|null, failure: Failure|null}>} look
@@ -26,6 +27,7 @@ const LONGEST_PAUSE_MS = 1_000;
  * @property {(keys: object, seen: Failure, by: {holder: string, heldUntil: number, now: number}) => Promise<boolean>} take
  * @property {(keys: object, told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} told
  * @property {(keys: object, since: number, expires: number) => Promise<void>} settle
+ * @property {(keys: object, names: string[], expires: number) => Promise<void>} note  adds to what the subject has as delivered
  * @property {(keys: object, holder: string) => Promise<void>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence
  *   The count-th time since; `earlier`: those of the window before that no message has counted; `next`: told again at.
@@ -46,7 +48,7 @@ export class Busy extends Error {
  * @param {{time: string|null, windowMs: number, holder: string, now: () => number, sleep: (ms: number) => Promise<void>,
  *   random?: () => number, waitMs: number, holdMs: number}} how  time: the event's own; holder: no other invocation's, not
  *   even a retry's; holdMs: after it, this invocation is certainly over
- * @returns {Promise<{verdict: "tell", occurrence: Occurrence} | {verdict: "duplicate"} | {verdict: "counted", count: number}>}
+ * @returns {Promise<{verdict: "tell", occurrence: Occurrence, delivered: string[]} | {verdict: "duplicate"} | {verdict: "counted", count: number}>}
  * @throws {Busy} after waitMs; and whatever the table throws
  */
 export async function decide(table, keys, { time, windowMs, holder, now, sleep, random = Math.random, waitMs, holdMs }) {
@@ -58,7 +60,7 @@ export async function decide(table, keys, { time, windowMs, holder, now, sleep, 
     if (subject?.settled) return { verdict: "duplicate" };
     if (!isWithin(failure, at, windowMs)) {
       const fresh = { since: at, count: 1, told: 0, earlier: untold(failure, subject, keys), holder, heldUntil: now() + holdMs };
-      if (await table.open(keys, failure, fresh, expires)) return { verdict: "tell", occurrence: occurrenceOf(fresh) };
+      if (await table.open(keys, failure, fresh, expires)) return { verdict: "tell", occurrence: occurrenceOf(fresh), delivered: subject?.delivered ?? [] };
     } else if (!isCounted(subject, failure, keys)) {
       // Counted; the next look tells whether it is to be told.
       if (await table.join(keys, failure, expires)) continue;
@@ -68,8 +70,8 @@ export async function decide(table, keys, { time, windowMs, holder, now, sleep, 
     } else if (failure.holder === null || failure.heldUntil < now()) {
       if (await table.take(keys, failure, { holder, heldUntil: now() + holdMs, now: now() })) {
         // None may have been counted since: the look after taking is the one that counts.
-        const { failure: held } = await table.look(keys);
-        if (held?.holder === holder) return { verdict: "tell", occurrence: occurrenceOf(held) };
+        const { failure: held, subject: known } = await table.look(keys);
+        if (held?.holder === holder) return { verdict: "tell", occurrence: occurrenceOf(held), delivered: known?.delivered ?? [] };
       }
     }
     const ms = pause * (0.5 + random());
@@ -98,12 +100,17 @@ export function foresee({ subject, failure }, keys, { time, now, windowMs }) {
   return { verdict: "counted", since: iso(failure.since), count, told: failure.told, next: nextAfter(failure.told) };
 }
 
-/** Slack took the message. @param {Occurrence} occurrence  the one that `decide` gave */
+/** The message was taken. @param {Occurrence} occurrence  the one that `decide` gave */
 export async function announced(table, keys, { count, since }, { holder, now }) {
   await table.told(keys, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
 }
 
-/** Slack did not take it: whoever waits may try at once. */
+/** Some of its destinations took the message: whoever tells this subject next leaves them out. @param {string[]} names */
+export async function noted(table, keys, names, { now }) {
+  if (names.length > 0) await table.note(keys, names, now() + KEPT_MS);
+}
+
+/** It was not taken: whoever waits may try at once. */
 export const abandoned = (table, keys, { holder }) => table.release(keys, holder);
 
 /** When it happened; now where the event does not say, or says what cannot be. */

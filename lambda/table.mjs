@@ -32,9 +32,15 @@ export function tableOf(tableName, connect = clientOf) {
     }
   }
 
-  const putSubject = ({ subject, failure }, since, isSettled, expires) => ({
-    TableName: tableName,
-    Item: { id: { S: subject }, failureKey: { S: failure }, startedMs: number(since), isSettled: { BOOL: isSettled }, expiresAt: seconds(expires) },
+  /** What is noted as delivered outlives it. The names of the values are its own, beside those of a condition. */
+  const subjectWith = ({ subject, failure }, since, isSettled, expires, condition = {}) => ({
+    ...at(subject),
+    UpdateExpression: "SET failureKey = :itsFailure, startedMs = :itsStart, isSettled = :itsEnd, expiresAt = :itsExpiry",
+    ...condition,
+    ExpressionAttributeValues: {
+      ":itsFailure": { S: failure }, ":itsStart": number(since), ":itsEnd": { BOOL: isSettled }, ":itsExpiry": seconds(expires),
+      ...condition.ExpressionAttributeValues,
+    },
   });
 
   return {
@@ -58,11 +64,10 @@ export function tableOf(tableName, connect = clientOf) {
         },
       },
       {
-        Put: {
-          ...putSubject(keys, fresh.since, false, expires),
+        Update: subjectWith(keys, fresh.since, false, expires, {
           ConditionExpression: "attribute_not_exists(id) OR isSettled = :no",
           ExpressionAttributeValues: { ":no": { BOOL: false } },
-        },
+        }),
       },
     ),
 
@@ -76,11 +81,10 @@ export function tableOf(tableName, connect = clientOf) {
         },
       },
       {
-        Put: {
-          ...putSubject(keys, seen.since, false, expires),
+        Update: subjectWith(keys, seen.since, false, expires, {
           ConditionExpression: "attribute_not_exists(id) OR (isSettled = :no AND (startedMs <> :since OR failureKey <> :failure))",
           ExpressionAttributeValues: { ":no": { BOOL: false }, ":since": number(seen.since), ":failure": { S: keys.failure } },
-        },
+        }),
       },
     ),
 
@@ -110,12 +114,19 @@ export function tableOf(tableName, connect = clientOf) {
             ExpressionAttributeValues: { ":count": number(count), ":me": { S: holder }, ":since": number(since) },
           },
         },
-        { Put: putSubject(keys, since, true, expires) },
+        { Update: subjectWith(keys, since, true, expires) },
       );
       if (!stillMine) await this.settle(keys, since, expires);
     },
 
-    settle: async (keys, since, expires) => { await send("PutItemCommand", putSubject(keys, since, true, expires)); },
+    settle: async (keys, since, expires) => { await send("UpdateItemCommand", subjectWith(keys, since, true, expires)); },
+
+    async note({ subject }, names, expires) {
+      await send("UpdateItemCommand", {
+        ...at(subject), UpdateExpression: "ADD deliveredTo :names SET expiresAt = :expires", ConditionExpression: "attribute_exists(id)",
+        ExpressionAttributeValues: { ":names": { SS: names }, ":expires": seconds(expires) },
+      });
+    },
 
     async release({ failure }, holder) {
       const mine = {
@@ -133,7 +144,9 @@ const number = (value) => ({ N: String(value) });
 /** DynamoDB removes expired items by a time in seconds. */
 const seconds = (ms) => number(Math.ceil(ms / 1000));
 const read = (attribute) => Number(attribute?.N ?? 0);
-const subjectOf = ({ failureKey, startedMs, isSettled }) => ({ failure: failureKey?.S ?? "", since: read(startedMs), settled: isSettled?.BOOL === true });
+const subjectOf = ({ failureKey, startedMs, isSettled, deliveredTo }) => ({
+  failure: failureKey?.S ?? "", since: read(startedMs), settled: isSettled?.BOOL === true, delivered: deliveredTo?.SS ?? [],
+});
 const failureOf = ({ startedMs, occurrences, toldOccurrences, earlierOccurrences, heldBy, heldUntilMs }) => ({
   since: read(startedMs), count: read(occurrences), told: read(toldOccurrences), earlier: read(earlierOccurrences),
   holder: heldBy?.S ?? null, heldUntil: read(heldUntilMs),

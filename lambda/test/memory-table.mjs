@@ -6,7 +6,7 @@ export function memoryTable() {
   const subjects = new Map();
   const failures = new Map();
   const openTo = (key) => !subjects.has(key) || !subjects.get(key).settled;
-  const put = (keys, since, settled) => subjects.set(keys.subject, { failure: keys.failure, since, settled });
+  const put = (keys, since, settled) => subjects.set(keys.subject, { failure: keys.failure, since, settled, delivered: subjects.get(keys.subject)?.delivered ?? [] });
   const change = (key, fields) => failures.set(key, { ...failures.get(key), ...fields });
   return {
     subjects,
@@ -42,6 +42,11 @@ export function memoryTable() {
       put(keys, since, true);
     },
     async settle(keys, since) { put(keys, since, true); },
+    async note({ subject }, names) {
+      const known = subjects.get(subject);
+      if (!known) throw new Error("no such subject");
+      subjects.set(subject, { ...known, delivered: [...new Set([...known.delivered, ...names])] });
+    },
     async release({ failure }, holder) {
       if (failures.get(failure)?.holder === holder) change(failure, { holder: null, heldUntil: 0 });
     },

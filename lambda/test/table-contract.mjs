@@ -18,7 +18,7 @@ export function contract(name, make) {
   check("a window is opened once, with its subject counted and its opener holding it", async (table) => {
     assert.equal(await table.open(KEYS, null, fresh(1000), EXPIRES), true);
     assert.equal(await table.open(OTHER, null, fresh(2000), EXPIRES), false);
-    assert.deepEqual(await table.look(KEYS), { subject: { failure: "failure f", since: 1000, settled: false }, failure: fresh(1000) });
+    assert.deepEqual(await table.look(KEYS), { subject: { failure: "failure f", since: 1000, settled: false, delivered: [] }, failure: fresh(1000) });
     assert.equal((await table.look(OTHER)).subject, null);
   });
 
@@ -67,5 +67,25 @@ export function contract(name, make) {
     await table.told(KEYS, { holder: "me", count: 2, since: 1000 }, EXPIRES);
     const end = await table.look(KEYS);
     assert.deepEqual([end.failure.told, end.failure.holder, end.failure.count, end.subject.settled], [2, null, 2, true]);
+  });
+
+  check("what was delivered is noted by name, adds up, and outlives every other write", async (table) => {
+    const delivered = async () => (await table.look(KEYS)).subject.delivered.sort();
+    await assert.rejects(table.note(KEYS, ["ops"], EXPIRES), undefined, "of a subject that is not known");
+    await table.open(KEYS, null, fresh(1000), EXPIRES);
+    await table.note(KEYS, ["ops", "webhook"], EXPIRES);
+    await table.note(KEYS, ["ops", "team é"], EXPIRES);
+    const all = ["ops", "team é", "webhook"];
+    assert.deepEqual(await delivered(), all);
+    await table.release(KEYS, "me");
+    assert.equal(await table.open(KEYS, (await table.look(KEYS)).failure, fresh(9000), EXPIRES), true, "the next window");
+    assert.deepEqual(await delivered(), all);
+    assert.equal(await table.join({ ...KEYS, failure: "failure g" }, fresh(9000), EXPIRES), false);
+    await table.open(OTHER, (await table.look(KEYS)).failure, fresh(20_000), EXPIRES);
+    assert.equal(await table.join(KEYS, fresh(20_000), EXPIRES), true, "counted in another");
+    assert.deepEqual(await delivered(), all);
+    await table.told(KEYS, { holder: "me", count: 1, since: 20_000 }, EXPIRES);
+    assert.deepEqual([await delivered(), (await table.look(KEYS)).subject.settled], [all, true]);
+    assert.deepEqual((await table.look(OTHER)).subject.delivered, []);
   });
 }
