@@ -8,6 +8,7 @@ const PACKAGES = {
   dynamodb: ["@aws-sdk/client-dynamodb", "DynamoDBClient"],
   ecs: ["@aws-sdk/client-ecs", "ECSClient"],
   logs: ["@aws-sdk/client-cloudwatch-logs", "CloudWatchLogsClient"],
+  sns: ["@aws-sdk/client-sns", "SNSClient"],
   ssm: ["@aws-sdk/client-ssm", "SSMClient"],
 };
 
@@ -53,6 +54,15 @@ export async function readWebhook(parameterName) {
   const value = answer.Parameter?.Value?.trim();
   if (!value) throw new Error(`SSM parameter ${parameterName} is empty`);
   return value;
+}
+
+/**
+ * Publishes to a topic, in the region that its ARN names. Needs sns:Publish.
+ * @param {string} topicArn
+ * @param {object} message  as sns.mjs makes it
+ */
+export async function publish(topicArn, message) {
+  await call("sns", "PublishCommand", { TopicArn: topicArn, ...message }, topicArn.split(":")[3]);
 }
 
 /**

@@ -1,32 +1,32 @@
-// The notifier: an EventBridge event in, a Slack message out. All I/O is called from here.
+// The notifier: an EventBridge event in, a message out, in Slack and wherever else it is to ring. All I/O is called from here.
 // What it may not do: swallow a failed post. The invocation fails, so that Lambda retries it, the queue of
 // undelivered events keeps it, and the Errors metric counts it.
 
 import { randomUUID } from "node:crypto";
-import { Busy, abandoned, announced, decide } from "./announcements.mjs";
-import { describeTaskDefinition, missingBecauseOf, prepare, readLog, readWebhook } from "./aws.mjs";
+import { Busy, abandoned, announced, decide, noted } from "./announcements.mjs";
+import { describeTaskDefinition, missingBecauseOf, prepare, publish, readLog, readWebhook } from "./aws.mjs";
+import { deliverTo, failureOf, toldOf } from "./delivery.mjs";
+import { destinationsOf, patternsOf, routesOf } from "./destinations.mjs";
 import { incidentOf } from "./incident.mjs";
-import { messageOf } from "./slack-message.mjs";
-import { post } from "./slack.mjs";
+import { redacted } from "./secret.mjs";
+import { nameOf, senderTo } from "./sender.mjs";
 import { tableOf } from "./table.mjs";
 
-const SECRET_MS = 5 * 60_000;
-/** Kept back from Lambda's timeout, so that what Slack took is still marked as announced, and the log line written. */
+/** Kept back from Lambda's timeout, so that what was taken is still marked as announced, and the log line written. */
 const RESERVE_MS = 2_000;
-/** Kept back for Slack from everything that comes before. */
-const FOR_SLACK_MS = 12_000;
+/** Kept back for the posts from everything that comes before. */
+const FOR_POSTS_MS = 12_000;
 const LOG_MS = 6_000;
 /** The log driver may be some seconds behind. */
 const LOG_PAUSE_MS = 2_000;
 const WINDOW_MINUTES = 15;
 const LOG_LINES = 10;
 const DEFINITIONS_KEPT = 50;
-/** What Slack answers when a webhook was revoked or replaced: the parameter may hold a new one by now. */
-const REVOKED = [403, 404, 410];
 
 /**
  * @typedef {object} Tools
  * @property {(parameterName: string) => Promise<string>} readWebhook
+ * @property {(topicArn: string, message: object) => Promise<void>} [publish]
  * @property {(arn: string) => Promise<import("./incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
  * @property {(log: import("./incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
  * @property {(tableName: string) => import("./announcements.mjs").Table} tableOf
@@ -40,27 +40,17 @@ const REVOKED = [403, 404, 410];
  */
 
 /**
- * A handler with its own cache of the secret and of task definitions, which never change once registered.
+ * A handler with its own cache of the webhooks and of task definitions, which never change once registered.
  * @param {Tools} tools
  */
-export function createHandler({ readWebhook, describeTaskDefinition, readLog, tableOf, prepare, fetch, sleep, now, random, log, env }) {
-  let secret = null;
+export function createHandler(tools) {
+  const { describeTaskDefinition, readLog, tableOf, prepare, sleep, now, random, log, env } = tools;
+  const { destinations, misconfigured } = destinationsIn(env);
+  const senders = new Map(destinations.map((destination) => [destination, senderTo(destination, tools)]));
+  const everySender = [...senders.values()];
   const definitions = new Map();
   const logLines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
-
-  async function webhook(fresh) {
-    if (secret && !fresh && now() - secret.readAt < SECRET_MS) return secret.url;
-    const name = env.TASKBELL_WEBHOOK_PARAMETER;
-    if (!name) throw new Error("TASKBELL_WEBHOOK_PARAMETER is not set");
-    try {
-      secret = { url: await readWebhook(name), readAt: now() };
-    } catch (error) {
-      // An old webhook most likely still works; no webhook certainly does not.
-      if (!secret) throw new Error(`could not read the webhook from parameter ${name}: ${nameOf(error)}`);
-    }
-    return secret.url;
-  }
 
   /** Never fails: an alert without log links is still an alert. */
   async function lookUp(event) {
@@ -86,7 +76,7 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
     if (!table || !subject) return { verdict: "tell" };
     const how = {
       time, holder, now, sleep, random, windowMs: numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000,
-      waitMs: Math.max(0, left() - FOR_SLACK_MS), holdMs: left() + 2 * RESERVE_MS,
+      waitMs: Math.max(0, left() - FOR_POSTS_MS), holdMs: left() + 2 * RESERVE_MS,
     };
     try {
       const keys = { subject, failure };
@@ -95,6 +85,7 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
       return {
         ...decision,
         announced: () => announced(table, keys, decision.occurrence, how).catch(nameOf),
+        noted: (names) => noted(table, keys, names, how).catch(nameOf),
         abandoned: () => abandoned(table, keys, how).catch(nameOf),
       };
     } catch (error) {
@@ -106,7 +97,7 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
   /** The end of the log of the container that failed. Never fails, and never takes longer than its share. */
   async function tailOf({ log: place }, left) {
     if (!place?.group || !place.stream || logLines === 0) return {};
-    const deadline = now() + Math.min(LOG_MS, left() - FOR_SLACK_MS);
+    const deadline = now() + Math.min(LOG_MS, left() - FOR_POSTS_MS);
     for (let first = true; ; first = false) {
       try {
         return { tail: await within(deadline - now(), readLog(place, logLines)) };
@@ -118,22 +109,15 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
     }
   }
 
-  async function send(url, payload, remaining) {
-    const tools = () => ({ fetch, sleep, now, random, budgetMs: remaining() });
-    try {
-      return await post(url, payload, tools());
-    } catch (error) {
-      if (REVOKED.includes(error.status)) {
-        const current = await webhook(true);
-        if (current !== url) return { ...(await post(current, payload, tools())), reread: true };
-      }
-      // A layout Slack refuses must not cost the alert: its one line goes out alone.
-      if (error.status === 400 && /invalid|block|attachment/.test(error.answer) && payload.attachments) {
-        const { attachments, ...plain } = payload;
-        return { ...(await post(url, plain, tools())), refused: error.answer };
-      }
-      throw error;
-    }
+  /** Without patterns in any route, nothing is asked of the event. */
+  function routed(event, incident) {
+    const patterns = destinations.some((one) => one.patterns) ? patternsOf(event) : [];
+    return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
+  }
+
+  function withoutSecrets(text) {
+    const hidden = everySender.flatMap((sender) => sender.hidden()).sort((one, other) => other.length - one.length);
+    return redacted(text, hidden);
   }
 
   return async function handler(event, context) {
@@ -145,43 +129,65 @@ export function createHandler({ readWebhook, describeTaskDefinition, readLog, ta
       try {
         return await work;
       } finally {
-        entry.ms[name] = now() - from;
+        if (name) entry.ms[name] = now() - from;
       }
     };
     let settlement = null;
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     try {
-      // Both at once; the outcome of the secret is looked at only when there is something to send.
-      const secretRead = timed("secret", webhook(false)).then((url) => ({ url }), (error) => ({ error }));
-      prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []));
+      // All at once; what became of a secret is looked at only when there is something to send.
+      const secretsRead = timed("secret", Promise.all(everySender.map((sender) => sender.read())));
+      prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
       Object.assign(entry, summaryOf(incident));
       if (!incident.rings) return end("silent");
-      const { verdict, count, occurrence, missing, tableError, ...decided } = await timed("table", decideOn(incident, `${entry.requestId} ${randomUUID()}`, left));
+      if (misconfigured) throw misconfigured;
+      const chosen = routed(event, incident);
+      if (chosen.length === 0) {
+        entry.silentBecause = "no destination takes it";
+        return end("silent");
+      }
+      const { verdict, count, occurrence, missing, tableError, delivered = [], ...decided } = await timed("table", decideOn(incident, `${entry.requestId} ${randomUUID()}`, left));
       settlement = decided;
       Object.assign(entry, { occurrence: occurrence?.count ?? count, tableError });
       if (verdict !== "tell") return end(verdict);
       const log = await timed("log", tailOf(incident, left));
       incident.missing.push(...[missing, log.missing].filter(Boolean));
       if (incident.missing.length > 0) entry.missing = incident.missing;
-      const { url, error } = await secretRead;
-      if (error) throw error;
-      const payload = messageOf({ ...incident, occurrence: occurrence ?? null, tail: log.tail ?? [] }, optionsOf(env));
-      const { status, attempts, reread, refused } = await timed("slack", send(url, payload, left));
+      const alone = destinations.length === 1;
+      if (alone) await secretsRead;
+      const shown = { ...incident, occurrence: occurrence ?? null, tail: log.tail ?? [] };
+      const results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, delivered, (sender) => sender.send(shown, optionsOf(env), left)));
+      Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
+      const failure = failureOf(results, alone);
+      if (failure) {
+        entry.unsettled = await decided.noted?.(results.filter(({ taken }) => taken).map(({ name }) => name));
+        throw failure;
+      }
       settlement = null;
-      Object.assign(entry, { status, attempts, reread, refused, unsettled: await decided.announced?.() });
-      return end(refused ? "sent-plain" : "sent");
+      entry.unsettled = await decided.announced?.();
+      return end(results.some(({ outcome }) => outcome === "sent-plain") ? "sent-plain" : "sent");
     } catch (error) {
       await settlement?.abandoned?.();
       Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message, status: error.status, attempts: error.attempts });
-      throw secret && error.message.includes(secret.url) ? new Error(error.message.replaceAll(secret.url, "<webhook>")) : error;
+      const message = withoutSecrets(error.message);
+      throw message === error.message ? error : new Error(message);
     } finally {
       entry.ms.total = now() - startedAt;
-      const line = JSON.stringify(entry);
-      log(secret ? line.replaceAll(secret.url, "<webhook>") : line);
+      log(JSON.stringify(entry, (_, value) => (typeof value === "string" ? withoutSecrets(value) : value)));
     }
   };
+}
+
+/** What is wrong with the settings is told when there is something to send, and not instead of every log line. */
+function destinationsIn(env) {
+  try {
+    const destinations = destinationsOf(env);
+    return { destinations, misconfigured: destinations.length === 0 ? new Error("TASKBELL_WEBHOOK_PARAMETER is not set") : null };
+  } catch (error) {
+    return { destinations: [], misconfigured: error };
+  }
 }
 
 function optionsOf(env) {
@@ -208,11 +214,9 @@ function within(ms, work) {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-/** The kind of an AWS error. Its message may quote identities and is not ours to repeat. */
-const nameOf = (error) => String(error?.name ?? "Error") + (error?.code ? ` (${error.code})` : "");
-
 export const handler = createHandler({
   readWebhook,
+  publish,
   describeTaskDefinition,
   readLog,
   tableOf,

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { SlackError, classify, post } from "../slack.mjs";
+import * as discord from "../discord.mjs";
+import { PostError, post as postTo } from "../post.mjs";
+import { secretOf } from "../secret.mjs";
+import * as slack from "../slack.mjs";
+import * as teams from "../teams.mjs";
 
 const URL_PATH = "/services/T000/B000/verysecret";
 
@@ -27,11 +31,13 @@ function scripted(...answers) {
   };
 }
 const url = `https://hooks.slack.com${URL_PATH}`;
+const post = (address, payload, tools, place = slack) => postTo(place, { url: address, payload, hidden: secretOf(address ?? "", null).hidden }, tools);
 
 test("statuses mean what Slack means by them", () => {
-  assert.deepEqual([200, 204].map(classify), ["ok", "ok"]);
-  assert.deepEqual([429, 500, 503].map(classify), ["retry", "retry", "retry"]);
-  assert.deepEqual([301, 400, 403, 404, 410].map(classify), Array(5).fill("permanent"));
+  const verdicts = (...statuses) => statuses.map((status) => slack.classify(status));
+  assert.deepEqual(verdicts(200, 204), ["ok", "ok"]);
+  assert.deepEqual(verdicts(429, 500, 503), ["retry", "retry", "retry"]);
+  assert.deepEqual(verdicts(301, 400, 403, 404, 410), Array(5).fill("permanent"));
 });
 
 test("a payload goes out as JSON over a real connection", async () => {
@@ -53,7 +59,7 @@ test("a payload goes out as JSON over a real connection", async () => {
 
 test("a redirect is not followed and fails", async () => {
   const { seen, tools } = scripted({ status: 302, headers: { location: "https://elsewhere.example/" } });
-  await assert.rejects(post(url, {}, tools), { name: "SlackError", status: 302, retryable: false });
+  await assert.rejects(post(url, {}, tools), { name: "PostError", status: 302, retryable: false });
   assert.equal(seen.calls.length, 1);
   assert.equal(seen.calls[0].redirect, "manual");
 });
@@ -85,6 +91,33 @@ test("rate limits are waited for as long as there is time, and not all at the sa
   assert.ok(seen.slept.every((ms) => ms === 1250));
 });
 
+test("fractions of a second are waited for, the header's and the body's, whichever is longer", async () => {
+  for (const [headers, body, waited] of [
+    [{ "retry-after": "0.65" }, "", 650],
+    [{ "retry-after": "1" }, '{"message": "You are being rate limited.", "retry_after": 0.3, "global": false}', 1000],
+    [{}, '{"retry_after":2.125}', 2125],
+    [{ "retry-after": "1" }, '{"retry_after": 1.5}', 1500],
+    [{}, '{"retry_after": "soon"}', 500],
+  ]) {
+    const { seen, tools } = scripted({ status: 429, headers, body }, { status: 200 });
+    assert.deepEqual(await post("https://discord.com/api/webhooks/1/x", {}, tools, discord), { status: 200, attempts: 2 });
+    assert.deepEqual(seen.slept, [waited]);
+  }
+});
+
+test("the error names the place", async () => {
+  const { tools } = scripted({ status: 404, body: "The workflow does not exist" });
+  await assert.rejects(post("https://x.logic.azure.com/workflows/1", {}, tools, teams), { message: "Teams answered 404: The workflow does not exist" });
+  const { tools: other } = scripted(Object.assign(new TypeError("fetch failed"), { cause: { code: "ENOTFOUND" } }));
+  await assert.rejects(post("https://discord.com/api/webhooks/1/x", {}, other, discord), /^PostError: Discord could not be reached: ENOTFOUND \(after 5 attempts\)$/);
+});
+
+test("a connector of Teams that answers 200 with the word of an error has not taken it", async () => {
+  const { tools, seen } = scripted({ status: 200, body: "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId" }, { status: 200, body: "1" });
+  assert.deepEqual(await post("https://x.webhook.office.com/webhookb2/1", {}, tools, teams), { status: 200, attempts: 2 });
+  assert.equal(seen.calls.length, 2);
+});
+
 test("an unreadable Retry-After falls back to our own wait", async () => {
   const { seen, tools } = scripted({ status: 429, headers: { "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT" } }, { status: 200 });
   await post(url, {}, tools);
@@ -100,7 +133,7 @@ test("server errors and broken connections are retried with growing waits", asyn
 
 test("a server that never recovers fails after five attempts", async () => {
   const { seen, tools } = scripted({ status: 500, body: "rollup_error" });
-  await assert.rejects(post(url, {}, tools), (error) => error instanceof SlackError && error.retryable && error.attempts === 5);
+  await assert.rejects(post(url, {}, tools), (error) => error instanceof PostError && error.retryable && error.attempts === 5);
   assert.equal(seen.calls.length, 5);
 });
 
@@ -114,6 +147,15 @@ test("a silent server is given up within the budget", async () => {
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => { server.close(resolve); });
+  }
+});
+
+test("no error holds a part of the address that could be a key: path, query, decoded or not", async () => {
+  const key = "kN7bQ2%2Fz-verysecret%3D";
+  const address = `https://prod-1.westeurope.logic.azure.com:443/workflows/0123456789abcdef0123/triggers/manual/paths/invoke?api-version=2016-06-01&sig=${key}`;
+  for (const body of [address, `sig=${key}`, key, decodeURIComponent(key), "workflow 0123456789abcdef0123 is off"]) {
+    const { tools } = scripted({ status: 400, body });
+    await assert.rejects(post(address, {}, tools, teams), (error) => error.message.includes("<webhook>") && !/verysecret|0123456789abcdef/.test(error.message));
   }
 });
 

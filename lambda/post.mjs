@@ -1,0 +1,114 @@
+// Posts to a place until it takes the message, refuses it for good, or the time is used up. The URL is the secret: no error
+// holds it. What an answer means is the place's own.
+
+import { redacted } from "./secret.mjs";
+
+/** Of those that were not answered, or with a server error. A 429 only says when: those go on until the time is used up. */
+const ATTEMPTS = 5;
+const ATTEMPT_MS = 4_000;
+const FIRST_WAIT_MS = 500;
+const SPREAD_MS = 1_000;
+/** Too little time for a round trip: better to fail now and let Lambda run the event again. */
+const SHORTEST_ATTEMPT_MS = 300;
+
+/**
+ * @typedef {object} Place
+ * @property {string} name  as errors say it
+ * @property {(status: number|null, answer: string) => "ok"|"retry"|"permanent"} classify
+ * @property {(body: string) => number|null} [retryAfterMs]  where the body of a 429 says it better than its header
+ * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null}} Answer  status null stands for "no answer"
+ * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number}} Time
+ */
+
+/** A message that a place did not take. */
+export class PostError extends Error {
+  /**
+   * @param {string} message  without the URL
+   * @param {{status?: number|null, answer?: string, attempts?: number, retryable: boolean}} facts
+   */
+  constructor(message, { status = null, answer = "", attempts = 0, retryable }) {
+    super(message);
+    this.name = "PostError";
+    this.status = status;
+    this.answer = answer;
+    this.attempts = attempts;
+    this.retryable = retryable;
+  }
+}
+
+/**
+ * @param {Place} place
+ * @param {{url: string, payload: object, headersOf?: (body: string) => Record<string, string>, hidden: string[]}} message
+ *   headersOf: of its own for each attempt; hidden: what no error may hold
+ * @param {Time & {fetch?: typeof fetch}} [tools]
+ * @returns {Promise<{status: number, attempts: number}>}
+ * @throws {PostError} for every other end
+ */
+export async function post(place, { url, payload, headersOf = () => ({}), hidden }, { fetch = globalThis.fetch, ...time } = {}) {
+  if (!isAddress(url)) throw new PostError("the webhook parameter does not hold an http(s) URL", { retryable: false });
+  const body = JSON.stringify(payload);
+  const request = () => ({ method: "POST", headers: { "content-type": "application/json; charset=utf-8", ...headersOf(body) }, body });
+  return untilTaken(place, (timeoutMs) => attempt(place, url, { ...request(), signal: AbortSignal.timeout(timeoutMs) }, fetch, hidden), time);
+}
+
+/**
+ * @param {Place} place
+ * @param {(timeoutMs: number) => Promise<Answer>} attempt  never throws
+ * @param {Time} [time]
+ * @returns {Promise<{status: number, attempts: number}>}
+ * @throws {PostError} for every other end
+ */
+export async function untilTaken(place, attempt, { sleep = pause, now = Date.now, budgetMs = 10_000, random = Math.random } = {}) {
+  const deadline = now() + budgetMs;
+  let failures = 0;
+  for (let attempts = 1; ; attempts += 1) {
+    const { status, answer, retryAfterMs = null } = await attempt(Math.max(1, Math.min(ATTEMPT_MS, deadline - now())));
+    const verdict = status === null ? "retry" : place.classify(status, answer);
+    if (verdict === "ok") return { status, attempts };
+
+    const facts = { status, answer, attempts, retryable: verdict === "retry" };
+    const said = `${status === null ? `${place.name} could not be reached` : `${place.name} answered ${status}`}${answer && `: ${answer}`}`;
+    if (verdict === "permanent") throw new PostError(said, facts);
+    failures += status === 429 ? 0 : 1;
+    if (failures === ATTEMPTS) throw new PostError(`${said} (after ${attempts} attempts)`, facts);
+    // Everybody who was told to wait comes back at once, but for some randomness.
+    const waitMs = Math.ceil((retryAfterMs ?? FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 4)) + SPREAD_MS * random());
+    if (now() + waitMs + SHORTEST_ATTEMPT_MS > deadline) {
+      throw new PostError(`${said} (no time left to wait ${waitMs} ms for attempt ${attempts + 1})`, facts);
+    }
+    await sleep(waitMs);
+  }
+}
+
+/** One request. It never throws. @returns {Promise<Answer>} */
+async function attempt(place, url, request, fetch, hidden) {
+  try {
+    // A webhook does not redirect; following would carry the alert, and the secret's path, elsewhere.
+    const response = await fetch(url, { ...request, redirect: "manual" });
+    // Reading the body also frees the connection. A body that breaks off changes nothing about the status.
+    const text = await response.text().catch(() => "");
+    const wait = response.status === 429 ? Math.max(secondsOf(response) ?? -1, place.retryAfterMs?.(text) ?? -1) : -1;
+    return { status: response.status, answer: short(text, hidden), retryAfterMs: wait < 0 ? null : wait };
+  } catch (error) {
+    return { status: null, answer: short(reasonOf(error), hidden) };
+  }
+}
+
+/** Retry-After in seconds, whole or not, as milliseconds. A date is left to our own backoff. */
+function secondsOf(response) {
+  const seconds = response.headers?.get?.("retry-after")?.trim();
+  return /^\d{1,6}(\.\d+)?$/.test(seconds ?? "") ? Math.ceil(Number(seconds) * 1000) : null;
+}
+
+/** The code of a network error says it all; its message may quote the URL. */
+function reasonOf(error) {
+  if (error?.name === "TimeoutError" || error?.name === "AbortError") return "no answer in time";
+  return String(error?.cause?.code ?? error?.code ?? error?.name ?? "network error");
+}
+
+/** An answer on one line, short, and without anything secret even if the server echoed it. */
+const short = (text, hidden) => redacted(String(text), hidden).replace(/\s+/g, " ").trim().slice(0, 200);
+
+const isAddress = (url) => typeof url === "string" && /^https?:\/\//.test(url) && URL.canParse(url);
+
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });

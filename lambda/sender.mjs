@@ -1,0 +1,98 @@
+// One destination: its webhook, read and kept for a while; its message; and what became of it. None knows of the others.
+
+import { kindOf } from "./destinations.mjs";
+import * as discord from "./discord.mjs";
+import { post, untilTaken } from "./post.mjs";
+import { isLong, secretOf, signatureOf } from "./secret.mjs";
+import * as slack from "./slack.mjs";
+import * as sns from "./sns.mjs";
+import * as teams from "./teams.mjs";
+import * as webhook from "./webhook.mjs";
+
+const PLACES = { discord, slack, sns, teams, webhook };
+const SECRET_MS = 5 * 60_000;
+/** What is answered when a webhook was revoked or replaced: the parameter may hold a new one by now. */
+const REVOKED = [401, 403, 404, 410];
+
+/**
+ * @typedef {{status: number, attempts: number, reread?: true, refused?: string}} Taken  refused: what was said of the layout
+ * @typedef {object} Sender
+ * @property {string} name
+ * @property {() => import("./destinations.mjs").Kind|null} kind  null until its webhook was read
+ * @property {() => string[]} hidden  what no line may hold, the longest first
+ * @property {() => Promise<void>} read  begins it, and never fails: what is wrong is told by `send`, which waits for it
+ * @property {(incident: import("./slack-message.mjs").Incident, options: import("./slack-message.mjs").Options, left: () => number) => Promise<Taken>} send
+ */
+
+/**
+ * @param {import("./destinations.mjs").Destination} destination
+ * @param {import("./index.mjs").Tools} tools
+ * @returns {Sender}
+ */
+export function senderTo({ name, parameter, topic, kind }, { readWebhook, publish, fetch, sleep, now, random }) {
+  let secret = null;
+  let failed = null;
+  let reading = null;
+  const kindNow = () => kind ?? (secret && kindOf(secret.url));
+
+  async function read(fresh) {
+    if (topic !== null || (secret && !fresh && now() - secret.readAt < SECRET_MS)) return;
+    try {
+      const value = await readWebhook(parameter).catch((error) => { throw new Error(nameOf(error)); });
+      secret = { ...secretOf(value, kind), readAt: now() };
+    } catch (error) {
+      failed = error.message;
+    }
+  }
+
+  function attempt(place, payload, left) {
+    const time = { sleep, now, random, budgetMs: left() };
+    if (topic !== null) return untilTaken(place, () => answerOf(() => publish(topic, payload)), time);
+    const { url, key, hidden } = secret;
+    const headersOf = key === null ? undefined : (body) => signatureOf(key, body, Math.floor(now() / 1000));
+    return post(place, { url, payload, headersOf, hidden }, { ...time, fetch });
+  }
+
+  return {
+    name,
+    kind: kindNow,
+    hidden: () => (secret?.hidden ?? []).filter(isLong),
+    read: () => (reading = read(false)),
+    async send(incident, options, left) {
+      await reading;
+      // An old webhook most likely still works; no webhook certainly does not.
+      if (topic === null && !secret) throw new Error(`could not read the webhook from parameter ${parameter}: ${failed}`);
+      let place = PLACES[kindNow()];
+      let payload = place.payloadOf(incident, options);
+      try {
+        return await attempt(place, payload, left);
+      } catch (error) {
+        if (topic === null && REVOKED.includes(error.status)) {
+          const before = secret;
+          await read(true);
+          if (secret.url !== before.url || secret.key !== before.key) {
+            place = PLACES[kindNow()];
+            payload = place.payloadOf(incident, options);
+            return { ...(await attempt(place, payload, left)), reread: true };
+          }
+        }
+        // A layout that is refused must not cost the alert: its one line goes out alone.
+        if (place.refuses(error)) return { ...(await attempt(place, place.plainPayloadOf(payload), left)), refused: error.answer };
+        throw error;
+      }
+    },
+  };
+}
+
+/** A call of the SDK, as an answer of HTTP. Its message may quote identities and is not ours to repeat. */
+async function answerOf(call) {
+  try {
+    await call();
+    return { status: 200, answer: "" };
+  } catch (error) {
+    return { status: error?.$metadata?.httpStatusCode ?? null, answer: nameOf(error) };
+  }
+}
+
+/** The kind of an AWS error. */
+export const nameOf = (error) => String(error?.name ?? "Error") + (error?.code ? ` (${error.code})` : "");

@@ -1,0 +1,223 @@
+// Several destinations: each rings on its own, none stops another, and a retry rings only where it did not ring yet.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { test } from "node:test";
+import { createHandler } from "../index.mjs";
+import { memoryTable } from "./memory-table.mjs";
+import { changed, definitionOf, sample } from "./samples.mjs";
+
+const SECRETS = {
+  "/own": "https://hooks.slack.com/services/T0/B0/slack-own-hunter2",
+  "/teams": "https://prod-1.westeurope.logic.azure.com:443/workflows/teams-flow-hunter2-0123/invoke?api-version=2016-06-01&sig=teams-sig-hunter2%2F0123",
+  "/discord": "https://discord.com/api/webhooks/123/discord-hunter2-0123456",
+  "/signed": JSON.stringify({ url: "https://incidents.example.com/in/path-hunter2-0123456?k=query-hunter2-0123456", secret: 'key-hunter2-"quoted"-0123456' }),
+};
+const TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts";
+const LISTED = [
+  { name: "ops", parameter: "/teams" }, { name: "games", parameter: "/discord" }, { name: "pager", parameter: "/signed", kind: "webhook" }, { name: "mail", topic: TOPIC },
+];
+const placeOf = (url) => Object.keys(SECRETS).find((name) => SECRETS[name].includes(url.replace(/\?.*/, "")));
+
+/** A handler in a world where everything works, but for what `changes` replaces. */
+function world({ destinations = LISTED, env = {}, ...changes } = {}) {
+  const seen = { posts: {}, published: [], reads: {}, lines: [], slept: 0 };
+  const state = { clock: Date.parse("2026-11-20T10:00:00Z"), secrets: { ...SECRETS }, answers: {}, table: memoryTable() };
+  const tools = {
+    readWebhook: async (name) => { seen.reads[name] = (seen.reads[name] ?? 0) + 1; return state.secrets[name]; },
+    publish: async (topic, message) => { seen.published.push({ topic, message }); if (state.answers.sns) throw state.answers.sns; },
+    describeTaskDefinition: async () => definitionOf({ web: true }), readLog: async () => ["last words"], tableOf: () => state.table,
+    fetch: async (url, { body, headers }) => {
+      const place = placeOf(url);
+      (seen.posts[place] ??= []).push({ url, body, headers, payload: JSON.parse(body) });
+      return state.answers[place]?.(JSON.parse(body), url) ?? new Response("ok");
+    },
+    sleep: async (ms) => { await new Promise(setImmediate); state.clock += ms; }, now: () => state.clock, random: () => 0, log: (line) => seen.lines.push(line),
+    env: { TASKBELL_STACK: "prod", TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: JSON.stringify(destinations), TASKBELL_TABLE: "t", ...env },
+    ...changes,
+  };
+  const run = createHandler(tools);
+  return { seen, state, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
+}
+const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
+const told = (here) => Object.fromEntries(entryOf(here).destinations.map((one) => [one.name, one]));
+const refusal = (status, body = "no") => () => new Response(body, { status });
+
+test("one event rings everywhere, each in the place's own words, and one log line says so", async () => {
+  const here = world();
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.equal(here.seen.posts["/own"][0].payload.text, "🔴 *web* died in *prod*: out of memory");
+  assert.equal(here.seen.posts["/teams"][0].payload.summary, "🔴 web died in prod: out of memory");
+  assert.equal(here.seen.posts["/discord"][0].payload.content, "🔴 **web** died in **prod**: out of memory");
+  assert.equal(here.seen.posts["/signed"][0].payload.version, 1);
+  assert.deepEqual(here.seen.published.map(({ topic, message }) => [topic, message.Subject]), [[TOPIC, "web died in prod: out of memory"]]);
+  const { destinations, outcome, status, attempts, ms } = entryOf(here);
+  assert.deepEqual(destinations, [["webhook", "slack"], ["ops", "teams"], ["games", "discord"], ["pager", "webhook"], ["mail", "sns"]].map(([name, kind]) => ({ name, kind, outcome: "sent", status: 200, attempts: 1 })));
+  assert.deepEqual([outcome, status, attempts, Object.keys(ms).sort()], ["sent", undefined, undefined, ["log", "post", "secret", "table", "taskDefinition", "total"]]);
+});
+
+test("the body of the generic webhook is signed as its receiver is told to verify it, anew for each attempt", async () => {
+  const here = world();
+  let refusals = 0;
+  here.state.answers["/signed"] = () => (refusals++ === 0 ? new Response("", { status: 503 }) : undefined);
+  await here.run(sample("02-oom"));
+  const [first, second] = here.seen.posts["/signed"];
+  for (const { headers, body } of [first, second]) {
+    const expected = createHmac("sha256", JSON.parse(SECRETS["/signed"]).secret).update(`${headers["taskbell-timestamp"]}.${body}`).digest("hex");
+    assert.equal(headers["taskbell-signature"], `v1=${expected}`);
+  }
+  assert.ok(Number(second.headers["taskbell-timestamp"]) >= Number(first.headers["taskbell-timestamp"]));
+  assert.ok(Object.keys(here.seen.posts).every((place) => place === "/signed" || !("taskbell-signature" in here.seen.posts[place][0].headers)));
+});
+
+test("the language applies everywhere, a mention where there is such a thing", async () => {
+  const here = world({ env: { TASKBELL_LANGUAGE: "ja", TASKBELL_MENTION: "here" } });
+  await here.run(sample("02-oom"));
+  for (const place of Object.keys(SECRETS)) assert.match(here.seen.posts[place][0].body, /メモリ不足/);
+  assert.match(here.seen.published[0].message.Message, /メモリ不足/);
+  assert.deepEqual(Object.keys(SECRETS).filter((place) => /@here|!here/.test(here.seen.posts[place][0].body)), ["/own", "/discord"]);
+});
+
+test("one that fails stops no other; the invocation fails, and says which and why", async () => {
+  const here = world();
+  here.state.answers["/teams"] = refusal(404, "WorkflowNotFound");
+  here.state.answers.sns = Object.assign(new Error(`not authorized on ${TOPIC}`), { name: "AuthorizationErrorException", $metadata: { httpStatusCode: 403 } });
+  await assert.rejects(here.run(sample("02-oom")), { message: "2 of 5 destinations did not take it: ops (teams): Teams answered 404: WorkflowNotFound; mail (sns): SNS answered 403: AuthorizationErrorException" });
+  assert.deepEqual(Object.values(told(here)).map(({ name, outcome }) => `${name} ${outcome}`), ["webhook sent", "ops failed", "games sent", "pager sent", "mail failed"]);
+  assert.deepEqual(told(here).ops, { name: "ops", kind: "teams", outcome: "failed", status: 404, attempts: 1, error: "Teams answered 404: WorkflowNotFound" });
+  assert.equal(entryOf(here).outcome, "failed");
+});
+
+test("the retry rings only where it did not ring yet, and then the event is done", async () => {
+  const here = world();
+  here.state.answers["/teams"] = refusal(500);
+  here.state.answers["/discord"] = refusal(404);
+  await assert.rejects(here.run(sample("02-oom")), /2 of 5/);
+  delete here.state.answers["/teams"];
+  await assert.rejects(here.run(sample("02-oom")), /1 of 5 destinations did not take it: games \(discord\)/);
+  assert.deepEqual(Object.values(told(here)).map(({ outcome }) => outcome), ["already", "sent", "failed", "already", "already"]);
+  delete here.state.answers["/discord"];
+  // Even in the next window, where the same task is counted anew.
+  here.state.clock += 20 * 60_000;
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent", status: 200, attempts: 1 });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "duplicate" });
+  const rung = Object.entries(here.seen.posts).map(([place, posts]) => [place, posts.length]);
+  assert.deepEqual(Object.fromEntries(rung), { "/own": 1, "/teams": 6, "/discord": 3, "/signed": 1 });
+  assert.equal(here.seen.published.length, 1);
+});
+
+test("without a table, or where it fails, a retry rings everywhere again", async () => {
+  for (const changes of [{ env: { TASKBELL_TABLE: "" } }, { tableOf: () => ({ ...memoryTable(), note: () => Promise.reject(Object.assign(new Error("x"), { name: "InternalServerError" })) }) }]) {
+    const here = world(changes);
+    here.state.answers["/teams"] = refusal(404);
+    await assert.rejects(here.run(sample("02-oom")), /1 of 5/);
+    assert.equal(entryOf(here).unsettled, changes.tableOf ? "InternalServerError" : undefined);
+    delete here.state.answers["/teams"];
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+    assert.equal(here.seen.posts["/own"].length, 2);
+  }
+});
+
+test("each goes only where its route takes it; what none takes is told in the log alone", async () => {
+  const here = world({
+    env: { TASKBELL_WEBHOOK_TAKES: "rest" },
+    destinations: [{ name: "ops", parameter: "/teams", patterns: ["out-of-memory"] }, { name: "games", parameter: "/discord", families: ["night*"] }, { name: "pager", parameter: "/signed", kind: "webhook", severities: ["warning"] }],
+  });
+  const rung = async (event) => { await here.run(event); return Object.keys(told(here)); };
+  assert.deepEqual(await rung(sample("02-oom")), ["ops"]);
+  assert.deepEqual(await rung(sample("05-spot")), ["pager"]);
+  assert.deepEqual(await rung(sample("20-deployment-failed")), ["webhook"]);
+  assert.deepEqual(await rung(changed("01-exit-nonzero", { taskDefinitionArn: "arn:aws:ecs:us-east-1:1:task-definition/nightly:1" })), ["games"]);
+  const without = world({ env: { TASKBELL_WEBHOOK_TAKES: "nothing" }, destinations: [{ name: "ops", parameter: "/teams", severities: ["info"] }] });
+  assert.deepEqual(await without.run(sample("02-oom")), { outcome: "silent" });
+  assert.equal(entryOf(without).silentBecause, "no destination takes it");
+  assert.deepEqual([without.seen.posts, without.state.table.subjects.size], [{}, 0]);
+});
+
+test("each webhook is read and kept by itself, and read again where it was revoked", async () => {
+  const here = world();
+  await here.run(sample("02-oom"));
+  await here.run(sample("01-exit-nonzero"));
+  assert.deepEqual(here.seen.reads, { "/own": 1, "/teams": 1, "/discord": 1, "/signed": 1 });
+  for (const [place, status, next] of [["/teams", 401, "https://prod-2.westeurope.logic.azure.com/workflows/x"], ["/discord", 404, "https://hooks.slack.com/services/T1/B1/moved"], ["/signed", 403, JSON.stringify({ url: "https://incidents.example.com/new", secret: "0123456789abcdef" })]]) {
+    here.state.secrets[place] = next;
+    here.state.answers[place] = refusal(status);
+  }
+  const posts = [];
+  here.state.answers[undefined] = (payload, url) => { posts.push([url, Object.keys(payload)[0]]); };
+  assert.deepEqual(await here.run(changed("02-oom", { taskArn: "arn:aws:ecs:us-east-1:1:task/prod/another", stopCode: "New" })), { outcome: "sent" });
+  assert.deepEqual(here.seen.reads, { "/own": 1, "/teams": 2, "/discord": 2, "/signed": 2 });
+  assert.deepEqual(posts.sort(), [["https://hooks.slack.com/services/T1/B1/moved", "text"], ["https://incidents.example.com/new", "version"], ["https://prod-2.westeurope.logic.azure.com/workflows/x", "type"]]);
+  assert.ok(told(here).ops.reread && told(here).games.kind === "slack");
+});
+
+test("a webhook that cannot be read, is none, or never comes, costs its own destination alone", async () => {
+  for (const [readSigned, said] of [
+    [() => Promise.reject(Object.assign(new Error("x"), { name: "ParameterNotFound" })), "could not read the webhook from parameter /signed: ParameterNotFound"],
+    [async () => "https://incidents.example.com/hunter2", 'could not read the webhook from parameter /signed: it does not hold {"url": "https://…", "secret": "…"}'],
+    [async () => JSON.stringify({ url: "hunter2", secret: "0123456789abcdef" }), "the webhook parameter does not hold an http(s) URL"],
+  ]) {
+    const here = world({ readWebhook: (name) => (name === "/signed" ? readSigned() : Promise.resolve(SECRETS[name])) });
+    await assert.rejects(here.run(sample("02-oom")), (error) => error.message === `1 of 5 destinations did not take it: pager (webhook): ${said}`);
+    assert.equal(here.seen.published.length, 1);
+  }
+  const here = world({ readWebhook: (name) => (name === "/teams" ? new Promise(() => {}) : Promise.resolve(SECRETS[name])) });
+  here.run(sample("02-oom"));
+  while (here.seen.published.length === 0) await new Promise(setImmediate);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  assert.deepEqual(Object.keys(here.seen.posts).sort(), ["/discord", "/own", "/signed"]);
+});
+
+test("a layout that one refuses goes out as its headline there, and whole everywhere else", async () => {
+  const here = world();
+  here.state.answers["/teams"] = ({ attachments }) => (JSON.stringify(attachments).includes("FactSet") ? new Response("BadCard", { status: 400 }) : undefined);
+  here.state.answers["/discord"] = ({ embeds }) => (embeds ? new Response('{"message": "Invalid Form Body", "code": 50035}', { status: 400 }) : undefined);
+  here.state.answers["/signed"] = ({ containers }) => (containers ? new Response("too long", { status: 413 }) : undefined);
+  here.state.answers.sns = Object.assign(new Error("x"), { name: "InvalidParameterException", $metadata: { httpStatusCode: 400 } });
+  await assert.rejects(here.run(sample("02-oom")), /1 of 5 destinations did not take it: mail \(sns\): SNS answered 400: InvalidParameterException/);
+  assert.deepEqual(Object.values(told(here)).map(({ outcome }) => outcome), ["sent", "sent-plain", "sent-plain", "sent-plain", "failed"]);
+  assert.deepEqual(here.seen.published[1].message, { Message: "🔴 web died in prod: out of memory" });
+  assert.equal(told(here).games.refused, '{"message": "Invalid Form Body", "code": 50035}');
+  delete here.state.answers.sns;
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  const plain = world({ destinations: [{ name: "ops", parameter: "/teams" }] });
+  plain.state.answers["/teams"] = ({ attachments }) => (JSON.stringify(attachments).includes("FactSet") ? new Response("BadCard", { status: 400 }) : undefined);
+  assert.deepEqual(await plain.run(sample("02-oom")), { outcome: "sent-plain" });
+});
+
+test("each has attempts and a budget of its own", async () => {
+  const here = world();
+  here.state.answers["/teams"] = refusal(503);
+  let waits = 0;
+  here.state.answers["/discord"] = () => (waits++ < 2 ? new Response('{"retry_after": 0.2}', { status: 429, headers: { "retry-after": "1" } }) : undefined);
+  await assert.rejects(here.run(sample("02-oom")), /1 of 5/);
+  assert.deepEqual([told(here).webhook.attempts, told(here).ops.attempts, told(here).games.attempts], [1, 5, 3]);
+});
+
+test("no secret of any destination reaches logs or errors, whatever a server says", async () => {
+  for (const status of [200, 400, 401, 404, 500]) {
+    const here = world();
+    for (const place of Object.keys(SECRETS)) {
+      here.state.answers[place] = (_, url) => new Response(`no hook at ${url} ${decodeURIComponent(url)} ${new URL(url).search} ${SECRETS[place]} ${place === "/signed" ? JSON.parse(SECRETS[place]).secret : ""}`, { status });
+    }
+    here.state.answers.sns = Object.assign(new Error(`${Object.values(SECRETS)}`), { name: "InternalErrorException" });
+    await assert.rejects(here.run(sample("02-oom")), (error) => !/hunter2/.test(`${error.message}${error.stack}${JSON.stringify(error)}`));
+    assert.ok(!/hunter2/.test(here.seen.lines.join()), here.seen.lines.join());
+  }
+});
+
+test("one destination of another kind is told as Slack is when it is alone", async () => {
+  const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  const { destinations, status, attempts, ms } = entryOf(here);
+  assert.deepEqual([destinations, status, attempts, "teams" in ms], [undefined, 200, 1, true]);
+  const dead = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
+  dead.state.answers["/teams"] = refusal(404, "WorkflowNotFound");
+  await assert.rejects(dead.run(sample("02-oom")), { message: "Teams answered 404: WorkflowNotFound", status: 404 });
+});
+
+test("settings that are none fail every alert, and say so", async () => {
+  const here = world({ env: { TASKBELL_DESTINATIONS: "{hunter2" } });
+  await assert.rejects(here.run(sample("02-oom")), { message: "TASKBELL_DESTINATIONS is not a list in JSON" });
+  assert.deepEqual([entryOf(here).outcome, here.seen.posts], ["failed", {}]);
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { test } from "node:test";
+import { incidentOf } from "../incident.mjs";
+import { redacted, secretOf, signatureOf } from "../secret.mjs";
+import { classify, payloadOf, plainPayloadOf, refuses } from "../webhook.mjs";
+import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
+import { definitionOf, names, sample } from "./samples.mjs";
+
+const shown = (name, more) => ({ ...incidentOf(sample(name), { taskDefinition: definitionOf({ web: true }) }), occurrence: null, tail: [], ...more });
+
+/** The same fields for whatever happened, and a body of bounded length. */
+function assertWhole(payload) {
+  assert.deepEqual(Object.keys(payload), Object.keys(payloadOf(shown("02-oom"), {})));
+  const bytes = Buffer.byteLength(JSON.stringify(payload));
+  assert.ok(bytes <= 256 * 1024, `${bytes} bytes`);
+  assert.ok(payload.version === 1 && payload.text.trim() !== "" && ["error", "warning", "info"].includes(payload.severity) && typeof payload.drill === "boolean" && payload.cause.id !== "");
+  for (const text of stringsOf(payload)) assert.ok(text.isWellFormed() && !/[\u0000-\u0008\u001b]/.test(text));
+}
+
+test("every sample has the same fields, in both languages, and nothing is undefined", () => {
+  for (const name of names) {
+    for (const language of ["en", "ja"]) {
+      const payload = payloadOf({ ...incidentOf(sample(name)), ...REPEATED, tail: ["a"] }, { language });
+      assertWhole(payload);
+      assert.deepEqual(JSON.parse(JSON.stringify(payload)), payload);
+    }
+  }
+});
+
+test("hostile text breaks no limit", () => {
+  for (const incident of hostileIncidents()) for (const options of OPTIONS.slice(0, 2)) assertWhole(payloadOf(incident, options));
+});
+
+test("facts are told as they are, and words in the language asked for", () => {
+  const payload = payloadOf(shown("02-oom", { ...REPEATED, tail: ["  `one` <two>", "\u001b[31mthree\u001b[0m"] }), { language: "ja", mention: "here" });
+  assert.equal(payload.text, "🔴 prod の web が異常停止しました: メモリ不足 · 4 回");
+  assert.deepEqual(payload.cause, { id: "out-of-memory", text: "コンテナ web はメモリ不足のため強制終了されました。", container: "web" });
+  assert.deepEqual([payload.cluster, payload.family, payload.revision, payload.service, payload.taskId, payload.account, payload.region, payload.stopCode], ["prod", "web", "17", "web", "02020202020202020202020202020202", "123456789012", "us-east-1", "EssentialContainerExited"]);
+  assert.deepEqual(payload.containers, [{ name: "web", exitCode: 137, signal: "SIGKILL", reason: "OutOfMemoryError: Container killed due to memory usage", essential: true, failed: true }]);
+  assert.deepEqual(payload.tail, ["  `one` <two>", "three"]);
+  assert.deepEqual(payload.occurrence, { count: 4, since: "2026-11-20T10:00:00Z", earlier: 2, next: 8 });
+  assert.match(payload.links.log, /^https:/);
+  assert.deepEqual(payloadOf(shown("02-oom"), {}).occurrence, null);
+});
+
+test("a drill says that it is one, and has the cause's sentence all the same", () => {
+  const { text, drill, cause } = payloadOf({ ...incidentOf({ ...sample("02-oom"), source: "taskbell.drill" }) }, {});
+  assert.ok(drill && text.startsWith("🧪 DRILL"));
+  assert.equal(cause.text, "Container web was killed because it ran out of memory.");
+});
+
+test("of a long tail the last lines stay; half a link is none", () => {
+  const lines = Array.from({ length: 1_000 }, (_, at) => `line ${at}`);
+  const { tail } = payloadOf(shown("02-oom", { tail: lines }), {});
+  assert.equal(tail.at(-1), "line 999");
+  assert.ok(tail.length > 500 && tail.join("").length <= 8_000);
+  assert.equal(payloadOf(shown("02-oom", { links: { task: `https://x/${"a".repeat(5_000)}`, service: null, log: null } }), {}).links.task, null);
+});
+
+test("nothing of overrides is in it", () => {
+  const event = sample("01-exit-nonzero");
+  event.detail.overrides = { containerOverrides: [{ name: "web", environment: [{ name: "KEY", value: "hunter2" }] }] };
+  assert.ok(!JSON.stringify(payloadOf(incidentOf(event), {})).includes("hunter2"));
+});
+
+test("the plain one is the headline and what it is about", () => {
+  assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web died in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" } });
+});
+
+test("answers: 2xx is taken, 408, 429 and 5xx may become better", () => {
+  assert.deepEqual([200, 204, 408, 429, 503, 301, 400, 401, 422].map((status) => classify(status)), ["ok", "ok", "retry", "retry", "retry", ...Array(4).fill("permanent")]);
+  assert.deepEqual([400, 413, 422, 404].map((status) => refuses({ status })), [true, true, true, false]);
+});
+
+test("the signature is the HMAC of time, dot and body", () => {
+  const headers = signatureOf("0123456789abcdef", '{"a":"é"}', 1795170731);
+  assert.equal(headers["taskbell-timestamp"], "1795170731");
+  assert.equal(headers["taskbell-signature"], `v1=${createHmac("sha256", "0123456789abcdef").update('1795170731.{"a":"é"}').digest("hex")}`);
+});
+
+test("a parameter that does not hold what it should is told without its value", () => {
+  const url = "https://hooks.example.com/taskbell";
+  assert.deepEqual(secretOf(JSON.stringify({ url, secret: "0123456789abcdef" }), "webhook").key, "0123456789abcdef");
+  for (const [value, said] of [[url, /does not hold/], ["{", /does not hold/], ["null", /does not hold/], ['{"url":"hunter2"}', /does not hold/], [JSON.stringify({ url, secret: "hunter2" }), /less than 16/]]) {
+    assert.throws(() => secretOf(value, "webhook"), (error) => said.test(error.message) && !error.message.includes("hunter2"));
+  }
+  assert.deepEqual([secretOf(url, null).key, secretOf(url, "teams").url], [null, url]);
+});
+
+test("the longest secret goes first, so that no end of it is left", () => {
+  const { hidden } = secretOf(JSON.stringify({ url: "https://hooks.example.com/a/0123456789abcdefgh?token=zyxwvutsrqponmlkj%2F1", secret: "a secret with \"quotes\"" }), "webhook");
+  for (const text of ["https://hooks.example.com/a/0123456789abcdefgh?token=zyxwvutsrqponmlkj%2F1", "/a/0123456789abcdefgh", "zyxwvutsrqponmlkj/1", "a secret with \"quotes\""]) {
+    assert.equal(redacted(`<${text}>`, hidden), "<<webhook>>");
+  }
+});
