@@ -5,9 +5,12 @@ import { plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
 import { beginningOf, clean, mostOf, piecesOf } from "./text.mjs";
 
+export { classify } from "./answers.mjs";
+
 export const name = "Discord";
 
-const LIMIT = { content: 2000, description: 4096, fieldName: 256, fieldValue: 1024, footer: 2048, all: 6000 };
+// A field takes 256 and 1,024 characters, the foot 2,048: the shares below are within that.
+const LIMIT = { content: 2000, description: 4096, all: 6000 };
 /** What one text may have of it, tried in turn; the last one fits whatever there is. */
 const SHARES = [
   { text: 4096, folded: 4096, field: 1024, foot: 2048, url: 2000 },
@@ -36,15 +39,6 @@ export function payloadOf(incident, options) {
 
 /** The headline alone, for a layout that Discord refused. */
 export const plainPayloadOf = ({ content, allowed_mentions }) => ({ content, allowed_mentions });
-
-/**
- * @param {number} status
- * @returns {"ok"|"retry"|"permanent"}
- */
-export function classify(status) {
-  if (status >= 200 && status < 300) return "ok";
-  return status === 429 || status >= 500 ? "retry" : "permanent";
-}
 
 /** "Invalid Form Body" and its like; a webhook of a forum, which wants a thread, refuses the plain line, too. */
 export const refuses = ({ status }) => status === 400;

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 
 /** What is shorter may be a word that any line has; and as a key it could be guessed. */
 const SHORTEST = 16;
-export const isLong = (text) => text.length >= SHORTEST;
+const isLong = (text) => text.length >= SHORTEST;
 
 /**
  * @typedef {{url: string, key: string|null, hidden: string[]}} Secret

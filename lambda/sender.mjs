@@ -3,7 +3,7 @@
 import { kindOf } from "./destinations.mjs";
 import * as discord from "./discord.mjs";
 import { post, untilTaken } from "./post.mjs";
-import { isLong, secretOf, signatureOf } from "./secret.mjs";
+import { secretOf, signatureOf } from "./secret.mjs";
 import * as slack from "./slack.mjs";
 import * as sns from "./sns.mjs";
 import * as teams from "./teams.mjs";
@@ -19,7 +19,7 @@ const REVOKED = [401, 403, 404, 410];
  * @typedef {object} Sender
  * @property {string} name
  * @property {() => import("./destinations.mjs").Kind|null} kind  null until its webhook was read
- * @property {() => string[]} hidden  what no line may hold, the longest first
+ * @property {() => string[]} hidden  what no line may hold; answers and errors are free of it, and of its parts, already
  * @property {() => Promise<void>} read  begins it, and never fails: what is wrong is told by `send`, which waits for it
  * @property {(incident: import("./slack-message.mjs").Incident, options: import("./slack-message.mjs").Options, left: () => number) => Promise<Taken>} send
  */
@@ -56,7 +56,7 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   return {
     name,
     kind: kindNow,
-    hidden: () => (secret?.hidden ?? []).filter(isLong),
+    hidden: () => [secret?.url, secret?.key].filter(Boolean),
     read: () => (reading = read(false)),
     async send(incident, options, left) {
       await reading;

@@ -2,6 +2,7 @@
 // Text stands in runs, which no client reads as Markdown; and every line in a block of its own, because not every client
 // breaks lines within one. Facts are read as Markdown: what would be markup there is replaced by what looks like it.
 
+import { classify as verdictOf } from "./answers.mjs";
 import { linesOf, plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
 import { beginningOf, piecesOf, utf8Length } from "./text.mjs";
@@ -49,9 +50,7 @@ export function plainPayloadOf({ summary }) {
  * @returns {"ok"|"retry"|"permanent"}
  */
 export function classify(status, answer) {
-  const told = Number(/HTTP error (\d{3})/.exec(answer ?? "")?.[1] ?? status);
-  if (told >= 200 && told < 300) return "ok";
-  return told === 408 || told === 429 || told >= 500 ? "retry" : "permanent";
+  return verdictOf(Number(/HTTP error (\d{3})/.exec(answer ?? "")?.[1] ?? status));
 }
 
 /** Whether it was the card that Teams did not like. */
@@ -105,17 +104,16 @@ function groupsOf(lines) {
   return groups;
 }
 
-/** Whole lines from the first on; in place of the others one with "…". A first line too long by itself is cut. */
+/** Whole lines from the first on, and one with "…" in place of the others; of a first line too long by itself, its beginning. */
 function keptOf(lines, share, costOf) {
   const kept = [];
   let left = share - BLOCK_BYTES * 2;
   for (const line of lines) {
     left -= costOf(line);
-    if (left < 0) {
-      const first = kept.length === 0 && share > 0 ? [shortened(line, share - BLOCK_BYTES * (2 + line.length))] : [];
-      return [...kept, ...first.filter((one) => one.length > 0), ...(share > 0 ? [[{ kind: line[0]?.kind ?? "text", text: "…" }]] : [])];
-    }
-    kept.push(line);
+    if (left >= 0) kept.push(line);
+    else if (share === 0) return [];
+    else if (kept.length > 0) return [...kept, [{ kind: line[0]?.kind ?? "text", text: "…" }]];
+    else return [shortened(line, share - BLOCK_BYTES * (2 + line.length))].filter((one) => one.length > 0);
   }
   return kept;
 }

@@ -5,6 +5,8 @@ import { plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
 import { beginningOf, clean, endOf, piecesOf } from "./text.mjs";
 
+export { classify } from "./answers.mjs";
+
 export const name = "The webhook";
 
 const LIMIT = { name: 300, reason: 1_000, detail: 8_000, tail: 8_000, url: 4_000 };
@@ -38,15 +40,6 @@ export function payloadOf(incident, options) {
 
 /** The headline and what it is about, for a receiver that did not take the rest. */
 export const plainPayloadOf = ({ version, text, severity, drill, cause: { id } }) => ({ version, text, severity, drill, cause: { id } });
-
-/**
- * @param {number} status
- * @returns {"ok"|"retry"|"permanent"}
- */
-export function classify(status) {
-  if (status >= 200 && status < 300) return "ok";
-  return status === 408 || status === 429 || status >= 500 ? "retry" : "permanent";
-}
 
 /** Whether it was the body that the receiver did not like. */
 export const refuses = ({ status }) => status === 400 || status === 413 || status === 422;
