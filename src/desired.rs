@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
+use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config};
 use crate::document::canonical;
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     if config.announcements != Announcements::Forgotten {
         addresses.push(table::address(stack));
     }
-    if config.own_parameter.is_none() {
+    if config.stores_webhook() {
         addresses.push(parameter::address(stack));
     }
     if config.own_role_arn.is_none() {
@@ -66,7 +67,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
             wants.push(Want::new::<alarm::Alarm>(address, &spec, tags)?);
         }
     }
-    if config.own_parameter.is_none() {
+    if config.stores_webhook() {
         let spec = parameter::Spec::holding(webhook);
         let want = Want::new::<parameter::Parameter>(parameter::address(stack), &spec, tags)?;
         wants.push(if webhook.is_some() { want } else { want.keeping(&["webhook"]) });
@@ -174,7 +175,8 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
     ])
 }
 
-/// May write its log, read its webhook, hand over what it failed on, look up what it reports, and remember it.
+/// May write its log, read its webhooks, publish to its topics, hand over what it failed on, look up what it reports, and
+/// remember it.
 fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     let allow =
         |actions: Value, resource: String| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
@@ -183,10 +185,25 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
             json!(["logs:CreateLogStream", "logs:PutLogEvents"]),
             format!("{}:*", place.log_group_arn(&stack.log_group_name())),
         ),
-        allow(json!("ssm:GetParameter"), place.parameter_arn(&parameter_name(config, stack))),
         allow(json!("sqs:SendMessage"), place.queue_arn(&stack.queue_name())),
         allow(json!("ecs:DescribeTaskDefinition"), "*".to_owned()),
     ];
+    let theirs: Vec<&str> = config
+        .own_parameter
+        .as_deref()
+        .into_iter()
+        .chain(config.destinations.iter().filter_map(Destination::parameter))
+        .collect();
+    let own = config.stores_webhook().then(|| stack.parameter_name());
+    let parameters: Vec<String> =
+        own.as_deref().into_iter().chain(theirs.iter().copied()).map(|name| place.parameter_arn(name)).collect();
+    if !parameters.is_empty() {
+        statements.push(json!({ "Effect": "Allow", "Action": "ssm:GetParameter", "Resource": parameters }));
+    }
+    let topics: Vec<&str> = config.destinations.iter().filter_map(Destination::topic).collect();
+    if !topics.is_empty() {
+        statements.push(json!({ "Effect": "Allow", "Action": "sns:Publish", "Resource": topics }));
+    }
     if config.announcements != Announcements::Forgotten {
         let actions = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
         statements.push(allow(json!(actions), place.table_arn(&stack.table_name())));
@@ -197,14 +214,16 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
             "Effect": "Allow", "Action": "logs:GetLogEvents", "Resource": streams.collect::<Vec<_>>(),
         }));
     }
-    if let Some(own) = &config.own_parameter {
+    // A key of theirs has to let the role in besides.
+    if !theirs.is_empty() {
+        let theirs: Vec<String> = theirs.iter().map(|name| place.parameter_arn(name)).collect();
         statements.push(json!({
             "Effect": "Allow",
             "Action": "kms:Decrypt",
             "Resource": place.key_arn_pattern(),
             "Condition": { "StringEquals": {
                 "kms:ViaService": place.service_hosts("ssm"),
-                "kms:EncryptionContext:PARAMETER_ARN": place.parameter_arn(own),
+                "kms:EncryptionContext:PARAMETER_ARN": theirs,
             } },
         }));
     }
@@ -223,8 +242,9 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     }
 }
 
-fn parameter_name(config: &Config, stack: &Stack) -> String {
-    config.own_parameter.clone().unwrap_or_else(|| stack.parameter_name())
+/// The parameter with the webhook that is not one of the places, if there is such a webhook.
+fn webhook_parameter(config: &Config, stack: &Stack) -> Option<String> {
+    config.own_parameter.clone().or_else(|| config.stores_webhook().then(|| stack.parameter_name()))
 }
 
 fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -> function::Spec {
@@ -275,7 +295,9 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
     };
     let variables = [
         ("TASKBELL_STACK", Some(stack.name.to_string())),
-        ("TASKBELL_WEBHOOK_PARAMETER", Some(parameter_name(config, stack))),
+        ("TASKBELL_WEBHOOK_PARAMETER", webhook_parameter(config, stack)),
+        ("TASKBELL_WEBHOOK_TAKES", (config.webhook_takes == WebhookTakes::Rest).then(|| "rest".to_owned())),
+        ("TASKBELL_DESTINATIONS", (!config.destinations.is_empty()).then(|| destination::told(&config.destinations))),
         ("TASKBELL_LANGUAGE", Some(message.language.code().to_owned())),
         ("TASKBELL_USERNAME", message.username.clone()),
         ("TASKBELL_ICON_EMOJI", message.icon_emoji.clone()),
@@ -320,6 +342,8 @@ mod tests {
             clusters: vec![cluster.parse().unwrap()],
             patterns: vec![Pattern::find("task-failed").unwrap()],
             drill: Drill::Accepted,
+            destinations: Vec::new(),
+            webhook_takes: WebhookTakes::All,
             own_parameter: Some("/mine/webhook".to_owned()),
             own_role_arn: None,
             permissions_boundary: None,

@@ -322,6 +322,16 @@ pub fn schema() -> Value {
     schema
 }
 
+/// A place to ring, as a table.
+fn place() -> Value {
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    let text = json!({ "type": "string" });
+    json!({ "type": "object", "additionalProperties": false, "properties": {
+        "parameter": text, "topic": text, "name": text, "kind": { "enum": ["slack", "teams", "discord", "webhook"] },
+        "patterns": list, "families": list, "severities": { "type": "array", "items": { "enum": ["error", "warning", "info"] } },
+    } })
+}
+
 fn object(told: &str, properties: &Map<String, Value>) -> Value {
     json!({ "type": "object", "description": told, "additionalProperties": false, "properties": properties })
 }
@@ -336,8 +346,9 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
             let mut property = match (id, argument.get_action()) {
                 ("log_retention", _) => json!({ "type": ["integer", "string"] }),
                 ("log_lines" | "storm_window", _) => json!({ "type": "integer" }),
+                ("to", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, place()] } }),
                 (_, ArgAction::Append) => json!({ "type": "array", "items": { "type": "string" } }),
-                _ if id == "language" => {
+                ("language" | "webhook_takes", _) => {
                     json!({ "enum": values.iter().map(clap::builder::PossibleValue::get_name).collect::<Vec<_>>() })
                 }
                 _ if !argument.is_require_equals_set() => json!({ "type": "string" }),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use clap::ValueEnum;
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Runtime};
 use serde_json::{Value, json};
@@ -16,31 +17,81 @@ const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-const MODULES: [&str; 4] = ["announcements.mjs", "causes.mjs", "incident.mjs", "slack-message.mjs"];
+const MODULES: [&str; 13] = [
+    "announcements.mjs",
+    "answers.mjs",
+    "causes.mjs",
+    "destinations.mjs",
+    "discord.mjs",
+    "incident.mjs",
+    "mrkdwn.mjs",
+    "parts.mjs",
+    "slack-message.mjs",
+    "sns.mjs",
+    "teams.mjs",
+    "text.mjs",
+    "webhook.mjs",
+];
 
 /// What the shell of the notifier does with the pure modules, less the I/O.
 const SHELL: &str = r#"
 import { foresee } from "announcements.mjs";
 import { incidentOf } from "incident.mjs";
+import { patternsOf } from "destinations.mjs";
+import * as discord from "discord.mjs";
 import { messageOf } from "slack-message.mjs";
+import * as sns from "sns.mjs";
+import * as teams from "teams.mjs";
+import * as webhook from "webhook.mjs";
+const payloads = { slack: messageOf, teams: teams.payloadOf, discord: discord.payloadOf, webhook: webhook.payloadOf, sns: sns.payloadOf };
 globalThis.foresee = (text) => {
   const { seen, keys, how } = JSON.parse(text);
   return JSON.stringify(foresee(seen, keys, how));
 };
 globalThis.preview = (text) => {
-  const { event, context, options } = JSON.parse(text);
+  const { event, context, options, place } = JSON.parse(text);
   const incident = incidentOf(event, context);
   const { occurrence = null, tail = [] } = context ?? {};
   const shown = { ...incident, occurrence, tail: incident.log?.stream ? tail : [] };
-  return JSON.stringify({ incident, payload: messageOf(shown, options) });
+  return JSON.stringify({ incident, payload: payloads[place](shown, options) });
+};
+globalThis.patternsOf = (text) => {
+  const event = JSON.parse(text);
+  return JSON.stringify(patternsOf(event));
 };
 "#;
+
+/// Where a message is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    #[default]
+    Slack,
+    /// Microsoft Teams: an Adaptive Card
+    Teams,
+    Discord,
+    /// A webhook of any host: JSON, signed when it is sent
+    Webhook,
+    /// An SNS topic
+    Sns,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Discord => "discord",
+            Self::Webhook => "webhook",
+            Self::Sns => "sns",
+        }
+    }
+}
 
 /// What the notifier makes of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
     pub incident: Value,
-    /// What would be posted to Slack.
+    /// What would be posted.
     pub payload: Value,
 }
 
@@ -84,8 +135,26 @@ impl Engine {
     /// # Errors
     /// If the modules throw, which no event should make them do.
     pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
-        let mut answer = self.call("preview", &json!({ "event": event, "context": context, "options": options }))?;
+        self.preview_at(Place::Slack, event, context, options)
+    }
+
+    /// The same, for another place than Slack.
+    ///
+    /// # Errors
+    /// As [`Engine::preview`].
+    pub fn preview_at(&self, place: Place, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        let input = json!({ "event": event, "context": context, "options": options, "place": place.name() });
+        let mut answer = self.call("preview", &input)?;
         Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
+    }
+
+    /// Which patterns of the catalogue the notifier takes the event to have come by, to route it.
+    ///
+    /// # Errors
+    /// As [`Engine::preview`].
+    pub fn patterns_of(&self, event: &Value) -> Result<Vec<String>> {
+        let names = self.call("patternsOf", event)?;
+        Ok(names.as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
     }
 
     /// Whether the incident would be told now, after what the table has noted of it (`seen`: `subject` and `failure`), or is

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
+use crate::config::destination::{self, WebhookTakes};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::pattern::filter::Filters;
@@ -43,7 +44,14 @@ pub struct Settings {
     /// Use an SSM parameter of yours that holds the webhook; it is never touched
     #[arg(long = "slack-webhook-parameter", value_name = "NAME", conflicts_with = "slack_webhook_url_stdin")]
     pub webhook_parameter: Option<String>,
-    /// Take a webhook of another host than Slack's that speaks its format
+    /// Ring there, too: an SSM parameter of yours that holds a webhook of Slack, Teams or Discord, or an SNS topic's ARN; then, with commas, which alerts: pattern=NAME, family=GLOB, severity=LEVEL; name=NAME, and kind=webhook for one that gets signed JSON; may be repeated
+    #[arg(long = "to", value_name = "PLACE[,KEY=VALUE…]")]
+    #[serde(deserialize_with = "places")]
+    pub to: Option<Vec<String>>,
+    /// What the stack's own webhook is told [default: all]
+    #[arg(long, value_enum)]
+    pub webhook_takes: Option<WebhookTakes>,
+    /// Take a webhook of another host that speaks Slack's format
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_any_webhook_host: Option<bool>,
     /// The language of the messages [default: en]
@@ -181,6 +189,8 @@ impl Settings {
             },
             no_drill: self.no_drill.or(wider.no_drill),
             webhook_parameter: self.webhook_parameter.or(wider.webhook_parameter),
+            to: self.to.or(wider.to),
+            webhook_takes: self.webhook_takes.or(wider.webhook_takes),
             allow_any_webhook_host: self.allow_any_webhook_host.or(wider.allow_any_webhook_host),
             language: self.language.or(wider.language),
             mention: self.mention.or(wider.mention),
@@ -208,6 +218,12 @@ impl Settings {
         }
         if narrower.no_dedupe == Some(true) {
             left.storm_window = None;
+        }
+        if narrower.webhook_takes == Some(WebhookTakes::Nothing) {
+            left.webhook_parameter = None;
+        }
+        if narrower.webhook_parameter.is_some() && left.webhook_takes == Some(WebhookTakes::Nothing) {
+            left.webhook_takes = None;
         }
         if narrower.permissions_boundary.is_some() {
             left.notifier_role_arn = None;
@@ -240,7 +256,7 @@ impl Settings {
     /// Which hosts a webhook may have.
     #[must_use]
     pub fn hosts(&self) -> WebhookHosts {
-        if self.allow_any_webhook_host == Some(true) { WebhookHosts::Any } else { WebhookHosts::Slack }
+        if self.allow_any_webhook_host == Some(true) { WebhookHosts::Any } else { WebhookHosts::Known }
     }
 
     /// # Errors
@@ -263,9 +279,21 @@ impl Settings {
                 return Err(Trouble { key: "storm_window", error });
             }
         };
+        let destinations = about("to", items(&self.to).iter().map(|text| text.parse()).collect::<Result<Vec<_>>>())?;
+        let webhook_takes = self.webhook_takes.unwrap_or_default();
+        about("to", destination::checked(&destinations, webhook_takes))?;
+        if webhook_takes == WebhookTakes::Nothing && self.webhook_parameter.is_some() {
+            let error = Error::usage("a webhook that is told nothing needs no parameter");
+            return Err(Trouble {
+                key: "webhook_takes",
+                error: error.hint("leave out one of --webhook-takes and --slack-webhook-parameter"),
+            });
+        }
         Ok(Config {
             stack,
             clusters,
+            destinations,
+            webhook_takes,
             patterns,
             drill: if self.no_drill == Some(true) { Drill::Refused } else { Drill::Accepted },
             own_parameter: about(
@@ -374,6 +402,54 @@ fn joined(earlier: Vec<String>, later: Vec<String>) -> Vec<String> {
 fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let table = BTreeMap::<String, String>::deserialize(deserializer)?;
     Ok(table.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
+}
+
+/// A place as `--to` has it, or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
+fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Place {
+        Text(String),
+        Table(PlaceTable),
+    }
+    let places = Vec::<Place>::deserialize(deserializer)?;
+    let text = |place| match place {
+        Place::Text(text) => Ok(text),
+        Place::Table(table) => table.text().map_err(serde::de::Error::custom),
+    };
+    places.into_iter().map(text).collect::<Result<_, _>>().map(Some)
+}
+
+/// A place as a table of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PlaceTable {
+    parameter: Option<String>,
+    topic: Option<String>,
+    name: Option<String>,
+    kind: Option<String>,
+    patterns: Vec<String>,
+    families: Vec<String>,
+    severities: Vec<String>,
+}
+
+impl PlaceTable {
+    fn text(self) -> Result<String, &'static str> {
+        let Self { parameter, topic, name, kind, patterns, families, severities } = self;
+        let ((Some(place), None) | (None, Some(place))) = (parameter, topic) else {
+            return Err("a place has either parameter or topic");
+        };
+        let pairs = [
+            ("name", Vec::from_iter(name)),
+            ("kind", Vec::from_iter(kind)),
+            ("pattern", patterns),
+            ("family", families),
+            ("severity", severities),
+        ];
+        let words =
+            pairs.into_iter().flat_map(|(key, values)| values.into_iter().map(move |value| format!(",{key}={value}")));
+        Ok(place + &words.collect::<String>())
+    }
 }
 
 /// A number of days, or a word.

@@ -309,7 +309,7 @@ proptest! {
         any in any::<bool>(),
     ) {
         let given = format!("{scheme}{host}{path}hunter2{tail}");
-        let hosts = if any { WebhookHosts::Any } else { WebhookHosts::Slack };
+        let hosts = if any { WebhookHosts::Any } else { WebhookHosts::Known };
         match config::webhook(&given, hosts) {
             Ok(webhook) => {
                 let url = webhook.reveal().to_owned();

@@ -178,7 +178,7 @@ async fn a_webhook_of_another_host_is_refused_without_being_shown() {
     let aws = Aws::new().await;
     let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
     assert_eq!(outcome.code, 64);
-    assert!(outcome.err.contains("the host of the Slack webhook is not one of Slack's"), "{outcome:?}");
+    assert!(outcome.err.contains("the host of the webhook is none of Slack's, Teams' or Discord's"), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,6 +100,27 @@ fn recorded() -> Vec<(String, Value)> {
     events
 }
 
+/// An event does not say which rule took it: the notifier judges by itself, in words of its own, and has to judge alike.
+#[test]
+fn the_notifier_routes_an_event_by_the_patterns_that_take_it() {
+    let engine = Engine::new().unwrap();
+    let mut golden = json!({});
+    let recorded = recorded().into_iter().map(|(name, event)| (format!("field/{name}"), event));
+    for (name, event) in samples().into_iter().chain(recorded) {
+        let taken = CATALOGUE.iter().filter(|entry| bound(entry.name, &[&cluster_of(&event)]).matches(&event));
+        let taken: Vec<&str> = taken.map(|entry| entry.name).collect();
+        let mut said = engine.patterns_of(&event).unwrap();
+        said.sort_by_key(|name| CATALOGUE.iter().position(|entry| entry.name == name));
+        assert_eq!(said, taken, "{name}");
+        golden[name] = json!(taken);
+    }
+    let path = format!("{ROOT}/tests/golden/patterns.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{golden:#}\n")).unwrap();
+    }
+    assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(&path).unwrap()).unwrap(), golden);
+}
+
 /// After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test patterns`.
 #[test]
 fn the_tables_of_the_docs_are_what_the_patterns_do() {

@@ -22,7 +22,7 @@ const DOORS: [(&str, &[&str]); 24] = [
     ("preview", &["notifier"]),
     ("resource", &["stack", "document"]),
     ("plan", &["resource", "stack", "document"]),
-    ("config", &["pattern", "secret", "stack"]),
+    ("config", &["config", "pattern", "secret", "stack"]),
     ("settings", &["config", "pattern", "stack"]),
     ("file", &["config", "settings", "stack"]),
     (

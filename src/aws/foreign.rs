@@ -247,7 +247,7 @@ fn webhooks(variables: impl IntoIterator<Item = (String, String)>, hosts: Webhoo
             // AWS's own sample functions keep it without the scheme.
             let text = if value.contains("://") { value.clone() } else { format!("https://{value}") };
             if let Ok(webhook) = config::webhook(&text, hosts)
-                && (value.contains("://") || hosts == WebhookHosts::Slack)
+                && (value.contains("://") || hosts == WebhookHosts::Known)
                 && !found.iter().any(|(_, known)| *known == webhook)
             {
                 found.push((name.clone(), webhook));
@@ -255,7 +255,7 @@ fn webhooks(variables: impl IntoIterator<Item = (String, String)>, hosts: Webhoo
         }
         found
     };
-    match of(WebhookHosts::Slack) {
+    match of(WebhookHosts::Known) {
         found if found.is_empty() => of(hosts),
         found => found,
     }
@@ -292,10 +292,10 @@ mod tests {
         let slack = "https://hooks.slack.com/services/T0/B0/x";
         let other = ("API", "https://api.example/v1");
         assert_eq!(found(&[("HOOK", slack), other, ("CHANNEL", "#ops")], WebhookHosts::Any), ["HOOK"]);
-        assert_eq!(found(&[("A", slack), ("B", slack)], WebhookHosts::Slack), ["A"]);
-        assert_eq!(found(&[("A", slack), ("B", &format!("{slack}y"))], WebhookHosts::Slack), ["A", "B"]);
-        assert_eq!(found(&[("A", "hooks.slack.com/services/T0/B0/x")], WebhookHosts::Slack), ["A"]);
-        assert_eq!(found(&[other], WebhookHosts::Slack), [""; 0]);
+        assert_eq!(found(&[("A", slack), ("B", slack)], WebhookHosts::Known), ["A"]);
+        assert_eq!(found(&[("A", slack), ("B", &format!("{slack}y"))], WebhookHosts::Known), ["A", "B"]);
+        assert_eq!(found(&[("A", "hooks.slack.com/services/T0/B0/x")], WebhookHosts::Known), ["A"]);
+        assert_eq!(found(&[other], WebhookHosts::Known), [""; 0]);
         assert_eq!(found(&[other, ("CHANNEL", "ops")], WebhookHosts::Any), ["API"]);
     }
 

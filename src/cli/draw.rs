@@ -7,6 +7,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::mrkdwn::{Look, Span, parse};
+use crate::preview::Place;
 
 const CODE: Style = AnsiColor::Cyan.on_default();
 const MENTION: Style = AnsiColor::Yellow.on_default().bold();
@@ -32,6 +33,57 @@ pub fn message(payload: &Value, columns: usize) -> String {
             lines.extend(gap.into_iter().chain(block).map(|line| format!("{bar}{line}").trim_end().to_owned()));
         }
     }
+    lines.join("\n") + "\n"
+}
+
+/// What another place would show, in as many words.
+#[must_use]
+pub fn at(place: Place, payload: &Value, columns: usize) -> String {
+    match place {
+        Place::Slack => message(payload, columns),
+        Place::Sns => format!("{}\n\n{}\n", text(payload, "Subject"), text(payload, "Message").trim_end()),
+        Place::Teams | Place::Discord => outline(payload),
+        Place::Webhook => format!("{payload:#}\n"),
+    }
+}
+
+/// The texts of a card, in the order they are shown in: titles beside their values, links behind their labels.
+fn outline(payload: &Value) -> String {
+    fn collect(value: &Value, lines: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| collect(item, lines)),
+            Value::Object(fields) => {
+                let of = |names: [&str; 2]| names.iter().find_map(|name| fields.get(*name)?.as_str());
+                match (of(["title", "name"]), of(["value", "url"])) {
+                    (Some(title), Some(value)) => lines.push(format!("{title}: {value}")),
+                    _ => lines.extend(
+                        ["content", "title", "text", "description"]
+                            .iter()
+                            .filter_map(|name| Some(fields.get(*name)?.as_str()?.to_owned())),
+                    ),
+                }
+                for name in [
+                    "embeds",
+                    "attachments",
+                    "content",
+                    "body",
+                    "items",
+                    "columns",
+                    "facts",
+                    "fields",
+                    "footer",
+                    "actions",
+                ] {
+                    if let Some(inner @ (Value::Array(_) | Value::Object(_))) = fields.get(name) {
+                        collect(inner, lines);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut lines = Vec::new();
+    collect(payload, &mut lines);
     lines.join("\n") + "\n"
 }
 

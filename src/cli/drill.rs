@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::fleet::{FleetArgs, OfStack};
-use super::hops::{Held, Hop, Looks, Sent, arrival, lost};
+use super::hops::{self, Held, Hop, Looks, Sent, arrival, lost};
 use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
@@ -95,11 +95,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let drill = drill.await?;
     session.finish_progress();
     if common.output == Format::Json {
-        let mut object = drill.object();
-        object["stack"] = json!(session.stack.name);
-        object["region"] = json!(place.region);
-        object["account"] = json!(place.account);
-        world.out.print(&render::json(&object));
+        world.out.print(&render::json(&session.located(&place, drill.object())));
     }
     Ok(drill.conclude(common, world))
 }
@@ -189,10 +185,13 @@ impl Drill {
     pub fn conclude(&self, common: &Common, world: &World) -> u8 {
         let hint = self.hops.last().and_then(|hop| hop.hint.as_deref());
         let hint = hint.map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        let places: Vec<&str> = self.hops.iter().map(|hop| hop.name).filter(|name| hops::is_place(name)).collect();
+        let (places, place) = (places.len(), places.last().copied().unwrap_or("Slack"));
         let (code, told) = match self.verdict() {
             Held::Yes if common.quiet => return 0,
-            Held::Yes => (0, "Slack took the drill.\n".to_owned()),
-            Held::No => (1, format!("error: the drill did not reach Slack\n{hint}")),
+            Held::Yes if places > 1 => (0, format!("All {places} places took the drill.\n")),
+            Held::Yes => (0, format!("{place} took the drill.\n")),
+            Held::No => (1, format!("error: the drill did not reach {place}\n{hint}")),
             Held::Unknown => (UNREADABLE, format!("error: how far the drill came is not known\n{hint}")),
         };
         world.err.print(&told);

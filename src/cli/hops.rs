@@ -117,6 +117,13 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
     let ran = Hop::holds("notifier", "began", Some(started));
     let secret = || Hop::holds("webhook", "read", milliseconds("secret"));
     let error = text("error");
+    let (kind, hop) = PLACES.iter().find(|(kind, _)| milliseconds(kind).is_some()).unwrap_or(&PLACES[0]);
+    if let Some(places) = entry["destinations"].as_array() {
+        let mut hops: Vec<Hop> = places.iter().map(of_place).collect();
+        // The last hop says how it ended.
+        hops.sort_by_key(|hop| hop.held != Held::Yes);
+        return std::iter::once(ran).chain(hops).collect();
+    }
     match text("outcome").as_str() {
         outcome @ ("sent" | "sent-plain") => {
             let attempts = entry["attempts"].as_i64().filter(|attempts| *attempts > 1);
@@ -125,8 +132,9 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
                 "sent" => String::new(),
                 _ => format!(", but only in one plain line: it refused the layout with {}", text("refused")),
             };
-            let told = format!("answered {}{attempts}{plain}", entry["status"]);
-            vec![ran, secret(), Hop::holds("Slack", told, milliseconds("slack"))]
+            let answered =
+                entry["status"].as_i64().map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
+            vec![ran, secret(), Hop::holds(hop, format!("{answered}{attempts}{plain}"), milliseconds(kind))]
         }
         "silent" => {
             let told = format!("does not announce it: {}", text("silentBecause"));
@@ -138,21 +146,46 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
             let hint = format!("`taskbell drift` tells whether {parameter} and the role {role} are as they were");
             vec![ran, Hop::broken("webhook", error, hint).after(milliseconds("secret"))]
         }
-        _ if milliseconds("slack").is_some() => {
-            let hint = of_slack(entry["status"].as_i64());
-            vec![ran, secret(), Hop::broken("Slack", error, hint).after(milliseconds("slack"))]
+        _ if milliseconds(kind).is_some() => {
+            let hint = of_answer(entry["status"].as_i64());
+            vec![ran, secret(), Hop::broken(hop, error, hint).after(milliseconds(kind))]
         }
         _ => vec![Hop::broken("notifier", format!("failed: {error}"), look_at_function(stack)).after(Some(started))],
     }
 }
 
-/// What Slack's word means.
-fn of_slack(status: Option<i64>) -> &'static str {
+/// What the notifier calls the places, and what their hop is called.
+const PLACES: [(&str, &str); 5] =
+    [("slack", "Slack"), ("teams", "Teams"), ("discord", "Discord"), ("sns", "SNS"), ("webhook", "signed")];
+
+/// Whether a hop of that name is where a message is read.
+pub fn is_place(hop: &str) -> bool {
+    PLACES.iter().any(|(_, known)| *known == hop)
+}
+
+/// One place of several.
+fn of_place(place: &Value) -> Hop {
+    let text = |name: &str| place[name].as_str().unwrap_or_default();
+    let hop = PLACES.iter().find(|(kind, _)| *kind == text("kind")).map_or("place", |(_, hop)| hop);
+    let (name, status) = (text("name"), place["status"].as_i64());
+    let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
+    match text("outcome") {
+        "sent" => Hop::holds(hop, format!("{name} {answered}"), None),
+        "sent-plain" => {
+            Hop::holds(hop, format!("{name} {answered}, but only in one plain line: it refused the layout"), None)
+        }
+        "already" => Hop::holds(hop, format!("{name} took it before"), None),
+        _ => Hop::broken(hop, format!("{name}: {}", text("error")), of_answer(status)),
+    }
+}
+
+/// What the word of Slack, or of another place, means.
+fn of_answer(status: Option<i64>) -> &'static str {
     match status {
         Some(403 | 404 | 410) => {
-            "the webhook is not valid any more: `taskbell setup` stores a new one, given in TASKBELL_SLACK_WEBHOOK_URL"
+            "the webhook is not valid any more: `taskbell setup`, with the flags it had, stores a new one, given in TASKBELL_SLACK_WEBHOOK_URL"
         }
-        Some(400..=428 | 430..=499) => "Slack refuses this message, and would again: look at what it says",
+        Some(400..=428 | 430..=499) => "it refuses this message, and would again: look at what it says",
         _ => {
             "Lambda tries again after one minute and after two; then the event lies in the queue for `taskbell replay`"
         }

@@ -12,15 +12,16 @@ use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample, sample};
-use crate::preview::{Engine, Preview};
+use crate::preview::{Engine, Place, Preview};
 
-/// Show the Slack message that an event gives, without AWS.
+/// Show the message that an event gives, without AWS.
 ///
 /// The notifier's own code runs in the process. Without an event, lists the samples.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell preview oom
+  taskbell preview oom --for teams --output json
   taskbell preview event.json --language ja --html message.html
   taskbell preview - <event.json")]
 pub struct Args {
@@ -30,6 +31,9 @@ pub struct Args {
     /// The language of the message
     #[arg(long, value_enum, default_value_t)]
     language: Language,
+    /// Where the message is shown
+    #[arg(long = "for", value_enum, value_name = "PLACE", default_value_t)]
+    place: Place,
     /// The name messages are posted under
     #[arg(long)]
     username: Option<String>,
@@ -48,6 +52,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
+    if args.html.is_some() && args.place != Place::Slack {
+        return Err(Error::usage("--html draws Slack's message").hint(
+            "--output json prints the payload; that of Teams can be pasted into the designer of Adaptive Cards",
+        ));
+    }
     let Some(name) = &args.event else {
         world.out.print(&list(common.output));
         return Ok(0);
@@ -56,11 +65,16 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         (Preview { incident: json!({ "rings": true }), payload: object(name, world)? }, None)
     } else {
         let (event, context) = input(name, world)?;
-        (Engine::new()?.preview(&event, &context, &options(args)?)?, Some(pattern_test::taken_by(&event)?))
+        (
+            Engine::new()?.preview_at(args.place, &event, &context, &options(args)?)?,
+            Some(pattern_test::taken_by(&event)?),
+        )
     };
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
-        Format::Text | Format::Github => world.out.print(&draw::message(&payload, world.columns)),
+        Format::Text | Format::Github | Format::Markdown => {
+            world.out.print(&draw::at(args.place, &payload, world.columns))
+        }
     }
     if let Some(path) = &args.html {
         write_page(path, &page::page(&payload, args.language.code()))?;
@@ -149,7 +163,7 @@ fn write_page(path: &Path, page: &str) -> Result<()> {
 fn list(format: Format) -> String {
     let width = SAMPLES.iter().map(|sample| sample.name.len()).max().unwrap_or_default();
     match format {
-        Format::Text | Format::Github => {
+        Format::Text | Format::Github | Format::Markdown => {
             let line = |Sample { name, title, .. }: &Sample| format!("{name:width$}  {title}");
             SAMPLES.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
         }

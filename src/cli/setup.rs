@@ -287,7 +287,7 @@ impl Request<'_> {
         if !self.world.interactive {
             return Err(parameter::no_webhook());
         }
-        let text = self.world.ask_secret("Slack webhook (not shown): ").await?;
+        let text = self.world.ask_secret("Webhook (not shown): ").await?;
         config::webhook(&text, self.args.stack.settings.hosts())
     }
 
@@ -391,7 +391,7 @@ impl Request<'_> {
 
     fn show(&self, session: &Session, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) {
         match self.common.output {
-            Format::Text | Format::Github => self.world.out.print(&self.text(plan)),
+            Format::Text | Format::Github | Format::Markdown => self.world.out.print(&self.text(plan)),
             Format::Json => self.show_with_drill(session, place, plan, result, None),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use crate::config::destination::WebhookTakes;
 use crate::config::{Cluster, Config};
 use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
@@ -242,6 +243,9 @@ impl Opened {
 
     /// The user's own, or one under the name the stack's own would have: no template can make a SecureString.
     fn open_webhook(&mut self, stack: &Stack) {
+        if self.config.webhook_takes == WebhookTakes::Nothing {
+            return;
+        }
         let name = self.config.own_parameter.clone().unwrap_or_else(|| stack.parameter_name());
         // In an ARN, a name that begins with a slash follows `parameter` without another one.
         let token = if name.starts_with('/') { format!("/{WEBHOOK}") } else { WEBHOOK.to_owned() };

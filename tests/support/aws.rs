@@ -154,7 +154,7 @@ pub fn undelivered(event: &Value, shape: Shape) -> (Value, Value) {
                     "approximateInvokeCount": 3 },
                 "requestPayload": event,
                 "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-                "responsePayload": { "errorType": "SlackError", "errorMessage": "Slack answered 404: no_service" },
+                "responsePayload": { "errorType": "PostError", "errorMessage": "Slack answered 404: no_service" },
             });
             (body, Value::Null)
         }

@@ -1,0 +1,312 @@
+//! Where alerts go besides the stack's own webhook, and which of them: checked, and as the notifier is told it.
+//! Makes no call.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, nearest};
+use crate::pattern::CATALOGUE;
+
+/// How grave an incident is, as the notifier judges it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+    Info,
+}
+
+/// What the stack's own webhook is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookTakes {
+    /// Every alert
+    #[default]
+    All,
+    /// What the route of no --to takes
+    Rest,
+    /// Nothing: the stack has no webhook of its own
+    Nothing,
+}
+
+/// One place, as `--to` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Destination {
+    /// What log and drill call it.
+    pub name: String,
+    #[serde(flatten)]
+    pub at: At,
+    #[serde(flatten)]
+    pub route: Route,
+}
+
+/// What is rung there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum At {
+    /// The webhook in this SSM parameter of the user's. Whose it is, its host says where nobody else does.
+    Webhook {
+        parameter: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<Kind>,
+    },
+    /// An SNS topic, by its ARN.
+    Topic { topic: String },
+}
+
+/// What a webhook speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Slack,
+    Teams,
+    Discord,
+    /// The alert as JSON with a signature: the parameter holds its address and its secret.
+    Webhook,
+}
+
+/// Which alerts go there: those that each of the lists takes. An empty list takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Names of the catalogue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<String>,
+    /// Families of task definitions, with * and ?.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub severities: Vec<Severity>,
+}
+
+impl Route {
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Destination {
+    /// The SSM parameter that holds where it is.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&str> {
+        match &self.at {
+            At::Webhook { parameter, .. } => Some(parameter),
+            At::Topic { .. } => None,
+        }
+    }
+
+    /// The ARN of the topic, if it is one.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        match &self.at {
+            At::Topic { topic } => Some(topic),
+            At::Webhook { .. } => None,
+        }
+    }
+}
+
+/// `PLACE,key=value,…`: the name of a parameter or the ARN of a topic first.
+impl FromStr for Destination {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        const KEYS: [&str; 5] = ["name", "kind", "pattern", "family", "severity"];
+        let mut words = text.split(',').map(str::trim);
+        let place = words.next().unwrap_or_default();
+        let (mut name, mut kind, mut route) = (None, None, Route::default());
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            if value.is_empty() {
+                return Err(bad(text, format!("{key:?} has no value")));
+            }
+            match key {
+                "name" => name = Some(called(value)?),
+                "kind" => {
+                    let known = Kind::from_str(value, false);
+                    let wrong = |_| bad(text, "a kind is slack, teams, discord or webhook, the signed one".to_owned());
+                    kind = Some(known.map_err(wrong)?);
+                }
+                "pattern" => route.patterns.push(pattern(value)?),
+                "family" => route.families.push(family(value)?),
+                "severity" => {
+                    let severity = Severity::from_str(value, false);
+                    route
+                        .severities
+                        .push(severity.map_err(|_| bad(text, "a severity is error, warning or info".to_owned()))?);
+                }
+                _ => {
+                    let error = bad(text, format!("it has no {key:?}"));
+                    return Err(match nearest(KEYS, key) {
+                        Some(near) => error.hint(format!("did you mean {near}=?")),
+                        None => error.hint(format!("it has {}", KEYS.join(", "))),
+                    });
+                }
+            }
+        }
+        let at = match (place.starts_with("arn:"), kind) {
+            (true, None) if place.ends_with(".fifo") => {
+                return Err(bad(text, "a FIFO topic takes no alert: it asks for a group, which none has".to_owned()));
+            }
+            (true, None) => At::Topic { topic: super::topic(place)? },
+            (true, Some(_)) => return Err(bad(text, "a topic is no webhook".to_owned())),
+            (false, kind) => At::Webhook { parameter: super::parameter_name(place)?, kind },
+        };
+        let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
+        let name = name.unwrap_or_else(|| last(if place.starts_with("arn:") { ':' } else { '/' }));
+        Ok(Self { name, at, route })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+fn bad(text: &str, problem: String) -> Error {
+    Error::usage(format!("--to {text:?}: {problem}"))
+}
+
+fn called(name: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match name.len() <= 64 && name.chars().all(legal) && name != OWN {
+        true => Ok(name.to_owned()),
+        false => Err(bad(name, "a name has up to 64 letters, digits and _.- and is not \"webhook\"".to_owned())),
+    }
+}
+
+/// What the notifier calls the stack's own webhook.
+const OWN: &str = "webhook";
+
+fn pattern(name: &str) -> Result<String> {
+    let all = || CATALOGUE.iter().map(|entry| entry.name);
+    match all().any(|known| known == name) {
+        true => Ok(name.to_owned()),
+        false => {
+            Err(bad(name, "a route knows the patterns of the catalogue".to_owned()).hint(match nearest(all(), name) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "`taskbell pattern list` shows them; an event does not tell the notifier which rule took it"
+                    .to_owned(),
+            }))
+        }
+    }
+}
+
+fn family(glob: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-*?".contains(c);
+    match glob.len() <= 255 && glob.chars().all(legal) {
+        true => Ok(glob.to_owned()),
+        false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? for others".to_owned())),
+    }
+}
+
+/// Together they have to be told apart, to fit where the notifier reads them, and to leave no alert unheard.
+///
+/// # Errors
+/// If they do not.
+pub fn checked(destinations: &[Destination], takes: WebhookTakes) -> Result<()> {
+    for (at, one) in destinations.iter().enumerate() {
+        if destinations[..at].iter().any(|other| other.name == one.name) {
+            return Err(Error::usage(format!("two places are called {}", one.name))
+                .hint("give one of them another name: --to '…,name=NAME'"));
+        }
+    }
+    if takes == WebhookTakes::Nothing && !destinations.iter().any(|one| one.route.takes_all()) {
+        return Err(Error::usage("an alert that no route takes would be heard by nobody")
+            .hint("leave one --to without pattern, family and severity, or let the stack's own webhook have the rest: --webhook-takes rest"));
+    }
+    if takes == WebhookTakes::Rest && destinations.iter().any(|one| one.route.takes_all()) {
+        return Err(Error::usage("one --to takes every alert, so nothing would be left for the stack's own webhook")
+            .hint("--webhook-takes all, or nothing"));
+    }
+    match told(destinations).len() {
+        0..=LONGEST => Ok(()),
+        length => Err(Error::usage(format!(
+            "the places to ring take {length} characters of the notifier's environment, and have room for {LONGEST}"
+        ))
+        .hint("shorter names and fewer of them, or several stacks")),
+    }
+}
+
+/// Lambda takes 4 KB for all variables of a function together.
+const LONGEST: usize = 3_000;
+
+/// As the notifier reads them.
+#[must_use]
+pub fn told(destinations: &[Destination]) -> String {
+    serde_json::to_string(destinations).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:on-call";
+
+    fn parsed(text: &str) -> Destination {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_notifier_is_told_what_was_said() {
+        let all = [
+            parsed("/ops/teams-webhook"),
+            parsed(&format!("{TOPIC},severity=error,severity=warning")),
+            parsed("/ops/hook,kind=webhook,name=pager,pattern=task-failed,family=nightly-*"),
+        ];
+        let told: serde_json::Value = serde_json::from_str(&told(&all)).unwrap();
+        let expected = json!([
+            { "name": "teams-webhook", "parameter": "/ops/teams-webhook" },
+            { "name": "on-call", "topic": TOPIC, "severities": ["error", "warning"] },
+            { "name": "pager", "parameter": "/ops/hook", "kind": "webhook", "patterns": ["task-failed"], "families": ["nightly-*"] },
+        ]);
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_with_the_way_out() {
+        for (text, told) in [
+            ("", "is not the name of an SSM parameter"),
+            ("https://discord.com/api/webhooks/1/x", "is not the name of an SSM parameter"),
+            ("arn:aws:sns:us-east-1", "is not the ARN of an SNS topic"),
+            ("/a,pattern=task-fail", "did you mean task-failed?"),
+            ("/a,patern=task-failed", "did you mean pattern=?"),
+            ("/a,severity=fatal", "error, warning or info"),
+            ("/a,kind=mattermost", "slack, teams, discord or webhook"),
+            (&format!("{TOPIC},kind=webhook"), "a topic is no webhook"),
+            (&format!("{TOPIC}.fifo"), "a FIFO topic"),
+            ("/a,name=webhook", "is not \"webhook\""),
+            ("/a,family=", "has no value"),
+            ("/a,family=a b", "a family has letters"),
+        ] {
+            let error = text.parse::<Destination>().unwrap_err();
+            let said = format!("{error} {}", error.hint_text().unwrap_or_default());
+            assert!(said.contains(told) && error.exit_code() == 64, "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn no_alert_is_left_without_a_place() {
+        let routed = parsed("/a,severity=error");
+        let whole = parsed("/b");
+        for (places, takes, is_good) in [
+            (&[][..], WebhookTakes::All, true),
+            (&[], WebhookTakes::Nothing, false),
+            (std::slice::from_ref(&routed), WebhookTakes::Nothing, false),
+            (std::slice::from_ref(&routed), WebhookTakes::Rest, true),
+            (&[routed.clone(), whole.clone()], WebhookTakes::Nothing, true),
+            (&[routed.clone(), whole.clone()], WebhookTakes::Rest, false),
+            (&[whole.clone(), whole], WebhookTakes::All, false),
+        ] {
+            assert_eq!(checked(places, takes).is_ok(), is_good, "{places:?} {takes:?}");
+        }
+    }
+}
