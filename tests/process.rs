@@ -50,6 +50,44 @@ fn a_region_that_does_not_exist_is_told_as_what_it_is() {
     assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
 }
 
+/// As other AWS tools do.
+#[test]
+fn calls_go_through_the_proxy_that_the_environment_names() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).unwrap();
+            let _ = asked.send(String::from_utf8_lossy(&bytes[..read]).lines().next().unwrap_or_default().to_owned());
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let environment = |name: &'static str, endpoint: &'static str| {
+        vec![
+            KEYS[0],
+            KEYS[1],
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+            (name, &*proxy),
+            ("AWS_ENDPOINT_URL", endpoint),
+        ]
+    };
+    taskbell("status --cluster batch", &environment("HTTP_PROXY", "http://aws.invalid"));
+    let plain: Vec<String> = requests.try_iter().collect();
+    assert!(!plain.is_empty() && plain.iter().all(|line| line.contains("http://aws.invalid/")), "{plain:?}");
+    taskbell("status --cluster batch", &environment("HTTPS_PROXY", "https://aws.invalid"));
+    let tunnels: Vec<String> = requests.try_iter().collect();
+    assert!(tunnels.iter().any(|line| line.starts_with("CONNECT aws.invalid:443")), "{tunnels:?}");
+    let mut direct = environment("HTTP_PROXY", "http://aws.invalid");
+    direct.push(("NO_PROXY", "aws.invalid"));
+    taskbell("status --cluster batch", &direct);
+    assert_eq!(requests.try_iter().count(), 0);
+}
+
 #[test]
 fn help_is_data_and_a_mistake_is_a_message() {
     let help = taskbell("--help", &[]);

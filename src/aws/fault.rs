@@ -118,11 +118,12 @@ impl Fault {
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()
             }
-            "InvalidClientTokenId"
-            | "UnrecognizedClientException"
-            | "SignatureDoesNotMatch"
-            | "InvalidSignatureException" => {
+            "InvalidClientTokenId" | "UnrecognizedClientException" => {
                 "AWS does not take these credentials here: check --profile and --region".to_owned()
+            }
+            // A signature is of a time, too: AWS takes five minutes' difference.
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestTimeTooSkewed" => {
+                "AWS does not take the signature: check this machine's clock, and the secret key".to_owned()
             }
             "OptInRequired" | "InvalidToken" => "check that this region is enabled in the account".to_owned(),
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {

@@ -10,8 +10,11 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::Mutex;
 
 use super::options::Common;
@@ -87,9 +90,7 @@ impl Connections {
         if let Some(sdk) = accounts.get(&key) {
             return Ok(sdk.clone());
         }
-        let http = self.http.get_or_init(|| {
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-        });
+        let http = self.http.get_or_init(http);
         let mut sdk = load(common, http.clone()).await?;
         if self.paced.load(Ordering::Relaxed) {
             // Waiting for its turn is part of a call, as the SDK counts.
@@ -107,6 +108,17 @@ impl Connections {
         accounts.insert(key, sdk.clone());
         Ok(sdk)
     }
+}
+
+/// Through the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name, as other AWS tools do.
+fn http() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector =
+            Connector::builder().proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
 }
 
 /// Environment, files, SSO, containers, instance roles.

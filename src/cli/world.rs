@@ -21,11 +21,22 @@ pub struct Output {
     stream: Arc<Mutex<dyn Write + Send>>,
     /// What is printed for a word that whoever wrote the text could not fill in.
     filled_in: Arc<OnceLock<(&'static str, &'static str)>>,
+    /// Whether it shows nothing but ASCII.
+    ascii: bool,
 }
+
+/// Our own signs, and what stands for them where there is nothing but ASCII.
+const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {
-        Self { stream: Arc::new(Mutex::new(stream)), filled_in: Arc::default() }
+        Self { stream: Arc::new(Mutex::new(stream)), filled_in: Arc::default(), ascii: false }
+    }
+
+    /// The same, for a terminal that cannot show our own signs. What is data stays as it is.
+    #[must_use]
+    pub fn in_ascii(self, ascii: bool) -> Self {
+        Self { ascii, ..self }
     }
 
     /// From now on, the text is printed instead of the word; the first such word counts.
@@ -38,6 +49,10 @@ impl Output {
         let text = match self.filled_in.get() {
             Some((word, filled)) if text.contains(word) => &text.replace(word, filled),
             _ => text,
+        };
+        let text = match self.ascii {
+            true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
+            false => text,
         };
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
@@ -77,12 +92,14 @@ impl World {
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
     pub fn real(color: ColorChoice) -> Self {
         let webhook = std::env::var("TASKBELL_SLACK_WEBHOOK_URL").ok().filter(|text| !text.trim().is_empty());
-        let terminal = std::io::stderr().is_terminal();
+        let (terminal, shows_all) = (std::io::stderr().is_terminal(), is_utf8(|name| std::env::var(name).ok()));
+        let (out, err) = (std::io::stdout(), std::io::stderr());
+        let ascii = [out.is_terminal(), terminal].map(|is_terminal| is_terminal && !shows_all);
         Self {
-            out: Output::new(AutoStream::new(std::io::stdout(), choice(color, &std::io::stdout()))),
-            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &std::io::stderr()))),
+            out: Output::new(AutoStream::new(std::io::stdout(), choice(color, &out))).in_ascii(ascii[0]),
+            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &err))).in_ascii(ascii[1]),
             interactive: terminal && std::io::stdin().is_terminal(),
-            live: terminal,
+            live: terminal && shows_all,
             columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
             webhook: webhook.map(Sealed::new),
             aws: None,
@@ -198,6 +215,12 @@ impl World {
     }
 }
 
+/// What the locale says of the terminal; one that is not set says nothing, as in containers.
+fn is_utf8(variable: impl Fn(&'static str) -> Option<String>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
+    set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))
+}
+
 fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {
     match asked {
         ColorChoice::Auto => AutoStream::choice(stream),
@@ -225,4 +248,41 @@ async fn signalled() {
 #[allow(clippy::disallowed_methods, reason = "the user insists")]
 fn exit_at_once() -> ! {
     std::process::exit(130)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_locale_that_is_set_to_something_else_is_without_utf8() {
+        let of = |all: &'static str, lang: &'static str| {
+            is_utf8(|name| {
+                Some(match name {
+                    "LC_ALL" => all.to_owned(),
+                    "LANG" => lang.to_owned(),
+                    _ => return None,
+                })
+            })
+        };
+        assert!(of("", "en_US.UTF-8") && of("C.utf8", "C") && of("", ""));
+        assert!(!of("", "C") && !of("ja_JP.SJIS", "en_US.UTF-8") && !of("POSIX", ""));
+    }
+
+    #[test]
+    fn where_there_is_only_ascii_our_own_signs_are_spelled() {
+        #[derive(Clone, Default)]
+        struct Page(Arc<Mutex<Vec<u8>>>);
+        impl Write for Page {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let page = Page::default();
+        Output::new(page.clone()).in_ascii(true).print("a · b…\n┃ メモリ\n");
+        assert_eq!(String::from_utf8(page.0.lock().unwrap().clone()).unwrap(), "a - b...\n| メモリ\n");
+    }
 }
