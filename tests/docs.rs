@@ -20,7 +20,8 @@ fn readme() -> String {
 /// README and the pages of docs, with their names.
 fn pages() -> Vec<(String, String)> {
     let root = env!("CARGO_MANIFEST_DIR");
-    let mut pages = vec![("README.md".to_owned(), readme())];
+    let japanese = std::fs::read_to_string(format!("{root}/README.ja.md")).unwrap();
+    let mut pages = vec![("README.md".to_owned(), readme()), ("README.ja.md".to_owned(), japanese)];
     for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "md") {
@@ -128,6 +129,30 @@ fn the_readme_says_what_every_command_is_for() {
     for command in commands {
         assert!(readme.contains(&format!("taskbell {command}")), "{command}");
     }
+}
+
+/// What is in the code blocks of a page.
+fn blocks(page: &str) -> Vec<&str> {
+    page.split("\n```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_japanese_readme_has_the_same_commands_in_the_same_order() {
+    let pages = pages();
+    let of = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
+    let (english, japanese) = (blocks(of("README.md")), blocks(of("README.ja.md")));
+    assert!(english.len() >= 8, "{english:?}");
+    assert_eq!(english, japanese);
+    // Between backticks, too: flags, names and codes are the same words in any language.
+    let words = |page: &str| {
+        let prose: String = page.split("\n```").step_by(2).collect();
+        let mut words: Vec<String> = prose.split('`').skip(1).step_by(2).map(|word| word.replace('\n', " ")).collect();
+        words.sort();
+        words
+    };
+    assert_eq!(words(of("README.md")), words(of("README.ja.md")));
+    let headings = |page: &str| page.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!(headings(of("README.md")), headings(of("README.ja.md")));
 }
 
 /// The one block of that language on the page about alerts of applications.

@@ -72,6 +72,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     match common.output {
         Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
         Format::Github => world.out.print(&render::annotations(&session.stack, &plan, warning.as_deref())),
+        Format::Markdown => {
+            world.out.print(&render::markdown(&session.title(&place), &plan, warning.as_deref()));
+        }
         Format::Json => {
             let mut object = render::plan_json(&session.stack, &place, &plan, None);
             object["warnings"] = warning.iter().cloned().collect();

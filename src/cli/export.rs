@@ -164,7 +164,7 @@ fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8
     let (file, bytes, sha) = (args.to.display(), archive.bytes.len(), &archive.code_sha256);
     let key = format!("{CODE_PREFIX}{}", code_file(&archive));
     world.out.print(&match common.output {
-        Format::Text | Format::Github => {
+        Format::Text | Format::Github | Format::Markdown => {
             format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n")
         }
         Format::Json => {

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use serde_json::json;
 
-use super::options::{ClusterArgs, Common};
+use super::options::{ClusterArgs, Common, Format};
 use super::render;
 use super::session::Session;
 use super::world::World;
@@ -69,8 +70,12 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     };
     let text = text(&answers, common.profile.as_deref());
     // What is written is read first.
-    File::parse(&path, &text)?;
+    let file = File::parse(&path, &text)?;
     write(&path, &text)?;
+    if common.output == Format::Json {
+        let stacks: Vec<_> = file.stacks.iter().filter_map(|member| member.name.as_ref()).collect();
+        world.out.print(&render::json(&json!({ "file": path, "stacks": stacks })));
+    }
     if !common.quiet {
         world.err.print(&format!(
             "Wrote {}. Next: `taskbell setup --all` asks for nothing but the webhook in TASKBELL_SLACK_WEBHOOK_URL.\n",

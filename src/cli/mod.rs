@@ -11,6 +11,7 @@ mod fleet;
 mod hops;
 mod import;
 mod init;
+mod markdown;
 mod mrkdwn;
 mod notify;
 mod options;
@@ -199,8 +200,8 @@ impl Cli {
         if !matches!(command, Command::Notify(_)) {
             world.heed_signals();
         }
-        if common.output == Format::Github && !matches!(command, Command::Drift(_)) {
-            return Err(Error::usage("annotations are for drift").hint("--output text or json"));
+        if matches!(common.output, Format::Github | Format::Markdown) && !matches!(command, Command::Drift(_)) {
+            return Err(Error::usage("--output github and markdown are for drift").hint("--output text or json"));
         }
         match command {
             Command::Init(args) => init::run(args, &common, world).boxed_local().await,

@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 
 use super::fleet::OfStack;
-use super::options::Common;
+use super::options::{Common, Format};
+use super::render;
 use super::session::Session;
 use super::world::World;
 use crate::aws::{Given, bus, credentials};
@@ -113,7 +114,10 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         };
         let source = args.source.clone().unwrap_or_else(|| "application".to_owned());
         let alert = Alert { message: args.message.unwrap_or_default(), source, detail };
-        raise(alert, args.level, common, world).await?;
+        let event_id = raise(alert, args.level, common, world).await?;
+        if common.output == Format::Json {
+            world.out.print(&render::json(&json!({ "event_id": event_id })));
+        }
         return Ok(0);
     }
     let mut stops = Stops::listen();
@@ -142,7 +146,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
     if let Err(error) = raise(alert, args.level, common, world).await {
         let both = Error::new(format!("{name} failed with exit code {code}, and the alert could not be raised"));
-        world.err.print(&super::render::error(&both.because(error)));
+        world.err.print(&render::error(&both.because(error)));
     }
     Ok(code)
 }
@@ -166,7 +170,8 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Result<()> {
+/// The id that EventBridge gave it.
+async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Result<String> {
     let Alert { message, source, detail } = alert;
     if message.trim().is_empty() {
         return Err(Error::usage("an alert needs a message"));
@@ -175,7 +180,7 @@ async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Re
     let detail = shortened(&detail);
     let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
     let put = bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await;
-    put.map(drop).map_err(|fault| match fault.unanswered {
+    put.map_err(|fault| match fault.unanswered {
         true => Error::new("whether EventBridge took the alert is not known").because(Error::from(fault)),
         false => fault.into(),
     })

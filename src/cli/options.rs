@@ -30,7 +30,7 @@ pub struct Common {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     #[arg(long, global = true, value_enum, default_value_t)]
-    /// How results are written to stdout; github: annotations of a workflow (`drift` only)
+    /// How results are written to stdout; github: annotations of a workflow, markdown: a summary of it (`drift` only)
     pub output: Format,
     /// When to use colour (NO_COLOR and CLICOLOR_FORCE are heeded, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -52,6 +52,7 @@ pub enum Format {
     Text,
     Json,
     Github,
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

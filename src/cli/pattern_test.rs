@@ -99,7 +99,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     world.out.print(&match common.output {
-        Format::Text | Format::Github => told.iter().map(Told::text).collect(),
+        Format::Text | Format::Github | Format::Markdown => told.iter().map(Told::text).collect(),
         Format::Json => render::json(&told.iter().map(Told::object).collect()),
     });
     match told.iter().any(Told::holds) {

@@ -8,6 +8,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
+use super::markdown;
 use crate::engine::Report;
 use crate::error::Error;
 use crate::plan::{Action, Plan, PropertyChange, Step};
@@ -146,6 +147,35 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
     }
     if let Some(warning) = warning {
         annotate("warning", "function/notifier", warning);
+    }
+    text
+}
+
+/// The plan for the summary of a workflow, or a comment of a pull request.
+pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
+    let Plan { steps, unchanged: _, conflicts, unknown } = plan;
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for step in steps {
+        let id = step.address.id.to_string();
+        match step.action {
+            Action::Add => rows.push(["missing".to_owned(), id, step.address.name.clone()]),
+            Action::Remove => rows.push(["not asked for".to_owned(), id, step.address.name.clone()]),
+            Action::Change => rows.extend(step.changes.iter().map(|change| {
+                ["differs".to_owned(), id.clone(), format!("{}, {}", change_text(change), change.cause.text())]
+            })),
+        }
+    }
+    rows.extend(conflicts.iter().map(|one| ["not ours".to_owned(), one.address.id.to_string(), one.evidence.clone()]));
+    rows.extend(unknown.iter().map(|one| ["unknown".to_owned(), one.address.id.to_string(), one.error.in_one_line()]));
+    let mut text = format!("### {}\n\n{}\n", markdown::escaped(title), markdown::escaped(&summary(plan)));
+    if let Some(warning) = warning {
+        let _ = writeln!(text, "\nwarning: {}", markdown::escaped(warning));
+    }
+    if !rows.is_empty() {
+        text += "\n|  | resource | what |\n|---|---|---|\n";
+        for [state, id, what] in rows {
+            let _ = writeln!(text, "| {state} | {} | {} |", markdown::code(&id), markdown::escaped(&what));
+        }
     }
     text
 }

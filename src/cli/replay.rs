@@ -18,7 +18,7 @@ use crate::aws::{Given, function, invocation, queue};
 use crate::error::{Category, Error, Result};
 use crate::resource::{Inventory, Observed, Seen};
 use crate::settings::Settings;
-use crate::stack::Address;
+use crate::stack::{Address, Place};
 
 /// Send the alerts that could not be delivered once more.
 ///
@@ -116,7 +116,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let queue = Undelivered::open(&session.sdk, &session.stack.queue_name()).await?;
     let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("`taskbell setup` makes it"))?;
     if args.purge {
-        return purge(&args, &session, &queue, common, world).await;
+        return purge(&args, (&session, &place), &queue, common, world).await;
     }
     let mut run = Run::default();
     // However it goes: what was taken out of the queue and is not done with goes back before anything else is told.
@@ -125,10 +125,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let held = queue.let_go(&kept).await;
     if common.output == Format::Json {
         let entries = run.entries.iter().enumerate().map(|(at, entry)| object(entry, run.fates.get(at)));
-        let mut object = json!({ "stack": session.stack.name, "entries": entries.collect::<Vec<_>>() });
-        object["region"] = json!(place.region);
-        object["account"] = json!(place.account);
-        world.out.print(&render::json(&object));
+        let object = json!({ "entries": entries.collect::<Vec<_>>() });
+        world.out.print(&render::json(&session.located(&place, object)));
     }
     if let Some(fault) = held.first() {
         let (count, seconds) = (alerts(held.len()), args.hold().as_secs());
@@ -285,7 +283,13 @@ async fn send(session: &Session, queue: &Undelivered, entry: &Entry, event: &Val
     }
 }
 
-async fn purge(args: &Args, session: &Session, queue: &Undelivered, common: &Common, world: &World) -> Result<u8> {
+async fn purge(
+    args: &Args,
+    (session, place): (&Session, &Place),
+    queue: &Undelivered,
+    common: &Common,
+    world: &World,
+) -> Result<u8> {
     let depth = usize::try_from(queue.depth().await?).unwrap_or(usize::MAX);
     let told = if depth == 0 {
         "The queue is empty.\n".to_owned()
@@ -298,11 +302,10 @@ async fn purge(args: &Args, session: &Session, queue: &Undelivered, common: &Com
     };
     match common.output {
         Format::Json => {
-            let object = json!({ "stack": session.stack.name, "deleted": depth });
-            world.out.print(&render::json(&object));
+            world.out.print(&render::json(&session.located(place, json!({ "deleted": depth }))));
         }
-        Format::Text | Format::Github if common.quiet => {}
-        Format::Text | Format::Github => world.err.print(&told),
+        Format::Text | Format::Github | Format::Markdown if common.quiet => {}
+        Format::Text | Format::Github | Format::Markdown => world.err.print(&told),
     }
     Ok(0)
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use serde_json::{Value, json};
 
 use super::connections::Connection;
 use super::options::Common;
@@ -78,6 +79,15 @@ impl Session {
     #[must_use]
     pub fn title(&self, place: &Place) -> String {
         format!("stack {} in {}, account {}", self.stack.name, place.region, place.account)
+    }
+
+    /// The object, with which stack it is about, and where.
+    #[must_use]
+    pub fn located(&self, place: &Place, mut object: Value) -> Value {
+        object["stack"] = json!(self.stack.name);
+        object["region"] = json!(place.region);
+        object["account"] = json!(place.account);
+        object
     }
 
     pub fn show_title(&self, place: &Place, common: &Common, world: &World) {

@@ -91,13 +91,11 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             .hint("`taskbell setup` sets it up; check --stack, --region and --profile"));
     }
     match common.output {
-        Format::Text | Format::Github => world.out.print(&format!("{}\n{}", session.title(&place), status.text())),
+        Format::Text | Format::Github | Format::Markdown => {
+            world.out.print(&format!("{}\n{}", session.title(&place), status.text()))
+        }
         Format::Json => {
-            let mut object = status.object();
-            object["stack"] = json!(session.stack.name);
-            object["region"] = json!(place.region);
-            object["account"] = json!(place.account);
-            world.out.print(&render::json(&object));
+            world.out.print(&render::json(&session.located(&place, status.object())));
         }
     }
     if let Ok(Some(health)) = &status.notifier
@@ -279,7 +277,10 @@ fn entry_text((entry, at): (&Value, i64)) -> String {
     let cluster = text("cluster").map(|cluster| format!(" in {cluster}")).unwrap_or_default();
     let end = match text("outcome") {
         Some("failed") => format!("failed: {}", text("error").unwrap_or_default()),
-        _ => "Slack took it".to_owned(),
+        _ => match entry["destinations"].as_array() {
+            Some(places) => format!("{} took it", render::count(places.len(), "place")),
+            None => "Slack took it".to_owned(),
+        },
     };
     format!("{}  {what}{cluster}: {}; {end}", render::time(at), text("cause").unwrap_or_default())
 }

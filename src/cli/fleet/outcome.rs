@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::super::markdown;
 use super::super::options::{Common, Format};
 use super::super::world::World;
 use super::super::{DIFFERENCES, UNREADABLE, WRONG_USAGE, render};
@@ -40,6 +41,10 @@ pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
     match common.output {
         Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
         Format::Github => world.out.print(&annotated(outcome)),
+        Format::Markdown if out.is_empty() => {
+            world.out.print(&format!("### {heading}\n\n{}\n\n", markdown::escaped(&outcome.told())));
+        }
+        Format::Markdown => world.out.print(&format!("{out}\n")),
         Format::Text | Format::Json => {}
     }
     if !told.trim().is_empty() {
@@ -119,7 +124,7 @@ pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
         bad => writeln!(text, "{}: {good} good, {bad} not", render::count(outcomes.len(), "stack")),
     };
     match common.output {
-        Format::Github => world.err.print(&text),
+        Format::Github | Format::Markdown => world.err.print(&text),
         _ => world.out.print(&text),
     }
     code
