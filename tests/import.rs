@@ -295,6 +295,35 @@ async fn a_kept_pattern_is_proved_by_a_drill_it_takes_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_taken_over_before_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    assert_eq!(import(&aws, "").await.code, 0);
+    make_rule(&hand, "other", &pattern(), &[function()]).await;
+    aws.forget_calls();
+    let refused = taskbell_without_webhook(&aws, "import other --yes --keep-pattern").await;
+    assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
+    assert!(refused.err.contains("would lose its 3 rules taskbell-batch-"), "{refused:?}");
+    assert!(refused.err.contains("--stack NAME") && refused.out.contains("- rule/task-failed"), "{refused:?}");
+    let dry = taskbell_without_webhook(&aws, "import other --dry-run --keep-pattern").await;
+    assert_eq!(dry.code, 1, "{dry:?}");
+    let apart = taskbell_without_webhook(&aws, "import other --yes --keep-pattern --stack other").await;
+    assert_eq!(apart.code, 0, "{apart:?}");
+    assert_eq!(taskbell_without_webhook(&aws, "drift --cluster batch").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_a_stack_that_is_there_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --cluster web --yes").await.code, 0);
+    aws.forget_calls();
+    let refused = import(&aws, "").await;
+    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.err.contains(&arn("ecs", "cluster/web;")), "{refused:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    assert_eq!(import(&aws, "--cluster batch --cluster web").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
     let mut everywhere = pattern();
     everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");

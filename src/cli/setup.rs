@@ -1,10 +1,11 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+mod confirmed;
+mod sequel;
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Args as ClapArgs;
-use futures_util::future::LocalBoxFuture;
-use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::agreement;
@@ -25,10 +26,12 @@ use crate::drill::Scenario;
 use crate::engine::Report;
 use crate::error::{Error, Result};
 use crate::notifier::{Archive, archive};
-use crate::plan::{Action, Exceptions, Plan, Step, plan};
+use crate::plan::{Action, Exceptions, Plan, plan};
 use crate::resource::Stage;
 use crate::settings::{Settings, items};
 use crate::stack::{Id, Place};
+use confirmed::still_as_confirmed;
+pub(super) use sequel::Sequel;
 
 /// Set the alert up, or bring it back to what is asked for.
 ///
@@ -102,19 +105,6 @@ struct Request<'a> {
     sequel: Option<Sequel<'a>>,
 }
 
-/// What another command does once the stack is there and proved: shown under its plan, confirmed with it, and not begun
-/// before.
-pub(super) struct Sequel<'a> {
-    /// Its lines under those of the plan.
-    pub text: String,
-    pub object: Value,
-    /// How it goes on after "and then".
-    pub question: String,
-    /// None: nothing is left of it to do.
-    pub perform: Option<Box<dyn Fn() -> LocalBoxFuture<'a, Result<()>> + Sync + 'a>>,
-    pub done: &'a AtomicBool,
-}
-
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
     if args.drill && config.clusters.is_empty() {
@@ -139,6 +129,12 @@ pub(super) async fn carry_out<'a>(
     let mut session = request.open(webhook.clone()).await?;
     let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
     session.show_title(&place, common, world);
+    if request.sequel.is_some()
+        && let Err(error) = sequel::ends_no_alert(&planned, &session.stack.name)
+    {
+        request.show(&session, &place, &planned, None);
+        return Err(error);
+    }
     let can_be_applied = !args.dry_run && planned.conflicts.is_empty() && planned.unknown.is_empty();
     if webhook.is_none() && can_be_applied && needs_webhook(&planned, &request) {
         webhook = Some(match request.ask_webhook().await {
@@ -427,21 +423,6 @@ impl Request<'_> {
             object["import"]["done"] = sequel.done.load(Ordering::Relaxed).into();
         }
         self.world.out.print(&render::json(&object));
-    }
-}
-
-/// What was seen once need not be so at the second look: only what was confirmed is done. Doors are opened and closed by
-/// changing the queue and the function.
-fn still_as_confirmed(confirmed: &Plan, plan: &Plan) -> Result<()> {
-    let is_door = |step: &Step| step.action == Action::Change && ["queue", "function"].contains(&step.address.id.kind);
-    let was_confirmed = |step: &Step| {
-        let same = |other: &&Step| other.action == step.action && other.address == step.address;
-        is_door(step) || confirmed.steps.iter().any(|other| same(&other))
-    };
-    match plan.unknown.is_empty() && plan.conflicts.is_empty() && plan.steps.iter().all(was_confirmed) {
-        true => Ok(()),
-        false => Err(Error::new(format!("what is there has changed meanwhile:\n{}", render::plan(plan, false)))
-            .hint("the same command is safe to run again")),
     }
 }
 
