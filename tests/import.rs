@@ -7,17 +7,29 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// A change by hand.
+type Change = fn(&Hand) -> futures_util::future::BoxFuture<'_, ()>;
+
+macro_rules! hand {
+    ($hand:ident => $change:expr) => {
+        |$hand: &Hand| Box::pin(async move { $change })
+    };
+}
+
+#[path = "import/live.rs"]
+mod live;
+#[path = "import/refused.rs"]
+mod refused;
 mod support;
+#[path = "import/switched.rs"]
+mod switched;
 
-use std::io::Write;
-
-use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState, Tag, Target};
+use aws_sdk_eventbridge::types::{RuleState, Tag, Target};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
-use support::emulator::{Emulator, Slack, pause};
 use support::hand::Hand;
 use support::{Outcome, WEBHOOK, taskbell, taskbell_without_webhook, typing};
 
@@ -67,6 +79,12 @@ async fn make_rule(hand: &Hand, name: &str, pattern: &Value, targets: &[String])
         let target = Target::builder().id(format!("t{at}")).arn(target).build().unwrap();
         hand.events.put_targets().rule(name).targets(target).send().await.unwrap();
     }
+}
+
+async fn tag(hand: &Hand, rule: &str, key: &str, value: &str) {
+    let tag = Tag::builder().key(key).value(value).build().unwrap();
+    let call = hand.events.tag_resource().resource_arn(arn("events", &format!("rule/{rule}")));
+    call.tags(tag).send().await.unwrap();
 }
 
 fn function() -> String {
@@ -340,226 +358,6 @@ async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
     assert_eq!(taskbell_without_webhook(&aws, "drift --stack all --cluster batch --cluster web").await.code, 0);
 }
 
-/// A change to the alert by hand, and how it is refused: flags, exit code, words.
-type Refusal = (&'static str, fn(&Hand) -> futures_util::future::BoxFuture<'_, ()>, &'static str, u8, &'static str);
-
-macro_rules! hand {
-    ($hand:ident => $change:expr) => {
-        |$hand: &Hand| Box::pin(async move { $change })
-    };
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
-    let refusals: [Refusal; 9] = [
-        (
-            "a name with a typing mistake",
-            hand!(_hand => {}),
-            "import ecs-task-fail",
-            64,
-            "did you mean ecs-task-failed?",
-        ),
-        (
-            "another target",
-            hand!(hand => {
-                let target = Target::builder().id("archive").arn(arn("sqs", "archive")).build().unwrap();
-                hand.events.put_targets().rule(OLD).targets(target).send().await.unwrap();
-            }),
-            IMPORT,
-            1,
-            "several targets, which would all fall silent",
-        ),
-        (
-            "a topic",
-            hand!(hand => {
-                let target = Target::builder().id("t0").arn(arn("sns", "on-call")).build().unwrap();
-                hand.events.put_targets().rule(OLD).targets(target).send().await.unwrap();
-            }),
-            IMPORT,
-            1,
-            "the SNS topic on-call",
-        ),
-        (
-            "a schedule",
-            hand!(hand => {
-                let call = hand.events.put_rule().name(OLD).event_pattern(pattern().to_string());
-                call.schedule_expression("rate(1 day)").send().await.unwrap();
-            }),
-            IMPORT,
-            1,
-            "it has a schedule, too",
-        ),
-        (
-            "not about ECS",
-            hand!(hand => {
-                hand.events.put_rule().name(OLD).event_pattern(r#"{"source":["aws.ec2"]}"#).send().await.unwrap();
-            }),
-            IMPORT,
-            1,
-            "takes no event of ECS",
-        ),
-        (
-            "one of ours",
-            hand!(hand => {
-                let tag = Tag::builder().key("taskbell:stack").value("web").build().unwrap();
-                let call = hand.events.tag_resource().resource_arn(arn("events", &format!("rule/{OLD}")));
-                call.tags(tag).send().await.unwrap();
-            }),
-            IMPORT,
-            64,
-            "belongs to the taskbell stack web already",
-        ),
-        (
-            "several webhooks",
-            hand!(hand => {
-                let other = format!("{WEBHOOK}2");
-                let environment = Environment::builder().variables("A", WEBHOOK).variables("B", other).build();
-                let call = hand.lambda.update_function_configuration().function_name(FUNCTION);
-                tokio::time::sleep(std::time::Duration::from_mins(1)).await;
-                call.environment(environment).send().await.unwrap();
-            }),
-            IMPORT,
-            64,
-            "in its variables A, B",
-        ),
-        (
-            "a function that others ring, too",
-            hand!(hand => {
-                let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
-                let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
-                call.send().await.unwrap();
-            }),
-            "import ecs-task-failed --yes --remove-old",
-            1,
-            "the statement api of its resource policy",
-        ),
-        (
-            "a cluster that is not there",
-            hand!(_hand => {}),
-            "import ecs-task-failed --yes --cluster bach",
-            1,
-            "no ECS cluster bach",
-        ),
-    ];
-    for (what, change, line, code, told) in refusals {
-        let (aws, hand) = by_hand().await;
-        change(&hand).await;
-        aws.forget_calls();
-        let refused = taskbell_without_webhook(&aws, line).await;
-        assert!(refused.code == code && refused.err.contains(told), "{what}: {refused:?}");
-        assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)), "{what}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_webhook_in_the_function_it_comes_as_with_setup() {
-    let (aws, hand) = by_hand_with(&pattern(), &[("CHANNEL", "#ops")]).await;
-    let none = import(&aws, "").await;
-    assert!(none.code == 64 && none.err.contains("TASKBELL_SLACK_WEBHOOK_URL"), "{none:?}");
-    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
-    assert_eq!(taskbell(&aws, IMPORT).await.code, 0);
-    assert_eq!((webhook_of_stack(&hand).await.as_str(), state(&hand).await), (WEBHOOK, Some(RuleState::Disabled)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_function_that_is_gone_leaves_a_rule_to_be_taken_over() {
-    let (aws, hand) = by_hand().await;
-    hand.lambda.delete_function().function_name(FUNCTION).send().await.unwrap();
-    let done = taskbell(&aws, IMPORT).await;
-    assert!(done.code == 0 && done.out.contains("which is not there"), "{done:?}");
-    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_would_bring_the_old_rule_back_is_named() {
-    for (key, value, told) in [
-        ("aws:cloudformation:stack-name", "ops", "the CloudFormation stack ops"),
-        ("ManagedBy", "terraform", "Terraform, as its tag ManagedBy=terraform says"),
-    ] {
-        let (aws, hand) = by_hand().await;
-        let tag = Tag::builder().key(key).value(value).build().unwrap();
-        let call = hand.events.tag_resource().resource_arn(arn("events", &format!("rule/{OLD}")));
-        call.tags(tag).send().await.unwrap();
-        let dry = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
-        assert!(dry.err.contains(&format!("warning: the old rule was made by {told}")), "{dry:?}");
-        let list = taskbell_without_webhook(&aws, "import").await;
-        assert!(list.out.contains(told), "{list:?}");
-    }
-}
-
-/// Whatever write fails, the old rule rings until the new alert is proved, and the next run gets there.
-#[tokio::test(start_paused = true)]
-async fn the_old_rule_rings_until_the_new_alert_is_proved_whatever_fails() {
-    let (aws, _) = by_hand().await;
-    assert_eq!(import(&aws, "").await.code, 0);
-    let actions: std::collections::BTreeSet<String> = writes(&aws).into_iter().collect();
-    assert!(actions.len() > 12, "{actions:?}");
-    for action in actions {
-        let (aws, hand) = by_hand().await;
-        let on = On::Action(action.clone().leak());
-        aws.fail(Fault { failure: Failure::Denied, on, nth: 0, times: FOR_GOOD });
-        let failed = import(&aws, "").await;
-        assert_ne!(failed.code, 0, "{action}: {failed:?}");
-        assert_eq!(state(&hand).await, Some(RuleState::Enabled), "{action}: {failed:?}");
-        let told = if action == "events:DisableRule" { "both ring now" } else { "is as it was, and rings as before" };
-        assert!(failed.err.contains(told), "{action}: {failed:?}");
-        aws.heal();
-        let again = import(&aws, "").await;
-        assert_eq!((again.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{action}: {again:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_drill_that_does_not_arrive_leaves_the_old_rule_ringing() {
-    let (aws, hand) = by_hand().await;
-    aws.notifier_tells(None);
-    let lost = import(&aws, "").await;
-    assert_eq!((lost.code, state(&hand).await), (1, Some(RuleState::Enabled)), "{lost:?}");
-    assert!(lost.err.contains("is as it was, and rings as before"), "{lost:?}");
-    aws.fail(Fault { failure: Failure::Denied, on: On::Action("logs:FilterLogEvents"), nth: 0, times: FOR_GOOD });
-    let unknown = import(&aws, "").await;
-    assert_eq!((unknown.code, state(&hand).await), (3, Some(RuleState::Enabled)), "{unknown:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_ends_with_3_and_changes_nothing() {
-    for action in [
-        "events:ListRules",
-        "events:ListTargetsByRule",
-        "events:ListTagsForResource",
-        "lambda:GetFunction",
-        "lambda:GetPolicy",
-        "lambda:ListEventSourceMappings",
-        "sts:GetCallerIdentity",
-    ] {
-        let (aws, hand) = by_hand().await;
-        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: FOR_GOOD });
-        let unread = import(&aws, "--remove-old").await;
-        assert_eq!((unread.code, aws.writes()), (3, vec![]), "{action}: {unread:?}");
-        aws.heal();
-        assert_eq!(state(&hand).await, Some(RuleState::Enabled), "{action}");
-    }
-}
-
-/// At whichever call Ctrl-C comes: the old rule is disabled only where the new alert was proved.
-#[tokio::test(start_paused = true)]
-async fn an_interruption_at_any_call_leaves_no_gap() {
-    let (aws, _) = by_hand().await;
-    assert_eq!(import(&aws, "").await.code, 0);
-    let all = aws.calls().len();
-    for nth in (0..all).step_by(7) {
-        let (aws, hand) = by_hand().await;
-        let cancel = aws.interrupt_at(nth);
-        let outcome = support::run(&aws, IMPORT, None, cancel).await;
-        let proved = outcome.out.contains("+ Slack");
-        let off = state(&hand).await == Some(RuleState::Disabled);
-        assert!(proved || !off, "{nth}: {outcome:?}");
-        assert!(outcome.code == 130 || (outcome.code == 0 && off), "{nth}: {outcome:?}");
-        assert_eq!(import(&aws, "").await.code, 0, "{nth}");
-        assert_eq!(state(&hand).await, Some(RuleState::Disabled), "{nth}");
-    }
-}
-
 /// What docs/import.md says it needs besides what setup and a drill need: no less, and no more.
 #[tokio::test(start_paused = true)]
 async fn with_the_permissions_in_the_docs_it_takes_over_and_removes() {
@@ -584,97 +382,4 @@ async fn with_the_permissions_in_the_docs_it_takes_over_and_removes() {
     for action in own.iter().flat_map(|statement| statement["Action"].as_array().unwrap()) {
         assert!(needed.contains(action.as_str().unwrap()), "{action}");
     }
-}
-
-/// As it stands in the blog post: whatever comes is posted as text.
-const INDEX: &str = r#"
-export const handler = async (event) => {
-  const { clusterArn, group, stoppedReason, containers } = event.detail;
-  const exits = containers.map(({ name, exitCode }) => `${name}: ${exitCode}`).join(", ");
-  const response = await fetch(process.env.SLACK_WEBHOOK_URL, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      channel: process.env.CHANNEL,
-      text: `by hand: ECS task stopped in ${clusterArn} (${group})`,
-      attachments: [
-        {
-          color: "danger",
-          fields: [
-            { title: "reason", value: stoppedReason },
-            { title: "exit codes", value: exits },
-          ],
-        },
-      ],
-    }),
-  });
-  console.log("Slack answered", response.status);
-  return { statusCode: response.status };
-};
-"#;
-
-fn archive() -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
-    zip.write_all(INDEX.as_bytes()).unwrap();
-    zip.finish().unwrap().into_inner()
-}
-
-/// Nobody may put events of aws.ecs on a bus, here as in AWS: the rule of this test takes those of somebody else, too.
-const EMITTER: &str = "acme.ecs";
-
-/// A task of the cluster dies.
-async fn dies(hand: &Hand, task: &str) {
-    let mut event =
-        taskbell::pattern::samples::of_cluster_by_name("01-exit-nonzero", &arn("ecs", "cluster/batch")).unwrap();
-    event["detail"]["taskArn"] = json!(arn("ecs", &format!("task/batch/{task}")));
-    event["detail"]["group"] = json!(format!("family:{task}"));
-    let entry = PutEventsRequestEntry::builder()
-        .source(EMITTER)
-        .detail_type("ECS Task State Change")
-        .resources(event["detail"]["taskArn"].as_str().unwrap())
-        .detail(event["detail"].to_string());
-    let answer = hand.events.put_events().entries(entry.build()).send().await.unwrap();
-    assert_eq!(answer.failed_entry_count(), 0, "{answer:?}");
-}
-
-fn texts(messages: &[Value]) -> Vec<&str> {
-    messages.iter().map(|message| message["text"].as_str().unwrap()).collect()
-}
-
-#[tokio::test]
-async fn a_task_that_dies_rings_once_before_and_once_after() {
-    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
-    let sdk = aws.sdk().await;
-    aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
-    let hand = Hand::with(&sdk);
-    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-    hand.iam.create_role().role_name("ecs-to-slack-role").assume_role_policy_document(trust).send().await.unwrap();
-    make_function_of(&hand, &[("SLACK_WEBHOOK_URL", &slack.webhook()), ("CHANNEL", "#ops")], archive()).await;
-    let mut pattern = pattern();
-    pattern["source"] = json!(["aws.ecs", EMITTER]);
-    make_rule(&hand, OLD, &pattern, &[function()]).await;
-    dies(&hand, "first").await;
-    let before = slack.wait_for(1);
-    assert!(texts(&before)[0].starts_with("by hand: ECS task stopped"), "{before:?}");
-
-    slack.forget();
-    let done = aws.taskbell(&format!("{IMPORT} --keep-pattern --allow-any-webhook-host"), None);
-    let log = hand.logs.filter_log_events().log_group_name("/aws/lambda/taskbell-batch").send().await;
-    assert_eq!((done.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{done:?} {log:?}");
-    assert!(slack.wait_for(1)[0].to_string().contains("taskbell-drill"));
-    dies(&hand, "second").await;
-    slack.wait_for(2);
-    // Whatever else rings would have rung by now.
-    for _ in 0..40 {
-        pause();
-    }
-    let after = slack.wait_for(2);
-    assert_eq!(after.len(), 2, "{after:#?}");
-    assert!(after[1].to_string().contains("second") && !texts(&after)[1].contains("by hand"), "{after:#?}");
-
-    let removed = aws.taskbell(&format!("{IMPORT} --keep-pattern --allow-any-webhook-host --remove-old"), None);
-    assert_eq!((removed.code, state(&hand).await), (0, None), "{removed:?}");
-    let functions = aws.listing().await["functions"].clone();
-    assert_eq!(functions, json!(["taskbell-batch"]));
 }
