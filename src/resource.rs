@@ -117,15 +117,20 @@ impl Seen {
     /// # Errors
     /// If it could not be read.
     pub fn serving(&self) -> std::result::Result<Option<&Found<Value>>, &Error> {
-        let stack = self.address.stack.as_str();
         Ok(match self.observed.as_ref()? {
             Observed::Ours(found) => Some(found),
             Observed::Foreign { found, .. } => {
-                found.tags.get(EXPORTED_TAG).is_some_and(|name| name == stack).then_some(found)
+                (served(&found.tags) == Some(self.address.stack.as_str())).then_some(found)
             }
             Observed::Absent => None,
         })
     }
+}
+
+/// The stack that something with these tags works for: as one of its own, or as what another engine made of its export.
+#[must_use]
+pub fn served(tags: &Tags) -> Option<&str> {
+    tags.get(STACK_TAG).or_else(|| tags.get(EXPORTED_TAG)).map(String::as_str)
 }
 
 /// Everything that was looked at.

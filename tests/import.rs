@@ -138,6 +138,9 @@ async fn the_list_has_the_rules_of_others_that_ring_for_ecs() {
     make_rule(&hand, "to-both", &anywhere, &[arn("lambda", "function:gone"), topic.clone()]).await;
     make_rule(&hand, "to-a-queue", &anywhere, &[arn("sqs", "archive")]).await;
     make_rule(&hand, "of-ec2", &json!({ "source": ["aws.ec2"] }), &[function()]).await;
+    make_rule(&hand, "of-batch", &json!({ "source": ["aws.batch", "aws.ecs"] }), &[function()]).await;
+    make_rule(&hand, "exported", &pattern(), &[function()]).await;
+    tag(&hand, "exported", "taskbell:exported", "prod").await;
     make_rule(&hand, "off", &pattern(), &[function()]).await;
     hand.events.disable_rule().name("off").send().await.unwrap();
     assert_eq!(taskbell(&aws, "setup --cluster web --yes").await.code, 0);
@@ -146,14 +149,14 @@ async fn the_list_has_the_rules_of_others_that_ring_for_ecs() {
     let list = taskbell_without_webhook(&aws, "import").await;
     assert_eq!(list.code, 0, "{list:?}");
     insta::assert_snapshot!(list.out);
-    assert!(list.err.starts_with("3 rules in us-east-1"), "{list:?}");
+    assert!(list.err.starts_with("4 rules in us-east-1"), "{list:?}");
     let object = taskbell_without_webhook(&aws, "import --output json").await.json();
     let names: Vec<&str> =
         object["rules"].as_array().unwrap().iter().map(|rule| rule["name"].as_str().unwrap()).collect();
-    assert_eq!(names, [OLD, "to-a-topic", "to-both"]);
+    assert_eq!(names, [OLD, "of-batch", "to-a-topic", "to-both"]);
     assert_eq!(object["rules"][0]["clusters"], json!([arn("ecs", "cluster/batch")]));
     assert_eq!(object["rules"][0]["webhook_variables"], json!(["SLACK_WEBHOOK_URL"]));
-    assert_eq!((&object["rules"][1]["clusters"], &object["rules"][1]["function"]), (&Value::Null, &Value::Null));
+    assert_eq!((&object["rules"][2]["clusters"], &object["rules"][2]["function"]), (&Value::Null, &Value::Null));
     assert_eq!(aws.writes(), [""; 0]);
 
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
@@ -185,6 +188,23 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     assert!(anew.contains(&json!("an image cannot be pulled")), "{import:#}");
     let no_longer = import["rings"]["no_longer"].as_array().unwrap();
     assert!(no_longer.iter().any(|title| title.as_str().unwrap().starts_with("scale-in")), "{import:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_samples_do_not_tell_is_a_warning() {
+    let mut wide = pattern();
+    wide["detail-type"] = json!(["ECS Task State Change", "ECS Container Instance State Change"]);
+    let (aws, _) = by_hand_with(&wide, &[("HOOK", WEBHOOK)]).await;
+    let dry = "import ecs-task-failed --dry-run --pattern task-failed --exclude-family web*";
+    let told = taskbell_without_webhook(&aws, dry).await;
+    assert!(told.err.contains("no sample stands for (ECS Container Instance State Change)"), "{told:?}");
+    assert!(told.err.contains("may ring for what --exclude-family leaves out"), "{told:?}");
+    let object = taskbell_without_webhook(&aws, &format!("{dry} --output json")).await.json();
+    assert_eq!(object["import"]["narrowed_by"], json!(["--exclude-family"]));
+    assert_eq!(object["import"]["without_sample"], json!(["ECS Container Instance State Change"]));
+    let (aws, _) = by_hand().await;
+    let kept = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --keep-pattern --family web").await;
+    assert!(kept.err.contains("may ring for what --family leaves out"), "{kept:?}");
 }
 
 #[tokio::test(start_paused = true)]

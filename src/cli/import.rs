@@ -1,6 +1,7 @@
 //! `import`: takes over an alert that was made by hand or by a module: the same for the same clusters as a stack, proved by a
 //! drill, and only then the old one is switched off. Names in AWS cannot be changed, so nothing of the old one becomes ours.
 
+mod about;
 mod compare;
 mod found;
 mod told;
@@ -140,12 +141,22 @@ async fn take_over(
     world: &World,
 ) -> Result<u8> {
     args.stack.settings.clusters = Some(clusters(&args, old, place)?);
+    let filters = args.stack.settings.filters.checked()?;
+    let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
     let config = config(&mut args, old, common)?;
     let cluster_arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let webhook = webhook(&args, old, world)?;
     let no_longer = clusters_left_out(&args, old, &cluster_arns);
     let compared = compare::compare(&old.pattern, &config.patterns, config.drill, &cluster_arns)?;
-    let story = told::Story { old, webhook: &webhook, compared: &compared, no_longer: &no_longer };
+    let beyond = about::beyond_samples(&old.pattern.to_value(), &place.cluster_arn("default"))?;
+    let story = told::Story {
+        old,
+        webhook: &webhook,
+        compared: &compared,
+        no_longer: &no_longer,
+        filters: &filters,
+        beyond: &beyond,
+    };
     story.show(common, world);
 
     let (done, left) = (AtomicBool::new(false), old.rule.is_enabled() || args.remove_old);
@@ -224,7 +235,7 @@ fn config(args: &mut Args, old: &Old, common: &Common) -> Result<Config> {
     let as_written = Pattern::parse(&name, text)?;
     let mut tree = old.pattern.to_value();
     let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
-        Some(sources) if config.drill == pattern::Drill::Accepted => {
+        Some(sources) if config.drill == pattern::Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
             sources.push(json!(DRILL_SOURCE));
             Pattern::parse(&name, &tree.to_string())?
         }

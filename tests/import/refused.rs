@@ -5,16 +5,20 @@ use super::*;
 /// A change to the alert, and how it is refused: flags, exit code, words.
 type Refusal = (&'static str, Change, &'static str, u8, &'static str);
 
+async fn are_refused(refusals: &[Refusal]) {
+    for (what, change, line, code, told) in refusals {
+        let (aws, hand) = by_hand().await;
+        change(&hand).await;
+        aws.forget_calls();
+        let refused = taskbell_without_webhook(&aws, line).await;
+        assert!(refused.code == *code && refused.err.contains(told), "{what}: {refused:?}");
+        assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)), "{what}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
-    let refusals: [Refusal; 9] = [
-        (
-            "a name with a typing mistake",
-            hand!(_hand => {}),
-            "import ecs-task-fail",
-            64,
-            "did you mean ecs-task-failed?",
-        ),
+async fn a_rule_that_rings_for_more_is_refused_before_anything_is_changed() {
+    let refusals: [Refusal; 6] = [
         (
             "another target",
             hand!(hand => {
@@ -55,6 +59,40 @@ async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
             "takes no event of ECS",
         ),
         (
+            "events of others",
+            hand!(hand => {
+                let wide = json!({ "source": ["aws.ecs", "aws.batch"] }).to_string();
+                hand.events.put_rule().name(OLD).event_pattern(wide).send().await.unwrap();
+            }),
+            IMPORT,
+            1,
+            "it takes events of aws.batch, too, for which nothing would ring any more",
+        ),
+        (
+            "no source",
+            hand!(hand => {
+                let wide = json!({ "detail-type": ["ECS Task State Change", "Batch Job State Change"] }).to_string();
+                hand.events.put_rule().name(OLD).event_pattern(wide).send().await.unwrap();
+            }),
+            "import ecs-task-failed --yes --cluster batch",
+            1,
+            "its pattern has no source",
+        ),
+    ];
+    are_refused(&refusals).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() {
+    let refusals: [Refusal; 5] = [
+        (
+            "a name with a typing mistake",
+            hand!(_hand => {}),
+            "import ecs-task-fail",
+            64,
+            "did you mean ecs-task-failed?",
+        ),
+        (
             "one of ours",
             hand!(hand => {
                 tag(hand, OLD, "taskbell:stack", "web").await;
@@ -62,6 +100,13 @@ async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
             IMPORT,
             64,
             "belongs to the taskbell stack web already",
+        ),
+        (
+            "one of our export",
+            hand!(hand => tag(hand, OLD, "taskbell:exported", "web").await),
+            IMPORT,
+            64,
+            "is of the export of the taskbell stack web",
         ),
         (
             "several webhooks",
@@ -77,17 +122,6 @@ async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
             "in its variables A, B",
         ),
         (
-            "a function that others ring, too",
-            hand!(hand => {
-                let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
-                let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
-                call.send().await.unwrap();
-            }),
-            "import ecs-task-failed --yes --remove-old",
-            1,
-            "the statement api of its resource policy",
-        ),
-        (
             "a cluster that is not there",
             hand!(_hand => {}),
             "import ecs-task-failed --yes --cluster bach",
@@ -95,14 +129,23 @@ async fn what_cannot_be_taken_over_is_refused_before_anything_is_changed() {
             "no ECS cluster bach",
         ),
     ];
-    for (what, change, line, code, told) in refusals {
-        let (aws, hand) = by_hand().await;
-        change(&hand).await;
-        aws.forget_calls();
-        let refused = taskbell_without_webhook(&aws, line).await;
-        assert!(refused.code == code && refused.err.contains(told), "{what}: {refused:?}");
-        assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)), "{what}");
-    }
+    are_refused(&refusals).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_more_hangs_on_is_not_removed() {
+    let refusals: [Refusal; 1] = [(
+        "a function that others ring, too",
+        hand!(hand => {
+            let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
+            let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
+            call.send().await.unwrap();
+        }),
+        "import ecs-task-failed --yes --remove-old",
+        1,
+        "the statement api of its resource policy",
+    )];
+    are_refused(&refusals).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,14 +4,12 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::unread;
+use super::{about, unread};
 use crate::aws::foreign::{Foreign, Function, Rule, Target};
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
-use crate::pattern::matcher::Matcher;
-use crate::pattern::samples;
 use crate::pattern::tree::Tree;
-use crate::resource::Tags;
+use crate::resource::{Tags, served};
 use crate::stack::{Place, STACK_TAG};
 
 /// A rule of somebody else's, with what it rings.
@@ -67,11 +65,11 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
     let cluster = place.cluster_arn("default");
     for rule in foreign.rules().await.map_err(unread("the rules"))? {
         let parsed = rule.pattern.as_deref().and_then(|text| serde_json::from_str::<Tree>(text).ok());
-        if !rule.is_enabled() || !parsed.is_some_and(|pattern| is_about_ecs(&pattern.to_value(), &cluster)) {
+        if !rule.is_enabled() || !parsed.is_some_and(|pattern| about::is_about_ecs(&pattern.to_value(), &cluster)) {
             continue;
         }
         let read = Old::read(rule.clone(), foreign, hosts).await;
-        let rings = |old: &Old| old.is_ours().is_none() && old.targets.iter().any(|target| kind(target) != "other");
+        let rings = |old: &Old| served(&old.tags).is_none() && old.targets.iter().any(|target| kind(target) != "other");
         if read.as_ref().map_or(true, rings) {
             candidates.push(Candidate { rule, read });
         }
@@ -92,7 +90,7 @@ impl Old {
         let tags = foreign.tags(&rule.arn).await.map_err(unread(&format!("the tags of the rule {name}")))?;
         let mut function = None;
         // Whose it is says whether the rest may be looked at.
-        if !tags.contains_key(STACK_TAG)
+        if served(&tags).is_none()
             && let Some(target) = targets.iter().find(|target| kind(target) == "function")
         {
             function = foreign.function(&target.arn, hosts).await.map_err(|error| {
@@ -103,11 +101,6 @@ impl Old {
         }
         let keeper = keeper(&tags).or_else(|| keeper(&function.as_ref()?.tags));
         Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, targets, function, keeper, tags })
-    }
-
-    /// The stack it belongs to, if it is one of taskbell's.
-    fn is_ours(&self) -> Option<&str> {
-        self.tags.get(STACK_TAG).map(String::as_str)
     }
 
     /// The version or alias that is rung.
@@ -126,14 +119,25 @@ impl Old {
     pub fn can_be_taken_over(&self) -> Result<()> {
         let name = &self.rule.name;
         let refused = |why: String| Err(Error::new(format!("the rule {name} cannot be taken over: {why}")));
-        if let Some(stack) = self.is_ours() {
-            return Err(Error::usage(format!("the rule {name} belongs to the taskbell stack {stack} already")));
+        if let Some(stack) = served(&self.tags) {
+            return Err(Error::usage(match self.tags.contains_key(STACK_TAG) {
+                true => format!("the rule {name} belongs to the taskbell stack {stack} already"),
+                false => {
+                    format!("the rule {name} is of the export of the taskbell stack {stack}, and rings for it already")
+                }
+            }));
         }
         if let Some(service) = &self.rule.managed_by {
             return refused(format!("{service} made it for itself"));
         }
-        if !is_about_ecs(&self.pattern.to_value(), "arn:aws:ecs:us-east-1:123456789012:cluster/default") {
+        let pattern = self.pattern.to_value();
+        if !about::is_about_ecs(&pattern, "arn:aws:ecs:us-east-1:123456789012:cluster/default") {
             return refused("its pattern takes no event of ECS".to_owned());
+        }
+        if let Some(why) = about::others(&pattern) {
+            return refused(format!("{why}, for which nothing would ring any more")).map_err(|error| {
+                error.hint("give these a rule of their own, and this one \"source\": [\"aws.ecs\"], first; or `taskbell setup --cluster NAME` sets up an alert beside it")
+            });
         }
         if self.rule.schedule.is_some() {
             return refused("it has a schedule, too, which would stop with it".to_owned());
@@ -192,19 +196,6 @@ fn function_name(arn: &str) -> &str {
     arn.split(':').nth(6).unwrap_or(arn)
 }
 
-/// Whether it can take an event of ECS, by its source and what the event is about; everything else aside.
-fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
-    let asked: Value = ["source", "detail-type"]
-        .into_iter()
-        .filter_map(|field| Some((field.to_owned(), pattern.get(field)?.clone())))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let (Ok(matcher), Ok(events)) = (Matcher::new(&(&asked).into()), samples::of_cluster(cluster_arn)) else {
-        return false;
-    };
-    events.iter().any(|event| event["source"] == "aws.ecs" && matcher.matches(event))
-}
-
 fn clusters(pattern: &Value) -> Clusters {
     let asked = &pattern["detail"]["clusterArn"];
     let exact = asked.as_array().map(|leaves| leaves.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
@@ -241,20 +232,6 @@ mod tests {
         assert_eq!(of(json!({ "$or": [{ "clusterArn": [ARN] }, { "group": ["x"] }] })), Clusters::Otherwise);
         let services = json!({ "source": ["aws.ecs"], "resources": [{ "prefix": "arn:aws:ecs" }] });
         assert_eq!(clusters(&services), Clusters::Otherwise);
-    }
-
-    #[test]
-    fn a_pattern_is_about_ecs_if_it_takes_its_events() {
-        for (pattern, about) in [
-            (json!({ "source": ["aws.ecs"] }), true),
-            (json!({ "source": [{ "prefix": "aws." }] }), true),
-            (json!({ "detail-type": ["ECS Task State Change"], "detail": { "x": ["y"] } }), true),
-            (json!({ "source": ["aws.ec2"] }), false),
-            (json!({ "source": ["aws.ecs"], "detail-type": ["ECR Image Action"] }), false),
-            (json!({ "detail": { "clusterArn": [ARN] } }), false),
-        ] {
-            assert_eq!(is_about_ecs(&pattern, ARN), about, "{pattern}");
-        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::Args;
 use super::compare::Compared;
 use super::found::{Candidate, Clusters, Old, kind, last};
+use super::{Args, about};
 use crate::aws::parameter::Webhook;
 use crate::cli::options::{Common, Format};
 use crate::cli::world::World;
@@ -99,6 +99,9 @@ fn rings(old: &Old) -> String {
     if others > 0 {
         let _ = write!(text, "; and {}", render::count(others, "other target"));
     }
+    if about::others(&old.pattern.to_value()).is_some() {
+        text += "; and for other things than ECS, cannot be taken over";
+    }
     if let Some(keeper) = &old.keeper {
         let _ = write!(text, "; made by {keeper}");
     }
@@ -112,6 +115,10 @@ pub struct Story<'a> {
     pub compared: &'a Option<Compared>,
     /// Clusters that the stack is not about.
     pub no_longer: &'a [String],
+    /// The flags that narrow the new rules.
+    pub filters: &'a [&'static str],
+    /// Events that the old rule takes and no sample stands for.
+    pub beyond: &'a [String],
 }
 
 impl Story<'_> {
@@ -124,6 +131,18 @@ impl Story<'_> {
         if !self.no_longer.is_empty() {
             let left = self.no_longer.join(", ");
             world.err.print(&format!("warning: the old rule rings for {left}, too; the stack will not\n"));
+        }
+        if !self.filters.is_empty() {
+            let filters = self.filters.join(", ");
+            world.err.print(&format!(
+                "warning: the old rule may ring for what {filters} leaves out; the stack will not, also among what rings as before\n"
+            ));
+        }
+        if !self.beyond.is_empty() {
+            let beyond = self.beyond.join(", ");
+            world.err.print(&format!(
+                "warning: the old rule takes events that no sample stands for ({beyond}): whether the stack rings for them is not told here\n"
+            ));
         }
         if common.output == Format::Json {
             return;
@@ -159,7 +178,7 @@ impl Story<'_> {
     }
 
     pub fn object(&self, remove: bool) -> Value {
-        let Self { old, webhook, compared, no_longer } = self;
+        let Self { old, webhook, compared, no_longer, filters, beyond } = self;
         let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
             json!({ "as_before": as_before, "in_addition": in_addition, "no_longer": no_longer })
         });
@@ -170,6 +189,7 @@ impl Story<'_> {
         };
         json!({
             "rule": old.object(), "webhook": webhook, "rings": compared, "clusters_no_longer": no_longer,
+            "narrowed_by": filters, "without_sample": beyond,
             "steps": moves(old, remove).iter().map(|(action, what, change)| {
                 json!({ "action": action, "what": what, "change": change })
             }).collect::<Vec<_>>(),
