@@ -178,6 +178,8 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     assert_eq!(dry.code, 2, "{dry:?}");
     insta::assert_snapshot!(dry.out);
     assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    let by_arn = format!("import {} --dry-run", arn("events", &format!("rule/{OLD}")));
+    assert_eq!(taskbell_without_webhook(&aws, &by_arn).await.out, dry.out);
     let removal = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --remove-old").await;
     assert!(removal.out.ends_with("- function ecs-to-slack\n- rule ecs-task-failed\n"), "{removal:?}");
     let object = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --output json").await.json();
@@ -188,6 +190,8 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     assert!(anew.contains(&json!("an image cannot be pulled")), "{import:#}");
     let no_longer = import["rings"]["no_longer"].as_array().unwrap();
     assert!(no_longer.iter().any(|title| title.as_str().unwrap().starts_with("scale-in")), "{import:#}");
+    assert_eq!((&import["narrowed_by"], &import["without_sample"]), (&json!([]), &json!([])));
+    assert!(!dry.err.contains("warning"), "{dry:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,6 +249,10 @@ async fn whoever_says_no_keeps_what_there_was() {
     );
     assert!(declined.err.contains("The rule ecs-task-failed is as it was"), "{declined:?}");
     assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    let removal = typing(&aws, "import ecs-task-failed --remove-old", &["n"]).await;
+    for told in ["whose code cannot be brought back", "calls it by IAM alone"] {
+        assert!(removal.err.contains(told), "{removal:?}");
+    }
     let unasked = taskbell_without_webhook(&aws, "import ecs-task-failed").await;
     assert_eq!((unasked.code, aws.writes()), (64, vec![]), "{unasked:?}");
 }
@@ -329,6 +337,7 @@ async fn a_kept_pattern_is_proved_by_a_drill_it_takes_or_not_at_all() {
     let without = import(&aws, "--keep-pattern --no-drill").await;
     assert_eq!((without.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{without:?}");
     assert!(without.out.contains("Then, without a drill:"), "{without:?}");
+    assert!(without.err.contains("waiting for EventBridge to apply the new rules"), "{without:?}");
     assert!(!aws.writes().contains(&"events:PutEvents".to_owned()));
 }
 

@@ -20,7 +20,7 @@ use crate::resource::{Kind, Tags};
 use crate::stack::{Address, Id, StackName};
 
 /// A rule on the default bus, as it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub name: String,
     pub arn: String,
@@ -41,16 +41,20 @@ impl Rule {
 }
 
 /// What a rule rings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     pub id: String,
     pub arn: String,
 }
 
 /// A function, as far as it matters who wants to do without it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     pub name: String,
+    /// By which it is called in every call: a name alone could be another function's, in the account of the caller.
+    pub arn: String,
+    /// The digest of its code.
+    pub code: String,
     pub role: String,
     pub log_group: String,
     pub tags: Tags,
@@ -94,6 +98,8 @@ impl Foreign {
         }
     }
 
+    /// What it rings, in the order of the ids.
+    ///
     /// # Errors
     /// If the call fails.
     pub async fn targets(&self, rule: &str) -> Result<Vec<Target>, Fault> {
@@ -106,6 +112,7 @@ impl Foreign {
             targets.extend(found.map(|target| Target { id: target.id, arn: target.arn }));
             next = page.next_token;
             if next.is_none() {
+                targets.sort_by(|one, other| one.id.cmp(&other.id));
                 return Ok(targets);
             }
         }
@@ -143,6 +150,8 @@ impl Foreign {
         let variables = environment.and_then(|environment| environment.variables).unwrap_or_default();
         let log_group = now.logging_config.and_then(|logging| logging.log_group);
         Ok(Some(Function {
+            arn: arn.to_owned(),
+            code: now.code_sha256.unwrap_or_default(),
             role: now.role.unwrap_or_default(),
             log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{name}")),
             name,
@@ -151,29 +160,32 @@ impl Foreign {
         }))
     }
 
-    /// What rings the function besides that rule, in words.
+    /// What rings the function besides that rule, in words. Who is let in by IAM alone is not among them: no call tells.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub async fn other_triggers(&self, function: &str, rule_arn: &str) -> Result<Vec<String>, Fault> {
-        let answer = self.lambda.get_policy().function_name(function).send().await;
+    /// If it cannot be read, or its resource policy is not understood.
+    pub async fn other_triggers(&self, function: &Function, rule_arn: &str) -> Result<Vec<String>> {
+        let answer = self.lambda.get_policy().function_name(&function.arn).send().await;
         let policy = match answer.map_err(fault("lambda:GetPolicy")) {
-            Err(fault) if is_absent(&fault) => String::new(),
-            answer => answer?.policy.unwrap_or_default(),
+            Err(fault) if is_absent(&fault) => None,
+            answer => answer?.policy,
         };
-        let document: Value = serde_json::from_str(&policy).unwrap_or_default();
-        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
-        let others = statements.iter().filter(|statement| !lets_in_only(statement, rule_arn));
-        let mut triggers: Vec<String> = others
-            .map(|statement| {
-                let id = statement["Sid"].as_str().unwrap_or("without a name");
-                format!("the statement {id} of its resource policy lets others in than this rule")
-            })
-            .collect();
-        let call = self.lambda.list_event_source_mappings().function_name(function);
-        let answer = call.send().await.map_err(fault("lambda:ListEventSourceMappings"))?;
-        let sources = answer.event_source_mappings().iter().filter_map(|mapping| mapping.event_source_arn());
-        triggers.extend(sources.map(|source| format!("it takes what comes from {source}")));
+        let mut triggers = policy.map_or(Ok(Vec::new()), |policy| let_in(&policy, rule_arn))?;
+        let call = self.lambda.list_event_source_mappings().function_name(&function.arn);
+        let mut mappings = call.into_paginator().items().send();
+        while let Some(mapping) = mappings.next().await {
+            let mapping = mapping.map_err(fault("lambda:ListEventSourceMappings"))?;
+            triggers.push(match (mapping.event_source_arn, mapping.uuid) {
+                (Some(source), _) => format!("it takes what comes from {source}"),
+                // What somebody runs outside AWS has no ARN.
+                (None, id) => format!("it has the event source mapping {}", id.unwrap_or_default()),
+            });
+        }
+        let mut aliases = self.lambda.list_aliases().function_name(&function.arn).into_paginator().items().send();
+        while let Some(alias) = aliases.next().await {
+            let alias = alias.map_err(fault("lambda:ListAliases"))?;
+            triggers.push(format!("its alias {} would go with it", alias.name.unwrap_or_default()));
+        }
         Ok(triggers)
     }
 
@@ -210,19 +222,19 @@ impl Foreign {
         }
     }
 
-    /// The function alone: its role and its log group stay.
+    /// The function with all its versions; its role and its log group stay.
     ///
     /// # Errors
     /// If the call fails; interruption.
-    pub async fn remove_function(&self, function: &str) -> Result<()> {
+    pub async fn remove_function(&self, function: &Function) -> Result<()> {
         let call = || async {
-            let call = self.lambda.delete_function().function_name(function);
+            let call = self.lambda.delete_function().function_name(&function.arn);
             match call.send().await.map_err(fault("lambda:DeleteFunction")) {
                 Err(fault) if is_absent(&fault) => Ok(()),
                 outcome => outcome.map(drop),
             }
         };
-        self.waiter.retry(&Id::new("function", function), CONFLICT, conflict, call).await
+        self.waiter.retry(&Id::new("function", &function.name), CONFLICT, conflict, call).await
     }
 }
 
@@ -261,10 +273,30 @@ fn webhooks(variables: impl IntoIterator<Item = (String, String)>, hosts: Webhoo
     }
 }
 
+/// The statements of a resource policy that let others in than this rule, in words.
+fn let_in(policy: &str, rule_arn: &str) -> Result<Vec<String>> {
+    let document: Value = serde_json::from_str(policy).map_err(|error| not_understood().because(error))?;
+    let statements = document["Statement"].as_array().ok_or_else(not_understood)?;
+    let others = statements.iter().filter(|statement| !lets_in_only(statement, rule_arn));
+    let told = others.map(|statement| {
+        let id = statement["Sid"].as_str().unwrap_or("without a name");
+        format!("the statement {id} of its resource policy lets others in than this rule")
+    });
+    Ok(told.collect())
+}
+
+fn not_understood() -> Error {
+    Error::new("its resource policy is not understood")
+}
+
+/// Conditions that ask for a value. Those with another ending let in who says nothing, or everybody else.
+const ASKING: [&str; 4] = ["arnequals", "arnlike", "stringequals", "stringlike"];
+
 /// Whether the statement has a condition on who calls, and it names this rule alone.
 fn lets_in_only(statement: &Value, rule_arn: &str) -> bool {
     let conditions = statement["Condition"].as_object().into_iter().flatten();
-    let keys = conditions.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
+    let asking = conditions.filter(|(operator, _)| ASKING.contains(&operator.to_lowercase().as_str()));
+    let keys = asking.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
     let mut sources = keys.filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn")).map(|(_, value)| value);
     let is_rule = |value: &Value| match value {
         Value::Array(values) => !values.is_empty() && values.iter().all(|value| value == rule_arn),
@@ -307,6 +339,18 @@ mod tests {
         assert!(with(json!({ "ArnEquals": { "aws:SourceArn": [rule] } })));
         assert!(!with(json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:events:us-east-1:123456789012:rule/*" } })));
         assert!(!with(json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })));
+        assert!(!with(json!({ "ArnNotEquals": { "aws:SourceArn": rule } })));
+        assert!(!with(json!({ "ArnLikeIfExists": { "aws:SourceArn": rule } })));
         assert!(!with(Value::Null));
+    }
+
+    #[test]
+    fn a_resource_policy_that_is_not_understood_lets_in_nobody_knows_whom() {
+        let told = |policy: &str| let_in(policy, "arn:aws:events:us-east-1:123456789012:rule/old");
+        for policy in ["", "{", "{}", r#"{"Statement":{"Sid":"api"}}"#, r#"{"Statement":"none"}"#] {
+            assert_eq!(told(policy).unwrap_err().to_string(), "its resource policy is not understood", "{policy}");
+        }
+        assert_eq!(told(r#"{"Statement":[]}"#).unwrap(), [""; 0]);
+        assert_eq!(told(r#"{"Statement":[{"Sid":"api"}]}"#).unwrap().len(), 1);
     }
 }

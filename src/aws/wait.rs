@@ -27,6 +27,8 @@ pub const CONFLICT: Duration = Duration::from_mins(1);
 
 /// What was just written may be read as it was before: a queue's attributes for up to a minute.
 pub const SETTLING: Duration = Duration::from_mins(2);
+/// A rule that was made or changed takes effect after a short delay, which nothing tells.
+pub const NEW_RULE: Duration = Duration::from_mins(1);
 /// A queue's hosts count for themselves, and tell each other some seconds later.
 pub const COUNTING: Duration = Duration::from_secs(10);
 
@@ -198,6 +200,15 @@ impl Waiter {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Lets the time pass that AWS needs, where no call tells whether it still does.
+    ///
+    /// # Errors
+    /// Interruption.
+    pub async fn pass(&self, id: &Id, time: Duration, what: &str) -> Result<()> {
+        (self.listener)(Event::Waiting { id: id.clone(), what: what.to_owned() });
+        self.pause(time).await
     }
 
     #[allow(clippy::disallowed_methods, reason = "here is where it is slept")]

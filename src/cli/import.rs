@@ -4,6 +4,7 @@
 mod about;
 mod compare;
 mod found;
+mod switch;
 mod told;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +17,19 @@ use super::options::{Common, StackArgs};
 use super::session::{Session, no_account};
 use super::setup::{self, Sequel};
 use super::world::World;
-use crate::aws::foreign::{Foreign, Function};
+use crate::aws::Given;
+use crate::aws::foreign::Foreign;
 use crate::aws::parameter::Webhook;
-use crate::aws::{Given, fault::Fault};
-use crate::config::{Cluster, Config};
+use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::drill::Scenario;
 use crate::error::{Category, Error, Result, nearest};
 use crate::pattern::matcher::Matcher;
 use crate::pattern::{self, DRILL_SOURCE, Pattern};
 use crate::settings::{Settings, items};
-use crate::stack::Place;
+use crate::stack::{Place, StackName};
 use found::{Clusters, Old};
+use switch::Switch;
 
 /// Take over an alert that was made by hand or by a module.
 ///
@@ -96,15 +98,45 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
             Ok(told::list(&candidates, &place, common, world))
         }
         Some(rule) => {
-            let name = rule.rsplit(":rule/").next().unwrap_or_default().to_owned();
-            let old = session.unless_interrupted(Box::pin(look_at(&name, &foreign, &args))).await??;
-            Box::pin(take_over(args, &old, &foreign, &place, common, world)).await
+            let hosts = args.stack.settings.hosts();
+            let look = Box::pin(look_at(&rule, &place, &foreign, hosts, args.remove_old));
+            let old = session.unless_interrupted(look).await?.inspect_err(|error| {
+                if error.kind() == Category::Unreadable {
+                    world.err.print("Nothing was changed.\n");
+                }
+            })?;
+            let found = Found { old, hosts, foreign, session, place };
+            Box::pin(take_over(args, &found, common, world)).await
         }
     }
 }
 
-/// The rule of that name, with all that hangs on it, if it can be taken over.
-async fn look_at(name: &str, foreign: &Foreign, args: &Args) -> Result<Old> {
+/// What is there, and where "there" is.
+struct Found {
+    old: Old,
+    hosts: WebhookHosts,
+    foreign: Foreign,
+    session: Session,
+    place: Place,
+}
+
+/// The rule of that name or ARN, with all that hangs on it, if it can be taken over.
+async fn look_at(rule: &str, place: &Place, foreign: &Foreign, hosts: WebhookHosts, remove: bool) -> Result<Old> {
+    let name = rule.rsplit(":rule/").next().unwrap_or_default();
+    if rule.starts_with("arn:") && rule != place.rule_arn(name) {
+        let Place { region, account, .. } = place;
+        return Err(Error::usage(format!("{rule} is no rule on the default bus in {region}, account {account}"))
+            .hint("--region and --profile lead to another place"));
+    }
+    let old = named(name, foreign, hosts).await?;
+    old.can_be_taken_over()?;
+    if remove {
+        can_be_removed(&old, foreign).await?;
+    }
+    Ok(old)
+}
+
+async fn named(name: &str, foreign: &Foreign, hosts: WebhookHosts) -> Result<Old> {
     let rules = foreign.rules().await.map_err(unread("the rules"))?;
     let Some(rule) = rules.iter().find(|rule| rule.name == *name) else {
         let near = nearest(rules.iter().map(|rule| rule.name.as_str()), name);
@@ -112,38 +144,32 @@ async fn look_at(name: &str, foreign: &Foreign, args: &Args) -> Result<Old> {
         return Err(Error::usage(format!("there is no rule {name} on the default bus"))
             .hint(format!("{near}`taskbell import` lists those that ring for ECS")));
     };
-    let old = Old::read(rule.clone(), foreign, args.stack.settings.hosts()).await?;
-    old.can_be_taken_over()?;
-    if let (true, Some(function)) = (args.remove_old, &old.function) {
-        let triggers = foreign.other_triggers(&function.name, &old.rule.arn).await;
-        let triggers = triggers.map_err(unread(&format!("what else rings the function {}", function.name)))?;
-        if let Some(trigger) = triggers.first() {
-            return Err(Error::new(format!("the function {} cannot be removed: {trigger}", function.name))
-                .hint("without --remove-old the rule is disabled, and the function stays"));
-        }
-        if old.qualifier().is_some() {
-            return Err(Error::new(format!(
-                "the rule rings a version of the function {}, not the whole",
-                function.name
-            ))
-            .hint("without --remove-old the rule is disabled, and the function stays"));
-        }
-    }
-    Ok(old)
+    Old::read(rule.clone(), foreign, hosts).await
 }
 
-async fn take_over(
-    mut args: Args,
-    old: &Old,
-    foreign: &Foreign,
-    place: &Place,
-    common: &Common,
-    world: &World,
-) -> Result<u8> {
-    args.stack.settings.clusters = Some(clusters(&args, old, place)?);
+/// # Errors
+/// If anything else would go with the function, or that cannot be read.
+async fn can_be_removed(old: &Old, foreign: &Foreign) -> Result<()> {
+    let Some(function) = &old.function else { return Ok(()) };
+    let name = &function.name;
+    let triggers = foreign.other_triggers(function, &old.rule.arn).await;
+    let triggers = triggers.map_err(unread(&format!("what else rings the function {name}")))?;
+    let why = match triggers.first() {
+        Some(trigger) => format!("the function {name} cannot be removed: {trigger}"),
+        None if old.qualifier().is_some() => format!("the rule rings a version of the function {name}, not the whole"),
+        None => return Ok(()),
+    };
+    Err(Error::new(why).hint("without --remove-old the rule is disabled, and the function stays"))
+}
+
+async fn take_over(mut args: Args, found: &Found, common: &Common, world: &World) -> Result<u8> {
+    let Found { old, hosts, foreign, session, place } = found;
+    let named = clusters(&args, old, place)?;
+    let name = common.stack_name(&config::clusters(&named)?)?;
+    args.stack.settings.clusters.get_or_insert(named);
     let filters = args.stack.settings.filters.checked()?;
     let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
-    let config = config(&mut args, old, common)?;
+    let config = config(&mut args, name, old)?;
     let cluster_arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let webhook = webhook(&args, old, world)?;
     let no_longer = clusters_left_out(&args, old, &cluster_arns);
@@ -159,7 +185,7 @@ async fn take_over(
     };
     story.show(common, world);
 
-    let (done, left) = (AtomicBool::new(false), old.rule.is_enabled() || args.remove_old);
+    let left = old.rule.is_enabled() || args.remove_old;
     let drill = left && !args.dry_run && config.drill == pattern::Drill::Accepted;
     let scenario = if drill { scenario(&config, &cluster_arns, world)? } else { Scenario::default() };
     let of_setup = setup::Args {
@@ -173,12 +199,23 @@ async fn take_over(
         yes: args.yes,
         scenario,
     };
-    let switch = || Box::pin(switch_off(&args, old, foreign, &config, &done, world)) as _;
+    let (unsure, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let switch = Switch {
+        old,
+        foreign,
+        session,
+        config: &config,
+        hosts: *hosts,
+        removes: args.remove_old,
+        unsure: &unsure,
+        done: &done,
+    };
+    let off = || Box::pin(switch.off()) as _;
     let sequel = Sequel {
         text: told::steps(old, args.remove_old, config.drill),
         object: story.object(args.remove_old),
         question: told::question(old, args.remove_old),
-        perform: if left { Some(Box::new(switch)) } else { None },
+        perform: if left { Some(Box::new(off)) } else { None },
         done: &done,
     };
     let given = match webhook {
@@ -186,11 +223,11 @@ async fn take_over(
         told::Origin::Elsewhere => None,
     };
     let ended = Box::pin(setup::carry_out(&of_setup, config.clone(), given, Some(sequel), common, world)).await;
-    let asked_for = matches!(&ended, Ok(0)) || args.dry_run;
+    let is_as_it_was = old.rule.is_enabled() && !unsure.load(Ordering::Relaxed);
     match &ended {
         Ok(0) if done.load(Ordering::Relaxed) => told::afterwards(&args, old, &config, common, world),
         Err(error) if error.exit_code() == Error::usage("").exit_code() => {}
-        _ if asked_for || done.load(Ordering::Relaxed) || !old.rule.is_enabled() => {}
+        _ if args.dry_run || !is_as_it_was => {}
         _ => world.err.print(&format!("The rule {} is as it was, and rings as before.\n", old.rule.name)),
     }
     ended
@@ -222,22 +259,22 @@ fn clusters(args: &Args, old: &Old, place: &Place) -> Result<Vec<String>> {
 }
 
 /// What the stack shall be: that of the flags, or with the old pattern.
-fn config(args: &mut Args, old: &Old, common: &Common) -> Result<Config> {
+fn config(args: &mut Args, name: StackName, old: &Old) -> Result<Config> {
     if !args.keep_pattern {
-        return args.stack.config(common);
+        return Ok(args.stack.settings.config(name)?);
     }
     // Meant for the old pattern, and not for those it replaces.
     let filters = std::mem::take(&mut args.stack.settings.filters);
-    let mut config = args.stack.config(common)?;
+    let mut config = args.stack.settings.config(name)?;
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
-    let name: String = old.rule.name.chars().map(legal).collect();
+    let kept_name: String = old.rule.name.chars().map(legal).collect();
     let text = old.rule.pattern.as_deref().unwrap_or_default();
-    let as_written = Pattern::parse(&name, text)?;
+    let as_written = Pattern::parse(&kept_name, text)?;
     let mut tree = old.pattern.to_value();
     let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
         Some(sources) if config.drill == pattern::Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
             sources.push(json!(DRILL_SOURCE));
-            Pattern::parse(&name, &tree.to_string())?
+            Pattern::parse(&kept_name, &tree.to_string())?
         }
         _ => as_written,
     };
@@ -293,51 +330,8 @@ fn scenario(config: &Config, cluster_arns: &[String], world: &World) -> Result<S
     .hint("--no-drill does without a proof"))
 }
 
-/// The end of the old one. The function goes before its rule: what fails half-way is found again by the rule's name.
-async fn switch_off(
-    args: &Args,
-    old: &Old,
-    foreign: &Foreign,
-    config: &Config,
-    done: &AtomicBool,
-    world: &World,
-) -> Result<()> {
-    let (rule, function) = (&old.rule.name, old.function.as_ref());
-    if world.cancel.is_cancelled() {
-        return Err(Error::interrupted("interrupted before the old rule was switched off"));
-    }
-    let still = |error: Error| {
-        let category = if error.is_interrupted() { Category::Interrupted } else { Category::Failure };
-        Error::new(format!("could not disable the rule {rule}: both ring now"))
-            .hint(format!("the same command is safe to run again; or `aws events disable-rule --name {rule}`"))
-            .category(category)
-            .because(error)
-    };
-    if old.rule.is_enabled() {
-        foreign.disable(rule).await.map_err(still)?;
-    }
-    done.store(true, Ordering::Relaxed);
-    if args.remove_old {
-        let left = |error: Error| {
-            let category = if error.is_interrupted() { Category::Interrupted } else { Category::Failure };
-            Error::new(format!("the rule {rule} is disabled, but could not be removed with its function"))
-                .hint("the same command is safe to run again")
-                .category(category)
-                .because(error)
-        };
-        if let Some(Function { name, .. }) = function {
-            foreign.remove_function(name).await.map_err(left)?;
-        }
-        foreign.remove_rule(rule, &config.stack).await.map_err(left)?;
-    }
-    Ok(())
-}
-
 /// Exit code 3, with where the permissions stand.
-fn unread(what: &str) -> impl Fn(Fault) -> Error {
-    let what = what.to_owned();
-    move |fault| {
-        let error = Error::new(format!("could not read {what}; nothing was changed"));
-        error.because(Error::from(fault)).category(Category::Unreadable)
-    }
+fn unread<E: Into<Error>>(what: &str) -> impl Fn(E) -> Error {
+    let error = format!("could not read {what}");
+    move |cause| Error::new(&error).because(cause.into()).category(Category::Unreadable)
 }

@@ -1,5 +1,7 @@
 //! What is not taken over, and what is told before.
 
+use aws_sdk_lambda::types::{EndPointType, SelfManagedEventSource};
+
 use super::*;
 
 /// A change to the alert, and how it is refused: flags, exit code, words.
@@ -84,7 +86,7 @@ async fn a_rule_that_rings_for_more_is_refused_before_anything_is_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() {
-    let refusals: [Refusal; 5] = [
+    let refusals: [Refusal; 7] = [
         (
             "a name with a typing mistake",
             hand!(_hand => {}),
@@ -107,6 +109,20 @@ async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() 
             IMPORT,
             64,
             "is of the export of the taskbell stack web",
+        ),
+        (
+            "a rule of another region",
+            hand!(_hand => {}),
+            "import arn:aws:events:eu-west-1:123456789012:rule/ecs-task-failed --yes",
+            64,
+            "is no rule on the default bus in us-east-1, account 123456789012",
+        ),
+        (
+            "a rule of another account",
+            hand!(_hand => {}),
+            "import arn:aws:events:us-east-1:210987654321:rule/ecs-task-failed --yes",
+            64,
+            "is no rule on the default bus in us-east-1, account 123456789012",
         ),
         (
             "several webhooks",
@@ -134,17 +150,42 @@ async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() 
 
 #[tokio::test(start_paused = true)]
 async fn a_function_that_more_hangs_on_is_not_removed() {
-    let refusals: [Refusal; 1] = [(
-        "a function that others ring, too",
-        hand!(hand => {
-            let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
-            let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
-            call.send().await.unwrap();
-        }),
-        "import ecs-task-failed --yes --remove-old",
-        1,
-        "the statement api of its resource policy",
-    )];
+    let refusals: [Refusal; 3] = [
+        (
+            "a function that others ring, too",
+            hand!(hand => {
+                let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
+                let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
+                call.send().await.unwrap();
+            }),
+            "import ecs-task-failed --yes --remove-old",
+            1,
+            "the statement api of its resource policy",
+        ),
+        (
+            "a function that takes what comes from Kafka elsewhere",
+            hand!(hand => {
+                let brokers = SelfManagedEventSource::builder()
+                    .endpoints(EndPointType::KafkaBootstrapServers, vec!["kafka.example:9092".to_owned()]);
+                let call = hand.lambda.create_event_source_mapping().function_name(FUNCTION).topics("jobs");
+                call.self_managed_event_source(brokers.build()).send().await.unwrap();
+            }),
+            "import ecs-task-failed --yes --remove-old",
+            1,
+            "it has the event source mapping ",
+        ),
+        (
+            "a function with an alias",
+            hand!(hand => {
+                let version = hand.lambda.publish_version().function_name(FUNCTION).send().await.unwrap();
+                let call = hand.lambda.create_alias().function_name(FUNCTION).name("live");
+                call.function_version(version.version.unwrap()).send().await.unwrap();
+            }),
+            "import ecs-task-failed --yes --remove-old",
+            1,
+            "its alias live would go with it",
+        ),
+    ];
     are_refused(&refusals).await;
 }
 
@@ -191,13 +232,62 @@ async fn what_cannot_be_read_ends_with_3_and_changes_nothing() {
         "lambda:GetFunction",
         "lambda:GetPolicy",
         "lambda:ListEventSourceMappings",
+        "lambda:ListAliases",
         "sts:GetCallerIdentity",
     ] {
         let (aws, hand) = by_hand().await;
         aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: FOR_GOOD });
         let unread = import(&aws, "--remove-old").await;
         assert_eq!((unread.code, aws.writes()), (3, vec![]), "{action}: {unread:?}");
+        assert!(action.starts_with("sts") || unread.err.contains("Nothing was changed."), "{action}: {unread:?}");
         aws.heal();
         assert_eq!(state(&hand).await, Some(RuleState::Enabled), "{action}");
     }
+}
+
+/// What else rings the function is counted to the last page, and what is not understood is not taken for nobody.
+#[tokio::test(start_paused = true)]
+async fn a_function_is_removed_only_if_it_is_known_that_nothing_else_rings_it() {
+    let pages = |key: &str, last: Value| vec![json!({ key: [], "NextMarker": "2" }), json!({ key: [last] })];
+    let mapping = json!({ "UUID": "1b2c" });
+    for (action, answers, code, told) in [
+        (
+            "lambda:ListEventSourceMappings",
+            pages("EventSourceMappings", mapping.clone()),
+            1,
+            "it has the event source mapping 1b2c",
+        ),
+        ("lambda:ListAliases", pages("Aliases", json!({ "Name": "live" })), 1, "its alias live"),
+        ("lambda:GetPolicy", vec![json!({ "Policy": "{" })], 3, "its resource policy is not understood"),
+        (
+            "lambda:GetPolicy",
+            vec![json!({ "Policy": "{\"Statement\":{}}" })],
+            3,
+            "its resource policy is not understood",
+        ),
+    ] {
+        let (aws, hand) = by_hand().await;
+        aws.answer_next(action, answers);
+        let refused = import(&aws, "--remove-old").await;
+        assert!(refused.code == code && refused.err.contains(told), "{told}: {refused:?}");
+        assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)), "{told}");
+    }
+}
+
+/// The function that is rung has the name of one in the caller's account: all that is asked is asked of the one that is rung.
+#[tokio::test(start_paused = true)]
+async fn a_function_of_another_account_is_not_taken_for_one_of_the_same_name() {
+    let (aws, hand) = by_hand().await;
+    let elsewhere = function().replace(ACCOUNT, "210987654321");
+    let target = Target::builder().id("t0").arn(&elsewhere).build().unwrap();
+    hand.events.put_targets().rule(OLD).targets(target).send().await.unwrap();
+    let variables = json!({ "Variables": { "HOOK": WEBHOOK } });
+    let shown =
+        json!({ "Configuration": { "FunctionName": FUNCTION, "FunctionArn": elsewhere, "Environment": variables } });
+    aws.answer_next("lambda:GetFunction", [shown]);
+    aws.forget_calls();
+    let unread = import(&aws, "--remove-old").await;
+    assert_eq!((unread.code, aws.writes()), (3, vec![]), "{unread:?}");
+    assert!(unread.err.contains("what else rings the function"), "{unread:?}");
+    assert!(hand.lambda.get_function().function_name(FUNCTION).send().await.is_ok());
 }

@@ -119,8 +119,12 @@ struct State {
     invoked: Vec<Value>,
     /// Where an event goes that is put on the bus: into the queue, in this shape.
     undelivered: Option<Shape>,
+    /// What the next calls of an action are answered with.
+    answers: Vec<(&'static str, Value)>,
     /// At which call the user interrupts.
     interrupt: Option<(usize, CancellationToken)>,
+    /// The same, counted from the first call of an action on.
+    interrupt_from: Option<(&'static str, usize, CancellationToken)>,
 }
 
 /// What lies in the queue of undelivered events.
@@ -358,6 +362,18 @@ impl Aws {
         token
     }
 
+    /// The user interrupts when the `nth` call is made, counted from the first of this action (0) on.
+    pub fn interrupt_from(&self, action: &'static str, nth: usize) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.state.lock().unwrap().interrupt_from = Some((action, nth, token.clone()));
+        token
+    }
+
+    /// The next calls of this action are answered so, one after the other.
+    pub fn answer_next(&self, action: &'static str, bodies: impl IntoIterator<Item = Value>) {
+        self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
+    }
+
     /// Lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
@@ -448,6 +464,17 @@ impl Aws {
         if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request, &self.memory) {
             return Ok(refusal);
         }
+        if let Some(body) = self.state.lock().unwrap().next_answer(action) {
+            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
+        }
+        if is_of_another_account(action, request.uri()) {
+            return Ok(error(
+                action,
+                403,
+                "AccessDeniedException",
+                "not authorized to perform this in another account",
+            ));
+        }
         let other = failure == Some(Failure::OtherAnswer);
         let answer = self.state.lock().unwrap().of_notifier(action, &request, other);
         if let Some(answer) = answer.or_else(|| self.mailbox.answer(action, &request)) {
@@ -524,11 +551,30 @@ impl State {
             token.cancel();
         }
         self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
+        if let Some((from, nth, token)) = &self.interrupt_from
+            && let Some(first) = self.calls.iter().position(|call| call.action == *from)
+            && first + nth + 1 == self.calls.len()
+        {
+            token.cancel();
+        }
         (self.latency, failure)
     }
 }
 
+/// Whether it is about a function that is called by its ARN, and is another account's.
+fn is_of_another_account(action: &str, uri: &str) -> bool {
+    let uri = percent_encoding::percent_decode_str(uri).decode_utf8_lossy();
+    let named = uri.split_once("/functions/arn:aws:lambda:").or_else(|| uri.split_once("FunctionName=arn:aws:lambda:"));
+    let account = named.and_then(|(_, rest)| rest.split(':').nth(1));
+    action.starts_with("lambda:") && account.is_some_and(|account| account != ACCOUNT)
+}
+
 impl State {
+    fn next_answer(&mut self, action: &str) -> Option<Value> {
+        let at = self.answers.iter().position(|(of, _)| *of == action)?;
+        Some(self.answers.remove(at).1)
+    }
+
     /// The answer to a caller who lacks a permission.
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
@@ -639,6 +685,10 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("POST", ["functions"]) => "CreateFunction",
         ("GET", ["functions", _]) => "GetFunction",
         ("GET", ["event-source-mappings", ..]) => "ListEventSourceMappings",
+        ("POST", ["event-source-mappings", ..]) => "CreateEventSourceMapping",
+        ("GET", ["functions", _, "aliases"]) => "ListAliases",
+        ("POST", ["functions", _, "aliases"]) => "CreateAlias",
+        ("POST", ["functions", _, "versions"]) => "PublishVersion",
         ("DELETE", ["functions", _]) => "DeleteFunction",
         ("GET", ["functions", _, "configuration"]) => "GetFunctionConfiguration",
         ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",

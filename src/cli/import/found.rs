@@ -94,13 +94,29 @@ impl Old {
             && let Some(target) = targets.iter().find(|target| kind(target) == "function")
         {
             function = foreign.function(&target.arn, hosts).await.map_err(|error| {
-                Error::new(format!("could not read the function {}; nothing was changed", function_name(&target.arn)))
+                Error::new(format!("could not read the function {}", function_name(&target.arn)))
                     .because(error)
                     .category(Category::Unreadable)
             })?;
         }
         let keeper = keeper(&tags).or_else(|| keeper(&function.as_ref()?.tags));
         Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, targets, function, keeper, tags })
+    }
+
+    /// What is not as it was when the other one was read.
+    pub fn changed(&self, before: &Self) -> Vec<&'static str> {
+        let Self { rule, pattern: _, clusters: _, targets, function, keeper: _, tags } = self;
+        let Rule { name: _, arn: _, pattern, state, schedule, managed_by } = rule;
+        let was = &before.rule;
+        let changed = [
+            ("its state", *state != was.state),
+            ("its pattern", *pattern != was.pattern),
+            ("its schedule", *schedule != was.schedule),
+            ("who made it", *managed_by != was.managed_by || *tags != before.tags),
+            ("its targets", *targets != before.targets),
+            ("its function", *function != before.function),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
     }
 
     /// The version or alias that is rung.

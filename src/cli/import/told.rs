@@ -243,7 +243,10 @@ pub fn question(old: &Old, remove: bool) -> String {
     match (remove, &old.function) {
         (false, _) => format!("disable the rule {}", old.rule.name),
         (true, None) => format!("remove the rule {}", old.rule.name),
-        (true, Some(function)) => format!("remove the rule {} and the function {}", old.rule.name, function.name),
+        (true, Some(function)) => format!(
+            "remove the rule {} and the function {}, whose code cannot be brought back (who calls it by IAM alone, as Step Functions, Scheduler or another function may, cannot be seen)",
+            old.rule.name, function.name
+        ),
     }
 }
 

@@ -1,0 +1,112 @@
+//! The end of the old one: looked at again right before, and only what was shown is switched off.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::found::Old;
+use super::{can_be_removed, named};
+use crate::aws::foreign::Foreign;
+use crate::aws::wait::NEW_RULE;
+use crate::cli::session::Session;
+use crate::config::{Config, WebhookHosts};
+use crate::error::{Category, Error, Result};
+use crate::pattern::Drill;
+use crate::stack::Id;
+
+pub struct Switch<'a> {
+    pub old: &'a Old,
+    pub foreign: &'a Foreign,
+    pub session: &'a Session,
+    /// The new stack.
+    pub config: &'a Config,
+    pub hosts: WebhookHosts,
+    /// Whether rule and function are removed, too.
+    pub removes: bool,
+    /// Whether it may not be as it was.
+    pub unsure: &'a AtomicBool,
+    /// It rings no more.
+    pub done: &'a AtomicBool,
+}
+
+impl Switch<'_> {
+    /// The function goes before its rule: what fails half-way is found again by the rule's name.
+    pub async fn off(&self) -> Result<()> {
+        let (rule, foreign) = (&self.old.rule.name, self.foreign);
+        if self.old.rule.is_enabled() && self.config.drill == Drill::Refused {
+            // No drill has shown that the new rules are in force.
+            let what = "EventBridge to apply the new rules";
+            let passed = self.session.waiter.pass(&Id::new("rule", rule), NEW_RULE, what).await;
+            self.session.finish_progress();
+            passed?;
+        }
+        self.unless_interrupted("the old rule was switched off")?;
+        self.is_as_shown().await?;
+        self.unless_interrupted("the old rule was switched off")?;
+        if self.old.rule.is_enabled() {
+            self.unsure.store(true, Ordering::Relaxed);
+            foreign.disable(rule).await.map_err(|error| {
+                Error::new(format!("could not disable the rule {rule}: it may still ring, beside the new ones"))
+                    .hint(format!("the same command is safe to run again; or `aws events disable-rule --name {rule}`"))
+                    .category(category(&error))
+                    .because(error)
+            })?;
+        }
+        self.done.store(true, Ordering::Relaxed);
+        if !self.removes {
+            return Ok(());
+        }
+        self.remove().await.map_err(|error| {
+            Error::new(format!("the rule {rule} is disabled, but could not be removed with its function"))
+                .hint("the same command is safe to run again")
+                .category(category(&error))
+                .because(error)
+        })
+    }
+
+    async fn remove(&self) -> Result<()> {
+        if let Some(function) = &self.old.function {
+            self.unless_interrupted("the function was removed")?;
+            self.foreign.remove_function(function).await?;
+        }
+        self.unless_interrupted("the rule was removed")?;
+        self.foreign.remove_rule(&self.old.rule.name, &self.config.stack).await
+    }
+
+    /// Much may have happened while somebody was asked, the stack was set up and the drill was under way.
+    async fn is_as_shown(&self) -> Result<()> {
+        let rule = &self.old.rule.name;
+        let look = async {
+            let now = named(rule, self.foreign, self.hosts).await?;
+            if self.removes {
+                can_be_removed(&now, self.foreign).await?;
+            }
+            Ok(now)
+        };
+        let not_off = format!("the rule {rule} was looked at again: nothing was switched off");
+        let looked = self.session.unless_interrupted(Box::pin(look)).await?;
+        let changed = looked.as_ref().map(|now| now.changed(self.old)).unwrap_or_default();
+        if looked.is_ok() && changed.is_empty() {
+            return Ok(());
+        }
+        self.unsure.store(true, Ordering::Relaxed);
+        Err(match looked {
+            Ok(_) => Error::new(format!("{not_off}, because {} changed meanwhile", changed.join(", ")))
+                .hint("the same command shows it as it is now, and goes on from there"),
+            Err(error) => Error::new(not_off).category(category(&error)).because(error),
+        })
+    }
+
+    fn unless_interrupted(&self, before: &str) -> Result<()> {
+        match self.session.waiter.cancel.is_cancelled() {
+            true => Err(Error::interrupted(format!("interrupted before {before}"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A command that was interrupted says so, and one that could not read; wrong usage it cannot be any more.
+fn category(error: &Error) -> Category {
+    match error.kind() {
+        Category::Usage => Category::Failure,
+        category => category,
+    }
+}
