@@ -16,6 +16,8 @@ macro_rules! hand {
     };
 }
 
+#[path = "import/beside_file.rs"]
+mod beside_file;
 #[path = "import/live.rs"]
 mod live;
 #[path = "import/refused.rs"]

@@ -218,6 +218,21 @@ fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Mem
     }
 }
 
+/// The file, if there is one, and the stack in it that has this name and is at this place.
+///
+/// # Errors
+/// If the file holds a mistake.
+pub fn member(name: &StackName, place: &Place, common: &Common) -> Result<Option<(File, Option<Member>)>> {
+    let Some(file) = File::find(common.config.as_deref())? else { return Ok(None) };
+    let is_here = |member: &&Member| {
+        let (at, region) = (common.at(member), &member.site.region);
+        let same_account = at.profile == common.profile && at.assumed == common.assumed;
+        same_account && region.as_ref().is_none_or(|region| *region == place.region)
+    };
+    let found = file.stacks.iter().filter(|member| is_called(member, name.as_str())).find(is_here).cloned();
+    Ok(Some((file, found)))
+}
+
 /// The stacks that are meant, all of them in the file.
 fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &FleetArgs) -> Result<Vec<Member>> {
     let Some(file) = file else {

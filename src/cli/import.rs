@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use super::fleet::{FleetArgs, OfStack};
+use super::fleet::{self, FleetArgs, OfStack};
 use super::options::{Common, StackArgs};
 use super::session::{Session, no_account};
 use super::setup::{self, Sequel};
@@ -69,6 +69,9 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// What the flags say, without the file: which stack of it is meant, the rule may say.
+    #[arg(skip)]
+    flags: Box<Settings>,
 }
 
 impl OfStack for Args {
@@ -77,6 +80,7 @@ impl OfStack for Args {
     }
 
     fn complete(&mut self, settings: &Settings) {
+        *self.flags = self.stack.settings.clone();
         self.stack.complete(settings);
     }
 
@@ -166,6 +170,11 @@ async fn take_over(mut args: Args, found: &Found, common: &Common, world: &World
     let Found { old, hosts, foreign, session, place } = found;
     let named = clusters(&args, old, place)?;
     let name = common.stack_name(&config::clusters(&named)?)?;
+    let in_file = fleet::member(&name, place, common)?;
+    if let Some((_, Some(member))) = &in_file {
+        args.stack.settings = std::mem::take(&mut *args.flags);
+        args.stack.complete(&member.settings);
+    }
     args.stack.settings.clusters.get_or_insert(named);
     let filters = args.stack.settings.filters.checked()?;
     let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
@@ -229,6 +238,9 @@ async fn take_over(mut args: Args, found: &Found, common: &Common, world: &World
         Err(error) if error.exit_code() == Error::usage("").exit_code() => {}
         _ if args.dry_run || !is_as_it_was => {}
         _ => world.err.print(&format!("The rule {} is as it was, and rings as before.\n", old.rule.name)),
+    }
+    if let (Ok(0), false, Some((file, None))) = (&ended, args.dry_run || common.quiet, &in_file) {
+        world.err.print(&told::lines_for(file, &args, &config, common));
     }
     ended
 }

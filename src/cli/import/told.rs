@@ -13,6 +13,7 @@ use crate::cli::options::{Common, Format};
 use crate::cli::world::World;
 use crate::cli::{UNREADABLE, render};
 use crate::config::Config;
+use crate::file::File;
 use crate::pattern::Drill;
 use crate::stack::{Place, Stack};
 
@@ -278,4 +279,32 @@ pub fn afterwards(args: &Args, old: &Old, config: &Config, common: &Common, worl
         );
     }
     world.err.print(&text);
+}
+
+/// The lines for a file that says nothing of the stack.
+pub fn lines_for(file: &File, args: &Args, config: &Config, common: &Common) -> String {
+    let Config { stack, clusters, patterns, .. } = config;
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    // The tag of the fleet is not on it yet.
+    let joins =
+        file.fleet.as_ref().map(|_| format!(" (once `taskbell setup --stack {stack}` made it one of the fleet)"));
+    let mut text = format!(
+        "{} says nothing of the stack {stack}. With these lines, and a key for each other flag of this command, `taskbell drift --all` watches it{}:\n[[stack]]\n",
+        file.path.display(),
+        joins.unwrap_or_default()
+    );
+    if clusters.first().is_none_or(|cluster| cluster.name() != stack.as_str()) {
+        let _ = writeln!(text, "name = \"{stack}\"");
+    }
+    let _ = writeln!(text, "clusters = {}", list(clusters.iter().map(|cluster| format!("\"{cluster}\"")).collect()));
+    let site = &file.defaults.site;
+    for (key, flag, wider) in [("region", &common.region, &site.region), ("profile", &common.profile, &site.profile)] {
+        if let Some(value) = flag.as_ref().filter(|_| flag != wider) {
+            let _ = writeln!(text, "{key} = \"{value}\"");
+        }
+    }
+    if let (true, Some(kept)) = (args.keep_pattern, patterns.first()) {
+        let _ = writeln!(text, "patterns = [\"{}.json\"]", kept.name);
+    }
+    text
 }
