@@ -1,4 +1,4 @@
-"""taskbell beside the same provisioning by hand: calls, time, memory, start-up, size."""
+"""taskbell beside the same provisioning by hand: calls, time, memory."""
 
 import os
 import pathlib
@@ -90,14 +90,6 @@ def report(figures, calls, memory):
     print(f"\npeak memory: {', '.join(f'{verb} {peak:.0f} MiB' for verb, peak in memory.items())} (goal: under 40)")
 
 
-def start_up():
-    times = [run([BINARY, "--help"], dict(os.environ))[0] for _ in range(20)]
-    python = [run([sys.executable, "-c", "import boto3"], dict(os.environ))[0] for _ in range(5)]
-    help_ms, boto_ms = statistics.median(times) * 1000, statistics.median(python) * 1000
-    print(f"taskbell --help: {help_ms:.1f} ms (goal: under 20; importing boto3 takes {boto_ms:.0f} ms)")
-    print(f"binary: {os.path.getsize(BINARY) / 1e6:.1f} MB (goal: under 20)")
-
-
 def main():
     proxy = Proxy(os.environ["AWS_ENDPOINT_URL"], LATENCY)
     environment = dict(os.environ) | {
@@ -108,7 +100,6 @@ def main():
     run([sys.executable, "-c", create], environment)
     print(f"on a local AWS with {LATENCY * 1000:.0f} ms a call, median of {ROUNDS}\n")
     report(*measure(proxy, environment))
-    start_up()
     print("\nround trips one after the other, on a virtual clock:")
     test = ["cargo", "test", "--quiet", "--test", "laws", "round_trips", "--", "--nocapture"]
     output = subprocess.run(test, capture_output=True, text=True, check=True).stdout

@@ -35,7 +35,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// Flags of other programs that the docs show.
-const OTHERS: [&str; 25] = [
+const OTHERS: [&str; 35] = [
     "--path",
     "--entries",
     "--all",
@@ -61,6 +61,16 @@ const OTHERS: [&str; 25] = [
     "--template-file",
     "--type",
     "--value",
+    "--annotate",
+    "--check",
+    "--env",
+    "--ignore-missing",
+    "--offline",
+    "--repo",
+    "--rm",
+    "--test",
+    "--volume",
+    "--workspace",
 ];
 
 #[test]
@@ -81,6 +91,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
         "export terraform",
         "export notifier",
         "init",
+        "man",
     ]
     .map(|command| {
         let binary = env!("CARGO_BIN_EXE_taskbell");

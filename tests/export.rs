@@ -109,8 +109,8 @@ fn a_template_holds_no_account_no_region_no_token_and_no_webhook() {
 #[test]
 fn the_whole_catalogue_fits_into_a_template_that_needs_no_bucket() {
     for clusters in [1, 2, 4, 8] {
-        let more: String =
-            (1..clusters).map(|number| format!(" --cluster a-cluster-of-some-length-{number}")).collect();
+        let more = (1..clusters).map(|number| format!(" --cluster a-cluster-of-some-length-{number}"));
+        let more = more.collect::<Vec<_>>().concat();
         let outcome = taskbell(&format!("export cloudformation {}{more}", FLAGS[6]));
         assert!(outcome.out.len() <= LONGEST_BODY, "{clusters}: {}", outcome.out.len());
         assert!(!outcome.err.contains("warning") && outcome.json()["Resources"].is_object(), "{outcome:?}");

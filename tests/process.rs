@@ -153,11 +153,53 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "pattern test",
         "pattern list",
         "pattern show",
+        "completions",
+        "man",
     ] {
         let output = taskbell(&format!("{command} --help"), &[]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "-"), text(&output.stdout));
     }
+}
+
+#[test]
+fn the_version_in_full_names_the_notifier_and_in_short_only_itself() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(text(&taskbell("-V", &[]).stdout), format!("taskbell {version}\n"));
+    let long = text(&taskbell("--version", &[]).stdout);
+    let lines: Vec<&str> = long.lines().collect();
+    assert_eq!(lines[0], format!("taskbell {version}"));
+    let notifier = taskbell::notifier::archive().unwrap().code_sha256;
+    assert_eq!(lines.last(), Some(&format!("notifier  {notifier}").as_str()), "{long}");
+    // Which commit it is from, only a release build is told: tests/release.rs has the rest.
+    assert!(lines[1..lines.len() - 1].iter().all(|line| line.starts_with("commit    ")), "{long}");
+    assert_eq!(text(&taskbell("drift --version", &[]).stdout).lines().count(), lines.len());
+}
+
+#[test]
+fn every_command_has_a_page_in_the_manual() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man1");
+    let written = taskbell(&format!("man --to {}", to.display()), &[]);
+    assert_eq!((written.status.code(), &written.stdout[..], &written.stderr[..]), (Some(0), &b""[..], &b""[..]));
+    let mut pages: Vec<String> =
+        std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    pages.sort();
+    assert!(pages.len() >= 21, "{pages:?}");
+    for (command, page) in
+        [("", "taskbell.1"), ("drift", "taskbell-drift.1"), ("pattern test", "taskbell-pattern-test.1")]
+    {
+        let shown = text(&taskbell(&format!("man {command}"), &[]).stdout);
+        assert_eq!(shown, std::fs::read_to_string(to.join(page)).unwrap(), "{command}");
+        assert!(shown.contains(".SH NAME") && shown.contains("Common options".to_uppercase().as_str()), "{shown}");
+    }
+    assert!(text(&taskbell("man drill", &[]).stdout).contains(".SH EXAMPLES\n"));
+    let unknown = taskbell("man drfit", &[]);
+    assert_eq!(unknown.status.code(), Some(64));
+    assert!(text(&unknown.stderr).contains("did you mean drift?"), "{unknown:?}");
+    let nowhere = taskbell("man --to /dev/null/man1", &[]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere.stderr).contains("could not write the manual into /dev/null/man1"), "{nowhere:?}");
 }
 
 /// As the AWS CLI has it: a profile that is asked for comes before keys in the environment.

@@ -97,7 +97,7 @@ impl StackArgs {
 
 impl Common {
     /// The same for one stack of the file. Flags come first.
-    fn at(&self, member: &Member) -> Self {
+    pub fn at(&self, member: &Member) -> Self {
         let Site { region, profile, .. } = member.site.clone();
         let named = member.name.iter().map(ToString::to_string).collect();
         Self {

@@ -2,6 +2,7 @@
 //! Only this room prints.
 
 mod agreement;
+mod completion;
 mod connections;
 mod draw;
 mod drift;
@@ -11,6 +12,7 @@ mod fleet;
 mod hops;
 mod import;
 mod init;
+mod man;
 mod markdown;
 mod mrkdwn;
 mod notify;
@@ -29,6 +31,7 @@ mod session;
 mod setup;
 mod status;
 mod teardown;
+mod version;
 pub mod world;
 
 use std::ffi::OsString;
@@ -93,6 +96,8 @@ enum Command {
     Pattern(pattern::Command),
     #[command(subcommand)]
     Export(export::Command),
+    Completions(completion::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -109,7 +114,12 @@ impl Command {
             Self::Status(_) => Some("status"),
             Self::Notify(_) => Some("notify"),
             Self::Pattern(_) => Some("pattern-test"),
-            Self::Init(_) | Self::Permissions(_) | Self::Preview(_) | Self::Export(_) => None,
+            Self::Init(_)
+            | Self::Permissions(_)
+            | Self::Preview(_)
+            | Self::Export(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
         }
     }
 }
@@ -117,10 +127,22 @@ impl Command {
 /// The process: its arguments, its world, its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    if let Some(shell) = world::shell_that_asks(completion::VARIABLE) {
+        if let Ok(runtime) = runtime {
+            // As it is: what separates the words for bash is no text that a terminal would show.
+            let world = World::real(ColorChoice::AlwaysAnsi);
+            let arguments: Vec<OsString> = std::env::args_os().collect();
+            runtime.block_on(completion::answer(&shell, &arguments, command, &world));
+            // Whatever is still being looked for is not waited for.
+            runtime.shutdown_background();
+        }
+        return ExitCode::SUCCESS;
+    }
     let parsed = parse(std::env::args_os());
     let color = parsed.as_ref().map_or(ColorChoice::Auto, |cli| cli.common.color.choice());
     let world = World::real(color);
-    let code = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let code = match runtime {
         Ok(runtime) => runtime.block_on(carry_out(parsed, &world)),
         Err(error) => fail(&Error::new("could not start").because(error), false, &world),
     };
@@ -133,7 +155,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = version::told(command(), &arguments);
     let matches = command.try_get_matches_from_mut(arguments)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
@@ -151,6 +174,8 @@ fn command() -> clap::Command {
                 .mut_subcommand("notifier", |one| without(one, &["stack", "region", "profile"]))
         })
         .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))
+        .mut_subcommand("completions", |completions| without(completions, &["stack", "region", "profile"]))
+        .mut_subcommand("man", |man| without(man, &["stack", "region", "profile"]))
         .mut_subcommand("pattern", |pattern| {
             pattern
                 .mut_subcommand("list", |list| without(list, &["stack", "region", "profile"]))
@@ -239,6 +264,8 @@ impl Cli {
             }
             Command::Export(command) => export::run(command, &common, world),
             Command::Preview(args) => preview::run(&args, &common, world),
+            Command::Completions(args) => completion::run(&args, world),
+            Command::Man(args) => man::run(&args, self::command(), world),
             Command::Pattern(command) => pattern::run(&command, &common, world),
         }
     }

@@ -221,6 +221,20 @@ fn is_utf8(variable: impl Fn(&'static str) -> Option<String>) -> bool {
     set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))
 }
 
+/// The shell that wants words to complete, and no command to run.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn shell_that_asks(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|shell| !shell.is_empty())
+}
+
+/// At which of its words the shell has its cursor, as clap's scripts tell.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn completion_index() -> usize {
+    std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok()).unwrap_or_default()
+}
+
 fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {
     match asked {
         ColorChoice::Auto => AutoStream::choice(stream),

@@ -16,6 +16,7 @@ pub mod iam;
 pub mod limits;
 mod mailbox;
 pub mod proxy;
+pub mod recorder;
 pub mod schema;
 pub mod strict;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-use super::aws::{ACCOUNT, Failure, action_of, error, throttled};
+use super::aws::{ACCOUNT, Call, Failure, action_of, error, throttled};
 use super::limits::Limits;
 
 /// What is done to a call, from the `nth` (from 0) on.
@@ -20,9 +20,13 @@ pub enum Mishap {
     Ends { nth: usize, happens: bool, end: Arc<dyn Fn() + Send + Sync> },
 }
 
+/// Is told the action of a write.
+type Before = Arc<Mutex<dyn FnMut(&str) + Send>>;
+
 #[derive(Default)]
 struct State {
     calls: usize,
+    before: Option<Before>,
     mishap: Option<Mishap>,
     hit: Option<String>,
     ended: bool,
@@ -63,6 +67,11 @@ impl Proxy {
     /// From now on; the calls are counted anew.
     pub fn set(&self, mishap: Option<Mishap>) {
         *self.state.lock().unwrap() = State { mishap, ..State::default() };
+    }
+
+    /// From now on every write waits until this was run, and for the writes before it.
+    pub fn before_writes(&self, run: impl FnMut(&str) + Send + 'static) {
+        self.state.lock().unwrap().before = Some(Arc::new(Mutex::new(run)));
     }
 
     /// From now on each service takes only so many calls a second.
@@ -121,7 +130,16 @@ fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<(
     let fate = state.lock().unwrap().fate(&action);
     let mut stream = stream;
     match fate {
-        Fate::Passes => stream.write_all(&forward(upstream, &head, &body)?).ok(),
+        Fate::Passes => {
+            let before = state.lock().unwrap().before.clone();
+            let before = before.filter(|_| Call { action: action.clone(), failed: false }.is_write());
+            let _turn = before.as_ref().map(|before| {
+                let mut run = before.lock().unwrap();
+                run(&action);
+                run
+            });
+            stream.write_all(&forward(upstream, &head, &body)?).ok()
+        }
         Fate::Ends { happens, end } => {
             if happens {
                 forward(upstream, &head, &body)?;
