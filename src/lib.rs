@@ -8,6 +8,7 @@
 //! - [`permissions`]: the least policy for each command
 //! - [`export`]: what should exist, as a file for other engines
 //! - [`chain`]: which links hold between an event and the notifier
+//! - [`graph`]: the stack as a picture
 //! - [`drill`]: the events of drills
 //! - [`aws`]: one file a kind, and the only place that waits
 //! - [`preview`]: the notifier's pure modules in an embedded JavaScript engine
@@ -25,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod export;
 pub mod file;
+pub mod graph;
 pub mod notifier;
 pub mod pattern;
 pub mod permissions;

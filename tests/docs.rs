@@ -79,6 +79,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
         "setup",
         "import",
         "drift",
+        "graph",
         "teardown",
         "drill",
         "replay",

@@ -138,6 +138,7 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "setup",
         "import",
         "drift",
+        "graph",
         "teardown",
         "drill",
         "replay",
@@ -200,6 +201,31 @@ fn every_command_has_a_page_in_the_manual() {
     let nowhere = taskbell("man --to /dev/null/man1", &[]);
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(text(&nowhere.stderr).contains("could not write the manual into /dev/null/man1"), "{nowhere:?}");
+}
+
+/// Every command, with the commands below it: `pattern`, `pattern list`.
+fn commands(above: &str) -> Vec<String> {
+    let help = text(&taskbell(&format!("{above} -h"), &[]).stdout);
+    let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
+    let lines = list.split("\n\n").next().unwrap().lines().filter(|line| !line.starts_with("   "));
+    let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let names = names.map(|name| format!("{above} {name}").trim().to_owned());
+    names.flat_map(|name| [vec![name.clone()], commands(&name)].concat()).collect()
+}
+
+#[test]
+fn every_help_has_an_example_and_so_has_taskbell_alone() {
+    let commands = commands("");
+    assert!(commands.len() >= 20 && commands.contains(&"pattern list".to_owned()), "{commands:?}");
+    for command in &commands {
+        for flag in ["-h", "--help"] {
+            let help = text(&taskbell(&format!("{command} {flag}"), &[]).stdout);
+            let example = help.split("Example").nth(1).unwrap_or_else(|| panic!("{command} {flag}: {help}"));
+            assert!(example.contains(&format!("  taskbell {command}")), "{command} {flag}: {help}");
+        }
+    }
+    let alone = taskbell("", &[]);
+    assert!(text(&alone.stderr).contains("Examples:\n  taskbell "), "{alone:?}");
 }
 
 /// As the AWS CLI has it: a profile that is asked for comes before keys in the environment.

@@ -40,6 +40,7 @@ async fn of_the_stack(printed: &mut Printed) {
     aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "ms": { "slack": 1 } })));
     printed.by("setup", &aws, "setup --cluster batch --yes --drill", 0).await;
     printed.by("drift", &aws, "drift --cluster batch", 0).await;
+    printed.by("graph", &aws, "graph --cluster batch", 0).await;
     printed.by("drill", &aws, "drill --cluster batch", 0).await;
     printed.by("status", &aws, "status --cluster batch", 0).await;
     printed.by("notify", &aws, "notify hello", 0).await;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 25] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -47,6 +47,7 @@ const DOORS: [(&str, &[&str]); 24] = [
         &["aws", "config", "desired", "document", "export", "notifier", "pattern", "policy", "resource", "stack"],
     ),
     ("permissions", &["pattern", "stack"]),
+    ("graph", &["aws", "graph", "plan", "resource", "stack"]),
     ("drill", &["pattern"]),
     ("chain", &["resource", "stack", "pattern", "aws"]),
     ("engine", &["resource", "plan", "stack"]),
@@ -63,6 +64,7 @@ const DOORS: [(&str, &[&str]); 24] = [
             "engine",
             "export",
             "file",
+            "graph",
             "notifier",
             "pattern",
             "permissions",

@@ -9,13 +9,14 @@ use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, render};
 use crate::aws::parameter::Webhook;
 use crate::aws::{Given, function, runtime};
-use crate::config::{self, WebhookHosts};
+use crate::config::{self, Cluster, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive;
 use crate::plan::{Action, Exceptions, Plan, plan};
-use crate::resource::Inventory;
+use crate::resource::{Desired, Inventory};
 use crate::settings::{Settings, items};
+use crate::stack::Place;
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
 ///
@@ -57,9 +58,45 @@ impl OfStack for Args {
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let config = args.stack.config(common)?;
-    let webhook = args.stack.webhook(world, WebhookHosts::Any)?;
-    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(items(&args.stack.settings.ignore))? };
+    let comparison = compare(&args.stack, common, world).await?;
+    let Comparison { session, place, plan, warning, .. } = &comparison;
+    match common.output {
+        Format::Text => world.out.print(&render::plan(plan, common.verbose)),
+        Format::Github => world.out.print(&render::annotations(&session.stack, plan, warning.as_deref())),
+        Format::Markdown => {
+            world.out.print(&render::markdown(&session.title(place), plan, warning.as_deref()));
+        }
+        Format::Json => {
+            let mut object = render::plan_json(&session.stack, place, plan, None);
+            object["warnings"] = warning.iter().cloned().collect();
+            world.out.print(&render::json(&object));
+        }
+    }
+    comparison.remark(world).await;
+    Ok(match verdict(plan) {
+        0 if args.fail_on_warning && warning.is_some() => DIFFERENCES,
+        code => code,
+    })
+}
+
+/// What is there, beside what was asked for.
+pub struct Comparison {
+    pub session: Session,
+    pub place: Place,
+    pub desired: Desired,
+    pub plan: Plan,
+    pub warning: Option<String>,
+    clusters: Vec<Cluster>,
+}
+
+/// Looks, and compares. Says which stack it is about.
+///
+/// # Errors
+/// If it is not clear what was asked for, or where; on interruption.
+pub async fn compare(stack: &StackArgs, common: &Common, world: &World) -> Result<Comparison> {
+    let config = stack.config(common)?;
+    let webhook = stack.webhook(world, WebhookHosts::Any)?;
+    let exceptions = Exceptions { adopt: Vec::new(), ignore: config::ignore(items(&stack.settings.ignore))? };
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(config.stack.clone(), given, common, world).await?;
@@ -68,31 +105,24 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, world);
-    let plan = plan(&desired(&config, ground)?, seen, &exceptions);
-    match common.output {
-        Format::Text => world.out.print(&render::plan(&plan, common.verbose)),
-        Format::Github => world.out.print(&render::annotations(&session.stack, &plan, warning.as_deref())),
-        Format::Markdown => {
-            world.out.print(&render::markdown(&session.title(&place), &plan, warning.as_deref()));
+    let desired = desired(&config, ground)?;
+    let plan = plan(&desired, seen, &exceptions);
+    Ok(Comparison { session, place, desired, plan, warning, clusters: config.clusters })
+}
+
+impl Comparison {
+    /// What is to be said beside the result.
+    pub async fn remark(&self, world: &World) {
+        let Self { session, place: _, desired: _, plan, warning, clusters } = self;
+        world.err.print(&render::hints(plan));
+        if let Some(warning) = warning {
+            world.err.print(&format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n"));
         }
-        Format::Json => {
-            let mut object = render::plan_json(&session.stack, &place, &plan, None);
-            object["warnings"] = warning.iter().cloned().collect();
-            world.out.print(&render::json(&object));
+        // Nothing at all is there: most likely a name with a typing mistake.
+        if plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add) {
+            session.warn_of_missing(clusters, world).await;
         }
     }
-    world.err.print(&render::hints(&plan));
-    if let Some(warning) = &warning {
-        world.err.print(&format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n"));
-    }
-    // Nothing at all is there: most likely a name with a typing mistake.
-    if plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add) {
-        session.warn_of_missing(&config.clusters, world).await;
-    }
-    Ok(match verdict(&plan) {
-        0 if args.fail_on_warning && warning.is_some() => DIFFERENCES,
-        code => code,
-    })
 }
 
 /// What is to be said about the runtime the notifier has now.

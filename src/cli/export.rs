@@ -19,6 +19,10 @@ use crate::settings::{Settings, items};
 ///
 /// What they make is theirs: `drift` shows it as not ours, and taskbell neither changes nor removes it.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  taskbell export cloudformation --cluster batch >taskbell.json
+  taskbell export terraform --cluster batch >taskbell.tf")]
 pub enum Command {
     Cloudformation(Box<Cloudformation>),
     Terraform(Box<Terraform>),

@@ -9,6 +9,7 @@ mod drift;
 mod drill;
 mod export;
 mod fleet;
+mod graph;
 mod hops;
 mod import;
 mod init;
@@ -67,6 +68,7 @@ Examples:
   taskbell setup --cluster batch       ring Slack when a task of the cluster dies
   taskbell drill --cluster batch       send a labelled test failure through it
   taskbell drift --cluster batch       is AWS still what was asked for?
+  taskbell graph --cluster batch       the same as a picture
   taskbell teardown --cluster batch    remove it
   taskbell preview oom                 what arrives in Slack, without AWS
 
@@ -85,6 +87,7 @@ enum Command {
     Setup(setup::Args),
     Import(import::Args),
     Drift(drift::Args),
+    Graph(graph::Args),
     Teardown(teardown::Args),
     Drill(drill::Args),
     Replay(replay::Args),
@@ -107,7 +110,7 @@ impl Command {
             Self::Setup(args) if args.drill => Some("setup` or, for the drill, `--for drill"),
             Self::Setup(_) => Some("setup"),
             Self::Import(_) => Some("setup` and, for the drill, `--for drill"),
-            Self::Drift(_) => Some("drift"),
+            Self::Drift(_) | Self::Graph(_) => Some("drift"),
             Self::Teardown(_) => Some("teardown"),
             Self::Drill(_) => Some("drill"),
             Self::Replay(_) => Some("replay"),
@@ -239,6 +242,9 @@ impl Cli {
             Command::Drift(args) => {
                 let orphan: Run<drift::Args> = |_, c, w| teardown::run(teardown::Args::look(), c, w).boxed_local();
                 fleet::run(args, common, world, |a, c, w| drift::run(a, c, w).boxed_local(), Some(orphan)).await
+            }
+            Command::Graph(args) => {
+                fleet::run(args, common, world, |a, c, w| graph::run(a, c, w).boxed_local(), None).await
             }
             Command::Teardown(args) => {
                 let run: Run<teardown::Args> = |a, c, w| teardown::run(a, c, w).boxed_local();

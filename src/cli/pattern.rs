@@ -13,8 +13,13 @@ use crate::stack::Place;
 
 /// Show what rings: the catalogue of event patterns.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  taskbell pattern list
+  taskbell pattern test event.json")]
 pub enum Command {
     /// What each pattern rings for, and what it leaves silent
+    #[command(after_help = "Example:\n  taskbell pattern list")]
     List,
     /// One pattern, bound to clusters
     #[command(

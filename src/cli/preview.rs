@@ -77,7 +77,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     if let Some(path) = &args.html {
-        write_page(path, &page::page(&payload, args.language.code()))?;
+        write_whole(path, &page::page(&payload, args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
     if incident["rings"] == false {
@@ -152,7 +152,10 @@ fn called(name: &str) -> &str {
 }
 
 /// Whole, or not at all.
-fn write_page(path: &Path, page: &str) -> Result<()> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_whole(path: &Path, page: &str) -> Result<()> {
     let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");

@@ -1,0 +1,128 @@
+//! What a resource is wired to, read from its spec.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Column;
+use crate::aws::{alarm, function, rule};
+
+/// What is no resource of any stack.
+pub const ECS: &str = "ECS";
+pub const APPLICATIONS: &str = "applications";
+pub const SLACK: &str = "Slack";
+
+/// Where a wire ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Of a resource: its kind. It is known by its name or its ARN.
+    pub kind: Option<&'static str>,
+    pub name: String,
+    /// What it is if it is none of the stack's.
+    pub what: &'static str,
+    /// Where it stands then.
+    pub column: Column,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    pub end: End,
+    pub label: &'static str,
+    /// Whether it comes from there, or leads to there.
+    pub is_incoming: bool,
+}
+
+impl Wire {
+    fn to(kind: &'static str, name: &str, label: &'static str) -> Self {
+        let column = super::column(kind);
+        let end = End { kind: Some(kind), name: name.to_owned(), what: "not of this stack", column };
+        Self { end, label, is_incoming: false }
+    }
+
+    fn outside(name: &str, what: &'static str, column: Column, label: &'static str) -> Self {
+        Self { end: End { kind: None, name: name.to_owned(), what, column }, label, is_incoming: false }
+    }
+
+    fn incoming(self) -> Self {
+        Self { is_incoming: true, ..self }
+    }
+}
+
+/// Those of a resource with this document. Of the other kinds nothing leads anywhere: they are used.
+#[must_use]
+pub fn wires(kind: &str, document: &Value) -> Vec<Wire> {
+    match kind {
+        "rule" => read(document).map(|spec| of_rule(&spec)),
+        "function" => read(document).map(|spec| of_function(&spec)),
+        "alarm" => read(document).map(|spec| of_alarm(&spec)),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+fn read<S: DeserializeOwned>(document: &Value) -> Option<S> {
+    serde_json::from_value(document.clone()).ok()
+}
+
+fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {
+    let mut wires: Vec<Wire> = sources(pattern).into_iter().map(|source| of_source(&source).incoming()).collect();
+    for rule::Target { arn, dead_letter_queue, .. } in targets.values() {
+        wires.push(Wire::to("function", arn, "rings"));
+        wires.extend(dead_letter_queue.iter().map(|queue| Wire::to("queue", queue, "undelivered")));
+    }
+    wires
+}
+
+fn of_source(source: &str) -> Wire {
+    match source {
+        "aws.ecs" => Wire::outside(ECS, "events of tasks and services", Column::Source, ""),
+        "taskbell.app" => Wire::outside(APPLICATIONS, "alerts of their own", Column::Source, ""),
+        other => Wire::outside(other, "events", Column::Source, ""),
+    }
+}
+
+/// Whose events a pattern takes, but for drills, which come in through every door.
+fn sources(pattern: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for one in pattern["source"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        found.insert(one.to_owned());
+    }
+    for branch in pattern["$or"].as_array().into_iter().flatten() {
+        found.extend(sources(branch));
+    }
+    if found.len() > 1 {
+        found.remove("taskbell.drill");
+    }
+    found
+}
+
+fn of_function(spec: &function::Spec) -> Vec<Wire> {
+    let function::Spec { role, log_group, environment, failed_invocations, .. } = spec;
+    let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty());
+    let mut wires = vec![Wire::to("role", role, "runs as"), Wire::to("log_group", log_group, "logs to")];
+    if let Some(name) = named("TASKBELL_WEBHOOK_PARAMETER") {
+        wires.push(Wire::outside(SLACK, "the webhook's channel", Column::Used, "posts to"));
+        wires.push(Wire::to("parameter", name, "reads"));
+    }
+    let places = named("TASKBELL_DESTINATIONS").and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
+    for place in places.iter().flatten() {
+        let at = |key: &str| place[key].as_str();
+        wires.extend(at("parameter").map(|name| Wire::outside(name, "a webhook of yours", Column::Used, "posts to")));
+        wires.extend(at("topic").map(|arn| Wire::outside(arn, "SNS topic", Column::Used, "publishes to")));
+    }
+    wires.extend(named("TASKBELL_TABLE").map(|name| Wire::to("table", name, "remembers in")));
+    let destination = failed_invocations.as_ref().and_then(|failed| failed.destination.as_ref());
+    wires.extend(destination.map(|queue| Wire::to("queue", queue, "failed runs")));
+    wires
+}
+
+fn of_alarm(alarm::Spec { dimensions, alarm_actions, .. }: &alarm::Spec) -> Vec<Wire> {
+    let watched = dimensions.iter().filter_map(|(dimension, name)| match dimension.as_str() {
+        "QueueName" => Some(Wire::to("queue", name, "watched by").incoming()),
+        "FunctionName" => Some(Wire::to("function", name, "watched by").incoming()),
+        _ => None,
+    });
+    let topics = alarm_actions.iter().map(|topic| Wire::outside(topic, "SNS topic", Column::Told, "tells"));
+    watched.chain(topics).collect()
+}
