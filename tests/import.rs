@@ -33,6 +33,7 @@ use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use support::hand::Hand;
+use support::schema::mistakes;
 use support::{Outcome, WEBHOOK, taskbell, taskbell_without_webhook, typing};
 
 const OLD: &str = "ecs-task-failed";
@@ -239,6 +240,8 @@ async fn as_json_it_is_one_object() {
     let object = import(&aws, "--output json").await.json();
     assert_eq!((&object["import"]["done"], &object["drill"]["delivered"]), (&json!(true), &json!(true)), "{object:#}");
     assert_eq!((&object["in_sync"], &object["stack"]), (&json!(true), &json!("batch")));
+    let list = taskbell(&aws, "import --output json").await.json();
+    assert_eq!(mistakes(&[("import", object), ("import-list", list)]), "");
 }
 
 #[tokio::test(start_paused = true)]
