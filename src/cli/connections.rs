@@ -10,6 +10,8 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::Mutex;
@@ -70,14 +72,25 @@ impl Connections {
         if let Some(connection) = made.get(&key) {
             return Ok(connection.clone());
         }
-        let sdk = self.of_account(account, common).await?;
-        let sdk = match &common.region {
-            Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
-            None => sdk,
-        };
-        let connection = Connection::new(sdk)?;
+        let connection = Connection::new(self.sdk(account, common).await?)?;
         made.insert(key, connection.clone());
         Ok(connection)
+    }
+
+    /// The configuration alone, with or without a region.
+    ///
+    /// # Errors
+    /// If a profile is asked for that is not there.
+    pub async fn configuration(&self, common: &Common) -> Result<SdkConfig> {
+        self.sdk((common.profile.clone(), common.assumed.clone()), common).await
+    }
+
+    async fn sdk(&self, account: Account, common: &Common) -> Result<SdkConfig> {
+        let sdk = self.of_account(account, common).await?;
+        Ok(match &common.region {
+            Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
+            None => sdk,
+        })
     }
 
     /// Its credentials are asked for once, in whatever regions they are used.
@@ -87,9 +100,7 @@ impl Connections {
         if let Some(sdk) = accounts.get(&key) {
             return Ok(sdk.clone());
         }
-        let http = self.http.get_or_init(|| {
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-        });
+        let http = self.http.get_or_init(client);
         let mut sdk = load(common, http.clone()).await?;
         if self.paced.load(Ordering::Relaxed) {
             // Waiting for its turn is part of a call, as the SDK counts.
@@ -107,6 +118,18 @@ impl Connections {
         accounts.insert(key, sdk.clone());
         Ok(sdk)
     }
+}
+
+/// Through the proxy that HTTPS_PROXY names, as every AWS tool; NO_PROXY is heeded.
+fn client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    })
 }
 
 /// Environment, files, SSO, containers, instance roles.
