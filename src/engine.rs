@@ -19,7 +19,10 @@ use crate::stack::{Address, Id, Stack};
 pub struct Engine {
     pub kinds: Vec<Arc<dyn AnyKind>>,
     pub listener: Listener,
+    /// No new step begins.
     pub cancel: CancellationToken,
+    /// Steps that still run are left as they are.
+    pub let_go: CancellationToken,
 }
 
 /// What became of a plan's steps.
@@ -87,12 +90,26 @@ impl Engine {
             report.not_started.extend(steps.iter().map(|step| step.address.id.clone()));
             return;
         }
-        let mut running: FuturesUnordered<_> = steps.into_iter().map(|step| self.perform(step)).collect();
-        while let Some((id, outcome)) = running.next().await {
+        let mut left: BTreeMap<&Id, &Step> = steps.iter().map(|step| (&step.address.id, *step)).collect();
+        let mut running: FuturesUnordered<_> = steps.iter().map(|step| self.perform(step)).collect();
+        loop {
+            let (id, outcome) = tokio::select! {
+                biased;
+                next = running.next() => match next {
+                    Some(ended) => ended,
+                    None => break,
+                },
+                () = self.let_go.cancelled() => break,
+            };
+            left.remove(&id);
             match outcome {
                 Ok(()) => report.done.push(id),
                 Err(error) => report.failed.push((id, error)),
             }
+        }
+        for step in left.into_values() {
+            let error = Error::interrupted("interrupted before AWS answered: it may be done or not");
+            report.failed.push((step.address.id.clone(), could_not(doing(step.action), &step.address, error)));
         }
         report.done.sort();
         report.failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -101,11 +118,7 @@ impl Engine {
     async fn perform(&self, step: &Step) -> (Id, Result<()>) {
         let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
         let id = address.id.clone();
-        let doing = match action {
-            Action::Add => "adding",
-            Action::Change => "changing",
-            Action::Remove => "removing",
-        };
+        let doing = doing(*action);
         (self.listener)(Event::Started { id: id.clone(), doing });
         let outcome = match (self.kinds.iter().find(|kind| kind.name() == id.kind), have, want) {
             (Some(kind), have, Some(want)) => kind.put(address, have.as_ref(), want, tags).await,
@@ -125,6 +138,14 @@ impl Engine {
 enum OnFailure {
     Stop,
     GoOn,
+}
+
+fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Add => "adding",
+        Action::Change => "changing",
+        Action::Remove => "removing",
+    }
 }
 
 fn could_not(doing: &'static str, address: &Address, error: Error) -> Error {

@@ -355,10 +355,11 @@ pub enum Event {
         id: Id,
         doing: &'static str,
     },
-    /// AWS needs time: what is waited for.
+    /// AWS needs time: what is waited for, and for how long by now.
     Waiting {
         id: Id,
         what: String,
+        seconds: u64,
     },
     Done {
         id: Id,

@@ -84,6 +84,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
         "drill",
         "replay",
         "status",
+        "doctor",
         "permissions",
         "preview",
         "notify",

@@ -143,6 +143,7 @@ fn the_help_of_every_command_is_what_was_reviewed() {
         "drill",
         "replay",
         "status",
+        "doctor",
         "preview",
         "notify",
         "permissions",

@@ -113,9 +113,10 @@ async fn what_is_printed_as_json_is_what_the_schema_says() {
     let told = mistakes(&printed.0);
     assert!(told.is_empty(), "{told}");
 
-    // Nothing is defined that nobody prints: `import` of one rule is in tests/import.rs.
+    // Nothing is defined that nobody prints: `import` of one rule is in tests/import.rs, and `doctor` in tests/doctor.rs.
     let schema: Value = serde_json::from_str(include_str!("../schema/output.schema.json")).unwrap();
-    let parts = ["place", "change", "step", "plan", "hops", "unknown_fact", "alert", "old_rule", "taken", "import"];
+    let parts =
+        ["place", "change", "step", "plan", "hops", "unknown_fact", "alert", "old_rule", "taken", "import", "doctor"];
     let defined: BTreeSet<&str> = schema["definitions"].as_object().unwrap().keys().map(String::as_str).collect();
     let seen: BTreeSet<&str> = printed.0.iter().map(|(name, _)| *name).chain(parts).collect();
     assert_eq!(defined, seen);

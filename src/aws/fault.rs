@@ -22,6 +22,41 @@ pub struct Fault {
     pub unanswered: bool,
 }
 
+/// What kind of trouble a call met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    Denied,
+    Throttled,
+    /// AWS does not know, or no longer takes, the credentials; or there are none.
+    Credentials,
+    /// This machine's clock is wrong.
+    Clock,
+    /// The host's name is not known.
+    Name,
+    /// Who answered is not trusted.
+    Certificate,
+    Proxy,
+    Network,
+    Other,
+}
+
+impl Trouble {
+    /// What can be done where AWS was not reached.
+    fn way_to_aws(self) -> &'static str {
+        match self {
+            Self::Name => "no such host is known: check --region, the network's DNS, and AWS_ENDPOINT_URL if it is set",
+            Self::Certificate => {
+                "whoever answers is not trusted: a proxy that opens TLS needs its CA in SSL_CERT_FILE; check AWS_ENDPOINT_URL \
+                 if it is set"
+            }
+            Self::Proxy => "the proxy does not let it through: check HTTPS_PROXY and NO_PROXY",
+            _ => "check the network, --region, and AWS_ENDPOINT_URL if it is set",
+        }
+    }
+}
+
+const CLOCK: &str = "this machine's clock is wrong: AWS takes no call that was signed more than 5 minutes ago or ahead";
+
 /// What stands in a hint for the command being run; the room that prints knows which it is.
 pub const COMMAND: &str = "COMMAND";
 const NO_CREDENTIALS: &str = "no credentials found";
@@ -106,15 +141,49 @@ impl Fault {
         self.message.contains(text)
     }
 
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// Why there was no answer, without the SDK's way of putting it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.message.rsplit("client error (Connect): ").next().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        let says = |texts: &[&str]| texts.iter().any(|text| self.says(text));
+        match self.code.as_deref() {
+            Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError") => {
+                Trouble::Denied
+            }
+            Some("RequestTimeTooSkewed") => Trouble::Clock,
+            Some(_) if says(&["Signature expired", "Signature not yet current"]) => Trouble::Clock,
+            Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => Trouble::Credentials,
+            Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidToken" | "OptInRequired") => {
+                Trouble::Credentials
+            }
+            Some("SignatureDoesNotMatch" | "InvalidSignatureException") => Trouble::Credentials,
+            Some(code) if code.contains("Throttl") || code == "TooManyRequestsException" => Trouble::Throttled,
+            Some(_) => Trouble::Other,
+            None if says(&[NO_CREDENTIALS, "credential"]) => Trouble::Credentials,
+            None if says(&["proxy", "tunnel"]) => Trouble::Proxy,
+            None if says(&["dns error"]) => Trouble::Name,
+            None if says(&["TLS", "certificate"]) => Trouble::Certificate,
+            None if says(&["connect", "dispatch failure", "timed out", "timeout"]) => Trouble::Network,
+            None => Trouble::Other,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {
-            _ if code.starts_with("AccessDenied")
-                || code == "UnauthorizedOperation"
-                || code == "AuthorizationError" =>
-            {
+            _ if self.trouble() == Trouble::Denied => {
                 format!("`taskbell permissions --for {COMMAND}` prints the policy that the command needs")
             }
+            _ if self.trouble() == Trouble::Clock => CLOCK.to_owned(),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()
             }
@@ -133,7 +202,7 @@ impl Fault {
                 "the AWS profile cannot be used: `aws configure list-profiles` shows which there are".to_owned()
             }
             _ if self.says("no providers in chain") || self.says("credential") => WAYS_TO_CREDENTIALS.to_owned(),
-            "" => "check the network, --region, and AWS_ENDPOINT_URL if it is set".to_owned(),
+            "" => self.trouble().way_to_aws().to_owned(),
             _ => return None,
         };
         Some(hint)
@@ -162,6 +231,45 @@ impl From<Fault> for Error {
         match fault.hint() {
             Some(hint) => error.hint(hint),
             None => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kept_a_call_from_aws_is_told_apart() {
+        let unanswered =
+            |message: &str| Fault { code: None, ..Fault::of_entry("sts:GetCallerIdentity", None, Some(message)) };
+        let client = "dispatch failure: io error: client error (Connect)";
+        for (message, trouble) in [
+            ("dns error: failed to lookup address information: Name or service not known", Trouble::Name),
+            ("tcp connect error: Connection refused (os error 111)", Trouble::Network),
+            ("TLS handshake failed: invalid peer certificate: UnknownIssuer", Trouble::Certificate),
+            ("TLS handshake failed: received corrupt message of type InvalidContentType", Trouble::Certificate),
+            ("proxy tunnel failed", Trouble::Proxy),
+        ] {
+            assert_eq!(unanswered(&format!("{client}: {message}")).trouble(), trouble, "{message}");
+        }
+        assert_eq!(unanswered(NO_CREDENTIALS).trouble(), Trouble::Credentials);
+        assert_eq!(unanswered("service error: unhandled error: Error").trouble(), Trouble::Other);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_not_taken_for_wrong_credentials() {
+        let expired =
+            "Signature expired: 20261124T000000Z is now earlier than 20261125T000000Z (20261125T000500Z - 5 min.)";
+        for (code, message, trouble) in [
+            ("InvalidSignatureException", expired, Trouble::Clock),
+            ("SignatureDoesNotMatch", expired, Trouble::Clock),
+            ("RequestTimeTooSkewed", "", Trouble::Clock),
+            ("SignatureDoesNotMatch", "The request signature we calculated does not match", Trouble::Credentials),
+        ] {
+            let fault = Fault::of_entry("iam:GetRole", Some(code), Some(message));
+            assert_eq!(fault.trouble(), trouble, "{code}");
+            assert_eq!(fault.hint().is_some_and(|hint| hint.contains("clock")), trouble == Trouble::Clock, "{code}");
         }
     }
 }

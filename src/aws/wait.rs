@@ -29,8 +29,13 @@ pub const CONFLICT: Duration = Duration::from_mins(1);
 pub const SETTLING: Duration = Duration::from_mins(2);
 /// A rule that was made or changed takes effect after a short delay, which nothing tells.
 pub const NEW_RULE: Duration = Duration::from_mins(1);
+/// Interrupted, calls in flight are given so long to end.
+pub const LETTING_GO: Duration = Duration::from_secs(10);
 /// A queue's hosts count for themselves, and tell each other some seconds later.
 pub const COUNTING: Duration = Duration::from_secs(10);
+
+/// What is waited for is told again that often.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -132,7 +137,7 @@ impl Waiter {
     {
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
-        let mut told = String::new();
+        let (mut told, mut told_at) = (String::new(), start);
         loop {
             let (what, fault) = match attempt().await? {
                 Attempt::Ready(value) => return Ok(Ok(value)),
@@ -141,9 +146,10 @@ impl Waiter {
             if start.elapsed() + pause > budget {
                 return Ok(Err(Late { seconds: start.elapsed().as_secs(), what, fault }));
             }
-            if told != what {
-                (self.listener)(Event::Waiting { id: id.clone(), what: what.clone() });
-                told = what;
+            if told != what || told_at.elapsed() >= TOLD_AGAIN {
+                let seconds = start.elapsed().as_secs();
+                (self.listener)(Event::Waiting { id: id.clone(), what: what.clone(), seconds });
+                (told, told_at) = (what, Instant::now());
             }
             self.pause(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await?;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -226,6 +232,17 @@ pub async fn turn(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// Until then.
+#[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
+pub async fn moment(time: Instant) {
+    tokio::time::sleep_until(time).await;
+}
+
+/// What came of it within the time, if anything did.
+pub async fn at_most<T>(time: Duration, look: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, look).await.ok()
+}
+
 /// Everybody of the account together makes more calls than the service takes, for longer than the SDK tries.
 #[must_use]
 pub fn throttled(fault: &Fault) -> Option<&'static str> {
@@ -245,4 +262,35 @@ pub fn conflict(fault: &Fault) -> Option<&'static str> {
     let in_progress = fault.is(&["ResourceConflictException"])
         && ["in progress", "concurrent update", "following state", "being deleted"].iter().any(|text| fault.says(text));
     (fault.is(&codes) || in_progress).then_some("another change of the same resource to finish")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_waited_for_is_told_at_once_and_again_with_the_time_it_has_taken() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&told);
+        let listener: Listener = Arc::new(move |event| {
+            if let Event::Waiting { what, seconds, .. } = event {
+                listener.lock().unwrap_or_else(PoisonError::into_inner).push((what, seconds));
+            }
+        });
+        let waiter = Waiter { listener, cancel: CancellationToken::new() };
+        let start = Instant::now();
+        let look = || async {
+            let what = if start.elapsed().as_secs() < 40 { "the one" } else { "the other" };
+            Ok(Attempt::<()>::NotYet { what: what.to_owned(), fault: None })
+        };
+        let late = waiter.within(&Id::new("function", "notifier"), Duration::from_mins(1), look).await.unwrap();
+        assert_eq!(late.unwrap_err().what, "the other");
+        let told = told.lock().unwrap();
+        let seconds: Vec<u64> = told.iter().map(|(_, seconds)| *seconds).collect();
+        assert_eq!((seconds[0], told[0].0.as_str()), (0, "the one"));
+        assert!(seconds.windows(2).all(|two| two[1] - two[0] <= 15), "{seconds:?}");
+        assert!((4..=7).contains(&told.len()), "{told:?}");
+    }
 }

@@ -73,14 +73,25 @@ impl Connections {
         if let Some(connection) = made.get(&key) {
             return Ok(connection.clone());
         }
-        let sdk = self.of_account(account, common).await?;
-        let sdk = match &common.region {
-            Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
-            None => sdk,
-        };
-        let connection = Connection::new(sdk)?;
+        let connection = Connection::new(self.sdk(account, common).await?)?;
         made.insert(key, connection.clone());
         Ok(connection)
+    }
+
+    /// The configuration alone, with or without a region.
+    ///
+    /// # Errors
+    /// If a profile is asked for that is not there.
+    pub async fn configuration(&self, common: &Common) -> Result<SdkConfig> {
+        self.sdk((common.profile.clone(), common.assumed.clone()), common).await
+    }
+
+    async fn sdk(&self, account: Account, common: &Common) -> Result<SdkConfig> {
+        let sdk = self.of_account(account, common).await?;
+        Ok(match &common.region {
+            Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
+            None => sdk,
+        })
     }
 
     /// Its credentials are asked for once, in whatever regions they are used.

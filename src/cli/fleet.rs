@@ -11,6 +11,7 @@ use futures_util::stream::iter;
 
 use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
+use super::progress::Progress;
 use super::world::World;
 use crate::aws::tagged;
 use crate::config::Cluster;
@@ -147,8 +148,9 @@ async fn carry_out<A: OfStack>(
     let members = several(&args, &common, file, &fleet)?;
     world.connections.pace();
     let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
+    let progress = Progress::new(&common, world);
     let placed = tokio::select! {
-        placed = Box::pin(placed(whole, usize::from(fleet.jobs), &common, world)) => placed,
+        placed = progress.patiently(Box::pin(placed(whole, usize::from(fleet.jobs), &common, world))) => placed,
         () = world.cancel.cancelled() => return Err(Error::interrupted("interrupted; nothing was changed")),
     };
     apart(&placed)?;
@@ -193,7 +195,10 @@ pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)
 }
 
 /// The one stack that is meant.
-fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Member> {
+///
+/// # Errors
+/// If it is not clear which is meant.
+pub fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Member> {
     if common.stacks.len() > 1 {
         return Err(Error::usage("this command takes one stack at a time"));
     }

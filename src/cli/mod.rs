@@ -4,6 +4,7 @@
 mod agreement;
 mod completion;
 mod connections;
+mod doctor;
 mod draw;
 mod drift;
 mod drill;
@@ -30,6 +31,7 @@ mod replay;
 mod seats;
 mod session;
 mod setup;
+mod silence;
 mod status;
 mod teardown;
 mod version;
@@ -64,6 +66,7 @@ const WRONG_USAGE: u8 = 64;
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
+  taskbell doctor                      credentials, region, clock, network: is all well?
   taskbell init                        write taskbell.toml, for one or many stacks
   taskbell setup --cluster batch       ring Slack when a task of the cluster dies
   taskbell drill --cluster batch       send a labelled test failure through it
@@ -92,6 +95,7 @@ enum Command {
     Drill(drill::Args),
     Replay(replay::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Permissions(permissions::Args),
     Preview(preview::Args),
     Notify(notify::Args),
@@ -108,7 +112,7 @@ impl Command {
     fn of_permissions(&self) -> Option<&'static str> {
         match self {
             Self::Setup(args) if args.drill => Some("setup` or, for the drill, `--for drill"),
-            Self::Setup(_) => Some("setup"),
+            Self::Setup(_) | Self::Doctor(_) => Some("setup"),
             Self::Import(_) => Some("setup` and, for the drill, `--for drill"),
             Self::Drift(_) | Self::Graph(_) => Some("drift"),
             Self::Teardown(_) => Some("teardown"),
@@ -268,6 +272,7 @@ impl Cli {
             Command::Pattern(pattern::Command::Test(args)) => {
                 fleet::run(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local(), None).await
             }
+            Command::Doctor(args) => doctor::run(args, &common, world).boxed_local().await,
             Command::Export(command) => export::run(command, &common, world),
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Completions(args) => completion::run(&args, world),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common, Format};
 use super::render;
-use super::session::Session;
+use super::session::{Session, nothing_changed};
 use super::world::World;
 use crate::aws::undelivered::{Content, Entry, Undelivered};
 use crate::aws::wait::{Attempt, COUNTING};
@@ -65,6 +65,7 @@ const GLANCE: Duration = Duration::from_secs(30);
 const MOST_REFUSED: usize = 2;
 /// Of one run: SQS lets 120,000 be held at once, and memory is not endless.
 const MOST: usize = 1000;
+const UNANSWERED: &str = "AWS had not answered";
 
 /// What became of an entry.
 enum Fate {
@@ -113,7 +114,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     for address in wanted.iter().filter(|address| kinds.contains(&address.id.kind)) {
         must_serve(&seen, address)?;
     }
-    let queue = Undelivered::open(&session.sdk, &session.stack.queue_name()).await?;
+    let name = session.stack.queue_name();
+    let queue = session.unless_interrupted(Undelivered::open(&session.sdk, &name)).await.map_err(nothing_changed)??;
     let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("`taskbell setup` makes it"))?;
     if args.purge {
         return purge(&args, (&session, &place), &queue, common, world).await;
@@ -122,7 +124,11 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     // However it goes: what was taken out of the queue and is not done with goes back before anything else is told.
     let outcome = run.carry_out(&args, &session, &queue, common, world).await;
     let kept = run.kept();
-    let held = queue.let_go(&kept).await;
+    let held = session.letting_go(queue.let_go(&kept)).await;
+    let held: Vec<String> = match held {
+        Some(faults) => faults.iter().map(ToString::to_string).collect(),
+        None => kept.iter().map(|_| UNANSWERED.to_owned()).collect(),
+    };
     if common.output == Format::Json {
         let entries = run.entries.iter().enumerate().map(|(at, entry)| object(entry, run.fates.get(at)));
         let object = json!({ "entries": entries.collect::<Vec<_>>() });
@@ -156,9 +162,17 @@ impl Run {
     ) -> Result<()> {
         let start = Instant::now();
         let interrupted = || world.cancel.is_cancelled();
-        queue.collect(args.hold(), MOST, interrupted, &mut self.entries).await?;
+        match session.letting_go(queue.collect(args.hold(), MOST, interrupted, &mut self.entries)).await {
+            Some(collected) => collected?,
+            None => {
+                let minutes = args.hold().as_secs().div_ceil(60);
+                return Err(Error::interrupted(format!("replay was interrupted; {UNANSWERED}"))
+                    .hint(format!("what SQS may have handed out is given to nobody for up to {minutes} minutes")));
+            }
+        }
         if !interrupted() {
-            self.elsewhere = elsewhere(session, queue, self.entries.len()).await?;
+            let more = session.unless_interrupted(elsewhere(session, queue, self.entries.len())).await;
+            self.elsewhere = more.unwrap_or(Ok(0))?;
         }
         let mut refused = 0;
         for entry in &self.entries {
@@ -173,7 +187,12 @@ impl Run {
             let fate = match &entry.content {
                 Content::Unknown { .. } => Fate::Unknown,
                 Content::Event { .. } if args.dry_run => Fate::Waiting,
-                Content::Event { event, .. } => send(session, queue, entry, event).await,
+                Content::Event { event, .. } => {
+                    let sent = session.letting_go(send(session, queue, entry, event)).await;
+                    sent.unwrap_or_else(|| {
+                        Fate::Failed(format!("interrupted, and {UNANSWERED}: it may be sent, and stays"))
+                    })
+                }
             };
             if common.output == Format::Text {
                 world.out.print(&line(entry, &fate));
@@ -187,6 +206,7 @@ impl Run {
             let stop = matches!(fate, Fate::Failed(_) | Fate::NotDeleted(_));
             self.fates.push(fate);
             if stop || refused == MOST_REFUSED {
+                self.stopped = interrupted().then_some(Stopped::Interrupted);
                 break;
             }
         }
@@ -290,14 +310,17 @@ async fn purge(
     common: &Common,
     world: &World,
 ) -> Result<u8> {
-    let depth = usize::try_from(queue.depth().await?).unwrap_or(usize::MAX);
+    let depth = session.unless_interrupted(queue.depth()).await.map_err(nothing_changed)??;
+    let depth = usize::try_from(depth).unwrap_or(usize::MAX);
     let told = if depth == 0 {
         "The queue is empty.\n".to_owned()
     } else {
         let about = alerts(depth);
         let question = format!("Delete about {about} of the stack {} without sending them?", session.stack.name);
         world.confirm(args.yes, &question).await?;
-        queue.purge().await?;
+        let purged = session.letting_go(queue.purge()).await;
+        let unanswered = || Error::interrupted("interrupted before SQS answered: the queue may be empty or not");
+        purged.ok_or_else(unanswered)??;
         format!("Deleted about {about}.\n")
     };
     match common.output {

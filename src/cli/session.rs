@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::connections::Connection;
 use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
-use crate::aws::wait::Waiter;
+use crate::aws::wait::{self, LETTING_GO, Waiter};
 use crate::aws::{self, Given, Identity, cluster};
 use crate::config::Cluster;
 use crate::engine::{Engine, Report};
@@ -32,15 +34,19 @@ impl Session {
     /// # Errors
     /// If no region is known, or a profile is asked for that is not there.
     pub async fn open(name: StackName, given: Given, common: &Common, world: &World) -> Result<Self> {
-        let Connection { sdk, identity } = match &world.aws {
-            Some(sdk) => Connection::new(sdk.clone())?,
-            None => world.connections.to(common).await?,
-        };
-        let stack = Stack { name, region: identity.region.clone() };
         let progress = Progress::new(common, world);
+        let connect = async {
+            match &world.aws {
+                Some(sdk) => Connection::new(sdk.clone()),
+                None => world.connections.to(common).await,
+            }
+        };
+        let Connection { sdk, identity } = unless(&world.cancel, progress.patiently(connect)).await??;
+        let stack = Stack { name, region: identity.region.clone() };
         let waiter = Waiter { listener: progress.listener(), cancel: world.cancel.clone() };
         let kinds = aws::kinds(&sdk, &stack, &identity, &waiter, given);
-        let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone() };
+        let let_go = CancellationToken::new();
+        let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone(), let_go };
         Ok(Self { sdk, stack, identity, waiter, engine, progress })
     }
 
@@ -60,7 +66,8 @@ impl Session {
     /// As [`Session::observe`].
     pub async fn observe_only(&self, kinds: &[&str]) -> Result<(Inventory, Place)> {
         let kinds = self.engine.kinds.iter().filter(|kind| kinds.contains(&kind.name())).cloned().collect();
-        let engine = Engine { kinds, listener: self.engine.listener.clone(), cancel: self.engine.cancel.clone() };
+        let Engine { kinds: _, listener, cancel, let_go } = &self.engine;
+        let engine = Engine { kinds, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() };
         let reads = async { tokio::join!(engine.observe(&self.stack, &[]), self.identity.place()) };
         let (inventory, place) = self.unless_interrupted(reads).await?;
         Ok((inventory, place.cloned().map_err(no_account)?))
@@ -68,10 +75,18 @@ impl Session {
 
     /// # Errors
     /// On interruption: what was being looked at is let go.
-    pub async fn unless_interrupted<T>(&self, look: impl Future<Output = T>) -> Result<T> {
-        tokio::select! {
-            found = look => Ok(found),
-            () = self.waiter.cancel.cancelled() => Err(Error::interrupted("interrupted while looking at what is there")),
+    pub fn unless_interrupted<F: Future>(&self, look: F) -> impl Future<Output = Result<F::Output>> + use<'_, F> {
+        unless(&self.waiter.cancel, self.progress.patiently(look))
+    }
+
+    /// What came of a change; interrupted, it is waited for, but not for long.
+    pub fn letting_go<F: Future>(&self, change: F) -> impl Future<Output = Option<F::Output>> + use<'_, F> {
+        let change = self.progress.patiently(change);
+        async move {
+            tokio::select! {
+                done = change => Some(done),
+                () = time_to_let_go(&self.waiter.cancel) => None,
+            }
         }
     }
 
@@ -105,8 +120,20 @@ impl Session {
         }
     }
 
+    /// Interrupted, it waits for the calls in flight, but not for long.
     pub async fn apply(&self, plan: &Plan) -> Report {
-        let report = self.engine.apply(plan).await;
+        let letting_go = async {
+            time_to_let_go(&self.waiter.cancel).await;
+            self.engine.let_go.cancel();
+            std::future::pending::<Report>().await
+        };
+        let apply = async {
+            tokio::select! {
+                report = self.engine.apply(plan) => report,
+                never = letting_go => never,
+            }
+        };
+        let report = self.progress.patiently_unless_drawn(apply).await;
         self.finish_progress();
         report
     }
@@ -117,7 +144,29 @@ impl Session {
     }
 }
 
+/// # Errors
+/// On interruption: what was being looked at is let go.
+pub async fn unless<T>(cancel: &CancellationToken, look: impl Future<Output = T>) -> Result<T> {
+    tokio::select! {
+        found = look => Ok(found),
+        () = cancel.cancelled() => Err(Error::interrupted("interrupted while looking at what is there")),
+    }
+}
+
+async fn time_to_let_go(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    wait::moment(Instant::now() + LETTING_GO).await;
+}
+
 /// Without it nothing can be said about what is there.
 pub fn no_account(error: Error) -> Error {
     Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
+}
+
+/// For whoever would have written, and was interrupted before that.
+pub fn nothing_changed(error: Error) -> Error {
+    match error.is_interrupted() {
+        true => error.hint("nothing was changed; the same command is safe to run again"),
+        false => error,
+    }
 }

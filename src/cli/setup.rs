@@ -14,7 +14,7 @@ use super::drill::{self, Drill};
 use super::fleet::{FleetArgs, OfStack};
 use super::hops::Held;
 use super::options::{Common, Format, StackArgs};
-use super::session::Session;
+use super::session::{Session, nothing_changed};
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, reach, render};
 use crate::aws::parameter::{self, Webhook};
@@ -127,7 +127,7 @@ pub(super) async fn carry_out<'a>(
         Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(items(&args.stack.settings.ignore))? };
     let request = Request { args, config, exceptions, archive: archive()?, common, world, sequel };
     let mut session = request.open(webhook.clone()).await?;
-    let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await?;
+    let (mut planned, place) = request.first_plan(&session, webhook.as_ref()).await.map_err(nothing_changed)?;
     session.show_title(&place, common, world);
     if request.sequel.is_some()
         && let Err(error) = sequel::ends_no_alert(&planned, &session.stack.name)
@@ -379,7 +379,8 @@ impl Request<'_> {
             self.world.err.print(&left.into_inner());
         }
         settled.map_err(|error| {
-            let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied");
+            let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied")
+                .hint("`taskbell drift` tells whether AWS shows it; the same command is safe to run again");
             let not_shown = Error::new("everything was applied, but AWS does not show it");
             if error.is_interrupted() { interrupted } else { not_shown.because(error) }
         })

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
-use super::session::Session;
+use super::session::{Session, nothing_changed};
 use super::world::World;
 use super::{UNREADABLE, render};
 use crate::aws::{self, Given};
@@ -77,8 +77,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let given = Given::default();
     let session = Session::open(name, given, common, world).await?;
     let queue = aws::queue_of(&session.sdk, &session.waiter);
-    let (observed, depth) = tokio::join!(session.observe(&[]), queue.depth(&session.stack));
-    let (seen, place) = observed?;
+    let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
+    let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
+    let (seen, place) = observed.map_err(nothing_changed)?;
     clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
     session.show_title(&place, common, world);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());

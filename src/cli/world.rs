@@ -75,6 +75,8 @@ pub struct World {
     /// AWS as given; none: the ordinary configuration of environment and files.
     pub aws: Option<SdkConfig>,
     pub cancel: CancellationToken,
+    /// A variable of the environment, for who tells where something comes from.
+    pub variable: fn(&str) -> Option<String>,
     pub clock: fn() -> SystemTime,
     /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
     pub signals: bool,
@@ -104,6 +106,7 @@ impl World {
             webhook: webhook.map(Sealed::new),
             aws: None,
             cancel: CancellationToken::new(),
+            variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
             clock: SystemTime::now,
             signals: true,
             connections: Arc::default(),
@@ -123,6 +126,9 @@ impl World {
             err.print("\ninterrupted: finishing the calls in flight (again to stop at once)\n");
             cancel.cancel();
             signalled().await;
+            err.print(
+                "\nstopped at once: what was in flight may be done or not; the same command is safe to run again\n",
+            );
             exit_at_once();
         });
     }

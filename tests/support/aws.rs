@@ -121,6 +121,8 @@ struct State {
     undelivered: Option<Shape>,
     /// What the next calls of an action are answered with.
     answers: Vec<(&'static str, Value)>,
+    /// What time its answers say it is; none: they do not say.
+    date: Option<SystemTime>,
     /// At which call the user interrupts.
     interrupt: Option<(usize, CancellationToken)>,
     /// The same, counted from the first call of an action on.
@@ -351,6 +353,11 @@ impl Aws {
     /// What lies in the queue, oldest first, and whether whoever asks now is given it.
     pub fn queued(&self) -> Vec<(String, bool)> {
         self.mailbox.messages()
+    }
+
+    /// From now on its answers say that it is this time.
+    pub fn say_time(&self, time: SystemTime) {
+        self.state.lock().unwrap().date = Some(time);
     }
 
     /// The user interrupts when the `nth` call (from 0 on) is made.
@@ -661,7 +668,16 @@ impl HttpClient for Aws {
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (aws, inner) = (self.aws.clone(), self.inner.clone());
-        HttpConnectorFuture::new(aws.answer(request, inner))
+        HttpConnectorFuture::new(async move {
+            let date = aws.state.lock().unwrap().date;
+            let mut answer = aws.answer(request, inner).await?;
+            if let Some(date) = date {
+                let date = aws_smithy_types::DateTime::from(date);
+                let date = date.fmt(aws_smithy_types::date_time::Format::HttpDate).unwrap();
+                answer.headers_mut().insert("date", date);
+            }
+            Ok(answer)
+        })
     }
 }
 

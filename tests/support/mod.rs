@@ -124,6 +124,7 @@ async fn in_world(
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
         aws: Some(sdk),
         cancel,
+        variable: |_| None,
         clock,
         signals: false,
         connections: Arc::default(),

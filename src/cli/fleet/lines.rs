@@ -38,7 +38,7 @@ impl Lines {
         Arc::new(move |event| {
             bar.set_message(match event {
                 Event::Started { id, doing } => format!("{doing} {id}"),
-                Event::Waiting { id, what } => format!("{id}: waiting for {what}"),
+                Event::Waiting { id, what, seconds: _ } => format!("{id}: waiting for {what}"),
                 Event::Done { id } => format!("{id}: done"),
                 Event::Failed { id } => format!("{id}: failed"),
             });

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::super::options::{Common, Format};
+use super::super::progress::Progress;
 use super::super::render;
 use super::super::seats::Seats;
 use super::super::world::{Output, World};
@@ -57,6 +58,7 @@ pub async fn together<A: OfStack>(
     let seats = Seats::new(jobs.len(), at_once);
     let total = jobs.len();
     let lines = Lines::new(common, world, total);
+    let progress = Progress::new(common, world);
     let pages: Vec<[Page; 2]> = jobs.iter().map(|_| Default::default()).collect();
     let names: Vec<[String; 2]> = jobs.iter().map(|job| [job.name.clone(), job.heading.clone()]).collect();
     let mut shown: Vec<String> = vec![String::new(); jobs.len()];
@@ -80,6 +82,7 @@ pub async fn together<A: OfStack>(
                     seat: Some(seat),
                     typed: None,
                     signals: false,
+                    variable: world.variable,
                     clock: world.clock,
                     columns: world.columns,
                 };
@@ -97,7 +100,7 @@ pub async fn together<A: OfStack>(
     let mut outcomes: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
     loop {
         tokio::select! {
-            next = running.next() => {
+            next = progress.patiently_unless_drawn(running.next()) => {
                 let Some((at, ended)) = next else { break };
                 let [out, err] = &pages[at];
                 let ([name, heading], shown) = (names[at].clone(), std::mem::take(&mut shown[at]));

@@ -1,0 +1,214 @@
+//! What is said while AWS says nothing: after three seconds, after ten, and every ten from then on.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::world::Output;
+use crate::aws::wait;
+use crate::resource::Event;
+use crate::stack::Id;
+
+const FIRST: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Where it is said.
+pub enum Voice {
+    /// A line each time.
+    Plain(Output),
+    /// One line that counts.
+    InPlace(MultiProgress),
+}
+
+/// Listens to a run, and speaks when nobody else does.
+pub struct Silence {
+    voice: Voice,
+    state: Mutex<State>,
+    heard: Notify,
+}
+
+struct State {
+    /// How many wait, one within another or side by side: they speak with one voice.
+    waits: usize,
+    /// Nothing was said since.
+    since: Instant,
+    /// How often this silence was told.
+    told: u32,
+    /// Who says himself what he waits for, and for how long.
+    telling: BTreeSet<Id>,
+    line: Option<ProgressBar>,
+}
+
+impl State {
+    fn due(&self) -> Instant {
+        self.since + if self.told == 0 { FIRST } else { AGAIN * self.told }
+    }
+
+    fn begin(&mut self) {
+        (self.since, self.told) = (Instant::now(), 0);
+        if let Some(line) = self.line.take() {
+            line.finish_and_clear();
+        }
+    }
+}
+
+/// Ends with the wait, however that ends.
+struct Watch<'a>(&'a Silence);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.with(|state| {
+            state.waits -= 1;
+            if state.waits == 0 {
+                state.begin();
+            }
+        });
+    }
+}
+
+impl Silence {
+    #[must_use]
+    pub fn new(voice: Voice) -> Self {
+        let state = State { waits: 0, since: Instant::now(), told: 0, telling: BTreeSet::new(), line: None };
+        Self { voice, state: Mutex::new(state), heard: Notify::new() }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Something was said.
+    pub fn heard(&self, event: &Event) {
+        self.with(|state| {
+            state.begin();
+            match event {
+                Event::Waiting { id, .. } => drop(state.telling.insert(id.clone())),
+                Event::Started { id, .. } | Event::Done { id } | Event::Failed { id } => {
+                    state.telling.remove(id);
+                }
+            }
+        });
+        self.heard.notify_waiters();
+    }
+
+    /// Waits, and tells how long nothing has been said meanwhile.
+    pub async fn over<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.with(|state| {
+            if state.waits == 0 {
+                state.begin();
+                state.telling.clear();
+            }
+            state.waits += 1;
+        });
+        let _watch = Watch(self);
+        tokio::select! {
+            biased;
+            ended = wait => ended,
+            never = self.tell() => match never {},
+        }
+    }
+
+    async fn tell(&self) -> Infallible {
+        loop {
+            let heard = self.heard.notified();
+            let due = self.with(|state| state.due());
+            tokio::select! {
+                () = wait::moment(due) => {}
+                () = heard => continue,
+            }
+            self.with(|state| {
+                // Another one may have said it, or something else may have been said.
+                if state.due() <= Instant::now() {
+                    state.told += 1;
+                    if state.telling.is_empty() {
+                        self.say(state);
+                    }
+                }
+            });
+        }
+    }
+
+    fn say(&self, state: &mut State) {
+        let time = state.since.elapsed();
+        match &self.voice {
+            Voice::Plain(err) => err.print(&format!("still waiting for AWS ({} s)…\n", time.as_secs())),
+            Voice::InPlace(bars) => {
+                state.line.get_or_insert_with(|| {
+                    let style = ProgressStyle::with_template("{spinner} still waiting for AWS ({elapsed})…");
+                    let line = bars.add(ProgressBar::new_spinner().with_elapsed(time));
+                    line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                    line.enable_steady_tick(Duration::from_millis(100));
+                    line
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        fn seconds(&self) -> Vec<u64> {
+            let text = String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap();
+            let number = |line: &str| line.split(['(', ' ']).find_map(|word| word.parse().ok()).unwrap();
+            text.lines().map(number).collect()
+        }
+    }
+
+    async fn pass(seconds: u64) {
+        wait::moment(Instant::now() + Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_after_three_seconds_ten_and_every_ten_and_by_one_voice() {
+        let page = Page::default();
+        let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
+        silence.over(pass(2)).await;
+        assert!(page.seconds().is_empty());
+        silence.over(async { tokio::join!(silence.over(pass(35)), silence.over(pass(12))) }).await;
+        assert_eq!(page.seconds(), [3, 10, 20, 30]);
+        pass(60).await;
+        assert!(page.seconds().is_empty(), "nobody waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_ends_the_silence_and_who_tells_himself_is_not_talked_over() {
+        let page = Page::default();
+        let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
+        let id = Id::new("function", "notifier");
+        silence
+            .over(async {
+                pass(4).await;
+                silence.heard(&Event::Started { id: id.clone(), doing: "adding" });
+                pass(5).await;
+                silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 });
+                pass(60).await;
+                silence.heard(&Event::Done { id: id.clone() });
+                pass(4).await;
+            })
+            .await;
+        assert_eq!(page.seconds(), [3, 3, 3]);
+    }
+}
