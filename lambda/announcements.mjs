@@ -27,7 +27,8 @@ const LONGEST_PAUSE_MS = 1_000;
  * @property {(keys: object, seen: Failure, by: {holder: string, heldUntil: number, now: number}) => Promise<boolean>} take
  * @property {(keys: object, told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} told
  * @property {(keys: object, since: number, expires: number) => Promise<void>} settle
- * @property {(keys: object, names: string[], expires: number) => Promise<void>} note  adds to what the subject has as delivered
+ * @property {(keys: object, names: string[], told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} note
+ *   adds to what the subject has as delivered; those that took it were told of this many
  * @property {(keys: object, holder: string) => Promise<void>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence
  *   The count-th time since; `earlier`: those of the window before that no message has counted; `next`: told again at.
@@ -64,7 +65,7 @@ export async function decide(table, keys, { time, windowMs, holder, now, sleep, 
     } else if (!isCounted(subject, failure, keys)) {
       // Counted; the next look tells whether it is to be told.
       if (await table.join(keys, failure, expires)) continue;
-    } else if (!isDue(failure)) {
+    } else if (!isDue(failure) && subject.delivered.length === 0) {
       await table.settle(keys, failure.since, expires);
       return { verdict: "counted", count: failure.count };
     } else if (failure.holder === null || failure.heldUntil < now()) {
@@ -96,7 +97,7 @@ export function foresee({ subject, failure }, keys, { time, now, windowMs }) {
   }
   if (!isWithin(failure, momentOf(time, now), windowMs)) return { verdict: "tell" };
   const count = failure.count + (counted ? 0 : 1);
-  if (isDue({ ...failure, count })) return { verdict: "tell" };
+  if (isDue({ ...failure, count }) || subject?.delivered?.length > 0) return { verdict: "tell" };
   return { verdict: "counted", since: iso(failure.since), count, told: failure.told, next: nextAfter(failure.told) };
 }
 
@@ -105,9 +106,14 @@ export async function announced(table, keys, { count, since }, { holder, now }) 
   await table.told(keys, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
 }
 
-/** Some of its destinations took the message: whoever tells this subject next leaves them out. @param {string[]} names */
-export async function noted(table, keys, names, { now }) {
-  if (names.length > 0) await table.note(keys, names, now() + KEPT_MS);
+/**
+ * Some of its destinations took the message: whoever tells this subject next leaves them out. For them the failure was told: one
+ * destination that is gone does not make the others ring for every task.
+ * @param {string[]} names
+ * @param {Occurrence} occurrence  the one that `decide` gave
+ */
+export async function noted(table, keys, names, { count, since }, { holder, now }) {
+  if (names.length > 0) await table.note(keys, names, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
 }
 
 /** It was not taken: whoever waits may try at once. */

@@ -28,7 +28,11 @@ export function destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: own, TASKBELL_WEBHO
   const others = listOf(listed).map(destinationOf);
   const ownOne = own && takes !== "nothing"
     ? [{ name: OWN, parameter: own, topic: null, kind: null, takesRest: takes === "rest", patterns: null, families: null, severities: null }] : [];
-  return [...ownOne, ...others];
+  const all = [...ownOne, ...others];
+  const again = all.find(({ name }, at) => all.findIndex((one) => one.name === name) < at);
+  // What one of them took would count as taken by the other.
+  if (again) throw new Error(`TASKBELL_DESTINATIONS: two are called ${again.name}`);
+  return all;
 }
 
 function listOf(text) {

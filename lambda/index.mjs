@@ -85,7 +85,7 @@ export function createHandler(tools) {
       return {
         ...decision,
         announced: () => announced(table, keys, decision.occurrence, how).catch(nameOf),
-        noted: (names) => noted(table, keys, names, how).catch(nameOf),
+        noted: (names) => noted(table, keys, names, decision.occurrence, how).catch(nameOf),
         abandoned: () => abandoned(table, keys, how).catch(nameOf),
       };
     } catch (error) {

@@ -45,7 +45,7 @@ export class PostError extends Error {
  * @throws {PostError} for every other end
  */
 export async function post(place, { url, payload, headersOf = () => ({}), hidden }, { fetch = globalThis.fetch, ...time } = {}) {
-  if (!isAddress(url)) throw new PostError("the webhook parameter does not hold an http(s) URL", { retryable: false });
+  if (!isAddress(url)) throw new PostError("the webhook parameter does not hold an https URL", { retryable: false });
   const body = JSON.stringify(payload);
   const request = () => ({ method: "POST", headers: { "content-type": "application/json; charset=utf-8", ...headersOf(body) }, body });
   return untilTaken(place, (timeoutMs) => attempt(place, url, { ...request(), signal: AbortSignal.timeout(timeoutMs) }, fetch, hidden), time);
@@ -109,6 +109,11 @@ function reasonOf(error) {
 /** An answer on one line, short, and without anything secret even if the server echoed it. */
 const short = (text, hidden) => redacted(String(text), hidden).replace(/\s+/g, " ").trim().slice(0, 200);
 
-const isAddress = (url) => typeof url === "string" && /^https?:\/\//.test(url) && URL.canParse(url);
+/** Plain http is for this machine alone: the address is a secret. */
+function isAddress(url) {
+  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === "https:" || ["127.0.0.1", "localhost", "[::1]"].includes(hostname);
+}
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });

@@ -29,8 +29,8 @@ export function payloadOf(incident, options) {
   };
 }
 
-/** The headline alone, for a message that SNS refused. */
-export const plainPayloadOf = ({ Message }) => ({ Message: Message.split("\n")[0] });
+/** The headline alone, for a message that SNS refused. With its attributes: without them, filter policies would leave it out unheard. */
+export const plainPayloadOf = ({ Message, MessageAttributes }) => ({ Message: Message.split("\n")[0], MessageAttributes });
 
 /**
  * @param {number|null} status

@@ -33,6 +33,13 @@ export function tableOf(tableName, connect = clientOf) {
   }
 
   /** What is noted as delivered outlives it. The names of the values are its own, beside those of a condition. */
+  /** Nothing, where the item is not as the condition wants it. */
+  async function updateIf(input) {
+    await send("UpdateItemCommand", input).catch((error) => {
+      if (error.name !== "ConditionalCheckFailedException") throw error;
+    });
+  }
+
   const subjectWith = ({ subject, failure }, since, isSettled, expires, condition = {}) => ({
     ...at(subject),
     UpdateExpression: "SET failureKey = :itsFailure, startedMs = :itsStart, isSettled = :itsEnd, expiresAt = :itsExpiry",
@@ -121,22 +128,21 @@ export function tableOf(tableName, connect = clientOf) {
 
     settle: async (keys, since, expires) => { await send("UpdateItemCommand", subjectWith(keys, since, true, expires)); },
 
-    async note({ subject }, names, expires) {
+    async note({ subject, failure }, names, { holder, count, since }, expires) {
       await send("UpdateItemCommand", {
         ...at(subject), UpdateExpression: "ADD deliveredTo :names SET expiresAt = :expires", ConditionExpression: "attribute_exists(id)",
         ExpressionAttributeValues: { ":names": { SS: names }, ":expires": seconds(expires) },
       });
-    },
-
-    async release({ failure }, holder) {
-      const mine = {
-        ...at(failure), UpdateExpression: "REMOVE heldBy, heldUntilMs", ConditionExpression: "heldBy = :me",
-        ExpressionAttributeValues: { ":me": { S: holder } },
-      };
-      await send("UpdateItemCommand", mine).catch((error) => {
-        if (error.name !== "ConditionalCheckFailedException") throw error;
+      await updateIf({
+        ...at(failure), UpdateExpression: "SET toldOccurrences = :count", ConditionExpression: "heldBy = :me AND startedMs = :since",
+        ExpressionAttributeValues: { ":count": number(count), ":me": { S: holder }, ":since": number(since) },
       });
     },
+
+    release: ({ failure }, holder) => updateIf({
+      ...at(failure), UpdateExpression: "REMOVE heldBy, heldUntilMs", ConditionExpression: "heldBy = :me",
+      ExpressionAttributeValues: { ":me": { S: holder } },
+    }),
   };
 }
 

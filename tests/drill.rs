@@ -87,12 +87,12 @@ const CASES: [Case; 31] = [
     (
         "no webhook in the parameter",
         |aws| {
-            let error = "the webhook parameter does not hold an http(s) URL";
+            let error = "the webhook parameter does not hold an https URL";
             aws.notifier_tells(Some(failed(error, None, &json!({ "secret": 9, "slack": 0, "total": 9 }))));
         },
         1,
         "Slack",
-        "does not hold an http(s) URL",
+        "does not hold an https URL",
     ),
     (
         "the webhook is revoked",

@@ -240,20 +240,20 @@ async fn the_files_name_says_how_it_is_drawn_and_what_is_said_comes_first() {
         ("a.txt", "--format mermaid", "---\ntitle: "),
     ] {
         let path = folder.path().join(name);
-        let outcome = taskbell(&aws, &format!("graph {LEAST} {flags} --to {}", path.display())).await;
+        let outcome = taskbell(&aws, &format!("graph {LEAST} {flags} --file {}", path.display())).await;
         assert_eq!((outcome.code, outcome.out.as_str()), (0, ""), "{outcome:?}");
         assert!(outcome.err.ends_with(&format!("wrote {}: 7 in sync\n", path.display())), "{outcome:?}");
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(begins), "{name} {flags}");
     }
     aws.forget_calls();
-    let unclear = taskbell(&aws, &format!("graph {LEAST} --to {}", folder.path().join("a.png").display())).await;
+    let unclear = taskbell(&aws, &format!("graph {LEAST} --file {}", folder.path().join("a.png").display())).await;
     assert_eq!((unclear.code, aws.calls().len()), (64, 0), "{unclear:?}");
     assert!(unclear.err.contains("hint: end it in .svg, .mmd or .md"), "{unclear:?}");
     let both = taskbell(&aws, &format!("graph {LEAST} --format svg --output json")).await;
     assert_eq!((both.code, aws.calls().len()), (64, 0), "{both:?}");
     let path = folder.path().join("c.svg");
-    let beside = taskbell(&aws, &format!("graph {LEAST} --output json --to {}", path.display())).await;
+    let beside = taskbell(&aws, &format!("graph {LEAST} --output json --file {}", path.display())).await;
     assert!(path.exists() && beside.json()["nodes"].is_array(), "{beside:?}");
-    let nowhere = taskbell(&aws, &format!("graph {LEAST} --to {}", folder.path().join("no/a.svg").display())).await;
+    let nowhere = taskbell(&aws, &format!("graph {LEAST} --file {}", folder.path().join("no/a.svg").display())).await;
     assert_eq!(nowhere.code, 1, "{nowhere:?}");
 }

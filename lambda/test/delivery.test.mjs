@@ -155,7 +155,7 @@ test("a webhook that cannot be read, is none, or never comes, costs its own dest
   for (const [readSigned, said] of [
     [() => Promise.reject(Object.assign(new Error("x"), { name: "ParameterNotFound" })), "could not read the webhook from parameter /signed: ParameterNotFound"],
     [async () => "https://incidents.example.com/hunter2", 'could not read the webhook from parameter /signed: it does not hold {"url": "https://…", "secret": "…"}'],
-    [async () => JSON.stringify({ url: "hunter2", secret: "0123456789abcdef" }), "the webhook parameter does not hold an http(s) URL"],
+    [async () => JSON.stringify({ url: "hunter2", secret: "0123456789abcdef" }), "the webhook parameter does not hold an https URL"],
   ]) {
     const here = world({ readWebhook: (name) => (name === "/signed" ? readSigned() : Promise.resolve(SECRETS[name])) });
     await assert.rejects(here.run(sample("02-oom")), (error) => error.message === `1 of 5 destinations did not take it: pager (webhook): ${said}`);
@@ -176,13 +176,45 @@ test("a layout that one refuses goes out as its headline there, and whole everyw
   here.state.answers.sns = Object.assign(new Error("x"), { name: "InvalidParameterException", $metadata: { httpStatusCode: 400 } });
   await assert.rejects(here.run(sample("02-oom")), /1 of 5 destinations did not take it: mail \(sns\): SNS answered 400: InvalidParameterException/);
   assert.deepEqual(Object.values(told(here)).map(({ outcome }) => outcome), ["sent", "sent-plain", "sent-plain", "sent-plain", "failed"]);
-  assert.deepEqual(here.seen.published[1].message, { Message: "🔴 web died in prod: out of memory" });
+  const { MessageAttributes: attributes, ...plainMessage } = here.seen.published[1].message;
+  assert.deepEqual(plainMessage, { Message: "🔴 web died in prod: out of memory" });
+  assert.equal(attributes.cluster.StringValue, "prod", "a filter policy looks for them");
   assert.equal(told(here).games.refused, '{"message": "Invalid Form Body", "code": 50035}');
   delete here.state.answers.sns;
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   const plain = world({ destinations: [{ name: "ops", parameter: "/teams" }] });
   plain.state.answers["/teams"] = ({ attachments }) => (JSON.stringify(attachments).includes("FactSet") ? new Response("BadCard", { status: 400 }) : undefined);
   assert.deepEqual(await plain.run(sample("02-oom")), { outcome: "sent-plain" });
+});
+
+test("one that is gone does not make the others ring for every task, and gets what it missed once it is back", async () => {
+  const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
+  here.state.answers["/discord"] = refusal(404);
+  const { taskArn } = sample("02-oom").detail;
+  const events = Array.from({ length: 20 }, (_, at) => ({
+    ...changed("02-oom", { taskArn: `${taskArn.slice(0, -2)}${String(at).padStart(2, "0")}` }), id: `event-${at}`,
+  }));
+  const failed = [];
+  for (const event of events) await here.run(event).catch(() => failed.push(event));
+  for (const event of failed) await assert.rejects(here.run(event), "Lambda's retry");
+  assert.equal(here.seen.posts["/own"].length, 5, "occurrences 1, 2, 4, 8 and 16");
+  assert.equal(failed.length, 5);
+  delete here.state.answers["/discord"];
+  here.seen.posts["/discord"] = [];
+  for (const event of failed) assert.deepEqual(await here.run(event), { outcome: "sent" }, "replay");
+  assert.deepEqual([here.seen.posts["/own"].length, here.seen.posts["/discord"].length], [5, 5]);
+});
+
+test("two that are called the same ring nowhere: what one took would count as taken by the other", async () => {
+  const here = world({ destinations: [{ name: "webhook", parameter: "/teams" }] });
+  await assert.rejects(here.run(sample("02-oom")), /two are called webhook/);
+});
+
+test("an address that is not https gets nothing", async () => {
+  const here = world({ destinations: [{ name: "ops", parameter: "/teams" }] });
+  here.state.secrets["/teams"] = "http://discord.com/api/webhooks/123/hunter2";
+  await assert.rejects(here.run(sample("02-oom")), /ops .*does not hold an https URL/);
+  assert.equal(here.seen.posts["/teams"], undefined);
 });
 
 test("each has attempts and a budget of its own", async () => {

@@ -42,10 +42,12 @@ export function memoryTable() {
       put(keys, since, true);
     },
     async settle(keys, since) { put(keys, since, true); },
-    async note({ subject }, names) {
+    async note({ subject, failure }, names, { holder, count, since }) {
       const known = subjects.get(subject);
       if (!known) throw new Error("no such subject");
       subjects.set(subject, { ...known, delivered: [...new Set([...known.delivered, ...names])] });
+      const now = failures.get(failure);
+      if (now?.holder === holder && now.since === since) change(failure, { told: count });
     },
     async release({ failure }, holder) {
       if (failures.get(failure)?.holder === holder) change(failure, { holder: null, heldUntil: 0 });

@@ -69,14 +69,19 @@ export function contract(name, make) {
     assert.deepEqual([end.failure.told, end.failure.holder, end.failure.count, end.subject.settled], [2, null, 2, true]);
   });
 
+  /** Whoever tells the third. */
+  const BY = { holder: "me", count: 3, since: 1000 };
+
   check("what was delivered is noted by name, adds up, and outlives every other write", async (table) => {
     const delivered = async () => (await table.look(KEYS)).subject.delivered.sort();
-    await assert.rejects(table.note(KEYS, ["ops"], EXPIRES), undefined, "of a subject that is not known");
+    await assert.rejects(table.note(KEYS, ["ops"], BY, EXPIRES), undefined, "of a subject that is not known");
     await table.open(KEYS, null, fresh(1000), EXPIRES);
-    await table.note(KEYS, ["ops", "webhook"], EXPIRES);
-    await table.note(KEYS, ["ops", "team é"], EXPIRES);
+    await table.note(KEYS, ["ops", "webhook"], BY, EXPIRES);
+    await table.note(KEYS, ["ops", "team é"], { ...BY, holder: "somebody else", count: 9 }, EXPIRES);
     const all = ["ops", "team é", "webhook"];
     assert.deepEqual(await delivered(), all);
+    const { failure: told } = await table.look(KEYS);
+    assert.deepEqual([told.told, told.holder], [3, "me"], "told to those that took it, by whoever holds it");
     await table.release(KEYS, "me");
     assert.equal(await table.open(KEYS, (await table.look(KEYS)).failure, fresh(9000), EXPIRES), true, "the next window");
     assert.deepEqual(await delivered(), all);

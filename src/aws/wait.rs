@@ -213,7 +213,7 @@ impl Waiter {
     /// # Errors
     /// Interruption.
     pub async fn pass(&self, id: &Id, time: Duration, what: &str) -> Result<()> {
-        (self.listener)(Event::Waiting { id: id.clone(), what: what.to_owned() });
+        (self.listener)(Event::Waiting { id: id.clone(), what: what.to_owned(), seconds: 0 });
         self.pause(time).await
     }
 

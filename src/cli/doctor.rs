@@ -68,7 +68,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     world.out.fill_in(fault::COMMAND, "setup");
     world.out.print(&match common.output {
         Format::Json => check::json(&checks),
-        Format::Text | Format::Github => check::text(&checks),
+        Format::Text | Format::Github | Format::Markdown => check::text(&checks),
     });
     Ok(check::code(&checks))
 }
@@ -138,7 +138,7 @@ fn of_webhook(world: &World) -> Check {
             "none in TASKBELL_SLACK_WEBHOOK_URL: `setup` asks for one where none is stored",
         );
     };
-    match config::webhook(webhook.reveal(), WebhookHosts::Slack) {
+    match config::webhook(webhook.reveal(), WebhookHosts::Known) {
         Ok(_) => Check::holds("webhook", "what TASKBELL_SLACK_WEBHOOK_URL holds has the form of one"),
         Err(error) => Check::failed("webhook", &error),
     }

@@ -23,18 +23,18 @@ use crate::settings::{Settings, items};
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  taskbell graph --cluster batch --to stack.svg
+  taskbell graph --cluster batch --file stack.svg
   taskbell graph --cluster batch >stack.mmd
-  taskbell graph --cluster batch --to stack.md")]
+  taskbell graph --cluster batch --file stack.md")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// How it is drawn [default: as the name of --to ends, or else mermaid]
+    /// How it is drawn [default: as the name of --file ends, or else mermaid]
     #[arg(long, value_enum)]
     format: Option<Drawn>,
     /// The file to write, instead of standard output: .svg, .mmd, or .md for a block of Markdown
     #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,13 +60,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let comparison = compare(&args.stack, common, world).await?;
     let Comparison { session, place, desired, plan, .. } = &comparison;
     let graph = Graph::new(&session.stack, place, desired, plan);
-    if let Some(path) = &args.to {
+    if let Some(path) = &args.file {
         write_whole(path, &draw(&graph))?;
         if !common.quiet {
             world.err.print(&format!("wrote {}: {}\n", path.display(), graph.summary()));
         }
     }
-    match (common.output, &args.to) {
+    match (common.output, &args.file) {
         (Format::Json, _) => {
             let mut object = session.located(place, graph.object());
             object["in_sync"] = json!(plan.is_in_sync());
@@ -81,16 +81,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 
 /// Who draws. What is said comes before what the file's name says.
 fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
-    if common.output == Format::Json && args.to.is_none() && args.format.is_some() {
+    if common.output == Format::Json && args.file.is_none() && args.format.is_some() {
         return Err(Error::usage("--output json shows nodes and edges, and --format a picture")
-            .hint("give --to FILE to have both, or one of them"));
+            .hint("give --file FILE to have both, or one of them"));
     }
-    let ending = args.to.as_deref().and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
+    let ending = args.file.as_deref().and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
     match (args.format, ending.as_deref()) {
         (Some(Drawn::Svg), _) | (None, Some("svg")) => Ok(svg::picture),
         (Some(Drawn::Mermaid) | None, Some("md" | "markdown")) => Ok(mermaid::markdown),
         (Some(Drawn::Mermaid), _) | (None, Some("mmd" | "mermaid")) => Ok(mermaid::chart),
-        (None, _) if args.to.is_none() => Ok(mermaid::chart),
+        (None, _) if args.file.is_none() => Ok(mermaid::chart),
         (None, _) => Err(Error::usage("the file's name does not say how to draw")
             .hint("end it in .svg, .mmd or .md, or give --format svg or mermaid")),
     }

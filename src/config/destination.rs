@@ -155,7 +155,11 @@ impl FromStr for Destination {
             (false, kind) => At::Webhook { parameter: super::parameter_name(place)?, kind },
         };
         let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
-        let name = name.unwrap_or_else(|| last(if place.starts_with("arn:") { ':' } else { '/' }));
+        let name = match name {
+            Some(name) => name,
+            None => called(&last(if place.starts_with("arn:") { ':' } else { '/' }))
+                .map_err(|error| error.hint("give it another one: --to '…,name=NAME'"))?,
+        };
         Ok(Self { name, at, route })
     }
 }
@@ -284,6 +288,7 @@ mod tests {
             (&format!("{TOPIC},kind=webhook"), "a topic is no webhook"),
             (&format!("{TOPIC}.fifo"), "a FIFO topic"),
             ("/a,name=webhook", "is not \"webhook\""),
+            ("/ops/webhook", "give it another one"),
             ("/a,family=", "has no value"),
             ("/a,family=a b", "a family has letters"),
         ] {
