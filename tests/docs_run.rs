@@ -46,7 +46,10 @@ fn commands(page: &str) -> Vec<String> {
         let typed = typed.into_iter().map(|line| line.trim().replace('\n', " "));
         let typed = typed.filter(|line| line.starts_with("taskbell "));
         // In a sentence, a command's name alone is its name.
-        let is_name = |line: &str| at % 2 == 0 && line.split(' ').count() == 2;
+        let is_name = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            at % 2 == 0 && (words.len() == 2 || (words.len() == 3 && ["pattern", "export"].contains(&words[1])))
+        };
         commands.extend(typed.map(|line| if is_name(&line) { line + " --help" } else { line }));
     }
     commands
