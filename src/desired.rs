@@ -390,7 +390,8 @@ mod tests {
 
     #[test]
     fn every_action_of_the_role_is_spelled_as_aws_documents_it() {
-        let config = config("batch");
+        let topic = "arn:aws:sns:us-east-1:1:on-call".parse().unwrap();
+        let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");
         let policies = serde_json::to_string(&role(&config, &stack, &place).policies).unwrap();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The names taskbell writes, in the spelling AWS documents. Others are compared in lower case.
-const SPELLINGS: [&str; 16] = [
+const SPELLINGS: [&str; 17] = [
     "dynamodb:ConditionCheckItem",
     "logs:GetLogEvents",
     "aws:SourceArn",
@@ -25,6 +25,7 @@ const SPELLINGS: [&str; 16] = [
     "lambda:InvokeFunction",
     "logs:CreateLogStream",
     "logs:PutLogEvents",
+    "sns:Publish",
     "sqs:SendMessage",
     "ssm:GetParameter",
     "sts:AssumeRole",
