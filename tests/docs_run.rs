@@ -24,9 +24,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const ASK: [&str; 1] = ["taskbell init"];
 
 /// What stands in the docs for something of the reader's own.
-const PLACEHOLDERS: [(&str, &str); 4] = [
+const PLACEHOLDERS: [(&str, &str); 5] = [
     ("NAME", "batch"),
     ("FILE", "my-pattern.json"),
+    ("SAMPLE", "oom"),
     ("COMMAND", "drift"),
     ("ARN", "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef"),
 ];

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 /// 2026-11-24T00:00:00Z, for everybody.
 fn midnight() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_795_478_400)
+    UNIX_EPOCH + Duration::from_hours(24 * 20_781)
 }
 
 async fn at_midnight() -> Aws {

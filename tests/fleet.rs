@@ -88,7 +88,7 @@ async fn what_is_meant_is_clear_or_asked_for() {
         ("export terraform --stack job-0 --stack job-1", "one stack at a time"),
         ("teardown --orphans --yes", "without a fleet"),
         ("teardown --orphans --stack job-1", "is about all stacks"),
-        ("status --all --output github", "annotations are for drift"),
+        ("status --all --output github", "are for drift"),
     ] {
         let outcome = taskbell(&aws, &with(line, &path)).await;
         assert!(outcome.code == 64 && outcome.err.contains(told), "{line}: {outcome:?}");

@@ -98,16 +98,16 @@ async fn whatever_call_hangs_ctrl_c_is_answered() {
             let cancel = aws.interrupt_at(nth);
             let all = async {
                 let outcome = run(&aws, line, Some(WEBHOOK), cancel.clone()).await;
-                let (came, ended) = (cancel.is_cancelled(), Instant::now());
+                let (is_interrupted, ended) = (cancel.is_cancelled(), Instant::now());
                 cancel.cancel();
-                (outcome, came, ended)
+                (outcome, is_interrupted, ended)
             };
             let interrupted = async {
                 cancel.cancelled().await;
                 Instant::now()
             };
-            let ((outcome, came, ended), interrupted) = tokio::join!(all, interrupted);
-            if !came {
+            let ((outcome, is_interrupted, ended), interrupted) = tokio::join!(all, interrupted);
+            if !is_interrupted {
                 continue;
             }
             cases += 1;

@@ -161,19 +161,24 @@ impl Fault {
             }
             Some("RequestTimeTooSkewed") => Trouble::Clock,
             Some(_) if says(&["Signature expired", "Signature not yet current"]) => Trouble::Clock,
-            Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => Trouble::Credentials,
-            Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidToken" | "OptInRequired") => {
-                Trouble::Credentials
-            }
-            Some("SignatureDoesNotMatch" | "InvalidSignatureException") => Trouble::Credentials,
+            Some(
+                "ExpiredToken"
+                | "ExpiredTokenException"
+                | "RequestExpired"
+                | "InvalidClientTokenId"
+                | "UnrecognizedClientException"
+                | "InvalidToken"
+                | "OptInRequired"
+                | "SignatureDoesNotMatch"
+                | "InvalidSignatureException",
+            ) => Trouble::Credentials,
             Some(code) if code.contains("Throttl") || code == "TooManyRequestsException" => Trouble::Throttled,
-            Some(_) => Trouble::Other,
             None if says(&[NO_CREDENTIALS, "credential"]) => Trouble::Credentials,
             None if says(&["proxy", "tunnel"]) => Trouble::Proxy,
             None if says(&["dns error"]) => Trouble::Name,
             None if says(&["TLS", "certificate"]) => Trouble::Certificate,
             None if says(&["connect", "dispatch failure", "timed out", "timeout"]) => Trouble::Network,
-            None => Trouble::Other,
+            _ => Trouble::Other,
         }
     }
 

@@ -73,7 +73,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     match common.output {
         Format::Json => world.out.print(&render::json(&payload)),
         Format::Text | Format::Github | Format::Markdown => {
-            world.out.print(&draw::at(args.place, &payload, world.columns))
+            world.out.print(&draw::at(args.place, &payload, world.columns));
         }
     }
     if let Some(path) = &args.html {

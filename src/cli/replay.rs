@@ -162,14 +162,13 @@ impl Run {
     ) -> Result<()> {
         let start = Instant::now();
         let interrupted = || world.cancel.is_cancelled();
-        match session.letting_go(queue.collect(args.hold(), MOST, interrupted, &mut self.entries)).await {
-            Some(collected) => collected?,
-            None => {
-                let minutes = args.hold().as_secs().div_ceil(60);
-                return Err(Error::interrupted(format!("replay was interrupted; {UNANSWERED}"))
-                    .hint(format!("what SQS may have handed out is given to nobody for up to {minutes} minutes")));
-            }
-        }
+        let collect = queue.collect(args.hold(), MOST, interrupted, &mut self.entries);
+        let Some(collected) = session.letting_go(collect).await else {
+            let minutes = args.hold().as_secs().div_ceil(60);
+            return Err(Error::interrupted(format!("replay was interrupted; {UNANSWERED}"))
+                .hint(format!("what SQS may have handed out is given to nobody for up to {minutes} minutes")));
+        };
+        collected?;
         if !interrupted() {
             let more = session.unless_interrupted(elsewhere(session, queue, self.entries.len())).await;
             self.elsewhere = more.unwrap_or(Ok(0))?;

@@ -92,7 +92,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
     match common.output {
         Format::Text | Format::Github | Format::Markdown => {
-            world.out.print(&format!("{}\n{}", session.title(&place), status.text()))
+            world.out.print(&format!("{}\n{}", session.title(&place), status.text()));
         }
         Format::Json => {
             world.out.print(&render::json(&session.located(&place, status.object())));

@@ -120,25 +120,23 @@ impl FromStr for Destination {
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             if value.is_empty() {
-                return Err(bad(text, format!("{key:?} has no value")));
+                return Err(bad(text, &format!("{key:?} has no value")));
             }
             match key {
                 "name" => name = Some(called(value)?),
                 "kind" => {
                     let known = Kind::from_str(value, false);
-                    let wrong = |_| bad(text, "a kind is slack, teams, discord or webhook, the signed one".to_owned());
+                    let wrong = |_| bad(text, "a kind is slack, teams, discord or webhook, the signed one");
                     kind = Some(known.map_err(wrong)?);
                 }
                 "pattern" => route.patterns.push(pattern(value)?),
                 "family" => route.families.push(family(value)?),
                 "severity" => {
                     let severity = Severity::from_str(value, false);
-                    route
-                        .severities
-                        .push(severity.map_err(|_| bad(text, "a severity is error, warning or info".to_owned()))?);
+                    route.severities.push(severity.map_err(|_| bad(text, "a severity is error, warning or info"))?);
                 }
                 _ => {
-                    let error = bad(text, format!("it has no {key:?}"));
+                    let error = bad(text, &format!("it has no {key:?}"));
                     return Err(match nearest(KEYS, key) {
                         Some(near) => error.hint(format!("did you mean {near}=?")),
                         None => error.hint(format!("it has {}", KEYS.join(", "))),
@@ -147,11 +145,11 @@ impl FromStr for Destination {
             }
         }
         let at = match (place.starts_with("arn:"), kind) {
-            (true, None) if place.ends_with(".fifo") => {
-                return Err(bad(text, "a FIFO topic takes no alert: it asks for a group, which none has".to_owned()));
+            (true, None) if place.rsplit('.').next() == Some("fifo") => {
+                return Err(bad(text, "a FIFO topic takes no alert: it asks for a group, which none has"));
             }
             (true, None) => At::Topic { topic: super::topic(place)? },
-            (true, Some(_)) => return Err(bad(text, "a topic is no webhook".to_owned())),
+            (true, Some(_)) => return Err(bad(text, "a topic is no webhook")),
             (false, kind) => At::Webhook { parameter: super::parameter_name(place)?, kind },
         };
         let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
@@ -174,7 +172,7 @@ impl fmt::Display for Severity {
     }
 }
 
-fn bad(text: &str, problem: String) -> Error {
+fn bad(text: &str, problem: &str) -> Error {
     Error::usage(format!("--to {text:?}: {problem}"))
 }
 
@@ -182,7 +180,7 @@ fn called(name: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     match name.len() <= 64 && name.chars().all(legal) && name != OWN {
         true => Ok(name.to_owned()),
-        false => Err(bad(name, "a name has up to 64 letters, digits and _.- and is not \"webhook\"".to_owned())),
+        false => Err(bad(name, "a name has up to 64 letters, digits and _.- and is not \"webhook\"")),
     }
 }
 
@@ -193,13 +191,12 @@ fn pattern(name: &str) -> Result<String> {
     let all = || CATALOGUE.iter().map(|entry| entry.name);
     match all().any(|known| known == name) {
         true => Ok(name.to_owned()),
-        false => {
-            Err(bad(name, "a route knows the patterns of the catalogue".to_owned()).hint(match nearest(all(), name) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "`taskbell pattern list` shows them; an event does not tell the notifier which rule took it"
-                    .to_owned(),
-            }))
-        }
+        false => Err(bad(name, "a route knows the patterns of the catalogue").hint(match nearest(all(), name) {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                "`taskbell pattern list` shows them; an event does not tell the notifier which rule took it".to_owned()
+            }
+        })),
     }
 }
 
@@ -207,7 +204,7 @@ fn family(glob: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_-*?".contains(c);
     match glob.len() <= 255 && glob.chars().all(legal) {
         true => Ok(glob.to_owned()),
-        false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? for others".to_owned())),
+        false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? for others")),
     }
 }
 
