@@ -150,15 +150,15 @@ async fn every_command_of(page: &str) -> usize {
     account(&aws, &slack).await;
     let set_up = run("taskbell setup --cluster batch", folder.path(), &aws, &slack);
     assert!(set_up.status.success(), "{page}: {set_up:?}");
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for command in &commands {
         let output = run(&typed(command), folder.path(), &aws, &slack);
         let said = String::from_utf8_lossy(&output.stderr);
         if !output.status.code().is_some_and(|code| TOLD.contains(&code)) || said.contains("panicked") {
-            wrong += &format!("{page}: {command}: {:?}\n{said}\n", output.status.code());
+            wrong.push(format!("{page}: {command}: {:?}\n{said}", output.status.code()));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     commands.len()
 }
 
