@@ -124,6 +124,6 @@ async fn the_role_may_read_each_webhook_and_publish_to_each_topic_and_no_other()
     let parameter = |name: &str| format!("arn:aws:ssm:us-east-1:123456789012:parameter{name}");
     let both = json!([parameter("/taskbell/batch/slack-webhook-url"), parameter("/ops/teams")]);
     assert_eq!(of("ssm:GetParameter"), [both]);
-    assert_eq!(of("sns:Publish"), [json!([TOPIC])]);
+    assert_eq!(of("sns:Publish"), [json!(TOPIC)]);
     assert_eq!(of("kms:Decrypt").len(), 1);
 }
