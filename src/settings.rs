@@ -3,12 +3,12 @@
 //! A field is a flag and, by its own name, a key of the file. What is said in a narrower place comes before what is said in a
 //! wider one: flags, then the stack, then the defaults of the file, then our own.
 
+mod values;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use clap::Args;
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
 
 use crate::config::destination::{self, WebhookTakes};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
@@ -46,7 +46,7 @@ pub struct Settings {
     pub webhook_parameter: Option<String>,
     /// Ring there, too: an SSM parameter of yours that holds a webhook of Slack, Teams or Discord, or an SNS topic's ARN; then, with commas, which alerts: pattern=NAME, family=GLOB, severity=LEVEL; name=NAME, and kind=webhook for one that gets signed JSON; may be repeated
     #[arg(long = "to", value_name = "PLACE[,KEY=VALUE…]")]
-    #[serde(deserialize_with = "places")]
+    #[serde(deserialize_with = "values::places")]
     pub to: Option<Vec<String>>,
     /// What the stack's own webhook is told [default: all]
     #[arg(long, value_enum)]
@@ -83,11 +83,11 @@ pub struct Settings {
     pub alarm_topic: Option<String>,
     /// Days to keep the notifier's log, or never to delete it: `never` [default: 30]
     #[arg(long, value_name = "DAYS")]
-    #[serde(deserialize_with = "days")]
+    #[serde(deserialize_with = "values::days")]
     pub log_retention: Option<String>,
     /// A tag for every resource of the stack; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
-    #[serde(deserialize_with = "tags")]
+    #[serde(deserialize_with = "values::tags")]
     pub tags: Vec<String>,
     /// A permissions boundary for the notifier's role
     #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
@@ -281,7 +281,8 @@ impl Settings {
         };
         let destinations = about("to", items(&self.to).iter().map(|text| text.parse()).collect::<Result<Vec<_>>>())?;
         let webhook_takes = self.webhook_takes.unwrap_or_default();
-        about("to", destination::checked(&destinations, webhook_takes))?;
+        let said = if self.webhook_takes.is_some() { "webhook_takes" } else { "to" };
+        about(said, destination::checked(&destinations, webhook_takes))?;
         if webhook_takes == WebhookTakes::Nothing && self.webhook_parameter.is_some() {
             let error = Error::usage("a webhook that is told nothing needs no parameter");
             return Err(Trouble {
@@ -396,79 +397,4 @@ fn joined(earlier: Vec<String>, later: Vec<String>) -> Vec<String> {
     tags.retain(|tag| !later.iter().any(|other| key(other) == key(tag)));
     tags.extend(later);
     tags
-}
-
-/// A table of strings, as in `{ team = "data" }`.
-fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
-    Ok(table.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
-}
-
-/// A place as `--to` has it, or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
-fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Place {
-        Text(String),
-        Table(PlaceTable),
-    }
-    let places = Vec::<Place>::deserialize(deserializer)?;
-    let text = |place| match place {
-        Place::Text(text) => Ok(text),
-        Place::Table(table) => table.text().map_err(serde::de::Error::custom),
-    };
-    places.into_iter().map(text).collect::<Result<_, _>>().map(Some)
-}
-
-/// A place as a table of the file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct PlaceTable {
-    parameter: Option<String>,
-    topic: Option<String>,
-    name: Option<String>,
-    kind: Option<String>,
-    patterns: Vec<String>,
-    families: Vec<String>,
-    severities: Vec<String>,
-}
-
-impl PlaceTable {
-    fn text(self) -> Result<String, &'static str> {
-        let Self { parameter, topic, name, kind, patterns, families, severities } = self;
-        let ((Some(place), None) | (None, Some(place))) = (parameter, topic) else {
-            return Err("a place has either parameter or topic");
-        };
-        let pairs = [
-            ("name", Vec::from_iter(name)),
-            ("kind", Vec::from_iter(kind)),
-            ("pattern", patterns),
-            ("family", families),
-            ("severity", severities),
-        ];
-        let words =
-            pairs.into_iter().flat_map(|(key, values)| values.into_iter().map(move |value| format!(",{key}={value}")));
-        Ok(place + &words.collect::<String>())
-    }
-}
-
-/// A number of days, or a word.
-fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Days;
-    impl Visitor<'_> for Days {
-        type Value = String;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a number of days, or \"never\"")
-        }
-
-        fn visit_i64<E>(self, days: i64) -> Result<String, E> {
-            Ok(days.to_string())
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<String, E> {
-            Ok(text.to_owned())
-        }
-    }
-    deserializer.deserialize_any(Days).map(Some)
 }

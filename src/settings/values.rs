@@ -1,0 +1,82 @@
+//! Values that the file has otherwise than flags: tables, and numbers that may be words. Read as the flags would say them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+
+/// A table of strings, as in `{ team = "data" }`.
+pub fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
+    Ok(table.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
+}
+
+/// A place as `--to` has it, or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
+pub fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a place is a text, or a table with parameter or topic")]
+    enum Place {
+        Text(String),
+        Table(PlaceTable),
+    }
+    let places = Vec::<Place>::deserialize(deserializer)?;
+    let text = |place| match place {
+        Place::Text(text) => Ok(text),
+        Place::Table(table) => table.text().map_err(serde::de::Error::custom),
+    };
+    places.into_iter().map(text).collect::<Result<_, _>>().map(Some)
+}
+
+/// A place as a table of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PlaceTable {
+    parameter: Option<String>,
+    topic: Option<String>,
+    name: Option<String>,
+    kind: Option<String>,
+    patterns: Vec<String>,
+    families: Vec<String>,
+    severities: Vec<String>,
+}
+
+impl PlaceTable {
+    fn text(self) -> Result<String, &'static str> {
+        let Self { parameter, topic, name, kind, patterns, families, severities } = self;
+        let ((Some(place), None) | (None, Some(place))) = (parameter, topic) else {
+            return Err("a place has either parameter or topic");
+        };
+        let pairs = [
+            ("name", Vec::from_iter(name)),
+            ("kind", Vec::from_iter(kind)),
+            ("pattern", patterns),
+            ("family", families),
+            ("severity", severities),
+        ];
+        let words =
+            pairs.into_iter().flat_map(|(key, values)| values.into_iter().map(move |value| format!(",{key}={value}")));
+        Ok(place + &words.collect::<String>())
+    }
+}
+
+/// A number of days, or a word.
+pub fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Days;
+    impl Visitor<'_> for Days {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a number of days, or \"never\"")
+        }
+
+        fn visit_i64<E>(self, days: i64) -> Result<String, E> {
+            Ok(days.to_string())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+    deserializer.deserialize_any(Days).map(Some)
+}
