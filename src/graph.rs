@@ -47,6 +47,20 @@ impl State {
         }
     }
 
+    /// The class of what is drawn.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::InSync => "insync",
+            Self::Drifted => "drifted",
+            Self::Missing => "missing",
+            Self::Unwanted => "unwanted",
+            Self::Foreign => "foreign",
+            Self::Unknown => "unknown",
+            Self::Outside => "outside",
+        }
+    }
+
     /// As `drift` marks it.
     #[must_use]
     pub fn mark(self) -> &'static str {

@@ -15,7 +15,7 @@ pub fn chart(graph: &Graph) -> String {
     let _ = writeln!(text, "  accTitle: taskbell {}\n  accDescr: {}", escaped(title), graph.summary());
     for (at, node) in nodes.iter().enumerate() {
         let (open, close) = if node.state == State::Outside { ("([", "])") } else { ("[", "]") };
-        let _ = writeln!(text, "  n{at}{open}\"{}\"{close}:::{}", label(node), class(node.state));
+        let _ = writeln!(text, "  n{at}{open}\"{}\"{close}:::{}", label(node), node.state.class());
     }
     for edge in edges {
         let Edge { from, to, label, state } = edge;
@@ -29,7 +29,7 @@ pub fn chart(graph: &Graph) -> String {
         let _ = writeln!(text, "  n{from} {arrow}{words} n{to}");
     }
     for state in State::ALL.into_iter().filter(|state| nodes.iter().any(|node| node.state == *state)) {
-        let _ = writeln!(text, "  classDef {} {}", class(state), style(state));
+        let _ = writeln!(text, "  classDef {} {}", state.class(), style(state));
     }
     text
 }
@@ -49,18 +49,6 @@ fn label(node: &Node) -> String {
     let told = if told.is_empty() { String::new() } else { format!(": {}", escaped(&beginning(told, LONGEST))) };
     let (mark, word) = (escaped(state.mark()), state.word());
     format!("{}<br>{}<br>{mark} {word}{told}", escaped(id), escaped(name))
-}
-
-fn class(state: State) -> &'static str {
-    match state {
-        State::InSync => "insync",
-        State::Drifted => "drifted",
-        State::Missing => "missing",
-        State::Unwanted => "unwanted",
-        State::Foreign => "foreign",
-        State::Unknown => "unknown",
-        State::Outside => "outside",
-    }
 }
 
 /// The text's colour, too: the page around it may be dark.

@@ -23,12 +23,12 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', H
 .name { font: 11px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #57606a; }
 .note { font-size: 11.5px; fill: #57606a; } .word { font-size: 11px; font-weight: 650; fill: currentColor; }
 .wire { font-size: 11px; fill: #57606a; stroke: #f6f8fa; stroke-width: 5px; paint-order: stroke; }
-.in-sync { color: #1a7f37; } .drifted { color: #9a6700; } .missing { color: #cf222e; } .unwanted { color: #8250df; }
+.insync { color: #1a7f37; } .drifted { color: #9a6700; } .missing { color: #cf222e; } .unwanted { color: #8250df; }
 .foreign { color: #bc4c00; } .unknown { color: #57606a; } .outside { color: #6e7781; } .holds { color: #8c959f; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; } .paper { fill: #0d1117; } .card { fill: #161b22; }
 .name, .note, .wire { fill: #9198a1; } .wire { stroke: #0d1117; }
-.in-sync { color: #3fb950; } .drifted { color: #d29922; } .missing { color: #f85149; } .unwanted { color: #ab7df8; }
+.insync { color: #3fb950; } .drifted { color: #d29922; } .missing { color: #f85149; } .unwanted { color: #ab7df8; }
 .foreign { color: #db6d28; } .unknown { color: #9198a1; } .outside { color: #9198a1; } .holds { color: #656c76; }
 .word { fill: currentColor; }
 }
@@ -131,24 +131,12 @@ fn in_words(graph: &Graph) -> String {
     format!("{}. {}.", graph.summary(), all.collect::<Vec<_>>().join(". "))
 }
 
-fn class(state: State) -> &'static str {
-    match state {
-        State::InSync => "in-sync",
-        State::Drifted => "drifted",
-        State::Missing => "missing",
-        State::Unwanted => "unwanted",
-        State::Foreign => "foreign",
-        State::Unknown => "unknown",
-        State::Outside => "outside",
-    }
-}
-
 fn drawn(node: &Node, Spot { x, y, width }: Spot) -> String {
     let Node { id, name, arn, state, told, column: _ } = node;
     let whole = [Some(id), Some(name), arn.as_ref()].into_iter().flatten().cloned();
     let whole = whole.chain([state.word().to_owned(), told.clone()]).filter(|text| !text.is_empty());
     let whole = escaped(&whole.collect::<Vec<_>>().join(" · "));
-    let mut text = format!("<g class=\"{}\"><title>{whole}</title>\n", class(*state));
+    let mut text = format!("<g class=\"{}\"><title>{whole}</title>\n", state.class());
     if *state == State::Outside {
         let (rx, middle) = (HEIGHT / 2, x + width / 2);
         let _ = writeln!(
@@ -256,7 +244,7 @@ fn legend(graph: &Graph, y: i32) -> String {
     let (mut text, mut x) = (String::new(), MARGIN);
     for (state, count) in graph.counts() {
         let (badge, wide) = badge(state, Some(count), x, y);
-        let _ = write!(text, "<g class=\"{}\">{badge}</g>", class(state));
+        let _ = write!(text, "<g class=\"{}\">{badge}</g>", state.class());
         x += wide + 10;
     }
     text
