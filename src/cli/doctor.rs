@@ -83,7 +83,7 @@ async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Chec
     args.complete(&member.settings);
     let common = common.at(&member);
     let clusters = args.clusters.parse()?;
-    let mut checks = vec![of_file(&file), of_webhook(world)];
+    let mut checks = vec![of_file(&file), of_webhook(member.settings.hosts(), world)];
     let sdk = match &world.aws {
         Some(sdk) => Some(Ok(sdk.clone())),
         None => at_most(LOOK, world.connections.configuration(&common)).await,
@@ -131,14 +131,14 @@ fn of_file(file: &Result<Option<File>>) -> Check {
 }
 
 /// Its form alone: what it is, is nobody's business, and nothing is sent to it.
-fn of_webhook(world: &World) -> Check {
+fn of_webhook(hosts: WebhookHosts, world: &World) -> Check {
     let Some(webhook) = &world.webhook else {
         return Check::holds(
             "webhook",
             "none in TASKBELL_SLACK_WEBHOOK_URL: `setup` asks for one where none is stored",
         );
     };
-    match config::webhook(webhook.reveal(), WebhookHosts::Known) {
+    match config::webhook(webhook.reveal(), hosts) {
         Ok(_) => Check::holds("webhook", "what TASKBELL_SLACK_WEBHOOK_URL holds has the form of one"),
         Err(error) => Check::failed("webhook", &error),
     }
