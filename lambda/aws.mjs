@@ -27,7 +27,7 @@ export async function clientOf(service, region) {
     clients.set(key, import(name).then((sdk) => ({ sdk, client: new sdk[make]({ ...CLIENT, ...(elsewhere ? { region } : {}) }) })));
   }
   try {
-    return { ...(await clients.get(key)), options: () => ({ abortSignal: AbortSignal.timeout(CALL_MS) }) };
+    return { ...(await clients.get(key)), options: (ms = CALL_MS) => ({ abortSignal: AbortSignal.timeout(Math.min(CALL_MS, ms)) }) };
   } catch (error) {
     clients.delete(key);
     throw error;
@@ -39,9 +39,9 @@ export function prepare(...services) {
   for (const service of services) clientOf(service).catch(() => {});
 }
 
-async function call(service, command, input, region) {
+async function call(service, command, input, { region, timeoutMs } = {}) {
   const { client, sdk, options } = await clientOf(service, region);
-  return client.send(new sdk[command](input), options());
+  return client.send(new sdk[command](input), options(timeoutMs));
 }
 
 /**
@@ -52,7 +52,7 @@ async function call(service, command, input, region) {
 export async function readWebhook(parameterName) {
   const answer = await call("ssm", "GetParameterCommand", { Name: parameterName, WithDecryption: true });
   const value = answer.Parameter?.Value?.trim();
-  if (!value) throw new Error(`SSM parameter ${parameterName} is empty`);
+  if (!value) throw Object.assign(new Error(`SSM parameter ${parameterName} is empty`), { name: "EmptyParameter" });
   return value;
 }
 
@@ -60,9 +60,10 @@ export async function readWebhook(parameterName) {
  * Publishes to a topic, in the region that its ARN names. Needs sns:Publish.
  * @param {string} topicArn
  * @param {object} message  as sns.mjs makes it
+ * @param {number} timeoutMs
  */
-export async function publish(topicArn, message) {
-  await call("sns", "PublishCommand", { TopicArn: topicArn, ...message }, topicArn.split(":")[3]);
+export async function publish(topicArn, message, timeoutMs) {
+  await call("sns", "PublishCommand", { TopicArn: topicArn, ...message }, { region: topicArn.split(":")[3], timeoutMs });
 }
 
 /**
@@ -82,7 +83,7 @@ export async function describeTaskDefinition(arn) {
  */
 export async function readLog({ group, stream, region }, lines) {
   const input = { logGroupName: group, logStreamName: stream, limit: lines, startFromHead: false };
-  const { events } = await call("logs", "GetLogEventsCommand", input, region);
+  const { events } = await call("logs", "GetLogEventsCommand", input, { region });
   return (events ?? []).map(({ message }) => message ?? "");
 }
 

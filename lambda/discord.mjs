@@ -43,6 +43,9 @@ export const plainPayloadOf = ({ content, allowed_mentions }) => ({ content, all
 /** "Invalid Form Body" and its like; a webhook of a forum, which wants a thread, refuses the plain line, too. */
 export const refuses = ({ status }) => status === 400;
 
+/** Without `wait`, Discord answers before it knows whether it keeps the message. @param {string} webhook */
+export const addressOf = (webhook) => (/[?&]wait=/.test(webhook) ? webhook : webhook.replace(/#.*/, "") + (webhook.includes("?") ? "&" : "?") + "wait=true");
+
 /** How long a 429 wants to be waited for: the body knows fractions of a second. @param {string} body  @returns {number|null} */
 export function retryAfterMs(body) {
   const seconds = Number(/"retry_after"\s*:\s*(\d{1,6}(?:\.\d+)?)/.exec(body)?.[1] ?? NaN);
@@ -76,7 +79,7 @@ function takes(embeds) {
 
 function embedsWith({ color, sections, links, facts, foot, folded }, share) {
   const own = { color: Number.parseInt(color.slice(1), 16) };
-  const shown = links.filter(({ url }) => url.length <= share.url).map(({ url, label }) => `[${escaped(label, SHORT)}](${addressOf(url)})`);
+  const shown = links.filter(({ url }) => url.length <= share.url).map(({ url, label }) => `[${escaped(label, SHORT)}](${linkOf(url)})`);
   const description = [...sections.map((spans) => rendered(spans, share.text)), shown.join(" · ")].filter(Boolean).join("\n\n");
   // An empty value would cost the whole message.
   const fields = facts.map((fact) => ({ name: escaped(fact.name, SHORT), value: rendered(fact.value, share.field), inline: true }))
@@ -128,4 +131,4 @@ const FENCE = { "`": "ˋ" };
 const CODE = { ...FENCE, "@": MARKDOWN["@"] };
 
 /** Brackets would end the link; the console takes them either way. */
-const addressOf = (url) => url.replace(/[()<>\s]/g, (found) => `%${found.charCodeAt(0).toString(16)}`);
+const linkOf = (url) => url.replace(/[()<>\s]/g, (found) => `%${found.charCodeAt(0).toString(16)}`);

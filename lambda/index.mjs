@@ -26,7 +26,7 @@ const DEFINITIONS_KEPT = 50;
 /**
  * @typedef {object} Tools
  * @property {(parameterName: string) => Promise<string>} readWebhook
- * @property {(topicArn: string, message: object) => Promise<void>} [publish]
+ * @property {(topicArn: string, message: object, timeoutMs: number) => Promise<void>} [publish]
  * @property {(arn: string) => Promise<import("./incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
  * @property {(log: import("./incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
  * @property {(tableName: string) => import("./announcements.mjs").Table} tableOf
@@ -51,6 +51,7 @@ export function createHandler(tools) {
   const definitions = new Map();
   const logLines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
+  const alone = destinations.length === 1;
 
   /** Never fails: an alert without log links is still an alert. */
   async function lookUp(event) {
@@ -115,6 +116,12 @@ export function createHandler(tools) {
     return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
   }
 
+  /** Where one place hangs, the others ring all the same: whoever waits to tell the next failure waits longer than this. */
+  function leftOfPosts(left) {
+    const from = now();
+    return () => Math.min(left(), FOR_POSTS_MS - (now() - from));
+  }
+
   function withoutSecrets(text) {
     const hidden = everySender.flatMap((sender) => sender.hidden()).sort((one, other) => other.length - one.length);
     return redacted(text, hidden);
@@ -135,8 +142,9 @@ export function createHandler(tools) {
     let settlement = null;
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     try {
-      // All at once; what became of a secret is looked at only when there is something to send.
-      const secretsRead = timed("secret", Promise.all(everySender.map((sender) => sender.read())));
+      // While the rest is found out, where it is certain which will be needed; what became of it is looked at only when there is
+      // something to send.
+      const secretRead = alone ? timed("secret", everySender[0].read()) : null;
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
@@ -155,10 +163,9 @@ export function createHandler(tools) {
       const log = await timed("log", tailOf(incident, left));
       incident.missing.push(...[missing, log.missing].filter(Boolean));
       if (incident.missing.length > 0) entry.missing = incident.missing;
-      const alone = destinations.length === 1;
-      if (alone) await secretsRead;
+      await secretRead;
       const shown = { ...incident, occurrence: occurrence ?? null, tail: log.tail ?? [] };
-      const results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, delivered, (sender) => sender.send(shown, optionsOf(env), left)));
+      const results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, delivered, (sender) => sender.send(shown, optionsOf(env), chosen.length === 1 ? left : leftOfPosts(left))));
       Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
       const failure = failureOf(results, alone);
       if (failure) {

@@ -14,8 +14,8 @@
 
 const MARKS = { "*": "bold", _: "italic" };
 const ATOM = /```([\s\S]*?)```|`([^`\n]+)`|<([^<>\n]+)>/y;
-// The last two stand in for what could close our own markup in Slack.
-const UNESCAPED = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "ˋ": "`", "∗": "*" };
+// The last four stand in for what would be markup in Slack.
+const UNESCAPED = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "ˋ": "`", "∗": "*", "ˍ": "_", "∼": "~" };
 
 /**
  * @param {string} mrkdwn
@@ -115,4 +115,4 @@ function closingOf(units, from, mark) {
   return at;
 }
 
-const unescaped = (text) => text.replace(/&(?:amp|lt|gt);|[ˋ∗]/g, (found) => UNESCAPED[found]);
+const unescaped = (text) => text.replace(/&(?:amp|lt|gt);|[ˋ∗ˍ∼]/g, (found) => UNESCAPED[found]);

@@ -15,6 +15,8 @@ const SHORTEST_ATTEMPT_MS = 300;
  * @typedef {object} Place
  * @property {string} name  as errors say it
  * @property {(status: number|null, answer: string) => "ok"|"retry"|"permanent"} classify
+ * @property {number} [attemptMs]  how long it may take to answer, if not 4 s
+ * @property {(url: string) => string} [addressOf]  where to post, of a webhook's URL
  * @property {(body: string) => number|null} [retryAfterMs]  where the body of a 429 says it better than its header
  * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null}} Answer  status null stands for "no answer"
  * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number}} Time
@@ -36,6 +38,13 @@ export class PostError extends Error {
   }
 }
 
+/** What the parameter holds is nothing to post to. */
+export class NoAddress extends PostError {
+  constructor(message) {
+    super(message, { retryable: false });
+  }
+}
+
 /**
  * @param {Place} place
  * @param {{url: string, payload: object, headersOf?: (body: string) => Record<string, string>, hidden: string[]}} message
@@ -45,7 +54,8 @@ export class PostError extends Error {
  * @throws {PostError} for every other end
  */
 export async function post(place, { url, payload, headersOf = () => ({}), hidden }, { fetch = globalThis.fetch, ...time } = {}) {
-  if (!isAddress(url)) throw new PostError("the webhook parameter does not hold an https URL", { retryable: false });
+  const wrong = wrongWith(url);
+  if (wrong) throw new NoAddress(`the webhook parameter ${wrong}`);
   const body = JSON.stringify(payload);
   const request = () => ({ method: "POST", headers: { "content-type": "application/json; charset=utf-8", ...headersOf(body) }, body });
   return untilTaken(place, (timeoutMs) => attempt(place, url, { ...request(), signal: AbortSignal.timeout(timeoutMs) }, fetch, hidden), time);
@@ -62,7 +72,7 @@ export async function untilTaken(place, attempt, { sleep = pause, now = Date.now
   const deadline = now() + budgetMs;
   let failures = 0;
   for (let attempts = 1; ; attempts += 1) {
-    const { status, answer, retryAfterMs = null } = await attempt(Math.max(1, Math.min(ATTEMPT_MS, deadline - now())));
+    const { status, answer, retryAfterMs = null } = await attempt(Math.max(1, Math.min(place.attemptMs ?? ATTEMPT_MS, deadline - now())));
     const verdict = status === null ? "retry" : place.classify(status, answer);
     if (verdict === "ok") return { status, attempts };
 
@@ -109,11 +119,13 @@ function reasonOf(error) {
 /** An answer on one line, short, and without anything secret even if the server echoed it. */
 const short = (text, hidden) => redacted(String(text), hidden).replace(/\s+/g, " ").trim().slice(0, 200);
 
-/** Plain http is for this machine alone: the address is a secret. */
-function isAddress(url) {
-  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
-  const { protocol, hostname } = new URL(url);
-  return protocol === "https:" || ["127.0.0.1", "localhost", "[::1]"].includes(hostname);
+/** What is wrong with an address. Plain http is for this machine alone: the address is a secret. */
+function wrongWith(url) {
+  if (typeof url !== "string" || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return "does not hold an https URL";
+  const { protocol, hostname, username, password } = new URL(url);
+  if (protocol !== "https:" && !["127.0.0.1", "localhost", "[::1]"].includes(hostname)) return "does not hold an https URL";
+  // fetch takes none of them.
+  return username || password ? "holds a URL with a user's name in front of its host" : null;
 }
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });

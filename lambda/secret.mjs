@@ -28,7 +28,7 @@ export function secretOf(value, kind) {
   const { url, secret: key } = held ?? {};
   if (typeof url !== "string" || typeof key !== "string") throw new Error('it does not hold {"url": "https://…", "secret": "…"}');
   if (!isLong(key)) throw new Error(`its secret has less than ${SHORTEST} characters`);
-  return { url, key, hidden: [value, key, ...hiddenIn(url)].sort(byLength) };
+  return { url, key, hidden: [value, key, JSON.stringify(key).slice(1, -1), ...hiddenIn(url)].sort(byLength) };
 }
 
 /** The URL; its path and query, which are what a server repeats; and the keys in them. */
@@ -36,7 +36,9 @@ function hiddenIn(url) {
   if (!URL.canParse(url)) return [url];
   const { href, pathname, search, username, password, searchParams } = new URL(url);
   const parts = [...pathname.split("/"), ...searchParams.values(), ...search.slice(1).split(/[&=]/), username, password].flatMap((part) => [part, decoded(part)]);
-  const whole = [url, href, pathname + search, pathname, search].filter((one) => one.length > 1);
+  // A word that is short is hidden where its name is beside it.
+  const pairs = search.slice(1).split("&").filter((pair) => /=./.test(pair)).flatMap((pair) => [pair, decoded(pair)]);
+  const whole = [url, href, pathname + search, pathname, search, ...pairs].filter((one) => one.length > 1);
   return [...new Set([...whole, ...parts.filter(isLong)])].sort(byLength);
 }
 

@@ -2,7 +2,7 @@
 
 import { kindOf } from "./destinations.mjs";
 import * as discord from "./discord.mjs";
-import { post, untilTaken } from "./post.mjs";
+import { NoAddress, post, untilTaken } from "./post.mjs";
 import { secretOf, signatureOf } from "./secret.mjs";
 import * as slack from "./slack.mjs";
 import * as sns from "./sns.mjs";
@@ -11,6 +11,11 @@ import * as webhook from "./webhook.mjs";
 
 const PLACES = { discord, slack, sns, teams, webhook };
 const SECRET_MS = 5 * 60_000;
+/** Of a parameter that could not be read: tried so often, with such a pause between. */
+const READS = 4;
+const READ_PAUSE_MS = 700;
+/** What reading it again does not mend. */
+const FOR_GOOD = /AccessDenied|Empty|NotFound|Invalid|Unrecognized|Validation/;
 /** What is answered when a webhook was revoked or replaced: the parameter may hold a new one by now. */
 const REVOKED = [401, 403, 404, 410];
 
@@ -38,19 +43,42 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   async function read(fresh) {
     if (topic !== null || (secret && !fresh && now() - secret.readAt < SECRET_MS)) return;
     try {
-      const value = await readWebhook(parameter).catch((error) => { throw new Error(nameOf(error)); });
+      const value = await readWebhook(parameter).catch((error) => { throw Object.assign(new Error(nameOf(error)), { mayPass: !FOR_GOOD.test(nameOf(error)) }); });
       secret = { ...secretOf(value, kind), readAt: now() };
     } catch (error) {
-      failed = error.message;
+      failed = error;
+    }
+  }
+
+  /** An old webhook most likely still works; no webhook certainly does not. */
+  async function known(left) {
+    await (reading ?? read(false));
+    reading = null;
+    for (let reads = 1; topic === null && !secret; reads += 1) {
+      if (!failed.mayPass || reads === READS || left() < READ_PAUSE_MS) throw new Error(`could not read the webhook from parameter ${parameter}: ${failed.message}`);
+      await sleep(READ_PAUSE_MS);
+      await read(true);
     }
   }
 
   function attempt(place, payload, left) {
     const time = { sleep, now, random, budgetMs: left() };
-    if (topic !== null) return untilTaken(place, () => answerOf(() => publish(topic, payload)), time);
+    if (topic !== null) return untilTaken(place, (timeoutMs) => answerOf(() => publish(topic, payload, timeoutMs)), time);
     const { url, key, hidden } = secret;
     const headersOf = key === null ? undefined : (body) => signatureOf(key, body, Math.floor(now() / 1000));
-    return post(place, { url, payload, headersOf, hidden }, { ...time, fetch });
+    return post(place, { url: place.addressOf?.(url) ?? url, payload, headersOf, hidden }, { ...time, fetch });
+  }
+
+  /** A layout that is refused must not cost the alert: its one line goes out alone. */
+  async function taken(incident, options, left) {
+    const place = PLACES[kindNow()];
+    const payload = place.payloadOf(incident, options);
+    try {
+      return await attempt(place, payload, left);
+    } catch (error) {
+      if (REVOKED.includes(error.status) || !place.refuses(error)) throw error;
+      return { ...(await attempt(place, place.plainPayloadOf(payload), left)), refused: error.answer };
+    }
   }
 
   return {
@@ -59,26 +87,15 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
     hidden: () => [secret?.url, secret?.key].filter(Boolean),
     read: () => (reading = read(false)),
     async send(incident, options, left) {
-      await reading;
-      // An old webhook most likely still works; no webhook certainly does not.
-      if (topic === null && !secret) throw new Error(`could not read the webhook from parameter ${parameter}: ${failed}`);
-      let place = PLACES[kindNow()];
-      let payload = place.payloadOf(incident, options);
+      await known(left);
+      const before = secret;
       try {
-        return await attempt(place, payload, left);
+        return await taken(incident, options, left);
       } catch (error) {
-        if (topic === null && REVOKED.includes(error.status)) {
-          const before = secret;
-          await read(true);
-          if (secret.url !== before.url || secret.key !== before.key) {
-            place = PLACES[kindNow()];
-            payload = place.payloadOf(incident, options);
-            return { ...(await attempt(place, payload, left)), reread: true };
-          }
-        }
-        // A layout that is refused must not cost the alert: its one line goes out alone.
-        if (place.refuses(error)) return { ...(await attempt(place, place.plainPayloadOf(payload), left)), refused: error.answer };
-        throw error;
+        if (topic !== null || !(REVOKED.includes(error.status) || error instanceof NoAddress)) throw error;
+        await read(true);
+        if (secret.url === before.url && secret.key === before.key) throw error;
+        return { ...(await taken(incident, options, left)), reread: true };
       }
     },
   };

@@ -102,7 +102,7 @@ function headlineOf(incident, words, key) {
   const what = subjectOf(incident, words);
   const where = filled(cluster) ? bold(cluster) : "";
   const container = cause.values.container;
-  const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(escaped(container, LIMIT.name)) : "");
+  const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "");
   const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
   const told = (what || where ? words[incident.state](what || where, what && where) + words.colon + why : why) + often;
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
@@ -224,7 +224,7 @@ function fieldsOf(incident, words) {
     [words.event, incident.eventName],
     [words.deployment, incident.deploymentId],
     [words.resource, incident.kind === "other" ? incident.resource : null],
-  ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${escaped(value, LIMIT.field)}`);
+  ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${plain(value, LIMIT.field)}`);
   const stopped = incident.stoppedAt === null ? [] : [`*${incident.kind === "task" ? words.stoppedAt : words.at}*\n${localTime(incident.stoppedAt)}`];
   // Slack takes ten fields at most.
   return [...stopped, ...pairs].slice(0, 10).map(mrkdwn);
@@ -233,7 +233,7 @@ function fieldsOf(incident, words) {
 /** A link that would be too long is left out whole: half a link leads nowhere. */
 function linksOf({ links, log }, words) {
   return [
-    [links.log, `${words.openLog} ${escaped((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
+    [links.log, `${words.openLog} ${plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
     [links.task, words.openTask],
     [links.task ? null : links.service, words.openService],
   ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
@@ -242,7 +242,7 @@ function linksOf({ links, log }, words) {
 
 /** Where it happened, and what could not be looked up. */
 function footOf({ account, region, taskId, drill, missing, log }, words) {
-  const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => escaped(part, LIMIT.name)).join(" · ");
+  const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => plain(part, LIMIT.name)).join(" · ");
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
   const gaps = missing.slice(0, 3).map(({ action, why }) => {
     const [service] = action.split(":");
@@ -273,7 +273,7 @@ function localTime(iso) {
 /** Fills a template of the cause table. Only the values are escaped: the words are ours. */
 function sentence(template, { values }, words) {
   const container = filled(values.container) ? words.container + code(values.container) : words.aContainer;
-  return template.replace(/\{(\w+)\}/g, (_, name) => (name === "container" ? container : escaped(values[name] ?? "?", LIMIT.sentence)));
+  return template.replace(/\{(\w+)\}/g, (_, name) => (name === "container" ? container : plain(values[name] ?? "?", LIMIT.sentence)));
 }
 
 /** here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
@@ -295,12 +295,18 @@ function iconOf(iconEmoji) {
 const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
 const section = (text) => ({ type: "section", text: mrkdwn(text) });
 
-const bold = (value) => `*${unstarred(escaped(value, LIMIT.name))}*`;
+const plain = (value, limit) => unmarked(escaped(value, limit));
+const bold = (value) => `*${unstarred(plain(value, LIMIT.name))}*`;
 const code = (value, limit = LIMIT.name) => `\`${escaped(value, limit)}\``;
 const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, true)}\`\`\``;
 
+const STAND_INS = { "*": "∗", _: "ˍ", "~": "∼" };
+
 /** An asterisk in foreign text would end the bold it stands in. */
-const unstarred = (value) => value.replaceAll("*", "∗");
+const unstarred = (value) => value.replaceAll("*", STAND_INS["*"]);
+
+/** What stands at the edge of a word in foreign text could begin or end bold, italic or struck: something that looks like it stands there. */
+const unmarked = (value) => value.replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])/g, (mark) => STAND_INS[mark]);
 
 /**
  * Escapes & < > and backticks, and cuts by whole characters, so that no entity and no surrogate pair is split.

@@ -157,7 +157,7 @@ function dateOf(seconds, utc) {
 
 /** Brackets, asterisks, backticks and underscores that stand at the edge of a word could be markup. */
 const LOOKALIKES = { "[": "⁅", "]": "⁆", "*": "∗", "`": "ˋ", "\\": "∖" };
-const withoutMarkdown = (text) => text.replace(/[[\]*`\\]/g, (found) => LOOKALIKES[found]).replace(/(?<![A-Za-z0-9_])_|_(?![A-Za-z0-9_])/g, "ˍ");
+const withoutMarkdown = (text) => text.replace(/[[\]*`\\]/g, (found) => LOOKALIKES[found]).replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "ˍ");
 
 /** Several spaces in a row, and one at the beginning of a line, would be lost. */
 const spaced = (text, kind) => text.replace(kind === "fence" ? /^ | (?= )/g : / (?= )/g, "\u00a0").replaceAll("\t", "\u00a0".repeat(4));

@@ -9,6 +9,9 @@ export { classify } from "./answers.mjs";
 
 export const name = "The webhook";
 
+/** A program of one's own may have more to do than a chat; what it took late must not come again. */
+export const attemptMs = 10_000;
+
 const LIMIT = { name: 300, reason: 1_000, detail: 8_000, tail: 8_000, url: 4_000 };
 const MOST_CONTAINERS = 20;
 
@@ -39,7 +42,7 @@ export function payloadOf(incident, options) {
 }
 
 /** The headline and what it is about, for a receiver that did not take the rest. */
-export const plainPayloadOf = ({ version, text, severity, drill, cause: { id } }) => ({ version, text, severity, drill, cause: { id } });
+export const plainPayloadOf = ({ version, text, severity, drill, cause, event }) => ({ version, text, severity, drill, cause: { id: cause.id }, event: { id: event.id } });
 
 /** Whether it was the body that the receiver did not like. */
 export const refuses = ({ status }) => status === 400 || status === 413 || status === 422;
@@ -54,8 +57,9 @@ function tailOf({ tail }) {
   let left = LIMIT.tail;
   for (const line of [...(tail ?? [])].reverse()) {
     if (left <= 0) break;
-    lines.unshift(endOf(piecesOf(clean(String(line), true).trimEnd()), left));
-    left -= line.length + 1;
+    const shown = endOf(piecesOf(clean(String(line), true).trimEnd()), left);
+    lines.unshift(shown);
+    left -= shown.length + 1;
   }
   return lines;
 }

@@ -10,7 +10,7 @@ const SECRETS = {
   "/own": "https://hooks.slack.com/services/T0/B0/slack-own-hunter2",
   "/teams": "https://prod-1.westeurope.logic.azure.com:443/workflows/teams-flow-hunter2-0123/invoke?api-version=2016-06-01&sig=teams-sig-hunter2%2F0123",
   "/discord": "https://discord.com/api/webhooks/123/discord-hunter2-0123456",
-  "/signed": JSON.stringify({ url: "https://incidents.example.com/in/path-hunter2-0123456?k=query-hunter2-0123456", secret: 'key-hunter2-"quoted"-0123456' }),
+  "/signed": JSON.stringify({ url: "https://incidents.example.com/in/path-hunter2-0123456?k=query-hunter2-0123456&pin=hunter2", secret: 'key-hunter2-"quoted"-0123456' }),
 };
 const TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts";
 const LISTED = [
@@ -24,19 +24,23 @@ function world({ destinations = LISTED, env = {}, ...changes } = {}) {
   const state = { clock: Date.parse("2026-11-20T10:00:00Z"), secrets: { ...SECRETS }, answers: {}, table: memoryTable() };
   const tools = {
     readWebhook: async (name) => { seen.reads[name] = (seen.reads[name] ?? 0) + 1; return state.secrets[name]; },
-    publish: async (topic, message) => { seen.published.push({ topic, message }); if (state.answers.sns) throw state.answers.sns; },
+    publish: async (topic, message, timeoutMs) => { seen.published.push({ topic, message, timeoutMs }); if (state.answers.sns) throw state.answers.sns; },
     describeTaskDefinition: async () => definitionOf({ web: true }), readLog: async () => ["last words"], tableOf: () => state.table,
-    fetch: async (url, { body, headers }) => {
+    fetch: async (url, { body, headers, signal }) => {
       const place = placeOf(url);
       (seen.posts[place] ??= []).push({ url, body, headers, payload: JSON.parse(body) });
-      return state.answers[place]?.(JSON.parse(body), url) ?? new Response("ok");
+      return state.answers[place]?.(JSON.parse(body), url, signal) ?? new Response("ok");
     },
     sleep: async (ms) => { await new Promise(setImmediate); state.clock += ms; }, now: () => state.clock, random: () => 0, log: (line) => seen.lines.push(line),
     env: { TASKBELL_STACK: "prod", TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: JSON.stringify(destinations), TASKBELL_TABLE: "t", ...env },
     ...changes,
   };
   const run = createHandler(tools);
-  return { seen, state, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
+  const runWithin = async (timeoutMs, event) => {
+    const deadline = state.clock + timeoutMs;
+    await run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => deadline - state.clock });
+  };
+  return { seen, state, runWithin, run: (event) => run(event, { awsRequestId: "r-1", getRemainingTimeInMillis: () => 20_000 }) };
 }
 const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
 const told = (here) => Object.fromEntries(entryOf(here).destinations.map((one) => [one.name, one]));
@@ -52,7 +56,7 @@ test("one event rings everywhere, each in the place's own words, and one log lin
   assert.deepEqual(here.seen.published.map(({ topic, message }) => [topic, message.Subject]), [[TOPIC, "web died in prod: out of memory"]]);
   const { destinations, outcome, status, attempts, ms } = entryOf(here);
   assert.deepEqual(destinations, [["webhook", "slack"], ["ops", "teams"], ["games", "discord"], ["pager", "webhook"], ["mail", "sns"]].map(([name, kind]) => ({ name, kind, outcome: "sent", status: 200, attempts: 1 })));
-  assert.deepEqual([outcome, status, attempts, Object.keys(ms).sort()], ["sent", undefined, undefined, ["log", "post", "secret", "table", "taskDefinition", "total"]]);
+  assert.deepEqual([outcome, status, attempts, Object.keys(ms).sort()], ["sent", undefined, undefined, ["log", "post", "table", "taskDefinition", "total"]]);
 });
 
 test("the body of the generic webhook is signed as its receiver is told to verify it, anew for each attempt", async () => {
@@ -168,6 +172,52 @@ test("a webhook that cannot be read, is none, or never comes, costs its own dest
   assert.deepEqual(Object.keys(here.seen.posts).sort(), ["/discord", "/own", "/signed"]);
 });
 
+test("a parameter that cannot be read for a moment is asked for again, and none that nobody rings", async () => {
+  let reads = 0;
+  const throttled = () => Promise.reject(Object.assign(new Error("x"), { name: "ThrottlingException" }));
+  const here = world({ readWebhook: (name) => (name === "/teams" && reads++ < 2 ? throttled() : Promise.resolve(SECRETS[name])) });
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  assert.equal(reads, 3);
+  const never = world({ readWebhook: (name) => (name === "/teams" ? throttled() : Promise.resolve(SECRETS[name])) });
+  await assert.rejects(never.run(sample("02-oom")), { message: "1 of 5 destinations did not take it: ops: could not read the webhook from parameter /teams: ThrottlingException" });
+  const routed = world({ env: { TASKBELL_WEBHOOK_TAKES: "rest" }, destinations: [{ name: "mail", topic: TOPIC }, { name: "ops", parameter: "/teams", families: ["none"] }] });
+  assert.deepEqual(await routed.run(sample("02-oom")), { outcome: "sent" });
+  assert.deepEqual([routed.seen.reads, routed.seen.published.length], [{}, 1]);
+});
+
+test("a parameter that held nothing to post to is read again once somebody has mended it", async () => {
+  for (const wrong of ["changeme", "https://name:hunter2@prod-1.westeurope.logic.azure.com/workflows/x"]) {
+    const here = world({ destinations: [{ name: "ops", parameter: "/teams" }] });
+    here.state.secrets["/teams"] = wrong;
+    await assert.rejects(here.run(sample("02-oom")), (error) => /ops \(\w+\): the webhook parameter (does not hold an https|holds a) URL/.test(error.message) && !/hunter2/.test(error.message));
+    here.state.secrets["/teams"] = SECRETS["/teams"].replace("https", "HTTPS");
+    here.state.clock += 60_000;
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
+  }
+});
+
+test("a new webhook that refuses the layout gets the headline, too", async () => {
+  const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
+  here.state.answers["/discord"] = (payload, url) => {
+    if (!url.includes("moved")) {
+      here.state.secrets["/discord"] = `${SECRETS["/discord"]}?thread_id=moved`;
+      return new Response("gone", { status: 404 });
+    }
+    return payload.embeds ? new Response("bad form", { status: 400 }) : new Response("ok");
+  };
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
+  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent-plain", status: 200, attempts: 1, reread: true, refused: "bad form" });
+});
+
+test("Discord is asked to say whether it keeps the message", async () => {
+  const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
+  await here.run(sample("02-oom"));
+  here.state.secrets["/discord"] = `${SECRETS["/discord"]}?thread_id=7#x`;
+  here.state.clock += 6 * 60_000;
+  await here.run(sample("01-exit-nonzero"));
+  assert.deepEqual(here.seen.posts["/discord"].map(({ url }) => url.slice(SECRETS["/discord"].length)), ["?wait=true", "?thread_id=7&wait=true"]);
+});
+
 test("a layout that one refuses goes out as its headline there, and whole everywhere else", async () => {
   const here = world();
   here.state.answers["/teams"] = ({ attachments }) => (JSON.stringify(attachments).includes("FactSet") ? new Response("BadCard", { status: 400 }) : undefined);
@@ -217,6 +267,50 @@ test("an address that is not https gets nothing", async () => {
   assert.equal(here.seen.posts["/teams"], undefined);
 });
 
+/** An answer that never comes: the time that it was given passes. Needs `AbortSignal.timeout` to tell it. */
+const hangs = (here) => (payload, url, { ms }) => { here.state.clock += ms; throw Object.assign(new Error("x"), { name: "TimeoutError" }); };
+
+test("where one hangs or is held back, the others do not wait for it longer than the next failure waits for them", async (t) => {
+  t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
+  for (const held of [hangs, () => refusal(429), () => () => new Response("", { status: 429, headers: { "retry-after": "5" } })]) {
+    const here = world();
+    here.state.answers["/teams"] = held(here);
+    const from = here.state.clock;
+    await assert.rejects(here.runWithin(30_000, sample("02-oom")), /1 of 5 destinations did not take it: ops/);
+    assert.ok(here.state.clock - from <= 12_000, `${here.state.clock - from} ms`);
+    // One that is alone keeps nobody waiting.
+    const alone = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
+    alone.state.answers["/teams"] = () => new Response("", { status: 429, headers: { "retry-after": "5" } });
+    const start = alone.state.clock;
+    await assert.rejects(alone.runWithin(30_000, sample("02-oom")), /Teams answered 429/);
+    assert.ok(alone.state.clock - start > 20_000);
+  }
+});
+
+test("whatever hangs, there is time left to note what was delivered and to write the log line", async (t) => {
+  t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
+  for (const place of ["/own", "/teams", "/signed", "sns"]) {
+    for (const timeoutMs of [5_000, 9_000, 30_000]) {
+      const here = world(place === "sns" ? { publish: async (topic, message, ms) => hangs(here)(message, topic, { ms }) } : {});
+      here.state.answers[place] = hangs(here);
+      const deadline = here.state.clock + timeoutMs;
+      await assert.rejects(here.runWithin(timeoutMs, sample("02-oom")), /1 of 5/);
+      assert.ok(deadline - here.state.clock >= 2_000, `${place}, ${timeoutMs}: ${deadline - here.state.clock} ms`);
+    }
+  }
+});
+
+test("who waits for another one to tell leaves time for the posts", async () => {
+  const here = world();
+  const other = world({ tableOf: () => here.state.table });
+  other.state.answers["/teams"] = () => new Promise(() => {});
+  other.runWithin(30_000, sample("02-oom"));
+  while (!other.seen.posts["/teams"]) await new Promise(setImmediate);
+  const deadline = here.state.clock + 30_000;
+  await assert.rejects(here.runWithin(30_000, sample("02-oom")), { name: "Busy" });
+  assert.ok(deadline - here.state.clock >= 14_000, `${deadline - here.state.clock} ms`);
+});
+
 test("each has attempts and a budget of its own", async () => {
   const here = world();
   here.state.answers["/teams"] = refusal(503);
@@ -230,7 +324,7 @@ test("no secret of any destination reaches logs or errors, whatever a server say
   for (const status of [200, 400, 401, 404, 500]) {
     const here = world();
     for (const place of Object.keys(SECRETS)) {
-      here.state.answers[place] = (_, url) => new Response(`no hook at ${url} ${decodeURIComponent(url)} ${new URL(url).search} ${SECRETS[place]} ${place === "/signed" ? JSON.parse(SECRETS[place]).secret : ""}`, { status });
+      here.state.answers[place] = (_, url) => new Response(`no hook at ${url} ${decodeURIComponent(url)} ${new URL(url).search} ${SECRETS[place]} ${place === "/signed" ? `${JSON.parse(SECRETS[place]).secret} bad pin=hunter2` : ""}`, { status });
     }
     here.state.answers.sns = Object.assign(new Error(`${Object.values(SECRETS)}`), { name: "InternalErrorException" });
     await assert.rejects(here.run(sample("02-oom")), (error) => !/hunter2/.test(`${error.message}${error.stack}${JSON.stringify(error)}`));

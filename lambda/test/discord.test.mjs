@@ -25,6 +25,7 @@ function assertDiscordTakes(payload, pings = []) {
     }
     // Outside of fences and our own marks there is an even number of each, and every foreign one is escaped.
     const markup = description.replace(/```\n[\s\S]*?\n```/g, "").replace(/`[^`\n]+`/g, "").replace(/\\[\s\S]/g, "");
+    assert.doesNotMatch(description.replace(/```\n[\s\S]*?\n```/g, ""), /@(everyone|here|[!&]?\d)/, "a ping outside of a fence");
     assert.ok(!/`/.test(markup), `a fence is open: ${markup.slice(0, 200)}`);
     assert.equal((markup.match(/\*\*/g) ?? []).length % 2, 0, "bold is open");
     for (const [, url] of markup.matchAll(/\]\(([^)]*)\)/g)) assert.match(url, /^https:\/\/[^\s()<>]*amazon/);

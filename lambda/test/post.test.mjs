@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import * as discord from "../discord.mjs";
-import { PostError, post as postTo } from "../post.mjs";
+import { PostError, post as postTo, untilTaken } from "../post.mjs";
 import { secretOf } from "../secret.mjs";
 import * as slack from "../slack.mjs";
 import * as teams from "../teams.mjs";
+import * as webhook from "../webhook.mjs";
 
 const URL_PATH = "/services/T000/B000/verysecret";
 
@@ -135,6 +136,22 @@ test("a server that never recovers fails after five attempts", async () => {
   const { seen, tools } = scripted({ status: 500, body: "rollup_error" });
   await assert.rejects(post(url, {}, tools), (error) => error instanceof PostError && error.retryable && error.attempts === 5);
   assert.equal(seen.calls.length, 5);
+});
+
+test("a program of one's own has longer to answer than a chat, and never longer than there is time", async () => {
+  for (const [place, budgetMs, expected] of [[slack, 20_000, 4_000], [webhook, 20_000, 10_000], [webhook, 1_000, 1_000]]) {
+    const given = [];
+    await untilTaken(place, async (timeoutMs) => { given.push(timeoutMs); return { status: 200, answer: "" }; }, { budgetMs, now: () => 0 });
+    assert.deepEqual(given, [expected]);
+  }
+});
+
+test("no error repeats a short secret beside its name, nor a key as JSON has it", async () => {
+  const signed = secretOf(JSON.stringify({ url: "https://h.example/in?token=short&x=%C3%A9", secret: 'a "quoted" key \\ of length' }), "webhook");
+  for (const body of ["bad token=short", "bad x=é", `bad ${JSON.stringify({ key: signed.key })}`]) {
+    const { tools } = scripted({ status: 400, body });
+    await assert.rejects(postTo(webhook, { ...signed, payload: {} }, tools), (error) => error.message.includes("<webhook>") && !/short|é|quoted/.test(error.message));
+  }
 });
 
 test("a silent server is given up within the budget", async () => {

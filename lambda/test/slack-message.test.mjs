@@ -180,7 +180,7 @@ test("an application's alert has its words, and its stack trace folded", () => {
     detail: { message: "NoMethodError: *nil*", level: "error", source: "shop", detail: "a.rb:1\nb.rb:2" } };
   const payload = messageFor(event, {});
   assertSlackTakes(payload);
-  assert.equal(payload.text, "🔴 *shop*: NoMethodError: *nil*");
+  assert.equal(payload.text, "🔴 *shop*: NoMethodError: ∗nil∗");
   assert.equal(payload.attachments[1].text, "```a.rb:1\nb.rb:2```");
   assert.ok(textsOf(payload).includes("*NoMethodError: ∗nil∗*"));
   assertSlackTakes(messageFor(everywhere(event, (value) => (typeof value === "string" && value !== "taskbell.app" ? HOSTILE : value)), {}));

@@ -15,7 +15,7 @@ function assertTeamsTakes(payload) {
   const { type, summary, attachments: [{ contentType, contentUrl, content }, ...others] } = payload;
   assert.deepEqual([type, contentType, contentUrl, content.type, content.version, others.length], ["message", "application/vnd.microsoft.card.adaptive", null, "AdaptiveCard", "1.4", 0]);
   const bytes = Buffer.byteLength(JSON.stringify(payload));
-  assert.ok(bytes <= 28 * 1024, `${bytes} bytes`);
+  assert.ok(bytes <= 20_000, `${bytes} bytes`);
   assert.equal(content.msteams.width, "Full");
   assert.ok(summary.trim() !== "" && content.fallbackText === summary);
   for (const one of flat(content.body)) {

@@ -51,10 +51,12 @@ test("a drill says that it is one, and has the cause's sentence all the same", (
 });
 
 test("of a long tail the last lines stay; half a link is none", () => {
-  const lines = Array.from({ length: 1_000 }, (_, at) => `line ${at}`);
+  const lines = Array.from({ length: 1_000 }, (_, at) => `line ${at} of the log`);
   const { tail } = payloadOf(shown("02-oom", { tail: lines }), {});
-  assert.equal(tail.at(-1), "line 999");
-  assert.ok(tail.length > 500 && tail.join("").length <= 8_000);
+  assert.equal(tail.at(-1), "line 999 of the log");
+  assert.ok(tail.join("\n").length > 7_900 && tail.join("\n").length <= 8_000);
+  const invisible = "\u001b[2K\u001b[1G".repeat(2_000);
+  assert.deepEqual(payloadOf(shown("02-oom", { tail: ["the cause", `${invisible}bye`] }), {}).tail, ["the cause", "bye"]);
   assert.equal(payloadOf(shown("02-oom", { links: { task: `https://x/${"a".repeat(5_000)}`, service: null, log: null } }), {}).links.task, null);
 });
 
@@ -65,7 +67,7 @@ test("nothing of overrides is in it", () => {
 });
 
 test("the plain one is the headline and what it is about", () => {
-  assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web died in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" } });
+  assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web died in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" }, event: { id: "11111111-2222-4333-8444-000000000002" } });
 });
 
 test("answers: 2xx is taken, 408, 429 and 5xx may become better", () => {
