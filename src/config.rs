@@ -196,7 +196,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
         [".logic.azure.com", ".api.powerplatform.com", ".webhook.office.com"].iter().any(|end| host.ends_with(end));
     if !(slack || discord || teams) && hosts == WebhookHosts::Known {
         return Err(bad("the host of the webhook is none of Slack's, Teams' or Discord's".to_owned())
-            .hint("--allow-any-webhook-host admits other hosts that speak Slack's format"));
+            .hint("setup --allow-any-webhook-host admits other hosts that speak Slack's format"));
     }
     Ok(Sealed::new(text.to_owned()))
 }
@@ -239,7 +239,7 @@ pub fn topic(text: &str) -> Result<String> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts[..] {
         ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(text.to_owned()),
-        _ => Err(Error::usage(format!("{text:?} is not the ARN of an SNS topic"))
+        _ => Err(Error::usage(format!("{} is not the ARN of an SNS topic", echoed(text)))
             .hint("it looks like arn:aws:sns:us-east-1:123456789012:on-call")),
     }
 }
@@ -289,10 +289,25 @@ pub fn tag(text: &str) -> Result<(String, String)> {
 /// If it has characters that none has, or is too long.
 pub fn parameter_name(text: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) {
+    let whole = !text.contains('/') || (text.starts_with('/') && !text.ends_with('/'));
+    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) && whole {
         true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("{text:?} is not the name of an SSM parameter"))
-            .hint("a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one")),
+        false => Err(Error::usage(format!("{} is not the name of an SSM parameter", echoed(text))).hint(
+            "a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one, nor is a webhook: store that under a name",
+        )),
+    }
+}
+
+/// What was said, to be told again. Where an address stands in it, that is cut short after its host: it may be a webhook, and is
+/// a secret then.
+fn echoed(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_address = !path.is_empty() && (!scheme.is_empty() || host.contains('.'));
+    if is_address && !text.starts_with("arn:") {
+        format!("{:?}", format!("{scheme}{host}/…"))
+    } else {
+        format!("{text:?}")
     }
 }
 

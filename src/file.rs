@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Command};
+use clap::{ArgAction, Args, Command, ValueEnum};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use crate::config::destination::{Kind, Severity};
 use crate::error::{Error, Result, nearest};
 use crate::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
 use crate::stack::StackName;
@@ -181,7 +182,7 @@ impl Text<'_> {
 
     fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
         // What a library has to say may take several lines.
-        let message = message.lines().collect::<Vec<_>>().join("; ");
+        let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
         Error::usage(format!("{}: {message}", self.place(span)))
     }
 
@@ -256,10 +257,19 @@ impl Keys {
 fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     let spans = known(text, table, schema)?;
     for (key, value) in table {
-        if let (DeValue::Table(inner), Some(_)) =
-            (value.get_ref(), schema["properties"][key.get_ref().as_ref()].get("properties"))
-        {
-            known(text, inner, &schema["properties"][key.get_ref().as_ref()])?;
+        let schema = &schema["properties"][key.get_ref().as_ref()];
+        match value.get_ref() {
+            DeValue::Table(inner) if schema.get("properties").is_some() => {
+                known(text, inner, schema)?;
+            }
+            DeValue::Array(items) if schema["items"].get("anyOf").is_some() => {
+                for item in items {
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        known(text, inner, &schema["items"]["anyOf"][1])?;
+                    }
+                }
+            }
+            _ => {}
         }
     }
     for (one, other) in CONTRADICTIONS {
@@ -327,9 +337,14 @@ fn place() -> Value {
     let list = json!({ "type": "array", "items": { "type": "string" } });
     let text = json!({ "type": "string" });
     json!({ "type": "object", "additionalProperties": false, "properties": {
-        "parameter": text, "topic": text, "name": text, "kind": { "enum": ["slack", "teams", "discord", "webhook"] },
-        "patterns": list, "families": list, "severities": { "type": "array", "items": { "enum": ["error", "warning", "info"] } },
+        "parameter": text, "topic": text, "name": text, "kind": { "enum": names::<Kind>() },
+        "patterns": list, "families": list, "severities": { "type": "array", "items": { "enum": names::<Severity>() } },
     } })
+}
+
+/// The values that a flag takes.
+fn names<T: ValueEnum>() -> Vec<String> {
+    T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned()).collect()
 }
 
 fn object(told: &str, properties: &Map<String, Value>) -> Value {

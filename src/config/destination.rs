@@ -123,6 +123,9 @@ impl FromStr for Destination {
                 return Err(bad(text, &format!("{key:?} has no value")));
             }
             match key {
+                "name" | "kind" if text.matches(&format!(",{key}=")).count() > 1 => {
+                    return Err(bad(text, &format!("it has several {key}s")));
+                }
                 "name" => name = Some(called(value)?),
                 "kind" => {
                     let known = Kind::from_str(value, false);
@@ -173,12 +176,12 @@ impl fmt::Display for Severity {
 }
 
 fn bad(text: &str, problem: &str) -> Error {
-    Error::usage(format!("--to {text:?}: {problem}"))
+    Error::usage(format!("--to {}: {problem}", super::echoed(text)))
 }
 
 fn called(name: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    match name.len() <= 64 && name.chars().all(legal) && name != OWN {
+    match !name.is_empty() && name.len() <= 64 && name.chars().all(legal) && name != OWN {
         true => Ok(name.to_owned()),
         false => Err(bad(name, "a name has up to 64 letters, digits and _.- and is not \"webhook\"")),
     }
@@ -276,7 +279,11 @@ mod tests {
     fn what_makes_no_sense_is_told_with_the_way_out() {
         for (text, told) in [
             ("", "is not the name of an SSM parameter"),
-            ("https://discord.com/api/webhooks/1/x", "is not the name of an SSM parameter"),
+            ("https://discord.com/api/webhooks/1/SECRET", "is not the name of an SSM parameter"),
+            ("hooks.slack.com/services/T0/B0/SECRET", "is not the name of an SSM parameter"),
+            ("https://discord.com/api/webhooks/1/SECRET,kind=x", "slack, teams, discord or webhook"),
+            ("https://discord.com/api/webhooks/1/SECRET", "\"https://discord.com/…\""),
+            ("/ops/teams/", "is not the name of an SSM parameter"),
             ("arn:aws:sns:us-east-1", "is not the ARN of an SNS topic"),
             ("/a,pattern=task-fail", "did you mean task-failed?"),
             ("/a,patern=task-failed", "did you mean pattern=?"),
@@ -292,6 +299,7 @@ mod tests {
             let error = text.parse::<Destination>().unwrap_err();
             let said = format!("{error} {}", error.hint_text().unwrap_or_default());
             assert!(said.contains(told) && error.exit_code() == 64, "{text}: {said}");
+            assert!(!said.contains("SECRET"), "{said}");
         }
     }
 

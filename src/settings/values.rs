@@ -54,6 +54,10 @@ impl PlaceTable {
             ("family", families),
             ("severity", severities),
         ];
+        // They are read as the flag's words.
+        if pairs.iter().flat_map(|(_, values)| values).any(|value| value.contains(',')) {
+            return Err("a value of a place has no comma: it is a list of its own that holds several");
+        }
         let words =
             pairs.into_iter().flat_map(|(key, values)| values.into_iter().map(move |value| format!(",{key}={value}")));
         Ok(place + &words.collect::<String>())
