@@ -144,6 +144,17 @@ async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_
     assert_eq!(ask("setup --cluster w"), ["web-abroad"]);
 }
 
+/// A variable that is left behind must not make a job of CI believe that all is well.
+#[test]
+fn without_words_to_complete_the_command_runs() {
+    let (home, ask) = (anywhere(), ["TASKBELL_COMPLETE=1", "TASKBELL_COMPLETE=bash"]);
+    for (name, value) in ask.map(|pair| pair.split_once('=').unwrap()) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        command.args(["drift", "--no-such-flag"]).env_clear().env(name, value).current_dir(home.path());
+        assert_eq!(command.output().unwrap().status.code(), Some(64), "{name}={value}");
+    }
+}
+
 #[test]
 fn every_shell_gets_a_script_and_another_one_is_told_which_there_are() {
     let run = |shell: &str| Command::new(env!("CARGO_BIN_EXE_taskbell")).args(["completions", shell]).output().unwrap();

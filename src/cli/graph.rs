@@ -8,9 +8,8 @@ use serde_json::json;
 use super::drift::{Comparison, compare, verdict};
 use super::fleet::OfStack;
 use super::options::{Common, Format, StackArgs};
-use super::preview::write_whole;
-use super::render;
 use super::world::World;
+use super::{render, whole};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, mermaid, svg};
 use crate::settings::{Settings, items};
@@ -61,7 +60,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let Comparison { session, place, desired, plan, .. } = &comparison;
     let graph = Graph::new(&session.stack, place, desired, plan);
     if let Some(path) = &args.file {
-        write_whole(path, &draw(&graph))?;
+        whole::write(path, &draw(&graph))?;
         if !common.quiet {
             world.err.print(&format!("wrote {}: {}\n", path.display(), graph.summary()));
         }

@@ -1,15 +1,15 @@
 //! `init`: asks the few questions there are, and writes `taskbell.toml`.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::options::{ClusterArgs, Common, Format};
-use super::render;
 use super::session::Session;
 use super::world::World;
+use super::{render, whole};
 use crate::aws::{Given, cluster};
 use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let text = text(&answers, common.profile.as_deref());
     // What is written is read first.
     let file = File::parse(&path, &text)?;
-    write(&path, &text)?;
+    whole::write(&path, &text)?;
     if common.output == Format::Json {
         let stacks: Vec<_> = file.stacks.iter().filter_map(|member| member.name.as_ref()).collect();
         world.out.print(&render::json(&json!({ "file": path, "stacks": stacks })));
@@ -83,13 +83,6 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         ));
     }
     Ok(0)
-}
-
-/// Whole or not at all.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let beside = path.with_extension("toml.new");
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| Error::new(format!("could not write {}", path.display())).because(error))
 }
 
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {

@@ -35,6 +35,7 @@ mod silence;
 mod status;
 mod teardown;
 mod version;
+mod whole;
 pub mod world;
 
 use std::ffi::OsString;
@@ -135,18 +136,21 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    if let Some(shell) = world::shell_that_asks(completion::VARIABLE) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Shells put `--` before the words to complete: whoever has the variable set otherwise wants his command to run.
+    if let (Some(shell), Some("--")) =
+        (world::shell_that_asks(completion::VARIABLE), arguments.get(1).and_then(|word| word.to_str()))
+    {
         if let Ok(runtime) = runtime {
             // As it is: what separates the words for bash is no text that a terminal would show.
             let world = World::real(ColorChoice::AlwaysAnsi);
-            let arguments: Vec<OsString> = std::env::args_os().collect();
             runtime.block_on(completion::answer(&shell, &arguments, command, &world));
             // Whatever is still being looked for is not waited for.
             runtime.shutdown_background();
         }
         return ExitCode::SUCCESS;
     }
-    let parsed = parse(std::env::args_os());
+    let parsed = parse(arguments);
     let color = parsed.as_ref().map_or(ColorChoice::Auto, |cli| cli.common.color.choice());
     let world = World::real(color);
     let code = match runtime {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::options::{Common, Format};
 use super::world::World;
-use super::{draw, page, pattern_test, render};
+use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::pattern::DEFAULT;
@@ -77,7 +77,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     if let Some(path) = &args.html {
-        write_whole(path, &page::page(&payload, args.language.code()))?;
+        whole::write(path, &page::page(&payload, args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
     if incident["rings"] == false {
@@ -149,18 +149,6 @@ fn looks_like_a_path(name: &str) -> bool {
 
 fn called(name: &str) -> &str {
     if name == "-" { "standard input" } else { name }
-}
-
-/// Whole, or not at all.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write_whole(path: &Path, page: &str) -> Result<()> {
-    let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    std::fs::write(&beside, page).map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)
 }
 
 fn list(format: Format) -> String {

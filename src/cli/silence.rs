@@ -1,6 +1,6 @@
 //! What is said while AWS says nothing: after three seconds, after ten, and every ten from then on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +17,8 @@ use crate::stack::Id;
 
 const FIRST: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(10);
+/// Who said so long ago that he waits has a call that hangs by now.
+const STALE: Duration = Duration::from_secs(30);
 
 /// Where it is said.
 pub enum Voice {
@@ -40,8 +42,8 @@ struct State {
     since: Instant,
     /// How often this silence was told.
     told: u32,
-    /// Who says himself what he waits for, and for how long.
-    telling: BTreeSet<Id>,
+    /// Who says himself what he waits for, and for how long, and when he last did.
+    telling: BTreeMap<Id, Instant>,
     line: Option<ProgressBar>,
 }
 
@@ -75,7 +77,7 @@ impl Drop for Watch<'_> {
 impl Silence {
     #[must_use]
     pub fn new(voice: Voice) -> Self {
-        let state = State { waits: 0, since: Instant::now(), told: 0, telling: BTreeSet::new(), line: None };
+        let state = State { waits: 0, since: Instant::now(), told: 0, telling: BTreeMap::new(), line: None };
         Self { voice, state: Mutex::new(state), heard: Notify::new() }
     }
 
@@ -88,7 +90,7 @@ impl Silence {
         self.with(|state| {
             state.begin();
             match event {
-                Event::Waiting { id, .. } => drop(state.telling.insert(id.clone())),
+                Event::Waiting { id, .. } => drop(state.telling.insert(id.clone(), Instant::now())),
                 Event::Started { id, .. } | Event::Done { id } | Event::Failed { id } => {
                     state.telling.remove(id);
                 }
@@ -126,7 +128,7 @@ impl Silence {
                 // Another one may have said it, or something else may have been said.
                 if state.due() <= Instant::now() {
                     state.told += 1;
-                    if state.telling.is_empty() {
+                    if state.telling.values().all(|last| last.elapsed() > STALE) {
                         self.say(state);
                     }
                 }
@@ -203,12 +205,22 @@ mod tests {
                 pass(4).await;
                 silence.heard(&Event::Started { id: id.clone(), doing: "adding" });
                 pass(5).await;
-                silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 });
-                pass(60).await;
+                for seconds in [0, 10, 20, 30] {
+                    silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds });
+                    pass(10).await;
+                }
                 silence.heard(&Event::Done { id: id.clone() });
                 pass(4).await;
             })
             .await;
         assert_eq!(page.seconds(), [3, 3, 3]);
+        // A call that hangs is told, whoever waited before it.
+        silence
+            .over(async {
+                silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 });
+                pass(45).await;
+            })
+            .await;
+        assert_eq!(page.seconds(), [40]);
     }
 }

@@ -1,0 +1,46 @@
+//! Files that are written whole, or not at all.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// A pipe or a device is given the text as it is.
+///
+/// # Errors
+/// If it cannot be written; what was there is there still.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return std::fs::write(path, text).map_err(failed);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // As it was before; nobody misses it.
+        let _ = std::fs::remove_file(&beside);
+        failed(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        let page = folder.path().join("page.svg");
+        write(&page, "one").unwrap();
+        write(&page, "two").unwrap();
+        assert_eq!((std::fs::read_to_string(&page).unwrap().as_str(), names()), ("two", 1));
+        for impossible in [folder.path().to_owned(), folder.path().join("no/such/folder.svg")] {
+            let error = write(&impossible, "three").unwrap_err();
+            assert!(error.to_string().contains(&impossible.display().to_string()), "{error}");
+        }
+        assert_eq!(names(), 1);
+        #[cfg(unix)]
+        write(Path::new("/dev/null"), "four").unwrap();
+    }
+}
