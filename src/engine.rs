@@ -108,8 +108,8 @@ impl Engine {
             }
         }
         for step in left.into_values() {
-            let error = Error::interrupted("interrupted before AWS answered: it may be done or not");
-            report.failed.push((step.address.id.clone(), could_not(doing(step.action), &step.address, error)));
+            let error = unanswered();
+            report.failed.push((step.address.id.clone(), could_not(step.action, &step.address, error)));
         }
         report.done.sort();
         report.failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -118,8 +118,7 @@ impl Engine {
     async fn perform(&self, step: &Step) -> (Id, Result<()>) {
         let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
         let id = address.id.clone();
-        let doing = doing(*action);
-        (self.listener)(Event::Started { id: id.clone(), doing });
+        (self.listener)(Event::Started { id: id.clone(), doing: doing(*action) });
         let outcome = match (self.kinds.iter().find(|kind| kind.name() == id.kind), have, want) {
             (Some(kind), have, Some(want)) => kind.put(address, have.as_ref(), want, tags).await,
             (Some(kind), Some(have), None) => kind.delete(address, have).await,
@@ -130,7 +129,7 @@ impl Engine {
             Err(_) => Event::Failed { id: id.clone() },
         };
         (self.listener)(event);
-        (id, outcome.map_err(|error| could_not(doing, address, error)))
+        (id, outcome.map_err(|error| could_not(*action, address, error)))
     }
 }
 
@@ -138,6 +137,12 @@ impl Engine {
 enum OnFailure {
     Stop,
     GoOn,
+}
+
+/// Of a change that was let go.
+#[must_use]
+pub fn unanswered() -> Error {
+    Error::interrupted("interrupted before AWS answered: it may be done or not")
 }
 
 fn doing(action: Action) -> &'static str {
@@ -148,11 +153,11 @@ fn doing(action: Action) -> &'static str {
     }
 }
 
-fn could_not(doing: &'static str, address: &Address, error: Error) -> Error {
-    let verb = match doing {
-        "adding" => "add",
-        "changing" => "change",
-        _ => "remove",
+fn could_not(action: Action, address: &Address, error: Error) -> Error {
+    let verb = match action {
+        Action::Add => "add",
+        Action::Change => "change",
+        Action::Remove => "remove",
     };
     let message = format!("could not {verb} {} ({})", address.id, address.name);
     match error.is_interrupted() {

@@ -64,7 +64,6 @@ async fn a_change_that_aws_does_not_answer_is_talked_about_too() {
 /// What only reads is let go at once; what writes, ten seconds later.
 #[tokio::test(start_paused = true)]
 async fn whatever_call_hangs_ctrl_c_is_answered() {
-    let mut cases = 0;
     for (line, every) in [
         ("drift --cluster batch", 1),
         ("graph --cluster batch", 5),
@@ -89,6 +88,7 @@ async fn whatever_call_hangs_ctrl_c_is_answered() {
             taskbell(&aws, line).await;
             aws.calls().len()
         };
+        let mut cases = 0;
         for nth in (0..calls).step_by(every) {
             let aws = Aws::new().await;
             aws.become_like(&prepared).await;
@@ -125,8 +125,32 @@ async fn whatever_call_hangs_ctrl_c_is_answered() {
             assert!(took <= bound, "{case}");
             assert_eq!(outcome.code, 130, "{case}");
         }
+        // The last calls of some are answered by others that were under way.
+        assert!(cases > 0 && 2 * cases * every >= calls, "{line}: {cases} interruptions in {calls} calls");
     }
-    println!("{cases} interruptions");
+}
+
+/// What is no longer in the file is looked for in place after place.
+#[tokio::test(start_paused = true)]
+async fn who_looks_for_orphans_is_patient_and_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    std::fs::write(&path, "fleet = \"ours\"\n[[stack]]\nclusters = [\"batch\"]\n").unwrap();
+    for line in ["drift --all", "teardown --orphans --yes"] {
+        let aws = Aws::new().await;
+        aws.fail(hangs(On::Action("tag:GetResources"), 0));
+        let cancel = tokio_util::sync::CancellationToken::new();
+        let stop = cancel.clone();
+        let press = async move {
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            stop.cancel();
+        };
+        let line = format!("{line} --config {}", path.display());
+        let start = Instant::now();
+        let (outcome, ()) = tokio::join!(run(&aws, &line, None, cancel), press);
+        assert!(start.elapsed() <= Duration::from_secs(13), "{:?}", start.elapsed());
+        assert!(outcome.code == 130 && outcome.err.contains("still waiting for AWS (10 s)…"), "{outcome:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

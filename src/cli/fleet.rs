@@ -12,6 +12,7 @@ use futures_util::stream::iter;
 use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
 use super::progress::Progress;
+use super::session::{nothing_changed, unless};
 use super::world::World;
 use crate::aws::tagged;
 use crate::config::Cluster;
@@ -149,10 +150,8 @@ async fn carry_out<A: OfStack>(
     world.connections.pace();
     let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
     let progress = Progress::new(&common, world);
-    let placed = tokio::select! {
-        placed = progress.patiently(Box::pin(placed(whole, usize::from(fleet.jobs), &common, world))) => placed,
-        () = world.cancel.cancelled() => return Err(Error::interrupted("interrupted; nothing was changed")),
-    };
+    let look = progress.patiently(Box::pin(placed(whole, usize::from(fleet.jobs), &common, world)));
+    let placed = unless(&world.cancel, look).await.map_err(nothing_changed)?;
     apart(&placed)?;
     let mut jobs: Vec<Job<A>> = Vec::new();
     if !args.orphans() {
@@ -167,7 +166,8 @@ async fn carry_out<A: OfStack>(
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
     let mut unread = Vec::new();
     if let (true, Some(file), Some(run)) = (looks, file, removal) {
-        let (orphans, not_read) = Box::pin(orphans(file, &placed, &common, world)).await;
+        let look = progress.patiently(Box::pin(orphans(file, &placed, &common, world)));
+        let (orphans, not_read) = unless(&world.cancel, look).await.map_err(nothing_changed)?;
         unread = not_read;
         let job = |(member, place): (Member, &Place)| {
             let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();

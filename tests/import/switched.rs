@@ -76,6 +76,34 @@ async fn an_interruption_at_any_call_leaves_no_gap() {
     }
 }
 
+/// Whatever write of the last step hangs: nobody is kept waiting, and it is said that it may be done.
+#[tokio::test(start_paused = true)]
+async fn an_interruption_of_a_write_that_hangs_is_answered() {
+    for (action, flags) in [
+        ("events:DisableRule", ""),
+        ("lambda:DeleteFunction", "--remove-old"),
+        ("events:RemoveTargets", "--remove-old"),
+        ("events:DeleteRule", "--remove-old"),
+    ] {
+        let (aws, _) = by_hand().await;
+        let cancel = aws.interrupt_from(action, 0);
+        aws.fail(Fault { failure: Failure::Hangs, on: On::Action(action), nth: 0, times: FOR_GOOD });
+        let pressed = async {
+            cancel.cancelled().await;
+            tokio::time::Instant::now()
+        };
+        let ended = async {
+            let outcome = support::run(&aws, &format!("{IMPORT} {flags}"), None, cancel.clone()).await;
+            (outcome, tokio::time::Instant::now())
+        };
+        let ((outcome, end), start) = tokio::join!(ended, pressed);
+        assert!(end - start <= std::time::Duration::from_secs(11), "{action}: {:?}", end - start);
+        assert!(outcome.code == 130 && outcome.err.contains("it may be done or not"), "{action}: {outcome:?}");
+        aws.heal();
+        assert_eq!(import(&aws, flags).await.code, 0, "{action}");
+    }
+}
+
 async fn has_function(hand: &Hand) -> bool {
     hand.lambda.get_function().function_name(FUNCTION).send().await.is_ok()
 }

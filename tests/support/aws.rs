@@ -730,6 +730,8 @@ fn service_of(uri: &str) -> &str {
     match host.split('.').collect::<Vec<_>>()[..] {
         // DynamoDB has a host for each account.
         [_, "ddb", ..] => "dynamodb",
+        // Its actions go by another name than its host.
+        ["tagging", ..] => "tag",
         [service, ..] => service,
         [] => "",
     }

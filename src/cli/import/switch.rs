@@ -1,5 +1,6 @@
 //! The end of the old one: looked at again right before, and only what was shown is switched off.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::found::Old;
@@ -8,6 +9,7 @@ use crate::aws::foreign::Foreign;
 use crate::aws::wait::NEW_RULE;
 use crate::cli::session::Session;
 use crate::config::{Config, WebhookHosts};
+use crate::engine::unanswered;
 use crate::error::{Category, Error, Result};
 use crate::pattern::Drill;
 use crate::stack::Id;
@@ -43,7 +45,7 @@ impl Switch<'_> {
         self.unless_interrupted("the old rule was switched off")?;
         if self.old.rule.is_enabled() {
             self.unsure.store(true, Ordering::Relaxed);
-            foreign.disable(rule).await.map_err(|error| {
+            self.unless_let_go(foreign.disable(rule)).await.map_err(|error| {
                 Error::new(format!("could not disable the rule {rule}: it may still ring, beside the new ones"))
                     .hint(format!("the same command is safe to run again; or `aws events disable-rule --name {rule}`"))
                     .category(category(&error))
@@ -65,10 +67,15 @@ impl Switch<'_> {
     async fn remove(&self) -> Result<()> {
         if let Some(function) = &self.old.function {
             self.unless_interrupted("the function was removed")?;
-            self.foreign.remove_function(function).await?;
+            self.unless_let_go(self.foreign.remove_function(function)).await?;
         }
         self.unless_interrupted("the rule was removed")?;
-        self.foreign.remove_rule(&self.old.rule.name, &self.config.stack).await
+        self.unless_let_go(self.foreign.remove_rule(&self.old.rule.name, &self.config.stack)).await
+    }
+
+    /// Interrupted, what is under way is waited for, but not for long.
+    async fn unless_let_go(&self, change: impl Future<Output = Result<()>>) -> Result<()> {
+        self.session.letting_go(change).await.unwrap_or_else(|| Err(unanswered()))
     }
 
     /// Much may have happened while somebody was asked, the stack was set up and the drill was under way.
