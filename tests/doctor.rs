@@ -91,6 +91,7 @@ async fn what_is_denied_names_the_action_and_the_policy() {
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("tag:GetResources"), nth: 0, times: FOR_GOOD });
     let of_one_stack = doctor(&aws, "--cluster batch").await;
     assert_eq!(of_one_stack.code, 0, "only many stacks need it: {of_one_stack:?}");
+    assert!(line(&of_one_stack, "resource tags").contains("tag:GetResources is not allowed"), "{of_one_stack:?}");
 }
 
 /// With what `permissions` prints for setup, all is well but for what no stack needs.
@@ -200,6 +201,37 @@ async fn a_cluster_that_is_not_there_is_broken_with_the_nearest_names() {
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(line(&outcome, "cluster").contains("there is no ECS cluster bacth here"), "{outcome:?}");
     assert!(outcome.out.contains("hint: the nearest names are batch"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_could_not_be_looked_for_is_neither_there_nor_missing() {
+    for failure in [Failure::Throttled, Failure::ServerError, Failure::Denied] {
+        let aws = at_midnight().await;
+        aws.fail(Fault { failure, on: On::Action("ecs:DescribeClusters"), nth: 0, times: FOR_GOOD });
+        let outcome = doctor(&aws, "--cluster batch").await;
+        assert!(line(&outcome, "cluster").starts_with("? cluster          batch: not looked for"), "{outcome:?}");
+        assert_eq!(outcome.code, if failure == Failure::Denied { 1 } else { 3 }, "{outcome:?}");
+    }
+    // The nearest names are not known, but that this one is missing is.
+    let aws = at_midnight().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListClusters"), nth: 0, times: FOR_GOOD });
+    let missing = doctor(&aws, "--cluster bacth").await;
+    assert!(missing.code == 1 && line(&missing, "cluster").starts_with("- cluster"), "{missing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_wrongly_is_not_looked_at_all() {
+    let aws = at_midnight().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let stack = "[[stack]]\nname = \"nightly\"\nclusters = [\"batch\"]\nregion = ";
+    std::fs::write(&path, format!("{stack}\"us-east-1\"\n{stack}\"eu-west-1\"\n")).unwrap();
+    for wrong in ["--stack nightly", "--stack a --stack b"] {
+        let outcome = doctor(&aws, &format!("{wrong} --config {}", path.display())).await;
+        assert_eq!((outcome.code, outcome.out.as_str()), (64, ""), "{outcome:?}");
+    }
+    assert_eq!(doctor(&aws, "--stack a/b").await.code, 64);
+    assert_eq!(doctor(&aws, &format!("--config {}", path.display())).await.code, 0, "of many it is about none");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,14 @@ const AT_ONCE: usize = 100;
 /// # Errors
 /// If one of the clusters does not exist here: with the nearest names that do, and the way out.
 pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<()> {
+    missing(sdk, clusters, way_out).await?.map_or(Ok(()), Err)
+}
+
+/// What is wrong with the clusters: that one of them does not exist here, with the nearest names that do, and the way out.
+///
+/// # Errors
+/// If the call fails.
+pub async fn missing(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<Option<Error>, Fault> {
     let ecs = Client::new(sdk);
     for some in clusters.chunks(AT_ONCE) {
         let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
@@ -23,10 +31,10 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) ->
             found.is_some_and(|cluster| cluster.status() != Some("INACTIVE"))
         };
         if let Some(missing) = some.iter().find(|cluster| !exists(cluster.name())) {
-            return Err(unknown(&ecs, missing.name(), way_out).await);
+            return Ok(Some(unknown(&ecs, missing.name(), way_out).await));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {

@@ -58,7 +58,8 @@ impl Trouble {
 const CLOCK: &str = "this machine's clock is wrong: AWS takes no call that was signed more than 5 minutes ago or ahead";
 
 /// What stands in a hint for the command being run; the room that prints knows which it is.
-pub const COMMAND: &str = "COMMAND";
+/// No name that AWS takes has it.
+pub const COMMAND: &str = "\u{0}COMMAND\u{0}";
 const NO_CREDENTIALS: &str = "no credentials found";
 
 /// For `map_err`: names the action a call needs.
@@ -195,9 +196,9 @@ impl Fault {
             "InvalidClientTokenId" | "UnrecognizedClientException" => {
                 "AWS does not take these credentials here: check --profile and --region".to_owned()
             }
-            // A signature is of a time, too: AWS takes five minutes' difference.
-            "SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestTimeTooSkewed" => {
-                "AWS does not take the signature: check this machine's clock, and the secret key".to_owned()
+            // One that is too old says so, and is told above.
+            "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+                "AWS does not take the signature: check the secret access key".to_owned()
             }
             "OptInRequired" | "InvalidToken" => "check that this region is enabled in the account".to_owned(),
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {

@@ -76,13 +76,18 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Check>> {
     let file = File::find(common.config.as_deref());
     let member = match &file {
-        // Of many stacks it is about none, but about where they are.
-        Ok(Some(file)) => one(&args, common, Some(file)).unwrap_or_else(|_| file.defaults.clone()),
+        Ok(Some(file)) => match one(&args, common, Some(file)) {
+            // Of many stacks it is about none, but about where they are.
+            Err(_) if common.stacks.is_empty() && args.clusters().is_empty() => file.defaults.clone(),
+            member => member?,
+        },
         _ => Member::default(),
     };
     args.complete(&member.settings);
     let common = common.at(&member);
     let clusters = args.clusters.parse()?;
+    let is_named = !common.stacks.is_empty() || !clusters.is_empty();
+    let name = is_named.then(|| common.stack_name(&clusters)).transpose()?;
     let mut checks = vec![of_file(&file), of_webhook(member.settings.hosts(), world)];
     let sdk = match &world.aws {
         Some(sdk) => Some(Ok(sdk.clone())),
@@ -112,7 +117,6 @@ async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Chec
         checks.push(Check::unknown("services", "were not asked", hint));
         return Ok(checks);
     };
-    let name = common.stack_name(&clusters).ok();
     let has_file = matches!(file, Ok(Some(_)));
     let asked = Asked { sdk, region, source: source.clone(), name, clusters, has_file };
     checks.extend(asked.look(world).await);
@@ -189,7 +193,7 @@ impl Asked {
         let stack = name.map(|name| Stack { name, region: self.region.clone() });
         let questions = stack.map(|stack| questions(&sdk, &stack, &self.clusters)).unwrap_or_default();
         let answers = join_all(questions.into_iter().map(|question| self.answer(question)));
-        let cluster = at_most(LOOK, cluster::must_exist(&sdk, &self.clusters, ""));
+        let cluster = at_most(LOOK, cluster::missing(&sdk, &self.clusters, ""));
         let start = Instant::now();
         let caller = async { (at_most(LOOK, credentials::caller(&sdk)).await, start.elapsed().as_millis()) };
         let ((caller, time), answers, cluster) = tokio::join!(caller, answers, cluster);
@@ -199,11 +203,13 @@ impl Asked {
         let names: Vec<&str> = self.clusters.iter().map(Cluster::name).collect();
         if !names.is_empty() {
             checks.push(match cluster {
-                Some(Ok(())) => Check::holds("cluster", format!("{}: there", names.join(", "))),
-                Some(Err(error)) if error.hint_text().is_some_and(|hint| hint.contains("permissions")) => {
-                    Check { hint: None, held: super::hops::Held::Unknown, ..Check::failed("cluster", &error) }
+                Some(Ok(None)) => Check::holds("cluster", format!("{}: there", names.join(", "))),
+                Some(Ok(Some(error))) => Check::failed("cluster", &error),
+                // What is wrong with the service is told by its own line.
+                Some(Err(fault)) => {
+                    let told = format!("{}: not looked for, {}", names.join(", "), fault.reason());
+                    Check::unknown("cluster", told, "mend what ECS is told to have, above")
                 }
-                Some(Err(error)) => Check::failed("cluster", &error),
                 None => no_answer("cluster"),
             });
         }
