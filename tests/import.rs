@@ -375,6 +375,19 @@ async fn a_cluster_of_a_stack_that_is_there_goes_on_ringing() {
     assert_eq!(import(&aws, "--cluster batch --cluster web").await.code, 0);
 }
 
+/// It names the services of its clusters, and not the clusters.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_whose_deployments_alone_ring_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    let flags = "--cluster batch --cluster web --pattern deployment-failed";
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
+    aws.forget_calls();
+    let refused = import(&aws, "--pattern deployment-failed --no-drill").await;
+    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.err.contains(&arn("ecs", "cluster/web")), "{refused:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
     let mut everywhere = pattern();

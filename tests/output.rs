@@ -56,6 +56,26 @@ async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
     assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
 }
 
+/// Rules that go keep their doors open, which takes a look more: what was done before that look failed is told.
+#[tokio::test(start_paused = true)]
+async fn results_as_json_have_what_was_done_before_a_second_look_failed() {
+    let aws = Aws::new().await;
+    let setup = |patterns: &str| format!("setup --cluster batch --yes --output json {patterns}");
+    assert_eq!(taskbell(&aws, &setup("--pattern task-failed --pattern out-of-memory")).await.code, 0);
+    let change = setup("--pattern task-failed --log-retention 7");
+    aws.forget_calls();
+    taskbell(&aws, &format!("{change} --dry-run")).await;
+    let of_a_look = aws.calls().iter().filter(|call| call.action == "events:ListRules").count();
+    // The plan, the plan with open doors, and then the plan of what is left.
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListRules"), nth: 2 * of_a_look, times: 99 });
+    let outcome = taskbell(&aws, &change).await;
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let result = outcome.json()["result"].clone();
+    assert!(result["done"].as_array().unwrap().contains(&"log_group/notifier".into()), "{result:#}");
+    aws.heal();
+    assert_eq!(taskbell(&aws, &change).await.code, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let aws = Aws::new().await;

@@ -174,15 +174,13 @@ pub(super) async fn carry_out<'a>(
         world.err.print(&request.text(&planned));
     }
     world.confirm(request.args.yes, &question).await?;
-    let report = match request.apply(&session, &planned, webhook.as_ref()).await {
-        Ok(report) => report,
-        Err(error) => {
-            if common.output == Format::Json {
-                request.show(&session, &place, &planned, Some((&Report::default(), false)));
-            }
-            return Err(error);
+    let mut report = Report::default();
+    if let Err(error) = request.apply(&session, &planned, webhook.as_ref(), &mut report).await {
+        if common.output == Format::Json {
+            request.show(&session, &place, &planned, Some((&report, false)));
         }
-    };
+        return Err(error);
+    }
     request.conclude(&session, &place, &planned, &report, webhook.as_ref()).await
 }
 
@@ -255,28 +253,32 @@ impl Request<'_> {
     }
 
     /// Carries out the plan. A rule that has to go still rings until it is gone, so what it rings keeps its door open
-    /// for it until then: no event is lost between the old rules and the new ones.
-    async fn apply(&self, session: &Session, planned: &Plan, webhook: Option<&Webhook>) -> Result<Report> {
+    /// for it until then: no event is lost between the old rules and the new ones. What was done is in the report, whatever
+    /// comes of it.
+    async fn apply(
+        &self,
+        session: &Session,
+        planned: &Plan,
+        webhook: Option<&Webhook>,
+        report: &mut Report,
+    ) -> Result<()> {
         let going = planned.steps.iter().filter(|step| step.action == Action::Remove && step.stage == Stage::Trigger);
         let leaving: Vec<String> = going.map(|step| step.address.name.clone()).collect();
         if leaving.is_empty() {
-            return Ok(session.apply(planned).await);
+            *report = session.apply(planned).await;
+            return Ok(());
         }
         let (with_doors_open, _) = self.plan_letting_in(session, webhook, &leaving).await?;
         still_as_confirmed(planned, &with_doors_open)?;
-        let report = session.apply(&with_doors_open).await;
+        *report = session.apply(&with_doors_open).await;
         if !report.is_complete() {
-            return Ok(report);
+            return Ok(());
         }
         let rest =
             self.plan(session, webhook).await.and_then(|(rest, _)| still_as_confirmed(planned, &rest).map(|()| rest));
-        match rest {
-            Ok(rest) => Ok(report.and(session.apply(&rest).await)),
-            Err(error) => {
-                self.world.err.print(&render::report(&report));
-                Err(error)
-            }
-        }
+        let rest = rest.inspect_err(|_| self.world.err.print(&render::report(report)))?;
+        *report = std::mem::take(report).and(session.apply(&rest).await);
+        Ok(())
     }
 
     async fn ask_webhook(&self) -> Result<Webhook> {

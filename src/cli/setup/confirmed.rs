@@ -1,4 +1,4 @@
-//! What was confirmed, and nothing else.
+//! What was confirmed, and no other resource.
 
 use crate::cli::render;
 use crate::error::{Error, Result};

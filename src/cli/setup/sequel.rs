@@ -58,9 +58,16 @@ fn clusters_left_out(step: &Step) -> Vec<String> {
     }
 }
 
+/// The ARNs of clusters, and of those whose services are named.
 fn clusters(pattern: &Value, found: &mut Vec<String>) {
     match pattern {
         Value::String(text) if text.contains(":cluster/") => found.push(text.clone()),
+        Value::String(text) => {
+            if let Some((partition, service)) = text.split_once(":service/") {
+                let cluster = service.split('/').next().unwrap_or_default();
+                found.push(format!("{partition}:cluster/{cluster}"));
+            }
+        }
         Value::Array(items) => items.iter().for_each(|item| clusters(item, found)),
         Value::Object(fields) => fields.values().for_each(|field| clusters(field, found)),
         _ => {}
