@@ -201,6 +201,9 @@ async fn a_cluster_that_is_not_there_is_broken_with_the_nearest_names() {
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(line(&outcome, "cluster").contains("there is no ECS cluster bacth here"), "{outcome:?}");
     assert!(outcome.out.contains("hint: the nearest names are batch"), "{outcome:?}");
+    // What stands in hints for the command being run is no part of any name.
+    let named = doctor(&aws, "--cluster PROD_COMMAND").await;
+    assert!(line(&named, "cluster").contains("there is no ECS cluster PROD_COMMAND here"), "{named:?}");
 }
 
 #[tokio::test(start_paused = true)]
