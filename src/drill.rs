@@ -34,7 +34,21 @@ pub enum Scenario {
 const NAME: &str = "taskbell-drill";
 
 impl Scenario {
-    fn sample(self) -> &'static str {
+    /// As `--scenario` has it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn called(name: &str) -> Option<Self> {
+        Self::from_str(name, false).ok()
+    }
+
+    /// The sample it is made of.
+    #[must_use]
+    pub fn sample(self) -> &'static str {
         match self {
             Self::ExitCode => "01-exit-nonzero",
             Self::OutOfMemory => "02-oom",

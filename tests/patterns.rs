@@ -468,11 +468,6 @@ async fn what_takes_an_event_and_what_decided_against_it_is_told() {
         scaling.out.contains("- task-failed (default)  detail.stoppedReason: has \"Scaling activity"),
         "{scaling:?}"
     );
-    let elsewhere = test("02-oom --cluster other --pattern task-failed").await;
-    assert!(
-        elsewhere.code == 1
-            && elsewhere.out.contains("detail.clusterArn: has \"arn:aws:ecs:us-east-1:123456789012:cluster/prod\"")
-    );
     let all = test("02-oom 08-exit-0 --pattern nonzero-exit --output json").await;
     assert_eq!(all.code, 0, "one of them matched");
     let json = all.json();
@@ -520,6 +515,28 @@ async fn a_pattern_is_tested_as_the_filters_narrow_it() {
     assert!(refused.code == 64 && refused.err.contains("cannot be narrowed"), "{refused:?}");
     let live = test("02-oom --live --cluster batch --family web").await;
     assert!(live.code == 64 && live.err.contains("filters are for patterns"), "{live:?}");
+}
+
+/// A sample is about no cluster of anybody's: it happens in the one that is asked about. What was recorded happened where it did.
+#[tokio::test(start_paused = true)]
+async fn a_sample_happens_in_the_cluster_that_is_asked_about() {
+    for name in ["oom", "deployment-failed", "21-placement-failure", "run-rejected"] {
+        let moved = test(&format!("{name} --cluster nightly")).await;
+        assert_eq!(moved.code, 0, "{moved:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("event.json");
+    let (_, event) = samples().into_iter().find(|(name, _)| name.contains("oom")).unwrap();
+    std::fs::write(&path, event.to_string()).unwrap();
+    let elsewhere = test(&format!("{} --cluster nightly --pattern task-failed", path.display())).await;
+    assert!(
+        elsewhere.code == 1
+            && elsewhere.out.contains("detail.clusterArn: has \"arn:aws:ecs:us-east-1:123456789012:cluster/prod\"")
+    );
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster web --yes").await.code, 0);
+    let live = taskbell(&aws, "pattern test oom --cluster web --live").await;
+    assert!(live.code == 0 && live.out.contains("announces it"), "{live:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,18 @@ async fn a_message_is_drawn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_place_is_shown_whole_and_a_sample_goes_by_its_scenarios_name_too() {
+    for place in ["slack", "teams", "discord", "sns"] {
+        let shown = preview(&format!("oom --for {place} --color never")).await.out;
+        for told in ["died in", "ran out of memory", "OutOfMemoryError", "heap 507 MiB", "10:32:11"] {
+            assert!(shown.contains(told), "{place}: no {told} in {shown}");
+        }
+        assert!(!shown.contains("{{"), "{shown}");
+    }
+    assert_eq!(preview("out-of-memory").await.out, preview("oom").await.out);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_payload_is_what_would_be_posted() {
     let payload = preview("02-oom --output json --mention U012ABCDEF --icon-emoji :bell:").await.json();
     assert!(payload["text"].as_str().unwrap().starts_with("<@U012ABCDEF> 🔴 *web* died in *prod*"), "{payload:#}");

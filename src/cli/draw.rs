@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Color, RgbColor, Style};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -55,7 +57,11 @@ fn outline(payload: &Value) -> String {
             Value::Object(fields) => {
                 let of = |names: [&str; 2]| names.iter().find_map(|name| fields.get(*name)?.as_str());
                 match (of(["title", "name"]), of(["value", "url"])) {
-                    (Some(title), Some(value)) => lines.push(format!("{title}: {value}")),
+                    (Some(title), Some(value)) => lines.push(format!("{title}: {}", moments(value))),
+                    _ if fields.contains_key("inlines") => {
+                        let runs = fields["inlines"].as_array().into_iter().flatten();
+                        lines.push(runs.map(|run| text(run, "text")).collect());
+                    }
                     _ => lines.extend(
                         ["content", "title", "text", "description"]
                             .iter()
@@ -85,6 +91,32 @@ fn outline(payload: &Value) -> String {
     let mut lines = Vec::new();
     collect(payload, &mut lines);
     lines.join("\n") + "\n"
+}
+
+/// Dates, which Teams and Discord show in the reader's time zone, in UTC.
+fn moments(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some((before, moment, after)) = moment(rest) {
+        shown.extend([before, &moment]);
+        rest = after;
+    }
+    shown + rest
+}
+
+/// The first one, with the text before and after it: `{{DATE(2026-11-20T10:32:11Z, SHORT)}}` of Teams, `<t:1795170731:T>` of Discord.
+fn moment(text: &str) -> Option<(&str, String, &str)> {
+    let (before, iso, is_date, after) = if let Some((before, rest)) = text.split_once("{{") {
+        let (function, after) = rest.split_once("}}")?;
+        (before, function.split(['(', ',', ')']).nth(1)?.to_owned(), function.starts_with("DATE"), after)
+    } else {
+        let (before, rest) = text.split_once("<t:")?;
+        let (moment, after) = rest.split_once('>')?;
+        let (seconds, style) = moment.split_once(':')?;
+        let iso = DateTime::from_secs(seconds.parse().ok()?).fmt(DateTimeFormat::DateTime).ok()?;
+        (before, iso, style == "d", after)
+    };
+    let (date, time) = iso.trim_end_matches('Z').split_once('T')?;
+    Some((before, if is_date { date.to_owned() } else { format!("{time} UTC") }, after))
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -67,6 +67,34 @@ struct Event {
     context: Value,
 }
 
+impl Event {
+    /// A sample happens where it is asked about. Any other event happened where it did.
+    fn moved(self, place: &Place, cluster: &Cluster) -> Result<Self> {
+        if self.context.is_null() {
+            return Ok(self);
+        }
+        let own = cluster_arns(&self.body, &[]).remove(0);
+        let target = cluster.arn().map_or_else(|| place.cluster_arn(cluster.name()), str::to_owned);
+        let (Some((here, name)), Some((there, wanted))) = (own.split_once(":cluster/"), target.split_once(":cluster/"))
+        else {
+            return Ok(self);
+        };
+        let mut text = self.body.to_string().replace(&own, &target);
+        for kind in ["service", "task", "container-instance"] {
+            text = text.replace(&format!("{here}:{kind}/{name}/"), &format!("{there}:{kind}/{wanted}/"));
+        }
+        let mut body: Value =
+            serde_json::from_str(&text).map_err(|error| Error::new("a sample could not be moved").because(error))?;
+        if let Some(requested) =
+            body.pointer_mut("/detail/requestParameters/cluster").filter(|requested| *requested == name)
+        {
+            *requested = json!(wanted);
+        }
+        (body["region"], body["account"]) = (json!(place.region), json!(place.account));
+        Ok(Self { body, ..self })
+    }
+}
+
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let mut clusters = args.clusters.parse()?;
     let filters = args.filters.checked()?;
@@ -85,13 +113,22 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     } else if args.live {
         let events = events(&args.events, world)?;
         let live = Live::read(&clusters, common, world).await?;
-        for event in &events {
-            told.push(live.tell(event).await?);
+        for event in events {
+            let event = match clusters.first() {
+                Some(cluster) => event.moved(&live.place, cluster)?,
+                None => event,
+            };
+            told.push(live.tell(&event).await?);
         }
     } else {
         let patterns = narrowed(&args.patterns, &filters)?;
         let engine = Engine::new()?;
         for event in events(&args.events, world)? {
+            let place = place_of(&event.body);
+            let event = match clusters.first() {
+                Some(cluster) => event.moved(&place, cluster)?,
+                None => event,
+            };
             let answers =
                 patterns.iter().map(|pattern| answer(pattern, &event.body, &clusters)).collect::<Result<_>>()?;
             let verdict = verdict(&engine, &event)?;
@@ -177,19 +214,28 @@ fn verdict(engine: &Engine, Event { body: event, context, .. }: &Event) -> Resul
     })
 }
 
-/// The clusters that are meant: by name, they are taken to be where the event comes from; else the event's own.
-fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
+/// Where an event comes from.
+fn place_of(event: &Value) -> Place {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let arns = || event["resources"].as_array().into_iter().flatten().chain([&event["detail"]["clusterArn"]]);
-    let partition = arns().find_map(|arn| arn.as_str()?.split(':').nth(1).map(str::to_owned));
-    let place = Place {
+    let partition = arns(event).find_map(|arn| arn.as_str()?.split(':').nth(1).map(str::to_owned));
+    Place {
         partition: partition.unwrap_or_else(|| "aws".to_owned()),
         region: text(&event["region"]).unwrap_or_else(|| "us-east-1".to_owned()),
         account: text(&event["account"]).unwrap_or_default(),
-    };
+    }
+}
+
+fn arns(event: &Value) -> impl Iterator<Item = &Value> {
+    event["resources"].as_array().into_iter().flatten().chain([&event["detail"]["clusterArn"]])
+}
+
+/// The clusters that are meant: by name, they are taken to be where the event comes from; else the event's own.
+fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let place = place_of(event);
     let of_service = || {
-        let name =
-            arns().find_map(|arn| arn.as_str()?.split_once(":service/")?.1.split_once('/').map(|(name, _)| name))?;
+        let name = arns(event)
+            .find_map(|arn| arn.as_str()?.split_once(":service/")?.1.split_once('/').map(|(name, _)| name))?;
         Some(place.cluster_arn(name))
     };
     let requested = &event["detail"]["requestParameters"]["cluster"];

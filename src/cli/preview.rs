@@ -9,6 +9,7 @@ use super::options::{Common, Format};
 use super::world::World;
 use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
+use crate::drill::Scenario;
 use crate::error::{Error, Result};
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample, sample};
@@ -107,7 +108,7 @@ fn options(args: &Args) -> Result<Value> {
 /// The event, and what is known of it beside: a sample has a task definition and a log, a file has not.
 pub fn input(name: &str, world: &World) -> Result<(Value, Value)> {
     if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
-        return sample(name);
+        return sample(Scenario::called(name).map_or(name, |scenario| scenario.sample()));
     }
     let event = object(name, world)?;
     match event["source"].is_string() && event["detail-type"].is_string() {

@@ -49,7 +49,7 @@ impl<'a> TaskArn<'a> {
 pub struct Live<'a> {
     session: Session,
     seen: Inventory,
-    place: Place,
+    pub place: Place,
     engine: Engine,
     world: &'a World,
 }

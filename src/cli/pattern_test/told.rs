@@ -139,6 +139,9 @@ impl Told {
         let rows = self.answers.iter().map(|answer| (answer.name(), answer.sign(), answer.told(self.is_live)));
         let notifier = self.is_live.then(|| {
             let (sign, told) = match &self.verdict {
+                Verdict::Announces(cause) if !self.matches() => {
+                    ('+', format!("would announce it, if a rule let it in: {cause}"))
+                }
                 Verdict::Announces(cause) => ('+', format!("announces it: {cause}")),
                 Verdict::Silent(why) => ('-', format!("would not announce it: {why}")),
                 Verdict::ToldBefore(what) => ('-', what.clone()),
