@@ -20,6 +20,16 @@ impl Config {
     pub fn stores_webhook(&self) -> bool {
         self.own_parameter.is_none() && self.webhook_takes != WebhookTakes::Nothing
     }
+
+    /// The SSM parameters that the notifier reads and taskbell did not make.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<&str> {
+        self.own_parameter
+            .as_deref()
+            .into_iter()
+            .chain(self.destinations.iter().filter_map(Destination::parameter))
+            .collect()
+    }
 }
 
 /// A stack as it was asked for.
@@ -311,16 +321,33 @@ fn echoed(text: &str) -> String {
     }
 }
 
+/// The ARN of an IAM policy.
+///
+/// # Errors
+/// If it is none.
+pub fn policy_arn(text: &str) -> Result<String> {
+    of_iam(text, "policy")
+}
+
 /// The ARN of an IAM role.
 ///
 /// # Errors
 /// If it is none.
 pub fn role_arn(text: &str) -> Result<String> {
-    let mut parts = text.splitn(6, ':');
-    let service = parts.nth(2);
-    match (text.starts_with("arn:") && service == Some("iam"), parts.nth(2)) {
-        (true, Some(role)) if role.starts_with("role/") => Ok(text.to_owned()),
-        _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM role"))),
+    of_iam(text, "role")
+}
+
+fn of_iam(text: &str, what: &str) -> Result<String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, "iam", "", account, name]
+            if ![partition, account].contains(&"")
+                && name.strip_prefix(what).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/')) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM {what}"))
+            .hint(format!("it looks like arn:aws:iam::123456789012:{what}/NAME"))),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use crate::config;
 use crate::config::destination::{Kind, Severity};
 use crate::error::{Error, Result, nearest};
 use crate::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
@@ -117,7 +118,7 @@ impl File {
         let Document { fleet, defaults: of_defaults, stack: settings } = text.read::<Settings>()?;
         let (sites, names) = (text.read::<Site>()?, text.read::<Named>()?);
         if let Some(fleet) = &fleet {
-            crate::config::tag(&format!("fleet={fleet}")).map_err(|error| text.at(keys.top.get("fleet"), &error))?;
+            config::tag(&format!("fleet={fleet}")).map_err(|error| text.at(keys.top.get("fleet"), &error))?;
         }
         let here = path.parent().unwrap_or(Path::new(""));
         let defaults = Member { name: None, site: sites.defaults, settings: beside(here, of_defaults) };
@@ -134,6 +135,9 @@ impl File {
                 Some(name) => name,
                 None => of_first_cluster(&settings).map_err(|error| text.at(keys.find("clusters"), &error))?,
             };
+            if let Some(arn) = &site.role_arn {
+                config::role_arn(arn).map_err(|error| text.at(keys.find("role_arn"), &error))?;
+            }
             settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), &error))?;
             if stacks.iter().any(|other| other.name.as_ref() == Some(&name) && other.site == site) {
                 let error =
@@ -177,7 +181,13 @@ type Span = std::ops::Range<usize>;
 
 impl Text<'_> {
     fn read<T: DeserializeOwned + Default>(&self) -> Result<Document<T>> {
-        toml::from_str(self.text).map_err(|error| self.mistake(error.span().as_ref(), error.message()))
+        toml::from_str(self.text).map_err(|error| {
+            let mistake = self.mistake(error.span().as_ref(), error.message());
+            match error.message().contains("expected a sequence") {
+                true => mistake.hint("a list has brackets, also around a single one: [\"…\"]"),
+                false => mistake,
+            }
+        })
     }
 
     fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
@@ -284,6 +294,9 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     Ok(spans)
 }
 
+/// What a webhook is likely to be called.
+const SECRETS: [&str; 4] = ["webhook", "webhook_url", "slack_webhook", "slack_webhook_url"];
+
 fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     let none = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&none);
@@ -294,6 +307,11 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
             let error = text.mistake(Some(&key.span()), &format!("unknown key {name}"));
             let all = || properties.keys().map(String::as_str);
             return Err(error.hint(match nearest(all(), name) {
+                _ if SECRETS.contains(&name) => {
+                    "the webhook is a secret, and never in the file: give it in TASKBELL_SLACK_WEBHOOK_URL, or name the SSM parameter \
+                     that has it: webhook_parameter = \"/team/slack-webhook\""
+                        .to_owned()
+                }
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("the keys here are {}", all().collect::<Vec<_>>().join(", ")),
             }));

@@ -305,7 +305,10 @@ impl Settings {
                 "notifier_role_arn",
                 self.notifier_role_arn.as_deref().map(config::role_arn).transpose(),
             )?,
-            permissions_boundary: self.permissions_boundary.clone(),
+            permissions_boundary: about(
+                "permissions_boundary",
+                self.permissions_boundary.as_deref().map(config::policy_arn).transpose(),
+            )?,
             log_retention_days: about(
                 "log_retention",
                 config::log_retention(self.log_retention.as_deref().unwrap_or(DEFAULT_LOG_RETENTION)),
