@@ -86,14 +86,13 @@ fn compare_arrays(changes: &mut Vec<Change>, path: &str, have: &[Value], want: &
         });
         return;
     }
-    let mut added = unmatched.into_iter();
     for (index, item) in removed {
-        match added.next() {
-            Some(other) => compare(changes, format!("{path}/{index}"), item, other),
-            None => compare_optional(changes, format!("{path}/{index}"), Some(item), None),
-        }
+        // The likest one: what it became.
+        let likest = (0..unmatched.len()).min_by_key(|other| diff(item, unmatched[*other]).len());
+        let other = likest.map(|other| unmatched.remove(other));
+        compare_optional(changes, format!("{path}/{index}"), Some(item), other);
     }
-    for (index, item) in (have.len()..).zip(added) {
+    for (index, item) in (have.len()..).zip(unmatched) {
         compare_optional(changes, format!("{path}/{index}"), None, Some(item));
     }
 }
@@ -119,6 +118,13 @@ mod tests {
     fn one_added_element_is_one_change() {
         assert_eq!(paths(&json!({"a": [1, 2, 9, 3]}), &json!({"a": [1, 2, 3]})), ["/a/2"]);
         assert_eq!(paths(&json!([1]), &json!([1, 2])), ["/1"]);
+    }
+
+    #[test]
+    fn a_changed_element_is_compared_with_what_it_became() {
+        let read = |of: &[&str]| json!({ "Action": ["read"], "Resource": of });
+        let other = json!({ "Action": ["open"], "Resource": ["key"], "Condition": { "for": "b" } });
+        assert_eq!(paths(&json!([read(&["a"])]), &json!([other, read(&["a", "b"])])), ["/0/Resource/1", "/1"]);
     }
 
     #[test]

@@ -163,6 +163,8 @@ impl Graph {
                 }
             }
         }
+        let is_missing = |node: &&mut Node| node.state == State::Outside && plan.missing.contains(&node.id);
+        graph.nodes.iter_mut().filter(is_missing).for_each(|node| node.state = State::Missing);
         graph.sort();
         graph
     }
@@ -244,7 +246,7 @@ struct Seen<'a> {
 
 /// Every resource of the plan.
 fn seen<'a>(plan: &'a Plan) -> Vec<Seen<'a>> {
-    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let Plan { steps, unchanged, conflicts, unknown, missing: _ } = plan;
     let of_step = |step: &'a Step| {
         let Step { action, address, stage: _, have, want, tags: _, changes: _ } = step;
         let (state, told) = match action {

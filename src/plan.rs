@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::resource::{
     APPLIED_TAG, Desired, Found, Inventory, Observed, Seen, Stage, TagChange, Tags, Want, is_as_applied, tag_change,
 };
-use crate::stack::{Address, Id};
+use crate::stack::{Address, FLEET_TAG, Id};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,6 +74,8 @@ pub struct Step {
 pub struct Conflict {
     pub address: Address,
     pub evidence: String,
+    /// Whether it could become the stack's (`--adopt`).
+    pub adoptable: bool,
 }
 
 /// A resource that could not be read.
@@ -90,14 +92,16 @@ pub struct Plan {
     pub unchanged: Vec<Address>,
     pub conflicts: Vec<Conflict>,
     pub unknown: Vec<Unknown>,
+    /// SSM parameters of the user's own that are to be read, and are not there: nothing rings where they point to.
+    pub missing: Vec<String>,
 }
 
 impl Plan {
     /// Whether AWS is as it should be, for certain.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
-        let Self { steps, unchanged: _, conflicts, unknown } = self;
-        steps.is_empty() && conflicts.is_empty() && unknown.is_empty()
+        let Self { steps, unchanged: _, conflicts, unknown, missing } = self;
+        steps.is_empty() && conflicts.is_empty() && unknown.is_empty() && missing.is_empty()
     }
 }
 
@@ -160,8 +164,14 @@ fn decide(
         (Observed::Ours(found), None) => {
             plan.steps.push(step(Action::Remove, Some(found), None, Vec::new()));
         }
+        (Observed::Foreign { found, evidence }, Some(want)) if want.hindrance(&found.spec).is_some() => {
+            let field = want.hindrance(&found.spec).unwrap_or_default();
+            let evidence =
+                format!("{evidence}; nor can it be adopted: its {field} is another one, and cannot be changed");
+            plan.conflicts.push(Conflict { address: address.clone(), evidence, adoptable: false });
+        }
         (Observed::Foreign { evidence, .. }, Some(_)) if !exceptions.adopt.contains(&address.id) => {
-            plan.conflicts.push(Conflict { address: address.clone(), evidence });
+            plan.conflicts.push(Conflict { address: address.clone(), evidence, adoptable: true });
         }
         (Observed::Ours(found), Some(want)) => {
             let want = keep_ignored(&address.id, &found.spec, &want.document(Some(&found.spec)), &exceptions.ignore);
@@ -185,7 +195,7 @@ fn decide(
 /// The differences with their causes. Our own record of what was applied follows from the rest, so it is shown only
 /// when nothing else is.
 fn changes(found: &Found<Value>, want: &Value, cause: impl Fn(&str) -> Cause) -> Vec<PropertyChange> {
-    let bookkeeping = |path: &str| path.starts_with("/tags/taskbell:");
+    let bookkeeping = |path: &str| path.starts_with("/tags/taskbell:") && !path.ends_with(FLEET_TAG);
     let all = diff(&found.spec, want);
     let only_bookkeeping = all.iter().all(|change| bookkeeping(&change.path));
     let shown = all.into_iter().filter(|change| only_bookkeeping || !bookkeeping(&change.path));
@@ -234,14 +244,14 @@ fn copy(from: &Value, to: &mut Value, path: &str) {
 
 impl Plan {
     fn mentions(&self, id: &Id) -> bool {
-        let Self { steps, unchanged, conflicts, unknown } = self;
+        let Self { steps, unchanged, conflicts, unknown, missing: _ } = self;
         let addresses = steps.iter().map(|step| &step.address);
         let addresses = addresses.chain(unchanged).chain(conflicts.iter().map(|conflict| &conflict.address));
         addresses.chain(unknown.iter().map(|unknown| &unknown.address)).any(|address| address.id == *id)
     }
 
     fn sort(&mut self) {
-        let Self { steps, unchanged, conflicts, unknown } = self;
+        let Self { steps, unchanged, conflicts, unknown, missing: _ } = self;
         steps.sort_by_key(|step| {
             let removal = step.action == Action::Remove;
             let stage = step.stage as i8;

@@ -58,6 +58,8 @@ pub trait Kind: Send + Sync + 'static {
     type Spec: Serialize + DeserializeOwned + Send + Sync;
     const NAME: &'static str;
     const STAGE: Stage;
+    /// Fields that AWS does not let anybody change.
+    const FIXED: &'static [&'static str] = &[];
 
     /// What is there now, whoever owns it; `None` if nothing is.
     fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
@@ -95,6 +97,7 @@ pub struct Want {
     spec: Value,
     /// Fields about which nothing is asked for in this run: they stay as they are.
     kept: &'static [&'static str],
+    fixed: &'static [&'static str],
 }
 
 /// Everything that should exist.
@@ -149,7 +152,13 @@ impl Want {
             tags.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
         }
         fields.insert("tags".to_owned(), json!(tags));
-        Ok(Self { address, stage: K::STAGE, spec, kept: &[] })
+        Ok(Self { address, stage: K::STAGE, spec, kept: &[], fixed: K::FIXED })
+    }
+
+    /// What keeps a resource of somebody's from ever becoming this one.
+    #[must_use]
+    pub fn hindrance(&self, have: &Value) -> Option<&'static str> {
+        self.fixed.iter().copied().find(|field| have[field] != self.spec[field])
     }
 
     #[must_use]

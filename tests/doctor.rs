@@ -82,7 +82,7 @@ async fn what_is_denied_names_the_action_and_the_policy() {
     let denied = doctor(&aws, "--cluster batch").await;
     assert_eq!(denied.code, 1, "{denied:?}");
     assert!(line(&denied, "Lambda").starts_with("- Lambda           answers, and does not allow lambda:GetFunction"));
-    assert!(denied.out.contains("hint: `taskbell permissions --for setup` prints the policy"), "{denied:?}");
+    assert!(denied.out.contains("hint: `taskbell permissions --for setup` prints the policy that the command needs; give it the same --cluster"), "{denied:?}");
     assert!(denied.out.ends_with("16 ok, 1 broken\n"), "{denied:?}");
     let of_no_stack = doctor(&aws, "").await;
     assert_eq!(of_no_stack.code, 3, "{of_no_stack:?}");

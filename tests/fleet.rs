@@ -12,7 +12,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::aws::Aws;
 use support::emulator::{Emulator, Slack};
 use support::hand::Hand;
@@ -333,4 +333,29 @@ fn of_two_stacks_with_one_name_the_region_or_the_profile_says_which_is_meant() {
     std::fs::write(&path, roles.concat()).unwrap();
     let (code, told) = exported("--stack batch");
     assert!(code == 64 && told.contains("give one of them another name"), "{told}");
+}
+
+/// As docs/application-alerts.md advises: it has no cluster, and so no task that a drill could pretend to fail.
+#[tokio::test(start_paused = true)]
+async fn a_stack_without_a_cluster_is_no_failed_drill() {
+    let (_folder, path) =
+        file("[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"alerts\"\npatterns = [\"application-error\"]\n");
+    let aws = Aws::lax().await;
+    aws.notifier_tells(Some(
+        json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 5, "slack": 1 } }),
+    ));
+    let run = |line: &str| {
+        let line = format!("{line} --config {}", path.display());
+        let aws = &aws;
+        async move { support::taskbell(aws, &line).await }
+    };
+    let setup = run("setup --all --yes --drill").await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert_eq!(run("drift --all").await.code, 0);
+    let drill = run("drill --all").await;
+    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: it has no cluster"), "{drill:?}");
+    assert_eq!(run("drill --stack alerts").await.code, 64, "alone, it is asked for what it cannot do");
+    aws.notifier_tells(None);
+    let failed = run("drill --all").await;
+    assert!(failed.code == 1 && failed.out.contains("- notifier   told nothing"), "{failed:?}");
 }

@@ -102,7 +102,8 @@ fn told_by_drift(plan: &Value) -> BTreeMap<String, &'static str> {
         };
         assert!(told.insert(id(&step), word).is_none());
     }
-    for (list, word) in [("unchanged", "in sync"), ("conflicts", "not ours"), ("unknown", "unknown")] {
+    let lists = [("unchanged", "in sync"), ("conflicts", "not ours"), ("unknown", "unknown"), ("missing", "missing")];
+    for (list, word) in lists {
         for one in ids(list) {
             assert!(told.insert(id(&one), word).is_none());
         }

@@ -121,6 +121,7 @@ impl Moto {
         self.tell("/moto-api/config", r#"{"lambda":{"use_docker":false}}"#);
         let ecs = aws_sdk_ecs::Client::new(&self.sdk);
         ecs.create_cluster().cluster_name("batch").send().await.unwrap();
+        Hand::with(&self.sdk).store("/mine/webhook").await;
         if matches!(state, State::Nothing) {
             return String::new();
         }

@@ -86,3 +86,36 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(aws.writes(), [""; 0]);
 }
+
+/// What is offered after a setup works, whatever the stack rings for.
+#[tokio::test(start_paused = true)]
+async fn the_next_step_is_one_that_rings() {
+    for (flags, next) in [
+        ("--cluster batch", Some("taskbell drill --cluster batch")),
+        ("--cluster batch --stack jobs", Some("taskbell drill --cluster batch --stack jobs")),
+        (
+            "--cluster batch --pattern deployment-failed --pattern service-impaired",
+            Some("taskbell drill --cluster batch --scenario deployment-failed"),
+        ),
+        ("--cluster batch --pattern out-of-memory", Some("taskbell drill --cluster batch --scenario out-of-memory")),
+        ("--stack alerts --pattern application-error", Some("taskbell notify test")),
+        ("--cluster batch --pattern run-rejected", None),
+        ("--cluster batch --no-drill", None),
+    ] {
+        let aws = Aws::new().await;
+        let entry =
+            serde_json::json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 50, "slack": 9 } });
+        aws.notifier_tells(Some(entry));
+        let setup = taskbell(&aws, &format!("setup --yes {flags}")).await;
+        assert_eq!(setup.code, 0, "{setup:?}");
+        let told = setup.err.lines().last().unwrap();
+        match next {
+            None => assert!(told.ends_with("is set up."), "{told}"),
+            Some(next) => {
+                assert!(told.ends_with(&format!("`{next}` sends a test through it.")), "{told}");
+                let test = taskbell(&aws, next.strip_prefix("taskbell ").unwrap()).await;
+                assert_eq!(test.code, 0, "{next}: {test:?}");
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::aws::{ACCOUNT, Aws};
+use support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use support::taskbell;
 use taskbell::document::diff;
 use taskbell::resource::Tags;
@@ -168,17 +168,6 @@ async fn what_other_flags_left_behind_goes_with_the_stack_and_strangers_resource
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_with_another_path_cannot_be_adopted() {
-    let aws = Aws::new().await;
-    let iam = aws_sdk_iam::Client::new(&aws.sdk());
-    let call = iam.create_role().role_name("taskbell-batch-us-east-1").path("/");
-    call.assume_role_policy_document("{}").send().await.unwrap();
-    let outcome = taskbell(&aws, "setup --cluster batch --yes --adopt role/notifier").await;
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert!(outcome.err.contains("the path of the role taskbell-batch-us-east-1 is /"), "{outcome:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn teardown_warns_of_undelivered_alerts() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
@@ -188,4 +177,75 @@ async fn teardown_warns_of_undelivered_alerts() {
     let teardown = taskbell(&aws, TEARDOWN).await;
     assert!(teardown.err.contains("about 1 undelivered alert,"), "{}", teardown.err);
     assert_eq!(teardown.code, 0);
+}
+
+/// Who names the stack's own as his would have it removed, and nothing would ring.
+#[tokio::test(start_paused = true)]
+async fn what_is_the_stacks_own_is_not_taken_for_the_users() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let parameter = "/taskbell/batch/slack-webhook-url";
+    aws.forget_calls();
+    for flags in [
+        format!("--slack-webhook-parameter {parameter}"),
+        format!("--webhook-takes nothing --to {parameter},name=own"),
+        format!("--role-arn arn:aws:iam::{ACCOUNT}:role/taskbell/taskbell-batch-us-east-1"),
+    ] {
+        for line in [format!("{SETUP} {flags}"), format!("drift --cluster batch {flags}")] {
+            let refused = taskbell(&aws, &line).await;
+            assert_eq!((refused.code, aws.writes()), (64, vec![]), "{line}: {refused:?}");
+            assert!(
+                refused.err.contains("is the stack's own") && refused.err.contains("leave that flag out"),
+                "{refused:?}"
+            );
+        }
+    }
+}
+
+/// Nothing is begun that can never be finished.
+#[tokio::test(start_paused = true)]
+async fn what_could_never_become_the_stacks_is_not_adopted() {
+    let aws = Aws::new().await;
+    let iam = aws_sdk_iam::Client::new(&aws.sdk());
+    let role = iam.create_role().role_name("taskbell-batch-us-east-1").path("/");
+    role.assume_role_policy_document("{}").send().await.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&aws.sdk());
+    logs.create_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
+    aws.forget_calls();
+    let refused = taskbell(&aws, &format!("{SETUP} --adopt role/notifier --adopt log_group/notifier")).await;
+    assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
+    assert!(refused.out.contains("nor can it be adopted: its path is another one"), "{refused:?}");
+    assert!(!refused.out.contains("(--adopt role/notifier)"), "{refused:?}");
+}
+
+/// The notifier has the rights that its old settings need until it has the new ones, wherever a run ends.
+#[tokio::test(start_paused = true)]
+async fn the_role_loses_no_right_before_the_notifier_needs_it_no_more() {
+    let aws = Aws::new().await;
+    let hand = support::hand::Hand::of(&aws);
+    hand.store("/mine/webhook").await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let rights = || async {
+        let call = hand.iam.get_role_policy().role_name("taskbell-batch-us-east-1").policy_name("notifier");
+        let document = call.send().await.unwrap().policy_document;
+        percent_encoding::percent_decode_str(&document).decode_utf8().unwrap().into_owned()
+    };
+    let change = format!("{SETUP} --slack-webhook-parameter /mine/webhook --no-dedupe");
+    let action = On::Action("lambda:UpdateFunctionConfiguration");
+    aws.fail(Fault { failure: Failure::Denied, on: action, nth: 0, times: FOR_GOOD });
+    assert_eq!(taskbell(&aws, &change).await.code, 1);
+    let both = rights().await;
+    for needed in ["parameter/taskbell/batch/slack-webhook-url", "parameter/mine/webhook", "dynamodb:GetItem"] {
+        assert!(both.contains(needed), "{needed}: {both}");
+    }
+    aws.heal();
+    assert_eq!(taskbell(&aws, &change).await.code, 0);
+    let least = rights().await;
+    assert!(!least.contains("slack-webhook-url") && !least.contains("dynamodb"), "{least}");
+    assert_eq!(
+        taskbell(&aws, &format!("drift --cluster batch {} --no-dedupe", "--slack-webhook-parameter /mine/webhook"))
+            .await
+            .code,
+        0
+    );
 }

@@ -50,6 +50,7 @@ fn case(before: &[&str], line: &str) -> Case {
     let prepare: Prepare = Box::new(move |aws| {
         let before = before.clone();
         async move {
+            Hand::of(&aws).store("/mine/webhook").await;
             for line in before {
                 assert_eq!(taskbell(&aws, &line).await.code, 0, "{line}");
             }

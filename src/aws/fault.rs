@@ -187,7 +187,9 @@ impl Fault {
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {
             _ if self.trouble() == Trouble::Denied => {
-                format!("`taskbell permissions --for {COMMAND}` prints the policy that the command needs")
+                format!(
+                    "`taskbell permissions --for {COMMAND}` prints the policy that the command needs; give it the same --cluster or --stack"
+                )
             }
             _ if self.trouble() == Trouble::Clock => CLOCK.to_owned(),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {

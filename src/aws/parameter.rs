@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{
     ParameterMetadata, ParameterStringFilter, ParameterTier, ParameterType, ResourceTypeForTagging, Tag,
@@ -103,12 +104,36 @@ impl Kind for Parameter {
     }
 }
 
+/// How many names a filter takes.
+const NAMES_AT_ONCE: usize = 50;
+
+/// Those of the names that no parameter has. No value is read.
+///
+/// # Errors
+/// If a call fails.
+pub async fn missing(sdk: &SdkConfig, names: &[&str]) -> Result<Vec<String>, Fault> {
+    let ssm = Client::new(sdk);
+    let mut missing: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    for some in names.chunks(NAMES_AT_ONCE) {
+        let some = some.iter().map(|name| (*name).to_owned()).collect();
+        let mut pages = ssm.describe_parameters().parameter_filters(named(some)?).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(fault("ssm:DescribeParameters"))?;
+            missing.retain(|name| !page.parameters().iter().any(|parameter| parameter.name() == Some(name)));
+        }
+    }
+    Ok(missing)
+}
+
+fn named(names: Vec<String>) -> Result<ParameterStringFilter, Fault> {
+    let filter = ParameterStringFilter::builder().key("Name").option("Equals").set_values(Some(names)).build();
+    filter.map_err(|error| Fault::of_entry("ssm:DescribeParameters", None, Some(&error.to_string())))
+}
+
 impl Parameter {
     /// All but the value. A filtered listing may have empty pages before the one with the parameter.
     async fn describe(&self, name: &str) -> Result<Option<ParameterMetadata>, Fault> {
-        let filter = ParameterStringFilter::builder().key("Name").option("Equals").values(name).build();
-        let filter =
-            filter.map_err(|error| Fault::of_entry("ssm:DescribeParameters", None, Some(&error.to_string())))?;
+        let filter = named(vec![name.to_owned()])?;
         let mut pages = self.ssm.describe_parameters().parameter_filters(filter).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(fault("ssm:DescribeParameters"))?;

@@ -68,6 +68,7 @@ impl Kind for Role {
     type Spec = Spec;
     const NAME: &'static str = "role";
     const STAGE: Stage = Stage::Foundation;
+    const FIXED: &'static [&'static str] = &["path"];
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let name = &at.name;

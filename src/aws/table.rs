@@ -51,6 +51,7 @@ impl Kind for Table {
     type Spec = Spec;
     const NAME: &'static str = "table";
     const STAGE: Stage = Stage::Foundation;
+    const FIXED: &'static [&'static str] = &["key"];
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let Some(table) = self.describe(&at.name).await? else {

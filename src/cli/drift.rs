@@ -6,7 +6,7 @@ use super::fleet::{FleetArgs, OfStack};
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
-use super::{DIFFERENCES, UNREADABLE, render};
+use super::{DIFFERENCES, UNREADABLE, reach, render};
 use crate::aws::parameter::Webhook;
 use crate::aws::{Given, function, runtime};
 use crate::config::{self, Cluster, WebhookHosts};
@@ -100,13 +100,18 @@ pub async fn compare(stack: &StackArgs, common: &Common, world: &World) -> Resul
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(config.stack.clone(), given, common, world).await?;
-    let (seen, place) = session.observe(&addresses(&config, &session.stack)).await?;
+    let addresses = addresses(&config, &session.stack);
+    // Boxed: the futures of dozens of calls do not belong on the stack.
+    let look =
+        Box::pin(async { tokio::join!(session.observe(&addresses), reach::parameters_missing(&config, &session)) });
+    let (observed, missing) = look.await;
+    let (seen, place) = observed?;
     session.show_title(&place, common, world);
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, world);
     let desired = desired(&config, ground)?;
-    let plan = plan(&desired, seen, &exceptions);
+    let plan = reach::checked(plan(&desired, seen, &exceptions), missing, &config)?;
     Ok(Comparison { session, place, desired, plan, warning, clusters: config.clusters })
 }
 

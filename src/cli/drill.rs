@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -82,6 +82,12 @@ pub struct Drill {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
+    if clusters.is_empty() && world.seat.is_some() {
+        world
+            .out
+            .print("no drill: it has no cluster; `taskbell notify test` raises an alert of an application's own\n");
+        return Ok(0);
+    }
     let cluster = clusters.first().ok_or_else(|| {
         Error::usage("a drill needs to know which cluster")
             .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
@@ -173,7 +179,7 @@ impl Drill {
             Held::Unknown => None,
         };
         json!({
-            "scenario": clap::ValueEnum::to_possible_value(&self.scenario).map(|value| value.get_name().to_owned()),
+            "scenario": self.scenario.name(),
             "event_id": self.event_id,
             "delivered": delivered,
             "hops": self.hops.iter().map(Hop::object).collect::<Vec<_>>(),
@@ -191,6 +197,7 @@ impl Drill {
             Held::Yes if common.quiet => return 0,
             Held::Yes if places > 1 => (0, format!("All {places} places took the drill.\n")),
             Held::Yes => (0, format!("{place} took the drill.\n")),
+            Held::No if places > 1 => (1, format!("error: the drill did not reach every place\n{hint}")),
             Held::No => (1, format!("error: the drill did not reach {place}\n{hint}")),
             Held::Unknown => (UNREADABLE, format!("error: how far the drill came is not known\n{hint}")),
         };
@@ -243,8 +250,11 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Hop {
     let hint = match is(no_drills) {
         true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
         false => {
+            let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
+            let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
+            let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
             format!(
-                "--scenario pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
+                "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
                 scenario.pattern()
             )
         }

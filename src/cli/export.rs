@@ -128,10 +128,10 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
     world.out.print(&template);
     if !common.quiet {
         world.err.print(&format!(
-            "note: it needs --capabilities CAPABILITY_NAMED_IAM, the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
-             the bucket, and the SecureString {}\n",
+            "note: it needs --capabilities CAPABILITY_NAMED_IAM, and the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
+             the bucket{}\n",
             blueprint.code_file,
-            webhook_parameter(&blueprint)
+            and_the_webhook(&blueprint)
         ));
     }
     if template.len() > LONGEST_BODY {
@@ -148,17 +148,18 @@ fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Res
     let blueprint = Blueprint::new(&args.stack.config(common)?, None, &archive()?, Topic::ByArn)?;
     world.out.print(&terraform::configuration(&blueprint)?);
     if !common.quiet {
-        let parameter = webhook_parameter(&blueprint);
         world.err.print(&format!(
-            "note: it needs the file that `taskbell export notifier --to notifier.zip` writes, and the SecureString {parameter}\n"
+            "note: it needs the file that `taskbell export notifier --to notifier.zip` writes{}\n",
+            and_the_webhook(&blueprint)
         ));
     }
     Ok(0)
 }
 
-fn webhook_parameter(blueprint: &Blueprint) -> &str {
+/// Where the webhook is to be, if there is one.
+fn and_the_webhook(blueprint: &Blueprint) -> String {
     let of_webhook = blueprint.defaults.iter().find(|(blank, _)| *blank == Blank::WebhookParameter);
-    of_webhook.map_or("", |(_, name)| name)
+    of_webhook.map(|(_, name)| format!(", and the SecureString {name}")).unwrap_or_default()
 }
 
 fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8> {

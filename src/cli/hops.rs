@@ -119,7 +119,7 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
     let error = text("error");
     let (kind, hop) = PLACES.iter().find(|(kind, _)| milliseconds(kind).is_some()).unwrap_or(&PLACES[0]);
     if let Some(places) = entry["destinations"].as_array() {
-        let mut hops: Vec<Hop> = places.iter().map(of_place).collect();
+        let mut hops: Vec<Hop> = places.iter().map(|place| of_place(place, stack)).collect();
         // The last hop says how it ended.
         hops.sort_by_key(|hop| hop.held != Held::Yes);
         return std::iter::once(ran).chain(hops).collect();
@@ -142,12 +142,11 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
             vec![Hop::broken("notifier", told, hint).after(Some(started))]
         }
         _ if error.contains("could not read the webhook") => {
-            let (parameter, role) = (stack.parameter_name(), stack.role_name());
-            let hint = format!("`taskbell drift` tells whether {parameter} and the role {role} are as they were");
+            let hint = of_parameter(&error, stack);
             vec![ran, Hop::broken("webhook", error, hint).after(milliseconds("secret"))]
         }
         _ if milliseconds(kind).is_some() => {
-            let hint = of_answer(entry["status"].as_i64());
+            let hint = of_answer(kind, entry["status"].as_i64());
             vec![ran, secret(), Hop::broken(hop, error, hint).after(milliseconds(kind))]
         }
         _ => vec![Hop::broken("notifier", format!("failed: {error}"), look_at_function(stack)).after(Some(started))],
@@ -158,15 +157,18 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
 const PLACES: [(&str, &str); 5] =
     [("slack", "Slack"), ("teams", "Teams"), ("discord", "Discord"), ("sns", "SNS"), ("webhook", "signed")];
 
+/// One whose kind is not known: its webhook could not be read.
+const SOME: &str = "place";
+
 /// Whether a hop of that name is where a message is read.
 pub fn is_place(hop: &str) -> bool {
-    PLACES.iter().any(|(_, known)| *known == hop)
+    hop == SOME || PLACES.iter().any(|(_, known)| *known == hop)
 }
 
 /// One place of several.
-fn of_place(place: &Value) -> Hop {
+fn of_place(place: &Value, stack: &Stack) -> Hop {
     let text = |name: &str| place[name].as_str().unwrap_or_default();
-    let hop = PLACES.iter().find(|(kind, _)| *kind == text("kind")).map_or("place", |(_, hop)| hop);
+    let hop = PLACES.iter().find(|(kind, _)| *kind == text("kind")).map_or(SOME, |(_, hop)| hop);
     let (name, status) = (text("name"), place["status"].as_i64());
     let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
     match text("outcome") {
@@ -175,15 +177,34 @@ fn of_place(place: &Value) -> Hop {
             Hop::holds(hop, format!("{name} {answered}, but only in one plain line: it refused the layout"), None)
         }
         "already" => Hop::holds(hop, format!("{name} took it before"), None),
-        _ => Hop::broken(hop, format!("{name}: {}", text("error")), of_answer(status)),
+        _ if text("error").contains("could not read the webhook") => {
+            Hop::broken(hop, format!("{name}: {}", text("error")), of_parameter(text("error"), stack))
+        }
+        _ => Hop::broken(hop, format!("{name}: {}", text("error")), of_answer(text("kind"), status)),
+    }
+}
+
+/// What to do about a parameter that could not be read.
+fn of_parameter(error: &str, stack: &Stack) -> String {
+    let (own, role) = (stack.parameter_name(), stack.role_name());
+    match error.contains(&own) {
+        true => format!("`taskbell drift` tells whether {own} and the role {role} are as they were"),
+        false => {
+            "it is yours to make, as a SecureString, and its key has to let the notifier's role in; `setup` with another name uses that"
+                .to_owned()
+        }
     }
 }
 
 /// What the word of Slack, or of another place, means.
-fn of_answer(status: Option<i64>) -> &'static str {
+fn of_answer(kind: &str, status: Option<i64>) -> &'static str {
     match status {
+        Some(403 | 404) if kind == "sns" => {
+            "the topic is gone, or its policy does not let the notifier's role publish: `setup` with another --to leaves it out"
+        }
         Some(403 | 404 | 410) => {
-            "the webhook is not valid any more: `taskbell setup`, with the flags it had, stores a new one, given in TASKBELL_SLACK_WEBHOOK_URL"
+            "the webhook is not valid any more: `taskbell setup`, with the flags it had, stores a new one, given in \
+             TASKBELL_SLACK_WEBHOOK_URL; into a parameter of yours, you put it"
         }
         Some(400..=428 | 430..=499) => "it refuses this message, and would again: look at what it says",
         _ => {

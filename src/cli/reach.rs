@@ -1,11 +1,15 @@
-//! How far the notifier's eyes reach: which logs of the clusters' tasks it may not read.
+//! How far the notifier reaches: which logs of the clusters' tasks it may not read, and which webhooks of the user's own are not
+//! there.
 
 use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 
-use crate::aws::workload;
+use super::session::Session;
+use crate::aws::{parameter, workload};
 use crate::config::{Config, log_group_covers};
+use crate::error::{Category, Error, Result};
+use crate::plan::{Action, Plan, Step};
 
 /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
@@ -39,4 +43,46 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
         if whole { "" } else { " (and maybe others: not all task definitions were looked at)" },
         flags.join(" ")
     ))
+}
+
+/// The parameters of the user's own that are not there.
+///
+/// # Errors
+/// If they cannot be looked for; on interruption.
+pub async fn parameters_missing(config: &Config, session: &Session) -> Result<Vec<String>> {
+    let names = config.parameters();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = session.unless_interrupted(parameter::missing(&session.sdk, &names)).await?;
+    found.map_err(|fault| Error::from(fault).category(Category::Unreadable))
+}
+
+/// The plan, with what is missing. Where the plan has something that could not be read, there is no verdict anyway.
+///
+/// # Errors
+/// If what is missing is not known; if the user calls his own what is the stack's, and would go as that.
+pub fn checked(plan: Plan, missing: Result<Vec<String>>, config: &Config) -> Result<Plan> {
+    for Step { address, .. } in plan.steps.iter().filter(|step| step.action == Action::Remove) {
+        let is_read = address.id.kind == "parameter" && config.parameters().contains(&address.name.as_str());
+        let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
+        if is_read || (address.id.kind == "role" && of_role == Some(&address.name)) {
+            let error = Error::usage(format!("{} is the stack's own, and would be removed as that", address.name));
+            return Err(error.hint("it is used without being named: leave that flag out"));
+        }
+    }
+    match missing {
+        Err(error) if plan.unknown.is_empty() => Err(error),
+        missing => Ok(Plan { missing: missing.unwrap_or_default(), ..plan }),
+    }
+}
+
+/// # Errors
+/// If a parameter of the user's own is missing.
+pub fn all_there(Plan { missing, .. }: &Plan) -> Result<()> {
+    let Some(name) = missing.first() else { return Ok(()) };
+    let error = Error::new(format!("there is no SSM parameter {} here; nothing was changed", missing.join(", ")));
+    Err(error.hint(format!(
+        "`aws ssm put-parameter --name {name} --type SecureString --value file://webhook.txt` makes one out of a file"
+    )))
 }

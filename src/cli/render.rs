@@ -21,21 +21,25 @@ const RED: Style = AnsiColor::Red.on_default();
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// The longest value shown in a line of a plan; JSON has it whole.
+/// The longest value shown in a line of a plan; JSON and `--verbose` have it whole.
 const LONGEST_VALUE: usize = 72;
+
+/// Of a parameter of the user's own.
+const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
 
 /// The plan as people read it. With `verbose`, what is unchanged, too.
 pub fn plan(plan: &Plan, verbose: bool) -> String {
-    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     let mut lines: Vec<[String; 4]> = Vec::new();
     for step in steps {
-        lines.extend(step_lines(step));
+        lines.extend(step_lines(step, if verbose { usize::MAX } else { LONGEST_VALUE }));
     }
     for conflict in conflicts {
         let id = conflict.address.id.to_string();
-        let adopt = format!("(--adopt {id})");
+        let adopt = if conflict.adoptable { format!("(--adopt {id})") } else { String::new() };
         lines.push([mark("!", RED), id, format!("exists, is not ours: {}", conflict.evidence), adopt]);
     }
+    lines.extend(missing.iter().map(|name| [mark("!", RED), name.clone(), NOT_THERE.to_owned(), String::new()]));
     for unknown in unknown {
         let error = format!("could not be read: {}", unknown.error.in_one_line());
         lines.push([mark("?", YELLOW), unknown.address.id.to_string(), error, String::new()]);
@@ -64,7 +68,7 @@ fn mark(mark: &str, style: Style) -> String {
     format!("{style}{mark}{style:#}")
 }
 
-fn step_lines(step: &Step) -> Vec<[String; 4]> {
+fn step_lines(step: &Step, longest: usize) -> Vec<[String; 4]> {
     let id = step.address.id.to_string();
     match step.action {
         Action::Add => vec![[mark("+", GREEN), id, step.address.name.clone(), String::new()]],
@@ -72,35 +76,35 @@ fn step_lines(step: &Step) -> Vec<[String; 4]> {
         Action::Change if step.changes.is_empty() => vec![[mark("~", YELLOW), id, String::new(), "adopted".to_owned()]],
         Action::Change => {
             let line = |change: &PropertyChange| {
-                [mark("~", YELLOW), id.clone(), change_text(change), change.cause.text().to_owned()]
+                [mark("~", YELLOW), id.clone(), change_text(change, longest), change.cause.text().to_owned()]
             };
             step.changes.iter().map(line).collect()
         }
     }
 }
 
-fn change_text(PropertyChange { change, cause: _ }: &PropertyChange) -> String {
+fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest: usize) -> String {
     if change.path == "/stored_by_taskbell" {
         return "the webhook was stored by somebody else; setup asks for it, or takes it with --adopt parameter/webhook".to_owned();
     }
     if change.path.ends_with(APPLIED_TAG) {
         return "the record of what was last applied is missing or out of date".to_owned();
     }
-    let (have, want) = (value(change.have.as_ref()), value(change.want.as_ref()));
+    let (have, want) = (value(change.have.as_ref(), longest), value(change.want.as_ref(), longest));
     format!("{}   {have} -> {want}", change.path)
 }
 
-fn value(value: Option<&Value>) -> String {
+fn value(value: Option<&Value>, longest: usize) -> String {
     let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    match text.char_indices().nth(LONGEST_VALUE) {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
 }
 
-/// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 unknown`
+/// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`
 fn summary(plan: &Plan) -> String {
-    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     if plan.is_in_sync() {
         return match unchanged.len() {
             0 => "nothing of this stack is there".to_owned(),
@@ -114,6 +118,7 @@ fn summary(plan: &Plan) -> String {
         (count(Action::Change), format!("{} to change", count(Action::Change))),
         (count(Action::Remove), format!("{} to remove", count(Action::Remove))),
         (conflicts.len(), self::count(conflicts.len(), "conflict")),
+        (missing.len(), format!("{} missing", self::count(missing.len(), "parameter"))),
         (unknown.len(), format!("{} unknown", unknown.len())),
     ];
     let shown: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
@@ -122,7 +127,7 @@ fn summary(plan: &Plan) -> String {
 
 /// The plan as annotations of a GitHub workflow: what differs is an error, what could not be read and what is warned of, a warning.
 pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String {
-    let Plan { steps, unchanged: _, conflicts, unknown } = plan;
+    let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
     let mut text = String::new();
     let mut annotate = |level: &str, id: &str, told: &str| {
         text += &annotation(level, &format!("{} in {}: {id}", stack.name, stack.region), told);
@@ -132,7 +137,9 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
             Action::Add => "is missing".to_owned(),
             Action::Remove => "is there, and not asked for".to_owned(),
             Action::Change => {
-                let told = |change: &PropertyChange| format!("{}  {}", change_text(change), change.cause.text());
+                let told = |change: &PropertyChange| {
+                    format!("{}  {}", change_text(change, LONGEST_VALUE), change.cause.text())
+                };
                 step.changes.iter().map(told).collect::<Vec<_>>().join("\n")
             }
         };
@@ -140,6 +147,9 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
     }
     for conflict in conflicts {
         annotate("error", &conflict.address.id.to_string(), &format!("exists, is not ours: {}", conflict.evidence));
+    }
+    for name in missing {
+        annotate("error", name, NOT_THERE);
     }
     for unknown in unknown {
         let told = format!("could not be read: {}", unknown.error.in_one_line());
@@ -153,7 +163,7 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
 
 /// The plan for the summary of a workflow, or a comment of a pull request.
 pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
-    let Plan { steps, unchanged: _, conflicts, unknown } = plan;
+    let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
     let mut rows: Vec<[String; 3]> = Vec::new();
     for step in steps {
         let id = step.address.id.to_string();
@@ -161,11 +171,16 @@ pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
             Action::Add => rows.push(["missing".to_owned(), id, step.address.name.clone()]),
             Action::Remove => rows.push(["not asked for".to_owned(), id, step.address.name.clone()]),
             Action::Change => rows.extend(step.changes.iter().map(|change| {
-                ["differs".to_owned(), id.clone(), format!("{}, {}", change_text(change), change.cause.text())]
+                [
+                    "differs".to_owned(),
+                    id.clone(),
+                    format!("{}, {}", change_text(change, LONGEST_VALUE), change.cause.text()),
+                ]
             })),
         }
     }
     rows.extend(conflicts.iter().map(|one| ["not ours".to_owned(), one.address.id.to_string(), one.evidence.clone()]));
+    rows.extend(missing.iter().map(|name| ["missing".to_owned(), name.clone(), NOT_THERE.to_owned()]));
     rows.extend(unknown.iter().map(|one| ["unknown".to_owned(), one.address.id.to_string(), one.error.in_one_line()]));
     let mut text = format!("### {}\n\n{}\n", markdown::escaped(title), markdown::escaped(&summary(plan)));
     if let Some(warning) = warning {
@@ -200,7 +215,7 @@ pub fn count(count: usize, thing: &str) -> String {
 
 /// The plan as one object. `result` is there once the plan was carried out.
 pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) -> Value {
-    let Plan { steps, unchanged, conflicts, unknown } = plan;
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     let step = |step: &Step| {
         json!({
             "action": step.action,
@@ -223,6 +238,7 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
         "unknown": unknown.iter().map(|unknown| json!({
             "id": unknown.address.id, "name": unknown.address.name, "error": unknown.error.in_one_line(),
         })).collect::<Vec<_>>(),
+        "missing": missing,
     });
     if let Some((Report { done, failed, not_started }, _)) = result {
         object["result"] = json!({

@@ -12,6 +12,7 @@ use super::connections::Connection;
 use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
+use crate::aws::fault::Trouble;
 use crate::aws::wait::{self, LETTING_GO, Waiter};
 use crate::aws::{self, Given, Identity, cluster};
 use crate::config::Cluster;
@@ -113,8 +114,15 @@ impl Session {
 
     /// Where nothing at all was found: most likely the cluster's name has a typing mistake.
     pub async fn warn_of_missing(&self, clusters: &[Cluster], world: &World) {
-        let look = self.unless_interrupted(cluster::must_exist(&self.sdk, clusters, "")).await;
-        if let Ok(Err(error)) = look {
+        let look = self.unless_interrupted(cluster::missing(&self.sdk, clusters, "")).await;
+        let told = match look {
+            Ok(Ok(missing)) => missing,
+            // No printed policy of a command that only reads stacks has it.
+            Ok(Err(fault)) if fault.trouble() == Trouble::Denied => None,
+            Ok(Err(fault)) => Some(fault.into()),
+            Err(_) => None,
+        };
+        if let Some(error) = told {
             let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
             world.err.print(&format!("warning: {error}{hint}\n"));
         }

@@ -1,6 +1,8 @@
 //! `setup`: plan, show, confirm, apply, observe again.
 
 mod confirmed;
+mod doors;
+mod next;
 mod sequel;
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -107,7 +109,8 @@ struct Request<'a> {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let config = args.stack.config(common)?;
-    if args.drill && config.clusters.is_empty() {
+    // Of many stacks, those of applications' own alerts have none; the others are drilled.
+    if args.drill && config.clusters.is_empty() && world.seat.is_none() {
         return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
     }
     let webhook = args.stack.webhook(world, args.stack.settings.hosts())?;
@@ -135,7 +138,8 @@ pub(super) async fn carry_out<'a>(
         request.show(&session, &place, &planned, None);
         return Err(error);
     }
-    let can_be_applied = !args.dry_run && planned.conflicts.is_empty() && planned.unknown.is_empty();
+    let refused = !planned.conflicts.is_empty() || !planned.unknown.is_empty() || !planned.missing.is_empty();
+    let can_be_applied = !args.dry_run && !refused;
     if webhook.is_none() && can_be_applied && needs_webhook(&planned, &request) {
         webhook = Some(match request.ask_webhook().await {
             Ok(webhook) => webhook,
@@ -149,7 +153,6 @@ pub(super) async fn carry_out<'a>(
     }
     let is_last = request.sequel.as_ref().is_none_or(|sequel| sequel.perform.is_none());
     let nothing_to_apply = (planned.is_in_sync() && is_last) || args.dry_run;
-    let refused = !planned.conflicts.is_empty() || !planned.unknown.is_empty();
     if common.output == Format::Text || refused {
         request.show(&session, &place, &planned, None);
     }
@@ -158,7 +161,8 @@ pub(super) async fn carry_out<'a>(
         return Ok(UNREADABLE);
     }
     if nothing_to_apply {
-        let drill = if args.drill { Some(request.drill(&session, &place).await?) } else { None };
+        let drills = args.drill && !request.config.clusters.is_empty();
+        let drill = if drills { Some(request.drill(&session, &place).await?) } else { None };
         if common.output == Format::Json && !refused {
             request.show_with_drill(&session, &place, &planned, None, drill.as_ref());
         }
@@ -169,6 +173,7 @@ pub(super) async fn carry_out<'a>(
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
             .hint("remove or rename them, choose another --stack, or take one over with --adopt ID"));
     }
+    reach::all_there(&planned)?;
     let question = request.question(&planned, &session.title(&place));
     if common.output == Format::Json && !request.args.yes {
         world.err.print(&request.text(&planned));
@@ -206,9 +211,11 @@ impl Request<'_> {
         // Of many stacks, only those whose rules change ask: EventBridge takes but so many questions a second.
         let alone = self.world.seat.is_none();
         let agreed = Box::pin(async { if alone { self.eventbridge_agrees(session).await } else { Ok(()) } });
-        let looks = async { tokio::join!(clusters, planned, log_groups, agreed) };
-        let (clusters, planned, log_groups, agreed) = session.unless_interrupted(looks).await?;
-        let planned = planned?;
+        let missing = Box::pin(reach::parameters_missing(&self.config, session));
+        let looks = async { tokio::join!(clusters, planned, log_groups, agreed, missing) };
+        let (clusters, planned, log_groups, agreed, missing) = session.unless_interrupted(looks).await?;
+        let (planned, place) = planned?;
+        let planned = (reach::checked(planned, missing, &self.config)?, place);
         clusters?;
         // What cannot be read has its own place in the plan.
         if planned.0.unknown.is_empty() {
@@ -252,9 +259,9 @@ impl Request<'_> {
         Ok((plan(&desired(&self.config, ground)?, seen, &self.exceptions), place))
     }
 
-    /// Carries out the plan. A rule that has to go still rings until it is gone, so what it rings keeps its door open
-    /// for it until then: no event is lost between the old rules and the new ones. What was done is in the report, whatever
-    /// comes of it.
+    /// Carries out the plan. A rule that has to go still rings until it is gone, and the notifier uses its rights until it is
+    /// changed, so that doors are kept open until then: nothing is lost between the old and the new. What was done is in the
+    /// report, whatever comes of it.
     async fn apply(
         &self,
         session: &Session,
@@ -262,15 +269,14 @@ impl Request<'_> {
         webhook: Option<&Webhook>,
         report: &mut Report,
     ) -> Result<()> {
-        let going = planned.steps.iter().filter(|step| step.action == Action::Remove && step.stage == Stage::Trigger);
-        let leaving: Vec<String> = going.map(|step| step.address.name.clone()).collect();
-        if leaving.is_empty() {
+        let leaving = doors::leaving(planned);
+        if leaving.is_empty() && !doors::narrows(planned) {
             *report = session.apply(planned).await;
             return Ok(());
         }
         let (with_doors_open, _) = self.plan_letting_in(session, webhook, &leaving).await?;
         still_as_confirmed(planned, &with_doors_open)?;
-        *report = session.apply(&with_doors_open).await;
+        *report = session.apply(&doors::widened(with_doors_open)).await;
         if !report.is_complete() {
             return Ok(());
         }
@@ -302,7 +308,7 @@ impl Request<'_> {
             true => self.settle(session, webhook).await,
             false => Err(self.incomplete(report)),
         };
-        let drill = match self.args.drill && outcome.is_ok() {
+        let drill = match self.args.drill && outcome.is_ok() && !self.config.clusters.is_empty() {
             true => Some(self.drill(session, place).await),
             false => None,
         };
@@ -326,11 +332,9 @@ impl Request<'_> {
         if self.common.quiet {
             return Ok(0);
         }
-        self.world.err.print(&format!(
-            "The stack {} is set up. `taskbell drill --stack {0}{1}` sends a test through it.\n",
-            self.config.stack,
-            self.config.clusters.first().map(|cluster| format!(" --cluster {cluster}")).unwrap_or_default(),
-        ));
+        let test =
+            next::test(&self.config).map(|line| format!(" `{line}` sends a test through it.")).unwrap_or_default();
+        self.world.err.print(&format!("The stack {} is set up.{test}\n", self.config.stack));
         Ok(0)
     }
 

@@ -54,6 +54,12 @@ impl Hand {
         }
     }
 
+    /// A webhook of the user's own, where taskbell is told to read it.
+    pub async fn store(&self, name: &str) {
+        let call = self.ssm.put_parameter().name(name).value("https://hooks.slack.com/services/T0/B0/own");
+        call.r#type(ParameterType::SecureString).overwrite(true).send().await.unwrap();
+    }
+
     pub async fn set_queue(&self, name: Attribute, value: &str) {
         let url = self.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
         self.sqs.set_queue_attributes().queue_url(url).attributes(name, value).send().await.unwrap();

@@ -1,0 +1,26 @@
+//! What is done next with a stack that is set up: a test is sent through it.
+
+use clap::ValueEnum;
+
+use crate::config::Config;
+use crate::drill::Scenario;
+use crate::pattern::{CATALOGUE, Drill, Pattern};
+
+/// The command that sends what the stack's patterns ring for. None: nothing does.
+pub fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<String> {
+    if *drill == Drill::Refused {
+        return None;
+    }
+    let rings = |name: &str| patterns.iter().any(|pattern| pattern.name == name);
+    let is_file = |pattern: &Pattern| CATALOGUE.iter().all(|entry| entry.name != pattern.name);
+    let of_default = rings("task-failed") || rings(Scenario::default().pattern()) || patterns.iter().any(is_file);
+    let scenario = match Scenario::value_variants().iter().find(|scenario| rings(scenario.pattern())) {
+        _ if of_default => String::new(),
+        Some(scenario) => format!(" --scenario {}", scenario.name()),
+        None => return rings("application-error").then(|| "taskbell notify test".to_owned()),
+    };
+    let cluster = clusters.first()?;
+    let is_named_after_it = cluster.name() == stack.as_str();
+    let stack = if is_named_after_it { String::new() } else { format!(" --stack {stack}") };
+    Some(format!("taskbell drill --cluster {cluster}{stack}{scenario}"))
+}
