@@ -217,8 +217,9 @@ pub fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result
         (None, []) => Ok(file.defaults.clone()),
         (None, members) => {
             let all = members.iter().filter_map(|member| member.name.as_ref()).map(ToString::to_string);
+            let way = if args.fleet().is_some() { "give --stack NAME or --all" } else { "give --stack NAME" };
             Err(Error::usage(format!("{} has {} stacks", file.path.display(), members.len()))
-                .hint(format!("give --stack NAME or --all: {}", all.collect::<Vec<_>>().join(", "))))
+                .hint(format!("{way}: {}", all.collect::<Vec<_>>().join(", "))))
         }
     }
 }

@@ -78,8 +78,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
     if !common.quiet {
         world.err.print(&format!(
-            "Wrote {}. Next: `taskbell setup --all` asks for nothing but the webhook in TASKBELL_SLACK_WEBHOOK_URL.\n",
-            path.display()
+            "Wrote {}. Next: {}.\n",
+            path.display(),
+            match file.stacks.len() {
+                1 => "`taskbell setup` asks for the webhook, shows the plan, and asks again",
+                _ =>
+                    "put the webhook into TASKBELL_SLACK_WEBHOOK_URL; `taskbell setup --all` shows the plans, and asks",
+            }
         ));
     }
     Ok(0)

@@ -23,21 +23,24 @@ pub struct Outcome {
 
 /// The text of one of many stacks.
 pub fn headed(name: &str, text: &str) -> String {
-    format!("stack {name}:\n{}", indented(text))
+    let heading = format!("stack {name}");
+    // Some begin with it themselves.
+    let rest = text.strip_prefix(&heading).and_then(|rest| rest.strip_prefix('\n')).unwrap_or(text);
+    format!("{heading}:\n{}", indented(rest))
 }
 
 fn indented(text: &str) -> String {
     text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
-/// What one stack had to say. A single line stands in the summary.
+/// What one stack had to say. A single line stands in the summary, if it says that all is well.
 pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
     let Outcome { name: _, heading, ended, out, shown: _ } = outcome;
     let told = match ended {
         Err(error) => format!("{err}{}", render::error(error)),
         Ok(_) => err.to_owned(),
     };
-    let has_more = out.lines().nth(1).is_some();
+    let has_more = out.lines().nth(1).is_some() || (matches!(ended, Ok(1)) && !out.is_empty());
     match common.output {
         Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
         Format::Github => world.out.print(&annotated(outcome)),
@@ -80,7 +83,9 @@ impl Outcome {
 
     pub fn told(&self) -> String {
         let last = [&self.out, &self.shown].into_iter().find_map(|text| text.lines().last());
-        let last = last.filter(|line| line.ends_with("as asked for") || line.contains(" to "));
+        let is_sum =
+            |line: &&str| line.ends_with("as asked for") || line.contains(" to ") || line.starts_with("no drill: ");
+        let last = last.filter(is_sum);
         match &self.ended {
             Err(error) => format!("error: {}", error.in_one_line()),
             Ok(0) => last.map_or_else(|| "done".to_owned(), as_done),
@@ -120,6 +125,7 @@ pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
     };
     let bad = outcomes.len() - good;
     let _ = match bad {
+        0 if outcomes.is_empty() => writeln!(text, "nothing to do: every stack that is in AWS is in the file"),
         0 => writeln!(text, "{}: all good", render::count(good, "stack")),
         bad => writeln!(text, "{}: {good} good, {bad} not", render::count(outcomes.len(), "stack")),
     };
