@@ -118,6 +118,12 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         if common.output == Format::Json {
             world.out.print(&render::json(&json!({ "event_id": event_id })));
         }
+        // A script has nobody to tell.
+        if world.interactive && !common.quiet {
+            world.err.print(
+                "EventBridge took the alert. Whether a stack rings for it, `taskbell status` of that stack tells.\n",
+            );
+        }
         return Ok(0);
     }
     let mut stops = Stops::listen();

@@ -273,7 +273,7 @@ fn undelivered_text(count: u64) -> String {
 
 fn entry_text((entry, at): (&Value, i64)) -> String {
     let text = |name: &str| entry[name].as_str();
-    let what = text("service").or_else(|| text("family")).unwrap_or("?");
+    let what = text("service").or_else(|| text("family")).or_else(|| text("detailType")).unwrap_or("?");
     let cluster = text("cluster").map(|cluster| format!(" in {cluster}")).unwrap_or_default();
     let end = match text("outcome") {
         Some("failed") => format!("failed: {}", text("error").unwrap_or_default()),
