@@ -122,6 +122,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
         visibility_timeout_seconds: 60,
         delay_seconds: 0,
         managed_encryption: true,
+        redrive: None,
         policy: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "events.amazonaws.com" },
@@ -272,6 +273,7 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         code_sha256: archive.code_sha256.clone(),
         environment: environment(config, stack),
         log_format: "JSON".to_owned(),
+        log_level: "INFO".to_owned(),
         log_group: stack.log_group_name(),
         layers: Vec::new(),
         in_vpc: false,

@@ -111,6 +111,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         delay_seconds: 0,
         managed_encryption: true,
         policy: policy(),
+        redrive: None,
     };
     let table = table::Spec { key: String::new(), on_demand: true, expiry: None, deletion_protection: false };
     let role = role::Spec {
@@ -134,6 +135,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         code_sha256: String::new(),
         environment: BTreeMap::new(),
         log_format: String::new(),
+        log_level: String::new(),
         log_group: String::new(),
         layers: Vec::new(),
         in_vpc: false,

@@ -9,8 +9,8 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig,
-    Runtime, State, VpcConfig,
+    ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, LogFormat,
+    LoggingConfig, Runtime, State, VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct Spec {
     pub code_sha256: String,
     pub environment: BTreeMap<String, String>,
     pub log_format: String,
+    /// Below which the notifier's own lines are left out. They are written at INFO.
+    pub log_level: String,
     pub log_group: String,
     pub layers: Vec<String>,
     pub in_vpc: bool,
@@ -342,6 +344,7 @@ fn normal(function: GetFunctionOutput) -> Spec {
     let environment = now.environment.and_then(|environment| environment.variables).unwrap_or_default();
     let logging = now.logging_config;
     let format = logging.as_ref().and_then(|logging| logging.log_format.as_ref());
+    let level = logging.as_ref().and_then(|logging| logging.application_log_level.as_ref());
     Spec {
         runtime: now.runtime.map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         handler: text(&now.handler),
@@ -357,6 +360,7 @@ fn normal(function: GetFunctionOutput) -> Spec {
         code_sha256: text(&now.code_sha256),
         environment: environment.into_iter().collect(),
         log_format: format.map_or("Text", LogFormat::as_str).to_owned(),
+        log_level: level.map_or("INFO", ApplicationLogLevel::as_str).to_owned(),
         log_group: logging
             .and_then(|logging| logging.log_group)
             .unwrap_or_else(|| format!("/aws/lambda/{}", text(&now.function_name))),
@@ -373,8 +377,8 @@ fn environment(spec: &Spec) -> Environment {
 }
 
 fn logging(spec: &Spec) -> LoggingConfig {
-    let format = LogFormat::from(spec.log_format.as_str());
-    LoggingConfig::builder().log_format(format).log_group(&spec.log_group).build()
+    let (format, level) = (spec.log_format.as_str().into(), spec.log_level.as_str().into());
+    LoggingConfig::builder().log_format(format).application_log_level(level).log_group(&spec.log_group).build()
 }
 
 fn no_vpc() -> VpcConfig {

@@ -28,6 +28,8 @@ pub struct Spec {
     /// Encrypted at rest with the queue's own key, which EventBridge and Lambda need no permission for.
     pub managed_encryption: bool,
     pub policy: Policy,
+    /// Which other queue takes over what was received too often. None: an alert stays until it was sent.
+    pub redrive: Option<String>,
 }
 
 pub struct Queue {
@@ -71,6 +73,9 @@ impl Kind for Queue {
             if !have.managed_encryption && want.managed_encryption {
                 // One kind of encryption at a time: a key that somebody set has to go.
                 changed.insert(Name::KmsMasterKeyId, String::new());
+            }
+            if have.redrive != want.redrive {
+                changed.insert(Name::RedrivePolicy, want.redrive.clone().unwrap_or_default());
             }
             let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(changed));
             call.send().await.map_err(fault("sqs:SetQueueAttributes"))?;
@@ -187,6 +192,7 @@ fn normal(attributes: &HashMap<Name, String>) -> Spec {
         delay_seconds: number(attributes, &Name::DelaySeconds),
         managed_encryption: attributes.get(&Name::SqsManagedSseEnabled).is_some_and(|text| text == "true"),
         policy: Policy::parse(policy.map_or("{}", String::as_str)),
+        redrive: attributes.get(&Name::RedrivePolicy).filter(|text| !text.is_empty()).cloned(),
     }
 }
 
@@ -195,7 +201,8 @@ fn number<T: FromStr + Default>(attributes: &HashMap<Name, String>, name: &Name)
 }
 
 fn attributes(spec: &Spec) -> HashMap<Name, String> {
-    let Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } = spec;
+    let Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy, redrive: _ } =
+        spec;
     HashMap::from([
         (Name::MessageRetentionPeriod, retention_seconds.to_string()),
         (Name::VisibilityTimeout, visibility_timeout_seconds.to_string()),

@@ -192,12 +192,15 @@ impl Drill {
         let hint = self.hops.last().and_then(|hop| hop.hint.as_deref());
         let hint = hint.map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
         let places: Vec<&str> = self.hops.iter().map(|hop| hop.name).filter(|name| hops::is_place(name)).collect();
-        let (places, place) = (places.len(), places.last().copied().unwrap_or("Slack"));
+        // The last hop is the one that failed; where its kind is not known, its words begin with its name.
+        let (places, place) = match (places.len(), self.hops.last()) {
+            (count, Some(Hop { name: hops::SOME, told, .. })) => (count, told.split(':').next().unwrap_or_default()),
+            (count, _) => (count, places.last().copied().unwrap_or("Slack")),
+        };
         let (code, told) = match self.verdict() {
             Held::Yes if common.quiet => return 0,
             Held::Yes if places > 1 => (0, format!("All {places} places took the drill.\n")),
             Held::Yes => (0, format!("{place} took the drill.\n")),
-            Held::No if places > 1 => (1, format!("error: the drill did not reach every place\n{hint}")),
             Held::No => (1, format!("error: the drill did not reach {place}\n{hint}")),
             Held::Unknown => (UNREADABLE, format!("error: how far the drill came is not known\n{hint}")),
         };

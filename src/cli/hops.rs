@@ -158,7 +158,7 @@ const PLACES: [(&str, &str); 5] =
     [("slack", "Slack"), ("teams", "Teams"), ("discord", "Discord"), ("sns", "SNS"), ("webhook", "signed")];
 
 /// One whose kind is not known: its webhook could not be read.
-const SOME: &str = "place";
+pub const SOME: &str = "place";
 
 /// Whether a hop of that name is where a message is read.
 pub fn is_place(hop: &str) -> bool {

@@ -147,6 +147,7 @@ impl Writer<'_> {
             code_sha256: _,
             environment,
             log_format,
+            log_level,
             log_group: _,
             // What a function has none of unless somebody says so.
             layers: _,
@@ -177,7 +178,7 @@ impl Writer<'_> {
             "Role": if own_role { attribute(ROLE, "Arn") } else { json!(role) },
             "Code": { "S3Bucket": bucket, "S3Key": key },
             "Environment": { "Variables": environment },
-            "LoggingConfig": { "LogFormat": log_format, "LogGroup": { "Ref": LOG_GROUP } },
+            "LoggingConfig": { "LogFormat": log_format, "ApplicationLogLevel": log_level, "LogGroup": { "Ref": LOG_GROUP } },
             "Tags": all_tags,
         });
         let mut resources = vec![(FUNCTION.to_owned(), resource("AWS::Lambda::Function", properties))];
@@ -207,8 +208,15 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: &str, spec: &queue::Spec, tags: &Tags) -> Result<Resources> {
-        let queue::Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } =
-            spec;
+        // There is none, which is what a new queue has.
+        let queue::Spec {
+            retention_seconds,
+            visibility_timeout_seconds,
+            delay_seconds,
+            managed_encryption,
+            policy,
+            redrive: _,
+        } = spec;
         let queue = json!({
             "QueueName": name,
             "MessageRetentionPeriod": retention_seconds,

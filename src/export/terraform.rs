@@ -123,8 +123,15 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: Expression, spec: &queue::Spec, tags: Pairs) -> Vec<Block> {
-        let queue::Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy } =
-            spec;
+        // There is none, which is what a new queue has.
+        let queue::Spec {
+            retention_seconds,
+            visibility_timeout_seconds,
+            delay_seconds,
+            managed_encryption,
+            policy,
+            redrive: _,
+        } = spec;
         let queue = vec![
             Attribute("name", name),
             Attribute("message_retention_seconds", plain(retention_seconds)),
@@ -225,6 +232,7 @@ impl Writer<'_> {
             code_sha256: _,
             environment,
             log_format,
+            log_level,
             log_group: _,
             // What a function has none of unless somebody says so.
             layers: _,
@@ -257,6 +265,7 @@ impl Writer<'_> {
         body.push(Item::Block(block("environment", &[], variables)));
         let logging = vec![
             Attribute("log_format", self.text(log_format)),
+            Attribute("application_log_level", self.text(log_level)),
             Attribute("log_group", Expression::code("aws_cloudwatch_log_group.notifier.name")),
         ];
         body.push(Item::Block(block("logging_config", &[], logging)));

@@ -699,6 +699,7 @@ pub fn action_of(request: &HttpRequest) -> String {
     let rest: Vec<&str> = path.split('/').skip(1).collect();
     let action = match (request.method(), rest.as_slice()) {
         ("POST", ["functions"]) => "CreateFunction",
+        ("GET", ["functions"]) => "ListFunctions",
         ("GET", ["functions", _]) => "GetFunction",
         ("GET", ["event-source-mappings", ..]) => "ListEventSourceMappings",
         ("POST", ["event-source-mappings", ..]) => "CreateEventSourceMapping",

@@ -172,6 +172,8 @@ fn foundation() -> Vec<(&'static str, &'static str, Change)> {
         "log_group/notifier" "/tags/team" hand =>
             hand.logs.tag_resource().resource_arn(format!("arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}"))
                 .tags("team", "other").send().await.unwrap();
+        "queue/undelivered" "/redrive" hand => hand.set_queue(Attribute::RedrivePolicy,
+            &format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:{ACCOUNT}:other","maxReceiveCount":1}}"#)).await;
         "queue/undelivered" "/retention_seconds" hand => hand.set_queue(Attribute::MessageRetentionPeriod, "60").await;
         "queue/undelivered" "/visibility_timeout_seconds" hand => hand.set_queue(Attribute::VisibilityTimeout, "7").await;
         "queue/undelivered" "/delay_seconds" hand => hand.set_queue(Attribute::DelaySeconds, "7").await;
@@ -235,6 +237,9 @@ fn function() -> Vec<(&'static str, &'static str, Change)> {
         "function/notifier" "/environment" hand =>
             hand.configure().environment(lambda::Environment::builder().variables("TASKBELL_STACK", "x").build())
                 .send().await.unwrap();
+        "function/notifier" "/log_level" hand => hand.configure().logging_config(lambda::LoggingConfig::builder()
+            .log_format(lambda::LogFormat::Json).application_log_level(lambda::ApplicationLogLevel::Fatal)
+            .log_group(GROUP).build()).send().await.unwrap();
         "function/notifier" "/log_format" hand =>
             hand.configure().logging_config(lambda::LoggingConfig::builder().log_format(lambda::LogFormat::Text)
                 .log_group(GROUP).build()).send().await.unwrap();
