@@ -252,17 +252,20 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Hop {
     }
     let hint = match is(no_drills) {
         true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
-        false => {
-            let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
-            let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
-            let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
-            format!(
-                "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
-                scenario.pattern()
-            )
-        }
+        false => pretend_otherwise(scenario, found),
     };
     Hop::broken("rule", format!("no rule takes a drill like this: {}", tell(takes_others)), hint)
+}
+
+/// What else may be pretended: what the rules ring for.
+fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
+    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
+    let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
+    let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
+    format!(
+        "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
+        scenario.pattern()
+    )
 }
 
 fn refusal(Link { rule, broken }: &Link) -> Option<String> {

@@ -25,11 +25,14 @@ use crate::stack::StackName;
 ///
 /// `taskbell setup --stack alerts --pattern application-error` makes the rule, in a stack of its own. With --run, runs a command and raises the alert if it fails.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    override_usage = "taskbell notify [OPTIONS] <MESSAGE>\n       taskbell notify [OPTIONS] --run -- <COMMAND>...",
+    after_help = "\
 Examples:
   taskbell notify 'no invoices today' --source billing --level warning
   ./report >report.log 2>&1 || taskbell notify 'report failed' --detail-file report.log
-  taskbell notify --run -- ./nightly-import --all")]
+  taskbell notify --run -- ./nightly-import --all"
+)]
 pub struct Args {
     /// What happened, in one line
     #[arg(required_unless_present = "run")]
