@@ -191,7 +191,9 @@ async fn what_is_the_stacks_own_is_not_taken_for_the_users() {
         format!("--webhook-takes nothing --to {parameter},name=own"),
         format!("--role-arn arn:aws:iam::{ACCOUNT}:role/taskbell/taskbell-batch-us-east-1"),
     ] {
-        for line in [format!("{SETUP} {flags}"), format!("drift --cluster batch {flags}")] {
+        let drift = taskbell(&aws, &format!("drift --cluster batch {flags}")).await;
+        assert_eq!(drift.code, 2, "{drift:?}");
+        for line in [format!("{SETUP} {flags}"), format!("setup --cluster batch --dry-run {flags}")] {
             let refused = taskbell(&aws, &line).await;
             assert_eq!((refused.code, aws.writes()), (64, vec![]), "{line}: {refused:?}");
             assert!(

@@ -111,7 +111,7 @@ pub async fn compare(stack: &StackArgs, common: &Common, world: &World) -> Resul
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, world);
     let desired = desired(&config, ground)?;
-    let plan = reach::checked(plan(&desired, seen, &exceptions), missing, &config)?;
+    let plan = reach::lacking(plan(&desired, seen, &exceptions), missing)?;
     Ok(Comparison { session, place, desired, plan, warning, clusters: config.clusters })
 }
 

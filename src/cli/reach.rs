@@ -9,7 +9,8 @@ use super::session::Session;
 use crate::aws::{parameter, workload};
 use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan};
+use crate::stack::Address;
 
 /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
@@ -61,19 +62,30 @@ pub async fn parameters_missing(config: &Config, session: &Session) -> Result<Ve
 /// The plan, with what is missing. Where the plan has something that could not be read, there is no verdict anyway.
 ///
 /// # Errors
-/// If what is missing is not known; if the user calls his own what is the stack's, and would go as that.
-pub fn checked(plan: Plan, missing: Result<Vec<String>>, config: &Config) -> Result<Plan> {
-    for Step { address, .. } in plan.steps.iter().filter(|step| step.action == Action::Remove) {
-        let is_read = address.id.kind == "parameter" && config.parameters().contains(&address.name.as_str());
-        let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
-        if is_read || (address.id.kind == "role" && of_role == Some(&address.name)) {
-            let error = Error::usage(format!("{} is the stack's own, and would be removed as that", address.name));
-            return Err(error.hint("it is used without being named: leave that flag out"));
-        }
-    }
+/// If what is missing is not known.
+pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
     match missing {
         Err(error) if plan.unknown.is_empty() => Err(error),
         missing => Ok(Plan { missing: missing.unwrap_or_default(), ..plan }),
+    }
+}
+
+/// # Errors
+/// If the user calls his own what is the stack's, and would be removed as that.
+pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
+    let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
+    let is_used = |address: &Address| match address.id.kind {
+        "parameter" => config.parameters().contains(&address.name.as_str()),
+        "role" => of_role == Some(&address.name),
+        _ => false,
+    };
+    let mut going = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.address);
+    match going.find(|address| is_used(address)) {
+        None => Ok(()),
+        Some(address) => {
+            Err(Error::usage(format!("{} is the stack's own, and would be removed as that", address.name))
+                .hint("it is used without being named: leave that flag out"))
+        }
     }
 }
 

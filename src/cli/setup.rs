@@ -215,8 +215,9 @@ impl Request<'_> {
         let looks = async { tokio::join!(clusters, planned, log_groups, agreed, missing) };
         let (clusters, planned, log_groups, agreed, missing) = session.unless_interrupted(looks).await?;
         let (planned, place) = planned?;
-        let planned = (reach::checked(planned, missing, &self.config)?, place);
+        let planned = (reach::lacking(planned, missing)?, place);
         clusters?;
+        reach::own_is_kept(&planned.0, &self.config)?;
         // What cannot be read has its own place in the plan.
         if planned.0.unknown.is_empty() {
             agreed?;
