@@ -189,12 +189,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         allow(json!("sqs:SendMessage"), place.queue_arn(&stack.queue_name())),
         allow(json!("ecs:DescribeTaskDefinition"), "*".to_owned()),
     ];
-    let theirs: Vec<&str> = config
-        .own_parameter
-        .as_deref()
-        .into_iter()
-        .chain(config.destinations.iter().filter_map(Destination::parameter))
-        .collect();
+    let theirs = config.parameters();
     let own = config.stores_webhook().then(|| stack.parameter_name());
     let parameters: Vec<String> =
         own.as_deref().into_iter().chain(theirs.iter().copied()).map(|name| place.parameter_arn(name)).collect();
