@@ -7,11 +7,15 @@ demo:
 	@KEEP=$(KEEP) dev/demo
 
 # Unit tests, engine laws, the notifier's own tests, and end to end on ministack and moto.
+# What fails fast comes first.
 test:
 	dev/install
-	node --test lambda/test/*.test.mjs
-	dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
-	cargo test --locked
+	dev/phase "notifier" node --test lambda/test/*.test.mjs
+	dev/phase "building the tests" cargo test --locked --no-run
+	dev/phase "unit tests" cargo test --locked --lib --bins
+	dev/phase "notifier on a local AWS" dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
+	dev/phase "laws and end to end" cargo test --locked --no-fail-fast --test '*'
+	dev/phase "documentation" cargo test --locked --doc
 
 lint:
 	cargo fmt --all --check

@@ -79,31 +79,6 @@ async fn reset(aws: &Aws, prepared: &Aws, command: &Command) {
     fastrand::seed(7);
 }
 
-/// How many calls earn what a call that fails for good has cost: eight attempts, several times over.
-const EARNING: usize = 120;
-
-/// The SDK's budget of retries is one for each service and process, and earned by calls that succeed. Runs of the command have a
-/// process each: what one case used up is not missing in the next.
-async fn earn_retries(aws: &Aws, action: &str) {
-    let (hand, sdk) = (Hand::of(aws), aws.sdk());
-    let (ecs, sts) = (aws_sdk_ecs::Client::new(&sdk), aws_sdk_sts::Client::new(&sdk));
-    for _ in 0..EARNING {
-        match action.split(':').next().unwrap() {
-            "events" => drop(hand.events.list_rules().send().await),
-            "lambda" => drop(hand.lambda.list_functions().send().await),
-            "iam" => drop(hand.iam.list_roles().send().await),
-            "sqs" => drop(hand.sqs.list_queues().send().await),
-            "ssm" => drop(hand.ssm.describe_parameters().send().await),
-            "logs" => drop(hand.logs.describe_log_groups().send().await),
-            "dynamodb" => drop(hand.dynamodb.list_tables().send().await),
-            "cloudwatch" => drop(hand.cloudwatch.describe_alarms().send().await),
-            "ecs" => drop(ecs.list_clusters().send().await),
-            "sts" => drop(sts.get_caller_identity().send().await),
-            other => panic!("nobody knows how to call {other}"),
-        }
-    }
-}
-
 /// What was found out about one command.
 #[derive(Default)]
 struct Found {
@@ -183,9 +158,6 @@ async fn holds(command: Command) {
         let outcome = taskbell(&aws, command.line).await;
         let (took, hit) = (start.elapsed(), aws.hit());
         aws.heal();
-        if let (FOR_GOOD, Some(action)) = (times, &hit) {
-            earn_retries(&aws, action).await;
-        }
         found.judge(&command, &fault, hit.as_deref(), &outcome, took);
         // How it goes on from nothing done, and from everything done, is known; but for the queue, which is not compared.
         let after = aws.everything().await;

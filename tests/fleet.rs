@@ -13,7 +13,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::aws::Aws;
+use support::aws::{Aws, Failure, Fault, On};
 use support::emulator::{Emulator, Slack};
 use support::hand::Hand;
 use support::{taskbell, taskbell_without_webhook, typing};
@@ -358,4 +358,21 @@ async fn a_stack_without_a_cluster_is_no_failed_drill() {
     aws.notifier_tells(None);
     let failed = run("drill --all").await;
     assert!(failed.code == 1 && failed.out.contains("- notifier   told nothing"), "{failed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_whose_calls_fail_leaves_the_others_their_retries() {
+    const BROKEN: usize = 30;
+    // As many as the SDK makes of one call.
+    const ATTEMPTS: usize = 8;
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(BROKEN + 1));
+    // Of each stack, one call; of the last one, its first attempt alone.
+    let on = On::Action("sqs:GetQueueUrl");
+    aws.fail(Fault { failure: Failure::NotSent, on, nth: 0, times: BROKEN * ATTEMPTS + 1 });
+    let drift = taskbell(&aws, &with("drift --all --jobs 1 --output json", &path)).await;
+    let stacks = drift.json()["stacks"].as_array().unwrap().clone();
+    let codes: Vec<u64> = stacks.iter().map(|stack| stack["exit_code"].as_u64().unwrap()).collect();
+    let (last, broken) = codes.split_last().unwrap();
+    assert!(broken.iter().all(|code| *code == 3) && *last == 2, "{codes:?}");
 }

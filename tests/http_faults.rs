@@ -11,6 +11,7 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -31,18 +32,37 @@ const WAYS: [Failure; 6] =
 /// One rule and no table: every kind of call, without its repetitions.
 const LEAST: &str = "--cluster batch --pattern task-failed --no-dedupe --no-pattern-check";
 
-/// With time-outs that suit a local AWS.
+/// How long an attempt may take: on a busy machine none does, and who waits for an answer that never comes is not made to wait in
+/// real time.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
 async fn sdk(endpoint: &str) -> SdkConfig {
-    let time_outs = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(1500));
+    let time_outs = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT);
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .test_credentials()
-        .timeout_config(time_outs.operation_timeout(Duration::from_secs(3)).build())
+        .timeout_config(time_outs.operation_timeout(ATTEMPT * 20).build())
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
         .load()
         .await
+}
+
+/// The clock of this thread stands still until this is dropped.
+struct Stopped;
+
+impl Stopped {
+    fn new() -> Self {
+        tokio::time::pause();
+        Self
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
 }
 
 /// One of those who work at the same time, with a proxy and a stack of its own.
@@ -68,11 +88,30 @@ impl Worker {
         run_with(self.sdk.clone(), &line, Some(support::WEBHOOK), CancellationToken::new()).await
     }
 
+    /// While a call hangs and no other is on its way, the clock of this thread jumps beyond the time it may take.
+    async fn let_time_pass(&self) -> Infallible {
+        let (mut before, mut jumped) = (None, None);
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let hangs = self.proxy.only_hangs();
+            // Twice in a row, and once for each: one that was just let go is no reason to jump again.
+            if hangs.is_some() && hangs == before && hangs != jumped {
+                let _stopped = Stopped::new();
+                tokio::time::advance(ATTEMPT + Duration::from_secs(1)).await;
+                jumped = hangs;
+            }
+            before = hangs;
+        }
+    }
+
     /// With one mishap, and then again without. What is wrong with it. How often a state is asked for is chance: the last
     /// calls of a run may not be made, which is counted.
     async fn case(&self, command: &str, (nth, failure, for_good): Case, never_made: &AtomicUsize) -> Option<String> {
         self.proxy.set(Some(Mishap::Fails { failure, nth, for_good }));
-        let disturbed = self.taskbell(command).await;
+        let disturbed = tokio::select! {
+            outcome = self.taskbell(command) => outcome,
+            never = self.let_time_pass() => match never {},
+        };
         let hit = self.proxy.hit();
         self.proxy.set(None);
         let case = format!("{command}, {failure:?} for good: {for_good}, at call {nth} ({hit:?}): {disturbed:?}");

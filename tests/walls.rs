@@ -33,6 +33,7 @@ const DOORS: [(&str, &[&str]); 25] = [
             "policy",
             "secret",
             "document",
+            "aws::clients",
             "aws::wait",
             "aws::fault",
             "aws::joined",

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 type Item = HashMap<String, AttributeValue>;
@@ -16,7 +17,7 @@ type Item = HashMap<String, AttributeValue>;
 /// # Errors
 /// If the call fails.
 pub async fn noted(sdk: &SdkConfig, table: &str, subject: &str, failure: &str) -> Result<Value, Fault> {
-    let client = Client::new(sdk);
+    let client = clients::dynamodb(sdk);
     let (subject, failure) = tokio::join!(item(&client, table, subject), item(&client, table, failure));
     Ok(json!({ "subject": subject?.map(|item| subject_of(&item)), "failure": failure?.map(|item| failure_of(&item)) }))
 }

@@ -1,10 +1,10 @@
 //! Events of our own on the default bus.
 
 use aws_config::SdkConfig;
-use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::Value;
 
+use super::clients;
 use super::fault::{Fault, fault};
 use crate::error::Result;
 
@@ -25,7 +25,8 @@ pub async fn put(
         .set_resources(Some(resources.to_vec()))
         .detail(detail.to_string())
         .build();
-    let answer = Client::new(sdk).put_events().entries(entry).send().await.map_err(fault("events:PutEvents"))?;
+    let answer =
+        clients::eventbridge(sdk).put_events().entries(entry).send().await.map_err(fault("events:PutEvents"))?;
     match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
         Some(entry) => Err(Fault::of_entry("events:PutEvents", entry.error_code(), entry.error_message())),
         None => Ok(answer.entries().first().and_then(|entry| entry.event_id()).unwrap_or_default().to_owned()),
@@ -37,6 +38,7 @@ pub async fn put(
 /// # Errors
 /// If the pattern is not valid for it, or the call fails.
 pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool, Fault> {
-    let call = Client::new(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
+    let call =
+        clients::eventbridge(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
     Ok(call.send().await.map_err(fault("events:TestEventPattern"))?.result())
 }

@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 
+use super::clients;
 use super::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::error::{Error, Result, is_near};
@@ -21,7 +22,7 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) ->
 /// # Errors
 /// If the call fails.
 pub async fn missing(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<Option<Error>, Fault> {
-    let ecs = Client::new(sdk);
+    let ecs = clients::ecs(sdk);
     for some in clusters.chunks(AT_ONCE) {
         let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
         let call = ecs.describe_clusters().set_clusters(Some(names));
@@ -50,7 +51,7 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
 /// # Errors
 /// If the call fails.
 pub async fn names(sdk: &SdkConfig) -> Result<Vec<String>, Fault> {
-    let mut names = list(&Client::new(sdk)).await?;
+    let mut names = list(&clients::ecs(sdk)).await?;
     names.sort();
     Ok(names)
 }

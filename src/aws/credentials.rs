@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::ProvideCredentials;
 
+use super::clients;
 use super::fault::{self, Fault};
 use crate::error::{Error, Result};
 
@@ -46,7 +47,7 @@ fn source_of(text: &str) -> String {
 /// # Errors
 /// If AWS does not know them, or does not answer.
 pub async fn caller(sdk: &SdkConfig) -> Result<String, Fault> {
-    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().await;
+    let answer = clients::sts(sdk).get_caller_identity().send().await;
     Ok(answer.map_err(fault::fault("sts:GetCallerIdentity"))?.arn.unwrap_or_default())
 }
 

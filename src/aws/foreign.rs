@@ -9,6 +9,7 @@ use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::Value;
 
 use super::Identity;
+use super::clients;
 use super::fault::{Fault, fault};
 use super::joined::Joined;
 use super::parameter::Webhook;
@@ -73,8 +74,8 @@ impl Foreign {
     #[must_use]
     pub fn new(sdk: &SdkConfig, waiter: &Waiter, identity: &Arc<Identity>) -> Self {
         Self {
-            events: aws_sdk_eventbridge::Client::new(sdk),
-            lambda: aws_sdk_lambda::Client::new(sdk),
+            events: clients::eventbridge(sdk),
+            lambda: clients::lambda(sdk),
             waiter: waiter.clone(),
             identity: Arc::clone(identity),
         }

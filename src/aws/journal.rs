@@ -8,6 +8,7 @@ use aws_sdk_cloudwatchlogs::types::OrderBy;
 use futures_util::future::{try_join, try_join_all};
 use serde_json::Value;
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 /// Pages of a search, at the most: a drill's window holds a few lines.
@@ -48,7 +49,7 @@ pub enum Said {
 impl Journal {
     #[must_use]
     pub fn new(sdk: &SdkConfig, group: String) -> Self {
-        Self { logs: Client::new(sdk), group }
+        Self { logs: clients::logs(sdk), group }
     }
 
     /// What was written since, in milliseconds since 1970.

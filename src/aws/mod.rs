@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod announcement;
 pub mod bus;
+pub mod clients;
 pub mod cluster;
 pub mod credentials;
 pub mod dates;
@@ -57,7 +58,7 @@ pub struct Identity {
 impl Identity {
     #[must_use]
     pub fn new(config: &SdkConfig, region: &str) -> Self {
-        Self { sts: aws_sdk_sts::Client::new(config), region: region.to_owned(), place: OnceCell::new() }
+        Self { sts: clients::sts(config), region: region.to_owned(), place: OnceCell::new() }
     }
 
     /// # Errors
@@ -99,26 +100,26 @@ pub fn kinds(
     given: Given,
 ) -> Vec<Arc<dyn AnyKind>> {
     let Given { webhook, accept_stored_webhook, archive } = given;
-    let iam = aws_sdk_iam::Client::new(config);
+    let iam = clients::iam(config);
     let roles = Arc::new(role::Reader { iam: iam.clone(), joined: Joined::default() });
     vec![
         Arc::new(Parameter {
-            ssm: aws_sdk_ssm::Client::new(config),
+            ssm: clients::ssm(config),
             waiter: waiter.clone(),
             webhook,
             accept_stored: accept_stored_webhook,
         }),
-        Arc::new(LogGroup { logs: aws_sdk_cloudwatchlogs::Client::new(config), waiter: waiter.clone() }),
+        Arc::new(LogGroup { logs: clients::logs(config), waiter: waiter.clone() }),
         Arc::new(queue_of(config, waiter)),
-        Arc::new(Table { dynamodb: aws_sdk_dynamodb::Client::new(config), waiter: waiter.clone() }),
+        Arc::new(Table { dynamodb: clients::dynamodb(config), waiter: waiter.clone() }),
         Arc::new(Alarm {
-            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cloudwatch: clients::cloudwatch(config),
             waiter: waiter.clone(),
             described: Joined::default(),
         }),
         Arc::new(Role { iam, waiter: waiter.clone(), reader: Arc::clone(&roles) }),
         Arc::new(Function {
-            lambda: aws_sdk_lambda::Client::new(config),
+            lambda: clients::lambda(config),
             roles,
             waiter: waiter.clone(),
             identity: Arc::clone(identity),
@@ -126,7 +127,7 @@ pub fn kinds(
             role_name: stack.role_name(),
         }),
         Arc::new(Rule {
-            events: aws_sdk_eventbridge::Client::new(config),
+            events: clients::eventbridge(config),
             waiter: waiter.clone(),
             identity: Arc::clone(identity),
             prefix: stack.rule_prefix(),
@@ -137,5 +138,5 @@ pub fn kinds(
 
 #[must_use]
 pub fn queue_of(config: &SdkConfig, waiter: &Waiter) -> Queue {
-    Queue { sqs: aws_sdk_sqs::Client::new(config), waiter: waiter.clone(), url: Mutex::new(None) }
+    Queue { sqs: clients::sqs(config), waiter: waiter.clone(), url: Mutex::new(None) }
 }

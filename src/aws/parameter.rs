@@ -12,6 +12,7 @@ use aws_sdk_ssm::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::clients;
 use super::fault::{Fault, fault};
 use super::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
@@ -112,7 +113,7 @@ const NAMES_AT_ONCE: usize = 50;
 /// # Errors
 /// If a call fails.
 pub async fn missing(sdk: &SdkConfig, names: &[&str]) -> Result<Vec<String>, Fault> {
-    let ssm = Client::new(sdk);
+    let ssm = clients::ssm(sdk);
     let mut missing: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     for some in names.chunks(NAMES_AT_ONCE) {
         let some = some.iter().map(|name| (*name).to_owned()).collect();

@@ -1,10 +1,10 @@
 //! Until when AWS supports a Lambda runtime, and how a function is doing.
 
 use aws_config::SdkConfig;
-use aws_sdk_lambda::Client;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 /// Days before its end from which a runtime is worth a warning: AWS writes to account owners at about this time.
@@ -51,7 +51,7 @@ pub struct Health {
 /// # Errors
 /// If Lambda does not say.
 pub async fn health(sdk: &SdkConfig, function: &str) -> Result<Option<Health>, Fault> {
-    let call = Client::new(sdk).get_function_configuration().function_name(function);
+    let call = clients::lambda(sdk).get_function_configuration().function_name(function);
     let answer = match call.send().await.map_err(fault("lambda:GetFunctionConfiguration")) {
         Err(fault) if fault.is(&["ResourceNotFoundException"]) => return Ok(None),
         answer => answer?,

@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
 
+use super::clients;
 use super::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::stack::Stack;
@@ -42,18 +43,18 @@ pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) ->
             Question { service: $service, of_stack: $of_stack, answer: Box::pin(answer) }
         }};
     }
-    let rules = aws_sdk_eventbridge::Client::new(sdk).list_rules().name_prefix(stack.rule_prefix()).limit(1);
-    let function = aws_sdk_lambda::Client::new(sdk).get_function().function_name(stack.function_name());
-    let role = aws_sdk_iam::Client::new(sdk).get_role().role_name(stack.role_name());
-    let queue = aws_sdk_sqs::Client::new(sdk).get_queue_url().queue_name(stack.queue_name());
-    let parameters = aws_sdk_ssm::Client::new(sdk).describe_parameters().max_results(1);
-    let groups = aws_sdk_cloudwatchlogs::Client::new(sdk).describe_log_groups().limit(1);
+    let rules = clients::eventbridge(sdk).list_rules().name_prefix(stack.rule_prefix()).limit(1);
+    let function = clients::lambda(sdk).get_function().function_name(stack.function_name());
+    let role = clients::iam(sdk).get_role().role_name(stack.role_name());
+    let queue = clients::sqs(sdk).get_queue_url().queue_name(stack.queue_name());
+    let parameters = clients::ssm(sdk).describe_parameters().max_results(1);
+    let groups = clients::logs(sdk).describe_log_groups().limit(1);
     let groups = groups.log_group_name_prefix(stack.log_group_name());
-    let alarms = aws_sdk_cloudwatch::Client::new(sdk).describe_alarms().max_records(1);
-    let table = aws_sdk_dynamodb::Client::new(sdk).describe_table().table_name(stack.table_name());
-    let described = aws_sdk_ecs::Client::new(sdk).describe_clusters();
+    let alarms = clients::cloudwatch(sdk).describe_alarms().max_records(1);
+    let table = clients::dynamodb(sdk).describe_table().table_name(stack.table_name());
+    let described = clients::ecs(sdk).describe_clusters();
     let clusters = clusters.iter().fold(described, |call, cluster| call.clusters(cluster.name()));
-    let tagged = aws_sdk_resourcegroupstagging::Client::new(sdk).get_resources().resources_per_page(1);
+    let tagged = clients::tagging(sdk).get_resources().resources_per_page(1);
     vec![
         ask!("EventBridge", false, "events:ListRules", rules),
         ask!("Lambda", true, "lambda:GetFunction", function),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
-use aws_sdk_resourcegroupstagging::Client;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
+use super::clients;
 use super::fault::{Fault, fault};
 use crate::stack::{FLEET_TAG, STACK_TAG};
 
@@ -15,7 +15,7 @@ use crate::stack::{FLEET_TAG, STACK_TAG};
 /// # Errors
 /// If the call fails.
 pub async fn stacks(sdk: &SdkConfig, fleet: Option<&str>) -> Result<BTreeSet<String>, Fault> {
-    let client = Client::new(sdk);
+    let client = clients::tagging(sdk);
     let filter = |key: &str| TagFilter::builder().key(key);
     let of_fleet = fleet.map(|fleet| filter(FLEET_TAG).values(fleet).build());
     let filters: Vec<TagFilter> = of_fleet.into_iter().chain([filter(STACK_TAG).build()]).collect();

@@ -1,12 +1,12 @@
 //! A task of ECS, told as the event ECS would have sent, and its task definition: for "why did it not ring?".
 
 use aws_config::SdkConfig;
-use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{Container, ContainerDefinition, LogDriver, Task};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value, json};
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 /// The event of the task's state as DescribeTasks tells it; none if ECS does not know the task (any more: it shows stopped
@@ -15,7 +15,7 @@ use super::fault::{Fault, fault};
 /// # Errors
 /// If the call fails.
 pub async fn event_of(sdk: &SdkConfig, cluster: &str, task_arn: &str) -> Result<Option<Value>, Fault> {
-    let call = Client::new(sdk).describe_tasks().cluster(cluster).tasks(task_arn);
+    let call = clients::ecs(sdk).describe_tasks().cluster(cluster).tasks(task_arn);
     let answer = match call.send().await.map_err(fault("ecs:DescribeTasks")) {
         Err(fault) if fault.is(&["ClusterNotFoundException"]) => return Ok(None),
         answer => answer?,
@@ -29,7 +29,7 @@ pub async fn event_of(sdk: &SdkConfig, cluster: &str, task_arn: &str) -> Result<
 /// # Errors
 /// If the call fails.
 pub async fn outline_of(sdk: &SdkConfig, definition: &str) -> Result<Option<Value>, Fault> {
-    let call = Client::new(sdk).describe_task_definition().task_definition(definition);
+    let call = clients::ecs(sdk).describe_task_definition().task_definition(definition);
     let answer = match call.send().await.map_err(fault("ecs:DescribeTaskDefinition")) {
         Err(fault) if fault.says("Unable to describe task definition") => return Ok(None),
         answer => answer?,

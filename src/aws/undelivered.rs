@@ -8,6 +8,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System, QueueAtt
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 /// SQS hands out so many at once.
@@ -51,7 +52,7 @@ impl Undelivered {
     /// # Errors
     /// If SQS does not say.
     pub async fn open(sdk: &SdkConfig, name: &str) -> Result<Option<Self>, Fault> {
-        let sqs = Client::new(sdk);
+        let sqs = clients::sqs(sdk);
         match sqs.get_queue_url().queue_name(name).send().await.map_err(fault("sqs:GetQueueUrl")) {
             Err(fault) if fault.is(&super::queue::ABSENT) => Ok(None),
             answer => Ok(answer?.queue_url.map(|url| Self { sqs, url })),

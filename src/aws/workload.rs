@@ -8,6 +8,7 @@ use aws_sdk_ecs::types::DesiredStatus;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 
+use super::clients;
 use super::fault::{Fault, fault};
 
 /// How many services, or tasks, one call describes.
@@ -31,7 +32,7 @@ pub struct LogGroups {
 /// # Errors
 /// If one of the calls fails.
 pub async fn log_groups(sdk: &SdkConfig, cluster: &str) -> Result<LogGroups, Fault> {
-    let ecs = Client::new(sdk);
+    let ecs = clients::ecs(sdk);
     let (services, running, stopped) = tokio::join!(
         Box::pin(of_services(&ecs, cluster)),
         Box::pin(of_tasks(&ecs, cluster, DesiredStatus::Running)),

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -94,8 +93,6 @@ struct State {
     matching: usize,
     /// The action of the first call that failed so.
     hit: Option<String>,
-    /// Whether the SDK makes as many attempts as in production: a process has one quota for retries, which cases share.
-    patient: bool,
     /// How many calls a second each service takes.
     limits: Option<Limits>,
     latency: Duration,
@@ -261,7 +258,7 @@ impl Aws {
             .region(Region::new(self.region.clone()))
             .credentials_provider(self.mock.credentials_provider())
             .http_client(SharedHttpClient::new(self.clone()))
-            .retry_config(if self.state.lock().unwrap().patient { wait::retries() } else { RetryConfig::standard() })
+            .retry_config(wait::retries())
             .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
                 aws_smithy_async::rt::sleep::TokioSleep::new(),
             ))
@@ -287,8 +284,7 @@ impl Aws {
 
     /// From now on each service takes only so many calls a second.
     pub fn limit(&self, limits: Limits) {
-        let mut state = self.state.lock().unwrap();
-        (state.limits, state.patient) = (Some(limits), true);
+        self.state.lock().unwrap().limits = Some(limits);
     }
 
     pub fn throttled(&self) -> usize {

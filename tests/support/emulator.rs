@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 
-/// Started through dev/local-aws, which ends the emulator when its command ends: `sleep`, until this is dropped.
+/// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped, or this process is gone.
 pub struct Emulator {
     child: Child,
     pub endpoint: String,
@@ -26,7 +26,8 @@ impl Emulator {
     pub fn start(name: &str) -> Self {
         assert!(root().join(".local/installed").exists(), "run dev/install first (`make test` does)");
         let mut child = Command::new(root().join("dev/local-aws"))
-            .args([name, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL; exec sleep 600"])
+            .args([name, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL; exec cat >/dev/null"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -199,7 +200,8 @@ impl Slack {
 
     /// The first `count` messages, as soon as they are there.
     pub fn wait_for(&self, count: usize) -> Vec<Value> {
-        let deadline = Instant::now() + Duration::from_mins(1);
+        // Not how long it may take: where none comes at all, the test is to end all the same.
+        let deadline = Instant::now() + Duration::from_mins(10);
         loop {
             let messages = self.messages.lock().unwrap().clone();
             if messages.len() >= count {

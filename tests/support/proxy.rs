@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
@@ -30,6 +29,11 @@ struct State {
     mishap: Option<Mishap>,
     hit: Option<String>,
     ended: bool,
+    /// Calls that are on their way, and those of them that are never answered.
+    on_the_way: usize,
+    hanging: usize,
+    /// How many were left without an answer so far.
+    left_hanging: usize,
     /// How many calls a second each service takes.
     limits: Option<Limits>,
 }
@@ -58,7 +62,11 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, upstream) = (Arc::clone(&state), upstream.clone());
-                std::thread::spawn(move || exchange(stream, &upstream, &state));
+                state.lock().unwrap().on_the_way += 1;
+                std::thread::spawn(move || {
+                    let _ = exchange(stream, &upstream, &state);
+                    state.lock().unwrap().on_the_way -= 1;
+                });
             }
         });
         proxy
@@ -66,7 +74,9 @@ impl Proxy {
 
     /// From now on; the calls are counted anew.
     pub fn set(&self, mishap: Option<Mishap>) {
-        *self.state.lock().unwrap() = State { mishap, ..State::default() };
+        let mut state = self.state.lock().unwrap();
+        let State { on_the_way, hanging, left_hanging, .. } = *state;
+        *state = State { mishap, on_the_way, hanging, left_hanging, ..State::default() };
     }
 
     /// From now on every write waits until this was run, and for the writes before it.
@@ -85,6 +95,12 @@ impl Proxy {
 
     pub fn calls(&self) -> usize {
         self.state.lock().unwrap().calls
+    }
+
+    /// The number of the last call that hangs, if no other is on its way.
+    pub fn only_hangs(&self) -> Option<usize> {
+        let state = self.state.lock().unwrap();
+        (state.hanging > 0 && state.hanging == state.on_the_way).then_some(state.left_hanging)
     }
 
     /// The action of the first call that went wrong.
@@ -151,8 +167,13 @@ fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<(
         Fate::Fails(Failure::AnswerLost) => forward(upstream, &head, &body).and(None),
         Fate::Fails(Failure::Hangs) => {
             // Until the other side has given up.
-            let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
+            {
+                let mut state = state.lock().unwrap();
+                state.hanging += 1;
+                state.left_hanging += 1;
+            }
             let _ = reader.read(&mut [0]);
+            state.lock().unwrap().hanging -= 1;
             None
         }
         Fate::Fails(failure) => stream.write_all(&written(&answer(failure, &action))).ok(),

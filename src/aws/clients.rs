@@ -1,0 +1,106 @@
+//! The clients of AWS's services. Every client is made here: each has its own quota of retries.
+//!
+//! The SDK keeps one quota for a service and region in the whole process, whichever client makes the call
+//! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens, of which a retry costs 5 or 10 until it succeeds. A stack of a
+//! fleet whose calls keep failing would use up the retries of all the others.
+
+use aws_config::SdkConfig;
+use aws_sdk_sts::config::retry::RetryPartition;
+
+/// A quota that no other client draws on: custom partitions share nothing, whatever their names.
+fn own_quota(service: &'static str) -> RetryPartition {
+    RetryPartition::custom(service).build()
+}
+
+macro_rules! clients {
+    ($($service:ident: $sdk:ident;)*) => {$(
+        #[must_use]
+        pub fn $service(config: &SdkConfig) -> $sdk::Client {
+            let config = $sdk::config::Builder::from(config).retry_partition(own_quota(stringify!($service)));
+            $sdk::Client::from_conf(config.build())
+        }
+    )*};
+}
+
+clients! {
+    cloudwatch: aws_sdk_cloudwatch;
+    dynamodb: aws_sdk_dynamodb;
+    ecs: aws_sdk_ecs;
+    eventbridge: aws_sdk_eventbridge;
+    iam: aws_sdk_iam;
+    lambda: aws_sdk_lambda;
+    logs: aws_sdk_cloudwatchlogs;
+    sqs: aws_sdk_sqs;
+    ssm: aws_sdk_ssm;
+    sts: aws_sdk_sts;
+    tagging: aws_sdk_resourcegroupstagging;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+    use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+    use super::*;
+    use crate::aws::wait;
+
+    /// A network without a route: counts the attempts.
+    #[derive(Debug, Clone, Default)]
+    struct NoRoute(Arc<AtomicUsize>);
+
+    impl HttpConnector for NoRoute {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            HttpConnectorFuture::ready(Err(ConnectorError::io("no route".into())))
+        }
+    }
+
+    impl HttpClient for NoRoute {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    /// The attempts of each of 20 calls, one after the other, by clients made so.
+    async fn attempts(region: &'static str, client: fn(&SdkConfig) -> aws_sdk_sts::Client) -> Vec<usize> {
+        let network = NoRoute::default();
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(region))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .http_client(SharedHttpClient::new(network.clone()))
+            .retry_config(wait::retries())
+            .timeout_config(wait::time_outs())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .build();
+        let mut counts = Vec::new();
+        for _ in 0..20 {
+            let before = network.0.load(Ordering::Relaxed);
+            client(&config).get_caller_identity().send().await.unwrap_err();
+            counts.push(network.0.load(Ordering::Relaxed) - before);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        counts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_whose_calls_fail_uses_up_no_retries_of_another() {
+        let all = attempts("eu-west-1", sts).await;
+        assert!(all.iter().all(|attempts| *attempts == all[0] && *attempts > 1), "{all:?}");
+        // The SDK's own clients: the reason for this module. Should this change, the module may go.
+        let shared = attempts("eu-west-2", aws_sdk_sts::Client::new).await;
+        assert!(shared.last() < all.last(), "{shared:?}");
+    }
+}
