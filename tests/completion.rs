@@ -1,7 +1,12 @@
 //! Completion as a shell asks for it: the script that `completions` prints, run by bash, and what the binary answers.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod support;
 

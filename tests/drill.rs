@@ -236,7 +236,7 @@ const CASES: [Case; 31] = [
         |aws| refuse(aws, Failure::Throttled, "logs:FilterLogEvents"),
         3,
         "notifier",
-        "ThrottlingException on logs:FilterLogEvents",
+        "no answer to logs:FilterLogEvents within 10 s",
     ),
     (
         "the log never answers",

@@ -62,11 +62,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, upstream) = (Arc::clone(&state), upstream.clone());
-                state.lock().unwrap().on_the_way += 1;
-                std::thread::spawn(move || {
-                    let _ = exchange(stream, &upstream, &state);
-                    state.lock().unwrap().on_the_way -= 1;
-                });
+                std::thread::spawn(move || exchange(stream, &upstream, &state));
             }
         });
         proxy
@@ -138,13 +134,26 @@ impl State {
     }
 }
 
-/// One request and its answer. Whatever breaks here looks to the SDK like a connection that broke.
+/// One request and its answer. Whatever breaks here looks to the SDK like a connection that broke. A connection that nothing is
+/// sent through is not on its way: clients keep some in reserve.
 fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (head, body) = read_message(&mut reader)?;
+    let message = read_message(&mut reader)?;
+    state.lock().unwrap().on_the_way += 1;
+    let answered = answer_to(message, reader, stream, upstream, state);
+    state.lock().unwrap().on_the_way -= 1;
+    answered
+}
+
+fn answer_to(
+    (head, body): (Vec<String>, Vec<u8>),
+    mut reader: BufReader<TcpStream>,
+    mut stream: TcpStream,
+    upstream: &str,
+    state: &Mutex<State>,
+) -> Option<()> {
     let action = action_of(&request(&head, &body));
     let fate = state.lock().unwrap().fate(&action);
-    let mut stream = stream;
     match fate {
         Fate::Passes => {
             let before = state.lock().unwrap().before.clone();
