@@ -9,13 +9,14 @@ demo:
 # Unit tests, engine laws, the notifier's own tests, and end to end on ministack and moto.
 # What fails fast comes first.
 test:
-	dev/install
-	dev/phase "notifier" node --test lambda/test/*.test.mjs
-	dev/phase "building the tests" cargo test --locked --no-run
-	dev/phase "unit tests" cargo test --locked --lib --bins
-	dev/phase "notifier on a local AWS" dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
-	dev/phase "laws and end to end" cargo test --locked --no-fail-fast --test '*'
-	dev/phase "documentation" cargo test --locked --doc
+	@dev/phase "1/7 installing the tools" dev/install
+	@dev/phase "2/7 notifier: unit tests" node --test lambda/test/*.test.mjs
+	@dev/phase "3/7 building the tests" cargo test --locked --no-run
+	@dev/phase "4/7 unit tests" cargo test --locked --lib --bins
+	@dev/phase "5/7 notifier: on a local AWS" dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
+	@dev/phase "6/7 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
+	@dev/phase "7/7 examples of the documentation" cargo test --locked --doc
+	@echo "== all tests passed"
 
 lint:
 	cargo fmt --all --check

@@ -12,29 +12,24 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
-use support::{Outcome, WEBHOOK, run, run_at, run_with, taskbell, taskbell_without_webhook};
+use support::{Outcome, WEBHOOK, run, run_with, taskbell, taskbell_without_webhook, today};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// 2026-11-24T00:00:00Z, for everybody.
-fn midnight() -> SystemTime {
-    UNIX_EPOCH + Duration::from_hours(24 * 20_781)
-}
-
 async fn at_midnight() -> Aws {
     let aws = Aws::new().await;
-    aws.say_time(midnight());
+    aws.say_time(today());
     aws
 }
 
 async fn doctor(aws: &Aws, flags: &str) -> Outcome {
-    run_at(aws, &format!("doctor {flags}"), Some(WEBHOOK), CancellationToken::new(), midnight).await
+    taskbell(aws, &format!("doctor {flags}")).await
 }
 
 fn line<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
@@ -159,7 +154,7 @@ async fn a_clock_more_than_five_minutes_off_is_broken() {
     ] {
         let aws = Aws::new().await;
         let by = Duration::from_secs(i64::unsigned_abs(seconds));
-        aws.say_time(if seconds < 0 { midnight() - by } else { midnight() + by });
+        aws.say_time(if seconds < 0 { today() - by } else { today() + by });
         let outcome = doctor(&aws, "").await;
         assert_eq!(outcome.code, u8::from(mark == '-'), "{seconds}: {outcome:?}");
         assert!(line(&outcome, "clock").starts_with(mark) && line(&outcome, "clock").contains(told), "{outcome:?}");

@@ -236,7 +236,7 @@ const CASES: [Case; 31] = [
         |aws| refuse(aws, Failure::Throttled, "logs:FilterLogEvents"),
         3,
         "notifier",
-        "no answer to logs:FilterLogEvents within 10 s",
+        "logs:FilterLogEvents",
     ),
     (
         "the log never answers",
@@ -498,7 +498,7 @@ impl Place {
     }
 }
 
-/// Emulators that start functions side by side on a busy machine run into the functions' own timeouts.
+/// Emulators side by side would start their functions at the same time, each of them slower for it.
 static ONE_LOCAL_AWS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 type Break = for<'a> fn(&'a Place) -> BoxFuture<'a, ()>;
@@ -537,10 +537,10 @@ fn broken_links() -> Vec<Link> {
             1 "rule" "its reserved concurrency is 0" "--timeout 600";
         "code that throws" place =>
             place.replace_code("export const handler = async () => { throw new Error('boom'); };").await,
-            1 "notifier" "boom" "--timeout 30";
+            1 "notifier" "boom" "--timeout 60";
         "handler wrong" place =>
             place.lambda.update_function_configuration().function_name(place.stack()).handler("index.other").send().await.unwrap(),
-            1 "notifier" "ran, but told nothing within" "--timeout 30";
+            1 "notifier" "ran, but told nothing within" "--timeout 60";
         "webhook parameter deleted" place =>
             place.ssm.delete_parameter().name(format!("/taskbell/{}/slack-webhook-url", place.name)).send().await.unwrap(),
             1 "webhook" "could not read the webhook from parameter" "--timeout 600";
@@ -554,13 +554,15 @@ fn broken_links() -> Vec<Link> {
             1 "Slack" "Slack answered 429: rate_limited" "--timeout 600";
         "Slack never answers" place => place.slack.never_answer(),
             1 "Slack" "no answer in time" "--timeout 600";
-        // The function has nowhere to tell. The emulator makes the group again, and then all is well.
-        "log group deleted" place =>
-            place.logs.delete_log_group().log_group_name(format!("/aws/lambda/{}", place.stack())).send().await.unwrap(),
+        // The emulator makes the group again once the run has ended: Slack keeps it going until the drill has looked.
+        "log group deleted" place => {
+            place.slack.never_answer();
+            place.logs.delete_log_group().log_group_name(format!("/aws/lambda/{}", place.stack())).send().await.unwrap()
+        },
             3 "notifier" "ResourceNotFoundException on logs:FilterLogEvents" "--timeout 600";
         "code that tells nothing" place =>
             place.replace_code("export const handler = async () => ({ outcome: 'sent' });").await,
-            1 "notifier" "ran, but told nothing within" "--timeout 30";
+            1 "notifier" "ran, but told nothing within" "--timeout 60";
     }
 }
 
@@ -626,7 +628,7 @@ async fn on_a_local_aws_an_event_in_the_queue_is_found_in_both_shapes_and_an_int
         place.sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url.unwrap();
     for (shape, told) in [(Shape::Delivery, "function's policy"), (Shape::Invocation, "Slack answered 404: no_service")]
     {
-        let mut drill = aws.start_taskbell(DRILL, None);
+        let mut drill = aws.start_taskbell(&format!("{DRILL} --timeout 600"), None);
         let printed = drill.until("took the event ");
         let id = printed.split("took the event ").nth(1).unwrap().split(' ').next().unwrap();
         let event =

@@ -12,13 +12,18 @@
 mod support;
 
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use support::aws::Failure;
 use support::emulator::Emulator;
 use support::proxy::{Mishap, Proxy};
@@ -32,21 +37,62 @@ const WAYS: [Failure; 6] =
 /// One rule and no table: every kind of call, without its repetitions.
 const LEAST: &str = "--cluster batch --pattern task-failed --no-dedupe --no-pattern-check";
 
-/// How long an attempt may take: on a busy machine none does, and who waits for an answer that never comes is not made to wait in
-/// real time.
+/// No attempt takes this long, even on a busy machine. `let_time_pass` skips the wait for an answer that never comes.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-async fn sdk(endpoint: &str) -> SdkConfig {
+async fn sdk(endpoint: &str, calls: &Calls) -> SdkConfig {
     let time_outs = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT);
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(SharedHttpClient::new(calls.clone()))
         .test_credentials()
         .timeout_config(time_outs.operation_timeout(ATTEMPT * 20).build())
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
         .load()
         .await
+}
+
+/// An HTTP client that counts the attempts that were begun and have not ended.
+#[derive(Debug, Clone, Default)]
+struct Calls {
+    on_the_way: Arc<AtomicUsize>,
+    inner: Arc<OnceLock<SharedHttpClient>>,
+}
+
+/// One of them; it has ended when this is dropped, however it ended.
+struct OnTheWay(Arc<AtomicUsize>);
+
+impl Drop for OnTheWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl HttpClient for Calls {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let client = self.inner.get_or_init(|| aws_smithy_http_client::Builder::new().build_http());
+        let inner = client.http_connector(settings, components);
+        SharedHttpConnector::new(Connector { on_the_way: Arc::clone(&self.on_the_way), inner })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    on_the_way: Arc<AtomicUsize>,
+    inner: SharedHttpConnector,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.on_the_way.fetch_add(1, Ordering::SeqCst);
+        let (on_the_way, answer) = (OnTheWay(Arc::clone(&self.on_the_way)), self.inner.call(request));
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await;
+            drop(on_the_way);
+            answer
+        })
+    }
 }
 
 /// The clock of this thread stands still until this is dropped.
@@ -70,13 +116,15 @@ struct Worker {
     proxy: Proxy,
     stack: String,
     sdk: SdkConfig,
+    calls: Calls,
 }
 
 impl Worker {
     async fn new(number: usize, emulator: &Emulator) -> Self {
         let proxy = Proxy::start(&emulator.endpoint);
-        let sdk = sdk(&proxy.endpoint).await;
-        Self { proxy, stack: format!("stack-{number}"), sdk }
+        let calls = Calls::default();
+        let sdk = sdk(&proxy.endpoint, &calls).await;
+        Self { proxy, stack: format!("stack-{number}"), sdk, calls }
     }
 
     async fn taskbell(&self, command: &str) -> Outcome {
@@ -93,8 +141,9 @@ impl Worker {
         let (mut before, mut jumped) = (None, None);
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            let hangs = self.proxy.only_hangs();
-            // Twice in a row, and once for each: one that was just let go is no reason to jump again.
+            let hangs =
+                self.proxy.hangs().filter(|(hanging, _)| *hanging == self.calls.on_the_way.load(Ordering::SeqCst));
+            // The proxy notices late that a caller gave up; that call must not cause a second jump.
             if hangs.is_some() && hangs == before && hangs != jumped {
                 let _stopped = Stopped::new();
                 tokio::time::advance(ATTEMPT + Duration::from_secs(1)).await;
@@ -114,6 +163,7 @@ impl Worker {
         };
         let hit = self.proxy.hit();
         self.proxy.set(None);
+        self.proxy.come_to_rest();
         let case = format!("{command}, {failure:?} for good: {for_good}, at call {nth} ({hit:?}): {disturbed:?}");
         let Some(hit) = hit else {
             never_made.fetch_add(1, Ordering::Relaxed);

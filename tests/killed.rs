@@ -59,6 +59,7 @@ impl Worker {
 
     /// Undisturbed, to its good end; how long it took.
     fn whole(&self, command: &str) -> Duration {
+        self.proxy.come_to_rest();
         let start = Instant::now();
         self.proxy.set(None);
         let output = self.start(command).wait_with_output().unwrap();

@@ -20,7 +20,7 @@ use support::proxy::Proxy;
 use support::{Outcome, taskbell};
 use tokio::time::Instant;
 
-/// In one process, which has one quota for the SDK's retries; and each in a process of its own.
+/// In one process; and each in a process of its own.
 const IN_THE_PROCESS: usize = 5;
 const PROCESSES: usize = 10;
 
@@ -65,7 +65,7 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let before = emulator.listing().await;
     let proxy = Proxy::start(&emulator.endpoint);
-    proxy.limit(Limits::of_the_control_planes());
+    proxy.limit(Limits::of_the_control_planes().and_every(10));
     for command in ["setup --cluster batch --yes", "drift --cluster batch", "teardown --cluster batch --yes"] {
         let (start, calls, throttled) = (Instant::now(), proxy.calls(), proxy.throttled());
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {

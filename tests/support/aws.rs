@@ -598,7 +598,7 @@ impl State {
                     entry["taskId"] = json!(self.last_task);
                     entry.to_string()
                 });
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+                let now = super::today().duration_since(UNIX_EPOCH).unwrap().as_millis();
                 let now = u64::try_from(now).unwrap();
                 let lines = entry.into_iter().chain(self.says.clone());
                 let lines = lines.map(|line| json!({ "timestamp": now, "message": line }));

@@ -200,7 +200,7 @@ impl Slack {
 
     /// The first `count` messages, as soon as they are there.
     pub fn wait_for(&self, count: usize) -> Vec<Value> {
-        // Not how long it may take: where none comes at all, the test is to end all the same.
+        // This only ends a test whose message never comes.
         let deadline = Instant::now() + Duration::from_mins(10);
         loop {
             let messages = self.messages.lock().unwrap().clone();

@@ -14,6 +14,8 @@ const A_SECOND: [(&str, f64, f64); 4] =
 #[derive(Debug)]
 pub struct Limits {
     buckets: BTreeMap<&'static str, Bucket>,
+    every: Option<usize>,
+    calls: usize,
     pub refused: usize,
 }
 
@@ -30,7 +32,12 @@ impl Limits {
         let bucket = |(service, a_second, burst): (&'static str, f64, f64)| {
             (service, Bucket { a_second, burst, tokens: burst, at: Instant::now() })
         };
-        Self { buckets: A_SECOND.into_iter().map(bucket).collect(), refused: 0 }
+        Self { buckets: A_SECOND.into_iter().map(bucket).collect(), every: None, calls: 0, refused: 0 }
+    }
+
+    /// One call of so many is refused besides: in real time, a slow machine may make too few calls a second for the rest.
+    pub fn and_every(self, calls: usize) -> Self {
+        Self { every: Some(calls), ..self }
     }
 
     /// The answer to a call too many.
@@ -39,7 +46,9 @@ impl Limits {
         let now = Instant::now();
         bucket.tokens = ((now - bucket.at).as_secs_f64() * bucket.a_second + bucket.tokens).min(bucket.burst);
         bucket.at = now;
-        if bucket.tokens >= 1.0 {
+        self.calls += 1;
+        let in_turn = self.every.is_some_and(|every| self.calls.is_multiple_of(every));
+        if bucket.tokens >= 1.0 && !in_turn {
             bucket.tokens -= 1.0;
             return None;
         }

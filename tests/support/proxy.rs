@@ -93,10 +93,17 @@ impl Proxy {
         self.state.lock().unwrap().calls
     }
 
-    /// The number of the last call that hangs, if no other is on its way.
-    pub fn only_hangs(&self) -> Option<usize> {
+    /// How many calls hang, if any does, and the number of the last of them.
+    pub fn hangs(&self) -> Option<(usize, usize)> {
         let state = self.state.lock().unwrap();
-        (state.hanging > 0 && state.hanging == state.on_the_way).then_some(state.left_hanging)
+        (state.hanging > 0).then_some((state.hanging, state.left_hanging))
+    }
+
+    /// Waits until no call is on its way: one whose caller is gone still happens.
+    pub fn come_to_rest(&self) {
+        while self.state.lock().unwrap().on_the_way > 0 {
+            super::emulator::pause();
+        }
     }
 
     /// The action of the first call that went wrong.
