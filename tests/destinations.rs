@@ -42,7 +42,7 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
     assert_eq!(setup.code, 0, "{setup:?}");
     assert_eq!(aws.taskbell(&format!("drift {flags}"), None).code, 0);
 
-    let drill = aws.taskbell("drill --cluster batch --scenario out-of-memory", None);
+    let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
     assert_eq!(drill.code, 0, "{drill:?}");
     assert!(drill.out.contains("+ Slack      webhook answered 200"), "{drill:?}");
     assert!(drill.out.contains("+ Teams      teams answered 200"), "{drill:?}");
@@ -55,7 +55,7 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
     assert_eq!((&alert["version"], &alert["cause"]["id"]), (&json!(1), &json!("out-of-memory")));
 
     // Its route takes warnings only: of all of these, it is rung now for the first time.
-    let notify = aws.taskbell("drill --cluster batch --scenario spot-interrupted", None);
+    let notify = aws.taskbell("drill --timeout 900 --cluster batch --scenario spot-interrupted", None);
     assert_eq!(notify.code, 0, "{notify:?}");
     assert_eq!(discord.wait_for(1).len(), 1);
     assert!(discord.wait_for(1)[0]["embeds"].is_array(), "{:#}", discord.wait_for(1)[0]);
@@ -63,7 +63,7 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
 
     // One that does not take it fails the drill, and says which.
     teams.answer_with(404, "gone");
-    let broken = aws.taskbell("drill --cluster batch", None);
+    let broken = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(broken.code, 1, "{broken:?}");
     assert!(broken.out.contains("- Teams      teams: ") && broken.out.contains("404"), "{broken:?}");
     assert!(broken.out.contains("+ Slack      webhook answered 200"), "{broken:?}");
@@ -86,14 +86,19 @@ async fn a_stack_may_have_no_webhook_of_its_own_and_ring_a_topic() {
     assert_eq!(setup.code, 0, "{setup:?}");
     let listing = aws.listing().await;
     assert_eq!(listing["parameters"], json!(["/ops/slack"]), "nothing is stored: {listing:#}");
-    let drill = aws.taskbell("drill --cluster batch", None);
+    let drill = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(drill.code, 0, "{drill:?}");
     assert!(drill.out.contains("+ SNS        on-call answered 200"), "{drill:?}");
     assert_eq!(other.wait_for(1).len(), 1);
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let queue = sqs.get_queue_url().queue_name("on-call").send().await.unwrap().queue_url.unwrap();
-    let received = sqs.receive_message().queue_url(queue).wait_time_seconds(10).send().await.unwrap();
-    let notice: Value = serde_json::from_str(received.messages()[0].body().unwrap()).unwrap();
+    let message = loop {
+        let received = sqs.receive_message().queue_url(&queue).wait_time_seconds(10).send().await.unwrap();
+        if let Some(message) = received.messages.unwrap_or_default().pop() {
+            break message;
+        }
+    };
+    let notice: Value = serde_json::from_str(message.body().unwrap()).unwrap();
     assert!(notice["Subject"].as_str().unwrap().contains("DRILL"), "{notice:#}");
     assert_eq!(notice["MessageAttributes"]["cluster"]["Value"], "batch", "{notice:#}");
     // teardown leaves what is the user's.

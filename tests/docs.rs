@@ -7,10 +7,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "support/script.rs"]
+mod script;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use script::executable;
 use serde_json::{Value, json};
 
 fn readme() -> String {
@@ -222,15 +226,13 @@ fn the_python_in_the_docs_puts_the_alert_and_says_if_it_was_not_taken() {
 #[cfg(unix)]
 #[test]
 fn the_shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_says_if_it_was_not_taken() {
-    use std::os::unix::fs::PermissionsExt;
     if Command::new("jq").arg("--version").output().is_err() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let aws = folder.path().join("aws");
     let stub = "#!/bin/sh\n[ \"$1 $2 $3\" = 'events put-events --entries' ] || exit 9\nprintf %s \"$4\" >\"$PUT\"\necho \"$FAILED\"\n";
-    std::fs::write(&aws, stub).unwrap();
-    std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&aws, stub.as_bytes());
     let script = folder.path().join("import");
     let fail = "\ngrep \"a \\\"quoted\\\" word\" /dev/null | cat\necho not reached\n";
     std::fs::write(&script, snippet("bash") + fail).unwrap();

@@ -10,11 +10,11 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use support::emulator::{Emulator, Slack};
+use support::script::executable;
 use taskbell::notifier::archive;
 use tempfile::TempDir;
 
@@ -84,8 +84,7 @@ fn folder(stacks: &[&str]) -> TempDir {
     let stack = |name: &&str| format!("[[stack]]\nname = \"{name}\"\nclusters = [\"batch\"]\n");
     let stacks: String = stacks.iter().map(stack).collect();
     write("taskbell.toml", &format!("fleet = \"docs\"\n[defaults]\nallow_any_webhook_host = true\n{stacks}"));
-    write("nightly-import", "#!/bin/sh\nexit 0\n");
-    executable(&folder.path().join("nightly-import"));
+    executable(&folder.path().join("nightly-import"), b"#!/bin/sh\nexit 0\n");
     std::fs::create_dir(folder.path().join("events")).unwrap();
     write("events/event.json", &event);
     std::fs::create_dir(folder.path().join("bin")).unwrap();
@@ -93,13 +92,8 @@ fn folder(stacks: &[&str]) -> TempDir {
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in\n*--help*) ;;\nsetup*|teardown*|import\\ ?*|*--purge*) set -- \"$@\" --yes ;;\nesac\nexec {binary} \"$@\"\n"
     );
-    write("bin/taskbell", &script);
-    executable(&folder.path().join("bin/taskbell"));
+    executable(&folder.path().join("bin/taskbell"), script.as_bytes());
     folder
-}
-
-fn executable(path: &Path) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A cluster, and the alert that somebody made by hand.

@@ -30,7 +30,7 @@ async fn an_event_on_the_bus_becomes_a_message_in_slack() {
     let setup = aws.taskbell(SETUP, Some(&slack.webhook()));
     assert_eq!(setup.code, 0, "{setup:?}");
     assert_eq!(aws.taskbell("drift --cluster batch", None).code, 0);
-    let drill = aws.taskbell("drill --cluster batch", None);
+    let drill = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(drill.code, 0, "{drill:?}");
     let message = &slack.wait_for(1)[0];
     let text = message["text"].as_str().unwrap();
@@ -44,12 +44,14 @@ async fn one_event_that_two_rules_take_is_one_message() {
     let setup = aws.taskbell(&format!("{SETUP} --pattern task-failed --pattern nonzero-exit"), Some(&slack.webhook()));
     assert_eq!(setup.code, 0, "{setup:?}");
     // Whichever invocation the drill follows: what counts here is what both of them lead to.
-    aws.taskbell("drill --cluster batch", None);
+    aws.taskbell("drill --timeout 900 --cluster batch", None);
     slack.wait_for(1);
     // Both invocations are over once the table says that the task is told, and the log has an outcome of each.
     let logs = aws_sdk_cloudwatchlogs::Client::new(&aws.sdk().await);
     let mut outcomes: Vec<String> = Vec::new();
-    for _ in 0..60 {
+    // Ends the test where an invocation says nothing at all.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(10);
+    while std::time::Instant::now() < deadline {
         let call = logs.filter_log_events().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
         let lines = call.events().iter().filter_map(|event| event.message().map(str::to_owned));
         let entries = lines.filter_map(|line| serde_json::from_str::<Value>(&line[line.find('{')?..]).ok());

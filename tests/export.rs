@@ -522,7 +522,7 @@ async fn what_a_template_for_stack_sets_makes_does_not_either() {
 async fn what_a_template_made_is_drilled_told_and_replayed_like_a_stack_of_ones_own() {
     let (aws, slack) = (Emulator::start("ministack"), Slack::start());
     deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
-    let drill = aws.taskbell("drill --cluster batch --scenario out-of-memory", None);
+    let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
     assert_eq!(drill.code, 0, "{drill:?}");
     assert!(slack.wait_for(1)[0].to_string().contains("memory"), "{:#}", slack.wait_for(1)[0]);
     let notify = aws.taskbell("notify import", None);

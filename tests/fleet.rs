@@ -167,7 +167,7 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
     let run = |line: &str| emulator.taskbell(&with(line, &path), Some(&slack.webhook()));
     let setup = run("setup --all --yes");
     assert_eq!(setup.code, 0, "{setup:?}");
-    let drill = run("drill --stack batch --stack west");
+    let drill = run("drill --timeout 900 --stack batch --stack west");
     assert_eq!(drill.code, 0, "{drill:?}");
     slack.wait_for(2);
     // A stack of somebody else's, by flags alone.

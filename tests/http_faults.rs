@@ -163,7 +163,10 @@ impl Worker {
         };
         let hit = self.proxy.hit();
         self.proxy.set(None);
-        self.proxy.come_to_rest();
+        // Not by blocking: the runtime of this thread still has to close connections.
+        while !self.proxy.is_at_rest() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let case = format!("{command}, {failure:?} for good: {for_good}, at call {nth} ({hit:?}): {disturbed:?}");
         let Some(hit) = hit else {
             never_made.fetch_add(1, Ordering::Relaxed);

@@ -236,12 +236,11 @@ fn with_a_container_the_end_of_another_one_does_not_ring() {
 
 #[test]
 fn a_placeholder_that_is_none_is_answered_with_the_nearest() {
-    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     for (wrong, nearest) in [("${cluster_arm}", "${cluster_arn}"), ("${cluster}", "${cluster_"), ("x${nothing}y", "${")]
     {
-        std::fs::write(file.path(), json!({ "detail": { "clusterArn": [{ "prefix": wrong }] } }).to_string()).unwrap();
-        let path = file.path().with_file_name("mine.json");
-        std::fs::copy(file.path(), &path).unwrap();
+        let path = folder.path().join("mine.json");
+        std::fs::write(&path, json!({ "detail": { "clusterArn": [{ "prefix": wrong }] } }).to_string()).unwrap();
         let error = Pattern::find(path.to_str().unwrap()).unwrap_err();
         assert!(error.to_string().contains("is no placeholder"), "{error}");
         assert!(error.hint_text().unwrap().contains(&format!("did you mean {nearest}")), "{error:?}");

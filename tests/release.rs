@@ -8,10 +8,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "support/script.rs"]
+mod script;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use script::executable;
 use serde_json::{Value, json};
 
 /// The build script, whose answers only a release build is told.
@@ -174,7 +178,12 @@ fn checkout(changelog: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("dev")).unwrap();
     for file in ["dev/package", "dev/release-notes", "README.md", "LICENSE-APACHE", "LICENSE-MIT"] {
-        std::fs::copy(root().join(file), folder.path().join(file)).unwrap();
+        let content = std::fs::read(root().join(file)).unwrap();
+        if file.starts_with("dev/") {
+            executable(&folder.path().join(file), &content);
+        } else {
+            std::fs::write(folder.path().join(file), content).unwrap();
+        }
     }
     std::fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"taskbell\"\nversion = \"1.2.3\"\n").unwrap();
     std::fs::write(folder.path().join("CHANGELOG.md"), changelog).unwrap();
@@ -234,8 +243,7 @@ fn the_benchmark_fails_for_a_binary_of_20_mb() {
     let measured = |size: usize| {
         let mut content = b"#!/bin/sh\nexit 0\n".to_vec();
         content.resize(size, b'\n');
-        std::fs::write(&binary, content).unwrap();
-        make_executable(&binary);
+        executable(&binary, &content);
         let python = root().join(".local/venv/bin/python");
         Command::new(python).arg(root().join("bench/binary.py")).env("BINARY", &binary).output().unwrap()
     };
@@ -247,11 +255,6 @@ fn the_benchmark_fails_for_a_binary_of_20_mb() {
 }
 
 #[cfg(unix)]
-fn make_executable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 #[cfg(unix)]
 #[test]
 fn a_release_is_installed_if_it_is_what_was_released_and_not_otherwise() {
@@ -268,8 +271,7 @@ fn a_release_is_installed_if_it_is_what_was_released_and_not_otherwise() {
     let curl = folder.path().join("curl");
     let stub = "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = --output ] && to=$2; shift; done\n\
         case $1 in https://github.com/us/taskbell/releases/download/v1.2.3/*) cp \"$DIST/${1##*/}\" \"$to\" ;; *) exit 22 ;; esac\n";
-    std::fs::write(&curl, stub).unwrap();
-    make_executable(&curl);
+    executable(&curl, stub.as_bytes());
     let installed = folder.path().join("bin/taskbell");
     let install = |version: &str| {
         let _ = std::fs::remove_file(&installed);

@@ -39,7 +39,7 @@ def main() -> None:
     )
     waiter = cloudformation.get_waiter("stack_create_complete")
     try:
-        waiter.wait(StackName="alerts", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        waiter.wait(StackName="alerts", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
     except botocore.exceptions.WaiterError:
         events = cloudformation.describe_stack_events(StackName="alerts")["StackEvents"]
         sys.exit("\n".join(f"{e['LogicalResourceId']} {e['ResourceStatus']} {e.get('ResourceStatusReason')}" for e in events))

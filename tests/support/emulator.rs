@@ -172,9 +172,9 @@ impl Slack {
                     std::thread::spawn(move || std::io::copy(&mut &stream, &mut std::io::sink()));
                     continue;
                 }
-                if let Some(message) = exchange(stream, status, body) {
-                    messages.lock().unwrap().push(message);
-                }
+                // One that says nothing keeps nobody waiting.
+                let messages = Arc::clone(&messages);
+                std::thread::spawn(move || exchange(stream, status, body, &messages));
             }
         });
         slack
@@ -218,7 +218,8 @@ pub fn pause() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
-fn exchange(stream: TcpStream, status: u16, answer: &str) -> Option<Value> {
+/// The message is kept before it is answered: whoever has the answer finds it.
+fn exchange(mut stream: TcpStream, status: u16, answer: &str, messages: &Mutex<Vec<Value>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
     loop {
@@ -233,10 +234,8 @@ fn exchange(stream: TcpStream, status: u16, answer: &str) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len())
-        .ok()?;
-    serde_json::from_slice(&body).ok()
+    messages.lock().unwrap().extend(serde_json::from_slice(&body).ok());
+    write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len()).ok()
 }
 
 pub fn sample(name: &str) -> Value {

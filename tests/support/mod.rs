@@ -18,6 +18,7 @@ mod mailbox;
 pub mod proxy;
 pub mod recorder;
 pub mod schema;
+pub mod script;
 pub mod strict;
 
 use std::io::Write;

@@ -99,11 +99,9 @@ impl Proxy {
         (state.hanging > 0).then_some((state.hanging, state.left_hanging))
     }
 
-    /// Waits until no call is on its way: one whose caller is gone still happens.
-    pub fn come_to_rest(&self) {
-        while self.state.lock().unwrap().on_the_way > 0 {
-            super::emulator::pause();
-        }
+    /// Whether no call is on its way: one whose caller is gone still happens.
+    pub fn is_at_rest(&self) -> bool {
+        self.state.lock().unwrap().on_the_way == 0
     }
 
     /// The action of the first call that went wrong.

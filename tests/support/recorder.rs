@@ -172,7 +172,7 @@ pub async fn again(sdk: &SdkConfig, endpoint: Option<&str>, mut calls: Vec<Sent>
                 break;
             }
             tries += 1;
-            assert!(tries < 60, "{} is not taken: {answer:?}", call.action);
+            assert!(tries < 600, "{} is not taken: {answer:?}", call.action);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         if call.action == "iam:CreateRole" {
