@@ -236,7 +236,7 @@ const CASES: [Case; 31] = [
         |aws| refuse(aws, Failure::Throttled, "logs:FilterLogEvents"),
         3,
         "notifier",
-        "logs:FilterLogEvents",
+        "ThrottlingException on logs:FilterLogEvents",
     ),
     (
         "the log never answers",

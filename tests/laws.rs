@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::aws::{Aws, trips};
+use support::aws::{Aws, FOR_GOOD, Failure, Fault, On, trips};
 use support::{taskbell, taskbell_without_webhook};
 use tokio::time::Instant;
 
@@ -72,6 +72,19 @@ async fn round_trips_and_calls_keep_their_bounds() {
         assert!(trips <= most_trips && calls <= most_calls, "{figures:#?} {:#?}", aws.calls());
     }
     println!("{}", figures.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn account_that_cannot_be_looked_up_ends_the_look_at_once() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let latency = Duration::from_secs(5);
+    aws.delay(latency);
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sts:GetCallerIdentity"), nth: 0, times: FOR_GOOD });
+    let start = Instant::now();
+    let drift = taskbell(&aws, DRIFT).await;
+    assert!(drift.code == 3 && drift.err.contains("sts:GetCallerIdentity"), "{drift:?}");
+    assert_eq!(trips(start, latency), 1, "reads were waited for whose answer nobody wants");
 }
 
 fn assert_same(have: &serde_json::Value, want: &serde_json::Value, when: &str) {

@@ -1,9 +1,9 @@
 //! The clients of AWS's services, each with its own quota of retries.
 //!
 //! The SDK keeps one quota for a service and region in the whole process, whichever client makes the call
-//! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens. A retry costs 5 or 10, and of a call that ends well only the last retry's come back. A stack of a
-//! fleet whose calls keep failing would use up the retries of all the others. A quota lasts as long as its client; what bounds
-//! the attempts of one call is `wait::retries`.
+//! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens. A retry costs 5 or 10, and of a call that ends well only the last
+//! retry's come back. A stack of a fleet whose calls keep failing would use up the retries of all the others. A quota lasts as
+//! long as its client; `wait::retries` bounds the attempts of one call.
 //!
 //! Two kinds of client are not made here: `invocation.rs` has its own, whose calls are never made again, and the SDK's providers of
 //! credentials (assumed roles, SSO) have theirs, which still share the SDK's quota.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_config::SdkConfig;
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -16,7 +17,7 @@ use super::{UNREADABLE, render};
 use crate::aws::fault::Fault;
 use crate::aws::journal::Journal;
 use crate::aws::undelivered::{Entry, Undelivered};
-use crate::aws::wait::Attempt;
+use crate::aws::wait::{self, Attempt};
 use crate::aws::{Given, bus};
 use crate::chain::{Broken, Link, links};
 use crate::config::Cluster;
@@ -26,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
 use crate::resource::Inventory;
 use crate::settings::Settings;
-use crate::stack::{Id, Place};
+use crate::stack::{Id, Place, Stack};
 
 /// Send a labelled test failure through the live rule, and tell hop by hop how far it came.
 ///
@@ -279,11 +280,12 @@ fn refusal(Link { rule, broken }: &Link) -> Option<String> {
 
 /// The hops behind the bus. Ends within the time, and one look.
 async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<Vec<Hop>> {
-    let journal = Journal::new(&session.sdk, session.stack.log_group_name());
+    let sdk = session.sdk.to_builder().retry_config(wait::retries_of_a_look()).build();
+    let journal = Journal::new(&sdk, session.stack.log_group_name());
     let queue = Mutex::new(None);
     let looks = Mutex::new(Looks::default());
     let look = || async {
-        let queued = entries(session, &queue);
+        let queued = entries(&sdk, &session.stack, &queue);
         let (lines, entries) = tokio::join!(timeout(LOOK, journal.since(sent.at - SKEW)), timeout(LOOK, queued));
         let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
         let for_good = matches!(&lines, Ok(Err(fault)) if fault.is(&FOR_GOOD));
@@ -330,11 +332,15 @@ fn keep<T>(
 }
 
 /// What lies in the queue. Its address is asked for once.
-async fn entries(session: &Session, queue: &Mutex<Option<Arc<Undelivered>>>) -> std::result::Result<Vec<Entry>, Fault> {
+async fn entries(
+    sdk: &SdkConfig,
+    stack: &Stack,
+    queue: &Mutex<Option<Arc<Undelivered>>>,
+) -> std::result::Result<Vec<Entry>, Fault> {
     let known = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let opened = match known {
         Some(queue) => Some(queue),
-        None => Undelivered::open(&session.sdk, &session.stack.queue_name()).await?.map(Arc::new),
+        None => Undelivered::open(sdk, &stack.queue_name()).await?.map(Arc::new),
     };
     queue.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened);
     match opened {

@@ -56,9 +56,7 @@ impl Session {
     /// # Errors
     /// If the caller is unknown to AWS, or on interruption.
     pub async fn observe(&self, wanted: &[Address]) -> Result<(Inventory, Place)> {
-        let reads = async { tokio::join!(self.engine.observe(&self.stack, wanted), self.identity.place()) };
-        let (inventory, place) = self.unless_interrupted(reads).await?;
-        Ok((inventory, place.cloned().map_err(no_account)?))
+        self.read_with_place(self.engine.observe(&self.stack, wanted)).await
     }
 
     /// The same, of these kinds alone.
@@ -69,9 +67,14 @@ impl Session {
         let kinds = self.engine.kinds.iter().filter(|kind| kinds.contains(&kind.name())).cloned().collect();
         let Engine { kinds: _, listener, cancel, let_go } = &self.engine;
         let engine = Engine { kinds, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() };
-        let reads = async { tokio::join!(engine.observe(&self.stack, &[]), self.identity.place()) };
-        let (inventory, place) = self.unless_interrupted(reads).await?;
-        Ok((inventory, place.cloned().map_err(no_account)?))
+        self.read_with_place(engine.observe(&self.stack, &[])).await
+    }
+
+    /// What is read, and where. Where the account cannot be looked up, nothing is read any longer: all stacks of an account share
+    /// that one answer, and a fleet without network would wait for the reads of each.
+    async fn read_with_place(&self, read: impl Future<Output = Inventory>) -> Result<(Inventory, Place)> {
+        let place = async { self.identity.place().await.cloned().map_err(no_account) };
+        self.unless_interrupted(async { tokio::try_join!(async { Ok(read.await) }, place) }).await?
     }
 
     /// # Errors

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 
-/// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped, or this process is gone.
+/// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped or the process of the
+/// test is gone.
 pub struct Emulator {
     child: Child,
     pub endpoint: String,
@@ -218,7 +219,7 @@ pub fn pause() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
-/// The message is kept before it is answered: whoever has the answer finds it.
+/// Keeps the message before it answers, so that a client that has its answer finds the message here.
 fn exchange(mut stream: TcpStream, status: u16, answer: &str, messages: &Mutex<Vec<Value>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;

@@ -35,7 +35,7 @@ impl Limits {
         Self { buckets: A_SECOND.into_iter().map(bucket).collect(), every: None, calls: 0, refused: 0 }
     }
 
-    /// One call of so many is refused besides: in real time, a slow machine may make too few calls a second for the rest.
+    /// Refuses every Nth call as well: in real time, a slow machine may never exceed the rates.
     pub fn and_every(self, calls: usize) -> Self {
         Self { every: Some(calls), ..self }
     }

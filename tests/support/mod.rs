@@ -72,7 +72,7 @@ impl Page {
     }
 }
 
-/// When the tests happen, 24 November 2026: AWS's dates (how long a runtime is supported) lie where they were when a test was written.
+/// Returns the day on which the tests happen, 24 November 2026: a runtime is supported for as long as when a test was written.
 pub fn today() -> std::time::SystemTime {
     std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 20_781)
 }
