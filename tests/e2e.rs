@@ -247,8 +247,7 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
     assert_eq!(aws.taskbell(&drift, webhook).code, 0);
     let teardown = aws.taskbell("teardown --cluster batch --yes", webhook);
     assert_eq!(teardown.code, 0, "{teardown:?}");
-    pause();
-    assert_eq!(aws.listing().await, before);
+    aws.is_again(&before).await;
 }
 
 /// Asked of a rule engine that is not ours. It differs from AWS's only in `exists: false` over several containers.

@@ -193,8 +193,7 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
     assert_eq!(run("drift --all").code, 0);
     assert_eq!(run("teardown --all --yes").code, 0);
     assert_eq!(emulator.taskbell("teardown --stack other --yes", None).code, 0);
-    support::emulator::pause();
-    assert_eq!(emulator.listing().await, before);
+    emulator.is_again(&before).await;
 }
 
 #[tokio::test(start_paused = true)]

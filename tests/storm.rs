@@ -67,7 +67,7 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
     let proxy = Proxy::start(&emulator.endpoint);
     proxy.limit(Limits::of_the_control_planes().and_every(10));
     for command in ["setup --cluster batch --yes", "drift --cluster batch", "teardown --cluster batch --yes"] {
-        let (start, calls, throttled) = (Instant::now(), proxy.calls(), proxy.throttled());
+        let (start, calls, throttled) = (Instant::now(), proxy.calls().len(), proxy.throttled());
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
             let lines = (0..PROCESSES).map(|number| format!("{command} --stack storm-{number}"));
             let run = |line: String| taskbell_at(&proxy.endpoint, &line, Some(support::WEBHOOK));
@@ -78,13 +78,12 @@ async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_howe
             "{PROCESSES} processes, {command}: {:?}, {} of {} calls throttled",
             start.elapsed(),
             proxy.throttled() - throttled,
-            proxy.calls() - calls
+            proxy.calls().len() - calls
         );
         for outcome in outcomes {
             assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
         }
     }
-    support::emulator::pause();
-    assert_eq!(emulator.listing().await, before);
+    emulator.is_again(&before).await;
     assert!(proxy.throttled() > 0, "nothing was throttled");
 }

@@ -5,8 +5,8 @@
 //! retry's come back. A stack of a fleet whose calls keep failing would use up the retries of all the others. A quota lasts as
 //! long as its client; `wait::retries` bounds the attempts of one call.
 //!
-//! Two kinds of client are not made here: `invocation.rs` has its own, whose calls are never made again, and the SDK's providers of
-//! credentials (assumed roles, SSO) have theirs, which still share the SDK's quota.
+//! Two kinds of client are not made here: `invocation.rs` has its own, whose calls are never made again, and so have the SDK's
+//! providers of the credentials that it runs with (SSO, web identity, roles of a profile), which still share the SDK's quota.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::retry::RetryPartition;
@@ -49,6 +49,7 @@ mod tests {
     use aws_config::{BehaviorVersion, Region};
     use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
     use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_smithy_async::time::SystemTimeSource;
     use aws_smithy_runtime_api::client::http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
     };
@@ -56,7 +57,10 @@ mod tests {
     use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+    use aws_credential_types::provider::ProvideCredentials;
+
     use super::*;
+    use crate::aws::assumed_role::AssumedRole;
     use crate::aws::wait;
 
     /// A network without a route: counts the attempts.
@@ -76,8 +80,8 @@ mod tests {
         }
     }
 
-    /// The attempts of each of 20 calls, one after the other, by clients made so.
-    async fn attempts(region: &'static str, client: fn(&SdkConfig) -> aws_sdk_sts::Client) -> Vec<usize> {
+    /// The attempts of each of 20 calls that fail, one after the other.
+    async fn attempts(region: &'static str, fails: impl AsyncFn(&SdkConfig)) -> Vec<usize> {
         let network = NoRoute::default();
         let keys = Credentials::new("key", "secret", None, None, "test");
         let config = SdkConfig::builder()
@@ -88,11 +92,12 @@ mod tests {
             .retry_config(wait::retries())
             .timeout_config(wait::time_outs())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SystemTimeSource::new())
             .build();
         let mut counts = Vec::new();
         for _ in 0..20 {
             let before = network.0.load(Ordering::Relaxed);
-            client(&config).get_caller_identity().send().await.unwrap_err();
+            fails(&config).await;
             counts.push(network.0.load(Ordering::Relaxed) - before);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
@@ -102,10 +107,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     #[allow(clippy::disallowed_methods, reason = "compared with what the SDK makes by itself")]
     async fn client_whose_calls_fail_uses_up_no_retries_of_another() {
-        let all = attempts("eu-west-1", sts).await;
-        assert!(all.iter().all(|attempts| *attempts == all[0] && *attempts > 1), "{all:?}");
+        let all_alike = |all: &[usize]| all.iter().all(|attempts| *attempts == all[0] && *attempts > 1);
+        let ours = attempts("eu-west-1", async |config| is_refused(sts(config)).await).await;
+        assert!(all_alike(&ours), "{ours:?}");
         // The SDK's own clients: the reason for this module. Should this change, the module may go.
-        let shared = attempts("eu-west-2", aws_sdk_sts::Client::new).await;
-        assert!(shared.last() < all.last(), "{shared:?}");
+        let shared = attempts("eu-west-2", async |config| is_refused(aws_sdk_sts::Client::new(config)).await).await;
+        assert!(shared.last() < ours.last(), "{shared:?}");
+        // Nor does one account whose role cannot be assumed: with the SDK's own provider it does.
+        let assumed =
+            attempts("eu-west-3", async |config| gives_nothing(AssumedRole::new(config, ROLE, None)).await).await;
+        assert!(all_alike(&assumed), "{assumed:?}");
+        let shared = attempts("eu-north-1", async |config| {
+            gives_nothing(aws_config::sts::AssumeRoleProvider::builder(ROLE).configure(config).build().await).await;
+        });
+        let shared = shared.await;
+        assert!(shared.last() < assumed.last(), "{shared:?}");
+    }
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/taskbell";
+
+    async fn is_refused(client: aws_sdk_sts::Client) {
+        client.get_caller_identity().send().await.unwrap_err();
+    }
+
+    async fn gives_nothing(provider: impl ProvideCredentials) {
+        provider.provide_credentials().await.unwrap_err();
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod announcement;
+pub mod assumed_role;
 pub mod bus;
 pub mod clients;
 pub mod cluster;

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_http_client::Connector;
@@ -18,6 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::Mutex;
 
 use super::options::Common;
+use crate::aws::assumed_role::AssumedRole;
 use crate::aws::pace::Pace;
 use crate::aws::wait;
 use crate::aws::{Identity, credentials};
@@ -109,11 +109,8 @@ impl Connections {
             sdk = sdk.to_builder().http_client(Pace::new(http.clone())).timeout_config(patient).build();
         }
         if let Some(Assumed { role_arn, external_id }) = &key.0.1 {
-            let mut role = AssumeRoleProvider::builder(role_arn).session_name("taskbell").configure(&sdk);
-            if let Some(id) = external_id {
-                role = role.external_id(id);
-            }
-            let provider = SharedCredentialsProvider::new(role.build().await);
+            let role = AssumedRole::new(&sdk, role_arn, external_id.as_deref());
+            let provider = SharedCredentialsProvider::new(role);
             sdk = sdk.to_builder().credentials_provider(provider).build();
         }
         accounts.insert(key, sdk.clone());

@@ -61,6 +61,18 @@ impl Emulator {
         })
     }
 
+    /// There is again what there was, as soon as the last removals have come to their end.
+    pub async fn is_again(&self, before: &Value) {
+        // This only ends a test that leaves something behind.
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let mut now = self.listing().await;
+        while now != *before && Instant::now() < deadline {
+            pause();
+            now = self.listing().await;
+        }
+        assert_eq!(now, *before);
+    }
+
     /// Somebody's own SDK configuration.
     pub async fn sdk(&self) -> SdkConfig {
         let http = aws_smithy_http_client::Builder::new().build_http();

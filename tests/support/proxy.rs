@@ -1,7 +1,7 @@
 //! Stands between the SDK and a local AWS: counts the calls, and lets one of them, or all like it, go wrong.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -24,7 +24,8 @@ type Before = Arc<Mutex<dyn FnMut(&str) + Send>>;
 
 #[derive(Default)]
 struct State {
-    calls: usize,
+    /// The action of each call.
+    calls: Vec<String>,
     before: Option<Before>,
     mishap: Option<Mishap>,
     hit: Option<String>,
@@ -34,6 +35,9 @@ struct State {
     hanging: usize,
     /// How many were left without an answer so far.
     left_hanging: usize,
+    /// Connections that are open, and who made the last one.
+    open: usize,
+    last: Option<SocketAddr>,
     /// How many calls a second each service takes.
     limits: Option<Limits>,
 }
@@ -62,7 +66,15 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, upstream) = (Arc::clone(&state), upstream.clone());
-                std::thread::spawn(move || exchange(stream, &upstream, &state));
+                {
+                    let mut state = state.lock().unwrap();
+                    state.open += 1;
+                    state.last = stream.peer_addr().ok();
+                }
+                std::thread::spawn(move || {
+                    let _ = exchange(stream, &upstream, &state);
+                    state.lock().unwrap().open -= 1;
+                });
             }
         });
         proxy
@@ -71,8 +83,8 @@ impl Proxy {
     /// From now on; the calls are counted anew.
     pub fn set(&self, mishap: Option<Mishap>) {
         let mut state = self.state.lock().unwrap();
-        let State { on_the_way, hanging, left_hanging, .. } = *state;
-        *state = State { mishap, on_the_way, hanging, left_hanging, ..State::default() };
+        let State { on_the_way, hanging, left_hanging, open, last, .. } = *state;
+        *state = State { mishap, on_the_way, hanging, left_hanging, open, last, ..State::default() };
     }
 
     /// From now on every write waits until this was run, and for the writes before it.
@@ -89,8 +101,9 @@ impl Proxy {
         self.state.lock().unwrap().limits.as_ref().map_or(0, |limits| limits.refused)
     }
 
-    pub fn calls(&self) -> usize {
-        self.state.lock().unwrap().calls
+    /// The action of each call.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.lock().unwrap().calls.clone()
     }
 
     /// How many calls hang, if any does, and the number of the last of them.
@@ -104,6 +117,19 @@ impl Proxy {
         self.state.lock().unwrap().on_the_way == 0
     }
 
+    /// Once every connection that was made so far is closed: what processes that are gone have asked for has happened, or never will.
+    pub fn wait_for_callers(&self) {
+        // Connections are taken one after the other: when this one was, so were all those before it.
+        let me = TcpStream::connect(self.endpoint.trim_start_matches("http://")).unwrap().local_addr().unwrap();
+        let is_alone = || {
+            let state = self.state.lock().unwrap();
+            state.last == Some(me) && state.open == 0
+        };
+        while !is_alone() {
+            super::emulator::pause();
+        }
+    }
+
     /// The action of the first call that went wrong.
     pub fn hit(&self) -> Option<String> {
         self.state.lock().unwrap().hit.clone()
@@ -112,8 +138,8 @@ impl Proxy {
 
 impl State {
     fn fate(&mut self, action: &str) -> Fate {
-        let turn = self.calls;
-        self.calls += 1;
+        let turn = self.calls.len();
+        self.calls.push(action.to_owned());
         if self.limits.as_mut().is_some_and(|limits| limits.refusal(action).is_some()) {
             return Fate::Fails(Failure::Throttled);
         }
