@@ -1,5 +1,6 @@
 // Loaded into functions that run on a local AWS: on AWS a function has a processor for itself, here it shares one with everything
-// else that runs. Whatever they wait for has four times as long, as they have themselves (dev/ministack-server).
+// else that runs. What they wait for through AbortSignal.timeout and setTimeout has four times as long, as they have themselves
+// (dev/ministack-server); so have the pauses between their attempts.
 
 const PATIENCE = 4;
 

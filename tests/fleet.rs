@@ -13,7 +13,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::aws::{Aws, Failure, Fault, On};
+use support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
 use support::emulator::{Emulator, Slack};
 use support::hand::Hand;
 use support::{taskbell, taskbell_without_webhook, typing};
@@ -374,4 +374,19 @@ async fn stack_whose_calls_fail_leaves_the_others_their_retries() {
     let codes: Vec<u64> = stacks.iter().map(|stack| stack["exit_code"].as_u64().unwrap()).collect();
     let (last, broken) = codes.split_last().unwrap();
     assert!(broken.iter().all(|code| *code == 3) && *last == 2, "{codes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_whose_account_cannot_be_looked_up_are_asked_nothing_else() {
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(12));
+    aws.fail(Fault { failure: Failure::NotSent, on: On::Action("sts:GetCallerIdentity"), nth: 0, times: FOR_GOOD });
+    for command in ["drift --all", "status --all", "setup --all --yes", "teardown --all --yes"] {
+        aws.forget_calls();
+        let outcome = taskbell(&aws, &with(&format!("{command} --output json"), &path)).await;
+        let stacks = outcome.json()["stacks"].as_array().unwrap().clone();
+        let told = |stack: &Value| stack["exit_code"] == 3 && stack["error"].to_string().contains("which AWS account");
+        assert!(outcome.code == 3 && stacks.len() == 12 && stacks.iter().all(told), "{command}: {outcome:?}");
+        assert!(aws.calls().iter().all(|call| call.action == "sts:GetCallerIdentity"), "{command}: {:?}", aws.calls());
+    }
 }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 const PROD: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
 
-/// So many cases, or as many as PROPTEST_CASES says.
+/// So many cases, or as many as PROPTEST_CASES says; which ones is in .cargo/config.toml.
 fn usual(cases: u32) -> ProptestConfig {
     let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {

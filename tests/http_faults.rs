@@ -155,7 +155,7 @@ impl Worker {
     }
 
     /// With one mishap, and then again without. What is wrong with it. How often a state is asked for is chance: the last
-    /// calls of a run may not be made. Which action went wrong is kept.
+    /// calls of a run may not be made. What went wrong is kept.
     async fn case(&self, command: &str, (nth, failure, for_good): Case, went_wrong: &WentWrong) -> Option<String> {
         self.proxy.set(Some(Mishap::Fails { failure, nth, for_good }));
         let disturbed = tokio::select! {
@@ -173,7 +173,7 @@ impl Worker {
             return (disturbed.code != 0).then_some(case);
         };
         let named = format!("{disturbed:?}").contains(&hit);
-        went_wrong.lock().unwrap().insert((command.to_owned(), hit.clone()));
+        went_wrong.lock().unwrap().push((command.to_owned(), failure as usize));
         if ![0, 1, 3].contains(&disturbed.code) || (disturbed.code != 0 && !named) {
             return Some(case);
         }
@@ -184,8 +184,8 @@ impl Worker {
 
 type Case = (usize, Failure, bool);
 
-/// Commands, and actions of theirs.
-type WentWrong = Mutex<BTreeSet<(String, String)>>;
+/// The command and the way of each case whose call was made.
+type WentWrong = Mutex<Vec<(String, usize)>>;
 
 fn cases(calls: usize) -> Vec<Case> {
     let ways = |nth| WAYS.into_iter().flat_map(move |way| [(nth, way, false), (nth, way, true)]);
@@ -204,14 +204,12 @@ async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_i
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let first = Worker::new(0, &emulator).await;
-    let (mut calls, mut made) = (Vec::new(), BTreeSet::new());
+    let mut calls = Vec::new();
     for command in ["setup", "drift", "teardown"] {
         first.proxy.set(None);
         let outcome = first.taskbell(command).await;
         assert_eq!(outcome.code, 0, "{outcome:?}");
-        let actions = first.proxy.calls();
-        calls.push(actions.len());
-        made.extend(actions.into_iter().map(|action| (command.to_owned(), action)));
+        calls.push(first.proxy.calls());
     }
     let of_drift = cases(calls[1]);
     let (of_setup, of_teardown) = (every_second(cases(calls[0])), every_second(cases(calls[2])));
@@ -250,11 +248,17 @@ async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_i
         }
     });
     let (done, broken) = (done.into_inner(), broken.into_inner().unwrap());
-    println!("{done} cases over {calls:?} calls of setup, drift and teardown; {:?}", began.elapsed());
+    let went_wrong = went_wrong.into_inner().unwrap();
+    println!(
+        "{done} cases, {} without their call, over {calls:?} calls of setup, drift and teardown; {:?}",
+        done - went_wrong.len(),
+        began.elapsed()
+    );
     assert!(broken.is_empty(), "{} of {done} broken:\n{}", broken.len(), broken.join("\n"));
     assert_eq!(done, of_setup.len() + of_drift.len() + of_teardown.len());
-    let spared: Vec<_> = made.difference(&went_wrong.into_inner().unwrap()).cloned().collect();
-    assert!(spared.is_empty(), "never went wrong: {spared:?}");
+    assert!(4 * went_wrong.len() >= 3 * done, "only {} of {done} were made", went_wrong.len());
+    // The first call is always made.
+    assert_eq!(went_wrong.iter().collect::<BTreeSet<_>>().len(), 3 * WAYS.len());
     let sdk = emulator.sdk().await;
     let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();
     let functions = aws_sdk_lambda::Client::new(&sdk).list_functions().send().await.unwrap();

@@ -50,47 +50,70 @@ fn a_region_that_does_not_exist_is_told_as_what_it_is() {
     assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
 }
 
-/// A proxy that refuses everything, and the first line of each request.
-fn refusing_proxy() -> (String, std::sync::mpsc::Receiver<String>) {
-    use std::io::{BufRead, BufReader, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, requests) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut line = String::new();
-            let _ = BufReader::new(&stream).read_line(&mut line);
-            let _ = asked.send(line);
-            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        }
-    });
-    (endpoint, requests)
+/// Refuses whatever it is asked; `asked` ends it, and gives the first line of each request.
+struct RefusingProxy {
+    address: std::net::SocketAddr,
+    lines: std::thread::JoinHandle<Vec<String>>,
 }
 
+impl RefusingProxy {
+    const END: &str = "END\n";
+
+    fn start() -> Self {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let lines = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                let mut line = String::new();
+                let _ = BufReader::new(&stream).read_line(&mut line);
+                if line == Self::END {
+                    break;
+                }
+                let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                lines.push(line);
+            }
+            lines
+        });
+        Self { address, lines }
+    }
+
+    /// Connections are taken one after the other: whoever came before is among them.
+    fn asked(self) -> Vec<String> {
+        std::io::Write::write_all(&mut std::net::TcpStream::connect(self.address).unwrap(), Self::END.as_bytes())
+            .unwrap();
+        self.lines.join().unwrap().into_iter().filter(|line| !line.is_empty()).collect()
+    }
+}
+
+/// No answer is good, so it ends with 3.
 fn status_through(proxy: (&'static str, &str), endpoint: &str, direct: Option<&str>) {
     let mut environment = vec![KEYS[0], KEYS[1], ("AWS_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "1")];
     environment.extend([proxy, ("AWS_ENDPOINT_URL", endpoint)]);
     environment.extend(direct.map(|hosts| ("NO_PROXY", hosts)));
-    taskbell("status --cluster batch", &environment);
+    let output = taskbell("status --cluster batch", &environment);
+    assert!(output.status.code() == Some(3) && text(&output.stderr).contains("sts:GetCallerIdentity"), "{output:?}");
 }
 
 /// As other AWS tools do.
 #[test]
 fn calls_go_through_the_proxy_that_the_environment_names() {
-    let (proxy, requests) = refusing_proxy();
-    status_through(("HTTP_PROXY", &proxy), "http://aws.invalid", None);
-    let line = requests.recv().unwrap();
-    assert!(line.contains("http://aws.invalid/"), "{line}");
-    let (proxy, requests) = refusing_proxy();
-    status_through(("HTTPS_PROXY", &proxy), "https://aws.invalid", None);
-    let line = requests.recv().unwrap();
-    assert!(line.contains("CONNECT aws.invalid:443"), "{line}");
+    let proxy = RefusingProxy::start();
+    status_through(("HTTP_PROXY", &format!("http://{}", proxy.address)), "http://aws.invalid", None);
+    let asked = proxy.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|line| line.contains("http://aws.invalid/")), "{asked:?}");
+    let proxy = RefusingProxy::start();
+    status_through(("HTTPS_PROXY", &format!("http://{}", proxy.address)), "https://aws.invalid", None);
+    let asked = proxy.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("CONNECT aws.invalid:443")), "{asked:?}");
     // Whoever asked stands in line until it is taken.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     nobody.set_nonblocking(true).unwrap();
     let proxy = format!("http://{}", nobody.local_addr().unwrap());
     status_through(("HTTP_PROXY", &proxy), "http://aws.invalid", Some("aws.invalid"));
-    assert!(nobody.accept().is_err(), "it was asked all the same");
+    let asked = nobody.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock), "it was asked all the same");
 }
 
 #[test]
@@ -243,11 +266,12 @@ fn a_profile_that_is_asked_for_is_used_or_an_error() {
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", server.local_addr().unwrap());
+    // The first connection; this test's own, where there was none before.
     let asked = std::thread::spawn(move || {
-        let (mut stream, _) = server.accept().unwrap();
-        let mut bytes = [0; 4096];
-        let read = std::io::Read::read(&mut stream, &mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..read]).into_owned()
+        let mut head = String::new();
+        let mut lines = std::io::BufReader::new(server.accept().unwrap().0);
+        while std::io::BufRead::read_line(&mut lines, &mut head).is_ok_and(|read| read > 2) {}
+        head
     });
     let environment = [
         ("HOME", home.path().to_str().unwrap()),
@@ -262,6 +286,7 @@ fn a_profile_that_is_asked_for_is_used_or_an_error() {
     assert!(told.starts_with("error: there is no profile \"nope\" in the AWS configuration\n"), "{told}");
     assert!(told.contains("list-profiles"), "{told}");
     taskbell("drift --cluster batch --profile other", &environment);
+    drop(std::net::TcpStream::connect(endpoint.trim_start_matches("http://")));
     assert!(asked.join().unwrap().contains("Credential=OTHERKEY/"));
 }
 

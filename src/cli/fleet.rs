@@ -12,7 +12,7 @@ use futures_util::stream::iter;
 use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
 use super::progress::Progress;
-use super::session::{nothing_changed, unless};
+use super::session::{no_account, nothing_changed, unless};
 use super::world::World;
 use crate::aws::tagged;
 use crate::config::Cluster;
@@ -151,7 +151,7 @@ async fn carry_out<A: OfStack>(
     let whole = if args.orphans() || fleet.all { file.map_or(&members[..], |file| &file.stacks) } else { &members };
     let progress = Progress::new(&common, world);
     let look = progress.patiently(Box::pin(placed(whole, usize::from(fleet.jobs), &common, world)));
-    let placed = unless(&world.cancel, look).await.map_err(nothing_changed)?;
+    let mut placed = unless(&world.cancel, look).await.map_err(nothing_changed)?;
     apart(&placed)?;
     let mut jobs: Vec<Job<A>> = Vec::new();
     if !args.orphans() {
@@ -160,7 +160,8 @@ async fn carry_out<A: OfStack>(
             args.complete(&member.settings);
             let name = told_name(member, &members);
             let heading = heading(&name, place_of(member, &placed));
-            jobs.push(Job { name, heading, common: common.at(member), args, run: command });
+            let lost = placed.iter_mut().find(|placed| placed.is_of(member)).and_then(|placed| placed.error.take());
+            jobs.push(Job { name, heading, common: common.at(member), args, run: command, lost });
         }
     }
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
@@ -172,7 +173,7 @@ async fn carry_out<A: OfStack>(
         let job = |(member, place): (Member, &Place)| {
             let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
             let name = format!("{}, no longer in {}", heading(&name, Some(place)), file.path.display());
-            Job { heading: name.clone(), name, common: common.at(&member), args: args.clone(), run }
+            Job { heading: name.clone(), name, common: common.at(&member), args: args.clone(), run, lost: None }
         };
         jobs.extend(orphans.into_iter().map(job));
         if args.orphans() {
@@ -311,16 +312,21 @@ fn told_name(member: &Member, members: &[Member]) -> String {
     if again { format!("{name} ({})", place.join(", ")) } else { name }
 }
 
-/// A stack of the file, and where it is.
+/// A stack of the file, and where it is, or why that is not known.
 struct Placed<'a> {
     member: &'a Member,
-    place: Result<Place>,
+    place: Option<Place>,
+    error: Option<Error>,
 }
 
 impl Placed<'_> {
+    fn is_of(&self, member: &Member) -> bool {
+        self.member.name == member.name && self.member.site == member.site
+    }
+
     /// Where that could not be found out, nothing could be looked for.
     fn nowhere(self, file: &File) -> Option<Outcome> {
-        let error = self.place.err()?;
+        let error = self.error?;
         let name = self.member.name.as_ref().map(ToString::to_string).unwrap_or_default();
         let name = format!("stacks that are no longer in {}, beside {name}", file.path.display());
         Some(Outcome::of_nothing(name, error.category(Category::Unreadable)))
@@ -328,8 +334,7 @@ impl Placed<'_> {
 }
 
 fn place_of<'a>(member: &Member, placed: &'a [Placed]) -> Option<&'a Place> {
-    let same = |placed: &&Placed| placed.member.name == member.name && placed.member.site == member.site;
-    placed.iter().find(same)?.place.as_ref().ok()
+    placed.iter().find(|placed| placed.is_of(member))?.place.as_ref()
 }
 
 /// So that nobody reads about, or changes, the wrong account.
@@ -343,8 +348,15 @@ fn heading(name: &str, place: Option<&Place>) -> String {
 /// Each account is asked once who it is.
 async fn placed<'a>(members: &'a [Member], at_once: usize, common: &Common, world: &World) -> Vec<Placed<'a>> {
     let places = members.iter().map(|member| async move {
-        let place = async { connection(member, common, world).await?.identity.place().await.cloned() };
-        Placed { member, place: place.await }
+        let look = async {
+            let identity = connection(member, common, world).await?.identity;
+            identity.place().await.cloned().map_err(no_account)
+        };
+        let (place, error) = match look.await {
+            Ok(place) => (Some(place), None),
+            Err(error) => (None, Some(error)),
+        };
+        Placed { member, place, error }
     });
     iter(places).buffered(at_once).collect().await
 }
@@ -359,9 +371,8 @@ async fn connection(member: &Member, common: &Common, world: &World) -> Result<C
 /// Two profiles may lead to the same account: one stack cannot be made as two say.
 fn apart(placed: &[Placed]) -> Result<()> {
     for (at, one) in placed.iter().enumerate() {
-        let (Ok(place), Some(name)) = (&one.place, &one.member.name) else { continue };
-        let same =
-            |other: &Placed| other.place.as_ref().is_ok_and(|at| at == place) && other.member.name == one.member.name;
+        let (Some(place), Some(name)) = (&one.place, &one.member.name) else { continue };
+        let same = |other: &Placed| other.place.as_ref() == Some(place) && other.member.name == one.member.name;
         if placed[..at].iter().any(same) {
             return Err(Error::usage(format!(
                 "the stack {name} is there twice: both are in {}, account {}",
@@ -382,8 +393,8 @@ async fn orphans<'a>(
 ) -> (Vec<(Member, &'a Place)>, Vec<Outcome>) {
     let (mut orphans, mut unread) = (Vec::new(), Vec::new());
     let mut seen: Vec<&Place> = Vec::new();
-    for Placed { member, place } in placed {
-        let Some(place) = place.as_ref().ok().filter(|place| !seen.contains(place)) else { continue };
+    for Placed { member, place, error: _ } in placed {
+        let Some(place) = place.as_ref().filter(|place| !seen.contains(place)) else { continue };
         seen.push(place);
         let look = async {
             let sdk = connection(member, common, world).await?.sdk;
@@ -393,7 +404,7 @@ async fn orphans<'a>(
         let known = |name: &str| {
             placed
                 .iter()
-                .any(|other| is_called(other.member, name) && other.place.as_ref().map_or(true, |at| at == place))
+                .any(|other| is_called(other.member, name) && other.place.as_ref().is_none_or(|at| at == place))
         };
         match look.await {
             Ok(names) => {

@@ -61,16 +61,15 @@ impl Emulator {
         })
     }
 
-    /// There is again what there was, as soon as the last removals have come to their end.
+    /// There is again what there was, as soon as the last removals have come to their end, and it stays so.
     pub async fn is_again(&self, before: &Value) {
         // This only ends a test that leaves something behind.
         let deadline = Instant::now() + Duration::from_mins(1);
-        let mut now = self.listing().await;
-        while now != *before && Instant::now() < deadline {
+        while self.listing().await != *before && Instant::now() < deadline {
             pause();
-            now = self.listing().await;
         }
-        assert_eq!(now, *before);
+        pause();
+        assert_eq!(self.listing().await, *before);
     }
 
     /// Somebody's own SDK configuration.

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
@@ -24,8 +25,7 @@ type Before = Arc<Mutex<dyn FnMut(&str) + Send>>;
 
 #[derive(Default)]
 struct State {
-    /// The action of each call.
-    calls: Vec<String>,
+    calls: usize,
     before: Option<Before>,
     mishap: Option<Mishap>,
     hit: Option<String>,
@@ -64,16 +64,16 @@ impl Proxy {
         let proxy = Self { endpoint, state: Arc::default() };
         let (state, upstream) = (Arc::clone(&proxy.state), upstream.trim_start_matches("http://").to_owned());
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            while let Ok((stream, from)) = listener.accept() {
                 let (state, upstream) = (Arc::clone(&state), upstream.clone());
                 {
                     let mut state = state.lock().unwrap();
                     state.open += 1;
-                    state.last = stream.peer_addr().ok();
+                    state.last = Some(from);
                 }
                 std::thread::spawn(move || {
-                    let _ = exchange(stream, &upstream, &state);
-                    state.lock().unwrap().open -= 1;
+                    let _open = Counted(&state, |state| &mut state.open);
+                    exchange(stream, &upstream, &state)
                 });
             }
         });
@@ -101,9 +101,8 @@ impl Proxy {
         self.state.lock().unwrap().limits.as_ref().map_or(0, |limits| limits.refused)
     }
 
-    /// The action of each call.
-    pub fn calls(&self) -> Vec<String> {
-        self.state.lock().unwrap().calls.clone()
+    pub fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
     }
 
     /// How many calls hang, if any does, and the number of the last of them.
@@ -118,6 +117,7 @@ impl Proxy {
     }
 
     /// Once every connection that was made so far is closed: what processes that are gone have asked for has happened, or never will.
+    /// No client may run, and no other wait.
     pub fn wait_for_callers(&self) {
         // Connections are taken one after the other: when this one was, so were all those before it.
         let me = TcpStream::connect(self.endpoint.trim_start_matches("http://")).unwrap().local_addr().unwrap();
@@ -125,7 +125,10 @@ impl Proxy {
             let state = self.state.lock().unwrap();
             state.last == Some(me) && state.open == 0
         };
+        // This only ends a test whose calls never end.
+        let deadline = Instant::now() + Duration::from_mins(10);
         while !is_alone() {
+            assert!(Instant::now() < deadline, "{} connections are still open", self.state.lock().unwrap().open);
             super::emulator::pause();
         }
     }
@@ -138,8 +141,8 @@ impl Proxy {
 
 impl State {
     fn fate(&mut self, action: &str) -> Fate {
-        let turn = self.calls.len();
-        self.calls.push(action.to_owned());
+        let turn = self.calls;
+        self.calls += 1;
         if self.limits.as_mut().is_some_and(|limits| limits.refusal(action).is_some()) {
             return Fate::Fails(Failure::Throttled);
         }
@@ -171,9 +174,18 @@ fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<(
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let message = read_message(&mut reader)?;
     state.lock().unwrap().on_the_way += 1;
-    let answered = answer_to(message, reader, stream, upstream, state);
-    state.lock().unwrap().on_the_way -= 1;
-    answered
+    let _on_the_way = Counted(state, |state| &mut state.on_the_way);
+    answer_to(message, reader, stream, upstream, state)
+}
+
+/// One of those that are counted; it has ended when this is dropped, however it ended.
+struct Counted<'a>(&'a Mutex<State>, fn(&mut State) -> &mut usize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.1(&mut state) -= 1;
+    }
 }
 
 fn answer_to(

@@ -24,6 +24,8 @@ pub struct Job<A> {
     pub common: Common,
     pub args: A,
     pub run: Run<A>,
+    /// Why it is not known where the stack is: then nothing else is asked about it.
+    pub lost: Option<Error>,
 }
 
 /// What a stack prints, until it is its turn to be shown.
@@ -66,7 +68,7 @@ pub async fn together<A: OfStack>(
     let mut running: FuturesUnordered<_> = jobs
         .into_iter()
         .enumerate()
-        .map(|(at, Job { name, heading: _, common, args, run })| {
+        .map(|(at, Job { name, heading: _, common, args, run, lost })| {
             let (seats, lines, [out, err], webhook) = (&seats, &lines, pages[at].clone(), webhook.clone());
             async move {
                 let seat = seats.take(lines.of(&name)).await;
@@ -88,9 +90,10 @@ pub async fn together<A: OfStack>(
                 };
                 // What is the same for all is told once.
                 let common = Common { quiet: !common.verbose, ..common };
-                let ended = match world.cancel.is_cancelled() {
-                    true => Err(Error::interrupted("not started")),
-                    false => run(args, &common, &world).await,
+                let ended = match lost {
+                    _ if world.cancel.is_cancelled() => Err(Error::interrupted("not started")),
+                    Some(error) => Err(error),
+                    None => run(args, &common, &world).await,
                 };
                 seats.ended();
                 (at, ended)
