@@ -439,7 +439,7 @@ async fn a_stack_that_takes_no_such_drill_says_why() {
     assert_eq!(taskbell(&Aws::new().await, "drill").await.code, 64);
 }
 
-/// A drill counts lines of the log that are so much older than itself as its own (NEAR in cli/hops.rs).
+/// NEAR in cli/hops.rs: a drill takes log lines that are this much older for its own.
 const LINES_ARE_NEAR: Duration = Duration::from_secs(2);
 
 /// A stack of its own on the one local AWS: a cluster, and a Slack, for each case.
@@ -491,7 +491,8 @@ impl Place {
         format!("taskbell-{}-task-failed", self.name)
     }
 
-    /// Once, well, so that it has started before a drill counts the time; and so long ago that no drill takes its lines for its own.
+    /// Runs the function once, so that it has started before a drill counts the time, and waits until no drill takes the lines of that
+    /// run for its own.
     async fn runs(&self) {
         let run = self.lambda.invoke().function_name(self.stack()).payload(Blob::new("{}")).send().await.unwrap();
         assert_eq!(run.function_error(), None, "{run:?}");
@@ -549,10 +550,9 @@ fn broken_links() -> Vec<Link> {
         "code that throws" place =>
             place.replace_code("export const handler = async ({ id }) => { if (id) throw new Error('boom'); };").await,
             1 "notifier" "boom" "--timeout 60";
-        // Each of its runs starts anew.
         "handler wrong" place =>
             place.lambda.update_function_configuration().function_name(place.stack()).handler("index.other").send().await.unwrap(),
-            1 "notifier" "ran, but told nothing within" "--timeout 120";
+            1 "notifier" "ran, but told nothing within" "--timeout 60";
         "webhook parameter deleted" place =>
             place.ssm.delete_parameter().name(format!("/taskbell/{}/slack-webhook-url", place.name)).send().await.unwrap(),
             1 "webhook" "could not read the webhook from parameter" "--timeout 600";

@@ -90,6 +90,8 @@ struct Found {
     /// Cases in which the second run found it half done.
     repaired: usize,
     broken: Vec<String>,
+    /// The output of the undisturbed command.
+    undisturbed: String,
 }
 
 impl Found {
@@ -99,6 +101,7 @@ impl Found {
         let case = format!("{failure:?} {good} at call {nth} ({})", hit.unwrap_or("none"));
         self.cases += 1;
         *self.codes.entry(outcome.code).or_default() += 1;
+        let undisturbed = &self.undisturbed;
         let mut broken = |what: &str| self.broken.push(format!("{case}: {what}: {outcome:?}"));
         let as_undisturbed = outcome.code == command.code;
         // Whether two who ask at the same time share one call is chance: one run may make a call or two less than another.
@@ -109,6 +112,9 @@ impl Found {
             }
             return;
         };
+        if as_undisturbed && command.line.contains("--dry-run") && outcome.out != *undisturbed {
+            broken("another plan");
+        }
         if !as_undisturbed && !command.codes.contains(&outcome.code) {
             broken("undocumented exit code");
         }
@@ -148,7 +154,7 @@ async fn holds(command: Command) {
     let outcome = taskbell(&aws, command.line).await;
     assert_eq!(outcome.code, command.code, "{outcome:?}");
     let (goal, calls) = (aws.everything().await, aws.calls().len());
-    let mut found = Found::default();
+    let mut found = Found { undisturbed: outcome.out, ..Found::default() };
     let expected = cases(calls);
     for &(nth, failure, times) in &expected {
         reset(&aws, &prepared, &command).await;
@@ -174,7 +180,7 @@ async fn holds(command: Command) {
             found.broken.push(format!("{fault:?} on {hit:?}: {outcome:?}, and again: {again:?} {changes:#?}"));
         }
     }
-    let Found { cases, codes, longest, never_made, repaired, broken } = found;
+    let Found { cases, codes, longest, never_made, repaired, broken, undisturbed: _ } = found;
     println!(
         "{}: {cases} cases over {calls} calls, {repaired} went on from halfway, {never_made} without their call; exit codes {codes:?}; {:?} for {}; {:?}",
         command.line,
@@ -240,7 +246,7 @@ each_command! {
     };
 }
 
-/// They are read beside the list that does not have the rule: it says all there is to say.
+/// Rule::read asks for targets and tags beside the list. If the list does not have the rule, their answers are not used.
 const OF_A_RULE_THAT_IS_NOT_THERE: [&str; 2] = ["events:ListTargetsByRule", "events:ListTagsForResource"];
 
 /// One rule that takes the event is enough, and what the notifier told: what cannot be read of other rules, or whether the event

@@ -249,15 +249,15 @@ async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_i
     });
     let (done, broken) = (done.into_inner(), broken.into_inner().unwrap());
     let went_wrong = went_wrong.into_inner().unwrap();
+    let never_made = done - went_wrong.len();
     println!(
-        "{done} cases, {} without their call, over {calls:?} calls of setup, drift and teardown; {:?}",
-        done - went_wrong.len(),
+        "{done} cases, {never_made} without their call, over {calls:?} calls of setup, drift and teardown; {:?}",
         began.elapsed()
     );
     assert!(broken.is_empty(), "{} of {done} broken:\n{}", broken.len(), broken.join("\n"));
     assert_eq!(done, of_setup.len() + of_drift.len() + of_teardown.len());
-    assert!(4 * went_wrong.len() >= 3 * done, "only {} of {done} were made", went_wrong.len());
-    // The first call is always made.
+    assert!(never_made * 50 <= done, "{never_made} of {done} were never made");
+    // Every command makes its first call, and every way has a case for it.
     assert_eq!(went_wrong.iter().collect::<BTreeSet<_>>().len(), 3 * WAYS.len());
     let sdk = emulator.sdk().await;
     let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();

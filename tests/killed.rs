@@ -21,7 +21,7 @@ use support::proxy::{Mishap, Proxy};
 const WORKERS: usize = 4;
 /// At the least.
 const KILLS: usize = 200;
-/// Over all calls, where too few were killed.
+/// Ends a test in which too few commands are killed.
 const MOST_LAPS: usize = 10;
 /// All commands of a stack's life, and what each is followed by when it is whole.
 const COMMANDS: [&str; 3] = ["setup", "update", "teardown"];

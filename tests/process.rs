@@ -50,7 +50,7 @@ fn a_region_that_does_not_exist_is_told_as_what_it_is() {
     assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
 }
 
-/// Refuses whatever it is asked; `asked` ends it, and gives the first line of each request.
+/// An HTTP proxy that refuses every request. `asked` ends it and returns the first line of each request.
 struct RefusingProxy {
     address: std::net::SocketAddr,
     lines: std::thread::JoinHandle<Vec<String>>,
@@ -87,7 +87,7 @@ impl RefusingProxy {
     }
 }
 
-/// No answer is good, so it ends with 3.
+/// Runs a command whose calls all fail, so that it ends with 3.
 fn status_through(proxy: (&'static str, &str), endpoint: &str, direct: Option<&str>) {
     let mut environment = vec![KEYS[0], KEYS[1], ("AWS_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "1")];
     environment.extend([proxy, ("AWS_ENDPOINT_URL", endpoint)]);
@@ -107,7 +107,7 @@ fn calls_go_through_the_proxy_that_the_environment_names() {
     status_through(("HTTPS_PROXY", &format!("http://{}", proxy.address)), "https://aws.invalid", None);
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("CONNECT aws.invalid:443")), "{asked:?}");
-    // Whoever asked stands in line until it is taken.
+    // A connection waits in the backlog until it is accepted.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     nobody.set_nonblocking(true).unwrap();
     let proxy = format!("http://{}", nobody.local_addr().unwrap());
@@ -266,7 +266,7 @@ fn a_profile_that_is_asked_for_is_used_or_an_error() {
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", server.local_addr().unwrap());
-    // The first connection; this test's own, where there was none before.
+    // Reads the first connection. If the command makes none, that is the one that this test makes below.
     let asked = std::thread::spawn(move || {
         let mut head = String::new();
         let mut lines = std::io::BufReader::new(server.accept().unwrap().0);

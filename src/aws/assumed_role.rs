@@ -10,10 +10,10 @@ use aws_sdk_sts::Client;
 
 use super::clients;
 
-/// As CloudTrail shows the session.
+/// Names the session in CloudTrail.
 const SESSION: &str = "taskbell";
 
-/// Assumes the role anew each time it is asked: whoever uses it keeps what it gives until that expires.
+/// Assumes a role on every request. The SDK's identity cache keeps the credentials until they expire.
 #[derive(Debug)]
 pub struct AssumedRole {
     sts: Client,
@@ -22,7 +22,7 @@ pub struct AssumedRole {
 }
 
 impl AssumedRole {
-    /// With the credentials of this configuration.
+    /// Returns a provider that assumes the role with the credentials of this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig, arn: &str, external_id: Option<&str>) -> Self {
         Self { sts: clients::sts(config), arn: arn.to_owned(), external_id: external_id.map(str::to_owned) }
@@ -41,7 +41,7 @@ impl AssumedRole {
             .session_token(given.session_token)
             .expiry(expires)
             .provider_name("AssumeRoleProvider");
-        // Endpoints of an account's own are made of it.
+        // The SDK builds account-based endpoints from it, such as DynamoDB's.
         let account = answer.assumed_role_user.and_then(|user| user.arn.split(':').nth(4).map(AccountId::from));
         credentials.set_account_id(account);
         Ok(credentials.build())
@@ -65,10 +65,9 @@ mod tests {
     use aws_sdk_sts::config::SharedCredentialsProvider;
     use aws_smithy_async::time::SystemTimeSource;
     use aws_smithy_runtime_api::client::http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
     };
     use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
@@ -78,7 +77,7 @@ mod tests {
         <Credentials><AccessKeyId>key</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
         <Expiration>2026-11-28T12:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
 
-    /// Lets a role be assumed if it is asked for as it has to be.
+    /// Answers AssumeRole if the role, the session's name and the external id are right.
     #[derive(Debug, Clone)]
     struct Sts;
 
@@ -91,12 +90,6 @@ mod tests {
         }
     }
 
-    impl HttpClient for Sts {
-        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-            SharedHttpConnector::new(self.clone())
-        }
-    }
-
     #[tokio::test]
     async fn role_gives_credentials_with_their_account_and_their_end() {
         let keys = Credentials::new("key", "secret", None, None, "test");
@@ -104,7 +97,7 @@ mod tests {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(keys))
-            .http_client(SharedHttpClient::new(Sts))
+            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(Sts)))
             .time_source(SystemTimeSource::new())
             .build();
         let role = AssumedRole::new(&config, "arn:aws:iam::210987654321:role/watch", Some("agreed"));

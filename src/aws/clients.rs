@@ -5,8 +5,8 @@
 //! retry's come back. A stack of a fleet whose calls keep failing would use up the retries of all the others. A quota lasts as
 //! long as its client; `wait::retries` bounds the attempts of one call.
 //!
-//! Two kinds of client are not made here: `invocation.rs` has its own, whose calls are never made again, and so have the SDK's
-//! providers of the credentials that it runs with (SSO, web identity, roles of a profile), which still share the SDK's quota.
+//! This module does not make two kinds of client. `invocation.rs` makes its own, which never retries. The SDK's providers of
+//! credentials (SSO, web identity, roles of a profile) make their own, which still share the SDK's quota.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::retry::RetryPartition;
@@ -53,11 +53,10 @@ mod tests {
     use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
     use aws_smithy_async::time::SystemTimeSource;
     use aws_smithy_runtime_api::client::http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
     };
     use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
     use aws_smithy_runtime_api::client::result::ConnectorError;
-    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
     use super::*;
     use crate::aws::assumed_role::AssumedRole;
@@ -74,21 +73,16 @@ mod tests {
         }
     }
 
-    impl HttpClient for NoRoute {
-        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-            SharedHttpConnector::new(self.clone())
-        }
-    }
-
     /// The attempts of each of 20 calls that fail, one after the other.
     async fn attempts(region: &'static str, fails: impl AsyncFn(&SdkConfig)) -> Vec<usize> {
         let network = NoRoute::default();
+        let connector = network.clone();
         let keys = Credentials::new("key", "secret", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(region))
             .credentials_provider(SharedCredentialsProvider::new(keys))
-            .http_client(SharedHttpClient::new(network.clone()))
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())))
             .retry_config(wait::retries())
             .timeout_config(wait::time_outs())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))

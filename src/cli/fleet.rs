@@ -312,7 +312,7 @@ fn told_name(member: &Member, members: &[Member]) -> String {
     if again { format!("{name} ({})", place.join(", ")) } else { name }
 }
 
-/// A stack of the file, and where it is, or why that is not known.
+/// A stack of the file, and its place or the error of the lookup.
 struct Placed<'a> {
     member: &'a Member,
     place: Option<Place>,

@@ -74,7 +74,7 @@ impl Session {
     /// that one answer, and a fleet without network would wait for the reads of each.
     async fn read_with_place(&self, read: impl Future<Output = Inventory>) -> Result<(Inventory, Place)> {
         let place = async { self.identity.place().await.cloned().map_err(no_account) };
-        // First, so that credentials which cannot be had are asked for by it: an account's calls wait for one another there.
+        // The account comes first: if its role cannot be assumed, each call waits for its own turn to try that again.
         let both = async { tokio::try_join!(biased; place, async { Ok(read.await) }) };
         self.unless_interrupted(both).await?.map(|(place, inventory)| (inventory, place))
     }

@@ -61,7 +61,7 @@ impl Emulator {
         })
     }
 
-    /// There is again what there was, as soon as the last removals have come to their end, and it stays so.
+    /// Waits until the listing is as before, and checks that it stays so: the emulator may end a removal after its answer.
     pub async fn is_again(&self, before: &Value) {
         // This only ends a test that leaves something behind.
         let deadline = Instant::now() + Duration::from_mins(1);

@@ -116,8 +116,8 @@ impl Proxy {
         self.state.lock().unwrap().on_the_way == 0
     }
 
-    /// Once every connection that was made so far is closed: what processes that are gone have asked for has happened, or never will.
-    /// No client may run, and no other wait.
+    /// Waits until every connection made so far is closed: the calls of killed processes have happened then, or never will. No client
+    /// may run meanwhile, and nobody else may wait.
     pub fn wait_for_callers(&self) {
         // Connections are taken one after the other: when this one was, so were all those before it.
         let me = TcpStream::connect(self.endpoint.trim_start_matches("http://")).unwrap().local_addr().unwrap();
@@ -178,7 +178,7 @@ fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<(
     answer_to(message, reader, stream, upstream, state)
 }
 
-/// One of those that are counted; it has ended when this is dropped, however it ended.
+/// Takes one off a counter when it is dropped, also in a panic.
 struct Counted<'a>(&'a Mutex<State>, fn(&mut State) -> &mut usize);
 
 impl Drop for Counted<'_> {

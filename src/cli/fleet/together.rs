@@ -24,7 +24,7 @@ pub struct Job<A> {
     pub common: Common,
     pub args: A,
     pub run: Run<A>,
-    /// Why it is not known where the stack is: then nothing else is asked about it.
+    /// The error of the account's lookup. The command is not run then.
     pub lost: Option<Error>,
 }
 
