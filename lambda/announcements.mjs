@@ -26,7 +26,7 @@ const LONGEST_PAUSE_MS = 1_000;
  * @property {(keys: object, seen: Failure, expires: number) => Promise<boolean>} join
  * @property {(keys: object, seen: Failure, by: {holder: string, heldUntil: number, now: number}) => Promise<boolean>} take
  * @property {(keys: object, told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} told
- * @property {(keys: object, since: number, expires: number) => Promise<void>} settle
+ * @property {(keys: object, since: number, expires: number) => Promise<boolean>} settle  false where it was settled before
  * @property {(keys: object, names: string[], told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} note
  *   adds to what the subject has as delivered; those that took it were told of this many
  * @property {(keys: object, holder: string) => Promise<void>} release
@@ -66,8 +66,9 @@ export async function decide(table, keys, { time, windowMs, holder, now, sleep, 
       // Counted; the next look tells whether it is to be told.
       if (await table.join(keys, failure, expires)) continue;
     } else if (!isDue(failure) && subject.delivered.length === 0) {
-      await table.settle(keys, failure.since, expires);
-      return { verdict: "counted", count: failure.count };
+      // What was read of the subject may be older than what was read of the failure: another run may have told it in between.
+      if (await table.settle(keys, failure.since, expires)) return { verdict: "counted", count: failure.count };
+      continue;
     } else if (failure.holder === null || failure.heldUntil < now()) {
       if (await table.take(keys, failure, { holder, heldUntil: now() + holdMs, now: now() })) {
         // None may have been counted since: the look after taking is the one that counts.

@@ -32,14 +32,18 @@ export function tableOf(tableName, connect = clientOf) {
     }
   }
 
-  /** What is noted as delivered outlives it. The names of the values are its own, beside those of a condition. */
-  /** Nothing, where the item is not as the condition wants it. */
+  /** @returns {Promise<boolean>} false: nothing is changed, as the item is not as the condition wants it */
   async function updateIf(input) {
-    await send("UpdateItemCommand", input).catch((error) => {
+    try {
+      await send("UpdateItemCommand", input);
+      return true;
+    } catch (error) {
       if (error.name !== "ConditionalCheckFailedException") throw error;
-    });
+      return false;
+    }
   }
 
+  /** What is noted as delivered outlives it. The names of the values are its own, beside those of a condition. */
   const subjectWith = ({ subject, failure }, since, isSettled, expires, condition = {}) => ({
     ...at(subject),
     UpdateExpression: "SET failureKey = :itsFailure, startedMs = :itsStart, isSettled = :itsEnd, expiresAt = :itsExpiry",
@@ -126,7 +130,9 @@ export function tableOf(tableName, connect = clientOf) {
       if (!stillMine) await this.settle(keys, since, expires);
     },
 
-    settle: async (keys, since, expires) => { await send("UpdateItemCommand", subjectWith(keys, since, true, expires)); },
+    settle: (keys, since, expires) => updateIf(subjectWith(keys, since, true, expires, {
+      ConditionExpression: "attribute_not_exists(id) OR isSettled = :no", ExpressionAttributeValues: { ":no": { BOOL: false } },
+    })),
 
     async note({ subject, failure }, names, { holder, count, since }, expires) {
       await send("UpdateItemCommand", {

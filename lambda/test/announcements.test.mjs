@@ -53,6 +53,20 @@ test("a task that comes again is a duplicate, told or counted", async () => {
   for (const task of ["c", "a", "b"]) assert.equal((await here.run(task)).verdict, "duplicate");
 });
 
+test("a task that another run tells between two reads is a duplicate, not one that was counted", async () => {
+  const here = world();
+  const { look } = here.state.table;
+  const first = await here.begin("a");
+  const old = (await look({ subject: "task a", failure: "f" })).subject;
+  await first.done();
+  // The subject was read before the other run's mark, the failure after it.
+  here.state.table.look = async (keys) => {
+    here.state.table.look = look;
+    return { subject: old, failure: (await look(keys)).failure };
+  };
+  assert.equal((await here.run("a")).verdict, "duplicate");
+});
+
 test("another failure is told at once, and the same one again in the next window, with those nobody counted", async () => {
   const here = world();
   for (let n = 1; n <= 7; n += 1) await here.run(`t${n}`);

@@ -41,7 +41,11 @@ export function memoryTable() {
       if (now?.holder === holder && now.since === since) change(keys.failure, { told: count, holder: null, heldUntil: 0 });
       put(keys, since, true);
     },
-    async settle(keys, since) { put(keys, since, true); },
+    async settle(keys, since) {
+      if (!openTo(keys.subject)) return false;
+      put(keys, since, true);
+      return true;
+    },
     async note({ subject, failure }, names, { holder, count, since }) {
       const known = subjects.get(subject);
       if (!known) throw new Error("no such subject");

@@ -42,7 +42,8 @@ export function contract(name, make) {
     assert.equal(await table.join(OTHER, { ...failure, since: 1 }, EXPIRES), false, "another window");
     await table.open({ subject: "task c", failure: "failure f" }, (await table.look(KEYS)).failure, fresh(9000), EXPIRES);
     assert.equal(await table.join(OTHER, fresh(9000), EXPIRES), true);
-    await table.settle(OTHER, 9000, EXPIRES);
+    assert.equal(await table.settle(OTHER, 9000, EXPIRES), true);
+    assert.equal(await table.settle(OTHER, 9000, EXPIRES), false, "settled before");
     assert.equal(await table.join(OTHER, fresh(9000), EXPIRES), false, "settled");
     assert.equal(await table.open(OTHER, (await table.look(KEYS)).failure, fresh(20_000), EXPIRES), false, "settled");
   });
