@@ -66,9 +66,8 @@ export async function decide(table, keys, { time, windowMs, holder, now, sleep, 
       // Counted; the next look tells whether it is to be told.
       if (await table.join(keys, failure, expires)) continue;
     } else if (!isDue(failure) && subject.delivered.length === 0) {
-      // What was read of the subject may be older than what was read of the failure: another run may have told it in between.
+      // The table refuses where another run told this subject after it was read here; the next look sees that.
       if (await table.settle(keys, failure.since, expires)) return { verdict: "counted", count: failure.count };
-      continue;
     } else if (failure.holder === null || failure.heldUntil < now()) {
       if (await table.take(keys, failure, { holder, heldUntil: now() + holdMs, now: now() })) {
         // None may have been counted since: the look after taking is the one that counts.
