@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 const PROD: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
 
-/// The same cases every time; with PROPTEST_CASES so many, and others.
+/// Draws the same cases every time. PROPTEST_CASES sets how many, and draws others.
 fn usual(cases: u32) -> ProptestConfig {
     let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {
