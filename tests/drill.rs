@@ -363,6 +363,30 @@ async fn a_moment_in_which_the_log_cannot_be_read_does_not_end_a_drill() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_look_without_an_answer_changes_nothing_whichever_it_is() {
+    let undisturbed = taskbell(&with_stack().await, DRILL).await;
+    assert_eq!(undisturbed.code, 1, "{undisturbed:?}");
+    for action in ["logs:FilterLogEvents", "sqs:ReceiveMessage"] {
+        let mut looks = 0;
+        for nth in 0.. {
+            let aws = with_stack().await;
+            aws.fail(Fault { failure: Failure::Hangs, on: On::Action(action), nth, times: 1 });
+            let drill = taskbell(&aws, DRILL).await;
+            assert_eq!((drill.code, &last_line(&drill)), (1, &last_line(&undisturbed)), "{action} {nth}: {drill:?}");
+            looks = looks.max(aws.calls().iter().filter(|call| call.action == action).count());
+            if nth > looks {
+                break;
+            }
+        }
+        assert!(looks > 10, "{action}: {looks}");
+    }
+}
+
+fn last_line(drill: &Outcome) -> String {
+    drill.out.lines().last().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_put_that_was_made_twice_is_known_by_its_task() {
     // The answer to the first was lost: its id, with which it is told of, is not known.
     let twice = Fault { failure: Failure::AnswerLost, on: On::Action("events:PutEvents"), nth: 0, times: 1 };

@@ -278,7 +278,7 @@ fn refusal(Link { rule, broken }: &Link) -> Option<String> {
     })
 }
 
-/// The hops behind the bus. Ends within the time, and one look.
+/// The hops behind the bus. Ends within the time, and two looks: a last look that failed tells nothing, and is made once more.
 async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<Vec<Hop>> {
     let sdk = session.sdk.to_builder().retry_config(wait::retries_of_a_look()).build();
     let journal = Journal::new(&sdk, session.stack.log_group_name());
@@ -307,6 +307,16 @@ async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<V
     };
     if let Ok(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
         return Ok(hops);
+    }
+    let failed = {
+        let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.log.is_some() || looks.queue.is_some()
+    };
+    if failed {
+        let arrived = session.unless_interrupted(look()).await;
+        if let Attempt::Ready(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
+            return Ok(hops);
+        }
     }
     let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(vec![lost(&looks, seconds, sent, &session.stack)])
