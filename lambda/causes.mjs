@@ -1,6 +1,9 @@
 // Why it ended: the one table of causes, and the rules that choose a row of it.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
+import { crashOf, dependencyOf, failedByItself, isGuardDuty, isOfStop, ranOutOfMemory, rankOf, suspectOf } from "./blame.mjs";
+import { plainReason, readReason, stopOf, tellsFailedExit, tellsOutOfMemory } from "./reasons.mjs";
+
 /**
  * @typedef {"error"|"warning"|"info"} Severity
  * @typedef {{id: string, words: Record<"en"|"ja", [string, string]>, values: Record<string, string|null>}} Cause
@@ -17,7 +20,9 @@ export const CAUSES = {
   "command-not-found": { severity: "error", en: ["command not found", "{container} could not run: its command was not found."], ja: ["コマンドが見つからない", "{container} のコマンドが見つからず、実行できませんでした。"] },
   "not-executable": { severity: "error", en: ["command not executable", "{container} could not run: its command is not executable."], ja: ["コマンドを実行できない", "{container} のコマンドに実行権限がないか、実行できない形式です。"] },
   "application-exit": { severity: "error", en: ["exit code {code}", "{container} exited with code {code}."], ja: ["終了コード {code}", "{container} は終了コード {code} で終了しました。"] },
-  "exit-zero": { severity: "warning", en: ["exited by itself", "{container} exited with code 0, and the task ended with it."], ja: ["自ら終了", "{container} が終了コード 0 で終了し、タスクも終了しました。"] },
+  crashed: { severity: "error", en: ["crashed: {signal}", "{container} crashed: {signal}."], ja: ["クラッシュ：{signal}", "{container} がクラッシュしました：{signal}。"] },
+  "no-exit-code": { severity: "error", en: ["no exit code", "{container} ended without an exit code; ECS does not say why."], ja: ["終了コードなし", "{container} は終了コードを残さずに終了しました。ECS は理由を報告していません。"] },
+  "exit-zero": { severity: "warning", en: ["exited with code 0", "{container} exited with code 0, and the task ended with it."], ja: ["終了コード 0 で終了", "{container} が終了コード 0 で終了し、タスクも終了しました。"] },
   "image-pull-failed": { severity: "error", en: ["image could not be pulled", "The container image could not be pulled."], ja: ["イメージを取得できない", "コンテナイメージを取得できませんでした。"] },
   "secrets-init-failed": { severity: "error", en: ["secrets could not be read", "The task could not read its secrets or registry credentials."], ja: ["シークレットを取得できない", "シークレットまたはレジストリの認証情報を取得できませんでした。"] },
   "logger-init-failed": { severity: "error", en: ["logging could not be set up", "The container's log driver could not be initialised."], ja: ["ログドライバーを初期化できない", "コンテナのログドライバーを初期化できませんでした。"] },
@@ -29,6 +34,7 @@ export const CAUSES = {
   "host-lost": { severity: "warning", en: ["host lost", "The instance the task ran on was stopped or terminated."], ja: ["ホスト喪失", "タスクが動いていたインスタンスが停止または終了しました。"] },
   infrastructure: { severity: "warning", en: ["unhealthy infrastructure", "AWS stopped the task because the infrastructure under it was not healthy."], ja: ["基盤の異常", "基盤インフラに異常があったため、AWS がタスクを停止しました。"] },
   maintenance: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task for maintenance of the infrastructure under it."], ja: ["基盤の保守", "基盤インフラの保守のため、AWS がタスクを停止しました。"] },
+  draining: { severity: "warning", en: ["container instance drained", "ECS stopped the task because its container instance is being drained."], ja: ["コンテナインスタンスのドレイン", "コンテナインスタンスのドレインのため、ECS がタスクを停止しました。"] },
   "placement-failed": { severity: "error", en: ["no capacity to run on", "ECS found nowhere to place the task."], ja: ["配置できない", "タスクを配置できる場所がありませんでした。"] },
   "run-rejected": { severity: "error", en: ["the task was not run", "ECS did not run the task that {name} asked for."], ja: ["タスクを実行できない", "{name} が求めたタスクを、ECS は実行しませんでした。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
@@ -45,42 +51,13 @@ export const CAUSES = {
   unknown: { severity: "error", en: ["{name}", "The cause is not known to taskbell; what ECS reported stands below."], ja: ["{name}", "taskbell の知らない原因です。ECS の報告を以下に示します。"] },
 };
 
-// Exit codes above 128 are 128 + the signal, by the shell's convention.
-const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM" };
-// What a container reports that ECS stopped because another one had ended.
-const STOPPED_BY_ECS = [137, 143];
-const OUT_OF_MEMORY = /out\s?of\s?memory/i;
-
-/** The first row that matches, tested on what ECS (never a user) wrote about the task and its containers. */
-const WRITTEN_REASONS = [
-  [/executable file not found|exec: .*no such file or directory/i, "command-not-found"],
-  [/exec: .*permission denied|exec format error/i, "not-executable"],
-  [/logging driver|logger args/i, "logger-init-failed"],
-  [/unable to (pull|retrieve) secret|registry auth|fetching secret data/i, "secrets-init-failed"],
-  [/^Cannot\s?Pull|toomanyrequests|pull rate limit/i, "image-pull-failed"],
-  [/failed ELB health checks/i, "elb-health-check-failed"],
-  [/failed container health checks/i, "container-health-check-failed"],
-  [/^Task stopped by user$/i, "stopped-by-user"],
-  [/spot task was interrupted/i, "spot-interruption"],
-  [/^Host EC2 .*(terminated|stopped)/i, "host-lost"],
-  [/performing maintenance/i, "maintenance"],
-  [/^(Scaling activity|Availability-zone rebalancing) initiated by/i, "stopped-by-scheduler"],
-  [/capacity is unavailable|EMPTY CAPACITY PROVIDER|NO ACTIVE INSTANCES|RESOURCE:|^TaskFailedToStart: (AGENT|ATTRIBUTE)/i, "placement-failed"],
-  [/^(ContainerRuntime\w*|Docker(Timeout|State)|CannotStopContainer|CannotInspectContainer|Internal)Error/i, "runtime-failed"],
-  [/^(Task ?failed ?to ?start|ResourceInitializationError|Cannot\w+Error|ContainerNetworkingError|TaskStoppedBeforePullBeginError|HostConfigError|InvalidVolumeError)/i, "start-failed"],
-  [/^(Timeout waiting for|Unexpected EC2 error|Unable to attach network interface|The selected task definition is not compatible)/i, "start-failed"],
-];
-const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure", TaskFailedToStart: "start-failed" };
+const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
 const SERVICE_EVENTS = {
   SERVICE_DEPLOYMENT_FAILED: "deployment-failed",
   SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "constraint-violated",
   SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "daemon-start-impaired",
   SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",
 };
-
-export const signalOf = (exitCode) => own(SIGNALS, exitCode);
-export const ranOutOfMemory = ({ reason }) => OUT_OF_MEMORY.test(reason ?? "");
-export const wasStoppedByEcs = ({ exitCode }) => STOPPED_BY_ECS.includes(exitCode);
 
 /** @returns {Cause} */
 export const cause = (id, values = {}) => ({ id, words: { en: CAUSES[id].en, ja: CAUSES[id].ja }, values });
@@ -91,56 +68,78 @@ export function serviceCauseId(eventName, reason) {
   return own(SERVICE_EVENTS, eventName) ?? (eventName ? "service-event" : "unknown");
 }
 
-/** Why a task ended: memory first, then what ECS wrote, then its stop code, then exit codes. @returns {Cause} */
-export function taskCause(task, containers) {
-  const byUser = task.stopCode === "UserInitiated";
-  const starved = containers.find(ranOutOfMemory);
+/** Who starts a task again: a service, or a managed daemon. */
+export const isOfService = ({ group, startedBy, daemon }) => /^(?:service|daemon):/.test(group ?? "") || /^ecs-(?:svc|daemon)\//.test(startedBy ?? "") || Boolean(daemon);
+
+/**
+ * Why a task ended: memory first, then what ECS wrote of a stop, then its stop code, then the container to blame.
+ * @returns {{cause: Cause, suspect: object|null, reason: string|null, endedByItself: boolean}} reason: the one that decided
+ */
+export function judge(task, containers) {
+  const decided = (why, reason, suspect = null) => ({ cause: why, suspect, reason, endedByItself: false });
+  const starved = containers.find((one) => ranOutOfMemory(one) && !isGuardDuty(one));
+  if (starved) return decided(memoryCause(starved), starved.reason, starved);
   // The reason of a user's stop is free text: it proves nothing.
-  if (starved || (!byUser && OUT_OF_MEMORY.test(task.stoppedReason ?? ""))) {
-    return cause("out-of-memory", { container: starved?.name ?? null, code: digits(starved?.exitCode) });
+  if (task.stopCode === "UserInitiated") return decided(cause("stopped-by-user"), null);
+  // A planned stop is one whatever else its reason says: the pattern lets it through as little as the notifier announces it.
+  const stop = stopOf(task.stoppedReason);
+  if (stop) return decided(cause(stop), task.stoppedReason);
+  if (tellsOutOfMemory(task.stoppedReason)) {
+    const same = containers.find(({ reason }) => reason === task.stoppedReason) ?? null;
+    return decided(memoryCause(same), task.stoppedReason, same);
   }
-  if (byUser) return cause("stopped-by-user");
-  // The rows go from the particular to the general, so the first row that any of the reasons matches is the best.
-  const reasons = [{ reason: task.stoppedReason, name: null }, ...containers];
-  for (const [pattern, id] of WRITTEN_REASONS) {
-    const found = reasons.find(({ reason }) => pattern.test(reason ?? ""));
-    if (found) return cause(id, { container: found.name ?? containers.find((one) => one.reason === found.reason)?.name ?? null });
+  const lost = own(STOP_CODES, task.stopCode);
+  return lost ? decided(cause(lost), task.stoppedReason) : blamed(task, containers);
+}
+
+const memoryCause = (container) => cause("out-of-memory", { container: container?.name ?? null, code: digits(container?.exitCode) });
+
+/** The end of a task that nothing from without explains. */
+function blamed(task, containers) {
+  const said = readReason(task.stoppedReason);
+  const byItself = task.stopCode === null || task.stopCode === "EssentialContainerExited";
+  const failedToStart = task.stopCode === "TaskFailedToStart" || (task.stopCode === null && said !== null);
+  const how = { neverRan: failedToStart, standAlone: !isOfService(task) };
+  const dependency = dependencyOf(task, containers);
+  const suspect = dependency?.container ?? suspectOf(containers, how);
+  const told = suspect && !isOfStop(suspect) ? readReason(suspect.reason) : null;
+  const by = (id, reason, container = suspect) => ({ cause: cause(id, { container: container?.name ?? null }), suspect, reason, endedByItself: false });
+  // A container's own reason goes before the task's, unless the task's is more particular.
+  if (told && (!said || told.rank <= said.rank)) return by(told.id, suspect.reason);
+  if (dependency) {
+    const failed = failedByItself(suspect) || (suspect.exitCode && tellsFailedExit(dependency.reason));
+    return failed ? ofExit(suspect, containers, how, dependency.reason) : by("start-failed", dependency.reason);
   }
-  const stopped = own(STOP_CODES, task.stopCode);
-  if (stopped) return cause(stopped);
-  const suspect = suspectOf(containers);
-  const endedByItself = task.stopCode === null || task.stopCode === "EssentialContainerExited";
-  // An exit code is the cause only where the task ended by itself; an unknown stop code is shown as it is.
-  if (!endedByItself || !suspect || suspect.exitCode === null) return unknownCause(task);
-  // Where several containers exited with 0, nothing tells which was first: blame none.
-  const alike = suspect.exitCode === 0 && containers.filter((one) => rankOf(one) === rankOf(suspect)).length > 1;
-  return cause(exitCause(suspect), { container: alike ? null : suspect.name, code: digits(suspect.exitCode), signal: suspect.signal });
+  const named = suspect?.reason ? suspect : null;
+  const general = /^task ?failed ?to ?start\W*$/i.test(plainReason(task.stoppedReason));
+  if (said && !general) return by(said.id, task.stoppedReason, named && named.reason === task.stoppedReason ? named : null);
+  // An exit code is the cause where the task ended by itself, or did not start because of it; an unknown stop code is shown as it is.
+  if (suspect && suspect.exitCode !== null && ((byItself && !said) || (failedToStart && (failedByItself(suspect) || suspect.exitCode === 137)))) return ofExit(suspect, containers, how, null, byItself);
+  if (failedToStart) return by("start-failed", named?.reason ?? task.stoppedReason, named);
+  if (byItself && suspect && !suspect.reason) return { ...by("no-exit-code", null, alike(suspect, containers, how) ? null : suspect), endedByItself: true };
+  return { ...unknownCause(task, named), suspect, reason: named?.reason ?? task.stoppedReason };
+}
+
+/** Where several containers ended alike, nothing tells which was first. */
+const alike = (suspect, containers, how) => containers.filter((one) => rankOf(one, how) === rankOf(suspect, how)).length > 1;
+
+/** The exit code of the suspect is the cause. Where several exited with 0, none is blamed. */
+function ofExit(suspect, containers, how, reason, endedByItself = false) {
+  const none = suspect.exitCode === 0 && alike(suspect, containers, how);
+  const values = { container: none ? null : suspect.name, code: digits(suspect.exitCode), signal: suspect.signal };
+  return { cause: cause(exitCause(suspect), values), suspect, reason, endedByItself };
 }
 
 function exitCause({ exitCode, signal }) {
   if (exitCode === 0) return "exit-zero";
   if (exitCode === 126) return "not-executable";
   if (exitCode === 127) return "command-not-found";
-  return signal ? "killed-by-signal" : "application-exit";
+  return crashOf(exitCode) ? "crashed" : signal ? "killed-by-signal" : "application-exit";
 }
 
-const unknownCause = (task) => cause("unknown", { name: task.stopCode ?? task.stoppedReason ?? task.lastStatus ?? "unknown" });
-/** The container that most likely ended the task; events do not say which one was first. */
-export function suspectOf(containers) {
-  const ranked = containers.map((one) => ({ one, rank: rankOf(one) })).filter(({ rank }) => rank < 10);
-  return ranked.reduce((best, next) => (best && best.rank <= next.rank ? best : next), null)?.one ?? null;
-}
-
-function rankOf({ exitCode, reason, essential }) {
-  const spare = essential === false;
-  if (OUT_OF_MEMORY.test(reason ?? "")) return 0;
-  if (exitCode === null) return reason ? 3 : 10;
-  if (exitCode === 137) return spare ? 8 : 4;
-  // SIGTERM comes from ECS once something else has ended, so an exit 0 beside it was probably first.
-  if (exitCode === 0) return spare ? 9 : 6;
-  if (exitCode === 143) return spare ? 8 : 7;
-  return spare ? 5 : essential ? 1 : 2;
-}
+const unknownCause = (task, container) => ({
+  cause: cause("unknown", { name: task.stopCode ?? task.stoppedReason ?? task.lastStatus ?? "unknown", ...(container ? { container: container.name } : {}) }), endedByItself: false,
+});
 
 export const own = (table, key) => (key !== null && Object.hasOwn(table, key) ? table[key] : null);
 const digits = (value) => (typeof value === "number" ? String(value) : null);

@@ -113,12 +113,11 @@ function isLike(name, glob) {
 }
 
 const TASK = "ECS Task State Change";
-const BY_ITSELF = [undefined, "EssentialContainerExited"];
 const IMPAIRED = [
   "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE",
   "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "DAEMON_TASK_START_IMPAIRED", "ECS_OPERATION_THROTTLED",
 ];
-const SCALING = ["Scaling activity initiated by", "Availability-zone rebalancing initiated by", "ECS is performing maintenance"];
+const PLANNED = ["Scaling activity initiated by", "Availability-zone rebalancing initiated by", "ECS is performing maintenance", "Amazon ECS is performing maintenance"];
 const NOT_STARTED = ["Task failed to start", "CannotPull", "ResourceInitializationError"];
 const UNHEALTHY = ["Task failed ELB health checks", "Task failed container health checks"];
 
@@ -131,11 +130,12 @@ const UNHEALTHY = ["Task failed ELB health checks", "Task failed container healt
 export function patternsOf(event) {
   const all = (path) => leavesOf(event, path.split("."));
   const has = (path, ...wanted) => all(path).some((value) => wanted.includes(value));
+  const ends = (path, end) => all(path).some((value) => typeof value === "string" && value.endsWith(end));
   const begins = (path, starts) => all(path).some((value) => typeof value === "string" && starts.some((start) => value.startsWith(start)));
   if (has("source", "taskbell.app")) return has("detail-type", "Application Error") ? ["application-error"] : [];
   if (!has("source", "aws.ecs", "taskbell.drill")) return [];
   const names = [];
-  if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins }));
+  if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends }));
   if (has("detail-type", "ECS Deployment State Change", "ECS Service Action") && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED")
     && all("resources").some((arn) => /:service\/[^/]+\//.test(arn))) names.push("deployment-failed");
   if (has("detail-type", "ECS Service Action", "ECS Daemon Service Action") && has("detail.eventName", ...IMPAIRED)
@@ -146,26 +146,24 @@ export function patternsOf(event) {
   return names;
 }
 
-function taskPatternsOf({ all, has, begins }) {
+function taskPatternsOf({ all, has, begins, ends }) {
   const outOfMemory = (path) => all(path).some((value) => typeof value === "string" && /^OutOfMemory/i.test(value));
   const stopCodes = all("detail.stopCode");
-  const reasons = all("detail.stoppedReason");
-  const exitCodes = all("detail.containers.exitCode");
-  const byItself = (stopCodes.length === 0 ? [undefined] : stopCodes).some((code) => BY_ITSELF.includes(code));
-  const failed = exitCodes.some((code) => code !== 0);
-  const died = stopCodes.some((code) => !["EssentialContainerExited", "ServiceSchedulerInitiated", "UserInitiated"].includes(code))
-    || (byItself && (failed || exitCodes.length === 0 || all("detail.containers.reason").length > 0))
-    || (has("detail.stopCode", "EssentialContainerExited") && begins("detail.group", ["service:"]))
+  const failed = all("detail.containers.exitCode").some((code) => code !== 0);
+  const without = (path, starts) => all(path).length === 0 || all(path).some((value) => typeof value === "string" && !starts.some((start) => value.startsWith(start)));
+  // All but planned stops of services and stops by users: what is normal about the others only the notifier knows.
+  const died = stopCodes.length === 0 || stopCodes.some((code) => !["ServiceSchedulerInitiated", "UserInitiated"].includes(code))
     || (has("detail.stopCode", "ServiceSchedulerInitiated")
-      && (reasons.length === 0 || reasons.some((reason) => typeof reason === "string" && !SCALING.some((start) => reason.startsWith(start)))));
+      && (without("detail.stoppedReason", PLANNED) || without("detail.startedBy", ["ecs-svc/"]) || all("detail.containers.reason").length > 0));
   const verdicts = {
     "task-failed": died,
     "nonzero-exit": failed,
     "start-failed": has("detail.stopCode", "TaskFailedToStart") || (stopCodes.length === 0 && begins("detail.stoppedReason", NOT_STARTED)),
-    "out-of-memory": outOfMemory("detail.containers.reason") || outOfMemory("detail.stoppedReason"),
+    "out-of-memory": outOfMemory("detail.containers.reason") || ends("detail.containers.reason", "OOM-killed (memory limit too low?): unknown") || outOfMemory("detail.stoppedReason"),
     "spot-interrupted": has("detail.stopCode", "SpotInterruption")
-      || (has("detail.stopCode", "TerminationNotice") && begins("detail.stoppedReason", ["Your Spot Task was interrupted"])),
-    "health-check-failed": begins("detail.stoppedReason", UNHEALTHY),
+      || ((stopCodes.length === 0 || has("detail.stopCode", "TerminationNotice"))
+        && (begins("detail.stoppedReason", ["Your Spot Task was interrupted"]) || ends("detail.stoppedReason", "Your Spot Task was interrupted."))),
+    "health-check-failed": begins("detail.stoppedReason", UNHEALTHY) || ends("detail.stoppedReason", UNHEALTHY[1]),
   };
   return Object.keys(verdicts).filter((name) => verdicts[name]);
 }

@@ -2,7 +2,9 @@
 // Pure: no I/O, no clock, no Node API, no Intl. It never throws, whatever the event holds, and it copies
 // only the fields it names: overrides, which may carry secrets, are never read.
 
-import { CAUSES, cause, own, ranOutOfMemory, serviceCauseId, signalOf, suspectOf, taskCause, wasStoppedByEcs } from "./causes.mjs";
+import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
+import { CAUSES, cause, isOfService, judge, own, serviceCauseId } from "./causes.mjs";
+import { reasonKindOf } from "./reasons.mjs";
 
 /**
  * @typedef {{driver: string, group: string|null, region: string|null, prefix: string|null}} LogOutline
@@ -15,7 +17,7 @@ import { CAUSES, cause, own, ranOutOfMemory, serviceCauseId, signalOf, suspectOf
  * @typedef {{container: string, driver: string, group: string|null, region: string|null, stream: string|null}} LogPlace
  * @typedef {object} Incident
  * @property {"task"|"deployment"|"service"|"application"|"other"} kind
- * @property {"died"|"stopped"|"stopping"|"changed"} state
+ * @property {"died"|"failed-to-start"|"stopped"|"stopping"|"changed"} state
  * @property {boolean} drill
  * @property {boolean} rings
  * @property {string|null} silentBecause
@@ -23,6 +25,7 @@ import { CAUSES, cause, own, ranOutOfMemory, serviceCauseId, signalOf, suspectOf
  * @property {string|null} failure  what counts as the same failure again
  * @property {import("./causes.mjs").Severity} severity
  * @property {import("./causes.mjs").Cause} cause
+ * @property {string|null} reasonKind  what the reason that decided is about ("port", "volume", …): unlike kinds are unlike failures
  * @property {Container[]} containers
  * @property {number|null} durationSeconds
  * @property {{task: string|null, service: string|null, log: string|null}} links
@@ -102,19 +105,19 @@ function taskIncident(detail, taskDefinition, common) {
     group: text(detail.group), startedBy: text(detail.startedBy),
     stopCode: text(detail.stopCode), stoppedReason: text(detail.stoppedReason),
     startedAt: time(detail.startedAt), stoppedAt: time(detail.stoppedAt),
-    lastStatus: text(detail.lastStatus), desiredStatus: text(detail.desiredStatus),
+    lastStatus: text(detail.lastStatus), desiredStatus: text(detail.desiredStatus), daemon: common.daemon,
   };
   const outlines = list(taskDefinition.containers).map(record);
   const found = list(detail.containers).map((container) => containerOf(record(container), outlines));
-  const why = phaseOf(task) === "changed" ? cause("service-event", { name: task.lastStatus }) : taskCause(task, found);
-  // Scaling or a user's stop blames no container, but its log is still the one to open.
-  const suspect = suspectOf(found);
+  const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: cause("service-event", { name: task.lastStatus }) } : judge(task, found);
+  // Scaling or a user's stop blames no container, but its log is still the one to open. What neither ended nor says why may have no log.
+  const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
   const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);
   const service = task.group?.startsWith("service:") ? task.group.slice("service:".length) : null;
-  const silentBecause = common.drill ? null : normalStop(why.id) ?? quietEnd(task, found, outlines.length > 0);
+  const silentBecause = common.drill ? null : normalStop(why.id, task) ?? (endedByItself ? quietEnd(task, found, outlines.length > 0) : null);
   const log = logPlace(suspect, common);
   return {
-    kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity,
+    kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity, reasonKind: reasonKindOf(reason),
     state: stateOf(task, why.id), rings: silentBecause === null, silentBecause,
     launchType: text(detail.launchType), capacityProvider: text(detail.capacityProviderName),
     containers: found.map(({ runtimeId, log, ...container }) => ({ ...container, failed: container.name === why.values.container })),
@@ -126,7 +129,7 @@ function taskIncident(detail, taskDefinition, common) {
 
 /** What every incident has that is not about a task. */
 const NO_TASK = {
-  state: "changed", rings: true, silentBecause: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
+  state: "changed", reasonKind: null, rings: true, silentBecause: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
   family: null, revision: null, group: null, launchType: null, capacityProvider: null, containers: [], log: null,
 };
 
@@ -158,7 +161,7 @@ function rejectedRun(detail, common) {
   return {
     ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster ?? "default", ...splitDefinition(text(request.taskDefinition), null),
     severity: id === "run-rejected" ? CAUSES[id].severity : "info", cause: cause(id, { name: id === "run-rejected" ? caller : eventName ?? "a call" }),
-    eventName, stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
+    eventName, reasonKind: reasonKindOf(refused ?? failure), stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
     stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
   };
 }
@@ -180,25 +183,29 @@ function containerOf(container, outlines) {
   const outline = outlines.find((one) => one.name === name);
   const exitCode = integer(container.exitCode);
   return {
-    name, exitCode, signal: signalOf(exitCode), reason: text(container.reason),
-    // A container the task definition does not list was injected by AWS; it is never essential.
-    essential: outlines.length === 0 ? null : outline ? outline.essential !== false : false,
+    name, exitCode, signal: signalOf(exitCode) ?? crashOf(exitCode), reason: text(container.reason),
+    // A container the task definition does not list was injected by AWS; but for Service Connect's proxy, it is never essential.
+    essential: isServiceConnect({ name }) ? true : outlines.length === 0 ? null : outline ? outline.essential !== false : false,
     runtimeId: text(container.runtimeId), log: outline?.log ? record(outline.log) : null,
   };
 }
 
-/** Scaling, deploying and rebalancing stop tasks all day. */
-function normalStop(causeId) {
-  return causeId === "stopped-by-scheduler" ? "the service scheduler stopped it to scale, deploy or rebalance the service" : null;
+/** Scaling, deploying and rebalancing stop tasks all day; what ECS starts again elsewhere, after maintenance or draining, is no loss either. */
+function normalStop(causeId, task) {
+  if (causeId === "stopped-by-scheduler") return "the service scheduler stopped it to scale, deploy or rebalance the service";
+  if (!isOfService(task)) return null;
+  if (causeId === "maintenance") return "maintenance of the infrastructure under a service's task: ECS starts another";
+  return causeId === "draining" ? "the container instance under a service's task is drained: ECS starts another" : null;
 }
 
-/** A stand-alone task that finished its work: one essential container done, the others stopped by ECS. */
+/** A stand-alone task that finished its work: all containers done, or one essential container done and the others stopped by ECS. */
 function quietEnd(task, containers, definitionKnown) {
-  const standAlone = !task.group?.startsWith("service:") && !task.startedBy?.startsWith("ecs-svc/");
-  const endedByItself = task.stopCode === null || task.stopCode === "EssentialContainerExited";
-  if (!standAlone || !definitionKnown || !endedByItself) return null;
-  const finished = containers.find((one) => one.essential && one.exitCode === 0);
-  const failed = containers.some((one) => ranOutOfMemory(one)
+  if (isOfService(task)) return null;
+  const own = containers.filter((one) => !isGuardDuty(one));
+  if (own.length > 0 && own.every((one) => one.exitCode === 0 && !ranOutOfMemory(one))) return "stand-alone task finished: every container exited with 0";
+  if (!definitionKnown) return null;
+  const finished = own.find((one) => one.essential && one.exitCode === 0);
+  const failed = own.some((one) => ranOutOfMemory(one)
     || (one.exitCode === null ? one.essential !== false : one.exitCode !== 0 && !wasStoppedByEcs(one)));
   return finished && !failed ? `stand-alone task finished: essential container ${finished.name} exited 0 and no other failed` : null;
 }
@@ -208,9 +215,13 @@ function phaseOf({ lastStatus, desiredStatus, stopCode }) {
   return desiredStatus === "STOPPED" || stopCode ? "stopping" : "changed";
 }
 
+/** Causes that keep a task from running. */
+const NOT_STARTED = ["image-pull-failed", "secrets-init-failed", "logger-init-failed", "start-failed", "placement-failed", "command-not-found", "not-executable", "runtime-failed"];
+
 function stateOf(task, causeId) {
   const phase = phaseOf(task);
   if (phase !== "stopped") return phase;
+  if (task.startedAt === null && (causeId !== "stopped-by-user" && task.stopCode === "TaskFailedToStart" || NOT_STARTED.includes(causeId))) return "failed-to-start";
   return ["exit-zero", "stopped-by-user", "stopped-by-scheduler"].includes(causeId) ? "stopped" : "died";
 }
 
@@ -248,7 +259,7 @@ function serviceLink({ partition, region, cluster, service }) {
 function logPlace(container, { region, taskId }) {
   if (!container?.log) return null;
   const { driver, group, region: home, prefix } = container.log;
-  const stream = text(prefix) && taskId ? `${prefix}/${container.name}/${taskId}` : text(prefix) ? null : container.runtimeId;
+  const stream = text(prefix) && taskId ? `${text(prefix)}/${container.name}/${taskId}` : text(prefix) ? null : container.runtimeId;
   return { container: container.name, driver: text(driver) ?? "awslogs", group: text(group), region: text(home) ?? region, stream: text(group) ? stream : null };
 }
 

@@ -26,6 +26,7 @@ const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
 const WORDS = {
   en: {
     died: (what, where) => `${what} died${where && ` in ${where}`}`,
+    "failed-to-start": (what, where) => `${what} failed to start${where && ` in ${where}`}`,
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
     stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
     changed: (what, where) => `${what}${where && ` in ${where}`}`,
@@ -50,11 +51,12 @@ const WORDS = {
   },
   ja: {
     died: (what, where) => `${where && `${where} の `}${what} が異常停止しました`,
+    "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
     changed: (what, where) => `${where && `${where} の `}${what}`,
     aContainer: "コンテナ", container: "コンテナ ", aTask: "タスク", aService: "サービス",
-    drillHeadline: "【訓練】実際の障害ではありません", colon: ": ", with: (name) => `（${name}）`,
+    drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
     drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
     times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
     earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,

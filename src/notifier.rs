@@ -11,10 +11,11 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
 
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 23] = [
     ("announcements.mjs", include_str!("../lambda/announcements.mjs")),
     ("answers.mjs", include_str!("../lambda/answers.mjs")),
     ("aws.mjs", include_str!("../lambda/aws.mjs")),
+    ("blame.mjs", include_str!("../lambda/blame.mjs")),
     ("causes.mjs", include_str!("../lambda/causes.mjs")),
     ("delivery.mjs", include_str!("../lambda/delivery.mjs")),
     ("destinations.mjs", include_str!("../lambda/destinations.mjs")),
@@ -24,6 +25,7 @@ const FILES: [(&str, &str); 21] = [
     ("mrkdwn.mjs", include_str!("../lambda/mrkdwn.mjs")),
     ("parts.mjs", include_str!("../lambda/parts.mjs")),
     ("post.mjs", include_str!("../lambda/post.mjs")),
+    ("reasons.mjs", include_str!("../lambda/reasons.mjs")),
     ("secret.mjs", include_str!("../lambda/secret.mjs")),
     ("sender.mjs", include_str!("../lambda/sender.mjs")),
     ("slack-message.mjs", include_str!("../lambda/slack-message.mjs")),

@@ -17,15 +17,17 @@ const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 15] = [
     "announcements.mjs",
     "answers.mjs",
+    "blame.mjs",
     "causes.mjs",
     "destinations.mjs",
     "discord.mjs",
     "incident.mjs",
     "mrkdwn.mjs",
     "parts.mjs",
+    "reasons.mjs",
     "slack-message.mjs",
     "sns.mjs",
     "teams.mjs",

@@ -267,7 +267,7 @@ async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
         ("06b-scale-in-137", false, true),
         ("06c-elb-unhealthy", true, true),
         ("07-user-stop", false, true),
-        ("08-exit-0", false, false),
+        ("08-exit-0", true, false),
         ("09-sidecar-app-crash", true, true),
         ("09b-sidecar-clean-app-killed-sidecar", true, true),
         ("10-host-terminated", true, false),

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { destinationsOf, kindOf, patternsOf, routesOf } from "../destinations.mjs";
+import { incidentOf } from "../incident.mjs";
 import { catalogueFor, takes } from "./pattern.mjs";
-import { names, sample } from "./samples.mjs";
+import { definitionOf, names, sample } from "./samples.mjs";
 
 const read = (path) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"));
 const catalogue = Object.fromEntries(readdirSync(new URL("../../patterns/", import.meta.url)).filter((file) => file.endsWith(".json"))
@@ -91,14 +92,16 @@ test("a drill is taken by the patterns of what it is a drill for", () => {
 /** One field or two of a sample changed to what patterns ask for, or to what they must not take. */
 function* variations() {
   const stopCode = [undefined, null, 1, "EssentialContainerExited", "TaskFailedToStart", "UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "New"];
-  const stoppedReason = [undefined, null, 5, "", "Scaling activity initiated by (x)", "Availability-zone rebalancing initiated by x", "ECS is performing maintenance x", "outofmemoryError: x", "Your Spot Task was interrupted.", "Task failed ELB health checks in x", "Task failed container health checks", "Task failed to start", "CannotPullX", "ResourceInitializationError: x", "task failed to start"];
-  const containers = [undefined, [], [{}], [{ exitCode: 0 }], [{ exitCode: 1 }], [{ exitCode: "0" }], [{ exitCode: null }], [{ exitCode: 0 }, {}], [{ exitCode: 0 }, { exitCode: 3 }], [{ exitCode: 0, reason: "OutOfMemoryError" }], [{ reason: "x" }], { exitCode: 2 }, [[{ exitCode: 4 }]]];
+  const stoppedReason = [undefined, null, 5, "", "Scaling activity initiated by (x)", "Availability-zone rebalancing initiated by x", "ECS is performing maintenance x", "Amazon ECS is performing maintenance x", "Service web: ECS is performing maintenance", "Service web: Your Spot Task was interrupted.", "(service web) Task failed container health checks", "the container instance is in DRAINING state", "outofmemoryError: x", "Your Spot Task was interrupted.", "Task failed ELB health checks in x", "Task failed container health checks", "Task failed to start", "CannotPullX", "ResourceInitializationError: x", "task failed to start"];
+  const containers = [undefined, [], [{}], [{ exitCode: 0 }], [{ exitCode: 1 }], [{ exitCode: "0" }], [{ exitCode: null }], [{ exitCode: 0 }, {}], [{ exitCode: 0 }, { exitCode: 3 }], [{ exitCode: 0, reason: "OutOfMemoryError" }], [{ reason: "x" }], [{ exitCode: 128, reason: "CannotStartContainerError: OOM-killed (memory limit too low?): unknown" }], { exitCode: 2 }, [[{ exitCode: 4 }]]];
   const group = [undefined, "service:web", "family:web"];
+  const startedBy = [undefined, null, "ecs-svc/1", "events-rule/nightly"];
   const lastStatus = ["STOPPED", "RUNNING", undefined, ["STOPPED"]];
   const clusterArn = ["arn:aws:ecs:us-east-1:123456789012:cluster/prod", undefined];
   const task = sample("01-exit-nonzero");
   const withDetail = (event, fields) => JSON.parse(JSON.stringify({ ...event, detail: { ...event.detail, ...fields } }));
-  for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const of of group) yield withDetail(task, { stopCode: code, stoppedReason: reason, containers: some, group: of });
+  for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const by of startedBy) yield withDetail(task, { stopCode: code, stoppedReason: reason, containers: some, startedBy: by });
+  for (const code of stopCode) for (const reason of stoppedReason) for (const of of group) yield withDetail(task, { stopCode: code, stoppedReason: reason, group: of });
   for (const status of lastStatus) for (const arn of clusterArn) yield withDetail(task, { lastStatus: status, clusterArn: arn });
   const eventNames = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_STEADY_STATE", ...catalogue["service-impaired"].detail.eventName, undefined];
   const types = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action", "ECS Task State Change", "AWS API Call via CloudTrail", "Application Error"];
@@ -119,6 +122,41 @@ test("whatever the event, the patterns are those of patterns/*.json", () => {
     for (const name of expected) taken.add(name);
     seen += 1;
   }
-  assert.ok(seen > 6_000, `${seen}`);
+  assert.ok(seen > 12_000, `${seen}`);
   assert.deepEqual([...taken].sort(), Object.keys(catalogue));
+});
+
+/** Task ends as AWS may send them: fields are texts, numbers or absent. */
+function* taskEnds() {
+  const stopCode = [undefined, "EssentialContainerExited", "TaskFailedToStart", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth", "New"];
+  const said = ["Scaling activity initiated by (deployment ecs-svc/1)", "Availability-zone rebalancing initiated by (deployment ecs-svc/1)", "ECS is performing maintenance on the host", "Task failed ELB health checks in (target-group x)",
+    "Your Spot Task was interrupted.", "Host EC2 (instance i-1) terminated.", "the container instance is in DRAINING state", "Essential container in task exited", "Task failed to start", "OutOfMemoryError: x", "something new"];
+  const stoppedReason = [undefined, ...said, ...said.flatMap((one) => [`Service web: ${one}`, `Amazon ${one}`, one.toUpperCase(), `${one} OutOfMemoryError`])];
+  const containers = [undefined, [], [{ name: "a" }], [{ name: "a", exitCode: 0 }], [{ name: "a", exitCode: 0 }, { name: "b" }], [{ name: "a", exitCode: 143 }], [{ name: "a", exitCode: 0, reason: "container init was OOM-killed" }],
+    [{ name: "a", exitCode: 1 }, { name: "aws-guardduty-agent-1", reason: "CannotPullContainerError: x" }]];
+  const origin = [{ group: "service:web", startedBy: "ecs-svc/1" }, { group: "family:web", startedBy: "events-rule/nightly" }, { group: "family:web" }, { group: "service:web" }, { startedBy: "ecs-svc/1" }];
+  const task = sample("01-exit-nonzero");
+  const bare = { ...task.detail, group: undefined, startedBy: undefined };
+  for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const of of origin) yield JSON.parse(JSON.stringify({ ...task, detail: { ...bare, ...of, stopCode: code, stoppedReason: reason, containers: some } }));
+}
+
+test("whatever end of a task the notifier rings for, but a stop by a user, task-failed takes", () => {
+  const definitions = [undefined, definitionOf({ a: true, b: false })];
+  let [seen, rang] = [0, 0];
+  for (const event of taskEnds()) {
+    const taken = takes(catalogueFor(event, catalogue)["task-failed"], event);
+    for (const taskDefinition of definitions) {
+      const { rings, cause } = incidentOf(event, { taskDefinition });
+      assert.ok(taken || !rings, `${cause.id}: ${JSON.stringify(event.detail)}`);
+      [seen, rang] = [seen + 1, rang + Number(rings)];
+    }
+  }
+  assert.ok(seen > 25_000 && rang > 12_000 && rang < seen, `${rang} of ${seen}`);
+});
+
+test("task-failed takes as many clusters as ever within EventBridge's 2,048 characters", () => {
+  const bound = (count) => JSON.stringify(catalogue["task-failed"]).replace('"${cluster_arn}"', Array.from({ length: count }, (_, at) => `"arn:aws:ecs:us-east-1:123456789012:cluster/cluster-${10 + at}"`).join()).length;
+  const fit = Array.from({ length: 40 }, (_, at) => at + 1).filter((count) => bound(count) <= 2_048).length;
+  assert.ok(fit >= 23, `${fit} clusters`);
+  assert.ok(!/wildcard/.test(JSON.stringify(catalogue)), "a bus takes 30 rules with wildcards");
 });

@@ -48,7 +48,7 @@ test("the environment shapes the message", async () => {
   const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_LANGUAGE: "ja", TASKBELL_USERNAME: "ECS", TASKBELL_ICON_EMOJI: "bell", TASKBELL_MENTION: "here" } });
   await here.run(sample("02-oom"));
   const { text, username, icon_emoji } = here.seen.posts[0].payload;
-  assert.deepEqual([text, username, icon_emoji], ["<!here> 🔴 *prod* の *web* が異常停止しました: メモリ不足", "ECS", ":bell:"]);
+  assert.deepEqual([text, username, icon_emoji], ["<!here> 🔴 *prod* の *web* が異常停止しました：メモリ不足", "ECS", ":bell:"]);
 });
 
 test("the secret is kept for five minutes, the task definition for good", async () => {

@@ -52,9 +52,13 @@ test("the headline names the family, the cluster, the cause and the container", 
   assert.equal(headline("05-spot"), "🟠 *web* died in *prod*: Spot interruption");
   assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: stopped by a user");
   assert.equal(headline("05b-spot-warning-not-stopped"), "🟠 *web* is stopping in *prod*: Spot interruption");
+  assert.equal(headline("03-cannot-pull"), "🔴 *web* failed to start in *prod*: image could not be pulled");
+  assert.equal(headline("03-cannot-pull", "ja"), "🔴 *prod* の *web* が起動に失敗しました：イメージを取得できない");
+  assert.equal(headline("08-exit-0"), "🟠 *web* stopped in *prod*: exited with code 0 (job)");
+  assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed: access violation (0xC0000005)");
   assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
-  assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常停止しました: メモリ不足");
-  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*: デプロイ失敗");
+  assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常停止しました：メモリ不足");
+  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*：デプロイ失敗");
 });
 
 test("the details of a crash are complete", () => {
@@ -272,7 +276,7 @@ test("an event of no known shape still makes a message", () => {
 test("the pure modules use nothing an embedded engine lacks, and import only one another", async () => {
   const { readFile } = await import("node:fs/promises");
   const pure = [
-    "announcements", "answers", "causes", "destinations", "discord", "incident", "mrkdwn", "parts", "slack-message", "slack", "sns", "teams", "text", "webhook",
+    "announcements", "answers", "blame", "causes", "destinations", "discord", "incident", "mrkdwn", "parts", "reasons", "slack-message", "slack", "sns", "teams", "text", "webhook",
   ];
   for (const name of pure) {
     const source = (await readFile(new URL(`../${name}.mjs`, import.meta.url), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");

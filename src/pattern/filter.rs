@@ -260,17 +260,58 @@ pub fn looks_at_containers(tree: &Value) -> bool {
     found.into_iter().any(Value::is_object)
 }
 
+/// The stop code of a task that ended by itself. Events of before 2019 have none.
+const BY_ITSELF: &str = "EssentialContainerExited";
+
+/// Splits an alternative that takes every stop code but some, so that one container decides over tasks that ended by themselves:
+/// by its exit code, its reason, or any end of it in a service. None for any other alternative.
+fn parts(alternative: &Value, container: &str) -> Option<Vec<Value>> {
+    let fields = alternative.as_object()?;
+    if ["containers", "$or", "stoppedReason", "startedBy"].iter().any(|name| fields.contains_key(*name)) {
+        return None;
+    }
+    let codes = fields.get("stopCode")?.as_array()?;
+    let refused = codes.iter().find_map(|leaf| leaf["anything-but"].as_array())?;
+    if refused.iter().any(|code| code == BY_ITSELF) {
+        return None;
+    }
+    let absent = json!({ "exists": false });
+    let by_itself = if codes.contains(&absent) { json!([BY_ITSELF, absent]) } else { json!([BY_ITSELF]) };
+    let others: Vec<Value> = refused.iter().cloned().chain([json!(BY_ITSELF)]).collect();
+    let mut parts = vec![
+        json!({ "stopCode": [{ "anything-but": others }] }),
+        json!({ "stopCode": by_itself, "containers": { "name": [container], "exitCode": [{ "anything-but": 0 }, absent] } }),
+        json!({ "stopCode": by_itself, "containers": { "name": [container], "reason": [{ "exists": true }] } }),
+        json!({ "stopCode": by_itself, "startedBy": [{ "prefix": "ecs-svc/" }],
+            "containers": { "name": [container], "exitCode": [{ "exists": true }] } }),
+    ];
+    // Without a stop code, the reason tells what did not end by itself.
+    if codes.contains(&absent) {
+        let told = json!([{ "anything-but": { "prefix": "Essential container in task exited" } }]);
+        parts.push(json!({ "stopCode": [absent], "stoppedReason": told }));
+    }
+    for part in parts.iter_mut().filter_map(Value::as_object_mut) {
+        let beside = fields.iter().filter(|(name, _)| *name != "stopCode");
+        part.extend(beside.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    Some(parts)
+}
+
 /// In each alternative about containers, or about a task that ended by itself, the one that is meant: such a task's other
 /// containers may have ended as they liked.
 fn name_container(alternative: &mut Value, container: &str, of_exit: bool) {
     let Some(fields) = alternative.as_object_mut() else { return };
-    let of_exit = of_exit || fields.get("stopCode").is_some_and(|codes| holds(codes, "EssentialContainerExited"));
+    let of_exit = of_exit || fields.get("stopCode").is_some_and(|codes| holds(codes, BY_ITSELF));
     if let Some(containers) = fields.get_mut("containers").filter(|containers| containers.is_object()) {
         containers["name"] = json!([container]);
         return;
     }
     match fields.get_mut("$or").and_then(Value::as_array_mut) {
-        Some(alternatives) => alternatives.iter_mut().for_each(|one| name_container(one, container, of_exit)),
+        Some(alternatives) => {
+            alternatives.iter_mut().for_each(|one| name_container(one, container, of_exit));
+            *alternatives =
+                alternatives.drain(..).flat_map(|one| parts(&one, container).unwrap_or_else(|| vec![one])).collect();
+        }
         None if of_exit => {
             fields.insert("containers".to_owned(), json!({ "name": [container], "exitCode": [{ "exists": true }] }));
         }

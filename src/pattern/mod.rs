@@ -62,7 +62,7 @@ pub const CATALOGUE: [Entry; 10] = [
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exits, lost hosts, Spot, health checks",
         needs: "",
-        silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, stops by a user",
+        silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, maintenance and draining under services, stops by a user",
         text: include_str!("../../patterns/task-failed.json"),
     },
     Entry {
@@ -83,7 +83,7 @@ pub const CATALOGUE: [Entry; 10] = [
         name: "nonzero-exit",
         rings: "a stopped task with a container whose exit code is not 0",
         needs: "",
-        silent: "tasks that never started; scale-in and deployments that end in 137 or 143 match, the notifier leaves them out",
+        silent: "tasks that never started; scale-in, deployments and maintenance of services that end in 137 or 143 match, the notifier leaves them out",
         text: include_str!("../../patterns/nonzero-exit.json"),
     },
     Entry {

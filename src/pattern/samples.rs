@@ -19,12 +19,13 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 38] = samples! {
+pub const SAMPLES: [Sample; 43] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
     "02-oom" "a container runs out of memory"
     "03-cannot-pull" "an image cannot be pulled"
     "03b-cannot-start" "a container cannot be created or started"
     "03c-runtime-failed" "the container runtime fails"
+    "03d-dependency-failed" "a container does not start because another one that it depends on failed"
     "04-resource-init" "secrets cannot be read"
     "04b-logger-init" "logging cannot be set up"
     "05-spot" "Spot takes its capacity back"
@@ -40,11 +41,15 @@ pub const SAMPLES: [Sample; 38] = samples! {
     "10-host-terminated" "the host of a task is terminated"
     "10b-infrastructure" "AWS stops a task because the infrastructure under it is unhealthy"
     "10c-maintenance" "AWS replaces a service's task for maintenance of the infrastructure under it"
+    "10d-maintenance-stand-alone" "AWS stops a stand-alone task for maintenance of the infrastructure under it"
+    "10e-draining" "a container instance is drained, and a service's task on it is stopped"
     "11-killed-by-signal" "a container is killed by a signal, as by SIGSEGV"
     "11b-command-not-found" "a container's command is not found (127)"
     "11c-not-executable" "a container's command cannot be executed (126)"
+    "11d-windows-crash" "a container crashes on Windows, as by an access violation"
     "12-running" "a task starts, or runs"
     "13-unknown-stop-code" "a task stops with a code AWS has yet to invent"
+    "14-no-exit-code" "an essential container ends without an exit code"
     "20-deployment-failed" "a deployment fails"
     "20b-rolling-back" "a deployment begins, goes on, or is rolled back"
     "21-placement-failure" "a service finds no capacity for its tasks"

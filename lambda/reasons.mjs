@@ -1,0 +1,141 @@
+// What ECS, its agent, container runtimes and Windows write about a task and its containers: which cause it means, and what kind
+// of thing failed. Pure: no I/O, no clock, no Node API, no Intl.
+
+/** A reason ends here where it was cut: agents of before cut it at 255 characters, ECS at 1,024; some mark the place, also in the middle. */
+const CUT = String.raw`(?:\.\.\.|…|$)`;
+/** ECS writes at most 1,024 characters; more of a longer text is not looked at. */
+const LOOKED_AT = 4_096;
+/** What AWS writes in front of a reason, or leaves out: "Service web: ", "(service web) ", "Amazon ECS …". */
+const IN_FRONT = /^(?:service [^\s:]{1,255}:|\(service [^\s)]{1,255}\),?|amazon(?= )|error:) ?(?=\S)/i;
+
+/** The source of a pattern for a phrase that may be cut anywhere after its first letters; a blank may be missing, or be a hyphen. */
+function cuttable(phrase, kept = 6) {
+  const letters = Array.from(phrase, (letter) => (letter === " " ? "[ _-]?" : letter.replace(/\W/, String.raw`\$&`)));
+  return letters.slice(0, kept).join("") + letters.slice(kept).reduceRight((rest, letter) => `(?:${CUT}|${letter}${rest})`, "");
+}
+
+const says = (...sources) => new RegExp(sources.join("|"), "i");
+
+/** A reason without what is written in front of it, and with single blanks. */
+export function plainReason(reason) {
+  let text = (reason ?? "").slice(0, LOOKED_AT).replace(/\s+/g, " ").trim();
+  for (let left = 4; left > 0 && IN_FRONT.test(text); left -= 1) text = text.replace(IN_FRONT, "");
+  return text;
+}
+
+const OUT_OF_MEMORY = says(cuttable("out of memory", 8), String.raw`\boom[-_ ]?${cuttable("kill", 2)}`, String.raw`\boom[-_ ]?${CUT}`,
+  cuttable("memory limit too low", 14), cuttable("killed due to memory usage", 13));
+
+/** @returns {boolean} whether a reason speaks of memory that ran out */
+export const tellsOutOfMemory = (reason) => OUT_OF_MEMORY.test(plainReason(reason));
+
+/** What ECS writes about a task that it stopped, or that lost its place. Only the task's own reason is asked, before any container's. */
+const STOPS = [
+  [/^(?:scaling activity|availability[- ]?zone rebalancing) initiated by/i, "stopped-by-scheduler"],
+  [says(cuttable("failed elb health checks", 12), cuttable("failed load balancer health checks", 16)), "elb-health-check-failed"],
+  [says(cuttable("failed container health checks", 18)), "container-health-check-failed"],
+  [/^task stopped by user$/i, "stopped-by-user"],
+  [says(cuttable("spot task was interrupted", 10), "spot interruption"), "spot-interruption"],
+  [/^host ec2\b/i, "host-lost"],
+  [says(cuttable("performing maintenance", 16)), "maintenance"],
+  [/\binstance\b.{0,80}\bdrain|\bdrain(?:ing|ed)?\b.{0,80}\binstance\b/i, "draining"],
+];
+
+/** @returns {string|null} the cause that the task's own reason gives by itself */
+export function stopOf(reason) {
+  const text = plainReason(reason);
+  return text === "" ? null : STOPS.find(([words]) => words.test(text))?.[1] ?? null;
+}
+
+const RUNS = "(?:exec:|fork/exec|create ?process).*";
+/**
+ * From the particular to the general: what a reason says, or the error name of the ECS agent that it begins with (its letters alone,
+ * in lower case), and the cause.
+ * @type {[RegExp|null, RegExp|null, string][]}
+ */
+const REASONS = [
+  [says(cuttable("executable file not found", 15), RUNS + cuttable("executable file not found"), RUNS + cuttable("no such file or directory"),
+    RUNS + cuttable("cannot find the", 8), RUNS + cuttable("the system cannot find the")), null, "command-not-found"],
+  [says(RUNS + cuttable("permission denied"), RUNS + cuttable("access is denied"), cuttable("exec format error", 8), RUNS + cuttable("is a directory", 8),
+    RUNS + cuttable("not a valid win32 application", 8)), null, "not-executable"],
+  [says(cuttable("does not match the host operating system", 18)), null, "start-failed"],
+  [says(cuttable("logging driver", 9), cuttable("logger args", 8), String.raw`\b${cuttable("log driver")}`), null, "logger-init-failed"],
+  [says(`unable to (?:pull|retrieve) ${cuttable("secret", 2)}`, cuttable("registry auth", 10), cuttable("fetching secret data", 12)), null, "secrets-init-failed"],
+  [says(cuttable("toomanyrequests", 8), cuttable("pull rate limit", 7), cuttable("pull access denied", 8), cuttable("manifest unknown", 10)), /^(?:cannotpull|imagepull)/, "image-pull-failed"],
+  [says(cuttable("capacity is unavailable", 12), "empty capacity provider", "no active instances", String.raw`\bresource:\w`, "^taskfailedtostart: (?:agent|attribute)"), null, "placement-failed"],
+  [says(cuttable("dependency graph", 12), cuttable("dependency did not exit successfully", 14), cuttable("ordering dependency", 14)), /^taskdependency/, "start-failed"],
+  [null, /^(?:containerruntime\w*|docker(?:timeout|state|clientconfig)\w*|cannot(?:stop|inspect|describe|get|list|remove)\w*|containervanished\w*|impossiblestatetransition\w*|nosuchcontainer\w*|systemping\w*|internal)error/, "runtime-failed"],
+  [says(cuttable("oci runtime create failed", 12), cuttable("failed to create shim task", 18), cuttable("failed to create task for container", 22), cuttable("is already allocated", 10), String.raw`\bhcs(?:shim)?::`,
+    "^(?:timeout waiting for|unexpected ec2 error|unable to attach network interface|the selected task definition is not compatible)"),
+  /^(?:task)?failedtostart|^(?:resourceinitialization|cannot\w+|containernetworking|taskstoppedbeforepullbegin|hostconfig|invalidvolume)error|^unrecognizedtransportprotocol|^unparsableport|^cannot(?:create|start)/, "start-failed"],
+];
+
+/** "Cannot pull container error: x" and "CannotPullContainerError: x" begin with the same name. */
+const nameOf = (text) => (/^[^:]{1,60}/.exec(text)?.[0] ?? "").replace(/[^a-z]/gi, "").toLowerCase();
+
+/**
+ * The row of a reason.
+ * @param {string|null|undefined} reason
+ * @returns {{id: string, rank: number}|null} a lower rank is more particular
+ */
+export function readReason(reason) {
+  const text = plainReason(reason);
+  const name = nameOf(text);
+  const rank = text === "" ? -1 : REASONS.findIndex(([words, names]) => words?.test(text) || names?.test(name));
+  return rank === -1 ? null : { id: REASONS[rank][2], rank };
+}
+
+/** What kind of thing a reason is about: unlike kinds are unlike failures. The first that it speaks of. */
+const KINDS = [
+  [/\bdepend(?:enc|s on|ent)/i, "dependency"],
+  [/does not match the host|matching platform|no matching manifest|exec format|not compatible|on this platform/i, "platform"],
+  [/toomanyrequests|too many requests|rate limit|throttl|rate exceeded/i, "rate-limit"],
+  [/no space left|thin pool|devmapper|devicemapper|disk quota|free data blocks/i, "disk"],
+  [/memory|\boom\b/i, "memory"],
+  [/port is already|address already in use|\bbind for\b|external connectivity|unparsable ?port|transport ?protocol/i, "port"],
+  [/\bdevices?\b|nvidia|\bgpu\b/i, "device"],
+  [/volume|mount|\befs\b|\bnfs\d?\b|rootfs/i, "volume"],
+  [/timed? ?out|timeout|deadline exceeded/i, "timeout"],
+  [/network|no such host|dial tcp|connection|\beni\b|subnet|\bdns\b|\btls\b|x509/i, "network"],
+  [/access ?denied|unauthorized|forbidden|not authorized|authorization failed|authentication|no basic auth|requires? authorization/i, "denied"],
+  [/permission denied|operation not permitted|access is denied/i, "permission"],
+  [/not found|no such|not exist|cannot find|can't find|not contain|unknown/i, "not-found"],
+];
+
+/**
+ * A short, stable word for what a reason is about; else the error name that it begins with; null where it says nothing.
+ * @returns {string|null}
+ */
+export function reasonKindOf(reason) {
+  const text = plainReason(reason);
+  const kind = KINDS.find(([words]) => words.test(text))?.[1];
+  const name = /^([A-Z][A-Za-z]{3,60}): /.exec(text)?.[1];
+  return kind ?? (name ? name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase() : null);
+}
+
+/** Words of such a reason itself, which may be the names of containers, too. */
+const NO_NAMES = ["dependency", "dependencies", "depends", "container", "target"];
+
+/**
+ * The container that a reason blames: "… ordering dependency [migrate(image) …] for target [web(…)] as dependency did not exit successfully."
+ * @param {string|null} reason
+ * @param {string|null} bearer  the container that has the reason
+ * @param {string[]} names  of the task's containers
+ * @returns {string|null}
+ */
+export function dependencyIn(reason, bearer, names) {
+  const text = plainReason(reason);
+  const from = text.search(/\bdepend(?:enc|s\b|ed\b|ent\b)/i);
+  if (from === -1) return null;
+  const others = names.filter((name) => name !== bearer);
+  const bracketed = /dependency \[([\w-]{1,255})\(/i.exec(text.slice(from))?.[1];
+  if (bracketed) return others.includes(bracketed) ? bracketed : null;
+  const words = text.slice(from).replace(/(?:\.\.\.|…)$/, "").split(/[^\w-]+/);
+  const whole = words.find((word) => others.includes(word) && !NO_NAMES.includes(word));
+  // A name that the cut went through is enough where only one container's begins so.
+  const begun = others.filter((name) => words.at(-1).length > 2 && name.startsWith(words.at(-1)));
+  return whole ?? (begun.length === 1 ? begun[0] : null);
+}
+
+/** Whether a reason says that the container it blames ended badly, and was not stopped afterwards. */
+export const tellsFailedExit = (reason) => says(cuttable("did not exit successfully", 12)).test(plainReason(reason));

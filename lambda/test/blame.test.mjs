@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crashOf, signalOf, wasStoppedByEcs } from "../blame.mjs";
+import { incidentOf } from "../incident.mjs";
+import { changed, definitionOf, sample } from "./samples.mjs";
+
+const AGENT = "aws-guardduty-agent-Ab12Cd";
+const PROXY = "ecs-service-connect-Ab12C";
+const PULL = "CannotPullContainerError: 403 Forbidden";
+const DEPENDENCY = "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [migrate(repo/migrate:v1) (STOPPED->RUNNING) - Exit: 1] for target [web(repo/web:v1) (NONE->RUNNING)] as dependency did not exit successfully.";
+const START = { stopCode: "TaskFailedToStart", stoppedReason: "Task failed to start", startedAt: undefined };
+const JOB = { group: "family:job", startedBy: "events-rule/nightly" };
+const WEB = { web: true, side: false, migrate: false };
+const TWO = { web: true, api: true, side: false };
+
+/** What is known of the task definition, name -> [exit code, reason], what else the task has, and then the cause and the container. */
+const ROWS = [
+  // An exit code of its own.
+  [null, { web: [1] }, {}, "application-exit", "web"],
+  [null, { web: [1], side: [0] }, {}, "application-exit", "web"],
+  [null, { side: [0], web: [2] }, {}, "application-exit", "web"],
+  [WEB, { side: [3], web: [2] }, {}, "application-exit", "web"],
+  [TWO, { web: [143], api: [2] }, {}, "application-exit", "api"],
+  [TWO, { web: [137], api: [139] }, {}, "killed-by-signal", "api"],
+  [null, { web: [137], api: [1] }, {}, "application-exit", "api"],
+  [WEB, { web: [137], side: [1] }, {}, "killed-by-signal", "web"],
+  [WEB, { web: [0], side: [1] }, {}, "exit-zero", "web"],
+  [WEB, { web: [0], side: [1] }, JOB, "application-exit", "side"],
+  [WEB, { web: [143], migrate: [1] }, {}, "application-exit", "migrate"],
+  [null, { web: [0], api: [143] }, {}, "exit-zero", "web"],
+  [null, { web: [0], api: [0] }, {}, "exit-zero", null],
+  [WEB, { web: [0], side: [0] }, {}, "exit-zero", "web"],
+  // Out of memory, whosever it is.
+  [WEB, { web: [2], side: [137, "OutOfMemoryError: x"] }, {}, "out-of-memory", "side"],
+  [null, { web: [128, "container init was OOM-killed"] }, START, "out-of-memory", "web"],
+  [WEB, { web: [1], [AGENT]: [137, "OutOfMemoryError: x"] }, {}, "application-exit", "web"],
+  // A reason, of others than the one that failed.
+  [WEB, { web: [1], side: [null, PULL] }, {}, "application-exit", "web"],
+  [null, { web: [1], side: [null, PULL] }, {}, "application-exit", "web"],
+  [null, { web: [1], [AGENT]: [null, PULL] }, {}, "application-exit", "web"],
+  [WEB, { web: [0], [AGENT]: [null, PULL] }, {}, "exit-zero", "web"],
+  [WEB, { web: [null], [AGENT]: [1] }, {}, "no-exit-code", "web"],
+  [null, { [AGENT]: [null, PULL] }, START, "image-pull-failed", AGENT],
+  [TWO, { web: [143], api: [null, "ContainerVanishedError: x"] }, {}, "runtime-failed", "api"],
+  [TWO, { web: [1], api: [143, "DockerTimeoutError: Could not transition to stopped"] }, {}, "application-exit", "web"],
+  [null, { web: [0], api: [137, "CannotStopContainerError: x"] }, {}, "killed-by-signal", "api"],
+  // Scaling and the like, whatever a container says.
+  [WEB, { web: [143], side: [null, PULL] }, { stopCode: "ServiceSchedulerInitiated", stoppedReason: "Scaling activity initiated by x" }, "stopped-by-scheduler", null],
+  [WEB, { web: [null, PULL] }, { stopCode: undefined, stoppedReason: "Your Spot Task was interrupted." }, "spot-interruption", null],
+  [WEB, { web: [1] }, { stopCode: "SpotInterruption", stoppedReason: undefined }, "spot-interruption", null],
+  [WEB, { web: [1] }, { stopCode: "InfrastructureHealth", stoppedReason: "?" }, "infrastructure", null],
+  [WEB, { web: [1] }, { stopCode: "UserInitiated", stoppedReason: "x" }, "stopped-by-user", null],
+  [WEB, { web: [1, PULL] }, { stopCode: "UserInitiated", stoppedReason: "OutOfMemoryError" }, "stopped-by-user", null],
+  // Neither exit code nor reason.
+  [WEB, { web: [null], side: [0] }, {}, "no-exit-code", "web"],
+  [null, { web: [null], side: [0] }, {}, "no-exit-code", "web"],
+  [TWO, { web: [null], api: [137] }, {}, "no-exit-code", "web"],
+  [TWO, { web: [null], api: [null], side: [0] }, {}, "no-exit-code", null],
+  [WEB, { web: [null], migrate: [1] }, {}, "application-exit", "migrate"],
+  [null, { web: [null] }, { stopCode: undefined, stoppedReason: undefined }, "no-exit-code", "web"],
+  [WEB, { web: [null] }, { stopCode: "SolarFlare" }, "unknown", null],
+  // Service Connect's proxy is essential, listed or not.
+  [{ web: true }, { web: [137], [PROXY]: [139] }, {}, "killed-by-signal", PROXY],
+  [null, { web: [137], [PROXY]: [1] }, {}, "application-exit", PROXY],
+  [{ web: true }, { web: [143], [PROXY]: [null] }, {}, "no-exit-code", PROXY],
+  // Dependencies.
+  [WEB, { web: [143, DEPENDENCY], migrate: [1] }, START, "application-exit", "migrate"],
+  [null, { web: [null, DEPENDENCY], migrate: [137] }, START, "killed-by-signal", "migrate"],
+  [WEB, { web: [null, DEPENDENCY], migrate: [null, PULL] }, START, "image-pull-failed", "migrate"],
+  [WEB, { web: [null], migrate: [1] }, { ...START, stoppedReason: DEPENDENCY }, "application-exit", "migrate"],
+  [WEB, { web: [null, DEPENDENCY.slice(0, 100)], migrate: [2] }, START, "application-exit", "migrate"],
+  [WEB, { web: [null, "dependency container migrate never became healthy"], migrate: [143] }, START, "start-failed", "migrate"],
+  [WEB, { web: [null, DEPENDENCY], side: [0] }, START, "start-failed", "web"],
+  // What never ran.
+  [WEB, { web: [null], side: [null, PULL] }, START, "image-pull-failed", "side"],
+  [WEB, { web: [null, "InvalidVolumeError: x"], side: [null] }, START, "start-failed", "web"],
+  [WEB, { web: [null, "something new"] }, START, "start-failed", "web"],
+  [WEB, { web: [null] }, { ...START, stoppedReason: "ResourceInitializationError: unable to pull secrets" }, "secrets-init-failed", null],
+  [WEB, { web: [null, PULL] }, { ...START, stoppedReason: PULL }, "image-pull-failed", "web"],
+  [WEB, { web: [null] }, { ...START, stopCode: undefined }, "start-failed", null],
+  [WEB, { web: [null], migrate: [1] }, START, "application-exit", "migrate"],
+  // Windows.
+  [WEB, { web: [3221225477] }, {}, "crashed", "web"],
+  [WEB, { web: [-1073741819], side: [0] }, {}, "crashed", "web"],
+  [TWO, { web: [3221225786], api: [1] }, {}, "application-exit", "api"],
+  [null, { web: [0], side: [-1073741510] }, {}, "exit-zero", "web"],
+];
+
+test("a table of ends: the cause, the container to blame, and the mark on it", () => {
+  assert.ok(ROWS.length >= 40);
+  for (const [at, [definition, containers, detail, cause, container]] of ROWS.entries()) {
+    const listed = Object.entries(containers).map(([name, [exitCode, reason]]) => ({ name, exitCode: exitCode ?? undefined, reason }));
+    // The order of the containers in the event proves nothing.
+    for (const ordered of [listed, [...listed].reverse()]) {
+      const incident = incidentOf(changed("01-exit-nonzero", { ...detail, containers: ordered }), definition ? { taskDefinition: definitionOf(definition) } : {});
+      const where = `row ${at}: ${JSON.stringify([definition, containers, detail])}`;
+      assert.deepEqual([incident.cause.id, incident.cause.values.container ?? null], [cause, container], where);
+      assert.deepEqual(incident.containers.filter((one) => one.failed).map((one) => one.name), container ? [container] : [], where);
+      if (container && definition && Object.hasOwn(definition, container)) assert.equal(incident.log.container, container, where);
+    }
+  }
+});
+
+test("exit codes of Windows have names, signed or unsigned, and a stop is one of ECS there, too", () => {
+  for (const [code, name] of [[3221225477, "access violation (0xC0000005)"], [0xc0000409, "fail fast (0xC0000409)"], [0xc00000fd, "stack overflow (0xC00000FD)"], [0xc0000374, "heap corruption (0xC0000374)"],
+    [0xe0434352, ".NET exception (0xE0434352)"], [0x80131623, ".NET fail fast (0x80131623)"], [0xc06d007e, "module not found (0xC06D007E)"], [0xc0001234, "0xC0001234"]]) {
+    assert.deepEqual([crashOf(code), crashOf(code - 2 ** 32)], [name, name]);
+  }
+  for (const code of [null, 0, 1, 139, 255, -1, 4294967295, 0xd0000001, -2147483648 * 4, 3221225786, -1073741510, 1073807364]) assert.equal(crashOf(code), null, `${code}`);
+  for (const code of [137, 143, 3221225786, -1073741510, 1073807364]) assert.ok(wasStoppedByEcs({ exitCode: code }) && signalOf(code), `${code}`);
+  const { cause, containers } = incidentOf(sample("11d-windows-crash"));
+  assert.deepEqual([cause.values.signal, containers[0].signal], ["access violation (0xC0000005)", "access violation (0xC0000005)"]);
+});
+
+test("a job on Windows whose sidecar was stopped after it is silent", () => {
+  for (const code of [3221225786, -1073741510, 1073807364]) {
+    const event = changed("09b-sidecar-clean-app-killed-sidecar", { containers: [{ name: "job", exitCode: 0 }, { name: "envoy", exitCode: code }] });
+    assert.equal(incidentOf(event, { taskDefinition: definitionOf({ job: true, envoy: true }) }).rings, false);
+  }
+});
+
+test("a job whose containers all exited with 0 is silent without its definition; what has neither exit code nor reason, or lost its place, rings", () => {
+  const of = (containers, detail, definition) => incidentOf(changed("09b-sidecar-clean-app-killed-sidecar", { ...detail, containers }), definition ? { taskDefinition: definitionOf(definition) } : {});
+  const [done, unknown] = [{ name: "job", exitCode: 0 }, { name: "envoy" }];
+  assert.match(of([done]).silentBecause, /every container exited with 0/);
+  assert.equal(of([done, { name: AGENT }]).rings, false);
+  assert.equal(of([done, { name: AGENT, exitCode: 1 }]).rings, false);
+  assert.equal(of([done, unknown]).rings, true);
+  assert.equal(of([done, unknown], {}, { job: true, envoy: true }).rings, true);
+  assert.equal(of([done, unknown], {}, { job: true, envoy: false }).rings, false);
+  for (const detail of [{ stopCode: undefined, stoppedReason: "Your Spot Task was interrupted." }, { stopCode: undefined, stoppedReason: "Host EC2 (instance i-1) terminated." }, { stopCode: "TerminationNotice" }, { group: "service:web" },
+    { stopCode: undefined, stoppedReason: "Task failed to start" }]) {
+    assert.equal(of([done], detail).rings, true, JSON.stringify(detail));
+  }
+});
+
+test("what never ran has a state of its own", () => {
+  const state = (detail, name = "03-cannot-pull") => incidentOf(changed(name, detail)).state;
+  assert.equal(state({}), "failed-to-start");
+  assert.equal(state({ stopCode: undefined }), "failed-to-start");
+  assert.equal(state({ startedAt: "2026-11-20T10:00:00Z" }), "died");
+  assert.equal(state({ startedAt: undefined }, "01-exit-nonzero"), "died");
+  assert.equal(state({ startedAt: undefined }, "07-user-stop"), "stopped");
+  assert.equal(state({ lastStatus: "DEPROVISIONING" }), "stopping");
+  assert.equal(incidentOf(sample("03d-dependency-failed")).state, "failed-to-start");
+});
