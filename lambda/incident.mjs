@@ -1,9 +1,11 @@
 // Event -> incident: what died, why, and whether it is worth an alert.
 // Pure: no I/O, no clock, no Node API, no Intl. It never throws, whatever the event holds, and it copies
-// only the fields it names: overrides, which may carry secrets, are never read.
+// only the fields it names: overrides, which may carry secrets, are never read. What looks like a credential in a text that
+// somebody wrote freely is taken out where the text is read, so that no message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
 import { CAUSES, cause, isOfService, judge, own, serviceCauseId } from "./causes.mjs";
+import { withoutCredentials } from "./credentials.mjs";
 import { reasonKindOf } from "./reasons.mjs";
 
 /**
@@ -103,7 +105,7 @@ function commonOf(envelope, detail, known) {
 function taskIncident(detail, taskDefinition, common) {
   const task = {
     group: text(detail.group), startedBy: text(detail.startedBy),
-    stopCode: text(detail.stopCode), stoppedReason: text(detail.stoppedReason),
+    stopCode: text(detail.stopCode), stoppedReason: freeText(detail.stoppedReason),
     startedAt: time(detail.startedAt), stoppedAt: time(detail.stoppedAt),
     lastStatus: text(detail.lastStatus), desiredStatus: text(detail.desiredStatus), daemon: common.daemon,
   };
@@ -136,7 +138,7 @@ const NO_TASK = {
 /** Deployment and service events, and every detail-type taskbell does not know. */
 function serviceIncident(detail, common) {
   const eventName = text(detail.eventName);
-  const stoppedReason = text(detail.reason) ?? text(detail.stoppedReason) ?? text(detail.status);
+  const stoppedReason = freeText(detail.reason) ?? freeText(detail.stoppedReason) ?? text(detail.status);
   const id = serviceCauseId(eventName, stoppedReason);
   const deployment = common.detailType === "ECS Deployment State Change" || eventName?.startsWith("SERVICE_DEPLOYMENT_");
   return {
@@ -154,8 +156,8 @@ function rejectedRun(detail, common) {
   const request = record(detail.requestParameters);
   const identity = record(detail.userIdentity);
   const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/") ?? "somebody";
-  const failure = list(record(detail.responseElements).failures).map(record).map((one) => text(one.reason)).find(Boolean);
-  const refused = text([text(detail.errorCode), text(detail.errorMessage)].filter(Boolean).join(": "));
+  const failure = list(record(detail.responseElements).failures).map(record).map((one) => freeText(one.reason)).find(Boolean);
+  const refused = text([text(detail.errorCode), freeText(detail.errorMessage)].filter(Boolean).join(": "));
   const eventName = text(detail.eventName);
   const id = refused || failure ? "run-rejected" : "service-event";
   return {
@@ -168,12 +170,12 @@ function rejectedRun(detail, common) {
 
 /** An alert that an application raised itself: `{message, level, source, detail}`. */
 function applicationIncident(detail, common) {
-  const message = text(detail.message) ?? common.detailType ?? "Application Error";
+  const message = freeText(detail.message) ?? common.detailType ?? "Application Error";
   return {
-    ...NO_TASK, ...common, kind: "application", source: text(detail.source) ?? common.source,
+    ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source,
     severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
     cause: cause("application-error", { message }),
-    stoppedReason: null, applicationDetail: longText(detail.detail), stoppedAt: common.time,
+    stoppedReason: null, applicationDetail: longText(withoutCredentials(detail.detail)), stoppedAt: common.time,
     links: { task: null, service: null, log: null },
   };
 }
@@ -183,7 +185,7 @@ function containerOf(container, outlines) {
   const outline = outlines.find((one) => one.name === name);
   const exitCode = integer(container.exitCode);
   return {
-    name, exitCode, signal: signalOf(exitCode) ?? crashOf(exitCode), reason: text(container.reason),
+    name, exitCode, signal: signalOf(exitCode) ?? crashOf(exitCode), reason: freeText(container.reason),
     // A container the task definition does not list was injected by AWS; but for Service Connect's proxy, it is never essential.
     essential: isServiceConnect({ name }) ? true : outlines.length === 0 ? null : outline ? outline.essential !== false : false,
     runtimeId: text(container.runtimeId), log: outline?.log ? record(outline.log) : null,
@@ -277,6 +279,8 @@ const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
 const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 const list = (value) => (Array.isArray(value) ? value : []);
 const text = (value, length = 8_000) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, length) : null);
+/** Credentials go before the cut: half of one would not be known. */
+const freeText = (value) => text(withoutCredentials(value));
 /** Of what may be very long, both ends: the message shows a part of each. */
 const longText = (value) => text(typeof value === "string" && value.length > 40_000 ? `${value.slice(0, 10_000)}\n[…]\n${value.slice(-29_000)}` : value, 40_000);
 /** Half a surrogate pair, the event's own or left by the cut, is no text: URLs and the table's keys refuse it. */

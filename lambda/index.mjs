@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { Busy, abandoned, announced, decide, noted } from "./announcements.mjs";
 import { describeTaskDefinition, missingBecauseOf, prepare, publish, readLog, readWebhook } from "./aws.mjs";
+import { linesWithoutCredentials, withoutCredentials } from "./credentials.mjs";
 import { deliverTo, failureOf, toldOf } from "./delivery.mjs";
 import { destinationsOf, patternsOf, routesOf } from "./destinations.mjs";
 import { incidentOf } from "./incident.mjs";
@@ -50,6 +51,7 @@ export function createHandler(tools) {
   const everySender = [...senders.values()];
   const definitions = new Map();
   const logLines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
+  const shownLines = env.TASKBELL_REDACTION === "off" ? (lines) => lines : linesWithoutCredentials;
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
   const alone = destinations.length === 1;
 
@@ -101,7 +103,7 @@ export function createHandler(tools) {
     const deadline = now() + Math.min(LOG_MS, left() - FOR_POSTS_MS);
     for (let first = true; ; first = false) {
       try {
-        return { tail: await within(deadline - now(), readLog(place, logLines)) };
+        return { tail: shownLines(await within(deadline - now(), readLog(place, logLines))) };
       } catch (error) {
         const missing = missingBecauseOf(error, "logs:GetLogEvents");
         if (missing.why !== "absent" || !first || now() + LOG_PAUSE_MS >= deadline) return { missing };
@@ -124,7 +126,7 @@ export function createHandler(tools) {
 
   function withoutSecrets(text) {
     const hidden = everySender.flatMap((sender) => sender.hidden()).sort((one, other) => other.length - one.length);
-    return redacted(text, hidden);
+    return withoutCredentials(redacted(text, hidden));
   }
 
   return async function handler(event, context) {

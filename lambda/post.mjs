@@ -1,6 +1,7 @@
 // Posts to a place until it takes the message, refuses it for good, or the time is used up. The URL is the secret: no error
 // holds it. What an answer means is the place's own.
 
+import { withoutCredentials } from "./credentials.mjs";
 import { redacted } from "./secret.mjs";
 
 /** Of those that were not answered, or with a server error. A 429 only says when: those go on until the time is used up. */
@@ -117,7 +118,7 @@ function reasonOf(error) {
 }
 
 /** An answer on one line, short, and without anything secret even if the server echoed it. */
-const short = (text, hidden) => redacted(String(text), hidden).replace(/\s+/g, " ").trim().slice(0, 200);
+const short = (text, hidden) => withoutCredentials(redacted(String(text), hidden)).replace(/\s+/g, " ").trim().slice(0, 200);
 
 /** What is wrong with an address. Plain http is for this machine alone: the address is a secret. */
 function wrongWith(url) {

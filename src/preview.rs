@@ -17,11 +17,12 @@ const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
     "announcements.mjs",
     "answers.mjs",
     "blame.mjs",
     "causes.mjs",
+    "credentials.mjs",
     "destinations.mjs",
     "discord.mjs",
     "incident.mjs",
@@ -38,6 +39,7 @@ const MODULES: [&str; 15] = [
 /// What the shell of the notifier does with the pure modules, less the I/O.
 const SHELL: &str = r#"
 import { foresee } from "announcements.mjs";
+import { linesWithoutCredentials } from "credentials.mjs";
 import { incidentOf } from "incident.mjs";
 import { patternsOf } from "destinations.mjs";
 import * as discord from "discord.mjs";
@@ -54,7 +56,7 @@ globalThis.preview = (text) => {
   const { event, context, options, place } = JSON.parse(text);
   const incident = incidentOf(event, context);
   const { occurrence = null, tail = [] } = context ?? {};
-  const shown = { ...incident, occurrence, tail: incident.log?.stream ? tail : [] };
+  const shown = { ...incident, occurrence, tail: incident.log?.stream ? linesWithoutCredentials(tail) : [] };
   return JSON.stringify({ incident, payload: payloads[place](shown, options) });
 };
 globalThis.patternsOf = (text) => {
