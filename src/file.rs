@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config;
 use crate::config::destination::{Kind, Severity};
 use crate::error::{Error, Result, nearest};
+use crate::input;
 use crate::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
 use crate::stack::StackName;
 
@@ -102,8 +103,8 @@ impl File {
     /// If it cannot be read, or holds a mistake.
     pub fn find(named: Option<&Path>) -> Result<Option<Self>> {
         let path = named.unwrap_or(Path::new(NAME));
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text).map(Some),
+        match std::fs::read(path) {
+            Ok(bytes) => Self::parse(path, &input::text(bytes, &path.display().to_string())?).map(Some),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::usage(format!("cannot read {}", path.display())).because(error)),
         }

@@ -3,6 +3,7 @@
 //! The floor plan, from the ground up:
 //!
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
+//! - [`input`]: the text of a user's files, whatever their encoding
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`settings`]: what can be said about a stack; [`file`]: `taskbell.toml`; [`config`]: what was asked for, checked; [`desired`]: what should exist for it
 //! - [`permissions`]: the least policy for each command
@@ -27,6 +28,7 @@ pub mod error;
 pub mod export;
 pub mod file;
 pub mod graph;
+pub mod input;
 pub mod notifier;
 pub mod pattern;
 pub mod permissions;

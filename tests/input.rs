@@ -7,6 +7,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "input/files.rs"]
+mod files;
 mod support;
 
 use std::io::Write;

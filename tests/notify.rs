@@ -116,6 +116,19 @@ fn of_a_long_detail_the_message_has_room_for_beginning_and_end_are_sent() {
 }
 
 #[test]
+fn detail_in_another_encoding_is_sent_as_far_as_it_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.log");
+    let utf16: Vec<u8> = "\u{feff}out of memory".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, told) in [(&utf16[..], "out of memory"), (b"\xef\xbb\xbfplain", "plain"), (b"caf\xe9", "caf\u{fffd}")] {
+        std::fs::write(&path, bytes).unwrap();
+        let bus = Bus::start();
+        assert_eq!(notify(&bus, &["x", "--detail-file", path.to_str().unwrap()], "").status.code(), Some(0));
+        assert_eq!(detail(&bus.entry())["detail"], told);
+    }
+}
+
+#[test]
 fn a_command_that_succeeds_raises_nothing() {
     let bus = Bus::start();
     let output = notify(&bus, &["--run", "--", "sh", "-c", "echo fine >&2"], "");

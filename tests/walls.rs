@@ -11,20 +11,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 25] = [
+const DOORS: [(&str, &[&str]); 26] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
     ("policy", &[]),
     ("secret", &[]),
-    ("pattern", &["pattern"]),
+    ("input", &[]),
+    ("pattern", &["input", "pattern"]),
     ("notifier", &[]),
     ("preview", &["notifier"]),
     ("resource", &["stack", "document"]),
     ("plan", &["resource", "stack", "document"]),
     ("config", &["config", "pattern", "secret", "stack"]),
     ("settings", &["config", "pattern", "stack"]),
-    ("file", &["config", "settings", "stack"]),
+    ("file", &["config", "input", "settings", "stack"]),
     (
         "aws/kind",
         &[
@@ -66,6 +67,7 @@ const DOORS: [(&str, &[&str]); 25] = [
             "export",
             "file",
             "graph",
+            "input",
             "notifier",
             "pattern",
             "permissions",

@@ -17,6 +17,7 @@ use super::session::Session;
 use super::world::World;
 use crate::aws::{Given, bus, credentials};
 use crate::error::{Error, Result};
+use crate::input;
 use crate::pattern::APPLICATION_SOURCE;
 use crate::settings::Settings;
 use crate::stack::StackName;
@@ -110,9 +111,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if !args.run {
         let detail = match &args.detail_file {
             None => String::new(),
-            Some(path) if path.as_os_str() == "-" => lossy(&world.read_stdin_bytes()?),
+            Some(path) if path.as_os_str() == "-" => input::lossy(&world.read_stdin_bytes()?),
             Some(path) => std::fs::read(path)
-                .map(|bytes| lossy(&bytes))
+                .map(|bytes| input::lossy(&bytes))
                 .map_err(|error| Error::usage(format!("could not read {}", path.display())).because(error))?,
         };
         let source = args.source.clone().unwrap_or_else(|| "application".to_owned());
@@ -172,11 +173,6 @@ async fn open(common: &Common, world: &World) -> Result<Session> {
     let nobody: StackName = "notify".parse()?;
     let given = Given::default();
     Session::open(nobody, given, common, world).await
-}
-
-/// What is not UTF-8 is shown as such: an alert is not lost for it.
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The id that EventBridge gave it.
@@ -246,7 +242,8 @@ async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
         }
         () = &mut copied => ended.await,
     };
-    let tail = lossy(&tail.lock().unwrap_or_else(PoisonError::into_inner));
+    // Bytes that are no UTF-8 are shown as such: an alert is not lost because of them.
+    let tail = String::from_utf8_lossy(&tail.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     match status {
         Ok(status) => Ended { code: exit_code(status), stopped: stopped.is_by(status), tail },
         Err(error) => Ended { code: 1, stopped: false, tail: format!("{program}: {error}") },

@@ -11,6 +11,7 @@ use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
 use crate::drill::Scenario;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample, sample};
 use crate::preview::{Engine, Place, Preview};
@@ -129,8 +130,10 @@ const OF_ENTRIES: &str = "it is an entry for put-events; as EventBridge delivers
 fn object(name: &str, world: &World) -> Result<Value> {
     let text = match name {
         "-" => world.read_stdin()?,
-        path => std::fs::read_to_string(path)
-            .map_err(|error| Error::usage(format!("could not read the event file {path}")).because(error))?,
+        path => {
+            let unreadable = |error| Error::usage(format!("could not read the event file {path}")).because(error);
+            input::text(std::fs::read(path).map_err(unreadable)?, path)?
+        }
     };
     if text.trim().is_empty() {
         return Err(Error::usage(format!("{} is empty", called(name))).hint(OF_EVENTS));

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::connections::Connections;
 use super::seats::Seat;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::secret::Sealed;
 
 /// A stream that takes styled text; styles are taken out where they do not belong.
@@ -202,8 +203,7 @@ impl World {
     /// # Errors
     /// If it cannot be read, or is not UTF-8.
     pub fn read_stdin(&self) -> Result<String> {
-        let text = String::from_utf8(self.read_stdin_bytes()?);
-        text.map_err(|error| Error::usage("standard input is not UTF-8").because(error.utf8_error()))
+        input::text(self.read_stdin_bytes()?, "standard input")
     }
 
     /// # Errors

@@ -16,6 +16,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::error::{self, Error, Result};
+use crate::input;
 use filter::Filters;
 use matcher::Matcher;
 use tree::Tree;
@@ -153,8 +154,9 @@ impl Pattern {
         if !is_json && !name_or_file.contains('/') {
             return Err(unknown(name_or_file));
         }
-        let text = std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)
             .map_err(|error| Error::usage(format!("cannot read the pattern file {name_or_file}")).because(error))?;
+        let text = input::text(bytes, &format!("the pattern file {name_or_file}"))?;
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if stem.is_empty() || !stem.chars().all(legal) {

@@ -1,0 +1,167 @@
+//! The text of a user's file, or of standard input. Decides which encodings are read; makes no sense of the text itself.
+
+use crate::error::{Error, Result};
+
+const MARK: &str = "\u{feff}";
+
+/// Reads bytes as UTF-8 and reads over a byte order mark. `name` is the file's, for the error.
+///
+/// # Errors
+/// For text in another encoding: with its name and the way out if that can be recognised, else with the place.
+pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+    if let Some(Wide { encoding, converter, .. }) = Wide::of(&bytes) {
+        return Err(Error::usage(format!("{name} is {encoding} text, and not UTF-8")).hint(format!(
+            "`iconv -f {converter} -t UTF-8` converts it; PowerShell writes UTF-8 with `Out-File -Encoding utf8`"
+        )));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let (before, rest) = error.as_bytes().split_at(valid);
+        let (line, column) = place(&String::from_utf8_lossy(before));
+        let byte = rest.first().copied().unwrap_or_default();
+        Error::usage(format!("{name} is not UTF-8 text: byte 0x{byte:02x} at line {line} column {column}")).hint(
+            "`iconv -f ENCODING -t UTF-8` converts it; ENCODING is the name of its own, such as CP932 or WINDOWS-1252",
+        )
+    })?;
+    Ok(match text.strip_prefix(MARK) {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// Reads bytes as far as they can be read: for an alert, which must not be lost because of its encoding. Only a byte order mark
+/// makes them UTF-16: a log may hold zero bytes.
+#[must_use]
+pub fn lossy(bytes: &[u8]) -> String {
+    let text = match Wide::of(bytes) {
+        Some(Wide { converter: "UTF-16", big_endian, .. }) => {
+            let unit = |pair: &[u8]| match big_endian {
+                true => u16::from_be_bytes([pair[0], pair[1]]),
+                false => u16::from_le_bytes([pair[0], pair[1]]),
+            };
+            String::from_utf16_lossy(&bytes.chunks_exact(2).map(unit).collect::<Vec<_>>())
+        }
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    text.strip_prefix(MARK).map(str::to_owned).unwrap_or(text)
+}
+
+/// Counts from 1, in characters.
+fn place(before: &str) -> (usize, usize) {
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, last.trim_start_matches(MARK).chars().count() + 1)
+}
+
+/// An encoding with several bytes for each letter of ASCII.
+#[derive(Debug, PartialEq)]
+struct Wide {
+    encoding: &'static str,
+    /// Its name for iconv: without a byte order mark, the order of the bytes has to be named.
+    converter: &'static str,
+    big_endian: bool,
+}
+
+impl Wide {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (encoding, converter, big_endian) = match bytes {
+            [0xff, 0xfe, 0, 0, ..] => ("UTF-32", "UTF-32", false),
+            [0, 0, 0xfe, 0xff, ..] => ("UTF-32", "UTF-32", true),
+            [0xff, 0xfe, ..] => ("UTF-16", "UTF-16", false),
+            [0xfe, 0xff, ..] => ("UTF-16", "UTF-16", true),
+            _ => without_mark(bytes)?,
+        };
+        Some(Self { encoding, converter, big_endian })
+    }
+}
+
+/// Letters of ASCII have a zero byte in each unit, always on the same side. No text in UTF-8 that is of use here has any.
+fn without_mark(bytes: &[u8]) -> Option<(&'static str, &'static str, bool)> {
+    let zeros = |width: usize, at: usize| bytes.iter().skip(at).step_by(width).filter(|byte| **byte == 0).count();
+    // An eighth: half of a file may be comments in another script. Other characters have few zero bytes.
+    let many = |zeros: usize| zeros > 1 && zeros * 8 >= bytes.len();
+    let by_four = [0, 1, 2, 3].map(|at| zeros(4, at));
+    let [even, odd] = [by_four[0] + by_four[2], by_four[1] + by_four[3]];
+    match by_four {
+        [low, second, third, fourth] if many(second) && second.min(third).min(fourth) > 2 * low => {
+            Some(("UTF-32", "UTF-32LE", false))
+        }
+        [first, second, third, low] if many(first) && first.min(second).min(third) > 2 * low => {
+            Some(("UTF-32", "UTF-32BE", true))
+        }
+        _ if many(odd) && odd > 2 * even => Some(("UTF-16", "UTF-16LE", false)),
+        _ if many(even) && even > 2 * odd => Some(("UTF-16", "UTF-16BE", true)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    const LITTLE: fn(u16) -> [u8; 2] = u16::to_le_bytes;
+    const BIG: fn(u16) -> [u8; 2] = u16::to_be_bytes;
+
+    #[test]
+    fn utf8_is_read_with_and_without_a_mark() {
+        for text_of in ["", "{}", "{\"a\": \"メモリ\"}\r\n", "# 全部\n"] {
+            assert_eq!(text(text_of.into(), "x").unwrap(), text_of);
+            assert_eq!(text(format!("{MARK}{text_of}").into(), "x").unwrap(), text_of);
+        }
+        assert_eq!(text("a\u{feff}b".into(), "x").unwrap(), "a\u{feff}b", "elsewhere it is a character");
+    }
+
+    #[test]
+    fn wide_encodings_are_named_with_the_way_out() {
+        let toml = "# 通知の設定：本番の環境だけ\nfleet = \"a\"\n";
+        for (bytes, encoding, converter) in [
+            (utf16("\u{feff}{}", LITTLE), "UTF-16", "UTF-16"),
+            (utf16("\u{feff}{}", BIG), "UTF-16", "UTF-16"),
+            (utf16("\u{feff}全部", LITTLE), "UTF-16", "UTF-16"),
+            (utf16("{}", LITTLE), "UTF-16", "UTF-16LE"),
+            (utf16("{\"a\": 1}\r\n", BIG), "UTF-16", "UTF-16BE"),
+            (utf16(toml, LITTLE), "UTF-16", "UTF-16LE"),
+            (utf16(toml, BIG), "UTF-16", "UTF-16BE"),
+            ([utf16("{\"a\": 1}", LITTLE), b"\n".to_vec()].concat(), "UTF-16", "UTF-16LE"),
+            ("\u{feff}{}".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(), "UTF-32", "UTF-32"),
+            ("\u{feff}{}".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(), "UTF-32", "UTF-32"),
+            ("{\"a\": 1}".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(), "UTF-32", "UTF-32LE"),
+            ("{\"a\": 1}".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(), "UTF-32", "UTF-32BE"),
+        ] {
+            let error = text(bytes.clone(), "event.json").unwrap_err();
+            assert_eq!(error.to_string(), format!("event.json is {encoding} text, and not UTF-8"), "{bytes:x?}");
+            let way_out = format!("`iconv -f {converter} -t UTF-8`");
+            assert!(error.hint_text().unwrap().starts_with(&way_out), "{bytes:x?}: {:?}", error.hint_text());
+            assert_eq!(error.exit_code(), 64);
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused_with_the_place() {
+        // CP932, Latin 1, and a character that was cut off; the mark is no column.
+        for (bytes, said) in [
+            (b"{\n  \"a\": \"\x83\x81\"".to_vec(), "x is not UTF-8 text: byte 0x83 at line 2 column 9"),
+            (b"caf\xe9".to_vec(), "x is not UTF-8 text: byte 0xe9 at line 1 column 4"),
+            ("\u{feff}メ\u{e3}".as_bytes()[..7].to_vec(), "x is not UTF-8 text: byte 0xc3 at line 1 column 2"),
+        ] {
+            let error = text(bytes, "x").unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.exit_code()), (said, 64));
+        }
+    }
+
+    #[test]
+    fn an_alert_is_read_as_far_as_it_can_be() {
+        for (bytes, told) in [
+            (b"caf\xe9".to_vec(), "caf\u{fffd}"),
+            ("\u{feff}a".into(), "a"),
+            (utf16("\u{feff}メモリ\n", LITTLE), "メモリ\n"),
+            (utf16("\u{feff}out of memory", BIG), "out of memory"),
+            (b"a\0b\0c\0".to_vec(), "a\0b\0c\0"),
+        ] {
+            assert_eq!(lossy(&bytes), told);
+        }
+    }
+}
