@@ -47,7 +47,7 @@ export function stopOf(reason) {
   return text === "" ? null : STOPS.find(([words]) => words.test(text))?.[1] ?? null;
 }
 
-const RUNS = "(?:exec:|fork/exec|create ?process).*";
+const RUNS = "(?:exec:|fork/exec|create ?proces).*";
 /**
  * From the particular to the general: what a reason says, or the error name of the ECS agent that it begins with (its letters alone,
  * in lower case), and the cause.

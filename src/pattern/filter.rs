@@ -308,7 +308,9 @@ fn name_container(alternative: &mut Value, container: &str, of_exit: bool) {
     }
     match fields.get_mut("$or").and_then(Value::as_array_mut) {
         Some(alternatives) => {
-            alternatives.iter_mut().for_each(|one| name_container(one, container, of_exit));
+            for one in alternatives.iter_mut() {
+                name_container(one, container, of_exit);
+            }
             *alternatives =
                 alternatives.drain(..).flat_map(|one| parts(&one, container).unwrap_or_else(|| vec![one])).collect();
         }
