@@ -30,7 +30,7 @@ const KEY_BEGINS = /-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}|
 const KEY_ENDS = /-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}|Private-(?:MAC|Hash): ?[0-9a-f]*/g;
 const KEY_BODY = /(?:(?:[\s\0]|\\+[rn])*(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): ?[^\n\\]{0,200})*(?:(?:[\s\0|>"',]|\\+[rn])*[A-Za-z0-9+/=]{16,})+(?:(?:[\s\0]|\\+[rn])*[A-Za-z0-9+/=]{1,15}(?![A-Za-z0-9]))?/y;
 /** Words about a key have less between its two marks. */
-const SHORTEST_KEY = 40;
+const SHORTEST_KEY = 24;
 
 function withoutPrivateKeys(text) {
   const marks = [...text.matchAll(KEY_BEGINS)].map((one) => ({ begins: true, at: one.index, to: one.index + one[0].length }))
@@ -92,6 +92,7 @@ const SEPARATOR = /((?:\\{0,7}["'`]|&quot;|%22|\\u0022)?\]?\??)([ \t]{0,40})(=>|
 const VALUE_FIELD = /\\*["']?[ \t]{0,4}[,;]?\s{0,8}\\*["']?value\\*["']?[ \t]{0,4}[=:][ \t]{0,4}/iy;
 const AS_FLAG = /(?:\\*["'])?(?:,[ \t]{0,4}|[ \t]{1,40})(?=[^\s-])/y;
 const IS = /[ \t]{1,4}(?:(?:is|was|set to|changed to|reset to)[ \t]*:?[ \t]{1,4}|(?=\S*\d))/iy;
+const IS_SAID = /[ \t]{1,4}(?:is|was|set to|changed to)[ \t]*:?[ \t]{1,4}/iy;
 const BEFORE_KEY = /[ \t]{1,4}(?=[A-Za-z0-9/+]{20})/y;
 const BEFORE_QUOTE = /[ \t]{1,4}(?=\\*["'])/y;
 const QUOTE = /(\[?)(?:[bBuUrRfF]{1,2}(?=["']))?(\\{0,7})(["'`]|&quot;)/y;
@@ -165,6 +166,7 @@ function valueOf(text, name) {
     return judged(text, name, flagged, { strong: true, flag: !quoted });
   }
   if (/key(?:id)?$/.test(name.kind)) return at(BEFORE_KEY) ? judged(text, name, at(BEFORE_KEY), { strong: false, random: true }) : null;
+  if (/^(?:token|secret)$/.test(name.kind)) return at(IS_SAID) ? judged(text, name, at(IS_SAID), { strong: false, random: true }) : null;
   if (!/^(?:password|passwd|passphrase|pwd)$/.test(name.kind)) return null;
   const quoted = at(BEFORE_QUOTE);
   if (quoted) return judged(text, name, quoted, { strong: false, word: true });
@@ -344,7 +346,18 @@ function withoutCookies(text) {
 const BEARER = /\b(bearer(?:[ \t]{1,8}|%20|\+)\\{0,7}["']?)([A-Za-z0-9._~+/=-]{3,})/gi;
 const OF_BEARERS = /^(?:tokens?|authentication|authorization|auth|scheme|prefix|headers?|format|types?|credentials?|realm.*|error.*|scope.*|resource_metadata.*|has|is|was|of|not|must|in|for|and|or|with|to|who|can|may|required|missing|invalid|expired|challenge|only|from|the|a|methods?|security|http|https|jwt|based|token-based|failed|unauthorized|null|undefined|none)[.,:-]?$/i;
 const BASIC = /\b(basic(?:[ \t]{1,8}|%20)\\{0,7}["']?)([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9+/=])/gi;
-const isBase64OfPair = (text) => text.length % 4 === 0 && /[0-9=]/.test(text) && /[A-Z]/.test(text) && /[a-z]/.test(text);
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Whether it is user:password. */
+function isBase64OfPair(text) {
+  let bits = 0;
+  let plain = "";
+  for (const [at, letter] of [...text.replace(/=+$/, "").slice(0, 4_000)].entries()) {
+    bits = ((bits << 6) | BASE64.indexOf(letter)) & 0xffff;
+    if (at % 4 > 0) plain += String.fromCharCode((bits >> (6 - 2 * (at % 4))) & 0xff);
+  }
+  return text.length % 4 === 0 && plain.includes(":") && /^[\x20-\x7e\x80-\xff]+$/.test(plain);
+}
 
 function withoutSchemes(text) {
   return text.replace(BEARER, (whole, before, secret) => (OF_BEARERS.test(secret) ? whole : before + GONE))
