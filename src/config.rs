@@ -77,6 +77,15 @@ pub struct MessageOptions {
     pub mentions: Vec<String>,
     /// How many of the last lines of the log; 0: none.
     pub log_lines: u16,
+    pub redaction: Redaction,
+}
+
+/// Whether credentials are taken out of log lines; everywhere else they always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Redaction {
+    #[default]
+    On,
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
-use crate::config::{Announcements, Cluster, Config};
+use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::notifier::Archive;
@@ -300,6 +300,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_ICON_EMOJI", message.icon_emoji.clone()),
         ("TASKBELL_MENTION", mentions),
         ("TASKBELL_LOG_LINES", Some(if config.log_groups.is_empty() { 0 } else { message.log_lines }.to_string())),
+        ("TASKBELL_REDACTION", (message.redaction == Redaction::Off).then(|| "off".to_owned())),
         ("TASKBELL_TABLE", window.map(|_| stack.table_name())),
         ("TASKBELL_STORM_MINUTES", window.map(|minutes| minutes.to_string())),
     ];
@@ -361,6 +362,17 @@ mod tests {
         for alarm in alarms(&stack, &place, topic).unwrap() {
             assert_eq!((alarm.alarm_actions, alarm.ok_actions), (vec![topic.to_owned()], vec![topic.to_owned()]));
         }
+    }
+
+    #[test]
+    fn the_environment_names_redaction_only_if_it_is_off() {
+        let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
+        let of = |redaction| {
+            let config =
+                Config { message: MessageOptions { redaction, ..MessageOptions::default() }, ..config("batch") };
+            environment(&config, &stack).get("TASKBELL_REDACTION").cloned()
+        };
+        assert_eq!((of(Redaction::On), of(Redaction::Off)), (None, Some("off".to_owned())));
     }
 
     #[test]

@@ -388,7 +388,14 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
                 _ if !argument.is_require_equals_set() => json!({ "type": "string" }),
                 _ => json!({ "type": "boolean" }),
             };
-            let told = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let told = match id {
+                // The key says the opposite of its flag, --no-redaction.
+                "redaction" => {
+                    "false: show log lines as they are; by default, what looks like a credential in them is replaced"
+                        .to_owned()
+                }
+                _ => argument.get_help().map(ToString::to_string).unwrap_or_default(),
+            };
             property["description"] = json!(told.replace("; may be repeated", ""));
             (id.to_owned(), property)
         })

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::config::destination::{self, WebhookTakes};
-use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, WebhookHosts};
+use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::pattern::filter::Filters;
 use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
@@ -72,6 +72,12 @@ pub struct Settings {
     /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
     #[arg(long = "log-group", value_name = "GLOB")]
     pub log_groups: Option<Vec<String>>,
+    /// Show log lines as they are; by default, what looks like a credential in them is replaced
+    #[arg(
+        long = "no-redaction", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = values::opposite
+    )]
+    pub redaction: Option<bool>,
     /// The same failure of the same family is announced on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
     #[arg(long, value_name = "MINUTES", conflicts_with = "no_dedupe")]
     pub storm_window: Option<u16>,
@@ -198,6 +204,7 @@ impl Settings {
             icon_emoji: self.icon_emoji.or(wider.icon_emoji),
             log_lines: self.log_lines.or(wider.log_lines),
             log_groups: self.log_groups.or(wider.log_groups),
+            redaction: self.redaction.or(wider.redaction),
             storm_window: self.storm_window.or(wider.storm_window),
             no_dedupe: self.no_dedupe.or(wider.no_dedupe),
             alarm_topic: self.alarm_topic.or(wider.alarm_topic),
@@ -341,6 +348,7 @@ impl Settings {
             icon_emoji: self.icon_emoji.clone(),
             mentions: about("mention", items(&self.mention).iter().map(|text| config::mention(text)).collect())?,
             log_lines: about("log_lines", log_lines)?,
+            redaction: if self.redaction == Some(false) { Redaction::Off } else { Redaction::On },
         })
     }
 

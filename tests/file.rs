@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+use taskbell::config::Redaction;
 use taskbell::error::Error;
 use taskbell::file::{File, schema};
 
@@ -70,6 +71,20 @@ fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
     assert_eq!(config.own_parameter.as_deref(), Some("/team/slack"));
     // What a stack says drops what it contradicts in the defaults.
     assert_eq!((reports.settings.storm_window, &config.permissions_boundary), (None, &None));
+}
+
+#[test]
+fn log_lines_are_redacted_unless_the_stack_or_the_defaults_turn_it_off() {
+    for (defaults, own, expected) in [
+        ("", "", Redaction::On),
+        ("redaction = false", "", Redaction::Off),
+        ("", "redaction = false", Redaction::Off),
+        ("redaction = false", "redaction = true", Redaction::On),
+    ] {
+        let text = format!("[defaults]\n{defaults}\n[[stack]]\nclusters = [\"a\"]\n{own}\n");
+        let config = parse(&text).unwrap().stacks[0].settings.config("a".parse().unwrap()).unwrap();
+        assert_eq!(config.message.redaction, expected, "{text}");
+    }
 }
 
 #[test]

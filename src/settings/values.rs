@@ -84,3 +84,11 @@ pub fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     }
     deserializer.deserialize_any(Days).map(Some)
 }
+
+/// What a flag that begins with "no" says of the key that does not.
+///
+/// # Errors
+/// If it is neither true nor false.
+pub fn opposite(text: &str) -> Result<bool, std::str::ParseBoolError> {
+    text.parse().map(|off: bool| !off)
+}
