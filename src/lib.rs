@@ -3,6 +3,7 @@
 //! The floor plan, from the ground up:
 //!
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
+//! - [`task`]: what ECS describes, as the notifier gets it
 //! - [`input`]: the text of a user's files, whatever their encoding
 //! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
 //! - [`settings`]: what can be said about a stack; [`file`]: `taskbell.toml`; [`config`]: what was asked for, checked; [`desired`]: what should exist for it
@@ -39,3 +40,4 @@ pub mod resource;
 pub mod secret;
 pub mod settings;
 pub mod stack;
+pub mod task;

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "preview/described.rs"]
+mod described;
 mod support;
 
 use support::aws::Aws;

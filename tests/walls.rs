@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which rooms the files of a room may use.
-const DOORS: [(&str, &[&str]); 26] = [
+const DOORS: [(&str, &[&str]); 27] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
     ("policy", &[]),
     ("secret", &[]),
+    ("task", &[]),
     ("input", &[]),
     ("pattern", &["input", "pattern"]),
     ("notifier", &[]),
@@ -42,7 +43,7 @@ const DOORS: [(&str, &[&str]); 26] = [
         ],
     ),
     ("aws/wait", &["resource", "stack", "aws::fault"]),
-    ("aws", &["config", "resource", "stack", "aws"]),
+    ("aws", &["config", "resource", "stack", "task", "aws"]),
     ("desired", &["config", "stack", "resource", "pattern", "policy", "notifier", "document", "aws"]),
     (
         "export",
@@ -78,6 +79,7 @@ const DOORS: [(&str, &[&str]); 26] = [
             "secret",
             "settings",
             "stack",
+            "task",
         ],
     ),
     ("lib", &[]),

@@ -1,13 +1,14 @@
 //! A task of ECS, told as the event ECS would have sent, and its task definition: for "why did it not ring?".
 
 use aws_config::SdkConfig;
-use aws_sdk_ecs::types::{Container, ContainerDefinition, LogDriver, Task};
+use aws_sdk_ecs::types::{Connectivity, Container, ContainerDefinition, LaunchType, Task, TaskStopCode};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::clients;
 use super::fault::{Fault, fault};
+use crate::task::{event_of as event, outline_of as outline};
 
 /// The event of the task's state as DescribeTasks tells it; none if ECS does not know the task (any more: it shows stopped
 /// tasks for about an hour). Attachments, attributes and overrides, which may hold secrets, are left out.
@@ -20,7 +21,7 @@ pub async fn event_of(sdk: &SdkConfig, cluster: &str, task_arn: &str) -> Result<
         Err(fault) if fault.is(&["ClusterNotFoundException"]) => return Ok(None),
         answer => answer?,
     };
-    Ok(answer.tasks().first().map(event))
+    Ok(answer.tasks().first().map(|task| event(&described(task))))
 }
 
 /// Of a task definition, what the notifier looks up before it decides: the outline that `lambda/aws.mjs` makes of it, with
@@ -35,93 +36,64 @@ pub async fn outline_of(sdk: &SdkConfig, definition: &str) -> Result<Option<Valu
         answer => answer?,
     };
     let containers = answer.task_definition.and_then(|definition| definition.container_definitions).unwrap_or_default();
-    Ok(Some(json!({ "containers": containers.iter().map(outline).collect::<Vec<_>>() })))
+    let definitions: Vec<Value> = containers.iter().map(of_definition).collect();
+    Ok(Some(outline(&json!({ "containerDefinitions": definitions }))))
 }
 
-fn outline(container: &ContainerDefinition) -> Value {
-    let log = container.log_configuration().map(|log| {
-        let is_awslogs = *log.log_driver() == LogDriver::Awslogs;
-        let options = log.options().filter(|_| is_awslogs);
-        let option = |name: &str| options.and_then(|options| options.get(&format!("awslogs-{name}")));
-        json!({
-            "driver": log.log_driver().as_str(), "group": option("group"), "region": option("region"),
-            "prefix": option("stream-prefix"),
-        })
-    });
-    json!({ "name": container.name(), "essential": container.essential() != Some(false), "log": log })
-}
-
-fn event(task: &Task) -> Value {
-    let arn = task.task_arn().unwrap_or_default();
-    let part = |at: usize| arn.split(':').nth(at).unwrap_or_default();
-    let time =
-        [task.stopped_at(), task.stopping_at(), task.started_at(), task.created_at()].into_iter().flatten().next();
+/// In the form of the JSON that ECS sends, as far as the outline needs it.
+fn of_definition(container: &ContainerDefinition) -> Value {
+    let log = container.log_configuration();
     json!({
-        "version": "0",
-        "id": arn.rsplit('/').next().unwrap_or_default(),
-        "source": "aws.ecs",
-        "detail-type": "ECS Task State Change",
-        "account": part(4),
-        "region": part(3),
-        "time": time.and_then(text_of),
-        "resources": [arn],
-        "detail": detail(task),
+        "name": container.name(),
+        "essential": container.essential(),
+        "logConfiguration": { "logDriver": log.map(|log| log.log_driver().as_str()), "options": log.and_then(|log| log.options()) },
     })
 }
 
-fn detail(task: &Task) -> Value {
-    let text = |name: &str, value: Option<&str>| value.map(|value| (name.to_owned(), Value::from(value)));
-    let time = |name: &str, value: Option<&DateTime>| {
-        value.and_then(text_of).map(|value| (name.to_owned(), Value::from(value)))
-    };
-    let fields = [
-        text("taskArn", task.task_arn()),
-        text("clusterArn", task.cluster_arn()),
-        text("taskDefinitionArn", task.task_definition_arn()),
-        text("containerInstanceArn", task.container_instance_arn()),
-        text("group", task.group()),
-        text("startedBy", task.started_by()),
-        text("launchType", task.launch_type().map(aws_sdk_ecs::types::LaunchType::as_str)),
-        text("capacityProviderName", task.capacity_provider_name()),
-        text("platformVersion", task.platform_version()),
-        text("availabilityZone", task.availability_zone()),
-        text("cpu", task.cpu()),
-        text("memory", task.memory()),
-        text("connectivity", task.connectivity().map(aws_sdk_ecs::types::Connectivity::as_str)),
-        text("lastStatus", task.last_status()),
-        text("desiredStatus", task.desired_status()),
-        text("stopCode", task.stop_code().map(aws_sdk_ecs::types::TaskStopCode::as_str)),
-        text("stoppedReason", task.stopped_reason()),
-        time("connectivityAt", task.connectivity_at()),
-        time("pullStartedAt", task.pull_started_at()),
-        time("pullStoppedAt", task.pull_stopped_at()),
-        time("createdAt", task.created_at()),
-        time("startedAt", task.started_at()),
-        time("stoppingAt", task.stopping_at()),
-        time("stoppedAt", task.stopped_at()),
-        time("executionStoppedAt", task.execution_stopped_at()),
-        Some(("version".to_owned(), Value::from(task.version()))),
-        Some(("containers".to_owned(), task.containers().iter().map(container).collect())),
-    ];
-    Value::Object(fields.into_iter().flatten().collect())
+/// In the form of the JSON that ECS sends, as far as events have it.
+fn described(task: &Task) -> Value {
+    let time = |value: Option<&DateTime>| value.and_then(|time| time.fmt(Format::DateTime).ok());
+    json!({
+        "taskArn": task.task_arn(),
+        "clusterArn": task.cluster_arn(),
+        "taskDefinitionArn": task.task_definition_arn(),
+        "containerInstanceArn": task.container_instance_arn(),
+        "group": task.group(),
+        "startedBy": task.started_by(),
+        "launchType": task.launch_type().map(LaunchType::as_str),
+        "capacityProviderName": task.capacity_provider_name(),
+        "platformVersion": task.platform_version(),
+        "availabilityZone": task.availability_zone(),
+        "cpu": task.cpu(),
+        "memory": task.memory(),
+        "connectivity": task.connectivity().map(Connectivity::as_str),
+        "lastStatus": task.last_status(),
+        "desiredStatus": task.desired_status(),
+        "stopCode": task.stop_code().map(TaskStopCode::as_str),
+        "stoppedReason": task.stopped_reason(),
+        "connectivityAt": time(task.connectivity_at()),
+        "pullStartedAt": time(task.pull_started_at()),
+        "pullStoppedAt": time(task.pull_stopped_at()),
+        "createdAt": time(task.created_at()),
+        "startedAt": time(task.started_at()),
+        "stoppingAt": time(task.stopping_at()),
+        "stoppedAt": time(task.stopped_at()),
+        "executionStoppedAt": time(task.execution_stopped_at()),
+        "version": task.version(),
+        "containers": task.containers().iter().map(container).collect::<Vec<_>>(),
+    })
 }
 
 fn container(container: &Container) -> Value {
-    let text = |name: &str, value: Option<&str>| value.map(|value| (name.to_owned(), Value::from(value)));
-    let fields = [
-        text("name", container.name()),
-        text("containerArn", container.container_arn()),
-        text("taskArn", container.task_arn()),
-        text("image", container.image()),
-        text("imageDigest", container.image_digest()),
-        text("runtimeId", container.runtime_id()),
-        text("lastStatus", container.last_status()),
-        text("reason", container.reason()),
-        container.exit_code().map(|code| ("exitCode".to_owned(), Value::from(code))),
-    ];
-    Value::Object(fields.into_iter().flatten().collect::<Map<_, _>>())
-}
-
-fn text_of(time: &DateTime) -> Option<String> {
-    time.fmt(Format::DateTime).ok()
+    json!({
+        "name": container.name(),
+        "containerArn": container.container_arn(),
+        "taskArn": container.task_arn(),
+        "image": container.image(),
+        "imageDigest": container.image_digest(),
+        "runtimeId": container.runtime_id(),
+        "lastStatus": container.last_status(),
+        "reason": container.reason(),
+        "exitCode": container.exit_code(),
+    })
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod draw;
 mod drift;
 mod drill;
+mod events;
 mod export;
 mod fleet;
 mod graph;

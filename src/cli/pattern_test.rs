@@ -5,15 +5,16 @@ mod live;
 mod told;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use super::events::{self, Definition, Event};
 use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common, Format};
 use super::world::World;
-use super::{UNREADABLE, preview, render};
+use super::{UNREADABLE, render};
 use crate::chain::Broken;
 use crate::config::Cluster;
 use crate::error::{Error, Result};
@@ -28,7 +29,8 @@ use told::{Answer, Said, Told, Verdict};
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Args {
-    /// A file with an event, a folder of such files, a sample (`taskbell preview` lists them), or - for standard input
+    /// A file with an event or with described tasks, a folder of such files, a sample (`taskbell preview` lists them), or - for
+    /// standard input
     #[arg(value_name = "EVENT", required_unless_present = "task", conflicts_with = "task")]
     events: Vec<String>,
     /// A pattern of the catalogue, or the path of a JSON file; may be repeated [default: the whole catalogue]
@@ -38,6 +40,9 @@ pub struct Args {
     clusters: ClusterArgs,
     #[command(flatten)]
     filters: FilterSettings,
+    /// The task's definition, as `aws ecs describe-task-definition` prints it: which containers are essential, and where they log
+    #[arg(long, value_name = "FILE")]
+    task_definition: Option<PathBuf>,
     /// The rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
@@ -60,17 +65,10 @@ impl OfStack for Args {
     }
 }
 
-/// An event with the name it was given by, and what is known of it beside: of a sample its task definition.
-struct Event {
-    name: String,
-    body: Value,
-    context: Value,
-}
-
 impl Event {
     /// A sample happens where it is asked about. Any other event happened where it did.
     fn moved(self, place: &Place, cluster: &Cluster) -> Result<Self> {
-        if self.context.is_null() {
+        if !self.is_sample {
             return Ok(self);
         }
         let own = cluster_arns(&self.body, &[]).remove(0);
@@ -102,6 +100,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Err(Error::usage("the rules in AWS are asked as they are: filters are for patterns")
             .hint("leave the filters out, or --live"));
     }
+    let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
+    let events = || events::read_all(&args.events, definition.as_ref(), world);
     let mut told = Vec::new();
     if let Some(arn) = &args.task {
         let task = TaskArn::parse(arn, &clusters)?;
@@ -109,9 +109,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             clusters.push(task.cluster.clone());
         }
         let live = Live::read(&clusters, common, world).await?;
-        told.push(live.tell(&live.event_of(&task).await?).await?);
+        let mut event = live.event_of(&task).await?;
+        if let Some(definition) = &definition {
+            definition.goes_with(&mut event, world);
+        }
+        told.push(live.tell(&event).await?);
     } else if args.live {
-        let events = events(&args.events, world)?;
+        let events = events()?;
         let live = Live::read(&clusters, common, world).await?;
         for event in events {
             let event = match clusters.first() {
@@ -123,7 +127,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     } else {
         let patterns = narrowed(&args.patterns, &filters)?;
         let engine = Engine::new()?;
-        for event in events(&args.events, world)? {
+        for event in events()? {
             let place = place_of(&event.body);
             let event = match clusters.first() {
                 Some(cluster) => event.moved(&place, cluster)?,
@@ -249,34 +253,4 @@ fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
     }
     let arn = |cluster: &Cluster| cluster.arn().map_or_else(|| place.cluster_arn(cluster.name()), str::to_owned);
     clusters.iter().map(arn).collect()
-}
-
-/// Every event that was named; of a folder, those of its JSON files in order.
-fn events(names: &[String], world: &World) -> Result<Vec<Event>> {
-    let read = |name: String| -> Result<Event> {
-        let (body, context) = preview::input(&name, world)?;
-        Ok(Event { name, body, context })
-    };
-    let mut events = Vec::new();
-    for name in names {
-        let path = Path::new(name);
-        if !path.is_dir() {
-            events.push(read(name.clone())?);
-            continue;
-        }
-        let unreadable = |error| Error::usage(format!("could not read the folder {name}")).because(error);
-        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
-            .map_err(unreadable)?;
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-        if files.is_empty() {
-            return Err(Error::usage(format!("there is no event in the folder {name}"))
-                .hint("events are files whose names end in .json"));
-        }
-        files.sort();
-        for file in files {
-            events.push(read(file.display().to_string())?);
-        }
-    }
-    Ok(events)
 }

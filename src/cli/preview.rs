@@ -1,19 +1,18 @@
 //! `preview`: the message an event gives, without AWS.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use super::events::{self, Definition, Event};
 use super::options::{Common, Format};
 use super::world::World;
 use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
-use crate::drill::Scenario;
 use crate::error::{Error, Result};
-use crate::input;
 use crate::pattern::DEFAULT;
-use crate::pattern::samples::{SAMPLES, Sample, sample};
+use crate::pattern::samples::{SAMPLES, Sample};
 use crate::preview::{Engine, Place, Preview};
 
 /// Show the message that an event gives, without AWS.
@@ -25,11 +24,15 @@ Examples:
   taskbell preview oom
   taskbell preview oom --for teams --output json
   taskbell preview event.json --language ja --html message.html
+  taskbell preview tasks.json --task-definition definition.json
   taskbell preview - <event.json")]
 pub struct Args {
-    /// A sample, the path of a JSON file with an event, or - for standard input
+    /// A sample, the path of a JSON file with an event or with described tasks, or - for standard input
     #[arg(value_name = "EVENT|SAMPLE")]
     event: Option<String>,
+    /// The task's definition, as `aws ecs describe-task-definition` prints it: which containers are essential, and where they log
+    #[arg(long, value_name = "FILE", requires = "event")]
+    task_definition: Option<PathBuf>,
     /// The language of the message
     #[arg(long, value_enum, default_value_t)]
     language: Language,
@@ -63,37 +66,76 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         world.out.print(&list(common.output));
         return Ok(0);
     };
-    let (Preview { incident, payload }, taken_by) = if args.payload {
-        (Preview { incident: json!({ "rings": true }), payload: object(name, world)? }, None)
-    } else {
-        let (event, context) = input(name, world)?;
-        (
-            Engine::new()?.preview_at(args.place, &event, &context, &options(args)?)?,
-            Some(pattern_test::taken_by(&event)?),
-        )
+    let shown = match args.payload {
+        true => vec![Shown {
+            name: name.clone(),
+            incident: json!({ "rings": true }),
+            payload: events::object(name, world)?,
+            taken_by: None,
+        }],
+        false => shown(name, args, world)?,
     };
-    match common.output {
-        Format::Json => world.out.print(&render::json(&payload)),
-        Format::Text | Format::Github | Format::Markdown => {
-            world.out.print(&draw::at(args.place, &payload, world.columns));
-        }
+    if shown.len() > 1 && args.html.is_some() {
+        return Err(Error::usage(format!("--html draws one message, and {name} has {} tasks", shown.len()))
+            .hint("`jq '.tasks[0]'` takes one of them"));
     }
-    if let Some(path) = &args.html {
-        whole::write(path, &page::page(&payload, args.language.code()))?;
+    world.out.print(&match (common.output, shown.as_slice()) {
+        (Format::Json, [one]) => render::json(&one.payload),
+        (Format::Json, several) => render::json(&several.iter().map(|one| one.payload.clone()).collect()),
+        (_, [one]) => draw::at(args.place, &one.payload, world.columns),
+        (_, several) => {
+            let drawn = |one: &Shown| format!("{}\n{}", one.name, draw::at(args.place, &one.payload, world.columns));
+            several.iter().map(drawn).collect::<Vec<_>>().join("\n")
+        }
+    });
+    if let (Some(path), [one]) = (&args.html, shown.as_slice()) {
+        whole::write(path, &page::page(&one.payload, args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
-    if incident["rings"] == false {
-        let reason = incident["silentBecause"].as_str().unwrap_or("no reason given");
-        world.err.print(&format!("note: this event is not announced: {reason}\n"));
-    }
-    if let Some(taken_by) = taken_by.filter(|names| !names.iter().any(|name| DEFAULT.contains(name))) {
-        let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
-        world.err.print(&match others.is_empty() {
-            true => "note: no pattern of the catalogue takes this event\n".to_owned(),
-            false => format!("note: no default pattern takes this event; {} does\n", others.join(" or ")),
-        });
+    for one in &shown {
+        let which = if shown.len() > 1 { format!("{}: ", one.name) } else { String::new() };
+        one.notes().iter().for_each(|note| world.err.print(&format!("note: {which}{note}\n")));
     }
     Ok(0)
+}
+
+/// An event with what the notifier makes of it.
+struct Shown {
+    name: String,
+    incident: Value,
+    payload: Value,
+    /// The patterns of the catalogue; none: it is no event.
+    taken_by: Option<Vec<&'static str>>,
+}
+
+fn shown(name: &str, args: &Args, world: &World) -> Result<Vec<Shown>> {
+    let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
+    let (engine, options) = (Engine::new()?, options(args)?);
+    let show = |Event { name, body, context, is_sample: _ }| {
+        let Preview { incident, payload } = engine.preview_at(args.place, &body, &context, &options)?;
+        Ok(Shown { name, incident, payload, taken_by: Some(pattern_test::taken_by(&body)?) })
+    };
+    events::read(name, definition.as_ref(), world)?.into_iter().map(show).collect()
+}
+
+impl Shown {
+    /// Why the message would not be posted.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.incident["rings"] == false {
+            let reason = self.incident["silentBecause"].as_str().unwrap_or("no reason given");
+            notes.push(format!("this event is not announced: {reason}"));
+        }
+        let none_of_defaults = |names: &&Vec<&str>| !names.iter().any(|name| DEFAULT.contains(name));
+        if let Some(taken_by) = self.taken_by.as_ref().filter(none_of_defaults) {
+            let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
+            notes.push(match others.is_empty() {
+                true => "no pattern of the catalogue takes this event".to_owned(),
+                false => format!("no default pattern takes this event; {} does", others.join(" or ")),
+            });
+        }
+        notes
+    }
 }
 
 fn options(args: &Args) -> Result<Value> {
@@ -104,55 +146,6 @@ fn options(args: &Args) -> Result<Value> {
         "iconEmoji": args.icon_emoji,
         "mention": mentions.join(","),
     }))
-}
-
-/// The event, and what is known of it beside: a sample has a task definition and a log, a file has not.
-pub fn input(name: &str, world: &World) -> Result<(Value, Value)> {
-    if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
-        return sample(Scenario::called(name).map_or(name, |scenario| scenario.sample()));
-    }
-    let event = object(name, world)?;
-    match event["source"].is_string() && event["detail-type"].is_string() {
-        true => Ok((event, Value::Null)),
-        false => Err(Error::usage(format!("{} is not an event", called(name))).hint(if event["Source"].is_string() {
-            OF_ENTRIES
-        } else {
-            OF_EVENTS
-        })),
-    }
-}
-
-const OF_EVENTS: &str = "an event is a JSON object with source, detail-type and detail, as EventBridge delivers it";
-const OF_ENTRIES: &str = "it is an entry for put-events; as EventBridge delivers it, an event has source, detail-type and, as an \
-    object, detail";
-
-/// What a file, or standard input, has in it.
-fn object(name: &str, world: &World) -> Result<Value> {
-    let text = match name {
-        "-" => world.read_stdin()?,
-        path => {
-            let unreadable = |error| Error::usage(format!("could not read the event file {path}")).because(error);
-            input::text(std::fs::read(path).map_err(unreadable)?, path)?
-        }
-    };
-    if text.trim().is_empty() {
-        return Err(Error::usage(format!("{} is empty", called(name))).hint(OF_EVENTS));
-    }
-    let object: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::usage(format!("{} is not JSON", called(name))).because(error))?;
-    match object.is_object() {
-        true => Ok(object),
-        false => Err(Error::usage(format!("{} is not an event", called(name))).hint(OF_EVENTS)),
-    }
-}
-
-fn looks_like_a_path(name: &str) -> bool {
-    name.contains(std::path::MAIN_SEPARATOR)
-        || Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-}
-
-fn called(name: &str) -> &str {
-    if name == "-" { "standard input" } else { name }
 }
 
 fn list(format: Format) -> String {

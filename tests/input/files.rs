@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 const EVENT: &str = include_str!("../../patterns/events/02-oom.json");
 const PATTERN: &str = r#"{"source": ["aws.ecs"], "detail": {"clusterArn": ["${cluster_arn}"]}}"#;
+const DEFINITION: &str = r#"{"taskDefinition": {"containerDefinitions": [{"name": "web"}]}}"#;
 const FILE: &str = "[[stack]]\nclusters = [\"batch\"]\n";
 
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -13,11 +14,13 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 /// Every command that reads a file, the name of the file, and its content.
-const READERS: [(&str, &str, &str); 8] = [
+const READERS: [(&str, &str, &str); 10] = [
     ("preview {}", "event.json", EVENT),
     ("pattern test {}", "event.json", EVENT),
     ("pattern test {folder}", "event.json", EVENT),
     ("pattern test oom --pattern {}", "mine.json", PATTERN),
+    ("preview oom --task-definition {}", "definition.json", DEFINITION),
+    ("pattern test oom --task-definition {}", "definition.json", DEFINITION),
     ("pattern show {} --cluster batch", "mine.json", PATTERN),
     ("setup --cluster batch --dry-run --pattern {}", "mine.json", PATTERN),
     ("drift --stack batch --config {}", "taskbell.toml", FILE),

@@ -84,7 +84,7 @@ impl<'a> Live<'a> {
             Error::new(format!("ECS does not know the task {arn}"))
                 .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
         })?;
-        Ok(Event { name: (*arn).to_owned(), body, context: Value::Null })
+        Ok(Event { name: (*arn).to_owned(), body, context: Value::Null, is_sample: false })
     }
 
     pub async fn tell(&self, event: &Event) -> Result<Told> {

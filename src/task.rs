@@ -1,0 +1,174 @@
+//! A task and a task definition as ECS describes them, made into what the notifier gets: the event of the task's state, and
+//! the outline of its definition. Copies only the fields it names: environments and secrets stay behind. Makes no call.
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde_json::{Map, Value, json};
+
+const TEXTS: [&str; 17] = [
+    "taskArn",
+    "clusterArn",
+    "taskDefinitionArn",
+    "containerInstanceArn",
+    "group",
+    "startedBy",
+    "launchType",
+    "capacityProviderName",
+    "platformVersion",
+    "availabilityZone",
+    "cpu",
+    "memory",
+    "connectivity",
+    "lastStatus",
+    "desiredStatus",
+    "stopCode",
+    "stoppedReason",
+];
+const TIMES: [&str; 8] = [
+    "connectivityAt",
+    "pullStartedAt",
+    "pullStoppedAt",
+    "createdAt",
+    "startedAt",
+    "stoppingAt",
+    "stoppedAt",
+    "executionStoppedAt",
+];
+const TEXTS_OF_CONTAINERS: [&str; 8] =
+    ["name", "containerArn", "taskArn", "image", "imageDigest", "runtimeId", "lastStatus", "reason"];
+
+/// Returns the event that ECS sends of a task in this state. `task` is one of the `tasks` of DescribeTasks, with times as
+/// ISO 8601 or in seconds. Attachments, attributes and overrides, which may hold secrets, are left out.
+#[must_use]
+pub fn event_of(task: &Value) -> Value {
+    let arn = task["taskArn"].as_str().unwrap_or_default();
+    let part = |at: usize| arn.split(':').nth(at).unwrap_or_default();
+    let latest = ["stoppedAt", "stoppingAt", "startedAt", "createdAt"].into_iter().find_map(|name| time(&task[name]));
+    json!({
+        "version": "0",
+        "id": arn.rsplit('/').next().unwrap_or_default(),
+        "source": "aws.ecs",
+        "detail-type": "ECS Task State Change",
+        "account": part(4),
+        "region": part(3),
+        "time": latest,
+        "resources": [arn],
+        "detail": detail(task),
+    })
+}
+
+fn detail(task: &Value) -> Value {
+    let mut fields = texts(task, &TEXTS);
+    fields.extend(TIMES.iter().filter_map(|name| Some(((*name).to_owned(), Value::from(time(&task[*name])?)))));
+    fields.insert("version".to_owned(), number(&task["version"]).unwrap_or_else(|| json!(0)));
+    let containers = task["containers"].as_array().into_iter().flatten().map(container);
+    fields.insert("containers".to_owned(), containers.collect());
+    Value::Object(fields)
+}
+
+fn container(container: &Value) -> Value {
+    let mut fields = texts(container, &TEXTS_OF_CONTAINERS);
+    if let Some(code) = number(&container["exitCode"]) {
+        fields.insert("exitCode".to_owned(), code);
+    }
+    Value::Object(fields)
+}
+
+fn texts(of: &Value, names: &[&str]) -> Map<String, Value> {
+    let text = |name: &&str| Some(((*name).to_owned(), of[*name].as_str()?.into()));
+    names.iter().filter_map(text).collect()
+}
+
+fn number(value: &Value) -> Option<Value> {
+    value.as_i64().map(Value::from)
+}
+
+/// As events have it, in UTC. The AWS CLI prints the offset of the machine it runs on, or seconds.
+fn time(value: &Value) -> Option<String> {
+    let time = match value {
+        // Seconds that are no binary fraction are a little less than the milliseconds that are meant.
+        Value::Number(seconds) => {
+            let time = DateTime::from_secs_f64(seconds.as_f64()? + 0.000_5);
+            DateTime::from_millis(time.to_millis().ok()?)
+        }
+        Value::String(text) => DateTime::from_str(text, Format::DateTimeWithOffset).ok()?,
+        _ => return None,
+    };
+    time.fmt(Format::DateTime).ok()
+}
+
+/// Returns what the notifier knows of a task definition as DescribeTaskDefinition tells it: names, essential marks and log
+/// destinations, as `outlineOf` of `lambda/aws.mjs` does.
+#[must_use]
+pub fn outline_of(definition: &Value) -> Value {
+    let containers = definition["containerDefinitions"].as_array().into_iter().flatten();
+    json!({ "containers": containers.map(outline).collect::<Vec<_>>() })
+}
+
+fn outline(container: &Value) -> Value {
+    let configuration = &container["logConfiguration"];
+    let log = configuration["logDriver"].as_str().map(|driver| {
+        let option = |name: &str| match driver {
+            "awslogs" => configuration["options"][format!("awslogs-{name}")].as_str(),
+            _ => None,
+        };
+        json!({ "driver": driver, "group": option("group"), "region": option("region"), "prefix": option("stream-prefix") })
+    });
+    json!({ "name": container["name"].as_str(), "essential": container["essential"] != false, "log": log })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_the_aws_cli_to_write_a_time_is_read() {
+        for (written, told) in [
+            (json!("2026-11-20T10:32:11.177000+00:00"), Some("2026-11-20T10:32:11.177Z")),
+            (json!("2026-11-20T19:32:11.177000+09:00"), Some("2026-11-20T10:32:11.177Z")),
+            (json!("2026-11-20T10:32:11.177Z"), Some("2026-11-20T10:32:11.177Z")),
+            (json!(1_795_170_731.177), Some("2026-11-20T10:32:11.177Z")),
+            (json!(1_795_170_731), Some("2026-11-20T10:32:11Z")),
+            (json!("yesterday"), None),
+            (json!(1e300), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(time(&written).as_deref(), told, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_task_of_any_shape_is_an_event() {
+        let odd = json!({ "taskArn": 1, "containers": [1, { "name": [], "exitCode": "x" }], "version": "x", "stoppedAt": {} });
+        for task in [json!(null), json!([]), json!({}), odd] {
+            let event = event_of(&task);
+            assert_eq!((&event["source"], &event["detail"]["version"]), (&json!("aws.ecs"), &json!(0)), "{task}");
+        }
+    }
+
+    #[test]
+    fn an_outline_has_names_marks_and_logs_only() {
+        let definition = json!({ "containerDefinitions": [
+            {
+                "name": "web", "environment": [{ "name": "TOKEN", "value": "x" }], "secrets": [{ "valueFrom": "y" }],
+                "logConfiguration": { "logDriver": "awslogs", "options": {
+                    "awslogs-group": "/ecs/web", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs", "mode": "z",
+                } },
+            },
+            { "name": "side", "essential": false, "logConfiguration": { "logDriver": "splunk", "options": { "splunk-token": "t" } } },
+            { "essential": true },
+        ] });
+        assert_eq!(
+            outline_of(&definition)["containers"],
+            json!([
+                {
+                    "name": "web", "essential": true,
+                    "log": { "driver": "awslogs", "group": "/ecs/web", "region": "eu-west-1", "prefix": "ecs" },
+                },
+                { "name": "side", "essential": false, "log": { "driver": "splunk", "group": null, "region": null, "prefix": null } },
+                { "name": null, "essential": true, "log": null },
+            ])
+        );
+        assert_eq!(outline_of(&json!(1)), json!({ "containers": [] }));
+    }
+}
