@@ -80,7 +80,10 @@ async fn described_tasks_are_taken_as_the_events_ecs_would_have_sent() {
     ] {
         let file = folder.file(name, &content);
         let shown = asked(&format!("preview {file}")).await;
-        assert!(shown.code == 0 && shown.out.contains("nightly died in prod") && shown.err.is_empty(), "{name}: {shown:?}");
+        assert!(
+            shown.code == 0 && shown.out.contains("nightly died in prod") && shown.err.is_empty(),
+            "{name}: {shown:?}"
+        );
         let told = asked(&format!("pattern test {file} --pattern task-failed")).await;
         assert!(told.code == 0 && told.out.starts_with(&format!("{file}\n  + task-failed")), "{name}: {told:?}");
     }
@@ -109,7 +112,8 @@ async fn each_of_several_tasks_is_judged_and_failures_are_told() {
     let shown = asked(&format!("preview {file}")).await;
     let at = |text: &str| shown.out.find(text).unwrap_or_else(|| panic!("{text}: {shown:?}"));
     assert!(
-        at("tasks.json, task 0a\n") < at("nightly died in prod") && at("nightly died in prod") < at("tasks.json, task 0b\n")
+        at("tasks.json, task 0a\n") < at("nightly died in prod")
+            && at("nightly died in prod") < at("tasks.json, task 0b\n")
     );
     assert_eq!(shown.err, warning);
     let payloads = asked(&format!("preview {file} --output json")).await.json();
