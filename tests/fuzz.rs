@@ -246,7 +246,10 @@ proptest! {
         let again = found(bound.to_string().as_bytes()).and_then(|pattern| pattern.bind(&clusters, Drill::Accepted));
         prop_assert_eq!(again.unwrap(), bound.clone());
         // The order of fields carries no meaning, and that of alternatives neither.
-        prop_assert_eq!(found(backwards(&tree).as_bytes()).ok(), Some(pattern));
+        // But where a field comes again, inside and outside of $or, the last one counts.
+        if pattern.warnings().next().is_none() {
+            prop_assert_eq!(found(backwards(&tree).as_bytes()).ok(), Some(pattern));
+        }
         let matcher = Matcher::new(&Tree::from(&bound)).unwrap();
         let matches = matcher.matches(&event);
         prop_assert_eq!(matcher.mismatch(&event).is_none(), matches);

@@ -7,8 +7,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "input/explained.rs"]
+mod explained;
 #[path = "input/files.rs"]
 mod files;
+#[path = "input/repeated.rs"]
+mod repeated;
 mod support;
 
 use std::io::Write;
@@ -322,7 +326,6 @@ async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
         r#"{"resources":[{"wildcard":"${service_arn_prefix}*"}]}"#,
         r#"{"resources":[{"prefix":{"equals-ignore-case":"${cluster_arn}"}}]}"#,
         r#"{"source":["taskbell.drill"]}"#,
-        r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#,
     ] {
         std::fs::write(&path, pattern).unwrap();
         let aws = Aws::new().await;

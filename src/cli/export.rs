@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
 use super::fleet::{OfStack, completed};
-use super::options::{Common, Format, StackArgs};
+use super::options::{Common, Format, StackArgs, warn_of_repeated};
 use super::render;
 use super::world::World;
 use crate::error::{Error, Result};
@@ -120,6 +120,7 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
         false => (Bucket::Named, Topic::ByArn),
     };
     let config = args.stack.config(common)?;
+    warn_of_repeated(&config.patterns, world);
     let others = args.stack.settings.other_patterns(&config)?;
     let blueprint = Blueprint::new(&config, Some(&others), &archive()?, topic)?;
     let template = cloudformation::template(&blueprint, bucket)?;
@@ -145,7 +146,9 @@ fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Res
 }
 
 fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Result<u8> {
-    let blueprint = Blueprint::new(&args.stack.config(common)?, None, &archive()?, Topic::ByArn)?;
+    let config = args.stack.config(common)?;
+    warn_of_repeated(&config.patterns, world);
+    let blueprint = Blueprint::new(&config, None, &archive()?, Topic::ByArn)?;
     world.out.print(&terraform::configuration(&blueprint)?);
     if !common.quiet {
         world.err.print(&format!(

@@ -10,6 +10,7 @@ use crate::aws::parameter::Webhook;
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::file::Assumed;
+use crate::pattern::Pattern;
 use crate::settings::Settings;
 use crate::stack::StackName;
 
@@ -152,5 +153,12 @@ impl StackArgs {
             (false, Some(text)) => config::webhook(text.reveal(), hosts).map(Some),
             (false, None) => Ok(None),
         }
+    }
+}
+
+/// Prints a warning for each field that comes again in one of the patterns: EventBridge takes it, but its author may not know how.
+pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
+    for warning in patterns.into_iter().flat_map(Pattern::warnings) {
+        world.err.print(&format!("warning: {warning}\n"));
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::options::{ClusterArgs, Common, Format};
+use super::options::{ClusterArgs, Common, Format, warn_of_repeated};
 use super::world::World;
 use super::{pattern_test, render};
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
         Command::Test(_) => {}
         Command::List => world.out.print(&list(common.output)),
         Command::Show { pattern, clusters, filters } => {
-            let text = show(pattern, clusters, filters, common)?;
+            let text = show(pattern, clusters, filters, common, world)?;
             world.out.print(&text);
             if text.contains(":ACCOUNT:") {
                 world
@@ -82,8 +82,15 @@ fn told(entry: &Entry) -> String {
     format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
 }
 
-fn show(name: &str, clusters: &ClusterArgs, filters: &FilterSettings, common: &Common) -> Result<String> {
+fn show(
+    name: &str,
+    clusters: &ClusterArgs,
+    filters: &FilterSettings,
+    common: &Common,
+    world: &World,
+) -> Result<String> {
     let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
+    warn_of_repeated([&pattern], world);
     let clusters = clusters.parse()?;
     if clusters.is_empty() && pattern.needs_cluster() {
         return Err(

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::events::{self, Definition, Event};
 use super::fleet::OfStack;
-use super::options::{ClusterArgs, Common, Format};
+use super::options::{ClusterArgs, Common, Format, warn_of_repeated};
 use super::world::World;
 use super::{UNREADABLE, render};
 use crate::chain::Broken;
@@ -126,6 +126,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         }
     } else {
         let patterns = narrowed(&args.patterns, &filters)?;
+        warn_of_repeated(
+            patterns.iter().filter_map(|asked| match asked {
+                Asked::Pattern { pattern, .. } => Some(pattern),
+                Asked::NotNarrowed { .. } => None,
+            }),
+            world,
+        );
         let engine = Engine::new()?;
         for event in events()? {
             let place = place_of(&event.body);

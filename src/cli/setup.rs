@@ -15,7 +15,7 @@ use super::drift::verdict;
 use super::drill::{self, Drill};
 use super::fleet::{FleetArgs, OfStack};
 use super::hops::Held;
-use super::options::{Common, Format, StackArgs};
+use super::options::{Common, Format, StackArgs, warn_of_repeated};
 use super::session::{Session, nothing_changed};
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, reach, render};
@@ -126,6 +126,7 @@ pub(super) async fn carry_out<'a>(
     common: &'a Common,
     world: &'a World,
 ) -> Result<u8> {
+    warn_of_repeated(&config.patterns, world);
     let exceptions =
         Exceptions { adopt: adopted(&args.adopt)?, ignore: config::ignore(items(&args.stack.settings.ignore))? };
     let request = Request { args, config, exceptions, archive: archive()?, common, world, sequel };

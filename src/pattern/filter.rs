@@ -99,7 +99,12 @@ impl Filters {
         let any_service = json!([{ "prefix": "service:" }]);
         // What stands in the alternatives themselves is narrowed with them; what stands deeper would be replaced.
         let alternatives = tree["detail"]["$or"].as_array().into_iter().flatten();
-        let within_reach = alternatives.filter(|one| !one["group"].is_null()).count();
+        // Without a service that is taken, an alternative's group gives way to who started the task: if that is said already, it would
+        // be replaced, too.
+        let is_free = |one: &Value| {
+            !self.services.is_empty() || one["startedBy"].is_null() && tree["detail"]["startedBy"].is_null()
+        };
+        let within_reach = alternatives.filter(|one| !one["group"].is_null() && is_free(one)).count();
         match subject(tree) {
             Subject::Tasks => {
                 (!self.of_services()

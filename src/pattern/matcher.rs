@@ -19,16 +19,53 @@ use super::validity::{self, Or};
 pub struct Matcher {
     rules: Vec<Rule>,
     asked: Paths,
-    /// A path that comes twice in one combination.
-    replaced: Option<String>,
+    repeated: Vec<Repeated>,
+}
+
+/// A field that comes again: in one object, or inside and outside of `$or`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    pub path: String,
+    pub kept: Kept,
+}
+
+/// What EventBridge's rule engine makes of a field that comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Of values, those written last replace the ones before.
+    Last,
+    /// Objects, and the alternatives of `$or`, have to hold all.
+    All,
+}
+
+impl fmt::Display for Repeated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = match self.kept {
+            Kept::Last => "the last one counts",
+            Kept::All => "all of them count",
+        };
+        write!(f, "the field {} comes again; in EventBridge {kept}", self.path)
+    }
 }
 
 /// Fields in the order of their paths: the rule engine goes through them in this order, and a field is absent if no element
 /// taken so far has it.
 type Rule = Vec<Field>;
 
-/// A path with the alternatives wanted there.
-type Field = (String, Vec<Condition>);
+/// A path with the alternatives wanted there, and the branch of `$or` it was written in, as in `detail.$or[1]`; empty: none.
+#[derive(Debug, Clone, PartialEq)]
+struct Field {
+    path: String,
+    wanted: Vec<Condition>,
+    branch: String,
+}
+
+impl Field {
+    /// Whether it asks for the same, wherever it was written.
+    fn is_like(&self, other: &Self) -> bool {
+        self.path == other.path && self.wanted == other.wanted
+    }
+}
 
 /// Why EventBridge would not take a pattern, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +81,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// The first field that kept an event from matching.
+/// The first field that kept an event from matching; where a `$or` decided, with all that decided in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     pub path: String,
@@ -54,11 +91,21 @@ pub struct Mismatch {
     pub want: Vec<Value>,
     /// It is satisfied, but not by the element of an array that satisfies another field.
     pub apart: bool,
+    /// The branches of `$or` that came closest, the one of this field first; empty: a field outside of every `$or` decided.
+    pub branches: Vec<Branch>,
+}
+
+/// A branch of `$or`, with every field of it that decided against the event. These have no branches of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    /// Where it stands in the pattern, counted from 0: `detail.$or[1]`.
+    pub name: String,
+    pub against: Vec<Mismatch>,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, have, want, apart } = self;
+        let Self { path, have, want, apart, branches: _ } = self;
         let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
         let have = if have.is_empty() { "nothing".to_owned() } else { list(have) };
         let together = if *apart { " in the same element as the fields before it" } else { "" };
@@ -71,20 +118,26 @@ impl Matcher {
     /// If EventBridge would refuse the pattern.
     pub fn new(pattern: &Tree) -> Result<Self, Invalid> {
         let or = validity::check(pattern)?;
-        let mut compiled = Compiled { rules: vec![Rule::new()], replaced: None, or };
+        let mut compiled = Compiled {
+            rules: vec![Rule::new()],
+            repeated: Vec::new(),
+            or,
+            place: String::new(),
+            branch: String::new(),
+        };
         if let Tree::Object(fields) = pattern {
             compiled.object(fields, &mut String::new());
         }
-        let Compiled { mut rules, replaced, or: _ } = compiled;
+        let Compiled { mut rules, repeated, .. } = compiled;
         if rules.len() > validity::MOST_RULES {
             return Err(Invalid { reason: format!("$or makes more than {} combinations", validity::MOST_RULES) });
         }
         for rule in &mut rules {
-            rule.sort_by(|one, other| one.0.cmp(&other.0));
+            rule.sort_by(|one, other| one.path.cmp(&other.path));
         }
         let mut asked = Paths::default();
-        rules.iter().flatten().for_each(|(path, _)| asked.add(path));
-        Ok(Self { rules, asked, replaced })
+        rules.iter().flatten().for_each(|field| asked.add(&field.path));
+        Ok(Self { rules, asked, repeated })
     }
 
     #[must_use]
@@ -93,93 +146,274 @@ impl Matcher {
         self.rules.iter().any(|rule| search(rule, &leaves).is_ok())
     }
 
-    /// The field that decided against the event; none if it matches. Of `$or`, the combination speaks that
-    /// came nearest: with the most fields satisfied, and of those the one that failed last in the order of the paths.
+    /// Returns the field that decided against the event; none if it matches. Of `$or`, the combinations speak that came
+    /// closest, with the fewest fields against the event: of these first the one with the most fields satisfied, and then the
+    /// one that failed last in the order of the paths.
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
         let leaves = Leaves::of(event, &self.asked);
-        let mut nearest: Option<(usize, Mismatch)> = None;
+        let mut closest: Vec<Failure> = Vec::new();
         for rule in &self.rules {
-            let failed = search(rule, &leaves).err()?;
-            let (satisfied, mismatch) = told(rule, failed, &leaves);
-            if nearest.as_ref().is_none_or(|(most, best)| (satisfied, &mismatch.path) > (*most, &best.path)) {
-                nearest = Some((satisfied, mismatch));
+            let failure = Failure::of(rule, search(rule, &leaves).err()?, &leaves);
+            let fewest = closest.first().map_or(usize::MAX, |best| best.against.len());
+            if failure.against.len() < fewest {
+                closest.clear();
+            }
+            if failure.against.len() <= fewest {
+                closest.push(failure);
             }
         }
-        nearest.map(|(_, mismatch)| mismatch)
+        // Of equal ones the first in the pattern.
+        let spoken = closest.iter().rev().max_by(|one, other| one.nearness().cmp(&other.nearness()))?;
+        let first = spoken.first()?;
+        let mut mismatch = told(first, spoken.apart, &leaves);
+        if spoken.apart || !first.branch.is_empty() {
+            mismatch.branches = branches(spoken, &closest, &leaves);
+        }
+        Some(mismatch)
     }
 
-    /// A path that comes twice, as one that stands beside `$or` and again in it: EventBridge lets the later one replace the
-    /// former, so that the order in which the pattern is written decides what it means.
+    /// Returns the fields that come again. EventBridge refuses none of them.
+    #[must_use]
+    pub fn repeated(&self) -> &[Repeated] {
+        &self.repeated
+    }
+
+    /// A path that comes again, of which the last counts, so that the order in which the pattern is written decides.
     #[must_use]
     pub fn replaced(&self) -> Option<&str> {
-        self.replaced.as_deref()
+        Some(self.repeated.iter().find(|repeated| repeated.kept == Kept::Last)?.path.as_str())
     }
+
+    /// Returns the same pattern, in which no field comes again and the order of fields has no meaning. `pattern` is what this
+    /// was made of.
+    #[must_use]
+    pub fn settled(&self, pattern: &Tree) -> Value {
+        let plain = pattern.to_value();
+        if self.repeated.is_empty() {
+            return plain;
+        }
+        let means_the_same = |value: &Value| {
+            Self::new(&value.into()).is_ok_and(|other| other.repeated.is_empty() && self.is_like(&other))
+        };
+        let joined = pattern.joined();
+        if means_the_same(&joined) { joined } else { expanded(&self.rules) }
+    }
+
+    /// Whether both take the same events, combination by combination.
+    fn is_like(&self, other: &Self) -> bool {
+        let alike = |one: &Rule, other: &Rule| {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_like(other))
+        };
+        let within =
+            |rules: &[Rule], others: &[Rule]| rules.iter().all(|one| others.iter().any(|other| alike(one, other)));
+        within(&self.rules, &other.rules) && within(&other.rules, &self.rules)
+    }
+}
+
+/// The combinations as one pattern: what all have in common, and a `$or` of the rest.
+fn expanded(rules: &[Rule]) -> Value {
+    let in_all = |field: &&Field| rules.iter().all(|rule| rule.iter().any(|other| other.is_like(field)));
+    let common: Vec<&Field> = rules.first().into_iter().flatten().filter(in_all).collect();
+    let mut rests: Vec<Vec<&Field>> = Vec::new();
+    for rule in rules {
+        let rest: Vec<&Field> = rule.iter().filter(|field| !in_all(field)).collect();
+        let known = |other: &Vec<&Field>| {
+            other.len() == rest.len() && other.iter().zip(&rest).all(|(one, other)| one.is_like(other))
+        };
+        if !rests.iter().any(known) {
+            rests.push(rest);
+        }
+    }
+    let mut value = nested(&common, "");
+    // A combination that asks for nothing else takes all that the others take.
+    if rests.iter().all(|rest| !rest.is_empty()) {
+        // Deeper where it can be: filters look for it in `detail`.
+        let in_detail = |fields: &[&Field]| fields.iter().all(|field| field.path.starts_with("detail."));
+        let is_deep =
+            rests.iter().all(|rest| in_detail(rest)) && (value["detail"].is_object() || value["detail"].is_null());
+        let prefix = if is_deep { "detail." } else { "" };
+        let branches: Value = rests.iter().map(|rest| nested(rest, prefix)).collect();
+        match is_deep {
+            true => value["detail"]["$or"] = branches,
+            false => value["$or"] = branches,
+        }
+    }
+    value
+}
+
+/// The fields as an object, without the prefix of their paths. Where a path cannot be nested it is one name, dots and all: that is
+/// the same to the rule engine.
+fn nested(fields: &[&Field], prefix: &str) -> Value {
+    let mut object = Value::Object(serde_json::Map::new());
+    for Field { path, wanted, .. } in fields {
+        let path = path.strip_prefix(prefix).unwrap_or(path);
+        let wanted: Value = wanted.iter().map(|wanted| wanted.written.clone()).collect();
+        let steps: Vec<&str> = path.split('.').collect();
+        let has_place = (1..steps.len()).all(|length| {
+            let place = object.pointer(&format!("/{}", steps[..length].join("/")));
+            place.is_none_or(Value::is_object)
+        });
+        let pointer = format!("/{}", steps.join("/"));
+        let plain = |step: &&str| !step.is_empty() && !step.contains(['~', '/']) && !validity::is_reserved(step);
+        match has_place && steps.iter().all(plain) && object.pointer(&pointer).is_none() {
+            true => *steps.iter().fold(&mut object, |at, step| &mut at[*step]) = wanted,
+            false => object[path] = wanted,
+        }
+    }
+    object
+}
+
+/// How far one combination is from an event.
+struct Failure<'a> {
+    rule: &'a Rule,
+    /// The fields that fail by themselves; else the one that fails together with those before it.
+    against: Vec<&'a Field>,
+    apart: bool,
+    satisfied: usize,
+}
+
+impl<'a> Failure<'a> {
+    fn of(rule: &'a Rule, failed: usize, leaves: &Leaves) -> Self {
+        let fails = |field: &&Field| search(std::slice::from_ref(*field), leaves).is_err();
+        let alone: Vec<&Field> = rule.iter().filter(fails).collect();
+        let (satisfied, apart) = (rule.len() - alone.len(), alone.is_empty());
+        Self { rule, against: if apart { vec![&rule[failed]] } else { alone }, apart, satisfied }
+    }
+
+    /// The field that speaks: outside of `$or`, where it decides whatever the branch; then near the root, where the fields say what
+    /// kind of event it is about.
+    fn first(&self) -> Option<&'a Field> {
+        let rank = |field: &&&Field| (!field.branch.is_empty(), field.path.matches('.').count());
+        self.against.iter().min_by_key(rank).copied()
+    }
+
+    fn nearness(&self) -> (usize, Option<&str>) {
+        (self.satisfied, self.first().map(|field| field.path.as_str()))
+    }
+
+    /// The innermost branches that the combination is made of.
+    fn branch(&self) -> String {
+        let names: Vec<&str> = self.rule.iter().map(|field| field.branch.as_str()).collect();
+        let is_innermost =
+            |name: &&str| !name.is_empty() && !names.iter().any(|other| other.starts_with(&format!("{name}.")));
+        let mut innermost: Vec<&str> = names.iter().copied().filter(is_innermost).collect();
+        innermost.sort_unstable();
+        innermost.dedup();
+        innermost.join(" with ")
+    }
+}
+
+/// The branches that decided in the closest combinations, each once; first those of the combination that speaks.
+fn branches(spoken: &Failure, closest: &[Failure], leaves: &Leaves) -> Vec<Branch> {
+    let mut all: Vec<Branch> = Vec::new();
+    let others = closest.iter().filter(|failure| !std::ptr::eq(*failure, spoken));
+    for failure in std::iter::once(spoken).chain(others) {
+        let mut own: Vec<Branch> = Vec::new();
+        for field in &failure.against {
+            let name = if failure.apart { failure.branch() } else { field.branch.clone() };
+            let against = told(field, failure.apart, leaves);
+            match own.iter_mut().find(|branch| branch.name == name) {
+                Some(branch) => branch.against.push(against),
+                None => own.push(Branch { name, against: vec![against] }),
+            }
+        }
+        own.retain(|branch| !branch.name.is_empty() && !all.contains(branch));
+        all.append(&mut own);
+    }
+    all
 }
 
 /// The rules as far as the pattern was read.
 struct Compiled {
     rules: Vec<Rule>,
-    replaced: Option<String>,
+    repeated: Vec<Repeated>,
     or: Or,
+    /// Where in the pattern it is read, with the branches of `$or` on the way.
+    place: String,
+    /// The innermost branch around it.
+    branch: String,
 }
 
 impl Compiled {
     fn object(&mut self, fields: &[(String, Tree)], steps: &mut String) {
-        for (name, tree) in fields {
-            let length = steps.len();
+        for (at, (name, tree)) in fields.iter().enumerate() {
+            let (length, place) = (steps.len(), self.place.len());
+            let is_operator = name == "$or" && self.or == Or::Operator;
+            let is_list = |tree: &Tree| matches!(tree, Tree::Array(_)) && !is_operator;
+            // Of two lists, the one replaces the other: that is noticed where it happens.
+            if fields[..at].iter().any(|(known, other)| known == name && !(is_list(tree) && is_list(other))) {
+                self.comes_again(&joined(steps, name), Kept::All);
+            }
             match tree {
-                Tree::Array(items) if name == "$or" && self.or == Or::Operator => self.alternatives(items, steps),
+                Tree::Array(items) if is_operator => self.alternatives(items, steps),
                 Tree::Array(wanted) => {
-                    // Empty names before it are no steps to a field: the engine joins them so.
-                    let path = match whole(steps) {
-                        "" => name.clone(),
-                        before => format!("{before}.{name}"),
-                    };
-                    self.field(&path, &wanted.iter().map(Condition::of).collect::<Vec<_>>());
+                    self.field(&joined(steps, name), &wanted.iter().map(Condition::of).collect::<Vec<_>>());
                 }
                 Tree::Object(inner) => {
                     step_into(steps, name);
+                    step_into(&mut self.place, name);
                     self.object(inner, steps);
                 }
                 Tree::Leaf(_) => {}
             }
             steps.truncate(length);
+            self.place.truncate(place);
         }
     }
 
     /// Each rule so far, with each alternative.
     fn alternatives(&mut self, items: &[Tree], steps: &mut String) {
         let before = std::mem::take(&mut self.rules);
+        let (outer, place) = (self.branch.clone(), self.place.len());
         let mut all = Vec::new();
-        for item in items {
+        for (number, item) in items.iter().enumerate() {
             if let Tree::Object(fields) = item
                 && all.len() <= validity::MOST_RULES
             {
+                step_into(&mut self.place, &format!("$or[{number}]"));
+                whole(&self.place).clone_into(&mut self.branch);
                 self.rules.clone_from(&before);
                 self.object(fields, steps);
                 all.append(&mut self.rules);
+                self.place.truncate(place);
             }
         }
-        self.rules = all;
+        (self.rules, self.branch) = (all, outer);
     }
 
     fn field(&mut self, path: &str, wanted: &[Condition]) {
+        let mut replaced = false;
         for rule in &mut self.rules {
             let length = rule.len();
-            rule.retain(|(known, _)| known != path);
-            if rule.len() < length {
-                self.replaced = Some(path.to_owned());
-            }
-            rule.push((path.to_owned(), wanted.to_vec()));
+            rule.retain(|known| known.path != path);
+            replaced |= rule.len() < length;
+            rule.push(Field { path: path.to_owned(), wanted: wanted.to_vec(), branch: self.branch.clone() });
         }
+        if replaced {
+            self.comes_again(path, Kept::Last);
+        }
+    }
+
+    fn comes_again(&mut self, path: &str, kept: Kept) {
+        if !self.repeated.iter().any(|known| known.path == path) {
+            self.repeated.push(Repeated { path: path.to_owned(), kept });
+        }
+    }
+}
+
+/// The path of a field. Empty names before it are no steps to it: the engine joins them so.
+fn joined(steps: &str, name: &str) -> String {
+    match whole(steps) {
+        "" => name.to_owned(),
+        before => format!("{before}.{name}"),
     }
 }
 
 /// Whether all fields of a rule can be satisfied together; if not, the number of the first that cannot with those before it.
 fn search(rule: &[Field], leaves: &Leaves) -> Result<(), usize> {
     let fields = rule.iter().enumerate();
-    let last_use = fields.flat_map(|(at, (path, _))| leaves.arrays(path).into_iter().map(move |array| (array, at)));
+    let last_use = fields.flat_map(|(at, field)| leaves.arrays(&field.path).into_iter().map(move |array| (array, at)));
     let mut search = Search { rule, leaves, last_use: last_use.collect(), failed: HashSet::new(), furthest: 0 };
     if search.goes_on(0, Membership::new()) { Ok(()) } else { Err(search.furthest) }
 }
@@ -198,7 +432,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Whether the fields from `at` on can be satisfied together with the elements that are taken already.
     fn goes_on(&mut self, at: usize, taken: Membership) -> bool {
-        let Some((path, wanted)) = self.rule.get(at) else { return true };
+        let Some(Field { path, wanted, .. }) = self.rule.get(at) else { return true };
         let start = (at, taken);
         if self.failed.contains(&start) {
             return false;
@@ -228,16 +462,11 @@ impl Search<'_> {
     }
 }
 
-/// How many fields are satisfied by themselves, and the first that is not, by itself or together with those before it.
-/// Fields near the root come first: they decide what kind of event it is about.
-fn told(rule: &[Field], failed: usize, leaves: &Leaves) -> (usize, Mismatch) {
-    let fails = |field: &&Field| search(std::slice::from_ref(*field), leaves).is_err();
-    let failing: Vec<&Field> = rule.iter().filter(fails).collect();
-    let alone = failing.iter().min_by_key(|(path, _)| path.matches('.').count()).copied();
-    let (path, wanted) = alone.unwrap_or(&rule[failed]);
+/// One field, with what the event has there.
+fn told(Field { path, wanted, .. }: &Field, apart: bool, leaves: &Leaves) -> Mismatch {
     let have = leaves.at(path, &Membership::new()).into_iter().map(|leaf| leaf.value.clone()).collect();
     let want = wanted.iter().map(|wanted| wanted.written.clone()).collect();
-    (rule.len() - failing.len(), Mismatch { path: path.clone(), have, want, apart: alone.is_none() })
+    Mismatch { path: path.clone(), have, want, apart, branches: Vec::new() }
 }
 
 #[cfg(test)]
@@ -337,15 +566,141 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_is_refused_and_not_dropped() {
-        for twice in [
-            r#"{"a":[1],"a":[2]}"#,
-            r#"{"a":[{"prefix":"a","prefix":"b"}]}"#,
-            r#"{"$or":[{"a":[1]},{"b":[1]}],"$or":[]}"#,
+    fn an_operator_that_comes_again_is_refused_as_eventbridge_does() {
+        for (twice, reason) in [
+            (r#"{"a":[{"prefix":"a","prefix":"b"}]}"#, "Only one key allowed in match expression"),
+            (r#"{"a":[{"numeric":[">",0],"numeric":["<",1]}]}"#, "Too many elements in numeric expression"),
+            (r#"{"$or":[{"a":[1]},{"b":[1]}],"$or":[]}"#, "Unrecognized match type a"),
+            (r#"{"a":[1],"a":"b"}"#, "\"a\" must be an object or an array"),
+            (r#"{"a":[],"a":[1]}"#, "Empty arrays are not allowed"),
         ] {
-            let error = serde_json::from_str::<Tree>(twice).unwrap_err().to_string();
-            assert!(error.contains("stands twice"), "{error}");
+            assert_eq!(Matcher::new(&serde_json::from_str(twice).unwrap()).unwrap_err().reason, reason, "{twice}");
         }
+    }
+
+    /// As `JsonRuleCompiler` of aws/event-ruler reads a pattern: values at one path replace those before, objects are walked again,
+    /// and each `$or` multiplies what was read before it.
+    #[test]
+    fn a_field_that_comes_again_means_what_the_rule_engine_makes_of_it() {
+        for (pattern, repeated, takes, leaves) in [
+            (r#"{"a":[1],"a":[2]}"#, vec![("a", Kept::Last)], vec![r#"{"a":2}"#], vec![r#"{"a":1}"#]),
+            (
+                r#"{"d":{"a":[1],"b":[1],"a":[2]}}"#,
+                vec![("d.a", Kept::Last)],
+                vec![r#"{"d":{"a":2,"b":1}}"#],
+                vec![r#"{"d":{"a":1,"b":1}}"#, r#"{"d":{"a":2}}"#],
+            ),
+            (
+                r#"{"d":{"a":[1]},"d":{"b":[1]}}"#,
+                vec![("d", Kept::All)],
+                vec![r#"{"d":{"a":1,"b":1}}"#],
+                vec![r#"{"d":{"a":1}}"#, r#"{"d":{"b":1}}"#],
+            ),
+            (
+                r#"{"d":{"a":[1],"b":[1]},"d":{"a":[2]}}"#,
+                vec![("d", Kept::All), ("d.a", Kept::Last)],
+                vec![r#"{"d":{"a":2,"b":1}}"#],
+                vec![r#"{"d":{"a":1,"b":1}}"#],
+            ),
+            (
+                r#"{"a.b":[1],"a":{"b":[2]}}"#,
+                vec![("a.b", Kept::Last)],
+                vec![r#"{"a":{"b":2}}"#],
+                vec![r#"{"a":{"b":1}}"#],
+            ),
+            (r#"{"a":[1],"a":{"b":[2]}}"#, vec![("a", Kept::All)], vec![r#"{"a":[1,{"b":2}]}"#], vec![r#"{"a":1}"#]),
+            (
+                r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#,
+                vec![("a", Kept::Last)],
+                vec![r#"{"a":2}"#, r#"{"a":1,"b":1}"#],
+                vec![r#"{"a":1}"#, r#"{"a":3,"b":1}"#],
+            ),
+            (
+                r#"{"$or":[{"a":[2]},{"b":[1]}],"a":[1]}"#,
+                vec![("a", Kept::Last)],
+                vec![r#"{"a":1}"#],
+                vec![r#"{"a":2}"#, r#"{"b":1}"#],
+            ),
+            (
+                r#"{"$or":[{"a":[1]},{"b":[1]}],"$or":[{"c":[1]},{"d":[1]}]}"#,
+                vec![("$or", Kept::All)],
+                vec![r#"{"a":1,"c":1}"#, r#"{"b":1,"d":1}"#],
+                vec![r#"{"a":1,"b":1}"#, r#"{"c":1,"d":1}"#],
+            ),
+            (
+                r#"{"detail":{"s":["x"],"$or":[{"s":["y"]},{"$or":[{"s":["z"]},{"t":["u"]}]}]}}"#,
+                vec![("detail.s", Kept::Last)],
+                vec![r#"{"detail":{"s":"y"}}"#, r#"{"detail":{"s":"z"}}"#, r#"{"detail":{"s":"x","t":"u"}}"#],
+                vec![r#"{"detail":{"s":"x"}}"#, r#"{"detail":{"s":"y2","t":"u"}}"#],
+            ),
+            (
+                r#"{"$or":[{"a":[1],"a":[2]},{"b":[1]}]}"#,
+                vec![("a", Kept::Last)],
+                vec![r#"{"a":2}"#],
+                vec![r#"{"a":1}"#],
+            ),
+            (r#"{"$or":[{"a":[2]},{"a":[1]}]}"#, vec![], vec![r#"{"a":1}"#, r#"{"a":2}"#], vec![r#"{"a":3}"#]),
+        ] {
+            let tree: Tree = serde_json::from_str(pattern).unwrap();
+            let matcher = Matcher::new(&tree).unwrap();
+            let found: Vec<(&str, Kept)> = matcher.repeated().iter().map(|one| (one.path.as_str(), one.kept)).collect();
+            assert_eq!(found, repeated, "{pattern}");
+            let settled = matcher.settled(&tree);
+            let again = Matcher::new(&(&settled).into()).unwrap();
+            assert!(again.repeated().is_empty(), "{pattern}: {settled}");
+            for (events, expected) in [(takes, true), (leaves, false)] {
+                for event in events {
+                    let event: Value = serde_json::from_str(event).unwrap();
+                    assert_eq!(matcher.matches(&event), expected, "{pattern} {event}");
+                    assert_eq!(again.matches(&event), expected, "{settled} {event}");
+                }
+            }
+        }
+    }
+
+    /// The branches, each with its fields.
+    fn closest(pattern: &Value, event: &Value) -> Vec<(String, Vec<String>)> {
+        let path = |one: Mismatch| if one.apart { format!("{} apart", one.path) } else { one.path };
+        let told = |branch: Branch| (branch.name, branch.against.into_iter().map(path).collect());
+        mismatch(pattern, event).branches.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn branches_that_came_closest_are_named_with_all_that_stood_against_them() {
+        let one =
+            |name: &str, paths: &[&str]| (name.to_owned(), paths.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let or = json!({ "s": ["x"], "$or": [{ "a": [1], "b": [1] }, { "a": [2] }, { "c": [1] }] });
+        // One branch has fewer fields against it than another.
+        assert_eq!(closest(&or, &json!({ "s": "x", "a": 3, "c": 2 })), [one("$or[2]", &["c"]), one("$or[1]", &["a"])]);
+        let two = json!({ "$or": [{ "a": [1], "b": [1] }, { "a": [1], "b": [2], "c": [1] }] });
+        assert_eq!(closest(&two, &json!({ "a": 3 })), [one("$or[0]", &["a", "b"])]);
+        // A field outside decides, whatever the branch.
+        assert_eq!(closest(&or, &json!({ "s": "y" })), []);
+        assert_eq!(mismatch(&or, &json!({ "s": "y" })).path, "s");
+        // Nested, and several.
+        let nested =
+            json!({ "d": { "$or": [{ "a": [1] }, { "b": [1], "$or": [{ "c": [1] }, { "e": { "f": [1] } }] }] } });
+        assert_eq!(
+            closest(&nested, &json!({ "d": { "a": 2, "b": 1 } })),
+            [one("d.$or[1].$or[1]", &["d.e.f"]), one("d.$or[0]", &["d.a"]), one("d.$or[1].$or[0]", &["d.c"])]
+        );
+        let several =
+            json!({ "x": { "$or": [{ "a": [1] }, { "b": [1] }] }, "y": { "$or": [{ "a": [1] }, { "b": [1] }] } });
+        assert_eq!(
+            closest(&several, &json!({ "x": { "a": 1 }, "y": { "a": 2 } })),
+            [one("y.$or[1]", &["y.b"]), one("y.$or[0]", &["y.a"])]
+        );
+        let both = closest(&several, &json!({}));
+        let mut names: Vec<&str> = both.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["x.$or[0]", "x.$or[1]", "y.$or[0]", "y.$or[1]"]);
+        // In different elements of a list.
+        let apart = json!({ "c": { "n": ["app"], "$or": [{ "e": [1] }, { "r": ["x"], "k": [1] }] } });
+        let event = json!({ "c": [{ "n": "app", "e": 0 }, { "n": "side", "e": 1 }] });
+        assert_eq!(closest(&apart, &event), [one("c.$or[0]", &["c.n apart"])]);
+        // The values of each stand with it.
+        let told = mismatch(&or, &json!({ "s": "x", "a": 3, "c": 2 })).branches;
+        assert_eq!((&told[1].against[0].have, &told[1].against[0].want), (&vec![json!(3)], &vec![json!(2)]));
     }
 
     fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
@@ -382,16 +737,5 @@ mod tests {
         let event = json!({ "a": elements });
         assert!(!Matcher::new(&(&json!({ "a": { "x": [1], "y": [2] } })).into()).unwrap().matches(&event));
         assert!(mismatch(&json!({ "a": { "x": [2], "y": [1] } }), &event).have.len() == 20_000);
-    }
-
-    #[test]
-    fn a_field_that_comes_again_replaces_the_one_before_and_is_told() {
-        let matcher = |text: &str| Matcher::new(&serde_json::from_str(text).unwrap()).unwrap();
-        let after = matcher(r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#);
-        assert!(after.matches(&json!({"a": 2})) && !after.matches(&json!({"a": 1})));
-        assert_eq!(after.replaced(), Some("a"));
-        let before = matcher(r#"{"$or":[{"a":[2]},{"b":[1]}],"a":[1]}"#);
-        assert!(before.matches(&json!({"a": 1})) && !before.matches(&json!({"a": 2})));
-        assert_eq!(matcher(r#"{"$or":[{"a":[2]},{"a":[1]}]}"#).replaced(), None);
     }
 }

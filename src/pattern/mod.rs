@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::error::{self, Error, Result};
 use crate::input;
 use filter::Filters;
-use matcher::Matcher;
+use matcher::{Matcher, Repeated};
 use tree::Tree;
 
 /// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
@@ -137,6 +137,22 @@ pub struct Pattern {
     pub name: String,
     tree: Value,
     filters: Filters,
+    /// The fields that come again in it as it was written.
+    repeated: Vec<Repeated>,
+}
+
+/// Reads the pattern of a rule as EventBridge judges it: without fields that come again, and which these were.
+///
+/// # Errors
+/// If it is not JSON.
+pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
+    let tree: Tree = serde_json::from_str(text)?;
+    Ok(match Matcher::new(&tree) {
+        Ok(matcher) if !matcher.repeated().is_empty() => {
+            ((&matcher.settled(&tree)).into(), matcher.repeated().to_vec())
+        }
+        _ => (tree, Vec::new()),
+    })
 }
 
 impl Pattern {
@@ -179,16 +195,17 @@ impl Pattern {
         let matcher = Matcher::new(&tree).map_err(|invalid| {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
-        if let Some(path) = matcher.replaced() {
-            return Err(Error::usage(format!("in the pattern {name}, the field {path} comes again"))
-                .hint("EventBridge lets the later of the two replace the former; write the one you mean"));
-        }
-        let tree = tree.to_value();
+        let (tree, repeated) = (matcher.settled(&tree), matcher.repeated().to_vec());
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
-        Ok(Self { name: name.to_owned(), tree, filters: Filters::default() })
+        Ok(Self { name: name.to_owned(), tree, filters: Filters::default(), repeated })
+    }
+
+    /// Returns a warning for each field that comes again. EventBridge takes such a pattern, but may not mean what its author did.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.repeated.iter().map(|repeated| format!("in the pattern {}, {repeated}", self.name))
     }
 
     /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds
@@ -394,14 +411,64 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_not_taken_is_told_why() {
-        for (text, said) in [
-            ("{", "the pattern mine is not JSON"),
-            (r#"{"a":[1],"a":[2]}"#, "the pattern mine cannot be read"),
-            (r#"{"a":[1e400]}"#, "the pattern mine cannot be read"),
-            (r#"{"a.b":[1],"a":{"b":[2]}}"#, "in the pattern mine, the field a.b comes again"),
-            (r#"{"a":[1],"$or":[{"a":[2]},{"b":[2]}]}"#, "in the pattern mine, the field a comes again"),
-        ] {
+        for (text, said) in
+            [("{", "the pattern mine is not JSON"), (r#"{"a":[1e400]}"#, "the pattern mine cannot be read")]
+        {
             assert_eq!(Pattern::parse("mine", text).unwrap_err().to_string(), said, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_comes_again_is_taken_as_eventbridge_takes_it_with_a_warning() {
+        for (text, tree, warning) in [
+            (
+                r#"{"a":[1],"a":[2]}"#,
+                json!({ "a": [2] }),
+                "the field a comes again; in EventBridge the last one counts",
+            ),
+            (
+                r#"{"detail":{"a":[1],"a":[2]},"detail":{"b":[1]}}"#,
+                json!({ "detail": { "a": [2], "b": [1] } }),
+                "the field detail.a comes again; in EventBridge the last one counts",
+            ),
+            (
+                r#"{"a.b":[1],"a":{"b":[2]}}"#,
+                json!({ "a": { "b": [2] } }),
+                "the field a.b comes again; in EventBridge the last one counts",
+            ),
+            (
+                r#"{"s":["x"],"detail":{"a":[1],"$or":[{"a":[2]},{"b":[2]}]}}"#,
+                json!({ "s": ["x"], "detail": { "$or": [{ "a": [2] }, { "a": [1], "b": [2] }] } }),
+                "the field detail.a comes again; in EventBridge the last one counts",
+            ),
+        ] {
+            let pattern = Pattern::parse("mine", text).unwrap();
+            assert_eq!(pattern.tree, tree, "{text}");
+            assert_eq!(pattern.warnings().next().unwrap(), format!("in the pattern mine, {warning}"), "{text}");
+            assert_eq!(pattern.bind(&[arn("a")], Drill::Accepted).unwrap(), tree, "{text}");
+        }
+        assert_eq!(Pattern::find("task-failed").unwrap().warnings().count(), 0);
+    }
+
+    #[test]
+    fn who_started_a_task_is_not_replaced_by_a_filter() {
+        let group = json!([{ "prefix": "service:" }]);
+        let pattern = |detail: Value| {
+            let tree = json!({ "detail-type": ["ECS Task State Change"], "detail": detail });
+            Pattern::parse("mine", &tree.to_string()).unwrap()
+        };
+        let names = || vec!["web".to_owned()];
+        let (without, with) = (
+            Filters { exclude_services: names(), ..Filters::default() },
+            Filters { services: names(), ..Filters::default() },
+        );
+        for (detail, is_free) in [
+            (json!({ "$or": [{ "group": group }, { "stopCode": ["x"] }] }), true),
+            (json!({ "$or": [{ "group": group, "startedBy": ["me"] }, { "stopCode": ["x"] }] }), false),
+            (json!({ "startedBy": ["me"], "$or": [{ "group": group }, { "stopCode": ["x"] }] }), false),
+        ] {
+            assert_eq!(pattern(detail.clone()).narrowed(&without).is_ok(), is_free, "{detail}");
+            assert!(pattern(detail.clone()).narrowed(&with).is_ok(), "{detail}");
         }
     }
 

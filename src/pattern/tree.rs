@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Without the order.
+    /// Without the order. Of a field that comes again, only the last is left: `Matcher::settled` keeps the meaning.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
@@ -22,6 +22,40 @@ impl Tree {
             Self::Array(items) => items.iter().map(Self::to_value).collect(),
             Self::Leaf(value) => value.clone(),
         }
+    }
+
+    /// Without the order; of a field that comes again the last, but objects are joined.
+    #[must_use]
+    pub fn joined(&self) -> Value {
+        match self {
+            Self::Object(fields) => {
+                let mut object = serde_json::Map::new();
+                for (name, tree) in fields {
+                    let value = tree.joined();
+                    match object.get_mut(name) {
+                        Some(known) => join(known, value),
+                        None => drop(object.insert(name.clone(), value)),
+                    }
+                }
+                Value::Object(object)
+            }
+            Self::Array(items) => Value::Array(items.iter().map(Self::joined).collect()),
+            Self::Leaf(value) => value.clone(),
+        }
+    }
+}
+
+fn join(known: &mut Value, later: Value) {
+    match (known, later) {
+        (Value::Object(known), Value::Object(later)) => {
+            for (name, value) in later {
+                match known.get_mut(&name) {
+                    Some(known) => join(known, value),
+                    None => drop(known.insert(name, value)),
+                }
+            }
+        }
+        (known, later) => *known = later,
     }
 }
 
@@ -52,13 +86,10 @@ impl<'de> Visitor<'de> for TreeVisitor {
         f.write_str("JSON")
     }
 
-    /// EventBridge takes a name that stands twice and wants both: a tree could only keep one of them, and would be wider.
+    /// EventBridge takes a name that comes again: all of them are kept, in their order.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
         let mut fields: Vec<(String, Tree)> = Vec::new();
         while let Some((name, tree)) = map.next_entry::<String, Tree>()? {
-            if fields.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format!("the field {name:?} stands twice in one object")));
-            }
             fields.push((name, tree));
         }
         Ok(Tree::Object(fields))

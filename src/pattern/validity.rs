@@ -90,6 +90,12 @@ const RESERVED: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
+/// Whether no field below `$or` may have this name.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 fn object(fields: &[(String, Tree)], grammar: Grammar) -> Checked {
     if fields.is_empty() {
         return refuse("Empty objects are not allowed");
@@ -97,7 +103,7 @@ fn object(fields: &[(String, Tree)], grammar: Grammar) -> Checked {
     for (name, tree) in fields {
         match tree {
             _ if name == "$or" && grammar != Grammar::Older => alternatives(tree)?,
-            _ if grammar == Grammar::TodaysBelowOr && RESERVED.contains(&name.as_str()) => {
+            _ if grammar == Grammar::TodaysBelowOr && is_reserved(name) => {
                 return refuse(format!("{name} is reserved below $or"));
             }
             Tree::Object(inner) => object(inner, grammar)?,

@@ -160,7 +160,10 @@ impl Memory {
             "events:ListRules" => rewrite(answer, |text| {
                 let mut body: Value = serde_json::from_str(&text).unwrap();
                 for rule in body["Rules"].as_array_mut().into_iter().flatten() {
-                    if let Some(Ok(pattern)) = rule["EventPattern"].as_str().map(serde_json::from_str::<Value>) {
+                    // A pattern with a field that comes again keeps it.
+                    let text = rule["EventPattern"].as_str().unwrap_or_default();
+                    let comes_again = taskbell::pattern::read(text).is_ok_and(|(_, repeated)| !repeated.is_empty());
+                    if let (Ok(pattern), false) = (serde_json::from_str::<Value>(text), comes_again) {
                         rule["EventPattern"] = json!(format!("{pattern:#}"));
                     }
                 }

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::{about, unread};
 use crate::aws::foreign::{Foreign, Function, Rule, Target};
+use crate::cli::world::World;
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
+use crate::pattern::matcher::Repeated;
+use crate::pattern::read;
 use crate::pattern::tree::Tree;
 use crate::resource::{Tags, served};
 use crate::stack::{Place, STACK_TAG};
@@ -15,7 +18,10 @@ use crate::stack::{Place, STACK_TAG};
 /// A rule of somebody else's, with what it rings.
 pub struct Old {
     pub rule: Rule,
+    /// As EventBridge judges it: no field comes again.
     pub pattern: Tree,
+    /// The fields that come again in the rule's pattern as it is written.
+    pub repeated: Vec<Repeated>,
     pub clusters: Clusters,
     pub targets: Vec<Target>,
     /// None: its target is no function, or one that is not there.
@@ -64,7 +70,7 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
     let mut candidates = Vec::new();
     let cluster = place.cluster_arn("default");
     for rule in foreign.rules().await.map_err(unread("the rules"))? {
-        let parsed = rule.pattern.as_deref().and_then(|text| serde_json::from_str::<Tree>(text).ok());
+        let parsed = rule.pattern.as_deref().and_then(|text| Some(read(text).ok()?.0));
         if !rule.is_enabled() || !parsed.is_some_and(|pattern| about::is_about_ecs(&pattern.to_value(), &cluster)) {
             continue;
         }
@@ -84,7 +90,7 @@ impl Old {
     pub async fn read(rule: Rule, foreign: &Foreign, hosts: WebhookHosts) -> Result<Self> {
         let name = &rule.name;
         let text = rule.pattern.as_deref().unwrap_or("{}");
-        let pattern: Tree = serde_json::from_str(text)
+        let (pattern, repeated) = read(text)
             .map_err(|error| Error::new(format!("the pattern of the rule {name} cannot be read")).because(error))?;
         let targets = foreign.targets(name).await.map_err(unread(&format!("the targets of the rule {name}")))?;
         let tags = foreign.tags(&rule.arn).await.map_err(unread(&format!("the tags of the rule {name}")))?;
@@ -100,12 +106,12 @@ impl Old {
             })?;
         }
         let keeper = keeper(&tags).or_else(|| keeper(&function.as_ref()?.tags));
-        Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, targets, function, keeper, tags })
+        Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, repeated, targets, function, keeper, tags })
     }
 
     /// What is not as it was when the other one was read.
     pub fn changed(&self, before: &Self) -> Vec<&'static str> {
-        let Self { rule, pattern: _, clusters: _, targets, function, keeper: _, tags } = self;
+        let Self { rule, pattern: _, repeated: _, clusters: _, targets, function, keeper: _, tags } = self;
         let Rule { name: _, arn: _, pattern, state, schedule, managed_by } = rule;
         let was = &before.rule;
         let changed = [
@@ -117,6 +123,13 @@ impl Old {
             ("its function", *function != before.function),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
+    }
+
+    /// Prints a warning for each field that comes again in the rule's pattern.
+    pub fn warn_of_repeated(&self, world: &World) {
+        for repeated in &self.repeated {
+            world.err.print(&format!("warning: in the pattern of the rule {}, {repeated}\n", self.rule.name));
+        }
     }
 
     /// The version or alias that is rung.

@@ -49,6 +49,7 @@ pub fn list(candidates: &[Candidate], place: &Place, common: &Common, world: &Wo
             world.out.print(&format!("{rule:name$}  {of:clusters$}  {what}\n"));
         }
     }
+    candidates.iter().flat_map(|candidate| &candidate.read).for_each(|old| old.warn_of_repeated(world));
     let unread = candidates.iter().any(|candidate| candidate.read.is_err());
     if !common.quiet {
         world.err.print(&match candidates.len() {
@@ -124,6 +125,7 @@ pub struct Story<'a> {
 
 impl Story<'_> {
     pub fn show(&self, common: &Common, world: &World) {
+        self.old.warn_of_repeated(world);
         if let Some(keeper) = &self.old.keeper {
             world.err.print(&format!(
                 "warning: the old rule was made by {keeper}, and its next deployment will bring it back: take it out there, too\n"

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::words;
 use crate::chain::Broken;
 use crate::pattern::DEFAULT;
+use crate::pattern::matcher::{Branch, Mismatch};
 
 /// What one pattern or rule says of an event.
 pub struct Answer {
@@ -147,12 +148,14 @@ impl Told {
                 Verdict::ToldBefore(what) => ('-', what.clone()),
                 Verdict::Unknown(why) => ('?', why.clone()),
             };
-            ("function/notifier".to_owned(), sign, told)
+            ("function/notifier".to_owned(), sign, vec![told])
         });
-        let rows: Vec<(String, char, String)> = rows.chain(notifier).collect();
+        let rows: Vec<(String, char, Vec<String>)> = rows.chain(notifier).collect();
         let width = rows.iter().map(|(from, ..)| from.len()).max().unwrap_or_default();
-        let line = |(from, sign, told): &(String, char, String)| {
-            format!("{}\n", format!("  {sign} {from:width$}  {told}").trim_end())
+        let line = |(from, sign, told): &(String, char, Vec<String>)| {
+            let (first, more) = told.split_first().map_or(("", &told[..]), |(first, more)| (first.as_str(), more));
+            let first = format!("{}\n", format!("  {sign} {from:width$}  {first}").trim_end());
+            more.iter().fold(first, |text, told| text + &format!("    {:width$}  {told}\n", ""))
         };
         let sum = if self.is_live { String::new() } else { format!("  {}\n", self.rings_with().text(&self.verdict)) };
         std::iter::once(format!("{}\n", self.event)).chain(rows.iter().map(line)).chain([sum]).collect()
@@ -184,12 +187,12 @@ impl Answer {
         }
     }
 
-    fn told(&self, is_live: bool) -> String {
+    fn told(&self, is_live: bool) -> Vec<String> {
         match &self.said {
-            Said::Takes if is_live => "takes it, is enabled, and reaches the notifier".to_owned(),
-            Said::Takes => String::new(),
+            Said::Takes if is_live => vec!["takes it, is enabled, and reaches the notifier".to_owned()],
+            Said::Takes => Vec::new(),
             Said::Broken(broken) => words::of_broken(broken),
-            Said::NotNarrowed => "cannot be narrowed by these filters".to_owned(),
+            Said::NotNarrowed => vec!["cannot be narrowed by these filters".to_owned()],
         }
     }
 
@@ -200,13 +203,16 @@ impl Answer {
         };
         let mismatch = match broken {
             Some(Broken::Mismatch(mismatch)) => {
-                json!({ "path": mismatch.path, "have": mismatch.have, "want": mismatch.want, "apart": mismatch.apart })
+                let branch = |Branch { name, against }: &Branch| json!({ "branch": name, "against": against.iter().map(of_field).collect::<Vec<_>>() });
+                let mut object = of_field(mismatch);
+                object["branches"] = mismatch.branches.iter().map(branch).collect();
+                object
             }
             _ => Value::Null,
         };
         let never =
             matches!(self.said, Said::NotNarrowed | Said::Broken(Broken::Unreadable { .. } | Broken::Invalid(_)));
-        let told = self.told(false);
+        let told = self.told(false).join("; ");
         json!({
             "pattern": self.from,
             "default": self.is_default,
@@ -216,6 +222,10 @@ impl Answer {
             "broken": Some(told).filter(|told| !told.is_empty()),
         })
     }
+}
+
+fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> Value {
+    json!({ "path": path, "have": have, "want": want, "apart": apart })
 }
 
 /// The patterns that take an event: of those that `setup` would use, and the others of the catalogue.

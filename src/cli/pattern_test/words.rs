@@ -3,16 +3,23 @@
 use serde_json::Value;
 
 use crate::chain::Broken;
-use crate::pattern::matcher::Mismatch;
+use crate::pattern::matcher::{Branch, Mismatch};
 
-pub fn of_broken(broken: &Broken) -> String {
+/// One line; of a `$or`, one for each branch that came closest.
+pub fn of_broken(broken: &Broken) -> Vec<String> {
     match broken {
-        Broken::Mismatch(mismatch) => of_mismatch(mismatch),
-        other => other.to_string(),
+        Broken::Mismatch(mismatch) if mismatch.branches.is_empty() => vec![of_field(mismatch)],
+        Broken::Mismatch(mismatch) => mismatch.branches.iter().map(of_branch).collect(),
+        other => vec![other.to_string()],
     }
 }
 
-fn of_mismatch(Mismatch { path, have, want, apart }: &Mismatch) -> String {
+fn of_branch(Branch { name, against }: &Branch) -> String {
+    let against: Vec<String> = against.iter().map(of_field).collect();
+    format!("{} ({name})", against.join("; and "))
+}
+
+fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> String {
     let have: Vec<String> = have.iter().map(Value::to_string).collect();
     let have = if have.is_empty() { "nothing".to_owned() } else { have.join(" and ") };
     let together = if *apart { " in the same element as the fields before it" } else { "" };
