@@ -55,7 +55,9 @@ pub fn read(name: &str, definition: Option<&Definition>, world: &World) -> Resul
         }
     };
     if let Some(definition) = definition {
-        events.iter_mut().for_each(|event| definition.goes_with(event, world));
+        for event in &mut events {
+            definition.goes_with(event, world);
+        }
     }
     Ok(events)
 }
@@ -115,7 +117,9 @@ fn bodies(value: Value, what: &str, world: &World) -> Result<Vec<Value>> {
             let hint = "each task of `aws ecs describe-tasks` has a taskArn; `aws ecs list-tasks` prints ARNs alone";
             return Err(Error::usage(format!("in {what}, number {} of the tasks is not a task", at + 1)).hint(hint));
         }
-        failures.iter().for_each(|failure| world.err.print(&format!("warning: {what}: {}\n", failed(failure))));
+        for failure in failures {
+            world.err.print(&format!("warning: {what}: {}\n", failed(failure)));
+        }
         return Ok(tasks.iter().map(task::event_of).collect());
     }
     let described = value["tasks"].is_array()
