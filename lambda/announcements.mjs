@@ -1,40 +1,70 @@
-// What was announced already: a task once, and of a failure that keeps coming occurrences 1, 2, 4, 8 and so on.
-// The rules are here; the table only keeps two kinds of items, each changed by one conditional write:
+// What was announced already: a task once, and of a failure that keeps coming occurrences 1, 2, 4, 8 and so on, for each destination.
+// The rules are here; the table keeps three kinds of items, each changed by writes that are conditional on what was seen:
 //
-//   subject   the task, or the event where there is no task: counted once, settled once it needs no more telling
-//   failure   the same failure of the same family or service: how often it came in its window, how often was told,
-//             and who is telling it just now
+//   subject   the task, or the event where there is no task: counted once, in one window; settled once no destination has to be told of it
+//   window    one failure in one span of time: how often it came, how many each destination was told of, and which run tells it now
+//   failure   which window of it was opened last
 //
-// A window is one of the events' own times: what is sent again days later counts among its neighbours of that day. Events
-// come in any order, so that it reaches as far back from the first that came as forward. Older ones open one of their own.
+// Windows begin at multiples of their length, in the events' own time: events that come in any order, or again days later, count in the same
+// windows as if they had come in order.
 //
-// A subject is settled only after every place it goes to took the message that tells or counts it. A crash in between may repeat a
-// message; it cannot lose one. Whoever finds somebody else telling waits for the outcome.
+// A subject is settled only after every destination that is due took the message that tells or counts it. A crash in between may repeat a
+// message; it cannot lose one. A run that finds another one telling waits for the outcome.
 
 /** How long what was announced is remembered: a day longer than the queue keeps what may be sent again. */
 const KEPT_MS = 15 * 24 * 3600_000;
+/** So many posts of one subject to one destination may remain without an answer: each may have been taken. */
+export const MOST_UNANSWERED = 2;
+/** After that, what was not answered may be sent again: a replay from the queue. */
+export const UNANSWERED_MS = 15 * 60_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
+/** So often in a row a call whose outcome is not known is followed by a new look. */
+const MOST_UNCLEAR = 2;
 
 /**
- * @typedef {{failure: string, since: number, settled: boolean, delivered: string[]}} Subject
- *   delivered: of several destinations those that took it, while others have not
- * @typedef {{since: number, count: number, told: number, earlier: number, holder: string|null, heldUntil: number}} Failure
- * @typedef {object} Table  Every write says false where the item is no longer as it was seen.
- * @property {(keys: {subject: string, failure: string}) => Promise<{subject: Subject|null, failure: Failure|null}>} look
- * @property {(keys: object, seen: Failure|null, fresh: Failure, expires: number) => Promise<boolean>} open
- * @property {(keys: object, seen: Failure, expires: number) => Promise<boolean>} join
- * @property {(keys: object, seen: Failure, by: {holder: string, heldUntil: number, now: number}) => Promise<boolean>} take
- * @property {(keys: object, told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} told
- * @property {(keys: object, since: number, expires: number) => Promise<boolean>} settle  false where it was settled before
- * @property {(keys: object, names: string[], told: {holder: string, count: number, since: number}, expires: number) => Promise<void>} note
- *   adds to what the subject has as delivered; those that took it were told of this many
- * @property {(keys: object, holder: string) => Promise<void>} release
+ * @typedef {{times: number, at: number, count: number, told: number}} Unanswered  posts without an answer, when the last one was, how many it
+ *   told, and how many were told before
+ * @typedef {{failure: string, since: number, settled: boolean, delivered: string[], unanswered: Record<string, Unanswered>}} Subject
+ *   failure, since: the window that counted it; delivered: the destinations that took it
+ * @typedef {{since: number, count: number, told: Record<string, number>, earlier: number, holder: string|null, heldUntil: number}} Window
+ * @typedef {{id: string, failure: string, since: number}} Place  of a window
+ * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item is no longer as it was seen; conflict: to be tried again
+ * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` where the call may have been performed.
+ * @property {(id: string, ms: number) => Promise<Subject|null>} subject
+ * @property {(id: string, ms: number) => Promise<Window|null>} window
+ * @property {(failure: string, ms: number) => Promise<number|null>} latest  when the window begins that was opened last
+ * @property {(id: string, place: Place, seen: object, fresh: Window, expires: number, ms: number) => Promise<Outcome>} open
+ * @property {(id: string, place: Place, expires: number, ms: number) => Promise<Outcome>} join
+ * @property {(id: string, seen: Window, names: string[], by: {holder: string, heldUntil: number}, ms: number) => Promise<{outcome: Outcome, window?: Window}>} take
+ * @property {(id: string, seen: Subject, names: string[], expires: number, ms: number) => Promise<Outcome>} settle
+ * @property {(id: string, windowId: string, told: {holder: string, names: string[], count: number}, note: object, ms: number) => Promise<Outcome>} mark
+ * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  of the subject alone
+ * @property {(windowId: string, name: string, count: number, ms: number) => Promise<Outcome>} raise
+ * @property {(windowId: string, holder: string, ms: number) => Promise<Outcome>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence
  *   The count-th time since; `earlier`: those of the window before that no message has counted; `next`: told again at.
+ * @typedef {object} Decision
+ * @property {"tell"|"duplicate"|"counted"} verdict
+ * @property {number} [count]
+ * @property {string[]} [pending]  the destinations that have to be told now
+ * @property {string[]} [delivered]  those that took it before
+ * @property {Record<string, number>} [unanswered]  so many posts were not answered
+ * @property {Record<string, Occurrence>} [occurrences]  for each of them
+ * @property {Error} [trouble]  the table could not be used
+ * @typedef {{name: string, took: boolean, unanswered: number}} Result  unanswered: all posts without an answer, those of earlier runs too
+ * @typedef {object} How
+ * @property {string[]} destinations
+ * @property {string} holder  no other run's, not even a retry's
+ * @property {() => number} now
+ * @property {(ms: number) => Promise<void>} sleep
+ * @property {() => number} [random]
+ * @property {number} waitMs  for the decision
+ * @property {number} holdMs  after it, this run is certainly over
+ * @property {() => number} markMs  what is left for marking
  */
 
-/** Too many invocations tell the same failure at once: Lambda runs this one again later. */
+/** Too many runs tell the same failure at once: Lambda runs this one again later. */
 export class Busy extends Error {
   constructor() {
     super("the same failure is being announced by another invocation; this one is to be run again");
@@ -43,81 +73,223 @@ export class Busy extends Error {
 }
 
 /**
- * Whether this subject is to be told now.
+ * The keys of an incident: its subject, and the window it counts in where no other has counted it.
+ * @param {{subject: string, failure: string, time: string|null}} incident
+ * @param {{now: number, windowMs: number}} at
+ */
+export function keysOf({ subject, failure, time }, { now, windowMs }) {
+  const length = Math.max(1, windowMs);
+  return { subject, failure, since: Math.floor(momentOf(time, now) / length) * length };
+}
+
+/** A subject stays in the window that counted it. @returns {Place} */
+export function placeOf(subject, keys) {
+  const { failure, since } = subject?.failure ? subject : keys;
+  return { id: windowKey(failure, since), failure, since };
+}
+
+const windowKey = (failure, since) => `${failure} @${since}`;
+
+/**
+ * Decides, has the message delivered, and marks what became of it. Without a table that answers, everything is told: twice is better than never.
  * @param {Table} table
- * @param {{subject: string, failure: string}} keys
- * @param {{time: string|null, windowMs: number, holder: string, now: () => number, sleep: (ms: number) => Promise<void>,
- *   random?: () => number, waitMs: number, holdMs: number}} how  time: the event's own; holder: no other invocation's, not
- *   even a retry's; holdMs: after it, this invocation is certainly over
- * @returns {Promise<{verdict: "tell", occurrence: Occurrence, delivered: string[]} | {verdict: "duplicate"} | {verdict: "counted", count: number}>}
+ * @param {{subject: string, failure: string, since: number}} keys  as `keysOf` gives them
+ * @param {How} how
+ * @param {(decision: Decision) => Promise<Result[]>} deliver
+ * @returns {Promise<Decision & {unsettled?: Error}>}
+ * @throws {Busy} after waitMs
+ */
+export async function announce(table, keys, how, deliver) {
+  const hold = { id: null };
+  let decision = null;
+  try {
+    decision = await decide(table, keys, how, hold);
+  } catch (error) {
+    if (error instanceof Busy) {
+      await letGo(table, how, hold).catch(() => {});
+      throw error;
+    }
+    decision = { verdict: "tell", pending: how.destinations, delivered: [], unanswered: {}, occurrences: {}, trouble: error };
+  }
+  if (decision.verdict !== "tell") {
+    await letGo(table, how, hold).catch(() => {});
+    return decision;
+  }
+  let results = [];
+  try {
+    results = await deliver(decision);
+  } finally {
+    if (results.length === 0) await letGo(table, how, hold).catch(() => {});
+  }
+  try {
+    await mark(table, keys, decision, results, how, hold);
+    return decision;
+  } catch (error) {
+    await letGo(table, how, hold).catch(() => {});
+    return { ...decision, unsettled: error };
+  }
+}
+
+/**
+ * Whether this subject is to be told now, and to which destinations.
+ * @param {Table} table
+ * @param {{subject: string, failure: string, since: number}} keys
+ * @param {How} how
+ * @param {{id: string|null}} [hold]  gets the window that this run holds, or may hold
+ * @returns {Promise<Decision>}
  * @throws {Busy} after waitMs; and whatever the table throws
  */
-export async function decide(table, keys, { time, windowMs, holder, now, sleep, random = Math.random, waitMs, holdMs }) {
+export async function decide(table, keys, how, hold = { id: null }) {
+  const { now, sleep, random = Math.random, waitMs } = how;
   const deadline = now() + waitMs;
-  const at = momentOf(time, now());
+  const ms = () => {
+    if (now() >= deadline) throw Object.assign(new Error("no time is left for the table"), { name: "TimeoutError" });
+    return deadline - now();
+  };
+  let isContended = false;
+  let unclear = 0;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-    const { subject, failure } = await table.look(keys);
-    const expires = now() + KEPT_MS;
-    if (subject?.settled) return { verdict: "duplicate" };
-    if (!isWithin(failure, at, windowMs)) {
-      const fresh = { since: at, count: 1, told: 0, earlier: untold(failure, subject, keys), holder, heldUntil: now() + holdMs };
-      if (await table.open(keys, failure, fresh, expires)) return { verdict: "tell", occurrence: occurrenceOf(fresh), delivered: subject?.delivered ?? [] };
-    } else if (!isCounted(subject, failure, keys)) {
-      // Counted; the next look tells whether it is to be told.
-      if (await table.join(keys, failure, expires)) continue;
-    } else if (!isDue(failure) && subject.delivered.length === 0) {
-      // The table refuses where another run told this subject after it was read here; the next look sees that.
-      if (await table.settle(keys, failure.since, expires)) return { verdict: "counted", count: failure.count };
-    } else if (failure.holder === null || failure.heldUntil < now()) {
-      if (await table.take(keys, failure, { holder, heldUntil: now() + holdMs, now: now() })) {
-        // None may have been counted since: the look after taking is the one that counts.
-        const { failure: held, subject: known } = await table.look(keys);
-        if (held?.holder === holder) return { verdict: "tell", occurrence: occurrenceOf(held), delivered: known?.delivered ?? [] };
-      }
+    let step = null;
+    try {
+      step = await stepOf(table, keys, how, hold, ms);
+      unclear = 0;
+    } catch (error) {
+      if (now() >= deadline && isContended) throw new Busy();
+      unclear += 1;
+      if (!error.isUnclear || unclear > MOST_UNCLEAR) throw error;
+      step = "unclear";
     }
-    const ms = pause * (0.5 + random());
-    if (now() + ms > deadline) throw new Busy();
-    await sleep(ms);
+    if (typeof step === "object") return step;
+    if (step !== "unclear") isContended = step !== "again";
+    if (step === "again" || step === "lost") continue;
+    const waited = pause * (0.5 + random());
+    if (now() + waited > deadline && isContended) throw new Busy();
+    await sleep(Math.max(0, Math.min(waited, deadline - now())));
+  }
+}
+
+/** One look and what follows from it. @returns {Promise<Decision|"again"|"lost"|"wait">} again, lost: look at once; lost, wait: others are at work */
+async function stepOf(table, keys, how, hold, ms) {
+  const { destinations, holder, now } = how;
+  // In this order: the window is then at least as new as the subject, and whatever came with the subject is counted in it.
+  const subject = await table.subject(keys.subject, ms());
+  if (subject?.settled) return { verdict: "duplicate" };
+  const place = placeOf(subject, keys);
+  const window = await table.window(place.id, ms());
+  const expires = now() + KEPT_MS;
+  const by = { holder, heldUntil: now() + how.holdMs };
+  if (window === null) {
+    const seen = { subject, ...await latestOf(table, place, ms), names: destinations };
+    const fresh = { since: place.since, count: 1, told: {}, earlier: untold(seen.previous), ...by };
+    return next(await held(hold, place, () => table.open(keys.subject, place, seen, fresh, expires, ms())));
+  }
+  if (subject === null) return next(await table.join(keys.subject, place, expires, ms()));
+  const pending = pendingOf(destinations, subject, window);
+  if (pending.length === 0) {
+    if (window.holder === holder) {
+      const outcome = await table.release(place.id, holder, ms());
+      if (outcome !== "conflict") hold.id = null;
+      return next(outcome);
+    }
+    const outcome = await table.settle(keys.subject, subject, destinations, expires, ms());
+    return outcome === "done" ? { verdict: "counted", count: window.count } : next(outcome);
+  }
+  // Where every post was left without an answer twice, nothing is to be held.
+  const isHeld = pending.some((name) => timesOf(subject, name, now()) < MOST_UNANSWERED);
+  if (isHeld && window.holder !== holder) {
+    if (window.holder !== null && window.heldUntil >= now()) return "wait";
+    // Others may have told it since: what is due is asked again of what the table answers.
+    return next((await held(hold, place, () => table.take(place.id, window, destinations, by, ms()))));
+  }
+  if (isHeld) hold.id = place.id;
+  return {
+    verdict: "tell", count: window.count, pending, delivered: subject.delivered, place, subject,
+    unanswered: Object.fromEntries(pending.map((name) => [name, timesOf(subject, name, now())])),
+    occurrences: Object.fromEntries(pending.map((name) => [name, occurrenceOf(window, toldOf(subject, window, name))])),
+    told: Object.fromEntries(pending.map((name) => [name, toldOf(subject, window, name)])),
+  };
+}
+
+/** An answer that is lost may mean that the window is held. */
+async function held(hold, { id }, write) {
+  const before = hold.id;
+  hold.id = id;
+  const answer = await write();
+  const outcome = answer.outcome ?? answer;
+  if (outcome !== "done") hold.id = before;
+  return outcome;
+}
+
+const next = (outcome) => ({ done: "again", lost: "lost", conflict: "wait" })[outcome];
+
+/** The window that was opened last, if it is an earlier one. */
+async function latestOf(table, place, ms) {
+  const latest = await table.latest(place.failure, ms());
+  const id = latest !== null && latest < place.since ? windowKey(place.failure, latest) : null;
+  const previous = id === null ? null : await table.window(id, ms());
+  return { latest, previous, previousId: previous && id };
+}
+
+/** Marks what became of the message: for each destination, in one transaction with what it says of the subject. */
+async function mark(table, keys, decision, results, how, hold) {
+  const { now } = how;
+  const took = results.filter((one) => one.took).map(({ name }) => name);
+  const silent = results.filter((one) => !one.took && one.unanswered > (decision.unanswered[one.name] ?? 0));
+  const count = decision.count ?? 0;
+  // Tentatively, for those that did not answer: the others of this failure do not each try again.
+  const names = [...took, ...silent.map(({ name }) => name)];
+  const note = {
+    delivered: took, isSettled: took.length === decision.pending.length, expires: now() + KEPT_MS,
+    unanswered: Object.fromEntries(silent.map(({ name, unanswered }) => [name, { times: unanswered, at: now(), count, told: decision.told?.[name] ?? 0 }])),
+  };
+  const isMine = decision.place !== undefined && hold.id === decision.place.id;
+  if (isMine && names.length > 0) {
+    const outcome = await persistently(how, (ms) => table.mark(keys.subject, hold.id, { holder: how.holder, names, count }, note, ms));
+    if (outcome === "done") return;
+    for (const name of names) await persistently(how, (ms) => table.raise(hold.id, name, count, ms));
+  }
+  if (names.length > 0) await persistently(how, (ms) => table.note(keys.subject, { ...note, place: placeOf(decision.subject, keys) }, ms));
+  if (!isMine || names.length === 0) await letGo(table, how, hold);
+}
+
+/** The others need not wait for the end of the hold. */
+async function letGo(table, how, hold) {
+  if (hold.id !== null) await persistently(how, (ms) => table.release(hold.id, how.holder, ms));
+}
+
+/** A write that is tried until it is done, or lost to others, or the time is over. */
+async function persistently({ now, sleep, random = Math.random, markMs }, write) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    let failure = null;
+    try {
+      const outcome = await write(Math.max(1, markMs()));
+      if (outcome !== "conflict") return outcome;
+    } catch (error) {
+      if (!error.isUnclear) throw error;
+      failure = error;
+    }
+    const waited = pause * (0.5 + random());
+    if (waited >= markMs()) throw failure ?? Object.assign(new Error("other writes were under way"), { name: "TransactionConflict" });
+    await sleep(waited);
   }
 }
 
 /**
- * What `decide` would say of a subject nobody else is telling. Writes nothing.
- * @param {{subject: Subject|null, failure: Failure|null}} seen  as `look` gives it
- * @param {{subject: string, failure: string}} keys
- * @param {{time: string|null, now: number, windowMs: number}} how  time: the event's own
+ * What `decide` would say of a subject that no run is telling. Writes nothing.
+ * @param {{subject: Subject|null, window: Window|null}} seen  the window is the one of `placeOf`
+ * @param {{destinations: string[]}} how
  * @returns {{verdict: "tell"|"duplicate"|"counted", since?: string, count?: number, told?: number, next?: number}}
- *   Of a duplicate whose window is over, `count` and `told` are not known any more.
  */
-export function foresee({ subject, failure }, keys, { time, now, windowMs }) {
+export function foresee({ subject, window }, { destinations }) {
   const iso = (ms) => new Date(ms).toISOString();
-  const counted = isCounted(subject, failure, keys);
-  if (subject?.settled) {
-    return { verdict: "duplicate", since: iso(subject.since), ...(counted ? { count: failure.count, told: failure.told } : {}) };
-  }
-  if (!isWithin(failure, momentOf(time, now), windowMs)) return { verdict: "tell" };
-  const count = failure.count + (counted ? 0 : 1);
-  if (isDue({ ...failure, count }) || subject?.delivered?.length > 0) return { verdict: "tell" };
-  return { verdict: "counted", since: iso(failure.since), count, told: failure.told, next: nextAfter(failure.told) };
+  const toldTo = destinations.map((name) => window?.told[name] ?? 0);
+  if (subject?.settled) return { verdict: "duplicate", since: iso(subject.since), ...(window ? { count: window.count, told: Math.max(0, ...toldTo) } : {}) };
+  if (window === null) return { verdict: "tell" };
+  const count = window.count + (subject === null ? 1 : 0);
+  if (pendingOf(destinations, subject ?? { delivered: [], unanswered: {} }, { ...window, count }).length > 0) return { verdict: "tell" };
+  const told = Math.min(...toldTo);
+  return { verdict: "counted", since: iso(window.since), count, told, next: nextAfter(told) };
 }
-
-/** The message was taken. @param {Occurrence} occurrence  the one that `decide` gave */
-export async function announced(table, keys, { count, since }, { holder, now }) {
-  await table.told(keys, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
-}
-
-/**
- * Some of its destinations took the message: whoever tells this subject next leaves them out. For them the failure was told: one
- * destination that is gone does not make the others ring for every task.
- * @param {string[]} names
- * @param {Occurrence} occurrence  the one that `decide` gave
- */
-export async function noted(table, keys, names, { count, since }, { holder, now }) {
-  if (names.length > 0) await table.note(keys, names, { holder, count, since: Date.parse(since) }, now() + KEPT_MS);
-}
-
-/** It was not taken: whoever waits may try at once. */
-export const abandoned = (table, keys, { holder }) => table.release(keys, holder);
 
 /** When it happened; now where the event does not say, or says what cannot be. */
 function momentOf(time, now) {
@@ -125,19 +297,34 @@ function momentOf(time, now) {
   return at <= now ? at : now;
 }
 
-const isWithin = (failure, at, windowMs) => failure !== null && Math.abs(at - failure.since) < windowMs;
-const isCounted = (subject, failure, keys) => subject?.failure === keys.failure && subject.since === failure?.since;
-
-/** Those of the window before that no message has counted, without the one that is counted anew. */
-function untold(failure, subject, keys) {
-  if (failure === null) return 0;
-  return failure.count - failure.told + (failure.told === 0 ? failure.earlier : 0) - (isCounted(subject, failure, keys) ? 1 : 0);
+/** Destinations that have not taken the subject, and are due; or did not answer, while no later message has told them. */
+function pendingOf(destinations, { delivered, unanswered }, { count, told }) {
+  const isPending = (name) => count >= nextAfter(told[name] ?? 0) || (name in unanswered && (told[name] ?? 0) <= unanswered[name].count);
+  return destinations.filter((name) => !delivered.includes(name) && isPending(name));
 }
 
-/** Whether a power of two was reached that no message has told. */
-const isDue = ({ count, told }) => count >= nextAfter(told);
+/** So many posts of the subject were not answered; after a quarter of an hour none. */
+function timesOf({ unanswered }, name, now) {
+  const note = unanswered[name];
+  return note && now - note.at < UNANSWERED_MS ? note.times : 0;
+}
+
+/** How many a destination was told of, but for what this subject's own post without an answer told it tentatively. */
+function toldOf({ unanswered }, { told }, name) {
+  const count = told[name] ?? 0;
+  return name in unanswered && count <= unanswered[name].count ? unanswered[name].told : count;
+}
+
+/** Those of a window that no message has counted. */
+function untold(window) {
+  if (!window) return 0;
+  const told = Math.max(0, ...Object.values(window.told));
+  return Math.max(0, window.count - told) + (told === 0 ? window.earlier : 0);
+}
+
+/** A power of two that no message has told. */
 const nextAfter = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1));
 
-const occurrenceOf = ({ count, since, earlier, told }) => ({
+const occurrenceOf = ({ count, since, earlier }, told) => ({
   count, since: new Date(since).toISOString(), earlier: told === 0 ? earlier : 0, next: nextAfter(count),
 });

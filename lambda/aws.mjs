@@ -3,6 +3,8 @@
 
 /** A call with its retries ends here; the SDK's own request timeout only warns. */
 const CALL_MS = 2_500;
+/** A message that SNS answers later may have been taken: it is not to be sent again soon, and not by the SDK. */
+const PUBLISH_MS = 10_000;
 const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000 } };
 const PACKAGES = {
   dynamodb: ["@aws-sdk/client-dynamodb", "DynamoDBClient"],
@@ -24,14 +26,35 @@ export async function clientOf(service, region) {
   const key = `${service} ${elsewhere}`;
   if (!clients.has(key)) {
     const [name, make] = PACKAGES[service];
-    clients.set(key, import(name).then((sdk) => ({ sdk, client: new sdk[make]({ ...CLIENT, ...(elsewhere ? { region } : {}) }) })));
+    clients.set(key, import(name).then((sdk) => ({ sdk, client: bounded(new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) })) })));
   }
   try {
-    return { ...(await clients.get(key)), options: (ms = CALL_MS) => ({ abortSignal: AbortSignal.timeout(Math.min(CALL_MS, ms)) }) };
+    const most = service === "sns" ? PUBLISH_MS : CALL_MS;
+    return {
+      ...(await clients.get(key)),
+      options(ms = CALL_MS) {
+        const timeoutMs = Math.max(1, Math.min(most, ms));
+        return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
+      },
+    };
   } catch (error) {
     clients.delete(key);
     throw error;
   }
+}
+
+/** The signal ends a request; credentials that do not come know no signal. */
+function bounded(client) {
+  return { send: (command, options) => within(options.timeoutMs, client.send(command, options)) };
+}
+
+/** @throws {Error} named TimeoutError after ms */
+export function within(ms, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error("too late"), { name: "TimeoutError" })), Math.max(0, ms));
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** Loads clients that will be needed, while something else is waited for. */

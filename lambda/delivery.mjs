@@ -1,26 +1,32 @@
 // One incident to several destinations at once: none waits for another, and none stops another.
 
+import { MOST_UNANSWERED } from "./announcements.mjs";
+
 /**
  * @typedef {object} Result
  * @property {string} name
  * @property {import("./destinations.mjs").Kind|null} kind
- * @property {"sent"|"sent-plain"|"failed"|"already"} outcome  already: an earlier run of the same event rang there
+ * @property {"sent"|"sent-plain"|"failed"|"already"|"counted"} outcome  already: an earlier run of the same event rang there; counted: the
+ *   destination was told of this failure, and is told again at the next power of two
  * @property {import("./sender.mjs").Taken} [taken]
- * @property {Error & {status?: number|null, attempts?: number}} [error]
+ * @property {Error & {status?: number|null, attempts?: number, unanswered?: number}} [error]
  */
 
 /**
  * @param {import("./sender.mjs").Sender[]} senders
- * @param {string[]} delivered  names of those that took it before
- * @param {(sender: import("./sender.mjs").Sender) => Promise<import("./sender.mjs").Taken>} send
+ * @param {{pending: string[], delivered: string[], unanswered: Record<string, number>}} decided  pending: the names of those to be told;
+ *   unanswered: so many posts of earlier runs were not answered
+ * @param {(sender: import("./sender.mjs").Sender, unanswered: number) => Promise<import("./sender.mjs").Taken>} send
  * @returns {Promise<Result[]>} never fails
  */
-export function deliverTo(senders, delivered, send) {
+export function deliverTo(senders, { pending, delivered, unanswered }, send) {
   return Promise.all(senders.map(async (sender) => {
     const { name } = sender;
-    if (delivered.includes(name)) return { name, kind: sender.kind(), outcome: "already" };
+    if (!pending.includes(name)) return { name, kind: sender.kind(), outcome: delivered.includes(name) ? "already" : "counted" };
+    const before = unanswered[name] ?? 0;
     try {
-      const taken = await send(sender);
+      if (before >= MOST_UNANSWERED) throw withheld(before);
+      const taken = await send(sender, before);
       return { name, kind: sender.kind(), outcome: taken.refused ? "sent-plain" : "sent", taken };
     } catch (error) {
       return { name, kind: sender.kind(), outcome: "failed", error };
@@ -28,10 +34,13 @@ export function deliverTo(senders, delivered, send) {
   }));
 }
 
+/** Each post may have been taken: one more would not be a repetition but a flood. */
+const withheld = (unanswered) => Object.assign(new Error(`the message may have been taken: unanswered: ${unanswered}, not sent again`), { unanswered });
+
 /** What the log keeps of a result. @param {Result} result */
 export function toldOf({ name, kind, outcome, taken, error }) {
-  const { status, attempts, reread, refused } = taken ?? error ?? {};
-  return { name, kind, outcome, status, attempts, reread, refused, error: error?.message };
+  const { status, attempts, reread, refused, unanswered } = taken ?? error ?? {};
+  return { name, kind, outcome, status, attempts, reread, refused, ...(unanswered > 0 ? { unanswered } : {}), error: error?.message };
 }
 
 /**

@@ -6,6 +6,7 @@
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
 import { CAUSES, cause, isOfService, judge, own, serviceCauseId } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
+import { jsonOf, normalised, sha256 } from "./digest.mjs";
 import { reasonKindOf } from "./reasons.mjs";
 
 /**
@@ -38,10 +39,11 @@ import { reasonKindOf } from "./reasons.mjs";
 // Partitions without a known public console get no links.
 const CONSOLES = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com", "aws-eusc": "console.amazonaws-eusc.eu" };
 
-// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 of them.
-const KEY_LENGTH = 680;
+// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 of them; a window's has the time of its begin, too.
+const KEY_LENGTH = 670;
 // Names of AWS have at most 255 characters, all of one byte: those are kept whole.
 const partOf = (value) => cut(value, /^[\x20-\x7e]*$/.test(value) ? 255 : 80);
+const SHORT_PART = 40;
 const LEVELS = { fatal: "error", critical: "error", error: "error", warning: "warning", warn: "warning", info: "info" };
 const SEVERITIES = { ERROR: "error", WARN: "warning", WARNING: "warning", INFO: "info" };
 
@@ -59,26 +61,33 @@ export function incidentOf(event, context) {
   const incident = common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
     : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
     : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
-  return { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
+  const keyed = { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
+  delete keyed.messageDigest;
+  return keyed;
 }
 
 /**
- * A task that passes through several states may be told in each; in one state it is told once. A daemon's task that failed to
- * start comes as a task, too; and the failure of a deployment under two detail-types, with the same id.
+ * Returns what is told once. A task that passes through several states may be told in each; in one state it is told once. The failure of a
+ * deployment comes under two detail-types, with the same id. Everything else is its own event: whoever may put events on the bus may name a
+ * task in them, and AWS refuses only sources that begin with "aws.".
  */
-function subjectOf({ taskArn, kind, state, eventId, deploymentId, drill, cause: { id } }) {
-  const phase = kind === "task" && (state === "stopping" || state === "changed") ? `${state} ` : "";
-  const failed = id === "deployment-failed" && !drill ? deploymentId : null;
-  const name = taskArn ? `task ${phase}${taskArn}` : failed ? `deployment ${failed}` : eventId ? `event ${eventId}` : null;
+function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, cause: { id } }) {
+  const isOfEcs = source === "aws.ecs";
+  const phase = state === "stopping" || state === "changed" ? `${state} ` : "";
+  const task = isOfEcs && detailType === "ECS Task State Change" && taskArn ? `task ${phase}${taskArn}` : null;
+  const failed = isOfEcs && id === "deployment-failed" && deploymentId ? `deployment ${deploymentId}` : null;
+  const name = task ?? failed ?? (eventId ? `event ${eventId}` : null);
   return name === null ? null : cut(name, KEY_LENGTH);
 }
 
 /** Each drill is a failure of its own: none is ever left out as a repetition. */
-function failureOf({ drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, cause: { id, values } }) {
+function failureOf(incident) {
+  const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, severity, cause: { id, values } } = incident;
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
   const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
-  const how = [id, values.container, values.code ?? values.name ?? values.message];
-  return [account, region, cluster, kind, what, ...how].map((part) => partOf(part ?? "")).join("|");
+  const names = [source === "aws.ecs" ? null : source, cluster, what, values.container, incident.messageDigest ?? values.name];
+  const words = [account, region, kind, severity, id, values.code, incident.reasonKind];
+  return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
 }
 
 function commonOf(envelope, detail, known) {
@@ -170,11 +179,13 @@ function rejectedRun(detail, common) {
 
 /** An alert that an application raised itself: `{message, level, source, detail}`. */
 function applicationIncident(detail, common) {
-  const message = freeText(detail.message) ?? common.detailType ?? "Application Error";
+  // What is compared is what may be shown: two alerts that differ in a credential only are one failure.
+  const given = withoutCredentials(detail.message !== null && typeof detail.message === "object" ? jsonOf(detail.message) : detail.message);
+  const message = text(given) ?? common.detailType ?? "Application Error";
   return {
     ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source,
     severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
-    cause: cause("application-error", { message }),
+    cause: cause("application-error", { message }), messageDigest: sha256(normalised(typeof given === "string" ? given : message)),
     stoppedReason: null, applicationDetail: longText(withoutCredentials(detail.detail)), stoppedAt: common.time,
     links: { task: null, service: null, log: null },
   };

@@ -3,8 +3,8 @@
 // undelivered events keeps it, and the Errors metric counts it.
 
 import { randomUUID } from "node:crypto";
-import { Busy, abandoned, announced, decide, noted } from "./announcements.mjs";
-import { describeTaskDefinition, missingBecauseOf, prepare, publish, readLog, readWebhook } from "./aws.mjs";
+import { Busy, UNANSWERED_MS, announce, keysOf } from "./announcements.mjs";
+import { describeTaskDefinition, missingBecauseOf, prepare, publish, readLog, readWebhook, within } from "./aws.mjs";
 import { linesWithoutCredentials, withoutCredentials } from "./credentials.mjs";
 import { deliverTo, failureOf, toldOf } from "./delivery.mjs";
 import { destinationsOf, patternsOf, routesOf } from "./destinations.mjs";
@@ -13,10 +13,19 @@ import { redacted } from "./secret.mjs";
 import { nameOf, senderTo } from "./sender.mjs";
 import { tableOf } from "./table.mjs";
 
-/** Kept back from Lambda's timeout, so that what was taken is still marked as announced, and the log line written. */
-const RESERVE_MS = 2_000;
-/** Kept back for the posts from everything that comes before. */
+/** Kept back from Lambda's timeout for marking what was taken as announced: two calls that end by their time-out, and a pause. */
+const RESERVE_MS = 6_000;
+/** Of it, for the log line. */
+const FOR_LOG_LINE_MS = 300;
+/** Kept back for the posts from everything that comes before: the longest wait for an answer, and what comes before it. */
 const FOR_POSTS_MS = 12_000;
+/** Of a run that has less time than those want, the reserve gets so much at most; and the posts, of what is left. */
+const RESERVE_SHARE = 0.4;
+const POSTS_SHARE = 0.8;
+/** After its time is over, a run is certainly over, by whichever clock. */
+const CLOCKS_MS = 2_000;
+/** Lambda runs a failed event again within minutes, and with the same id. */
+const REMEMBERED = 100;
 const LOG_MS = 6_000;
 /** The log driver may be some seconds behind. */
 const LOG_PAUSE_MS = 2_000;
@@ -36,6 +45,7 @@ const DEFINITIONS_KEPT = 50;
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} now  milliseconds
  * @property {() => number} [random]  from 0 up to 1
+ * @property {typeof within} [within]
  * @property {(line: string) => void} log
  * @property {Record<string, string|undefined>} env
  */
@@ -45,7 +55,7 @@ const DEFINITIONS_KEPT = 50;
  * @param {Tools} tools
  */
 export function createHandler(tools) {
-  const { describeTaskDefinition, readLog, tableOf, prepare, sleep, now, random, log, env } = tools;
+  const { describeTaskDefinition, readLog, tableOf, prepare, sleep, now, random, log, env, within: bounded = within } = tools;
   const { destinations, misconfigured } = destinationsIn(env);
   const senders = new Map(destinations.map((destination) => [destination, senderTo(destination, tools)]));
   const everySender = [...senders.values()];
@@ -54,6 +64,8 @@ export function createHandler(tools) {
   const shownLines = env.TASKBELL_REDACTION === "off" ? (lines) => lines : linesWithoutCredentials;
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
   const alone = destinations.length === 1;
+  /** Posts without an answer, by event: all there is without a table, as long as this execution environment lives. */
+  const unansweredOf = new Map();
 
   /** Never fails: an alert without log links is still an alert. */
   async function lookUp(event) {
@@ -74,36 +86,42 @@ export function createHandler(tools) {
     }
   }
 
-  /** Without a table, or where it cannot be reached, everything is told: twice is better than never. */
-  async function decideOn({ subject, failure, time }, holder, left) {
-    if (!table || !subject) return { verdict: "tell" };
-    const how = {
-      time, holder, now, sleep, random, windowMs: numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000,
-      waitMs: Math.max(0, left() - FOR_POSTS_MS), holdMs: left() + 2 * RESERVE_MS,
-    };
-    try {
-      const keys = { subject, failure };
-      const decision = await decide(table, keys, how);
-      if (decision.verdict !== "tell") return decision;
-      return {
-        ...decision,
-        announced: () => announced(table, keys, decision.occurrence, how).catch(nameOf),
-        noted: (names) => noted(table, keys, names, decision.occurrence, how).catch(nameOf),
-        abandoned: () => abandoned(table, keys, how).catch(nameOf),
-      };
-    } catch (error) {
-      if (error instanceof Busy) throw error;
-      return { verdict: "tell", missing: missingBecauseOf(error, "dynamodb:GetItem"), tableError: nameOf(error) };
+  /** Without a table, everything is told. */
+  async function announced({ subject, failure, time }, names, phases, deliver) {
+    if (!table || !subject) {
+      const decision = { verdict: "tell", pending: names, delivered: [], unanswered: {}, occurrences: {} };
+      await deliver(decision);
+      return decision;
     }
+    const { left, forPosts, remaining, holder } = phases;
+    const windowMs = numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000;
+    return announce(table, keysOf({ subject, failure, time }, { now: now(), windowMs }), {
+      destinations: names, holder, now, sleep, random,
+      waitMs: Math.max(0, left() - forPosts), holdMs: remaining() + CLOCKS_MS, markMs: () => remaining() - FOR_LOG_LINE_MS,
+    }, deliver);
+  }
+
+  /** What the table knows of posts without an answer, and what this execution environment remembers of an earlier run of the event. */
+  function withRemembered(decision, id) {
+    const { at = 0, times: remembered = {} } = unansweredOf.get(id) ?? {};
+    if (now() - at >= UNANSWERED_MS) return decision;
+    return { ...decision, unanswered: Object.fromEntries(decision.pending.map((name) => [name, Math.max(decision.unanswered[name] ?? 0, remembered[name] ?? 0)])) };
+  }
+
+  function remember(id, results) {
+    const silent = results.filter(({ error }) => error?.unanswered > 0).map(({ name, error }) => [name, error.unanswered]);
+    if (silent.length === 0) return;
+    if (unansweredOf.size >= REMEMBERED) unansweredOf.delete(unansweredOf.keys().next().value);
+    unansweredOf.set(id, { at: now(), times: Object.fromEntries(silent) });
   }
 
   /** The end of the log of the container that failed. Never fails, and never takes longer than its share. */
-  async function tailOf({ log: place }, left) {
+  async function tailOf({ log: place }, { left, forPosts }) {
     if (!place?.group || !place.stream || logLines === 0) return {};
-    const deadline = now() + Math.min(LOG_MS, left() - FOR_POSTS_MS);
+    const deadline = now() + Math.min(LOG_MS, left() - forPosts);
     for (let first = true; ; first = false) {
       try {
-        return { tail: shownLines(await within(deadline - now(), readLog(place, logLines))) };
+        return { tail: shownLines(await bounded(deadline - now(), readLog(place, logLines))) };
       } catch (error) {
         const missing = missingBecauseOf(error, "logs:GetLogEvents");
         if (missing.why !== "absent" || !first || now() + LOG_PAUSE_MS >= deadline) return { missing };
@@ -119,9 +137,9 @@ export function createHandler(tools) {
   }
 
   /** Where one place hangs, the others ring all the same: whoever waits to tell the next failure waits longer than this. */
-  function leftOfPosts(left) {
+  function leftOfPosts({ left, forPosts }) {
     const from = now();
-    return () => Math.min(left(), FOR_POSTS_MS - (now() - from));
+    return () => Math.min(left(), forPosts - (now() - from));
   }
 
   function withoutSecrets(text) {
@@ -131,7 +149,11 @@ export function createHandler(tools) {
 
   return async function handler(event, context) {
     const startedAt = now();
-    const left = () => (context?.getRemainingTimeInMillis?.() ?? 10_000) - RESERVE_MS;
+    const remaining = () => context?.getRemainingTimeInMillis?.() ?? 10_000 - (now() - startedAt);
+    const whole = remaining();
+    const reserve = Math.min(RESERVE_MS, RESERVE_SHARE * whole);
+    const left = () => remaining() - reserve;
+    const phases = { remaining, left, forPosts: Math.min(FOR_POSTS_MS, POSTS_SHARE * (whole - reserve)), holder: `${context?.awsRequestId} ${randomUUID()}` };
     const entry = { stack: env.TASKBELL_STACK, requestId: context?.awsRequestId, eventId: event?.id, detailType: event?.["detail-type"], ms: {} };
     const timed = async (name, work) => {
       const from = now();
@@ -141,12 +163,11 @@ export function createHandler(tools) {
         if (name) entry.ms[name] = now() - from;
       }
     };
-    let settlement = null;
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     try {
       // While the rest is found out, where it is certain which will be needed; what became of it is looked at only when there is
       // something to send.
-      const secretRead = alone ? timed("secret", everySender[0].read()) : null;
+      const secretRead = alone ? timed("secret", everySender[0].read(left)) : null;
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
@@ -158,28 +179,39 @@ export function createHandler(tools) {
         entry.silentBecause = "no destination takes it";
         return end("silent");
       }
-      const { verdict, count, occurrence, missing, tableError, delivered = [], ...decided } = await timed("table", decideOn(incident, `${entry.requestId} ${randomUUID()}`, left));
-      settlement = decided;
-      Object.assign(entry, { occurrence: occurrence?.count ?? count, tableError });
-      if (verdict !== "tell") return end(verdict);
-      const log = await timed("log", tailOf(incident, left));
-      incident.missing.push(...[missing, log.missing].filter(Boolean));
-      if (incident.missing.length > 0) entry.missing = incident.missing;
-      await secretRead;
-      const shown = { ...incident, occurrence: occurrence ?? null, tail: log.tail ?? [] };
-      const results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, delivered, (sender) => sender.send(shown, optionsOf(env), chosen.length === 1 ? left : leftOfPosts(left))));
-      Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
-      const failure = failureOf(results, alone);
-      if (failure) {
-        entry.unsettled = await decided.noted?.(results.filter(({ taken }) => taken).map(({ name }) => name));
-        throw failure;
+      // While the table is asked.
+      if (!alone) for (const sender of chosen) sender.read(left);
+      let results = [];
+      const from = now();
+      const id = `${entry.requestId} ${incident.subject}`;
+      const decided = await announced(incident, chosen.map(({ name }) => name), phases, async (decision) => {
+        entry.ms.table = now() - from;
+        const { pending, occurrences, count, trouble } = decision;
+        Object.assign(entry, { occurrence: count, tableError: trouble && nameOf(trouble) });
+        const log = await timed("log", tailOf(incident, phases));
+        incident.missing.push(...[trouble && missingBecauseOf(trouble, "dynamodb:GetItem"), log.missing].filter(Boolean));
+        if (incident.missing.length > 0) entry.missing = incident.missing;
+        await secretRead;
+        const told = withRemembered(decision, id);
+        const leftNow = chosen.length === 1 ? left : leftOfPosts(phases);
+        const send = (sender, unanswered) => sender.send({ ...incident, occurrence: occurrences[sender.name] ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
+        results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, told, send));
+        remember(id, results);
+        Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
+        return results.filter(({ name }) => pending.includes(name))
+          .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? told.unanswered[name] }));
+      });
+      entry.ms.table ??= now() - from;
+      if (decided.verdict !== "tell") {
+        entry.occurrence = decided.count;
+        return end(decided.verdict);
       }
-      settlement = null;
-      entry.unsettled = await decided.announced?.();
+      entry.unsettled = decided.unsettled && nameOf(decided.unsettled);
+      const failure = failureOf(results, alone);
+      if (failure) throw failure;
       return end(results.some(({ outcome }) => outcome === "sent-plain") ? "sent-plain" : "sent");
     } catch (error) {
-      await settlement?.abandoned?.();
-      Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message, status: error.status, attempts: error.attempts });
+      Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message, status: error.status, attempts: error.attempts, ...(error.unanswered > 0 ? { unanswered: error.unanswered } : {}) });
       const message = withoutSecrets(error.message);
       throw message === error.message ? error : new Error(message);
     } finally {
@@ -213,15 +245,6 @@ function summaryOf({ cause, severity, drill, cluster, family, revision, service,
 
 /** A number of the environment; anything else is the default. */
 const numberOf = (value, otherwise) => (/^\d{1,5}$/.test(value ?? "") ? Number(value) : otherwise);
-
-/** @throws {Error} named TimeoutError after ms */
-function within(ms, work) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error("too late"), { name: "TimeoutError" })), Math.max(0, ms));
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
 
 export const handler = createHandler({
   readWebhook,

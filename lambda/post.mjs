@@ -1,12 +1,16 @@
 // Posts to a place until it takes the message, refuses it for good, or the time is used up. The URL is the secret: no error
 // holds it. What an answer means is the place's own.
 
+import { MOST_UNANSWERED } from "./announcements.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { redacted } from "./secret.mjs";
 
-/** Of those that were not answered, or with a server error. A 429 only says when: those go on until the time is used up. */
+/** Of those that reached nobody, or with a server error. A 429 only says when: those go on until the time is used up. */
 const ATTEMPTS = 5;
-const ATTEMPT_MS = 4_000;
+/** What is answered later may have been taken, and comes twice if it is sent again. */
+const ATTEMPT_MS = 10_000;
+/** Of an answer that is all that is read: what is wrong stands in its beginning. */
+const ANSWER_BYTES = 64 * 1024;
 const FIRST_WAIT_MS = 500;
 const SPREAD_MS = 1_000;
 /** Too little time for a round trip: better to fail now and let Lambda run the event again. */
@@ -16,26 +20,28 @@ const SHORTEST_ATTEMPT_MS = 300;
  * @typedef {object} Place
  * @property {string} name  as errors say it
  * @property {(status: number|null, answer: string) => "ok"|"retry"|"permanent"} classify
- * @property {number} [attemptMs]  how long it may take to answer, if not 4 s
  * @property {(url: string) => string} [addressOf]  where to post, of a webhook's URL
  * @property {(body: string) => number|null} [retryAfterMs]  where the body of a 429 says it better than its header
- * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null}} Answer  status null stands for "no answer"
- * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number}} Time
+ * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null, unanswered?: "late"|"cut"|null}} Answer
+ *   status null stands for "no answer"; unanswered: why it is not known whether the message was taken
+ * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number, unanswered?: number}} Time
+ *   unanswered: so many earlier posts of the same message were not answered
  */
 
 /** A message that a place did not take. */
 export class PostError extends Error {
   /**
    * @param {string} message  without the URL
-   * @param {{status?: number|null, answer?: string, attempts?: number, retryable: boolean}} facts
+   * @param {{status?: number|null, answer?: string, attempts?: number, retryable: boolean, unanswered?: number}} facts
    */
-  constructor(message, { status = null, answer = "", attempts = 0, retryable }) {
+  constructor(message, { status = null, answer = "", attempts = 0, retryable, unanswered = 0 }) {
     super(message);
     this.name = "PostError";
     this.status = status;
     this.answer = answer;
     this.attempts = attempts;
     this.retryable = retryable;
+    this.unanswered = unanswered;
   }
 }
 
@@ -66,20 +72,26 @@ export async function post(place, { url, payload, headersOf = () => ({}), hidden
  * @param {Place} place
  * @param {(timeoutMs: number) => Promise<Answer>} attempt  never throws
  * @param {Time} [time]
- * @returns {Promise<{status: number, attempts: number}>}
+ * @returns {Promise<{status: number, attempts: number, unanswered?: number}>}
  * @throws {PostError} for every other end
  */
-export async function untilTaken(place, attempt, { sleep = pause, now = Date.now, budgetMs = 10_000, random = Math.random } = {}) {
+export async function untilTaken(place, attempt, { sleep = pause, now = Date.now, budgetMs = 10_000, random = Math.random, unanswered: before = 0 } = {}) {
   const deadline = now() + budgetMs;
   let failures = 0;
+  let unanswered = before;
   for (let attempts = 1; ; attempts += 1) {
-    const { status, answer, retryAfterMs = null } = await attempt(Math.max(1, Math.min(place.attemptMs ?? ATTEMPT_MS, deadline - now())));
+    const { status, answer, retryAfterMs = null, unanswered: why = null } = await attempt(Math.max(1, Math.min(ATTEMPT_MS, deadline - now())));
+    if (why !== null) unanswered += 1;
     const verdict = status === null ? "retry" : place.classify(status, answer);
-    if (verdict === "ok") return { status, attempts };
+    if (verdict === "ok") return { status, attempts, ...(unanswered > 0 ? { unanswered } : {}) };
 
-    const facts = { status, answer, attempts, retryable: verdict === "retry" };
+    const facts = { status, answer, attempts, retryable: verdict === "retry", unanswered };
     const said = `${status === null ? `${place.name} could not be reached` : `${place.name} answered ${status}`}${answer && `: ${answer}`}`;
     if (verdict === "permanent") throw new PostError(said, facts);
+    // Whether it was taken is not known. A connection that ended early is tried once more now, what was late in Lambda's next run.
+    if (why !== null && (why === "late" || unanswered >= MOST_UNANSWERED)) {
+      throw new PostError(`${said}; it may have taken the message (unanswered: ${unanswered}${unanswered >= MOST_UNANSWERED ? ", not sent again" : ""})`, facts);
+    }
     failures += status === 429 ? 0 : 1;
     if (failures === ATTEMPTS) throw new PostError(`${said} (after ${attempts} attempts)`, facts);
     // Everybody who was told to wait comes back at once, but for some randomness.
@@ -96,13 +108,42 @@ async function attempt(place, url, request, fetch, hidden) {
   try {
     // A webhook does not redirect; following would carry the alert, and the secret's path, elsewhere.
     const response = await fetch(url, { ...request, redirect: "manual" });
-    // Reading the body also frees the connection. A body that breaks off changes nothing about the status.
-    const text = await response.text().catch(() => "");
+    const text = await textOf(response);
     const wait = response.status === 429 ? Math.max(secondsOf(response) ?? -1, place.retryAfterMs?.(text) ?? -1) : -1;
     return { status: response.status, answer: short(text, hidden), retryAfterMs: wait < 0 ? null : wait };
   } catch (error) {
-    return { status: null, answer: short(reasonOf(error), hidden) };
+    return { status: null, answer: short(reasonOf(error), hidden), unanswered: unansweredOf(error) };
   }
+}
+
+/** The beginning of a body, which may have no end. A body that breaks off changes nothing about the status. */
+async function textOf({ body }) {
+  if (!body) return "";
+  const reader = body.getReader();
+  const parts = [];
+  try {
+    for (let length = 0; length < ANSWER_BYTES;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      length += value.byteLength;
+    }
+  } catch {
+    // What was read says enough.
+  }
+  // Frees the connection.
+  reader.cancel().catch(() => {});
+  return Buffer.concat(parts).subarray(0, ANSWER_BYTES).toString();
+}
+
+/** Errors of a connection that was never made: nothing was sent. */
+const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EINVAL|UND_ERR_CONNECT_TIMEOUT|ERR_(TLS|SSL|INVALID)\w*|CERT_\w+|DEPTH_ZERO\w*|SELF_SIGNED\w*|UNABLE_TO\w*)$/;
+
+/** Why it is not known whether the message was taken; null where it was certainly not sent. @returns {"late"|"cut"|null} */
+export function unansweredOf(error) {
+  if (/^(Timeout|Abort)Error$|^RequestTimeout/.test(String(error?.name))) return "late";
+  const { code, syscall } = error?.cause ?? error ?? {};
+  return NEVER_SENT.test(String(code ?? error?.code)) || syscall === "connect" || syscall === "getaddrinfo" ? null : "cut";
 }
 
 /** Retry-After in seconds, whole or not, as milliseconds. A date is left to our own backoff. */

@@ -2,7 +2,7 @@
 
 import { kindOf } from "./destinations.mjs";
 import * as discord from "./discord.mjs";
-import { NoAddress, post, untilTaken } from "./post.mjs";
+import { NoAddress, post, unansweredOf, untilTaken } from "./post.mjs";
 import { secretOf, signatureOf } from "./secret.mjs";
 import * as slack from "./slack.mjs";
 import * as sns from "./sns.mjs";
@@ -20,13 +20,14 @@ const FOR_GOOD = /AccessDenied|Empty|NotFound|Invalid|Unrecognized|Validation/;
 const REVOKED = [401, 403, 404, 410];
 
 /**
- * @typedef {{status: number, attempts: number, reread?: true, refused?: string}} Taken  refused: what was said of the layout
+ * @typedef {{status: number, attempts: number, unanswered?: number, reread?: true, refused?: string}} Taken  refused: what was said of the layout
  * @typedef {object} Sender
  * @property {string} name
  * @property {() => import("./destinations.mjs").Kind|null} kind  null until its webhook was read
  * @property {() => string[]} hidden  what no line may hold; answers and errors are free of it, and of its parts, already
- * @property {() => Promise<void>} read  begins it, and never fails: what is wrong is told by `send`, which waits for it
- * @property {(incident: import("./slack-message.mjs").Incident, options: import("./slack-message.mjs").Options, left: () => number) => Promise<Taken>} send
+ * @property {(left: () => number) => Promise<void>} read  begins it, and never fails: what is wrong is told by `send`, which waits for it
+ * @property {(incident: import("./slack-message.mjs").Incident, options: import("./slack-message.mjs").Options, left: () => number, unanswered?: number) => Promise<Taken>} send
+ *   unanswered: so many posts of earlier runs were not answered
  */
 
 /**
@@ -40,29 +41,31 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   let reading = null;
   const kindNow = () => kind ?? (secret && kindOf(secret.url));
 
-  async function read(fresh) {
+  /** A parameter that could not be read for a moment is read again. */
+  async function read(fresh, left) {
     if (topic !== null || (secret && !fresh && now() - secret.readAt < SECRET_MS)) return;
-    try {
-      const value = await readWebhook(parameter).catch((error) => { throw Object.assign(new Error(nameOf(error)), { mayPass: !FOR_GOOD.test(nameOf(error)) }); });
-      secret = { ...secretOf(value, kind), readAt: now() };
-    } catch (error) {
-      failed = error;
+    for (let reads = 1; ; reads += 1) {
+      try {
+        const value = await readWebhook(parameter).catch((error) => { throw Object.assign(new Error(nameOf(error)), { mayPass: !FOR_GOOD.test(nameOf(error)) }); });
+        secret = { ...secretOf(value, kind), readAt: now() };
+        return;
+      } catch (error) {
+        failed = error;
+        if (secret || !error.mayPass || reads === READS || left() < READ_PAUSE_MS) return;
+      }
+      await sleep(READ_PAUSE_MS);
     }
   }
 
   /** An old webhook most likely still works; no webhook certainly does not. */
   async function known(left) {
-    await (reading ?? read(false));
+    await (reading ?? read(false, left));
     reading = null;
-    for (let reads = 1; topic === null && !secret; reads += 1) {
-      if (!failed.mayPass || reads === READS || left() < READ_PAUSE_MS) throw new Error(`could not read the webhook from parameter ${parameter}: ${failed.message}`);
-      await sleep(READ_PAUSE_MS);
-      await read(true);
-    }
+    if (topic === null && !secret) throw new Error(`could not read the webhook from parameter ${parameter}: ${failed.message}`);
   }
 
-  function attempt(place, payload, left) {
-    const time = { sleep, now, random, budgetMs: left() };
+  function attempt(place, payload, left, unanswered) {
+    const time = { sleep, now, random, budgetMs: left(), unanswered };
     if (topic !== null) return untilTaken(place, (timeoutMs) => answerOf(() => publish(topic, payload, timeoutMs)), time);
     const { url, key, hidden } = secret;
     const headersOf = key === null ? undefined : (body) => signatureOf(key, body, Math.floor(now() / 1000));
@@ -70,14 +73,14 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   }
 
   /** A layout that is refused must not cost the alert: its one line goes out alone. */
-  async function taken(incident, options, left) {
+  async function taken(incident, options, left, unanswered) {
     const place = PLACES[kindNow()];
     const payload = place.payloadOf(incident, options);
     try {
-      return await attempt(place, payload, left);
+      return await attempt(place, payload, left, unanswered);
     } catch (error) {
       if (REVOKED.includes(error.status) || !place.refuses(error)) throw error;
-      return { ...(await attempt(place, place.plainPayloadOf(payload), left)), refused: error.answer };
+      return { ...(await attempt(place, place.plainPayloadOf(payload), left, error.unanswered)), refused: error.answer };
     }
   }
 
@@ -85,17 +88,17 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
     name,
     kind: kindNow,
     hidden: () => [secret?.url, secret?.key].filter(Boolean),
-    read: () => (reading = read(false)),
-    async send(incident, options, left) {
+    read: (left) => (reading = read(false, left)),
+    async send(incident, options, left, unanswered = 0) {
       await known(left);
       const before = secret;
       try {
-        return await taken(incident, options, left);
+        return await taken(incident, options, left, unanswered);
       } catch (error) {
         if (topic !== null || !(REVOKED.includes(error.status) || error instanceof NoAddress)) throw error;
-        await read(true);
+        await read(true, left);
         if (secret.url === before.url && secret.key === before.key) throw error;
-        return { ...(await taken(incident, options, left)), reread: true };
+        return { ...(await taken(incident, options, left, error.unanswered)), reread: true };
       }
     },
   };
@@ -107,7 +110,8 @@ async function answerOf(call) {
     await call();
     return { status: 200, answer: "" };
   } catch (error) {
-    return { status: error?.$metadata?.httpStatusCode ?? null, answer: nameOf(error) };
+    const status = error?.$metadata?.httpStatusCode ?? null;
+    return { status, answer: nameOf(error), unanswered: status === null ? unansweredOf(error) : null };
   }
 }
 

@@ -1,154 +1,217 @@
-// The table of announcements.mjs in DynamoDB: one item a subject, one a failure, times in milliseconds.
-// Every write is conditional on what was seen, so that any number of invocations may work at once.
+// The table of announcements.mjs in DynamoDB: one item a subject, one a window, one a failure, times in milliseconds.
+// Every write is conditional on what was seen, so that any number of runs may work at once.
 
 import { clientOf } from "./aws.mjs";
 
-const UNCHANGED = ["None", "ConditionalCheckFailed", "TransactionConflict"];
+/** AWS: another write is under way, or there are too many: the same write is tried again. */
+const AGAIN = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+const AGAIN_ERRORS = /^(TransactionConflict|TransactionInProgress|ProvisionedThroughputExceeded|Throttling|RequestLimitExceeded|ReplicatedWriteConflict)/;
+const LOST = "ConditionalCheckFailed";
+/** A call that may have been performed: no answer came, or a server's error. */
+const UNCLEAR_ERRORS = /Timeout|Abort|InternalServerError|InternalFailure|ServiceUnavailable|NetworkingError|^Throttling|^ProvisionedThroughput|^RequestLimit/;
 
 /**
  * @param {string} tableName
- * @param {(name: string, make: (sdk: any) => any) => Promise<{client: any, sdk: any, signal: AbortSignal}>} [connect]
+ * @param {(name: string) => Promise<{client: any, sdk: any, options: (ms: number) => object}>} [connect]
  * @returns {import("./announcements.mjs").Table}
  */
 export function tableOf(tableName, connect = clientOf) {
-  const send = async (command, input) => {
-    const { client, sdk, options } = await connect("dynamodb");
-    return client.send(new sdk[command](input), options());
-  };
+  async function send(command, input, ms) {
+    try {
+      const { client, sdk, options } = await connect("dynamodb");
+      return await client.send(new sdk[command](input), options(ms));
+    } catch (error) {
+      throw Object.assign(error, { isUnclear: isUnclear(error) });
+    }
+  }
+  async function write(command, input, ms) {
+    try {
+      return { outcome: "done", answer: await send(command, input, ms) };
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome === null) throw error;
+      return { outcome };
+    }
+  }
   const at = (id) => ({ TableName: tableName, Key: { id: { S: id } } });
-  const get = async (id) => (await send("GetItemCommand", { ...at(id), ConsistentRead: true })).Item ?? null;
+  const get = async (id, ms) => (await send("GetItemCommand", { ...at(id), ConsistentRead: true }, ms)).Item ?? null;
+  const update = async (id, of, ms) => (await write("UpdateItemCommand", { ...at(id), ...of }, ms)).outcome;
+  const transact = async (writes, ms) => (await write("TransactWriteItemsCommand", { TransactItems: writes.filter(Boolean) }, ms)).outcome;
 
-  /** @returns {Promise<boolean>} false: an item is not, or may not be any longer, as the conditions want it */
-  async function transact(...writes) {
-    try {
-      await send("TransactWriteItemsCommand", { TransactItems: writes });
-      return true;
-    } catch (error) {
-      const reasons = error.CancellationReasons ?? [];
-      const raced = error.name === "TransactionInProgressException"
-        || (error.name === "TransactionCanceledException" && reasons.length > 0 && reasons.every(({ Code }) => UNCHANGED.includes(Code ?? "None")));
-      if (raced) return false;
-      throw error;
-    }
-  }
-
-  /** @returns {Promise<boolean>} false: nothing is changed, as the item is not as the condition wants it */
-  async function updateIf(input) {
-    try {
-      await send("UpdateItemCommand", input);
-      return true;
-    } catch (error) {
-      if (error.name !== "ConditionalCheckFailedException") throw error;
-      return false;
-    }
-  }
-
-  /** What is noted as delivered outlives it. The names of the values are its own, beside those of a condition. */
-  const subjectWith = ({ subject, failure }, since, isSettled, expires, condition = {}) => ({
-    ...at(subject),
-    UpdateExpression: "SET failureKey = :itsFailure, startedMs = :itsStart, isSettled = :itsEnd, expiresAt = :itsExpiry",
-    ...condition,
-    ExpressionAttributeValues: {
-      ":itsFailure": { S: failure }, ":itsStart": number(since), ":itsEnd": { BOOL: isSettled }, ":itsExpiry": seconds(expires),
-      ...condition.ExpressionAttributeValues,
+  const counted = (id, place, expires, condition) => ({
+    Update: {
+      ...at(id),
+      UpdateExpression: "SET failureKey = :failure, startedMs = :since, isSettled = :no, expiresAt = :expires",
+      ConditionExpression: condition,
+      ExpressionAttributeValues: { ":failure": { S: place.failure }, ":since": number(place.since), ":no": { BOOL: false }, ":expires": seconds(expires) },
     },
   });
 
   return {
-    async look({ subject, failure }) {
-      const [one, other] = await Promise.all([get(subject), get(failure)]);
-      return { subject: one && subjectOf(one), failure: other && failureOf(other) };
+    async subject(id, ms) {
+      const item = await get(id, ms);
+      return item && subjectOf(item);
     },
 
-    open: (keys, seen, fresh, expires) => transact(
-      {
-        Put: {
-          TableName: tableName,
-          Item: {
-            id: { S: keys.failure }, startedMs: number(fresh.since), occurrences: number(fresh.count), toldOccurrences: number(fresh.told),
-            earlierOccurrences: number(fresh.earlier), heldBy: { S: fresh.holder }, heldUntilMs: number(fresh.heldUntil), expiresAt: seconds(expires),
-          },
-          ...(seen === null ? { ConditionExpression: "attribute_not_exists(id)" } : {
-            ConditionExpression: "startedMs = :since AND occurrences = :count",
-            ExpressionAttributeValues: { ":since": number(seen.since), ":count": number(seen.count) },
-          }),
-        },
-      },
-      {
-        Update: subjectWith(keys, fresh.since, false, expires, {
-          ConditionExpression: "attribute_not_exists(id) OR isSettled = :no",
-          ExpressionAttributeValues: { ":no": { BOOL: false } },
-        }),
-      },
-    ),
+    async window(id, ms) {
+      const item = await get(id, ms);
+      return item && windowOf(item);
+    },
 
-    join: (keys, seen, expires) => transact(
-      {
-        Update: {
-          ...at(keys.failure),
-          UpdateExpression: "ADD occurrences :one SET expiresAt = :expires",
-          ConditionExpression: "startedMs = :since",
-          ExpressionAttributeValues: { ":one": number(1), ":expires": seconds(expires), ":since": number(seen.since) },
-        },
-      },
-      {
-        Update: subjectWith(keys, seen.since, false, expires, {
-          ConditionExpression: "attribute_not_exists(id) OR (isSettled = :no AND (startedMs <> :since OR failureKey <> :failure))",
-          ExpressionAttributeValues: { ":no": { BOOL: false }, ":since": number(seen.since), ":failure": { S: keys.failure } },
-        }),
-      },
-    ),
+    /** An item of an earlier version, which kept its one window here, names none. */
+    async latest(failure, ms) {
+      const latest = (await get(failure, ms))?.latestMs;
+      return latest ? read(latest) : null;
+    },
 
-    take: (keys, seen, { holder, heldUntil, now }) => transact(
-      {
-        ConditionCheck: {
-          ...at(keys.subject), ConditionExpression: "isSettled = :no", ExpressionAttributeValues: { ":no": { BOOL: false } },
-        },
-      },
-      {
-        Update: {
-          ...at(keys.failure),
-          UpdateExpression: "SET heldBy = :me, heldUntilMs = :until",
-          ConditionExpression: "startedMs = :since AND (attribute_not_exists(heldBy) OR heldUntilMs < :now)",
-          ExpressionAttributeValues: { ":me": { S: holder }, ":until": number(heldUntil), ":since": number(seen.since), ":now": number(now) },
-        },
-      },
-    ),
-
-    async told(keys, { holder, count, since }, expires) {
-      const stillMine = await transact(
+    open(id, place, { subject, latest, previous, previousId, names }, fresh, expires, ms) {
+      const asSeen = previous && toldAsSeen(names, previous);
+      return transact([
         {
-          Update: {
-            ...at(keys.failure),
-            UpdateExpression: "SET toldOccurrences = :count REMOVE heldBy, heldUntilMs",
-            ConditionExpression: "heldBy = :me AND startedMs = :since",
-            ExpressionAttributeValues: { ":count": number(count), ":me": { S: holder }, ":since": number(since) },
+          Put: {
+            TableName: tableName,
+            Item: {
+              id: { S: place.id }, startedMs: number(place.since), occurrences: number(fresh.count), earlierOccurrences: number(fresh.earlier),
+              heldBy: { S: fresh.holder }, heldUntilMs: number(fresh.heldUntil), expiresAt: seconds(expires),
+            },
+            ConditionExpression: "attribute_not_exists(id)",
           },
         },
-        { Update: subjectWith(keys, since, true, expires) },
-      );
-      if (!stillMine) await this.settle(keys, since, expires);
+        counted(id, place, expires, subject === null ? "attribute_not_exists(id)" : "isSettled = :no AND failureKey = :failure AND startedMs = :since"),
+        (latest === null || latest < place.since) && {
+          Update: {
+            ...at(place.failure),
+            UpdateExpression: "SET latestMs = :since, expiresAt = :expires",
+            ConditionExpression: latest === null ? "attribute_not_exists(latestMs)" : "latestMs = :latest",
+            ExpressionAttributeValues: { ":since": number(place.since), ":expires": seconds(expires), ...(latest === null ? {} : { ":latest": number(latest) }) },
+          },
+        },
+        previous && {
+          ConditionCheck: {
+            ...at(previousId),
+            ConditionExpression: `occurrences = :count AND ${asSeen.condition}`,
+            ExpressionAttributeNames: asSeen.names,
+            ExpressionAttributeValues: { ":count": number(previous.count), ...asSeen.values },
+          },
+        },
+      ], ms);
     },
 
-    settle: (keys, since, expires) => updateIf(subjectWith(keys, since, true, expires, {
-      ConditionExpression: "attribute_not_exists(id) OR isSettled = :no", ExpressionAttributeValues: { ":no": { BOOL: false } },
-    })),
+    join: (id, place, expires, ms) => transact([
+      {
+        Update: {
+          ...at(place.id),
+          UpdateExpression: "ADD occurrences :one SET expiresAt = :expires",
+          ConditionExpression: "attribute_exists(id)",
+          ExpressionAttributeValues: { ":one": number(1), ":expires": seconds(expires) },
+        },
+      },
+      counted(id, place, expires, "attribute_not_exists(id)"),
+    ], ms),
 
-    async note({ subject, failure }, names, { holder, count, since }, expires) {
-      await send("UpdateItemCommand", {
-        ...at(subject), UpdateExpression: "ADD deliveredTo :names SET expiresAt = :expires", ConditionExpression: "attribute_exists(id)",
-        ExpressionAttributeValues: { ":names": { SS: names }, ":expires": seconds(expires) },
-      });
-      await updateIf({
-        ...at(failure), UpdateExpression: "SET toldOccurrences = :count", ConditionExpression: "heldBy = :me AND startedMs = :since",
-        ExpressionAttributeValues: { ":count": number(count), ":me": { S: holder }, ":since": number(since) },
-      });
+    async take(id, seen, names, { holder, heldUntil }, ms) {
+      const asSeen = toldAsSeen(names, seen);
+      const isFree = seen.holder === null;
+      const { outcome, answer } = await write("UpdateItemCommand", {
+        ...at(id),
+        UpdateExpression: "SET heldBy = :me, heldUntilMs = :until",
+        ConditionExpression: `${isFree ? "attribute_not_exists(heldBy)" : "heldBy = :holder AND heldUntilMs = :end"} AND ${asSeen.condition}`,
+        ExpressionAttributeNames: asSeen.names,
+        ExpressionAttributeValues: {
+          ":me": { S: holder }, ":until": number(heldUntil), ...asSeen.values, ...(isFree ? {} : { ":holder": { S: seen.holder }, ":end": number(seen.heldUntil) }),
+        },
+        ReturnValues: "ALL_NEW",
+      }, ms);
+      return { outcome, ...(answer ? { window: windowOf(answer.Attributes) } : {}) };
     },
 
-    release: ({ failure }, holder) => updateIf({
-      ...at(failure), UpdateExpression: "REMOVE heldBy, heldUntilMs", ConditionExpression: "heldBy = :me",
-      ExpressionAttributeValues: { ":me": { S: holder } },
-    }),
+    settle(id, seen, names, expires, ms) {
+      const asSeen = numbersAsSeen("unanswered", names, (name) => seen.unanswered[name]?.times);
+      return update(id, {
+        UpdateExpression: "SET isSettled = :yes, expiresAt = :expires",
+        ConditionExpression: `isSettled = :no AND failureKey = :failure AND startedMs = :since AND ${asSeen.condition}`,
+        ExpressionAttributeNames: asSeen.names,
+        ExpressionAttributeValues: {
+          ":yes": { BOOL: true }, ":no": { BOOL: false }, ":failure": { S: seen.failure }, ":since": number(seen.since), ":expires": seconds(expires), ...asSeen.values,
+        },
+      }, ms);
+    },
+
+    mark: (id, windowId, { holder, names, count }, note, ms) => transact([
+      {
+        Update: {
+          ...at(windowId),
+          UpdateExpression: `SET ${names.map((_, nth) => `#told${nth} = :count`).join(", ")} REMOVE heldBy, heldUntilMs`,
+          ConditionExpression: "heldBy = :me",
+          ExpressionAttributeNames: Object.fromEntries(names.map((name, nth) => [`#told${nth}`, `told:${name}`])),
+          ExpressionAttributeValues: { ":count": number(count), ":me": { S: holder } },
+        },
+      },
+      { Update: { ...at(id), ...noteOf(note) } },
+    ], ms),
+
+    /** A subject that was never counted is noted only as settled: its next run counts it otherwise. */
+    note: (id, note, ms) => update(id, noteOf(note, note.isSettled ? note.place : null), ms),
+
+    raise: (windowId, name, count, ms) => update(windowId, {
+      UpdateExpression: "SET #told = :count",
+      ConditionExpression: "attribute_exists(id) AND (attribute_not_exists(#told) OR #told < :count)",
+      ExpressionAttributeNames: { "#told": `told:${name}` }, ExpressionAttributeValues: { ":count": number(count) },
+    }, ms),
+
+    release: (windowId, holder, ms) => update(windowId, {
+      UpdateExpression: "REMOVE heldBy, heldUntilMs", ConditionExpression: "heldBy = :me", ExpressionAttributeValues: { ":me": { S: holder } },
+    }, ms),
+  };
+}
+
+/** @returns {import("./announcements.mjs").Outcome|null} null: neither; of several reasons a condition that failed decides */
+function outcomeOf({ name, CancellationReasons = [] }) {
+  if (name === "ConditionalCheckFailedException") return "lost";
+  if (AGAIN_ERRORS.test(name)) return "conflict";
+  if (name !== "TransactionCanceledException") return null;
+  const codes = CancellationReasons.map(({ Code }) => Code ?? "None").filter((code) => code !== "None");
+  if (codes.length === 0 || codes.some((code) => code !== LOST && !AGAIN.includes(code))) return null;
+  return codes.includes(LOST) ? "lost" : "conflict";
+}
+
+/** Whether a call may have been performed although no answer says so; and of a read, whether it may work the next time. */
+function isUnclear(error) {
+  const status = error?.$metadata?.httpStatusCode;
+  return UNCLEAR_ERRORS.test(String(error?.name)) || status >= 500 || (status === undefined && /^(E[A-Z_]+|UND_ERR_\w+)$/.test(String(error?.code)));
+}
+
+/** Each number of a destination is still what was seen. */
+function numbersAsSeen(kind, names, valueOf) {
+  const parts = names.map((name, nth) => ({ ref: `#${kind}${nth}`, value: `:${kind}${nth}`, name: `${kind}:${name}`, seen: valueOf(name) }));
+  return {
+    condition: parts.map(({ ref, value, seen }) => (seen === undefined ? `attribute_not_exists(${ref})` : `${ref} = ${value}`)).join(" AND "),
+    names: Object.fromEntries(parts.map(({ ref, name }) => [ref, name])),
+    values: Object.fromEntries(parts.filter(({ seen }) => seen !== undefined).map(({ value, seen }) => [value, number(seen)])),
+  };
+}
+
+const toldAsSeen = (names, { told }) => numbersAsSeen("told", names, (name) => told[name]);
+
+/** What a subject gets beside what it has. `place`: where it counts, if it was never counted. */
+function noteOf({ delivered, isSettled, unanswered, expires }, place) {
+  const silent = Object.entries(unanswered);
+  const sets = [
+    // A run of the same subject may have settled it meanwhile: what was not answered opens it again, and its next run repeats it.
+    "expiresAt = :expires", ...(isSettled || silent.length > 0 ? ["isSettled = :settled"] : []),
+    ...(place ? ["failureKey = if_not_exists(failureKey, :failure)", "startedMs = if_not_exists(startedMs, :since)"] : []),
+    ...silent.flatMap((_, nth) => [`#times${nth} = :times${nth}`, `#at${nth} = :at${nth}`, `#count${nth} = :count${nth}`, `#before${nth} = :before${nth}`]),
+  ];
+  const names = silent.flatMap(([name], nth) => [[`#times${nth}`, `unanswered:${name}`], [`#at${nth}`, `unansweredMs:${name}`], [`#count${nth}`, `unansweredCount:${name}`], [`#before${nth}`, `unansweredTold:${name}`]]);
+  return {
+    UpdateExpression: `SET ${sets.join(", ")}${delivered.length > 0 ? " ADD deliveredTo :names" : ""}`,
+    ...(place === null ? { ConditionExpression: "attribute_exists(id)" } : {}),
+    ...(names.length > 0 ? { ExpressionAttributeNames: Object.fromEntries(names) } : {}),
+    ExpressionAttributeValues: {
+      ":expires": seconds(expires), ...(isSettled || silent.length > 0 ? { ":settled": { BOOL: isSettled } } : {}), ...(delivered.length > 0 ? { ":names": { SS: delivered } } : {}),
+      ...(place ? { ":failure": { S: place.failure }, ":since": number(place.since) } : {}),
+      ...Object.fromEntries(silent.flatMap(([, { times, at, count, told }], nth) => [[`:times${nth}`, number(times)], [`:at${nth}`, number(at)], [`:count${nth}`, number(count)], [`:before${nth}`, number(told)]])),
+    },
   };
 }
 
@@ -156,10 +219,16 @@ const number = (value) => ({ N: String(value) });
 /** DynamoDB removes expired items by a time in seconds. */
 const seconds = (ms) => number(Math.ceil(ms / 1000));
 const read = (attribute) => Number(attribute?.N ?? 0);
-const subjectOf = ({ failureKey, startedMs, isSettled, deliveredTo }) => ({
-  failure: failureKey?.S ?? "", since: read(startedMs), settled: isSettled?.BOOL === true, delivered: deliveredTo?.SS ?? [],
+/** The attributes of a kind, by destination. */
+const byName = (item, kind, of) => Object.fromEntries(Object.keys(item).filter((key) => key.startsWith(`${kind}:`)).map((key) => key.slice(kind.length + 1)).map((name) => [name, of(name)]));
+
+const subjectOf = (item) => ({
+  failure: item.failureKey?.S ?? "", since: read(item.startedMs), settled: item.isSettled?.BOOL === true, delivered: item.deliveredTo?.SS ?? [],
+  unanswered: byName(item, "unanswered", (name) => ({
+    times: read(item[`unanswered:${name}`]), at: read(item[`unansweredMs:${name}`]), count: read(item[`unansweredCount:${name}`]), told: read(item[`unansweredTold:${name}`]),
+  })),
 });
-const failureOf = ({ startedMs, occurrences, toldOccurrences, earlierOccurrences, heldBy, heldUntilMs }) => ({
-  since: read(startedMs), count: read(occurrences), told: read(toldOccurrences), earlier: read(earlierOccurrences),
-  holder: heldBy?.S ?? null, heldUntil: read(heldUntilMs),
+const windowOf = (item) => ({
+  since: read(item.startedMs), count: read(item.occurrences), told: byName(item, "told", (name) => read(item[`told:${name}`])),
+  earlier: read(item.earlierOccurrences), holder: item.heldBy?.S ?? null, heldUntil: read(item.heldUntilMs),
 });

@@ -9,9 +9,6 @@ export { classify } from "./answers.mjs";
 
 export const name = "The webhook";
 
-/** A program of one's own may have more to do than a chat; what it took late must not come again. */
-export const attemptMs = 10_000;
-
 const LIMIT = { name: 300, reason: 1_000, detail: 8_000, tail: 8_000, url: 4_000 };
 const MOST_CONTAINERS = 20;
 

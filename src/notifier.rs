@@ -11,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
 
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 25] = [
     ("announcements.mjs", include_str!("../lambda/announcements.mjs")),
     ("answers.mjs", include_str!("../lambda/answers.mjs")),
     ("aws.mjs", include_str!("../lambda/aws.mjs")),
@@ -20,6 +20,7 @@ const FILES: [(&str, &str); 24] = [
     ("credentials.mjs", include_str!("../lambda/credentials.mjs")),
     ("delivery.mjs", include_str!("../lambda/delivery.mjs")),
     ("destinations.mjs", include_str!("../lambda/destinations.mjs")),
+    ("digest.mjs", include_str!("../lambda/digest.mjs")),
     ("discord.mjs", include_str!("../lambda/discord.mjs")),
     ("incident.mjs", include_str!("../lambda/incident.mjs")),
     ("index.mjs", include_str!("../lambda/index.mjs")),

@@ -17,13 +17,14 @@ const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "announcements.mjs",
     "answers.mjs",
     "blame.mjs",
     "causes.mjs",
     "credentials.mjs",
     "destinations.mjs",
+    "digest.mjs",
     "discord.mjs",
     "incident.mjs",
     "mrkdwn.mjs",
@@ -38,19 +39,24 @@ const MODULES: [&str; 16] = [
 
 /// What the shell of the notifier does with the pure modules, less the I/O.
 const SHELL: &str = r#"
-import { foresee } from "announcements.mjs";
+import { foresee, keysOf, placeOf } from "announcements.mjs";
 import { linesWithoutCredentials } from "credentials.mjs";
 import { incidentOf } from "incident.mjs";
-import { patternsOf } from "destinations.mjs";
+import { destinationsOf, patternsOf, routesOf } from "destinations.mjs";
 import * as discord from "discord.mjs";
 import { messageOf } from "slack-message.mjs";
 import * as sns from "sns.mjs";
 import * as teams from "teams.mjs";
 import * as webhook from "webhook.mjs";
 const payloads = { slack: messageOf, teams: teams.payloadOf, discord: discord.payloadOf, webhook: webhook.payloadOf, sns: sns.payloadOf };
+globalThis.windowOf = (text) => {
+  const { incident, subject, at } = JSON.parse(text);
+  return JSON.stringify(placeOf(subject, keysOf(incident, at)).id);
+};
 globalThis.foresee = (text) => {
-  const { seen, keys, how } = JSON.parse(text);
-  return JSON.stringify(foresee(seen, keys, how));
+  const { event, incident, settings, seen } = JSON.parse(text);
+  const chosen = routesOf({ ...incident, patterns: patternsOf(event) }, destinationsOf(settings));
+  return JSON.stringify(foresee(seen, { destinations: chosen.map(({ name }) => name) }));
 };
 globalThis.preview = (text) => {
   const { event, context, options, place } = JSON.parse(text);
@@ -161,15 +167,25 @@ impl Engine {
         Ok(names.as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
     }
 
-    /// Whether the incident would be told now, after what the table has noted of it (`seen`: `subject` and `failure`), or is
-    /// a repetition. The time and the window are in milliseconds.
+    /// Returns the key of the window in which the incident counts. `subject` is what the table has noted of its subject, or
+    /// null. The time and the length of a window are in milliseconds.
     ///
     /// # Errors
     /// If the modules throw, which nothing that is noted should make them do.
-    pub fn foresee(&self, incident: &Value, seen: &Value, now: u64, window: u64) -> Result<Value> {
-        let keys = json!({ "subject": incident["subject"], "failure": incident["failure"] });
-        let how = json!({ "time": incident["time"], "now": now, "windowMs": window });
-        self.call("foresee", &json!({ "seen": seen, "keys": keys, "how": how }))
+    pub fn window_of(&self, incident: &Value, subject: &Value, now: u64, window: u64) -> Result<String> {
+        let at = json!({ "now": now, "windowMs": window });
+        let key = self.call("windowOf", &json!({ "incident": incident, "subject": subject, "at": at }))?;
+        Ok(key.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Returns whether the incident of an event would be told now, or is a repetition, after what the table has noted of it
+    /// (`seen`: `subject` and `window`). `settings` is the notifier's environment: it names the destinations.
+    ///
+    /// # Errors
+    /// If the settings name no destinations, or the modules throw, which nothing that is noted should make them do.
+    pub fn foresee(&self, event: &Value, incident: &Value, settings: &Value, seen: &Value) -> Result<Value> {
+        let input = json!({ "event": event, "incident": incident, "settings": settings, "seen": seen });
+        self.call("foresee", &input)
     }
 
     fn call(&self, function: &str, input: &Value) -> Result<Value> {

@@ -179,7 +179,7 @@ async fn the_alert_has_the_end_of_the_log_and_comes_once_and_storms_are_counted(
     assert!(messages[2]["text"].as_str().unwrap().ends_with("4 times"), "{messages:#?}");
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk().await);
     let items = dynamodb.scan().table_name("taskbell-batch-announcements").send().await.unwrap();
-    assert_eq!(items.count(), 6, "five tasks and one failure: {items:?}");
+    assert_eq!(items.count(), 7, "five tasks, one window and one failure: {items:?}");
     let expiry = items.items()[0]["expiresAt"].as_n().unwrap().parse::<u64>().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!((now + 14 * 86_400..now + 16 * 86_400).contains(&expiry), "{expiry} is not in fifteen days");

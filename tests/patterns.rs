@@ -717,12 +717,13 @@ async fn note(aws: &Aws, window_began: std::time::SystemTime, came: u32, told: u
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk());
     let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
     let incident = Engine::new().unwrap().preview(&event, &Value::Null, &json!({})).unwrap().incident;
-    let key = |name: &str| S(incident[name].as_str().unwrap().to_owned());
-    let ms = window_began.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis().to_string();
+    let key = |name: &str| incident[name].as_str().unwrap().to_owned();
+    let ms = window_began.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let ms = (ms - ms % 900_000).to_string();
     let table = || dynamodb.put_item().table_name("taskbell-batch-announcements").item("startedMs", N(ms.clone()));
-    let failure = table().item("id", key("failure")).item("occurrences", N(came.to_string()));
-    failure.item("toldOccurrences", N(told.to_string())).send().await.unwrap();
-    let subject = table().item("id", key("subject")).item("failureKey", key("failure"));
+    let window = table().item("id", S(format!("{} @{ms}", key("failure")))).item("occurrences", N(came.to_string()));
+    window.item("told:webhook", N(told.to_string())).send().await.unwrap();
+    let subject = table().item("id", S(key("subject"))).item("failureKey", S(key("failure")));
     if settled {
         subject.item("isSettled", Bool(true)).send().await.unwrap();
     }

@@ -162,8 +162,9 @@ test("a log that never answers costs its share of the time and not the alert", a
   const given = [];
   t.mock.method(globalThis, "setTimeout", (late, ms) => { given.push(ms); setImmediate(late); });
   const here = world({ readLog: () => new Promise(() => {}) });
-  // 2 s are kept for the end and 12 s for the posts: 200 ms are left for the log.
-  const context = { awsRequestId: "r", getRemainingTimeInMillis: () => 14_200 };
+  // Of 30 s, 6 s are kept for the end and 12 s for the posts: 200 ms are left for the log.
+  const left = [30_000];
+  const context = { awsRequestId: "r", getRemainingTimeInMillis: () => left.shift() ?? 18_200 };
   assert.deepEqual(await createHandler(here.tools)(sample("02-oom"), context), { outcome: "sent" });
   assert.deepEqual(given, [200]);
   assert.match(JSON.stringify(here.seen.posts[0].payload), /`logs:GetLogEvents` did not answer in time/);
@@ -204,7 +205,7 @@ test("a message Slack did not take is not marked as announced", async () => {
 
 test("a table that cannot be reached, before or in the middle, rings all the same and says so", async () => {
   for (const [step, error, said] of [
-    ["look", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /may not call `dynamodb:GetItem`, so this alert may come more than once/],
+    ["subject", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /may not call `dynamodb:GetItem`, so this alert may come more than once/],
     ["open", { name: "ResourceNotFoundException" }, /found nothing, so this alert may come more than once/],
   ]) {
     const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), [step]: () => Promise.reject(Object.assign(new Error(error.message), error)) }) });
@@ -215,9 +216,42 @@ test("a table that cannot be reached, before or in the middle, rings all the sam
 });
 
 test("a table that fails after Slack took the message does not fail the invocation", async () => {
-  const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), told: () => Promise.reject(Object.assign(new Error("x"), { name: "InternalServerError" })) }) });
+  const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), mark: () => Promise.reject(Object.assign(new Error("x"), { name: "InternalServerError" })) }) });
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   assert.equal(entryOf(here).unsettled, "InternalServerError");
+});
+
+/** An answer that never comes: the time that it was given passes. */
+const late = (here) => (_, { signal }) => { here.state.clock += signal.ms; throw Object.assign(new Error("x"), { name: "TimeoutError" }); };
+
+test("a slow Slack gets a message twice at most, however often Lambda runs the event, and the log says so", async (t) => {
+  t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
+  for (const env of [withTable.env, { TASKBELL_WEBHOOK_PARAMETER: "p" }]) {
+    const posts = [];
+    const here = world({ env, fetch: (url, request) => { posts.push(request); return late(here)(url, request); } });
+    for (const said of [/may have taken the message \(unanswered: 1\)/, /unanswered: 2, not sent again/, /unanswered: 2, not sent again/]) {
+      await assert.rejects(here.run(sample("02-oom")), said);
+      here.state.clock += 60_000;
+    }
+    assert.equal(posts.length, 2);
+    assert.equal(entryOf(here).unanswered, 2);
+    if (!env.TASKBELL_TABLE) continue;
+    here.state.clock += 16 * 60_000;
+    await assert.rejects(here.run(sample("02-oom")), /unanswered: 1/, "a replay from the queue");
+    assert.equal(posts.length, 3);
+  }
+});
+
+test("one task that was not answered does not make each of the others try again", async (t) => {
+  t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
+  const posts = [];
+  const here = world({ ...withTable, fetch: (url, request) => { posts.push(request); return posts.length === 1 ? late(here)(url, request) : Promise.resolve(new Response("ok")); } });
+  const taskArn = "arn:aws:ecs:us-east-1:123456789012:task/prod/other-";
+  await assert.rejects(here.run(sample("02-oom")), /unanswered: 1/);
+  const outcomes = [];
+  for (const nth of [2, 3, 4, 5]) outcomes.push((await here.run(changed("02-oom", { taskArn: taskArn + nth }))).outcome);
+  assert.deepEqual(outcomes, ["sent", "counted", "sent", "counted"]);
+  assert.deepEqual(await here.run(sample("02-oom")), { outcome: "counted" }, "a later message has told it");
 });
 
 test("service events ask for no task definition, and a drill's need not exist", async () => {

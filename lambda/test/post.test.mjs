@@ -130,8 +130,34 @@ test("an unreadable Retry-After falls back to our own wait", async () => {
 test("server errors and broken connections are retried with growing waits", async () => {
   const broken = Object.assign(new TypeError("fetch failed"), { cause: { code: "ECONNRESET" } });
   const { seen, tools } = scripted({ status: 500 }, broken, { status: 503 }, { status: 200 });
-  assert.deepEqual(await post(url, {}, tools), { status: 200, attempts: 4 });
+  assert.deepEqual(await post(url, {}, tools), { status: 200, attempts: 4, unanswered: 1 });
   assert.deepEqual(seen.slept, [500, 1000, 2000]);
+});
+
+const failing = (name, code, more) => Object.assign(new Error("x"), { name, ...(code ? { cause: { code, ...more } } : {}) });
+
+test("a message that may have been taken is sent twice at most; one that certainly was not, as long as there is time", async () => {
+  for (const [error, before, calls, unanswered] of [
+    [failing("TimeoutError"), 0, 1, 1], [failing("TimeoutError"), 1, 1, 2], [failing("AbortError"), 0, 1, 1],
+    [failing("TypeError", "ECONNRESET"), 0, 2, 2], [failing("TypeError", "UND_ERR_SOCKET"), 1, 1, 2], [failing("TypeError", "EPIPE"), 0, 2, 2],
+    [failing("TypeError", "ECONNREFUSED"), 0, 5, 0], [failing("TypeError", "UND_ERR_CONNECT_TIMEOUT"), 1, 5, 1], [failing("TypeError", "EAI_AGAIN"), 0, 5, 0],
+    [failing("TypeError", "ENOTFOUND"), 0, 5, 0], [failing("TypeError", "ETIMEDOUT", { syscall: "connect" }), 0, 5, 0], [failing("TypeError", "ETIMEDOUT", { syscall: "read" }), 0, 2, 2],
+  ]) {
+    const { seen, tools } = scripted(error);
+    await assert.rejects(post(url, {}, { ...tools, unanswered: before }), (failure) => {
+      assert.deepEqual([seen.calls.length, failure.unanswered], [calls, unanswered], `${error.name} ${error.cause?.code}`);
+      assert.equal(/not sent again/.test(failure.message), unanswered === 2);
+      return true;
+    });
+  }
+});
+
+test("of an answer without an end the beginning is read, and its connection is freed", async () => {
+  let [given, isFreed] = [0, false];
+  const body = new ReadableStream({ pull(to) { given += 1; to.enqueue(new Uint8Array(10_000).fill(97)); }, cancel() { isFreed = true; } });
+  const { tools } = scripted();
+  await assert.rejects(post(url, {}, { ...tools, fetch: async () => new Response(body, { status: 404 }) }), /Slack answered 404: a{200}$/);
+  assert.ok(given <= 8 && isFreed, `${given}`);
 });
 
 test("a server that never recovers fails after five attempts", async () => {
@@ -140,8 +166,8 @@ test("a server that never recovers fails after five attempts", async () => {
   assert.equal(seen.calls.length, 5);
 });
 
-test("a program of one's own has longer to answer than a chat, and never longer than there is time", async () => {
-  for (const [place, budgetMs, expected] of [[slack, 20_000, 4_000], [webhook, 20_000, 10_000], [webhook, 1_000, 1_000]]) {
+test("every place has ten seconds to answer, and never longer than there is time", async () => {
+  for (const [place, budgetMs, expected] of [[slack, 20_000, 10_000], [webhook, 20_000, 10_000], [webhook, 1_000, 1_000]]) {
     const given = [];
     await untilTaken(place, async (timeoutMs) => { given.push(timeoutMs); return { status: 200, answer: "" }; }, { budgetMs, now: () => 0 });
     assert.deepEqual(given, [expected]);

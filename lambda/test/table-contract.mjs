@@ -2,96 +2,108 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const KEYS = { subject: "task a", failure: "failure f" };
-const OTHER = { subject: "task b", failure: "failure f" };
-const fresh = (since, fields) => ({ since, count: 1, told: 0, earlier: 0, holder: "me", heldUntil: since + 100, ...fields });
+const PLACE = { id: "failure f @1000", failure: "failure f", since: 1000 };
+const NEXT = { id: "failure f @9000", failure: "failure f", since: 9000 };
+const NAMES = ["slack", "team é"];
+const window = (place, fields) => ({ since: place.since, count: 1, told: {}, earlier: 0, holder: "me", heldUntil: 1100, ...fields });
+const subject = (place, fields) => ({ failure: "failure f", since: place.since, settled: false, delivered: [], unanswered: {}, ...fields });
+const UNSEEN = { subject: null, latest: null, previous: null, previousId: null, names: NAMES };
 const EXPIRES = 4_000_000_000_000;
+const MS = 10_000;
+const note = (fields) => ({ delivered: [], isSettled: false, unanswered: {}, expires: EXPIRES, ...fields });
 
 /** @param {string} name  @param {() => Promise<import("../announcements.mjs").Table>} make  an empty one each time */
 export function contract(name, make) {
   const check = (what, work) => test(`${name}: ${what}`, async () => work(await make()));
+  const opened = (table, id = "task a", place = PLACE, seen = UNSEEN, fields = {}) => table.open(id, place, seen, window(place, fields), EXPIRES, MS);
 
-  check("nothing is there at first", async (table) => {
-    assert.deepEqual(await table.look(KEYS), { subject: null, failure: null });
+  check("nothing exists at first", async (table) => {
+    assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [null, null, null]);
   });
 
-  check("a window is opened once, with its subject counted and its opener holding it", async (table) => {
-    assert.equal(await table.open(KEYS, null, fresh(1000), EXPIRES), true);
-    assert.equal(await table.open(OTHER, null, fresh(2000), EXPIRES), false);
-    assert.deepEqual(await table.look(KEYS), { subject: { failure: "failure f", since: 1000, settled: false, delivered: [] }, failure: fresh(1000) });
-    assert.equal((await table.look(OTHER)).subject, null);
+  check("a window is opened once, with its subject counted, its opener holding it, and the failure naming it", async (table) => {
+    assert.equal(await opened(table), "done");
+    assert.equal(await opened(table, "task b"), "lost");
+    assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [subject(PLACE), window(PLACE), 1000]);
+    assert.equal(await table.subject("task b", MS), null);
   });
 
-  check("a window that is over is opened anew, by who saw it as it is", async (table) => {
-    await table.open(KEYS, null, fresh(1000), EXPIRES);
-    const { failure } = await table.look(KEYS);
-    await table.join(OTHER, failure, EXPIRES);
-    assert.equal(await table.open({ ...OTHER, subject: "task c" }, failure, fresh(9000), EXPIRES), false, "one more came meanwhile");
-    const seen = (await table.look(KEYS)).failure;
-    assert.equal(await table.open({ ...OTHER, subject: "task c" }, seen, fresh(9000, { earlier: 2 }), EXPIRES), true);
-    assert.deepEqual((await table.look(KEYS)).failure, fresh(9000, { earlier: 2 }));
+  check("the next window is opened by a run that saw the one before as it is", async (table) => {
+    await opened(table);
+    const previous = await table.window(PLACE.id, MS);
+    const seen = { ...UNSEEN, latest: 1000, previous, previousId: PLACE.id };
+    await table.join("task b", PLACE, EXPIRES, MS);
+    assert.equal(await opened(table, "task c", NEXT, seen), "lost", "one more came meanwhile");
+    const now = { ...seen, previous: { ...previous, count: 2 } };
+    assert.equal(await opened(table, "task c", NEXT, { ...now, latest: null }), "lost", "another window was opened meanwhile");
+    await table.raise(PLACE.id, "slack", 1, MS);
+    assert.equal(await opened(table, "task c", NEXT, now), "lost", "it was told meanwhile");
+    assert.equal(await opened(table, "task c", NEXT, { ...now, previous: { ...now.previous, told: { slack: 1 } } }, { earlier: 1 }), "done");
+    assert.deepEqual([await table.window(NEXT.id, MS), await table.latest("failure f", MS)], [window(NEXT, { earlier: 1 }), 9000]);
+    const old = { id: "failure f @500", failure: "failure f", since: 500 };
+    assert.equal(await opened(table, "task d", old, { ...UNSEEN, latest: 9000 }), "done");
+    assert.equal(await table.latest("failure f", MS), 9000, "an older window is not the latest");
   });
 
-  check("each subject is counted once in a window, and again in the next while it is not settled", async (table) => {
-    await table.open(KEYS, null, fresh(1000), EXPIRES);
-    const { failure } = await table.look(KEYS);
-    const joined = await Promise.all([1, 2, 3].map(() => table.join(OTHER, failure, EXPIRES)));
-    assert.equal(joined.filter(Boolean).length, 1);
-    assert.equal((await table.look(OTHER)).failure.count, 2);
-    assert.equal(await table.join(KEYS, failure, EXPIRES), false, "the opener is counted");
-    assert.equal(await table.join(OTHER, { ...failure, since: 1 }, EXPIRES), false, "another window");
-    await table.open({ subject: "task c", failure: "failure f" }, (await table.look(KEYS)).failure, fresh(9000), EXPIRES);
-    assert.equal(await table.join(OTHER, fresh(9000), EXPIRES), true);
-    assert.equal(await table.settle(OTHER, 9000, EXPIRES), true);
-    assert.equal(await table.settle(OTHER, 9000, EXPIRES), false, "settled before");
-    assert.equal(await table.join(OTHER, fresh(9000), EXPIRES), false, "settled");
-    assert.equal(await table.open(OTHER, (await table.look(KEYS)).failure, fresh(20_000), EXPIRES), false, "settled");
+  check("each subject is counted once", async (table) => {
+    await opened(table);
+    const joined = await Promise.all([1, 2, 3].map(() => table.join("task b", PLACE, EXPIRES, MS)));
+    assert.equal(joined.filter((outcome) => outcome === "done").length, 1);
+    assert.equal((await table.window(PLACE.id, MS)).count, 2);
+    assert.equal(await table.join("task a", PLACE, EXPIRES, MS), "lost", "the opener is counted");
+    assert.equal(await table.join("task c", NEXT, EXPIRES, MS), "lost", "no such window");
+    assert.deepEqual(await table.subject("task b", MS), subject(PLACE));
   });
 
-  check("one at a time tells, until it is told, given up, or certainly dead", async (table) => {
-    await table.open(KEYS, null, fresh(1000), EXPIRES);
-    const { failure } = await table.look(KEYS);
-    await table.join(OTHER, failure, EXPIRES);
-    const by = (holder, now) => ({ holder, heldUntil: now + 100, now });
-    assert.equal(await table.take(OTHER, failure, by("you", 1050)), false, "held");
-    await table.release(KEYS, "somebody else");
-    assert.equal(await table.take(OTHER, failure, by("you", 1050)), false, "still held");
-    await table.release(KEYS, "me");
-    assert.equal(await table.take(OTHER, failure, by("you", 1050)), true);
-    assert.equal((await table.look(OTHER)).failure.holder, "you");
-    assert.equal(await table.take(OTHER, failure, by("me", 1149)), false);
-    assert.equal(await table.take(OTHER, failure, by("me", 1151)), true, "the holder is over its time");
-    await table.told(OTHER, { holder: "you", count: 7, since: 1000 }, EXPIRES);
-    const late = await table.look(OTHER);
-    assert.deepEqual([late.failure.told, late.failure.holder, late.subject.settled], [0, "me", true], "who lost its hold settles its subject only");
-    assert.equal(await table.take(OTHER, failure, by("us", 9999)), false, "a settled subject is not told");
-    await table.told(KEYS, { holder: "me", count: 2, since: 1000 }, EXPIRES);
-    const end = await table.look(KEYS);
-    assert.deepEqual([end.failure.told, end.failure.holder, end.failure.count, end.subject.settled], [2, null, 2, true]);
+  check("one run at a time tells, as long as all is as it was seen", async (table) => {
+    await opened(table);
+    const take = async (holder, seen, until = 2000) => (await table.take(PLACE.id, seen, NAMES, { holder, heldUntil: until }, MS)).outcome;
+    const held = await table.window(PLACE.id, MS);
+    assert.equal(await take("you", { ...held, holder: null }), "lost", "held");
+    assert.equal(await table.release(PLACE.id, "somebody else", MS), "lost");
+    assert.equal(await take("you", held, 1500), "done", "of a holder whose time is over");
+    assert.equal(await take("us", held), "lost", "the holder is another one");
+    assert.equal(await table.release(PLACE.id, "you", MS), "done");
+    const free = await table.window(PLACE.id, MS);
+    assert.deepEqual(free, window(PLACE, { holder: null, heldUntil: 0 }));
+    await table.raise(PLACE.id, "team é", 1, MS);
+    assert.equal(await take("you", free), "lost", "one of the destinations was told");
+    await table.join("task b", PLACE, EXPIRES, MS);
+    const { outcome, window: taken } = await table.take(PLACE.id, { ...free, told: { "team é": 1 } }, NAMES, { holder: "you", heldUntil: 2000 }, MS);
+    assert.deepEqual([outcome, taken], ["done", window(PLACE, { count: 2, told: { "team é": 1 }, holder: "you", heldUntil: 2000 })]);
   });
 
-  /** Whoever tells the third. */
-  const BY = { holder: "me", count: 3, since: 1000 };
+  check("what was told is marked with the subject, or not at all", async (table) => {
+    await opened(table);
+    await table.join("task b", PLACE, EXPIRES, MS);
+    const told = { holder: "me", names: NAMES, count: 2 };
+    const silent = { "team é": { times: 1, at: 5000, count: 2, told: 1 } };
+    assert.equal(await table.mark("task a", PLACE.id, { ...told, holder: "you" }, note({ isSettled: true, delivered: NAMES }), MS), "lost");
+    assert.deepEqual(await table.subject("task a", MS), subject(PLACE));
+    assert.equal(await table.mark("task a", PLACE.id, told, note({ delivered: ["slack"], unanswered: silent }), MS), "done");
+    assert.deepEqual(await table.window(PLACE.id, MS), window(PLACE, { count: 2, told: { slack: 2, "team é": 2 }, holder: null, heldUntil: 0 }));
+    assert.deepEqual(await table.subject("task a", MS), subject(PLACE, { delivered: ["slack"], unanswered: silent }));
+    assert.equal(await table.note("task a", note({ delivered: ["team é"], isSettled: true, place: PLACE }), MS), "done");
+    const { delivered, settled } = await table.subject("task a", MS);
+    assert.deepEqual([delivered.sort(), settled], [NAMES, true]);
+    assert.equal(await table.raise(PLACE.id, "slack", 2, MS), "lost", "it is raised only where it is lower");
+    assert.equal(await table.raise(PLACE.id, "slack", 4, MS), "done");
+    assert.equal(await table.raise(NEXT.id, "slack", 4, MS), "lost", "no such window");
+  });
 
-  check("what was delivered is noted by name, adds up, and outlives every other write", async (table) => {
-    const delivered = async () => (await table.look(KEYS)).subject.delivered.sort();
-    await assert.rejects(table.note(KEYS, ["ops"], BY, EXPIRES), undefined, "of a subject that is not known");
-    await table.open(KEYS, null, fresh(1000), EXPIRES);
-    await table.note(KEYS, ["ops", "webhook"], BY, EXPIRES);
-    await table.note(KEYS, ["ops", "team é"], { ...BY, holder: "somebody else", count: 9 }, EXPIRES);
-    const all = ["ops", "team é", "webhook"];
-    assert.deepEqual(await delivered(), all);
-    const { failure: told } = await table.look(KEYS);
-    assert.deepEqual([told.told, told.holder], [3, "me"], "told to those that took it, by whoever holds it");
-    await table.release(KEYS, "me");
-    assert.equal(await table.open(KEYS, (await table.look(KEYS)).failure, fresh(9000), EXPIRES), true, "the next window");
-    assert.deepEqual(await delivered(), all);
-    assert.equal(await table.join({ ...KEYS, failure: "failure g" }, fresh(9000), EXPIRES), false);
-    await table.open(OTHER, (await table.look(KEYS)).failure, fresh(20_000), EXPIRES);
-    assert.equal(await table.join(KEYS, fresh(20_000), EXPIRES), true, "counted in another");
-    assert.deepEqual(await delivered(), all);
-    await table.told(KEYS, { holder: "me", count: 1, since: 20_000 }, EXPIRES);
-    assert.deepEqual([await delivered(), (await table.look(KEYS)).subject.settled], [all, true]);
-    assert.deepEqual((await table.look(OTHER)).subject.delivered, []);
+  check("a subject is settled as it was seen", async (table) => {
+    await opened(table);
+    const seen = await table.subject("task a", MS);
+    await table.note("task a", note({ unanswered: { slack: { times: 1, at: 5000, count: 1, told: 0 } } }), MS);
+    assert.equal(await table.settle("task a", seen, NAMES, EXPIRES, MS), "lost", "a post was not answered meanwhile");
+    assert.equal(await table.settle("task a", { ...await table.subject("task a", MS), since: 9000 }, NAMES, EXPIRES, MS), "lost", "counted elsewhere");
+    assert.equal(await table.settle("task a", await table.subject("task a", MS), NAMES, EXPIRES, MS), "done");
+    assert.equal(await table.settle("task a", await table.subject("task a", MS), NAMES, EXPIRES, MS), "lost", "settled before");
+  });
+
+  check("a subject that was never counted is noted as settled only", async (table) => {
+    assert.equal(await table.note("task x", note({ delivered: ["slack"], place: PLACE }), MS), "lost");
+    assert.equal(await table.note("task x", note({ delivered: ["slack"], isSettled: true, place: PLACE }), MS), "done");
+    assert.deepEqual(await table.subject("task x", MS), subject(PLACE, { delivered: ["slack"], settled: true }));
   });
 }

@@ -12,14 +12,20 @@ use super::fault::{Fault, fault};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What `announcements.mjs` looks at: `subject` and `failure`, each null where nothing was noted, or there is no such table.
+/// Returns what was noted of a subject; null where nothing was, or there is no such table.
 ///
 /// # Errors
 /// If the call fails.
-pub async fn noted(sdk: &SdkConfig, table: &str, subject: &str, failure: &str) -> Result<Value, Fault> {
-    let client = clients::dynamodb(sdk);
-    let (subject, failure) = tokio::join!(item(&client, table, subject), item(&client, table, failure));
-    Ok(json!({ "subject": subject?.map(|item| subject_of(&item)), "failure": failure?.map(|item| failure_of(&item)) }))
+pub async fn subject(sdk: &SdkConfig, table: &str, id: &str) -> Result<Value, Fault> {
+    Ok(item(&clients::dynamodb(sdk), table, id).await?.as_ref().map_or(Value::Null, subject_of))
+}
+
+/// Returns what was noted of a failure in one window. Read it after the subject, so that it is at least as new.
+///
+/// # Errors
+/// If the call fails.
+pub async fn window(sdk: &SdkConfig, table: &str, id: &str) -> Result<Value, Fault> {
+    Ok(item(&clients::dynamodb(sdk), table, id).await?.as_ref().map_or(Value::Null, window_of))
 }
 
 async fn item(client: &Client, table: &str, id: &str) -> Result<Option<Item>, Fault> {
@@ -33,15 +39,32 @@ async fn item(client: &Client, table: &str, id: &str) -> Result<Option<Item>, Fa
 
 fn subject_of(item: &Item) -> Value {
     let settled = item.get("isSettled").and_then(|value| value.as_bool().ok()).copied().unwrap_or_default();
-    json!({ "failure": text(item, "failureKey"), "since": number(item, "startedMs"), "settled": settled })
+    let delivered = item.get("deliveredTo").and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default();
+    let unanswered = by_destination(item, "unanswered:", |name| {
+        let number = |kind: &str| number(item, &format!("{kind}:{name}"));
+        json!({
+            "times": number("unanswered"), "at": number("unansweredMs"), "count": number("unansweredCount"),
+            "told": number("unansweredTold"),
+        })
+    });
+    json!({
+        "failure": text(item, "failureKey").unwrap_or_default(), "since": number(item, "startedMs"), "settled": settled,
+        "delivered": delivered, "unanswered": unanswered,
+    })
 }
 
-fn failure_of(item: &Item) -> Value {
+fn window_of(item: &Item) -> Value {
     let count = |name: &str| number(item, name);
     json!({
-        "since": count("startedMs"), "count": count("occurrences"), "told": count("toldOccurrences"),
-        "earlier": count("earlierOccurrences"), "holder": text(item, "heldBy"), "heldUntil": count("heldUntilMs"),
+        "since": count("startedMs"), "count": count("occurrences"), "earlier": count("earlierOccurrences"),
+        "told": by_destination(item, "told:", |name| json!(count(&format!("told:{name}")))),
+        "holder": text(item, "heldBy"), "heldUntil": count("heldUntilMs"),
     })
+}
+
+/// Returns the attributes of one kind, by the destination that their names end with.
+fn by_destination(item: &Item, kind: &str, of: impl Fn(&str) -> Value) -> Value {
+    item.keys().filter_map(|name| name.strip_prefix(kind)).map(|name| (name.to_owned(), of(name))).collect()
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {

@@ -123,28 +123,33 @@ impl<'a> Live<'a> {
         };
         let incident = self.engine.preview(event, &context, &json!({}))?.incident;
         match Verdict::of(&incident) {
-            Verdict::Announces(cause) => self.unless_told_before(&incident, cause).await,
+            Verdict::Announces(cause) => self.unless_told_before(event, &incident, cause).await,
             other => Ok(other),
         }
     }
 
     /// A task is announced once, and of a failure that keeps coming not each.
-    async fn unless_told_before(&self, incident: &Value, cause: String) -> Result<Verdict> {
-        let (Some(table), Some(subject), Some(failure)) =
-            (self.setting("TASKBELL_TABLE"), incident["subject"].as_str(), incident["failure"].as_str())
-        else {
+    async fn unless_told_before(&self, event: &Value, incident: &Value, cause: String) -> Result<Verdict> {
+        let (Some(table), Some(subject)) = (self.setting("TASKBELL_TABLE"), incident["subject"].as_str()) else {
             return Ok(Verdict::Announces(cause));
         };
-        let noted = match announcement::noted(&self.session.sdk, table, subject, failure).await {
-            Ok(noted) => noted,
-            Err(fault) => {
-                return Ok(Verdict::Unknown(format!("what was announced already could not be read: {fault}")));
-            }
+        let unreadable = |fault| Ok(Verdict::Unknown(format!("what was announced already could not be read: {fault}")));
+        let sdk = &self.session.sdk;
+        let subject = match announcement::subject(sdk, table, subject).await {
+            Ok(subject) => subject,
+            Err(fault) => return unreadable(fault),
         };
         let minutes = self.setting("TASKBELL_STORM_MINUTES").and_then(|minutes| minutes.parse().ok()).unwrap_or(15);
         let now = self.world.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = u64::try_from(now).unwrap_or_default();
-        let foreseen = self.engine.foresee(incident, &noted, now, minutes * 60_000)?;
+        let window = self.engine.window_of(incident, &subject, now, minutes * 60_000)?;
+        let window = match announcement::window(sdk, table, &window).await {
+            Ok(window) => window,
+            Err(fault) => return unreadable(fault),
+        };
+        let settings = self.notifier().map_or(Value::Null, |found| found.spec["environment"].clone());
+        let foreseen =
+            self.engine.foresee(event, incident, &settings, &json!({ "subject": subject, "window": window }))?;
         Ok(Verdict::told_before(&foreseen).unwrap_or(Verdict::Announces(cause)))
     }
 

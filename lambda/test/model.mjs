@@ -1,0 +1,254 @@
+// A model checker of the memory. It runs two to four invocations of the real flow on a DynamoDB in memory, owns every await of theirs (calls of
+// the table, posts, pauses, the clock), and executes them in any order that a list of choices asks for.
+import { dynamo } from "./dynamo.mjs";
+
+// Conflicts are errors, and there are many.
+Error.stackTraceLimit = 0;
+
+const START = Date.parse("2026-11-20T10:00:00Z");
+export const WINDOW_MS = 15 * 60_000;
+/** Lambda ends a run after that. */
+const RUN_MS = 30_000;
+/** Lambda runs a failed event twice more. */
+const RETRIES_MS = [0, 60_000, 120_000];
+/** The moment of all events. */
+export const TIME = new Date(START + 1_000).toISOString();
+const MOST_STEPS = 3_000;
+
+/**
+ * @typedef {object} Scenario
+ * @property {string[]} events  the subject of each delivery; the same one twice is delivered twice
+ * @property {string[]} destinations
+ * @property {{items: Map<string, object>, messages: object[]}} [before]  what came earlier
+ * @property {(name: string, nth: number) => "ok"|"fail"|"late"|"late-lost"} [answer]  of the nth post to a destination
+ * @property {number} [faults]  so many crashes and lost answers, at most
+ * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: it failed, and Lambda is to run the event again
+ * @typedef {(options: {cost: number}[], label: (at: number) => string) => number} Pick
+ */
+
+/**
+ * Executes one schedule.
+ * @param {Scenario} scenario
+ * @param {Pick} pick
+ * @param {Flow} flow
+ * @returns {Promise<{problems: string[], trace: string[], items: Map<string, object>, messages: object[]}>}
+ */
+export async function execute({ events, destinations, before, answer = () => "ok", faults = 0 }, pick, flow) {
+  const database = dynamo(new Map(before?.items));
+  const messages = [...(before?.messages ?? [])];
+  const state = { clock: START + 60_000, activity: 0, last: null, faults, faulty: false, posts: {}, holders: 0 };
+  const pending = [];
+  const trace = [];
+  const queue = [];
+  const problems = [];
+  const threads = [];
+
+  function step(thread, run, label, perform, kind, at = null) {
+    if (run.isDead) return new Promise(() => {});
+    thread.blocked += 1;
+    state.activity += 1;
+    return new Promise((resolve, reject) => { pending.push({ thread, run, label, perform, kind, at, resolve, reject }); });
+  }
+
+  function worldOf(thread, run) {
+    return {
+      destinations, holder: run.holder, subject: thread.subject, time: TIME, windowMs: WINDOW_MS,
+      connect: database.connect((label, perform, kind) => step(thread, run, label, perform, kind)),
+      now: () => state.clock, random: () => 0.5,
+      sleep: (ms) => step(thread, run, `sleep ${ms}`, () => {}, "sleep", state.clock + ms),
+      left: () => run.startedAt + RUN_MS - state.clock,
+      /** @returns {Promise<"ok"|"fail"|"late">} */
+      post: (name, count) => step(thread, run, `post ${name} ${thread.subject} (${count})`, () => {
+        state.posts[name] = (state.posts[name] ?? 0) + 1;
+        const word = answer(name, state.posts[name]);
+        if (word === "late" || word === "late-lost") thread.isDisturbed = true;
+        if (word === "ok" || word === "late") messages.push({ name, subject: thread.subject, count });
+        trace.push(`      ${name}: ${word}`);
+        return word === "late-lost" ? "late" : word;
+      }, "post"),
+    };
+  }
+
+  async function deliver(thread) {
+    for (const [nth, wait] of RETRIES_MS.entries()) {
+      const run = { holder: `${thread.name}.${nth}`, startedAt: 0, isDead: false, crash: null };
+      thread.run = run;
+      if (wait > 0) await step(thread, run, `wait ${wait}`, () => {}, "sleep", state.clock + wait);
+      run.startedAt = state.clock;
+      const crashed = new Promise((resolve) => { run.crash = () => resolve(false); });
+      const isDone = await Promise.race([flow(worldOf(thread, run)).catch((error) => {
+        trace.push(`   ${run.holder} ends with ${error.name}: ${error.message}`);
+        return false;
+      }), crashed]);
+      if (!run.isDead) held(run);
+      if (isDone) return;
+    }
+    queue.push(thread.subject);
+  }
+
+  function held({ holder }) {
+    for (const [id, item] of database.items) if (item.heldBy?.S === holder) problems.push(`${holder} is over and still holds ${id}`);
+  }
+
+  /** Every run waits for something, or is over: counted, so that no timer is needed. */
+  async function quiet() {
+    for (let idle = 0, seen = -1; idle < 4; idle += 1) {
+      if (seen !== state.activity || threads.some(({ blocked, isDone }) => blocked === 0 && !isDone)) idle = 0;
+      seen = state.activity;
+      await undefined;
+    }
+  }
+
+  /** What may come next, the run that was active first; whatever interrupts it has a cost. */
+  function options() {
+    const ready = pending.filter(({ at }) => at === null);
+    const until = Math.min(Infinity, ...ready.map(({ run }) => run.startedAt + RUN_MS));
+    const sleeping = pending.filter(({ at }) => at !== null);
+    const next = sleeping.length === 0 ? [] : [sleeping.reduce((one, other) => (other.at < one.at ? other : one))].filter(({ at }) => at <= until);
+    const goesOn = ready.some(({ thread }) => thread === state.last);
+    const sorted = [...ready.filter(({ thread }) => thread === state.last), ...ready.filter(({ thread }) => thread !== state.last), ...next];
+    const all = sorted.map((op) => ({ op, cost: (goesOn && op.thread !== state.last) || (op.at !== null && ready.length > 0) ? 1 : 0 }));
+    if (state.faults <= 0) return all;
+    const faulty = ready.flatMap((op) => [...(op.kind === "post" ? [] : ["unanswered"]), "crash after", ...(op.kind === "commit" ? [] : ["crash before"])].map((fault) => ({ op, fault, cost: 1 })));
+    return [...all, ...faulty];
+  }
+
+  function perform({ op, fault }) {
+    pending.splice(pending.indexOf(op), 1);
+    state.last = op.thread;
+    state.clock = op.at === null ? state.clock + 1 : Math.max(state.clock, op.at);
+    trace.push(`${op.run.holder} ${op.label}${fault ? ` [${fault}]` : ""}`);
+    op.thread.blocked -= 1;
+    if (fault) state.faults -= 1;
+    let answer = null;
+    try {
+      // A transaction that is not answered when it begins was not begun.
+      if (fault !== "crash before" && !(fault === "unanswered" && op.kind === "begin")) answer = { value: op.perform() };
+    } catch (error) {
+      trace.push(`      ${error.name}`);
+      answer = { error };
+    }
+    if (fault?.startsWith("crash")) return crash(op, fault === "crash after" && op.kind === "begin" && !answer.error);
+    if (fault === "unanswered") return op.reject(Object.assign(new Error("no answer in time"), { name: "TimeoutError" }));
+    return answer.error ? op.reject(answer.error) : op.resolve(answer.value);
+  }
+
+  /** What has begun in DynamoDB goes on without its caller. */
+  function crash({ thread, run, resolve }, hasBegun) {
+    run.isDead = true;
+    thread.isDisturbed = true;
+    if (hasBegun) {
+      run.isDead = false;
+      resolve();
+      state.orphan = { thread, run };
+      return;
+    }
+    for (const op of pending.filter((one) => one.run === run)) {
+      if (op.kind === "commit") op.perform();
+      pending.splice(pending.indexOf(op), 1);
+      thread.blocked -= 1;
+    }
+    run.crash();
+  }
+
+  threads.push(...events.map((subject, at) => ({ name: "ABCDEFGH"[at], subject, blocked: 0, isDone: false, isDisturbed: false })));
+  for (const thread of threads) deliver(thread).then(() => { thread.isDone = true; state.activity += 1; });
+  await quiet();
+  for (let steps = 0; pending.length > 0; steps += 1) {
+    if (steps > MOST_STEPS) { problems.push("no end"); break; }
+    if (state.orphan) {
+      const { thread, run } = state.orphan;
+      state.orphan = null;
+      crash({ thread, run }, false);
+    } else {
+      const all = options();
+      perform(all[all.length === 1 ? 0 : pick(all, (at) => all[at].op.label)]);
+    }
+    await quiet();
+  }
+  problems.push(...wrongAtTheEnd({ items: database.items, messages, queue, destinations, threads }));
+  return { problems, trace, items: database.items, messages };
+}
+
+const next = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1));
+const bucket = (count) => Math.floor(Math.log2(count));
+
+/** What does not hold once all is quiet. */
+function wrongAtTheEnd({ items, messages, queue, destinations, threads }) {
+  const problems = [];
+  const windows = [...items.values()].filter(({ occurrences }) => occurrences);
+  const isDisturbed = threads.some((thread) => thread.isDisturbed);
+  for (const { id, occurrences, ...rest } of windows) {
+    const told = Object.entries(rest).filter(([name]) => name.startsWith("told"));
+    for (const [name, { N }] of told) if (Number(N) > Number(occurrences.N)) problems.push(`${id.S}: ${name} is ${N} of ${occurrences.N}`);
+  }
+  for (const { subject } of threads) if (!queue.includes(subject) && items.get(subject)?.isSettled.BOOL !== true) problems.push(`${subject} is not settled`);
+  const count = windows.reduce((sum, { occurrences }) => sum + Number(occurrences.N), 0);
+  for (const name of destinations) {
+    const taken = messages.filter((message) => message.name === name);
+    // A run whose table did not answer in time tells its task without a number.
+    const blind = taken.filter((message) => message.count === 0).length;
+    const most = Math.max(0, ...taken.map((message) => message.count));
+    if (queue.length === 0 && blind === 0 && count >= next(most)) problems.push(`${name}: ${count} came, ${most} were told: a due occurrence is untold`);
+    if (isDisturbed || blind > 0) continue;
+    for (const [at, message] of taken.entries()) {
+      if (taken.findIndex(({ subject }) => subject === message.subject) < at) problems.push(`${name}: ${message.subject} is told twice`);
+      if (taken.findIndex((other) => bucket(other.count) === bucket(message.count)) < at) problems.push(`${name}: ${message.count} is told although a message has told it: ${taken.map((one) => one.count)}`);
+    }
+  }
+  return problems;
+}
+
+/** mulberry32 */
+export function randomOf(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/**
+ * Every schedule with at most so many interruptions, depth first, until one is wrong.
+ * @returns {Promise<{schedules: number, found: object|null, isComplete: boolean}>}
+ */
+export async function exhaustive(scenario, flow, interruptions, most = Infinity) {
+  let choices = [];
+  for (let schedules = 1; ; schedules += 1) {
+    const made = [];
+    let left = interruptions;
+    const result = await execute(scenario, (options) => {
+      const open = options.map((option, at) => ({ at, cost: option.cost })).filter(({ cost }) => cost <= left);
+      const nth = choices[made.length] ?? 0;
+      made.push({ nth, of: open.length });
+      left -= open[nth].cost;
+      return open[nth].at;
+    }, flow);
+    if (result.problems.length > 0) return { schedules, found: { ...result, choices: made.map(({ nth }) => nth) }, isComplete: false };
+    const last = made.findLastIndex(({ nth, of }) => nth + 1 < of);
+    if (last < 0 || schedules >= most) return { schedules, found: null, isComplete: last < 0 };
+    choices = [...made.slice(0, last).map(({ nth }) => nth), made[last].nth + 1];
+  }
+}
+
+/** Schedules at random, until one is wrong. Interruptions that are faults are rare. */
+export async function atRandom(scenarioOf, flow, schedules, seed) {
+  const random = randomOf(seed);
+  for (let done = 1; done <= schedules; done += 1) {
+    const choices = [];
+    const scenario = scenarioOf(random);
+    const result = await execute(scenario, (options) => {
+      const plain = options.filter(({ fault }) => !fault).length;
+      const at = options.length > plain && (plain === 0 || random() < 0.05) ? plain + Math.floor(random() * (options.length - plain)) : Math.floor(random() * plain);
+      choices.push(at);
+      return at;
+    }, flow);
+    if (result.problems.length > 0) return { schedules: done, found: { ...result, choices, scenario } };
+  }
+  return { schedules, found: null };
+}
+
+/** A failing schedule, to be read. */
+export const told = ({ schedules, found }) => (found === null ? `nothing in ${schedules} schedules` : `found in schedule ${schedules}:\n  ${found.problems.join("\n  ")}\nchoices ${found.choices}\n${found.trace.join("\n")}`);
