@@ -14,6 +14,8 @@ const RETRIES_MS = [0, 60_000, 120_000];
 /** The moment of all events. */
 export const TIME = new Date(START + 1_000).toISOString();
 const MOST_STEPS = 3_000;
+/** So many turns without a new wait, and every run has come to its next one; where two of its posts end at once, perhaps a turn later. */
+const IDLE_TURNS = 4;
 
 /**
  * @typedef {object} Scenario
@@ -22,6 +24,7 @@ const MOST_STEPS = 3_000;
  * @property {{items: Map<string, object>, messages: object[]}} [before]  what came earlier
  * @property {(name: string, nth: number) => "ok"|"fail"|"late"|"late-lost"} [answer]  of the nth post to a destination
  * @property {number} [faults]  so many crashes and lost answers, at most
+ * @property {(subject: string) => string} [keyOf]  in the table, if the flow makes another of it
  * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: it failed, and Lambda is to run the event again
  * @typedef {(options: {cost: number}[], label: (at: number) => string) => number} Pick
  */
@@ -33,7 +36,7 @@ const MOST_STEPS = 3_000;
  * @param {Flow} flow
  * @returns {Promise<{problems: string[], trace: string[], items: Map<string, object>, messages: object[]}>}
  */
-export async function execute({ events, destinations, before, answer = () => "ok", faults = 0 }, pick, flow) {
+export async function execute({ events, destinations, before, answer = () => "ok", faults = 0, keyOf = (subject) => subject }, pick, flow) {
   const database = dynamo(new Map(before?.items));
   const messages = [...(before?.messages ?? [])];
   const state = { clock: START + 60_000, activity: 0, last: null, faults, faulty: false, posts: {}, holders: 0 };
@@ -87,12 +90,12 @@ export async function execute({ events, destinations, before, answer = () => "ok
   }
 
   function held({ holder }) {
-    for (const [id, item] of database.items) if (item.heldBy?.S === holder) problems.push(`${holder} is over and still holds ${id}`);
+    for (const [id, item] of database.items) if (item.heldBy?.S.split(" ")[0] === holder) problems.push(`${holder} is over and still holds ${id}`);
   }
 
   /** Every run waits for something, or is over: counted, so that no timer is needed. */
   async function quiet() {
-    for (let idle = 0, seen = -1; idle < 4; idle += 1) {
+    for (let idle = 0, seen = -1; idle < IDLE_TURNS; idle += 1) {
       if (seen !== state.activity || threads.some(({ blocked, isDone }) => blocked === 0 && !isDone)) idle = 0;
       seen = state.activity;
       await undefined;
@@ -101,13 +104,22 @@ export async function execute({ events, destinations, before, answer = () => "ok
 
   /** What may come next, the run that was active first; whatever interrupts it has a cost. */
   function options() {
-    const ready = pending.filter(({ at }) => at === null);
-    const until = Math.min(Infinity, ...ready.map(({ run }) => run.startedAt + RUN_MS));
-    const sleeping = pending.filter(({ at }) => at !== null);
-    const next = sleeping.length === 0 ? [] : [sleeping.reduce((one, other) => (other.at < one.at ? other : one))].filter(({ at }) => at <= until);
-    const goesOn = ready.some(({ thread }) => thread === state.last);
-    const sorted = [...ready.filter(({ thread }) => thread === state.last), ...ready.filter(({ thread }) => thread !== state.last), ...next];
-    const all = sorted.map((op) => ({ op, cost: (goesOn && op.thread !== state.last) || (op.at !== null && ready.length > 0) ? 1 : 0 }));
+    const [ready, others] = [[], []];
+    let next = null;
+    let until = Infinity;
+    for (const op of pending) {
+      if (op.at === null) {
+        (op.thread === state.last ? ready : others).push(op);
+        until = Math.min(until, op.run.startedAt + RUN_MS);
+      } else if (next === null || op.at < next.at) {
+        next = op;
+      }
+    }
+    const goesOn = ready.length > 0 ? 1 : 0;
+    const all = ready.map((op) => ({ op, cost: 0 }));
+    for (const op of others) all.push({ op, cost: goesOn });
+    ready.push(...others);
+    if (next !== null && next.at <= until) all.push({ op: next, cost: ready.length > 0 ? 1 : 0 });
     if (state.faults <= 0) return all;
     const faulty = ready.flatMap((op) => [...(op.kind === "post" ? [] : ["unanswered"]), "crash after", ...(op.kind === "commit" ? [] : ["crash before"])].map((fault) => ({ op, fault, cost: 1 })));
     return [...all, ...faulty];
@@ -166,7 +178,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
     await quiet();
   }
-  problems.push(...wrongAtTheEnd({ items: database.items, messages, queue, destinations, threads }));
+  problems.push(...wrongAtTheEnd({ items: database.items, messages, queue, destinations, threads, keyOf }));
   return { problems, trace, items: database.items, messages };
 }
 
@@ -174,7 +186,7 @@ const next = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1))
 const bucket = (count) => Math.floor(Math.log2(count));
 
 /** What does not hold once all is quiet. */
-function wrongAtTheEnd({ items, messages, queue, destinations, threads }) {
+function wrongAtTheEnd({ items, messages, queue, destinations, threads, keyOf }) {
   const problems = [];
   const windows = [...items.values()].filter(({ occurrences }) => occurrences);
   const isDisturbed = threads.some((thread) => thread.isDisturbed);
@@ -182,7 +194,7 @@ function wrongAtTheEnd({ items, messages, queue, destinations, threads }) {
     const told = Object.entries(rest).filter(([name]) => name.startsWith("told"));
     for (const [name, { N }] of told) if (Number(N) > Number(occurrences.N)) problems.push(`${id.S}: ${name} is ${N} of ${occurrences.N}`);
   }
-  for (const { subject } of threads) if (!queue.includes(subject) && items.get(subject)?.isSettled.BOOL !== true) problems.push(`${subject} is not settled`);
+  for (const { subject } of threads) if (!queue.includes(subject) && items.get(keyOf(subject))?.isSettled.BOOL !== true) problems.push(`${subject} is not settled`);
   const count = windows.reduce((sum, { occurrences }) => sum + Number(occurrences.N), 0);
   for (const name of destinations) {
     const taken = messages.filter((message) => message.name === name);

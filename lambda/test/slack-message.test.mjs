@@ -276,7 +276,7 @@ test("an event of no known shape still makes a message", () => {
 test("the pure modules use nothing an embedded engine lacks, and import only one another", async () => {
   const { readFile } = await import("node:fs/promises");
   const pure = [
-    "announcements", "answers", "blame", "causes", "credentials", "destinations", "discord", "incident", "mrkdwn", "parts", "reasons", "slack-message", "slack", "sns", "teams", "text", "webhook",
+    "announcements", "answers", "blame", "causes", "credentials", "destinations", "digest", "discord", "incident", "mrkdwn", "parts", "reasons", "slack-message", "slack", "sns", "teams", "text", "webhook",
   ];
   for (const name of pure) {
     const source = (await readFile(new URL(`../${name}.mjs`, import.meta.url), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");

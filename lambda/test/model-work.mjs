@@ -1,0 +1,132 @@
+// What the model checker looks at: the flows, the scenarios and the faults, by name. A worker of its own explores each: the hooks that the test
+// runner puts on every promise would take most of the time.
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { announce, keysOf } from "../announcements.mjs";
+import { incidentOf } from "../incident.mjs";
+import { createHandler } from "../index.mjs";
+import { tableOf } from "../table.mjs";
+import { TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
+import { sample } from "./samples.mjs";
+
+/** One run, as the handler does it. `changed` puts a fault into the table. */
+const flowWith = (changed = (table) => table) => async ({ connect, subject, time, windowMs, left, post, ...how }) => {
+  const keys = keysOf({ subject, failure: "f", time }, { now: how.now(), windowMs });
+  const table = changed(tableOf("t", connect), keys);
+  let hasFailed = false;
+  const decision = await announce(table, keys, { ...how, waitMs: 1_000, holdMs: left() + 2_000, markMs: () => left() - 300 }, async ({ pending, unanswered, occurrences, count }) => {
+    const results = await Promise.all(pending.map(async (name) => {
+      const before = unanswered[name] ?? 0;
+      const word = before >= 2 ? "withheld" : await post(name, occurrences[name]?.count ?? count ?? 0);
+      return { name, took: word === "ok", unanswered: before + (word === "late" ? 1 : 0) };
+    }));
+    hasFailed = results.some(({ took }) => !took);
+    return results;
+  });
+  return !hasFailed && decision.verdict !== undefined;
+};
+const flow = flowWith();
+
+// The whole handler: each destination is a webhook of its own, so that the message says its count in JSON.
+const EVENT = sample("02-oom");
+const eventOf = (subject, time) => ({ ...EVENT, id: `event ${subject}`, time, detail: { ...EVENT.detail, taskArn: `${EVENT.detail.taskArn.slice(0, -1)}${subject}` } });
+const keyOf = (subject) => incidentOf(eventOf(subject, TIME)).subject;
+const answers = { ok: { status: 200 }, fail: { status: 404 } };
+
+/** One run, by the handler. */
+async function handled({ destinations, connect, subject, time, holder, left, post, now, random, sleep }) {
+  const handler = createHandler({
+    readWebhook: async (name) => `https://example.com/${name}`, describeTaskDefinition: async () => ({ containers: [] }), readLog: async () => [],
+    tableOf: (name) => tableOf(name, connect),
+    async fetch(url, { body }) {
+      const { occurrence } = JSON.parse(body);
+      const word = await post(url.split("/").pop(), occurrence?.count ?? 0);
+      if (word === "late") throw Object.assign(new Error("late"), { name: "TimeoutError" });
+      return { ...answers[word], body: null };
+    },
+    now, random, sleep, log: () => {},
+    env: { TASKBELL_TABLE: "t", TASKBELL_DESTINATIONS: JSON.stringify(destinations.map((name) => ({ name, parameter: name, kind: "webhook" }))) },
+  });
+  return handler(eventOf(subject, time), { awsRequestId: holder, getRemainingTimeInMillis: left }).then(() => true);
+}
+
+/** What is in the table after so many tasks. */
+async function after(count, destinations, flow, of) {
+  let before = undefined;
+  for (let nth = 0; nth < count; nth += 1) before = await execute({ ...of, events: [`s${nth}`], destinations, before }, () => 0, flow);
+  return before;
+}
+const ONE = ["slack"];
+const TWO = ["slack", "pager"];
+const MOST_BEFORE = 4;
+async function prepared(flow, of) {
+  const all = new Map();
+  for (const destinations of [ONE, TWO]) for (let count = 0; count <= MOST_BEFORE; count += 1) all.set(`${count} ${destinations}`, await after(count, destinations, flow, of));
+  return (count, destinations) => all.get(`${count} ${destinations}`);
+}
+const before = await prepared(flow);
+
+/** Explored with at most so many interruptions. */
+export const SCENARIOS = [
+  ["two tasks open a window", { events: ["x", "y"], destinations: ONE }, 4],
+  ["the same event comes twice, as the first", { events: ["x", "x"], destinations: ONE }, 4],
+  ["the same event comes twice, as the fourth", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, 4],
+  ["two tasks come as the second and the third", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, 4],
+  ["two tasks go to two destinations", { events: ["x", "y"], destinations: TWO }, 3],
+  ["one destination does not take it at first", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 3 ? "fail" : "ok") }, 2],
+  ["one crash, or one answer that is lost", { events: ["x", "y"], destinations: ONE, before: before(1, ONE), faults: 1 }, 2],
+  ["the first post is not answered, and lost", { events: ["x", "y"], destinations: ONE, answer: (_, nth) => (nth === 1 ? "late-lost" : "ok") }, 3],
+];
+
+/** Two to four deliveries of one failure, to one or two destinations, with crashes, lost answers and posts that fail. */
+const scenarioOf = (before, of) => (random) => {
+  const destinations = random() < 0.6 ? ONE : TWO;
+  const words = ["fail", "late", "late-lost"];
+  const luck = random() < 0.5 ? 1 : 0.8;
+  return {
+    ...of, destinations, before: before(Math.floor(random() * 5), destinations), faults: Math.floor(random() * 3), events: Array.from({ length: 2 + Math.floor(random() * 3) }, () => "wxyz"[Math.floor(random() * 4)]),
+    answer: () => (random() < luck ? "ok" : words[Math.floor(random() * words.length)]),
+  };
+};
+
+/** Faults that this code, or an earlier version of it, could have: each by a small change of the table. */
+export const FAULTS = [
+  ["subject and window are read at once", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, (table, { failure, since }) => {
+    let early = null;
+    return { ...table, subject: (id, ms) => { early = table.window(`${failure} @${since}`, ms); return table.subject(id, ms); }, window: (id, ms) => early ?? table.window(id, ms) };
+  }, /is untold/],
+  ["a conflict is taken for a lost race when a message is marked", { events: ["x", "y"], destinations: ONE }, (table) => ({
+    ...table, mark: async (...call) => (await table.mark(...call)) === "done" ? "done" : "lost",
+  }), /still holds/],
+  ["a window is taken as it was seen before, whatever was told since", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, (table) => {
+    let stale = null;
+    return {
+      ...table, window: async (id, ms) => (stale ? { ...await table.window(id, ms), ...stale } : table.window(id, ms)),
+      async take(id, seen, names, by, ms) {
+        const { outcome } = await table.take(id, seen, [names[0]].filter(() => false).concat("nobody"), by, ms);
+        if (outcome === "done") stale = { told: seen.told };
+        return { outcome };
+      },
+    };
+  }, /a message has told it|told twice/],
+  ["what one destination took counts for all", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 1 ? "fail" : "ok") }, (table) => ({
+    ...table, mark: (id, windowId, told, ...rest) => table.mark(id, windowId, { ...told, names: TWO }, ...rest),
+  }), /pager: .* is untold/],
+];
+
+const WORK = {
+  every: (at) => exhaustive(SCENARIOS[at][1], flow, SCENARIOS[at][2], 12_000),
+  fault: (at) => exhaustive(FAULTS[at][1], flowWith(FAULTS[at][2]), 3, 20_000),
+  random: (schedules, seed) => atRandom(scenarioOf(before), flow, schedules, seed),
+  async handler(schedules, seed) {
+    // No timer of a request is wanted: the scheduler says when it is late.
+    AbortSignal.timeout = () => undefined;
+    const of = { keyOf };
+    return atRandom(scenarioOf(await prepared(handled, of), of), handled, schedules, seed);
+  },
+};
+
+if (!isMainThread && workerData?.model) {
+  const [what, ...how] = workerData.model;
+  const result = await WORK[what](...how);
+  parentPort.postMessage({ schedules: result.schedules, isComplete: result.isComplete === true, problems: result.found?.problems ?? null, text: told(result) });
+}
