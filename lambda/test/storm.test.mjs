@@ -152,3 +152,68 @@ for (const [seed, crashing] of [[1, false], [2, false], [3, true], [5, true]]) {
     if (crashing) assert.ok(crashed.size > 0);
   });
 }
+
+/** AWS: a transaction takes two rounds, and another write on one of its items is refused meanwhile. */
+const conflicting = ({ sleep }, random) => async (_, perform, kind) => {
+  await sleep(kind === "commit" ? 5 + 10 * random() : 2 + 4 * random());
+  return perform();
+};
+
+/** So many tasks of one service die within a time. Slack takes a message a second, and nothing fails. */
+async function burst(tasks, spanMs, seed) {
+  const random = randomOf(seed);
+  const time = clock();
+  const table = memoryTable(conflicting(time, random));
+  const [posts, runs, undelivered] = [[], { ok: 0, busy: 0, failed: 0 }, []];
+  let freeAt = 0;
+  const start = time.now();
+  async function fetch(_, { body }) {
+    await time.sleep(100 + 200 * random());
+    if (time.now() < freeAt) return new Response("", { status: 429, headers: { "retry-after": "1" } });
+    freeAt = time.now() + 1000;
+    posts.push({ at: time.now() - start, count: numberIn(JSON.parse(body), /\*(\d+) times\*/) || 1 });
+    return new Response("ok");
+  }
+  async function deliver(event, requestId) {
+    for (const wait of RETRIES_MS) {
+      await time.sleep(wait * (1 + 0.1 * random()));
+      const startedAt = time.now();
+      const run = createHandler({
+        readWebhook: async () => "https://hooks.slack.com/services/T/B/x", describeTaskDefinition: async () => definitionOf({ web: true }), readLog: async () => [],
+        tableOf: () => table, fetch, sleep: time.sleep, now: time.now, random, log: () => {}, env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_TABLE: "t" },
+      });
+      try {
+        await run(event, { awsRequestId: requestId, getRemainingTimeInMillis: () => TIMEOUT_MS - (time.now() - startedAt) });
+        runs.ok += 1;
+        return;
+      } catch (error) {
+        runs[error.name === "Busy" ? "busy" : "failed"] += 1;
+      }
+    }
+    undelivered.push(event);
+  }
+  for (let task = 0; task < tasks; task += 1) {
+    const after = spanMs * random();
+    time.sleep(after).then(() => deliver(eventOf(task, 0, start + after), `r-${task}`));
+  }
+  await time.run();
+  return { posts, runs, undelivered, table };
+}
+
+for (const [tasks, spanMs] of [[100, 2_000], [200, 2_000], [1_500, 60_000]]) {
+  test(`${tasks} tasks in ${spanMs / 1000} s, with writes that conflict: hardly a run is busy, the first message comes at once, each power of two once`, async (t) => {
+    const { posts, runs, undelivered, table } = await burst(tasks, spanMs, 1);
+    const counts = posts.map(({ count }) => count);
+    const share = (100 * runs.busy) / (runs.ok + runs.busy + runs.failed);
+    t.diagnostic(`busy: ${share.toFixed(1)} % of ${runs.ok + runs.busy + runs.failed} runs; failed: ${runs.failed}; told: ${counts}; first after ${Math.round(posts[0].at)} ms`);
+    assert.ok(share < 2 && runs.failed === 0 && undelivered.length === 0, `${textOf(runs)}`);
+    assert.ok(posts[0].at < 2_000);
+    assert.equal(table.subjects().length, tasks);
+    assert.ok(table.subjects().every(({ isSettled }) => isSettled.BOOL), "every task is told or counted");
+    assert.deepEqual(counts, [...counts].sort((one, other) => one - other));
+    // One message tells all powers of two up to its count.
+    const powers = counts.map((count) => Math.floor(Math.log2(count)));
+    assert.equal(new Set(powers).size, powers.length, `a power is told twice: ${counts}`);
+    assert.equal(powers.at(-1), Math.floor(Math.log2(tasks)), `${counts}`);
+  });
+}
