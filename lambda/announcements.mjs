@@ -161,14 +161,15 @@ export async function decide(table, keys, how, hold = { id: null }) {
     }
     if (typeof step === "object") return step;
     if (step !== "unclear") isContended = step !== "again";
-    if (step === "again" || step === "lost") continue;
+    if (step === "again") continue;
+    // After a write that was refused, too: whoever refused it is at work.
     const waited = pause * (0.5 + random());
     if (now() + waited > deadline && isContended) throw new Busy();
     await sleep(Math.max(0, Math.min(waited, deadline - now())));
   }
 }
 
-/** One look and what follows from it. @returns {Promise<Decision|"again"|"lost"|"wait">} again, lost: look at once; lost, wait: others are at work */
+/** One look and what follows from it. @returns {Promise<Decision|"again"|"wait">} again: look at once; wait: others are at work */
 async function stepOf(table, keys, how, hold, ms) {
   const { destinations, holder, now } = how;
   // In this order: the window is then at least as new as the subject, and whatever came with the subject is counted in it.
@@ -220,7 +221,7 @@ async function held(hold, { id }, write) {
   return outcome;
 }
 
-const next = (outcome) => ({ done: "again", lost: "lost", conflict: "wait" })[outcome];
+const next = (outcome) => (outcome === "done" ? "again" : "wait");
 
 /** The window that was opened last, if it is an earlier one. */
 async function latestOf(table, place, ms) {

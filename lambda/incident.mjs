@@ -85,7 +85,8 @@ function failureOf(incident) {
   const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, severity, cause: { id, values } } = incident;
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
   const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
-  const names = [source === "aws.ecs" ? null : source, cluster, what, values.container, incident.messageDigest ?? values.name];
+  // No other source makes the key of one of ECS, an empty one neither.
+  const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
   const words = [account, region, kind, severity, id, values.code, incident.reasonKind];
   return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
 }
@@ -179,13 +180,14 @@ function rejectedRun(detail, common) {
 
 /** An alert that an application raised itself: `{message, level, source, detail}`. */
 function applicationIncident(detail, common) {
+  const { message: said = null } = detail;
   // What is compared is what may be shown: two alerts that differ in a credential only are one failure.
-  const given = withoutCredentials(detail.message !== null && typeof detail.message === "object" ? jsonOf(detail.message) : detail.message);
+  const given = withoutCredentials(typeof said === "string" ? said : said === null ? "" : jsonOf(said));
   const message = text(given) ?? common.detailType ?? "Application Error";
   return {
     ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source,
     severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
-    cause: cause("application-error", { message }), messageDigest: sha256(normalised(typeof given === "string" ? given : message)),
+    cause: cause("application-error", { message }), messageDigest: sha256(normalised(text(given) === null ? message : given)),
     stoppedReason: null, applicationDetail: longText(withoutCredentials(detail.detail)), stoppedAt: common.time,
     links: { task: null, service: null, log: null },
   };

@@ -67,7 +67,9 @@ test("a task that another run tells between two reads is a duplicate, not one th
     if (reads === 1) await first.done();
     return window(...call);
   };
+  const before = here.state.now;
   assert.equal((await here.run("b")).verdict, "duplicate");
+  assert.ok(here.state.now - before >= 25, "a write that was refused is followed by a pause");
 });
 
 test("another failure is told at once, and the same one again in the next window, with those nobody counted", async () => {

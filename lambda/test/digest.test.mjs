@@ -44,7 +44,17 @@ test("alerts of an application are the same failure where source, level and the 
   assert.notEqual(failure({ message: "x", level: "warning" }), failure({ message: "x", level: "error" }));
 });
 
+test("two messages that differ in a credential only are the same failure, and the words around it count", () => {
+  const said = (message) => failure({ source: "shop", message });
+  assert.equal(said("login failed: password=hunter2hunter2"), said("login failed: password=correct-horse-battery"));
+  assert.notEqual(said("login failed: password=hunter2hunter2"), said("logout failed: password=hunter2hunter2"));
+  assert.equal(said({ why: "refused", password: "hunter2hunter2" }), said({ why: "refused", password: "correct-horse-battery" }));
+  assert.notEqual(said({ why: "refused", password: "hunter2hunter2" }), said({ why: "expired", password: "hunter2hunter2" }));
+});
+
 test("a message that is no text is compared, and shown, by its JSON", () => {
+  assert.notEqual(failure({ message: true }), failure({ message: false }));
+  assert.deepEqual([true, 5, null, undefined, " "].map((message) => incidentOf(alert({ message })).cause.values.message), ["true", "5", "Application Error", "Application Error", "Application Error"]);
   assert.equal(failure({ message: { b: 1, a: ["x"] } }), failure({ message: { a: ["x"], b: 1 } }));
   assert.notEqual(failure({ message: { code: "x" } }), failure({ message: { code: "y" } }));
   assert.equal(incidentOf(alert({ message: { b: [true, null], a: "x" } })).cause.values.message, '{"a":"x","b":[true,null]}');
@@ -66,6 +76,7 @@ test("only the real end of a task, or failure of a deployment, is more than its 
 
 test("unlike sources, severities and kinds of reason are unlike failures", () => {
   const one = incidentOf(sample("02-oom")).failure;
+  for (const source of [" ", "", undefined]) assert.notEqual(one, incidentOf({ ...sample("02-oom"), source }).failure, "no source is not ECS");
   assert.notEqual(one, incidentOf({ ...sample("02-oom"), source: "my.app" }).failure);
   const event = sample("23-steady-state");
   const levels = ["INFO", "WARN", "ERROR"].map((eventType) => incidentOf({ ...event, detail: { ...event.detail, eventType } }).failure);
