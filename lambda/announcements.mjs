@@ -39,7 +39,8 @@ const MOST_UNCLEAR = 2;
  * @property {(id: string, seen: Window, names: string[], by: {holder: string, heldUntil: number}, ms: number) => Promise<{outcome: Outcome, window?: Window}>} take
  * @property {(id: string, seen: Subject, names: string[], expires: number, ms: number) => Promise<Outcome>} settle
  * @property {(id: string, windowId: string, told: {holder: string, names: string[], count: number}, note: object, ms: number) => Promise<Outcome>} mark
- * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  of the subject alone
+ * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  of the subject alone; of what was not answered, `times` are added
+ *   to those that are noted, unless `isAnew`, and a `count` of null leaves what is noted of it
  * @property {(windowId: string, name: string, count: number, ms: number) => Promise<Outcome>} raise
  * @property {(windowId: string, holder: string, ms: number) => Promise<Outcome>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence
@@ -239,9 +240,14 @@ async function mark(table, keys, decision, results, how, hold) {
   const count = decision.count ?? 0;
   // Tentatively, for those that did not answer: the others of this failure do not each try again.
   const names = [...took, ...silent.map(({ name }) => name)];
+  const noteOf = ({ name, unanswered }) => ({
+    times: unanswered - (decision.unanswered[name] ?? 0), isAnew: isOver(decision.subject?.unanswered[name], now()), at: now(),
+    // A run that could not use the table does not know what was counted.
+    count: decision.count ?? null, told: decision.told?.[name] ?? 0,
+  });
   const note = {
     delivered: took, isSettled: took.length === decision.pending.length, expires: now() + KEPT_MS,
-    unanswered: Object.fromEntries(silent.map(({ name, unanswered }) => [name, { times: unanswered, at: now(), count, told: decision.told?.[name] ?? 0 }])),
+    unanswered: Object.fromEntries(silent.map((one) => [one.name, noteOf(one)])),
   };
   const isMine = decision.place !== undefined && hold.id === decision.place.id;
   if (isMine && names.length > 0) {
@@ -307,8 +313,10 @@ function pendingOf(destinations, { delivered, unanswered }, { count, told }) {
 /** So many posts of the subject were not answered; after a quarter of an hour none. */
 function timesOf({ unanswered }, name, now) {
   const note = unanswered[name];
-  return note && now - note.at < UNANSWERED_MS ? note.times : 0;
+  return note && !isOver(note, now) ? note.times : 0;
 }
+
+const isOver = (note, now) => note !== undefined && now - note.at >= UNANSWERED_MS;
 
 /** How many a destination was told of, but for what this subject's own post without an answer told it tentatively. */
 function toldOf({ unanswered }, { told }, name) {

@@ -195,22 +195,29 @@ const toldAsSeen = (names, { told }) => numbersAsSeen("told", names, (name) => t
 
 /** What a subject gets beside what it has. `place`: where it counts, if it was never counted. */
 function noteOf({ delivered, isSettled, unanswered, expires }, place) {
-  const silent = Object.entries(unanswered);
+  const silent = Object.entries(unanswered).map(([name, note], nth) => ({ name, nth, ...note }));
+  const setsSettled = isSettled || silent.length > 0;
+  /** A run that does not know the count leaves what another one has noted. */
+  const kept = (ref, value, count) => `${ref} = ${count === null ? `if_not_exists(${ref}, ${value})` : value}`;
   const sets = [
     // A run of the same subject may have settled it meanwhile: what was not answered opens it again, and its next run repeats it.
-    "expiresAt = :expires", ...(isSettled || silent.length > 0 ? ["isSettled = :settled"] : []),
+    "expiresAt = :expires", ...(setsSettled ? ["isSettled = :settled"] : []),
     ...(place ? ["failureKey = if_not_exists(failureKey, :failure)", "startedMs = if_not_exists(startedMs, :since)"] : []),
-    ...silent.flatMap((_, nth) => [`#times${nth} = :times${nth}`, `#at${nth} = :at${nth}`, `#count${nth} = :count${nth}`, `#before${nth} = :before${nth}`]),
+    ...silent.flatMap(({ nth, count }) => [`#at${nth} = :at${nth}`, kept(`#count${nth}`, `:count${nth}`, count), kept(`#before${nth}`, `:before${nth}`, count)]),
+    ...silent.filter(({ isAnew }) => isAnew).map(({ nth }) => `#times${nth} = :times${nth}`),
   ];
-  const names = silent.flatMap(([name], nth) => [[`#times${nth}`, `unanswered:${name}`], [`#at${nth}`, `unansweredMs:${name}`], [`#count${nth}`, `unansweredCount:${name}`], [`#before${nth}`, `unansweredTold:${name}`]]);
+  // Added: runs that could not see each other may have posted at once.
+  const adds = [...(delivered.length > 0 ? ["deliveredTo :names"] : []), ...silent.filter(({ isAnew }) => !isAnew).map(({ nth }) => `#times${nth} :times${nth}`)];
+  const names = silent.flatMap(({ name, nth }) => [[`#times${nth}`, `unanswered:${name}`], [`#at${nth}`, `unansweredMs:${name}`], [`#count${nth}`, `unansweredCount:${name}`], [`#before${nth}`, `unansweredTold:${name}`]]);
   return {
-    UpdateExpression: `SET ${sets.join(", ")}${delivered.length > 0 ? " ADD deliveredTo :names" : ""}`,
-    ...(place === null ? { ConditionExpression: "attribute_exists(id)" } : {}),
+    UpdateExpression: `SET ${sets.join(", ")}${adds.length > 0 ? ` ADD ${adds.join(", ")}` : ""}`,
+    // Not this very note, whose answer was lost: it would be added twice.
+    ...(place === null ? { ConditionExpression: ["attribute_exists(id)", ...silent.map(({ nth }) => `(attribute_not_exists(#at${nth}) OR #at${nth} <> :at${nth})`)].join(" AND ") } : {}),
     ...(names.length > 0 ? { ExpressionAttributeNames: Object.fromEntries(names) } : {}),
     ExpressionAttributeValues: {
-      ":expires": seconds(expires), ...(isSettled || silent.length > 0 ? { ":settled": { BOOL: isSettled } } : {}), ...(delivered.length > 0 ? { ":names": { SS: delivered } } : {}),
+      ":expires": seconds(expires), ...(setsSettled ? { ":settled": { BOOL: isSettled } } : {}), ...(delivered.length > 0 ? { ":names": { SS: delivered } } : {}),
       ...(place ? { ":failure": { S: place.failure }, ":since": number(place.since) } : {}),
-      ...Object.fromEntries(silent.flatMap(([, { times, at, count, told }], nth) => [[`:times${nth}`, number(times)], [`:at${nth}`, number(at)], [`:count${nth}`, number(count)], [`:before${nth}`, number(told)]])),
+      ...Object.fromEntries(silent.flatMap(({ nth, times, at, count, told }) => [[`:times${nth}`, number(times)], [`:at${nth}`, number(at)], [`:count${nth}`, number(count ?? 0)], [`:before${nth}`, number(told)]])),
     },
   };
 }

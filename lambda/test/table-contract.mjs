@@ -91,6 +91,19 @@ export function contract(name, make) {
     assert.equal(await table.raise(NEXT.id, "slack", 4, MS), "lost", "no such window");
   });
 
+  check("posts without an answer add up, and are counted anew where the earlier ones are over", async (table) => {
+    await opened(table);
+    const noted = async (fields, outcome = "done") => {
+      assert.equal(await table.note("task a", note({ unanswered: { slack: { times: 1, isAnew: false, at: 5000, count: 4, told: 2, ...fields } } }), MS), outcome);
+      return (await table.subject("task a", MS)).unanswered.slack;
+    };
+    assert.deepEqual(await noted({ count: null, told: 0 }), { times: 1, at: 5000, count: 0, told: 0 }, "without a table that could be used");
+    assert.deepEqual(await noted({ at: 5500 }), { times: 2, at: 5500, count: 4, told: 2 });
+    assert.deepEqual(await noted({ at: 5500 }, "lost"), { times: 2, at: 5500, count: 4, told: 2 }, "the same one is not added twice");
+    assert.deepEqual(await noted({ at: 6000, count: null, told: 0 }), { times: 3, at: 6000, count: 4, told: 2 }, "what is known of the count stays");
+    assert.deepEqual(await noted({ isAnew: true, at: 7000, count: 8, told: 4 }), { times: 1, at: 7000, count: 8, told: 4 });
+  });
+
   check("a subject is settled as it was seen", async (table) => {
     await opened(table);
     const seen = await table.subject("task a", MS);
