@@ -7,6 +7,8 @@ import { clientOf } from "./aws.mjs";
 const AGAIN = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 const AGAIN_ERRORS = /^(TransactionConflict|TransactionInProgress|ProvisionedThroughputExceeded|Throttling|RequestLimitExceeded|ReplicatedWriteConflict)/;
 const LOST = "ConditionalCheckFailed";
+/** AWS: the longest token of a transaction; a holder ends with a UUID. */
+const TOKEN_LENGTH = 36;
 /** A call that may have been performed: no answer came, or a server's error. */
 const UNCLEAR_ERRORS = /Timeout|Abort|InternalServerError|InternalFailure|ServiceUnavailable|NetworkingError|^Throttling|^ProvisionedThroughput|^RequestLimit/;
 
@@ -36,7 +38,7 @@ export function tableOf(tableName, connect = clientOf) {
   const at = (id) => ({ TableName: tableName, Key: { id: { S: id } } });
   const get = async (id, ms) => (await send("GetItemCommand", { ...at(id), ConsistentRead: true }, ms)).Item ?? null;
   const update = async (id, of, ms) => (await write("UpdateItemCommand", { ...at(id), ...of }, ms)).outcome;
-  const transact = async (writes, ms) => (await write("TransactWriteItemsCommand", { TransactItems: writes.filter(Boolean) }, ms)).outcome;
+  const transact = async (writes, ms, more) => (await write("TransactWriteItemsCommand", { TransactItems: writes.filter(Boolean), ...more }, ms)).outcome;
 
   const counted = (id, place, expires, condition) => ({
     Update: {
@@ -148,7 +150,8 @@ export function tableOf(tableName, connect = clientOf) {
         },
       },
       { Update: { ...at(id), ...noteOf(note) } },
-    ], ms),
+      // A run marks once. Where the answer was lost, DynamoDB says the same again, whoever holds the window by then.
+    ], ms, { ClientRequestToken: holder.slice(-TOKEN_LENGTH) }),
 
     /** A subject that was never counted is noted only as settled: its next run counts it otherwise. */
     note: (id, note, ms) => update(id, noteOf(note, note.isSettled ? note.place : null), ms),

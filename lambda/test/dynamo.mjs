@@ -1,6 +1,6 @@
 // A DynamoDB in memory, as far as table.mjs uses it: it evaluates the real expressions, and fails on whatever it does not know.
 // A transaction takes two steps. It locks its items when it begins, so that another write on one of them is answered as a conflict, and applies
-// its writes when it commits.
+// its writes when it commits. A token makes it the same transaction again.
 
 /** AWS: a key has at most so many bytes. */
 const KEY_BYTES = 2048;
@@ -13,6 +13,7 @@ const KEY_BYTES = 2048;
  */
 export function dynamo(items = new Map()) {
   const locks = new Map();
+  const tokens = new Map();
 
   function checked({ Key, Item, ConditionExpression, UpdateExpression, ExpressionAttributeNames: names = {}, ExpressionAttributeValues: values = {} }) {
     const id = (Key ?? Item).id.S;
@@ -57,12 +58,21 @@ export function dynamo(items = new Map()) {
         return input.ReturnValues === "ALL_NEW" ? { Attributes: items.get(id) } : {};
       }, "write", ms);
     },
-    async TransactWriteItemsCommand({ TransactItems }, step, ms) {
+    async TransactWriteItemsCommand({ TransactItems, ClientRequestToken: token }, step, ms) {
       const writes = TransactItems.map((one) => checked(one.Put ?? one.Update ?? one.ConditionCheck));
       if (new Set(writes.map(({ id }) => id)).size < writes.length) throw named("ValidationException", "one item twice in a transaction");
       const what = writes.map(({ id, isCheck }) => (isCheck ? `(${id})` : id)).join(" + ");
-      await step(`begin ${what}`, () => begin(writes), "begin", ms);
-      await step(`commit ${what}`, () => commit(writes), "commit", ms);
+      if (token !== undefined && !/^.{1,36}$/.test(token)) throw named("ValidationException", `the token is ${token}`);
+      const isNew = await step(`begin ${what}`, () => {
+        if (tokens.get(token) === "begun") throw named("TransactionInProgressException");
+        if (tokens.get(token) === "done") return false;
+        begin(writes);
+        if (token !== undefined) tokens.set(token, "begun");
+        return true;
+      }, "begin", ms);
+      // The same transaction again changes nothing, and is answered as the first.
+      if (!isNew) return {};
+      await step(`commit ${what}`, () => { commit(writes); if (token !== undefined) tokens.set(token, "done"); }, "commit", ms);
       return {};
     },
   };

@@ -140,7 +140,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
       trace.push(`      ${error.name}`);
       answer = { error };
     }
-    if (fault?.startsWith("crash")) return crash(op, fault === "crash after" && op.kind === "begin" && !answer.error);
+    if (fault?.startsWith("crash")) return crash(op, fault === "crash after" && op.kind === "begin" && answer.value === true);
     if (fault === "unanswered") return op.reject(Object.assign(new Error("no answer in time"), { name: "TimeoutError" }));
     return answer.error ? op.reject(answer.error) : op.resolve(answer.value);
   }
@@ -151,7 +151,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     thread.isDisturbed = true;
     if (hasBegun) {
       run.isDead = false;
-      resolve();
+      resolve(true);
       state.orphan = { thread, run };
       return;
     }
