@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FAULTS, SCENARIOS } from "./model-work.mjs";
 
-/** So many schedules in all, at least; more of them by TASKBELL_SCHEDULES. Of those at random, one of fifty goes through the whole handler. */
+/** So many schedules in all, at least; more of them by TASKBELL_SCHEDULES. Of those at random, one of a hundred goes through the whole handler. */
 const SCHEDULES = Number(process.env.TASKBELL_SCHEDULES ?? 100_000);
-const HANDLED = 0.02;
+const HANDLED = 0.01;
 const WORKERS = 2;
 
 /** @returns {Promise<{schedules: number, isComplete: boolean, problems: string[]|null, text: string}>} */
