@@ -347,13 +347,3 @@ fn beginning(text: &str, cells: usize) -> String {
     };
     text.chars().take_while(fits).chain(['…']).collect()
 }
-
-/// Without what no page may hold: control characters, and those that turn the direction of what follows.
-fn printable(char: char) -> char {
-    match char {
-        '\n' | '\r' | '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        char if char.is_control() => '\u{fffd}',
-        char => char,
-    }
-}

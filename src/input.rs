@@ -46,6 +46,29 @@ pub fn lossy(bytes: &[u8]) -> String {
     text.strip_prefix(MARK).map(str::to_owned).unwrap_or(text)
 }
 
+/// Foreign text on one line, without what no terminal and no page may hold: see [`printable_char`].
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(printable_char).collect()
+}
+
+/// The same for text that may have several lines, and columns.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    text.chars().map(|char| if matches!(char, '\n' | '\t') { char } else { printable_char(char) }).collect()
+}
+
+/// Without control characters, and those that turn the direction of what follows.
+#[must_use]
+pub fn printable_char(char: char) -> char {
+    match char {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        char if char.is_control() => '\u{fffd}',
+        char => char,
+    }
+}
+
 /// Counts from 1, in characters.
 fn place(before: &str) -> (usize, usize) {
     let last = before.rsplit('\n').next().unwrap_or_default();
@@ -97,6 +120,13 @@ fn without_mark(bytes: &[u8]) -> Option<(&'static str, &'static str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_text_cannot_command_the_terminal() {
+        let foreign = "a\u{1b}[31m\u{9b}2J\u{7}\u{7f}\u{202e}b\u{2066}\r\n\tメモリ";
+        assert_eq!(printable(foreign), "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}b\u{fffd}   メモリ");
+        assert_eq!(printable_lines(foreign), "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}b\u{fffd} \n\tメモリ");
+    }
 
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
         text.encode_utf16().flat_map(bytes).collect()

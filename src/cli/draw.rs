@@ -9,6 +9,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::mrkdwn::{Look, Span, parse};
+use crate::input::printable_lines;
 use crate::preview::Place;
 
 const CODE: Style = AnsiColor::Cyan.on_default();
@@ -41,11 +42,22 @@ pub fn message(payload: &Value, columns: usize) -> String {
 /// What another place would show, in as many words.
 #[must_use]
 pub fn at(place: Place, payload: &Value, columns: usize) -> String {
+    let payload = &shown(payload);
     match place {
         Place::Slack => message(payload, columns),
         Place::Sns => format!("{}\n\n{}\n", text(payload, "Subject"), text(payload, "Message").trim_end()),
         Place::Teams | Place::Discord => outline(payload),
         Place::Webhook => format!("{payload:#}\n"),
+    }
+}
+
+/// With texts that a terminal may show: names and reasons are of strangers.
+fn shown(payload: &Value) -> Value {
+    match payload {
+        Value::String(text) => printable_lines(text).into(),
+        Value::Array(items) => items.iter().map(shown).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (printable_lines(name), shown(value))).collect(),
+        other => other.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::markdown;
 use crate::engine::Report;
 use crate::error::Error;
+use crate::input::printable_lines;
 use crate::plan::{Action, Plan, PropertyChange, Step};
 use crate::resource::APPLIED_TAG;
 use crate::stack::{Address, Place, Stack};
@@ -270,12 +271,12 @@ pub fn report(report: &Report) -> String {
 
 /// An error with its causes and the nearest hint.
 pub fn error(error: &Error) -> String {
-    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {error}\n");
+    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", printable_lines(&error.to_string()));
     for cause in causes(error) {
-        let _ = writeln!(text, "  caused by: {cause}");
+        let _ = writeln!(text, "  caused by: {}", printable_lines(&cause));
     }
     if let Some(hint) = error.hint_text() {
-        let _ = writeln!(text, "  hint: {hint}");
+        let _ = writeln!(text, "  hint: {}", printable_lines(hint));
     }
     text
 }

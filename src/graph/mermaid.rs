@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Edge, Graph, Node, State, beginning, printable};
+use super::{Edge, Graph, Node, State, beginning};
+use crate::input::printable_char;
 
 /// Of what is told of a node, so many cells: a node grows with its text.
 const LONGEST: usize = 72;
@@ -66,7 +67,7 @@ fn style(state: State) -> &'static str {
 
 /// As Mermaid has it: a number for every sign that means something in its language, in HTML or in Markdown.
 fn escaped(text: &str) -> String {
-    text.chars().map(printable).fold(String::new(), |mut text, char| {
+    text.chars().map(printable_char).fold(String::new(), |mut text, char| {
         match char {
             char if !char.is_ascii() || char.is_ascii_alphanumeric() || " -_./:,=+?!".contains(char) => text.push(char),
             char => drop(write!(text, "#{};", u32::from(char))),

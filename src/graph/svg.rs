@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{Column, Edge, Graph, Node, State, beginning, cut, printable};
+use super::{Column, Edge, Graph, Node, State, beginning, cut};
+use crate::input::printable;
 
 const MARGIN: i32 = 28;
 const HEADER: i32 = 74;
@@ -252,6 +253,10 @@ fn legend(graph: &Graph, y: i32) -> String {
 
 /// For text and for attributes.
 fn escaped(text: &str) -> String {
-    let text: String = text.chars().map(printable).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    printable(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
