@@ -67,7 +67,7 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
         let broken = match rule.serving() {
             Err(error) => Some(Broken::Unreadable { what: address.id.clone(), error: error.in_one_line() }),
             Ok(None) => return None,
-            Ok(Some(found)) => of_rule(event, &address.id, found)
+            Ok(Some(found)) => of_rule(event, found)
                 .or_else(|| of_target(&address.id, found, stack, place))
                 .or_else(|| of_function(seen, stack, &place.rule_arn(&address.name))),
         };
@@ -76,17 +76,12 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     rules.filter_map(link).collect()
 }
 
-/// What is wrong about the pattern, or keeps the event out of it. The order of its fields was lost when the rule was read, so a
-/// path that comes twice makes it mean one of two things.
-fn of_rule(event: &Value, id: &Id, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
+/// What is wrong about the pattern, or keeps the event out of it. The rule was read so that no field comes again in its pattern.
+fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
     let matcher = match Matcher::new(&(&spec["pattern"]).into()) {
         Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
         Ok(matcher) => matcher,
     };
-    if let Some(path) = matcher.replaced() {
-        let error = format!("in its pattern the field {path} comes again, and which of the two counts is not known");
-        return Some(Broken::Unreadable { what: id.clone(), error });
-    }
     match matcher.mismatch(event) {
         Some(mismatch) => Some(Broken::Mismatch(mismatch)),
         None => (spec["state"] != "ENABLED").then_some(Broken::Disabled),
@@ -187,14 +182,5 @@ mod tests {
         half["targets"] = json!(1);
         let told = broken(&[(address.clone(), half)]);
         assert!(matches!(told, Some(Broken::Unreadable { what, .. }) if what == address.id));
-    }
-
-    #[test]
-    fn a_deployed_pattern_whose_meaning_hangs_on_a_lost_order_gets_no_verdict() {
-        let address = rule::address(&stack(), "mine");
-        let twice = rule_with(&json!({ "a": [1], "$or": [{ "a": [2] }, { "b": [1] }] }));
-        let told = broken(&[(address.clone(), twice)]).unwrap();
-        assert!(matches!(&told, Broken::Unreadable { what, .. } if *what == address.id));
-        assert!(told.to_string().contains("the field a comes again"), "{told}");
     }
 }

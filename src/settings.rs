@@ -72,7 +72,7 @@ pub struct Settings {
     /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
     #[arg(long = "log-group", value_name = "GLOB")]
     pub log_groups: Option<Vec<String>>,
-    /// Show log lines as they are; by default, what looks like a credential in them is replaced
+    /// Show log lines unredacted; everything else stays redacted [key: redaction = false]
     #[arg(
         long = "no-redaction", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = values::opposite

@@ -14,6 +14,8 @@ mod files;
 #[path = "input/repeated.rs"]
 mod repeated;
 mod support;
+#[path = "input/terminal.rs"]
+mod terminal;
 
 use std::io::Write;
 

@@ -14,6 +14,7 @@ use super::joined::Joined;
 use super::wait::{CONFLICT, Waiter, conflict};
 use crate::document::canonical;
 use crate::error::{Error, Result};
+use crate::pattern;
 use crate::resource::{Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
@@ -64,9 +65,8 @@ impl Kind for Rule {
         let Some(rule) = rules?.into_iter().find(|rule| rule.name() == Some(&at.name)) else {
             return Ok(None);
         };
-        let pattern = rule.event_pattern.as_deref().unwrap_or("null");
         let spec = Spec {
-            pattern: serde_json::from_str(pattern).map_or_else(|_| Value::from(pattern), |value| canonical(&value)),
+            pattern: settled(rule.event_pattern.as_deref().unwrap_or("null")),
             state: rule.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
             description: rule.description.unwrap_or_default(),
             schedule: rule.schedule_expression,
@@ -258,6 +258,11 @@ impl Rule {
         }
         Ok(())
     }
+}
+
+/// The pattern as EventBridge judges it, also where somebody edited the rule so that a field comes again.
+fn settled(text: &str) -> Value {
+    pattern::read(text).map_or_else(|_| Value::from(text), |(tree, _)| canonical(&tree.to_value()))
 }
 
 fn same_rule(have: &Spec, want: &Spec) -> bool {

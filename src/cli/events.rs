@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::world::World;
 use crate::drill::Scenario;
 use crate::error::{Error, Result};
-use crate::input;
+use crate::input::{self, printable};
 use crate::pattern::samples::sample;
 use crate::task;
 
@@ -32,6 +32,8 @@ const OF_EVENTS: &str = "an event is a JSON object with source, detail-type and 
     `aws ecs describe-tasks` is taken, too";
 const OF_ENTRIES: &str = "it is an entry for put-events; as EventBridge delivers it, an event has source, detail-type and, as an \
     object, detail";
+const OF_ARNS: &str =
+    "`aws ecs list-tasks` prints ARNs alone; `aws ecs describe-tasks --cluster NAME --tasks ARN` prints tasks";
 const OF_DEFINITIONS: &str = "--task-definition takes the output of `aws ecs describe-task-definition --output json`";
 
 /// Reads the events of one name: a sample, a file, or - for standard input; a file of described tasks has several.
@@ -47,16 +49,17 @@ pub fn read(name: &str, definition: Option<&Definition>, world: &World) -> Resul
         let value = parsed(&text(name, world)?, what, OF_EVENTS)?;
         let event = |name: String, body| Event { name, body, context: Value::Null, is_sample: false };
         match bodies(value, what, world)?.as_mut_slice() {
-            [one] => vec![event(name.to_owned(), one.take())],
+            [one] => vec![event(printable(name), one.take())],
             several => {
-                let named = |body: &mut Value| event(format!("{name}, task {}", text_of(&body["id"])), body.take());
+                let named =
+                    |body: &mut Value| event(printable(&format!("{name}, task {}", text_of(&body["id"]))), body.take());
                 several.iter_mut().map(named).collect()
             }
         }
     };
     if let Some(definition) = definition {
         for event in &mut events {
-            definition.goes_with(event, world);
+            definition.attach_to(event, world);
         }
     }
     Ok(events)
@@ -111,26 +114,32 @@ fn bodies(value: Value, what: &str, world: &World) -> Result<Vec<Value>> {
     // `--query tasks` leaves the list alone.
     let is_list_of_tasks = value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_task));
     let tasks = if is_list_of_tasks { &value } else { &value["tasks"] };
-    let failures = value["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let failures: Vec<&Value> =
+        value["failures"].as_array().into_iter().flatten().filter(|failure| failure.is_object()).collect();
     if let Some(tasks) = tasks.as_array().filter(|tasks| !tasks.is_empty()) {
         if let Some(at) = tasks.iter().position(|task| !is_task(task)) {
-            let hint = "each task of `aws ecs describe-tasks` has a taskArn; `aws ecs list-tasks` prints ARNs alone";
-            return Err(Error::usage(format!("in {what}, number {} of the tasks is not a task", at + 1)).hint(hint));
+            return Err(Error::usage(format!("{what}: tasks[{at}] has no taskArn")).hint(OF_ARNS));
         }
-        for failure in failures {
-            world.err.print(&format!("warning: {what}: {}\n", failed(failure)));
+        for failure in &failures {
+            world.err.print(&format!("warning: {}: {}\n", printable(what), failed(failure)));
         }
         return Ok(tasks.iter().map(task::event_of).collect());
     }
     let described = value["tasks"].is_array()
         && (value["failures"].is_array() || value.as_object().is_some_and(|all| all.len() == 1));
-    Err(match (described || !failures.is_empty(), failures) {
+    Err(match (described || !failures.is_empty(), failures.as_slice()) {
         (true, []) => Error::usage(format!("{what} has no task")).hint("ECS shows a stopped task for about an hour"),
         (true, failures) => {
-            let failures: Vec<String> = failures.iter().map(failed).collect();
-            Error::usage(format!("{what} has no task: {}", failures.join("; ")))
-                .hint("MISSING: another cluster or region was asked, or the task stopped more than about an hour ago")
+            let told: Vec<String> = failures.iter().map(|failure| failed(failure)).collect();
+            let error = Error::usage(format!("{what} has no task: {}", told.join("; ")));
+            match failures.iter().any(|failure| failure["reason"] == "MISSING") {
+                true => error.hint(
+                    "MISSING: another cluster or region was asked, or the task stopped more than about an hour ago",
+                ),
+                false => error,
+            }
         }
+        (false, _) if is_list_of_arns(&value) || is_list_of_arns(&value["taskArns"]) => no_event(what, OF_ARNS),
         (false, _) if value["Source"].is_string() => no_event(what, OF_ENTRIES),
         (false, _) if !outlined(&value).is_null() => {
             Error::usage(format!("{what} is a task definition, and not an event"))
@@ -145,7 +154,7 @@ fn failed(failure: &Value) -> String {
     let [arn, reason, detail] = ["arn", "reason", "detail"].map(|name| text_of(&failure[name]));
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let arn = if arn.is_empty() { "a task" } else { arn };
-    format!("ECS reports {} for {arn}{detail}", if reason.is_empty() { "no reason" } else { reason })
+    printable(&format!("ECS reports {} for {arn}{detail}", if reason.is_empty() { "no reason" } else { reason }))
 }
 
 fn is_event(value: &Value) -> bool {
@@ -154,6 +163,10 @@ fn is_event(value: &Value) -> bool {
 
 fn is_task(value: &Value) -> bool {
     value["taskArn"].is_string()
+}
+
+fn is_list_of_arns(value: &Value) -> bool {
+    value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(|one| text_of(one).starts_with("arn:")))
 }
 
 fn no_event(what: &str, hint: &str) -> Error {
@@ -181,6 +194,10 @@ impl Definition {
     /// If the file holds something else, with what it is if that can be recognised.
     pub fn read(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
+        // The event may be there, and a stream can be read but once.
+        if file == "-" {
+            return Err(Error::usage("--task-definition does not read standard input").hint("give the name of a file"));
+        }
         let unreadable = |error| Error::usage(format!("could not read the task definition {file}")).because(error);
         let value = parsed(&input::text(std::fs::read(path).map_err(unreadable)?, &file)?, &file, OF_DEFINITIONS)?;
         let definition = outlined(&value);
@@ -191,7 +208,7 @@ impl Definition {
     }
 
     /// Puts the outline beside the event, as the notifier would have looked it up.
-    pub fn goes_with(&self, event: &mut Event, world: &World) {
+    pub fn attach_to(&self, event: &mut Event, world: &World) {
         if !event.context.is_object() {
             event.context = json!({});
         }
@@ -205,9 +222,9 @@ impl Definition {
         if !missing.is_empty() {
             world.err.print(&format!(
                 "warning: the task definition {} does not have the containers of {}: it lacks {}\n",
-                self.file,
+                printable(&self.file),
                 event.name,
-                missing.join(", ")
+                printable(&missing.join(", "))
             ));
         }
     }
@@ -230,7 +247,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) if has("tasks") || is_task(value) => "the output of `aws ecs describe-tasks`",
         Value::Object(_) if has("taskDefinitionArns") => "the output of `aws ecs list-task-definitions`",
         Value::Object(_) if has("services") => "the output of `aws ecs describe-services`",
-        Value::Object(_) if has("ContainerDefinitions") || has("Resources") => "of CloudFormation",
+        Value::Object(_) if has("ContainerDefinitions") || has("Resources") => "a CloudFormation resource or template",
         Value::Object(_) if has("containerDefinitions") || value["taskDefinition"].is_object() => {
             "a definition without containers that have names"
         }

@@ -40,7 +40,7 @@ pub struct Args {
     clusters: ClusterArgs,
     #[command(flatten)]
     filters: FilterSettings,
-    /// The task's definition, as `aws ecs describe-task-definition` prints it: which containers are essential, and where they log
+    /// Read which containers are essential, and where they log, from the output of `aws ecs describe-task-definition`
     #[arg(long, value_name = "FILE")]
     task_definition: Option<PathBuf>,
     /// The rules of the stack as they are in AWS now, and every link from them to the notifier
@@ -111,7 +111,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         let live = Live::read(&clusters, common, world).await?;
         let mut event = live.event_of(&task).await?;
         if let Some(definition) = &definition {
-            definition.goes_with(&mut event, world);
+            definition.attach_to(&mut event, world);
         }
         told.push(live.tell(&event).await?);
     } else if args.live {
@@ -187,7 +187,7 @@ fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> 
         }
         Asked::Pattern { pattern, is_default } => (pattern, *is_default),
     };
-    let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
+    let bound = pattern.judged(&cluster_arns(event, clusters), Drill::Accepted)?;
     let matcher = Matcher::new(&(&bound).into())
         .map_err(|invalid| Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid))?;
     let said = matcher.mismatch(event).map_or(Said::Takes, |mismatch| Said::Broken(Broken::Mismatch(mismatch)));

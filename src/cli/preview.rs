@@ -11,6 +11,7 @@ use super::world::World;
 use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
+use crate::input::printable;
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample};
 use crate::preview::{Engine, Place, Preview};
@@ -30,7 +31,7 @@ pub struct Args {
     /// A sample, the path of a JSON file with an event or with described tasks, or - for standard input
     #[arg(value_name = "EVENT|SAMPLE")]
     event: Option<String>,
-    /// The task's definition, as `aws ecs describe-task-definition` prints it: which containers are essential, and where they log
+    /// Read which containers are essential, and where they log, from the output of `aws ecs describe-task-definition`
     #[arg(long, value_name = "FILE", requires = "event")]
     task_definition: Option<PathBuf>,
     /// The language of the message
@@ -77,7 +78,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     };
     if shown.len() > 1 && args.html.is_some() {
         return Err(Error::usage(format!("--html draws one message, and {name} has {} tasks", shown.len()))
-            .hint("`jq '.tasks[0]'` takes one of them"));
+            .hint("keep one task in the file"));
     }
     world.out.print(&match (common.output, shown.as_slice()) {
         (Format::Json, [one]) => render::json(&one.payload),
@@ -94,7 +95,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     }
     for one in &shown {
         let which = if shown.len() > 1 { format!("{}: ", one.name) } else { String::new() };
-        one.notes().iter().for_each(|note| world.err.print(&format!("note: {which}{note}\n")));
+        one.notes().iter().for_each(|note| world.err.print(&format!("note: {which}{}\n", printable(note))));
     }
     Ok(0)
 }

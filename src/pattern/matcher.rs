@@ -4,6 +4,7 @@
 //! fields of a rule have to be satisfied, each by one leaf of the event, and those that go through an array of objects by
 //! the same element of it.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -13,6 +14,7 @@ use super::event::{Leaves, Membership, Paths, step_into, whole};
 use super::operator::Condition;
 use super::tree::Tree;
 use super::validity::{self, Or};
+use crate::input::printable;
 
 /// A pattern EventBridge would take.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +46,7 @@ impl fmt::Display for Repeated {
             Kept::Last => "the last one counts",
             Kept::All => "all of them count",
         };
-        write!(f, "the field {} comes again; in EventBridge {kept}", self.path)
+        write!(f, "`{}` is repeated; in EventBridge {kept}", printable(&self.path))
     }
 }
 
@@ -75,7 +77,7 @@ pub struct Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(&printable(&self.reason))
     }
 }
 
@@ -109,7 +111,7 @@ impl fmt::Display for Mismatch {
         let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
         let have = if have.is_empty() { "nothing".to_owned() } else { list(have) };
         let together = if *apart { " in the same element as the fields before it" } else { "" };
-        write!(f, "{path}: has {have}, wants {}{together}", list(want))
+        f.write_str(&printable(&format!("{path}: has {have}, wants {}{together}", list(want))))
     }
 }
 
@@ -147,8 +149,8 @@ impl Matcher {
     }
 
     /// Returns the field that decided against the event; none if it matches. Of `$or`, the combinations speak that came
-    /// closest, with the fewest fields against the event: of these first the one with the most fields satisfied, and then the
-    /// one that failed last in the order of the paths.
+    /// closest, with the fewest fields against the event: of these first those with the most fields satisfied, and of equal ones
+    /// the first in the pattern.
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
         let leaves = Leaves::of(event, &self.asked);
@@ -163,12 +165,13 @@ impl Matcher {
                 closest.push(failure);
             }
         }
-        // Of equal ones the first in the pattern.
-        let spoken = closest.iter().rev().max_by(|one, other| one.nearness().cmp(&other.nearness()))?;
+        // A stable sort: equal ones stay in the order of the pattern.
+        closest.sort_by_key(|failure| Reverse(failure.satisfied));
+        let spoken = closest.first()?;
         let first = spoken.first()?;
         let mut mismatch = told(first, spoken.apart, &leaves);
         if spoken.apart || !first.branch.is_empty() {
-            mismatch.branches = branches(spoken, &closest, &leaves);
+            mismatch.branches = branches(&closest, &leaves);
         }
         Some(mismatch)
     }
@@ -177,12 +180,6 @@ impl Matcher {
     #[must_use]
     pub fn repeated(&self) -> &[Repeated] {
         &self.repeated
-    }
-
-    /// A path that comes again, of which the last counts, so that the order in which the pattern is written decides.
-    #[must_use]
-    pub fn replaced(&self) -> Option<&str> {
-        Some(self.repeated.iter().find(|repeated| repeated.kept == Kept::Last)?.path.as_str())
     }
 
     /// Returns the same pattern, in which no field comes again and the order of fields has no meaning. `pattern` is what this
@@ -288,10 +285,6 @@ impl<'a> Failure<'a> {
         self.against.iter().min_by_key(rank).copied()
     }
 
-    fn nearness(&self) -> (usize, Option<&str>) {
-        (self.satisfied, self.first().map(|field| field.path.as_str()))
-    }
-
     /// The innermost branches that the combination is made of.
     fn branch(&self) -> String {
         let names: Vec<&str> = self.rule.iter().map(|field| field.branch.as_str()).collect();
@@ -304,11 +297,10 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// The branches that decided in the closest combinations, each once; first those of the combination that speaks.
-fn branches(spoken: &Failure, closest: &[Failure], leaves: &Leaves) -> Vec<Branch> {
+/// The branches that decided in the closest combinations, each once and in their order.
+fn branches(closest: &[Failure], leaves: &Leaves) -> Vec<Branch> {
     let mut all: Vec<Branch> = Vec::new();
-    let others = closest.iter().filter(|failure| !std::ptr::eq(*failure, spoken));
-    for failure in std::iter::once(spoken).chain(others) {
+    for failure in closest {
         let mut own: Vec<Branch> = Vec::new();
         for field in &failure.against {
             let name = if failure.apart { failure.branch() } else { field.branch.clone() };
@@ -396,7 +388,7 @@ impl Compiled {
     }
 
     fn comes_again(&mut self, path: &str, kept: Kept) {
-        if !self.repeated.iter().any(|known| known.path == path) {
+        if !self.repeated.iter().any(|known| known.path == path && known.kept == kept) {
             self.repeated.push(Repeated { path: path.to_owned(), kept });
         }
     }
@@ -608,6 +600,12 @@ mod tests {
                 vec![r#"{"a":{"b":2}}"#],
                 vec![r#"{"a":{"b":1}}"#],
             ),
+            (
+                r#"{"a":["1"],"a":{"b":["2"]},"a":["3"]}"#,
+                vec![("a", Kept::All), ("a", Kept::Last)],
+                vec![r#"{"a":["3",{"b":"2"}]}"#],
+                vec![r#"{"a":["1",{"b":"2"}]}"#, r#"{"a":"3"}"#],
+            ),
             (r#"{"a":[1],"a":{"b":[2]}}"#, vec![("a", Kept::All)], vec![r#"{"a":[1,{"b":2}]}"#], vec![r#"{"a":1}"#]),
             (
                 r#"{"a":[1],"$or":[{"a":[2]},{"b":[1]}]}"#,
@@ -671,7 +669,7 @@ mod tests {
             |name: &str, paths: &[&str]| (name.to_owned(), paths.iter().map(ToString::to_string).collect::<Vec<_>>());
         let or = json!({ "s": ["x"], "$or": [{ "a": [1], "b": [1] }, { "a": [2] }, { "c": [1] }] });
         // One branch has fewer fields against it than another.
-        assert_eq!(closest(&or, &json!({ "s": "x", "a": 3, "c": 2 })), [one("$or[2]", &["c"]), one("$or[1]", &["a"])]);
+        assert_eq!(closest(&or, &json!({ "s": "x", "a": 3, "c": 2 })), [one("$or[1]", &["a"]), one("$or[2]", &["c"])]);
         let two = json!({ "$or": [{ "a": [1], "b": [1] }, { "a": [1], "b": [2], "c": [1] }] });
         assert_eq!(closest(&two, &json!({ "a": 3 })), [one("$or[0]", &["a", "b"])]);
         // A field outside decides, whatever the branch.
@@ -682,13 +680,16 @@ mod tests {
             json!({ "d": { "$or": [{ "a": [1] }, { "b": [1], "$or": [{ "c": [1] }, { "e": { "f": [1] } }] }] } });
         assert_eq!(
             closest(&nested, &json!({ "d": { "a": 2, "b": 1 } })),
-            [one("d.$or[1].$or[1]", &["d.e.f"]), one("d.$or[0]", &["d.a"]), one("d.$or[1].$or[0]", &["d.c"])]
+            [one("d.$or[1].$or[0]", &["d.c"]), one("d.$or[1].$or[1]", &["d.e.f"]), one("d.$or[0]", &["d.a"])]
         );
+        // A tie is told in the order of the pattern, whatever the paths are called.
+        let tie = json!({ "$or": [{ "m": [1] }, { "z": [1] }, { "a": [1] }] });
+        assert_eq!(closest(&tie, &json!({})), [one("$or[0]", &["m"]), one("$or[1]", &["z"]), one("$or[2]", &["a"])]);
         let several =
             json!({ "x": { "$or": [{ "a": [1] }, { "b": [1] }] }, "y": { "$or": [{ "a": [1] }, { "b": [1] }] } });
         assert_eq!(
             closest(&several, &json!({ "x": { "a": 1 }, "y": { "a": 2 } })),
-            [one("y.$or[1]", &["y.b"]), one("y.$or[0]", &["y.a"])]
+            [one("y.$or[0]", &["y.a"]), one("y.$or[1]", &["y.b"])]
         );
         let both = closest(&several, &json!({}));
         let mut names: Vec<&str> = both.iter().map(|(name, _)| name.as_str()).collect();
@@ -700,7 +701,7 @@ mod tests {
         assert_eq!(closest(&apart, &event), [one("c.$or[0]", &["c.n apart"])]);
         // The values of each stand with it.
         let told = mismatch(&or, &json!({ "s": "x", "a": 3, "c": 2 })).branches;
-        assert_eq!((&told[1].against[0].have, &told[1].against[0].want), (&vec![json!(3)], &vec![json!(2)]));
+        assert_eq!((&told[0].against[0].have, &told[0].against[0].want), (&vec![json!(3)], &vec![json!(2)]));
     }
 
     fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {

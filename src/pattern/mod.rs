@@ -139,6 +139,8 @@ pub struct Pattern {
     filters: Filters,
     /// The fields that come again in it as it was written.
     repeated: Vec<Repeated>,
+    /// Whether it became longer because they do not come again in `tree`.
+    grew: bool,
 }
 
 /// Reads the pattern of a rule as EventBridge judges it: without fields that come again, and which these were.
@@ -195,12 +197,14 @@ impl Pattern {
         let matcher = Matcher::new(&tree).map_err(|invalid| {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
-        let (tree, repeated) = (matcher.settled(&tree), matcher.repeated().to_vec());
+        let (written, repeated) = (tree.length(), matcher.repeated().to_vec());
+        let tree = matcher.settled(&tree);
+        let grew = tree.to_string().chars().count() > written;
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
-        Ok(Self { name: name.to_owned(), tree, filters: Filters::default(), repeated })
+        Ok(Self { name: name.to_owned(), tree, filters: Filters::default(), repeated, grew })
     }
 
     /// Returns a warning for each field that comes again. EventBridge takes such a pattern, but may not mean what its author did.
@@ -215,6 +219,25 @@ impl Pattern {
     /// # Errors
     /// If the result is longer than EventBridge takes, or not a pattern any more.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
+        let bound = self.filled_in(cluster_arns, drill)?;
+        self.fits(&bound, cluster_arns)?;
+        self.checked(bound)
+    }
+
+    /// The same to judge events with. A pattern that is too long only because its fields may not come again is judged, too:
+    /// EventBridge takes it as it was written.
+    ///
+    /// # Errors
+    /// As [`Pattern::bind`].
+    pub fn judged(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
+        let bound = self.filled_in(cluster_arns, drill)?;
+        if !self.grew {
+            self.fits(&bound, cluster_arns)?;
+        }
+        self.checked(bound)
+    }
+
+    fn filled_in(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let mut bound = replace(&self.tree, cluster_arns);
         self.filters.narrow(&mut bound, cluster_arns);
         if drill == Drill::Refused
@@ -230,15 +253,30 @@ impl Pattern {
             ))
             .hint("it has to be a whole value, or the whole text of an operator such as prefix"));
         }
-        let length = text.chars().count();
-        if length > LONGEST {
-            return Err(Error::usage(format!(
-                "the pattern {} is {length} characters long with {} clusters; EventBridge takes {LONGEST}",
-                self.name,
-                cluster_arns.len()
-            ))
-            .hint("spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"));
+        Ok(bound)
+    }
+
+    fn fits(&self, bound: &Value, cluster_arns: &[String]) -> Result<()> {
+        let length = bound.to_string().chars().count();
+        if length <= LONGEST {
+            return Ok(());
         }
+        let (why, hint) = match self.grew {
+            true => (
+                " once no field is repeated in it",
+                "write each $or once, and each field once; a rule is written without repeated fields, which makes this one longer",
+            ),
+            false => ("", "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"),
+        };
+        Err(Error::usage(format!(
+            "the pattern {} is {length} characters long with {} clusters{why}; EventBridge takes {LONGEST}",
+            self.name,
+            cluster_arns.len()
+        ))
+        .hint(hint))
+    }
+
+    fn checked(&self, bound: Value) -> Result<Value> {
         Matcher::new(&(&bound).into()).map_err(|invalid| {
             Error::usage(format!("the pattern {} is not one EventBridge takes once it is bound", self.name))
                 .because(invalid)
@@ -421,25 +459,21 @@ mod tests {
     #[test]
     fn a_field_that_comes_again_is_taken_as_eventbridge_takes_it_with_a_warning() {
         for (text, tree, warning) in [
-            (
-                r#"{"a":[1],"a":[2]}"#,
-                json!({ "a": [2] }),
-                "the field a comes again; in EventBridge the last one counts",
-            ),
+            (r#"{"a":[1],"a":[2]}"#, json!({ "a": [2] }), "`a` is repeated; in EventBridge the last one counts"),
             (
                 r#"{"detail":{"a":[1],"a":[2]},"detail":{"b":[1]}}"#,
                 json!({ "detail": { "a": [2], "b": [1] } }),
-                "the field detail.a comes again; in EventBridge the last one counts",
+                "`detail.a` is repeated; in EventBridge the last one counts",
             ),
             (
                 r#"{"a.b":[1],"a":{"b":[2]}}"#,
                 json!({ "a": { "b": [2] } }),
-                "the field a.b comes again; in EventBridge the last one counts",
+                "`a.b` is repeated; in EventBridge the last one counts",
             ),
             (
                 r#"{"s":["x"],"detail":{"a":[1],"$or":[{"a":[2]},{"b":[2]}]}}"#,
                 json!({ "s": ["x"], "detail": { "$or": [{ "a": [2] }, { "a": [1], "b": [2] }] } }),
-                "the field detail.a comes again; in EventBridge the last one counts",
+                "`detail.a` is repeated; in EventBridge the last one counts",
             ),
         ] {
             let pattern = Pattern::parse("mine", text).unwrap();
@@ -448,6 +482,30 @@ mod tests {
             assert_eq!(pattern.bind(&[arn("a")], Drill::Accepted).unwrap(), tree, "{text}");
         }
         assert_eq!(Pattern::find("task-failed").unwrap().warnings().count(), 0);
+    }
+
+    #[test]
+    fn a_pattern_that_its_rewriting_makes_too_long_is_judged_and_named_as_that() {
+        let or = |letter: char| {
+            let branches: Vec<String> =
+                (0..6).map(|at| format!(r#"{{"{letter}{at}":["{}"]}}"#, "x".repeat(9))).collect();
+            format!(r#""$or":[{}]"#, branches.join(","))
+        };
+        let text = format!("{{{},{},{}}}", or('a'), or('b'), or('c'));
+        assert!(text.len() < LONGEST, "{}", text.len());
+        let pattern = Pattern::parse("mine", &text).unwrap();
+        let error = pattern.bind(&[arn("a")], Drill::Accepted).unwrap_err();
+        assert!(error.to_string().contains("once no field is repeated in it; EventBridge takes 2048"), "{error}");
+        assert!(error.hint_text().unwrap().starts_with("write each $or once"), "{error:?}");
+        let judged = Matcher::new(&(&pattern.judged(&[arn("a")], Drill::Accepted).unwrap()).into()).unwrap();
+        let x = "x".repeat(9);
+        assert!(judged.matches(&json!({ "a0": x, "b3": x, "c5": x })));
+        assert!(!judged.matches(&json!({ "a0": x, "b3": x })));
+        // Another cause stays what it is.
+        let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
+        let of_catalogue = Pattern::find("task-failed").unwrap();
+        let error = of_catalogue.judged(&clusters, Drill::Accepted).unwrap_err();
+        assert!(error.hint_text().unwrap().starts_with("spread the clusters"), "{error:?}");
     }
 
     #[test]

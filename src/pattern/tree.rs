@@ -24,6 +24,21 @@ impl Tree {
         }
     }
 
+    /// In characters of compact JSON.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let of = |value: &Value| value.to_string().chars().count();
+        // Brackets and commas; of an object also the colons.
+        let between = |items: usize| 2 + items.saturating_sub(1);
+        match self {
+            Self::Object(fields) => fields
+                .iter()
+                .fold(between(fields.len()), |sum, (name, tree)| sum + of(&name.as_str().into()) + 1 + tree.length()),
+            Self::Array(items) => items.iter().fold(between(items.len()), |sum, item| sum + item.length()),
+            Self::Leaf(value) => of(value),
+        }
+    }
+
     /// Without the order; of a field that comes again the last, but objects are joined.
     #[must_use]
     pub fn joined(&self) -> Value {

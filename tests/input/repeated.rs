@@ -8,30 +8,40 @@ use support::hand::Hand;
 use taskbell::pattern::samples::sample;
 
 /// The pattern, its warning, and whether it takes the sample of a failed deployment.
-const REPEATED: [(&str, &str, bool); 5] = [
+const REPEATED: [(&str, &str, bool); 7] = [
     (
         r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"],"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
-        "the field detail.eventName comes again; in EventBridge the last one counts",
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
         true,
     ),
     (
         r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"],"eventName":["ERROR"]}}"#,
-        "the field detail.eventName comes again; in EventBridge the last one counts",
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
         false,
     ),
     (
         r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]},"detail":{"eventType":["INFO"]}}"#,
-        "the field detail comes again; in EventBridge all of them count",
+        "`detail` is repeated; in EventBridge all of them count",
         false,
     ),
     (
         r#"{"source":["aws.ec2"],"$or":[{"source":["aws.ecs"]},{"account":["1"]}]}"#,
-        "the field source comes again; in EventBridge the last one counts",
+        "`source` is repeated; in EventBridge the last one counts",
         true,
     ),
     (
         r#"{"$or":[{"source":["aws.ecs"]},{"account":["1"]}],"source":["aws.ec2"]}"#,
-        "the field source comes again; in EventBridge the last one counts",
+        "`source` is repeated; in EventBridge the last one counts",
+        false,
+    ),
+    (
+        r#"{"detail":{"eventName":["ERROR"],"eventName":{"b":["x"]},"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
+        false,
+    ),
+    (
+        r#"{"$or":[{"detail-type":["x"]},{"account":["1"]}],"$or":[{"source":["aws.ecs"]},{"region":["x"]}]}"#,
+        "`$or` is repeated; in EventBridge all of them count",
         false,
     ),
 ];
@@ -61,11 +71,48 @@ async fn every_command_takes_it_with_a_warning() {
     }
 }
 
+/// A rule that somebody edited by hand is judged as EventBridge judges it, and not as a reader who keeps the last field.
+#[tokio::test(start_paused = true)]
+async fn a_deployed_rule_is_judged_as_eventbridge_judges_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let text = r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#;
+    std::fs::write(&path, text).unwrap();
+    for (edited, in_sync, takes) in [
+        // Of objects all count.
+        (
+            r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"]},"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+            true,
+            true,
+        ),
+        (
+            r#"{"source":["aws.ecs"],"detail":{"eventType":["INFO"]},"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+            false,
+            false,
+        ),
+        (r#"{"source":["aws.ec2"],"$or":[{"source":["aws.ecs"]},{"account":["1"]}]}"#, false, true),
+        (r#"{"$or":[{"source":["aws.ecs"]},{"account":["1"]}],"source":["aws.ec2"]}"#, false, false),
+    ] {
+        let aws = Aws::new().await;
+        let flags = format!("--cluster batch --pattern {}", path.display());
+        assert_eq!(taskbell(&aws, &format!("setup {flags} --yes --no-pattern-check")).await.code, 0);
+        let put = Hand::of(&aws).events.put_rule().name("taskbell-batch-mine").event_pattern(edited).send().await;
+        put.unwrap();
+        let drift = taskbell(&aws, &format!("drift {flags}")).await;
+        let differs = drift.out.contains("rule/mine") && drift.out.contains("pattern");
+        assert_eq!(differs, !in_sync, "{edited}: {drift:?}");
+        let live = taskbell(&aws, "pattern test deployment-failed --cluster batch --live --output json").await;
+        let answer = &live.json()[0]["patterns"][0];
+        assert_eq!(answer["mismatch"].is_null(), takes, "{edited}: {live:?}");
+        assert!(!live.out.contains("could not be read"), "{edited}: {live:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn import_lists_such_a_rule_and_takes_it_over() {
     let aws = Aws::new().await;
     let hand = Hand::of(&aws);
-    for (number, (pattern, _, _)) in REPEATED.into_iter().enumerate() {
+    for (number, (pattern, _, _)) in REPEATED.into_iter().enumerate().take(5) {
         let name = format!("n{number}");
         hand.events.put_rule().name(&name).event_pattern(pattern).send().await.unwrap();
         let function = "arn:aws:lambda:us-east-1:123456789012:function:gone";

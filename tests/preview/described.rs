@@ -120,13 +120,29 @@ async fn each_of_several_tasks_is_judged_and_failures_are_told() {
     assert_eq!(payloads.as_array().unwrap().len(), 2);
     assert!(payloads[0]["text"].as_str().unwrap().contains("*nightly* died in *prod*"), "{payloads:#}");
     let page = asked(&format!("preview {file} --html {}", folder.0.path().join("page.html").display())).await;
-    assert!(page.code == 64 && page.err.contains("has 2 tasks"), "{page:?}");
+    assert!(page.code == 64 && page.err.contains("has 2 tasks\n  hint: keep one task in the file"), "{page:?}");
 
+    // The way out of one reason is not told of another.
+    let throttled = json!({ "arn": format!("{ECS}:task/prod/0c"), "reason": "ACCESS_DENIED" });
+    for (failures, has_hint) in [(json!([throttled]), false), (json!([throttled, failure]), true)] {
+        let refused = asked(&format!("preview {}", folder.file("none.json", &json!({ "failures": failures })))).await;
+        assert!(refused.code == 64 && refused.err.contains("ACCESS_DENIED"), "{refused:?}");
+        assert_eq!(refused.err.contains("hint: MISSING"), has_hint, "{refused:?}");
+    }
     for (content, said) in [
         (json!({ "tasks": [], "failures": [failure] }), "has no task: ECS reports MISSING for arn:aws:ecs"),
         (json!({ "tasks": [], "failures": [] }), "has no task\n  hint: ECS shows a stopped task for about an hour"),
-        (json!({ "tasks": [failed("0a"), "x"] }), "number 2 of the tasks is not a task"),
+        (
+            json!({ "tasks": [failed("0a"), "x"] }),
+            "tasks[1] has no taskArn\n  hint: `aws ecs list-tasks` prints ARNs alone",
+        ),
         (json!([1, failed("0a")]), "is not an event"),
+        (json!([format!("{ECS}:task/prod/0a")]), "is not an event\n  hint: `aws ecs list-tasks` prints ARNs alone"),
+        (
+            json!({ "taskArns": [format!("{ECS}:task/prod/0a")] }),
+            "is not an event\n  hint: `aws ecs list-tasks` prints ARNs alone",
+        ),
+        (json!({ "failures": [1] }), "is not an event\n  hint: an event is a JSON object"),
         (definition(&[("app", true)]), "is a task definition, and not an event"),
     ] {
         let file = folder.file("none.json", &content);
@@ -195,7 +211,7 @@ async fn a_file_that_is_no_task_definition_is_named_as_what_it_is() {
         (event, "is an event, and not a task definition"),
         (json!({ "tasks": [failed("0a")], "failures": [] }), "is the output of `aws ecs describe-tasks`, and not"),
         (json!({ "taskDefinitionArns": [] }), "is the output of `aws ecs list-task-definitions`, and not"),
-        (json!({ "ContainerDefinitions": [{ "Name": "app" }] }), "is of CloudFormation, and not"),
+        (json!({ "ContainerDefinitions": [{ "Name": "app" }] }), "is a CloudFormation resource or template, and not"),
         (json!([{ "name": "app", "image": "app:1" }]), "is a list of containers, and not"),
         (json!({ "containerDefinitions": [] }), "is a definition without containers that have names, and not"),
         (
@@ -221,6 +237,11 @@ async fn a_file_that_is_no_task_definition_is_named_as_what_it_is() {
             refused.code == 64 && refused.err.contains(said) && refused.err.contains("--output json"),
             "{refused:?}"
         );
+    }
+    for line in ["preview oom", "pattern test oom", "preview -"] {
+        let refused = asked(&format!("{line} --task-definition -")).await;
+        let said = "--task-definition does not read standard input\n  hint: give the name of a file";
+        assert!(refused.code == 64 && refused.err.contains(said), "{line}: {refused:?}");
     }
     let missing = asked("preview oom --task-definition nowhere.json").await;
     assert!(

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::chain::Broken;
+use crate::input::printable;
 use crate::pattern::matcher::{Branch, Mismatch};
 
 /// One line; of a `$or`, one for each branch that came closest.
@@ -10,13 +11,13 @@ pub fn of_broken(broken: &Broken) -> Vec<String> {
     match broken {
         Broken::Mismatch(mismatch) if mismatch.branches.is_empty() => vec![of_field(mismatch)],
         Broken::Mismatch(mismatch) => mismatch.branches.iter().map(of_branch).collect(),
-        other => vec![other.to_string()],
+        other => vec![printable(&other.to_string())],
     }
 }
 
 fn of_branch(Branch { name, against }: &Branch) -> String {
     let against: Vec<String> = against.iter().map(of_field).collect();
-    format!("{} ({name})", against.join("; and "))
+    format!("{} ({})", against.join("; and "), printable(name))
 }
 
 fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> String {
@@ -24,7 +25,7 @@ fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> Str
     let have = if have.is_empty() { "nothing".to_owned() } else { have.join(" and ") };
     let together = if *apart { " in the same element as the fields before it" } else { "" };
     let want = one_of(&want.iter().map(of_leaf).collect::<Vec<_>>());
-    format!("{path}: has {have}, wants {want}{together}")
+    printable(&format!("{path}: has {have}, wants {want}{together}"))
 }
 
 /// `a`, `a or b`, `one of a, b or c`.
