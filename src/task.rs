@@ -5,7 +5,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value, json};
 
-const TEXTS: [&str; 17] = [
+const TEXTS: [&str; 19] = [
     "taskArn",
     "clusterArn",
     "taskDefinitionArn",
@@ -14,7 +14,9 @@ const TEXTS: [&str; 17] = [
     "startedBy",
     "launchType",
     "capacityProviderName",
+    "platformFamily",
     "platformVersion",
+    "healthStatus",
     "availabilityZone",
     "cpu",
     "memory",
@@ -34,11 +36,30 @@ const TIMES: [&str; 8] = [
     "stoppedAt",
     "executionStoppedAt",
 ];
-const TEXTS_OF_CONTAINERS: [&str; 8] =
-    ["name", "containerArn", "taskArn", "image", "imageDigest", "runtimeId", "lastStatus", "reason"];
+const TEXTS_OF_CONTAINERS: [&str; 12] = [
+    "name",
+    "containerArn",
+    "taskArn",
+    "image",
+    "imageDigest",
+    "runtimeId",
+    "lastStatus",
+    "reason",
+    "healthStatus",
+    "cpu",
+    "memory",
+    "memoryReservation",
+];
+/// Lists of objects that containers have, with the fields of each.
+const LISTS_OF_CONTAINERS: [(&str, &[&str]); 3] = [
+    ("networkInterfaces", &["attachmentId", "privateIpv4Address", "ipv6Address"]),
+    ("networkBindings", &["bindIP", "containerPort", "hostPort", "protocol", "containerPortRange", "hostPortRange"]),
+    ("managedAgents", &["name", "reason", "lastStatus"]),
+];
+const STORAGES: [&str; 2] = ["ephemeralStorage", "fargateEphemeralStorage"];
 
 /// Returns the event that ECS sends of a task in this state. `task` is one of the `tasks` of DescribeTasks, with times as
-/// ISO 8601 or in seconds. Attachments, attributes and overrides, which may hold secrets, are left out.
+/// ISO 8601 or in seconds. Attachments, attributes, overrides and tags, which may hold secrets, are left out.
 #[must_use]
 pub fn event_of(task: &Value) -> Value {
     let arn = task["taskArn"].as_str().unwrap_or_default();
@@ -60,6 +81,11 @@ pub fn event_of(task: &Value) -> Value {
 fn detail(task: &Value) -> Value {
     let mut fields = texts(task, &TEXTS);
     fields.extend(TIMES.iter().filter_map(|name| Some(((*name).to_owned(), Value::from(time(&task[*name])?)))));
+    if let Some(enabled) = task["enableExecuteCommand"].as_bool() {
+        fields.insert("enableExecuteCommand".to_owned(), enabled.into());
+    }
+    let storage = |name: &&str| Some(((*name).to_owned(), json!({ "sizeInGiB": number(&task[*name]["sizeInGiB"])? })));
+    fields.extend(STORAGES.iter().filter_map(storage));
     fields.insert("version".to_owned(), number(&task["version"]).unwrap_or_else(|| json!(0)));
     let containers = task["containers"].as_array().into_iter().flatten().map(container);
     fields.insert("containers".to_owned(), containers.collect());
@@ -71,12 +97,27 @@ fn container(container: &Value) -> Value {
     if let Some(code) = number(&container["exitCode"]) {
         fields.insert("exitCode".to_owned(), code);
     }
+    if let Some(gpus) = container["gpuIds"].as_array() {
+        fields.insert("gpuIds".to_owned(), gpus.iter().filter(|id| id.is_string()).cloned().collect());
+    }
+    for (name, names) in LISTS_OF_CONTAINERS {
+        if let Some(items) = container[name].as_array() {
+            fields.insert(name.to_owned(), items.iter().map(|item| Value::Object(scalars(item, names))).collect());
+        }
+    }
     Value::Object(fields)
 }
 
 fn texts(of: &Value, names: &[&str]) -> Map<String, Value> {
     let text = |name: &&str| Some(((*name).to_owned(), of[*name].as_str()?.into()));
     names.iter().filter_map(text).collect()
+}
+
+/// Texts and numbers: ports are numbers.
+fn scalars(of: &Value, names: &[&str]) -> Map<String, Value> {
+    let is_scalar = |value: &&Value| value.is_string() || value.is_number();
+    let scalar = |name: &&str| Some(((*name).to_owned(), of.get(*name).filter(is_scalar)?.clone()));
+    names.iter().filter_map(scalar).collect()
 }
 
 fn number(value: &Value) -> Option<Value> {
@@ -135,6 +176,33 @@ mod tests {
         ] {
             assert_eq!(time(&written).as_deref(), told, "{written}");
         }
+    }
+
+    /// A pattern may ask for any of them.
+    #[test]
+    fn what_is_harmless_is_copied_and_nothing_else() {
+        let harmless = json!({
+            "taskArn": "arn:aws:ecs:us-east-1:1:task/c/0a", "version": 2, "enableExecuteCommand": true,
+            "platformFamily": "Linux", "platformVersion": "1.4.0", "healthStatus": "UNHEALTHY",
+            "ephemeralStorage": { "sizeInGiB": 20 }, "fargateEphemeralStorage": { "sizeInGiB": 20 },
+            "containers": [{
+                "name": "app", "healthStatus": "UNHEALTHY", "cpu": "10", "memory": "512", "memoryReservation": "256",
+                "gpuIds": ["0"], "exitCode": 1,
+                "networkInterfaces": [{ "attachmentId": "a", "privateIpv4Address": "10.0.0.1" }],
+                "networkBindings": [{ "bindIP": "0.0.0.0", "containerPort": 80, "hostPort": 8080, "protocol": "tcp" }],
+                "managedAgents": [{ "name": "ExecuteCommandAgent", "lastStatus": "STOPPED" }],
+            }],
+        });
+        assert_eq!(event_of(&harmless)["detail"], harmless);
+        let mut whole = harmless.clone();
+        let secret = json!([{ "name": "x", "value": "hunter2", "details": [{ "value": "hunter2" }] }]);
+        for name in ["attachments", "attributes", "tags", "overrides", "inferenceAccelerators", "unheardOf"] {
+            whole[name] = secret.clone();
+        }
+        whole["fargateEphemeralStorage"]["kmsKeyId"] = json!("hunter2");
+        whole["containers"][0]["environment"] = secret.clone();
+        whole["containers"][0]["networkInterfaces"][0]["details"] = secret;
+        assert_eq!(event_of(&whole)["detail"], harmless);
     }
 
     #[test]
