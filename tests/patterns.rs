@@ -796,11 +796,18 @@ async fn a_task_that_cannot_be_looked_at_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_task_is_told_as_the_event_ecs_sends_without_its_secrets() {
     let aws = Aws::new().await;
-    aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
+    let mut task = stopped_task("EssentialContainerExited", 1);
+    (task["enableExecuteCommand"], task["ephemeralStorage"]) = (json!(true), json!({ "sizeInGiB": 20 }));
+    task["containers"][0]["cpu"] = json!("10");
+    task["containers"][0]["networkInterfaces"] = json!([{ "attachmentId": "a", "privateIpv4Address": "10.0.0.1" }]);
+    aws.describe_task(Some(task.clone()));
     let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
     assert_eq!(event["detail"]["stoppedAt"], "2026-09-21T14:13:20.5Z");
     assert_eq!((&event["account"], &event["region"]), (&json!("123456789012"), &json!("us-east-1")));
     assert_eq!(event["detail"]["containers"][0]["exitCode"], 1);
+    for at in ["/enableExecuteCommand", "/ephemeralStorage", "/containers/0/cpu", "/containers/0/networkInterfaces"] {
+        assert_eq!(event["detail"].pointer(at), task.pointer(at), "{at}");
+    }
     assert!(!event.to_string().contains("hunter2"));
     for known in SAMPLES.iter().filter(|known| known.name.starts_with("01-")) {
         let real = sample(known.name).unwrap().0;

@@ -1,7 +1,10 @@
 //! A task of ECS, told as the event ECS would have sent, and its task definition: for "why did it not ring?".
 
 use aws_config::SdkConfig;
-use aws_sdk_ecs::types::{Connectivity, Container, ContainerDefinition, LaunchType, Task, TaskStopCode};
+use aws_sdk_ecs::types::{
+    Connectivity, Container, ContainerDefinition, EphemeralStorage, HealthStatus, LaunchType, NetworkInterface, Task,
+    TaskStopCode,
+};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value, json};
@@ -62,7 +65,11 @@ fn described(task: &Task) -> Value {
         "startedBy": task.started_by(),
         "launchType": task.launch_type().map(LaunchType::as_str),
         "capacityProviderName": task.capacity_provider_name(),
+        "platformFamily": task.platform_family(),
         "platformVersion": task.platform_version(),
+        "healthStatus": task.health_status().map(HealthStatus::as_str),
+        "enableExecuteCommand": task.enable_execute_command(),
+        "ephemeralStorage": { "sizeInGiB": task.ephemeral_storage().map(EphemeralStorage::size_in_gib) },
         "availabilityZone": task.availability_zone(),
         "cpu": task.cpu(),
         "memory": task.memory(),
@@ -85,6 +92,8 @@ fn described(task: &Task) -> Value {
 }
 
 fn container(container: &Container) -> Value {
+    let interface = |one: &NetworkInterface| json!({ "attachmentId": one.attachment_id(), "privateIpv4Address": one.private_ipv4_address(), "ipv6Address": one.ipv6_address() });
+    let interfaces: Vec<Value> = container.network_interfaces().iter().map(interface).collect();
     json!({
         "name": container.name(),
         "containerArn": container.container_arn(),
@@ -95,5 +104,11 @@ fn container(container: &Container) -> Value {
         "lastStatus": container.last_status(),
         "reason": container.reason(),
         "exitCode": container.exit_code(),
+        "healthStatus": container.health_status().map(HealthStatus::as_str),
+        "cpu": container.cpu(),
+        "memory": container.memory(),
+        "memoryReservation": container.memory_reservation(),
+        "gpuIds": Some(container.gpu_ids()).filter(|ids| !ids.is_empty()),
+        "networkInterfaces": Some(interfaces).filter(|interfaces| !interfaces.is_empty()),
     })
 }
