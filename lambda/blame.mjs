@@ -1,10 +1,10 @@
 // Which container is to blame for the end of a task, and what exit codes mean. Events do not say which container ended first.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
-import { dependencyIn, readReason, tellsOutOfMemory } from "./reasons.mjs";
+import { dependencyIn, readReason, tellsOfItsLimit, tellsOutOfMemory } from "./reasons.mjs";
 
 // Exit codes above 128 are 128 + the signal, by the shell's convention.
-const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM" };
+const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM", 159: "SIGSYS" };
 /** What Windows gives for a signal: STATUS_CONTROL_C_EXIT and DBG_TERMINATE_PROCESS. */
 const WINDOWS_STOPS = { 0xc000013a: "Ctrl+C", 0x40010004: "TerminateProcess" };
 /** Codes of Windows (NTSTATUS, and those of its runtimes) that a process crashes with. */
@@ -13,6 +13,7 @@ const CRASHES = {
   0xc000007b: "invalid image format", 0xc0000094: "integer division by zero", 0xc0000096: "privileged instruction", 0xc00000fd: "stack overflow",
   0xc0000135: "DLL not found", 0xc0000139: "entry point not found", 0xc0000142: "DLL initialisation failed", 0xc0000374: "heap corruption",
   0xc0000409: "fail fast", 0xc0000602: "fail-fast exception", 0xc06d007e: "module not found", 0xe0434352: ".NET exception", 0xe06d7363: "C++ exception", 0x80131623: ".NET fail fast",
+  0x80000003: "breakpoint", 0x80131506: ".NET internal error",
 };
 /** What a container reports that ECS stopped because another one had ended. */
 const STOPPED_BY_ECS = [137, 143, ...Object.keys(WINDOWS_STOPS).map(Number)];
@@ -32,7 +33,7 @@ export function crashOf(exitCode) {
 
 /** @returns {string|null} the signal, or its like on Windows, that an exit code stands for */
 export const signalOf = (exitCode) => own(SIGNALS, exitCode) ?? own(WINDOWS_STOPS, unsigned(exitCode));
-export const ranOutOfMemory = ({ reason }) => tellsOutOfMemory(reason);
+export const ranOutOfMemory = ({ exitCode, reason }) => tellsOutOfMemory(reason) || (exitCode === 137 && tellsOfItsLimit(reason));
 export const wasStoppedByEcs = ({ exitCode }) => STOPPED_BY_ECS.includes(unsigned(exitCode));
 /** GuardDuty puts its agent into tasks; nothing depends on it. */
 export const isGuardDuty = ({ name }) => /^aws-guardduty-agent/.test(name);
@@ -43,6 +44,7 @@ export const failedByItself = (container) => container.exitCode !== null && cont
 
 const UNEXPLAINED = 5;
 const SPARE_FAILED = 9;
+const SPARE_TOLD = 12;
 
 /**
  * Lower is more to blame. A spare container (one that is not essential) comes after all others but those that were stopped.
@@ -58,11 +60,13 @@ function rankByItself(container, { neverRan = false, standAlone = false }) {
   const { exitCode, reason, essential } = container;
   const spare = essential === false;
   if (ranOutOfMemory(container)) return 0;
-  if (failedByItself(container)) return spare ? SPARE_FAILED : essential ? 1 : 2;
-  if (tellsWhy(container, neverRan)) return spare ? 12 : essential ? 3 : 4;
+  // Service Connect's proxy fails with the application that it serves: it goes first only where it alone failed.
+  const behind = isServiceConnect(container) ? 0.5 : 0;
+  if (failedByItself(container)) return spare ? SPARE_FAILED : essential && !behind ? 1 : 2 + behind;
+  if (tellsWhy(container, neverRan)) return spare ? SPARE_TOLD : essential && !behind ? 3 : 4 + behind;
   // Where nothing ran, it is no news that this one did not.
   if (exitCode === null && !reason) return neverRan ? 50 : spare ? 13 : UNEXPLAINED;
-  if (exitCode === 137) return spare ? 14 : 6;
+  if (exitCode === 137) return spare ? 14 : 6 + behind;
   // SIGTERM comes from ECS once something else has ended, so an exit 0 beside it was probably first. Where a task is meant to end
   // with 0, a spare container that failed is what is wrong.
   if (exitCode === 0) return spare ? 15 : standAlone ? 10 : 7;
@@ -76,15 +80,15 @@ function tellsWhy(container, neverRan) {
   return wasStoppedByEcs(container) && readReason(reason) !== null && !isOfStop(container);
 }
 
-/** Whether the reason of a stopped container is about the stop itself, which explains no end. */
-export const isOfStop = (container) => wasStoppedByEcs(container) && /cannot ?stop|transition to stopped/i.test(container.reason ?? "");
+/** Whether the reason of a container that ended is about its stop, which explains no end: its exit code does. Beside a 0 it is what went wrong. */
+export const isOfStop = (container) => container.exitCode !== null && container.exitCode !== 0 && /cannot ?stop|transition to stopped/i.test(container.reason ?? "");
 
 /** The container that most likely ended the task, by rank alone; of equals the first. */
 export function suspectOf(containers, how) {
   const ranked = containers.map((one) => ({ one, rank: rankOf(one, how) }));
   const best = ranked.reduce((first, next) => (first && first.rank <= next.rank ? first : next), null);
-  // An essential container without exit code may never have run, because a spare one that had to end first failed.
-  const before = best?.rank === UNEXPLAINED ? ranked.find(({ rank }) => rank === SPARE_FAILED) : null;
+  // An essential container without exit code may never have run, because a spare one that had to end first failed, or never began.
+  const before = best?.rank === UNEXPLAINED ? ranked.find(({ rank }) => rank === SPARE_FAILED) ?? ranked.find(({ rank }) => rank === SPARE_TOLD) : null;
   return (before ?? best)?.one ?? null;
 }
 

@@ -51,6 +51,10 @@ export const CAUSES = {
   unknown: { severity: "error", en: ["{name}", "The cause is not known to taskbell; what ECS reported stands below."], ja: ["{name}", "taskbell の知らない原因です。ECS の報告を以下に示します。"] },
 };
 
+/** With these codes it was no plan of ECS: what the reason speaks of is the failure's own. */
+const OWN_ENDS = ["TaskFailedToStart", "EssentialContainerExited"];
+/** What is planned, and silent for a service: a stop code that tells of a loss goes before its words. */
+const PLANNED = ["stopped-by-scheduler", "stopped-by-user", "maintenance", "draining"];
 const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
 const SERVICE_EVENTS = {
   SERVICE_DEPLOYMENT_FAILED: "deployment-failed",
@@ -82,13 +86,15 @@ export function judge(task, containers) {
   // The reason of a user's stop is free text: it proves nothing.
   if (task.stopCode === "UserInitiated") return decided(cause("stopped-by-user"), null);
   // A planned stop is one whatever else its reason says: the pattern lets it through as little as the notifier announces it.
-  const stop = stopOf(task.stoppedReason);
-  if (stop) return decided(cause(stop), task.stoppedReason);
+  const lost = own(STOP_CODES, task.stopCode);
+  const stop = OWN_ENDS.includes(task.stopCode) ? null : stopOf(task.stoppedReason);
+  // Somebody stopped what had not failed before.
+  const failedBefore = stop === "stopped-by-user" && containers.some((one) => failedByItself(one) && !isGuardDuty(one));
+  if (stop && !(lost && PLANNED.includes(stop)) && !failedBefore) return decided(cause(stop), task.stoppedReason);
   if (tellsOutOfMemory(task.stoppedReason)) {
     const same = containers.find(({ reason }) => reason === task.stoppedReason) ?? null;
     return decided(memoryCause(same), task.stoppedReason, same);
   }
-  const lost = own(STOP_CODES, task.stopCode);
   return lost ? decided(cause(lost), task.stoppedReason) : blamed(task, containers);
 }
 

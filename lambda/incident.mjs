@@ -7,7 +7,7 @@ import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspe
 import { CAUSES, cause, isOfService, judge, own, serviceCauseId } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
-import { reasonKindOf } from "./reasons.mjs";
+import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
 
 /**
  * @typedef {{driver: string, group: string|null, region: string|null, prefix: string|null}} LogOutline
@@ -63,6 +63,7 @@ export function incidentOf(event, context) {
     : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
   const keyed = { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
   delete keyed.messageDigest;
+  delete keyed.errorName;
   return keyed;
 }
 
@@ -87,7 +88,7 @@ function failureOf(incident) {
   const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
   // No other source makes the key of one of ECS, an empty one neither.
   const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
-  const words = [account, region, kind, severity, id, values.code, incident.reasonKind];
+  const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
   return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
 }
 
@@ -129,7 +130,7 @@ function taskIncident(detail, taskDefinition, common) {
   const silentBecause = common.drill ? null : normalStop(why.id, task) ?? (endedByItself ? quietEnd(task, found, outlines.length > 0) : null);
   const log = logPlace(suspect, common);
   return {
-    kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity, reasonKind: reasonKindOf(reason),
+    kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity, reasonKind: reasonKindOf(reason), errorName: errorNameOf(reason),
     state: stateOf(task, why.id), rings: silentBecause === null, silentBecause,
     launchType: text(detail.launchType), capacityProvider: text(detail.capacityProviderName),
     containers: found.map(({ runtimeId, log, ...container }) => ({ ...container, failed: container.name === why.values.container })),
@@ -207,6 +208,7 @@ function containerOf(container, outlines) {
 
 /** Scaling, deploying and rebalancing stop tasks all day; what ECS starts again elsewhere, after maintenance or draining, is no loss either. */
 function normalStop(causeId, task) {
+  if (causeId === "stopped-by-user" && task.stopCode === null) return "a user stopped it, and no container had failed before";
   if (causeId === "stopped-by-scheduler") return "the service scheduler stopped it to scale, deploy or rebalance the service";
   if (!isOfService(task)) return null;
   if (causeId === "maintenance") return "maintenance of the infrastructure under a service's task: ECS starts another";
@@ -216,6 +218,8 @@ function normalStop(causeId, task) {
 /** A stand-alone task that finished its work: all containers done, or one essential container done and the others stopped by ECS. */
 function quietEnd(task, containers, definitionKnown) {
   if (isOfService(task)) return null;
+  // Without a stop code only the reason tells whether the task lost its place, in words that nobody has listed.
+  if (!tellsOrdinaryEnd(task.stoppedReason) && (task.stopCode === null || stopOf(task.stoppedReason))) return null;
   const own = containers.filter((one) => !isGuardDuty(one));
   if (own.length > 0 && own.every((one) => one.exitCode === 0 && !ranOutOfMemory(one))) return "stand-alone task finished: every container exited with 0";
   if (!definitionKnown) return null;

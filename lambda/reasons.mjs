@@ -5,8 +5,8 @@
 const CUT = String.raw`(?:\.\.\.|…|$)`;
 /** ECS writes at most 1,024 characters; more of a longer text is not looked at. */
 const LOOKED_AT = 4_096;
-/** What AWS writes in front of a reason, or leaves out: "Service web: ", "(service web) ", "Amazon ECS …". */
-const IN_FRONT = /^(?:service [^\s:]{1,255}:|\(service [^\s)]{1,255}\),?|amazon(?= )|error:) ?(?=\S)/i;
+/** What AWS writes in front of a reason, or leaves out: "Service web: ", "(service web, taskSet x) ", "Amazon ECS …"; a service by its ARN, too. */
+const IN_FRONT = /^(?:service (?:arn:\S{1,512}(?=: )|[^\s:]{1,255}) ?:|\(service [^)]{1,512}\),?|amazon(?= )|error:) ?(?=\S)/i;
 
 /** The source of a pattern for a phrase that may be cut anywhere after its first letters; a blank may be missing, or be a hyphen. */
 function cuttable(phrase, kept = 6) {
@@ -26,43 +26,49 @@ export function plainReason(reason) {
 const OUT_OF_MEMORY = says(cuttable("out of memory", 8), String.raw`\boom[-_ ]?${cuttable("kill", 2)}`, String.raw`\boom[-_ ]?${CUT}`,
   cuttable("memory limit too low", 14), cuttable("killed due to memory usage", 13));
 
-/** @returns {boolean} whether a reason speaks of memory that ran out */
-export const tellsOutOfMemory = (reason) => OUT_OF_MEMORY.test(plainReason(reason));
+/** @returns {boolean} whether a reason speaks of memory that ran out; what a pull error speaks of may be the name of an image */
+export const tellsOutOfMemory = (reason) => !isOfPull(plainReason(reason)) && OUT_OF_MEMORY.test(plainReason(reason));
+
+/** Words that say so of a container that was killed, and of others may be a warning. */
+export const tellsOfItsLimit = (reason) => /\bexceed\w* (?:its|the|container) memory limit|\bmemory limit (?:was )?exceeded/i.test(plainReason(reason));
 
 /** What ECS writes about a task that it stopped, or that lost its place. Only the task's own reason is asked, before any container's. */
 const STOPS = [
-  [/^(?:scaling activity|availability[- ]?zone rebalancing) initiated by/i, "stopped-by-scheduler"],
+  [/^(?:ecs )?(?:scaling activity|availability[- ]?zone rebalancing) initiated by/i, "stopped-by-scheduler"],
   [says(cuttable("failed elb health checks", 12), cuttable("failed load balancer health checks", 16)), "elb-health-check-failed"],
   [says(cuttable("failed container health checks", 18)), "container-health-check-failed"],
-  [/^task stopped by user$/i, "stopped-by-user"],
+  [/^task stopped by user\W*$/i, "stopped-by-user"],
   [says(cuttable("spot task was interrupted", 10), "spot interruption"), "spot-interruption"],
   [/^host ec2\b/i, "host-lost"],
-  [says(cuttable("performing maintenance", 16)), "maintenance"],
-  [/\binstance\b.{0,80}\bdrain|\bdrain(?:ing|ed)?\b.{0,80}\binstance\b/i, "draining"],
+  // Whose maintenance it is has to be said: a database has its own.
+  [says(String.raw`\b(?:ecs|aws|fargate) (?:is )?performing (?:[\w-]+ ){0,3}${cuttable("maintenance", 5)}`), "maintenance"],
+  // The ARN of an instance, with the name of its cluster, may stand between.
+  [/\binstance\b.{0,300}\bdrain|\bdrain(?:ing|ed)?\b.{0,300}\binstance\b/i, "draining"],
 ];
 
-/** @returns {string|null} the cause that the task's own reason gives by itself */
+/** @returns {string|null} the cause that the task's own reason gives by itself; what begins with an error's name tells of that error, whatever its words */
 export function stopOf(reason) {
   const text = plainReason(reason);
-  return text === "" ? null : STOPS.find(([words]) => words.test(text))?.[1] ?? null;
+  return text === "" || namesError(text) ? null : STOPS.find(([words]) => words.test(text))?.[1] ?? null;
 }
 
 const RUNS = "(?:exec:|fork/exec|create ?proces).*";
 /**
  * From the particular to the general: what a reason says, or the error name of the ECS agent that it begins with (its letters alone,
- * in lower case), and the cause.
- * @type {[RegExp|null, RegExp|null, string][]}
+ * in lower case), and the cause. Only rows with `pull` are asked about an image that could not be pulled; those with `exec` are not
+ * asked about resources, which ECS sets up by programs of its own.
+ * @type {[RegExp|null, RegExp|null, string, {pull?: boolean, exec?: boolean}?][]}
  */
 const REASONS = [
   [says(cuttable("executable file not found", 15), RUNS + cuttable("executable file not found"), RUNS + cuttable("no such file or directory"),
-    RUNS + cuttable("cannot find the", 8), RUNS + cuttable("the system cannot find the")), null, "command-not-found"],
+    RUNS + cuttable("cannot find the", 8), RUNS + cuttable("the system cannot find the")), null, "command-not-found", { exec: true }],
   [says(RUNS + cuttable("permission denied"), RUNS + cuttable("access is denied"), cuttable("exec format error", 8), RUNS + cuttable("is a directory", 8),
-    RUNS + cuttable("not a valid win32 application", 8)), null, "not-executable"],
-  [says(cuttable("does not match the host operating system", 18)), null, "start-failed"],
+    RUNS + cuttable("not a valid win32 application", 8)), null, "not-executable", { exec: true }],
+  [says(cuttable("does not match the host operating system", 18)), null, "start-failed", { pull: true }],
   [says(cuttable("logging driver", 9), cuttable("logger args", 8), String.raw`\b${cuttable("log driver")}`), null, "logger-init-failed"],
-  [says(`unable to (?:pull|retrieve) ${cuttable("secret", 2)}`, cuttable("registry auth", 10), cuttable("fetching secret data", 12)), null, "secrets-init-failed"],
-  [says(cuttable("toomanyrequests", 8), cuttable("pull rate limit", 7), cuttable("pull access denied", 8), cuttable("manifest unknown", 10)), /^(?:cannotpull|imagepull)/, "image-pull-failed"],
-  [says(cuttable("capacity is unavailable", 12), "empty capacity provider", "no active instances", String.raw`\bresource:\w`, "^taskfailedtostart: (?:agent|attribute)"), null, "placement-failed"],
+  [says(`unable to (?:pull|retrieve) ${cuttable("secret", 2)}`, cuttable("registry auth", 10), cuttable("fetching secret data", 12)), null, "secrets-init-failed", { pull: true }],
+  [says(cuttable("toomanyrequests", 8), cuttable("pull rate limit", 7), cuttable("pull access denied", 8), cuttable("manifest unknown", 10)), /^(?:cannotpull|imagepull)/, "image-pull-failed", { pull: true }],
+  [says(cuttable("capacity is unavailable", 12), "empty capacity provider", "no active instances", String.raw`\bresource:\w`, "^taskfailedtostart: ?(?:agent|attribute)"), null, "placement-failed"],
   [says(cuttable("dependency graph", 12), cuttable("dependency did not exit successfully", 14), cuttable("ordering dependency", 14)), /^taskdependency/, "start-failed"],
   [null, /^(?:containerruntime\w*|docker(?:timeout|state|clientconfig)\w*|cannot(?:stop|inspect|describe|get|list|remove)\w*|containervanished\w*|impossiblestatetransition\w*|nosuchcontainer\w*|systemping\w*|internal)error/, "runtime-failed"],
   [says(cuttable("oci runtime create failed", 12), cuttable("failed to create shim task", 18), cuttable("failed to create task for container", 22), cuttable("is already allocated", 10), String.raw`\bhcs(?:shim)?::`,
@@ -72,6 +78,10 @@ const REASONS = [
 
 /** "Cannot pull container error: x" and "CannotPullContainerError: x" begin with the same name. */
 const nameOf = (text) => (/^[^:]{1,60}/.exec(text)?.[0] ?? "").replace(/[^a-z]/gi, "").toLowerCase();
+/** What stands behind a general "TaskFailedToStart: ", which hides the error's own name. */
+const behindStart = (text) => /^task ?failed ?to ?start ?: ?(.+)$/i.exec(text)?.[1] ?? text;
+const isOfPull = (text) => /^(?:cannotpull|imagepull)/.test(nameOf(behindStart(text)));
+const namesError = (text) => REASONS.some(([, names]) => names?.test(nameOf(text)));
 
 /**
  * The row of a reason.
@@ -80,20 +90,32 @@ const nameOf = (text) => (/^[^:]{1,60}/.exec(text)?.[0] ?? "").replace(/[^a-z]/g
  */
 export function readReason(reason) {
   const text = plainReason(reason);
-  const name = nameOf(text);
-  const rank = text === "" ? -1 : REASONS.findIndex(([words, names]) => words?.test(text) || names?.test(name));
+  return readPlain(behindStart(text)) ?? readPlain(text);
+}
+
+function readPlain(plain) {
+  const name = nameOf(plain);
+  const pull = isOfPull(plain);
+  // The name of an image is no word of ECS, whatever it is called.
+  const text = pull ? plain.replace(/\S*\/\S*/g, "/") : plain;
+  const left = pull ? ({ of }) => Boolean(of?.pull) : /^resourceinitialization/.test(name) && !/oci runtime/i.test(text) ? ({ of }) => !of?.exec : () => true;
+  const rank = text === "" ? -1 : REASONS.findIndex(([words, names, , of]) => left({ of }) && (words?.test(text) || names?.test(name)));
   return rank === -1 ? null : { id: REASONS[rank][2], rank };
 }
 
+/** A word about a dependency, which is no part of an image's name. */
+const DEPENDS = /(?<![\w/.-])depend(?:enc(?:y|ies)|s|ed|ent)\b(?![\w.-]*[/:@]\w)/i;
+
 /** What kind of thing a reason is about: unlike kinds are unlike failures. The first that it speaks of. */
 const KINDS = [
-  [/\bdepend(?:enc|s on|ent)/i, "dependency"],
+  [DEPENDS, "dependency"],
   [/does not match the host|matching platform|no matching manifest|exec format|not compatible|on this platform/i, "platform"],
   [/toomanyrequests|too many requests|rate limit|throttl|rate exceeded/i, "rate-limit"],
   [/no space left|thin pool|devmapper|devicemapper|disk quota|free data blocks/i, "disk"],
   [/memory|\boom\b/i, "memory"],
   [/port is already|address already in use|\bbind for\b|external connectivity|unparsable ?port|transport ?protocol/i, "port"],
   [/\bdevices?\b|nvidia|\bgpu\b/i, "device"],
+  [/\bplugin\b/i, "plugin"],
   [/volume|mount|\befs\b|\bnfs\d?\b|rootfs/i, "volume"],
   [/timed? ?out|timeout|deadline exceeded/i, "timeout"],
   [/network|no such host|dial tcp|connection|\beni\b|subnet|\bdns\b|\btls\b|x509/i, "network"],
@@ -107,14 +129,22 @@ const KINDS = [
  * @returns {string|null}
  */
 export function reasonKindOf(reason) {
-  const text = plainReason(reason);
-  const kind = KINDS.find(([words]) => words.test(text))?.[1];
-  const name = /^([A-Z][A-Za-z]{3,60}): /.exec(text)?.[1];
-  return kind ?? (name ? name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase() : null);
+  const text = behindStart(plainReason(reason));
+  return KINDS.find(([words, id]) => words.test(text) && !(id === "dependency" && isOfPull(text)))?.[1] ?? errorNameOf(reason);
+}
+
+/** @returns {string|null} the error name that a reason begins with: "cannot-create-volume-error" */
+export function errorNameOf(reason) {
+  const name = /^([A-Z][A-Za-z]{3,60}): /.exec(behindStart(plainReason(reason)))?.[1];
+  return name ? name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase() : null;
 }
 
 /** Words of such a reason itself, which may be the names of containers, too. */
 const NO_NAMES = ["dependency", "dependencies", "depends", "container", "target"];
+/** Sentences of the agent (its dependencygraph package) that name no container, though one may be called as a word of theirs. */
+const NAMELESS = /dependency graph:|dependent container not in expected state|container ordering(?= dependency)|container execution credentials not available|dependency on \w+ not resolved|dependency did not exit successfully/gi;
+/** Where a name stands: behind such a word, or in quotes. */
+const NAMED = /(?<=\b(?:on|for|container|dependency) \[?|(?:^|[\s([])["'`“])[\w-]+/gi;
 
 /**
  * The container that a reason blames: "… ordering dependency [migrate(image) …] for target [web(…)] as dependency did not exit successfully."
@@ -125,17 +155,24 @@ const NO_NAMES = ["dependency", "dependencies", "depends", "container", "target"
  */
 export function dependencyIn(reason, bearer, names) {
   const text = plainReason(reason);
-  const from = text.search(/\bdepend(?:enc|s\b|ed\b|ent\b)/i);
-  if (from === -1) return null;
+  const from = text.search(DEPENDS);
+  if (from === -1 || isOfPull(text)) return null;
   const others = names.filter((name) => name !== bearer);
   const bracketed = /dependency \[([\w-]{1,255})\(/i.exec(text.slice(from))?.[1];
   if (bracketed) return others.includes(bracketed) ? bracketed : null;
-  const words = text.slice(from).replace(/(?:\.\.\.|…)$/, "").split(/[^\w-]+/);
-  const whole = words.find((word) => others.includes(word) && !NO_NAMES.includes(word));
+  const said = text.slice(from).replace(/(?:\.\.\.|…)$/, "").replace(NAMELESS, ";");
+  const named = [...said.matchAll(NAMED)];
+  const whole = named.find(([word]) => others.includes(word) && !NO_NAMES.includes(word));
+  if (whole) return whole[0];
   // A name that the cut went through is enough where only one container's begins so.
-  const begun = others.filter((name) => words.at(-1).length > 2 && name.startsWith(words.at(-1)));
-  return whole ?? (begun.length === 1 ? begun[0] : null);
+  const cut = named.find(({ 0: word, index }) => index + word.length === said.length && word.length > 2)?.[0];
+  const begun = others.filter((name) => cut && name.startsWith(cut));
+  return begun.length === 1 ? begun[0] : null;
 }
 
 /** Whether a reason says that the container it blames ended badly, and was not stopped afterwards. */
 export const tellsFailedExit = (reason) => says(cuttable("did not exit successfully", 12)).test(plainReason(reason));
+
+const ORDINARY = new RegExp(String.raw`^(?:${cuttable("essential container in task exited", 9)}\W*)?$`, "i");
+/** Whether a task's reason says nothing, or no more than that a container ended. */
+export const tellsOrdinaryEnd = (reason) => ORDINARY.test(plainReason(reason));

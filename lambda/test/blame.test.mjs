@@ -79,7 +79,32 @@ const ROWS = [
   [WEB, { web: [null, PULL] }, { ...START, stoppedReason: PULL }, "image-pull-failed", "web"],
   [WEB, { web: [null] }, { ...START, stopCode: undefined }, "start-failed", null],
   [WEB, { web: [null], migrate: [1] }, START, "application-exit", "migrate"],
+  // A stop's own words beside an exit code; a spare container that never began; the proxy beside the application.
+  [WEB, { web: [1, "CannotStopContainerError: x"] }, {}, "application-exit", "web"],
+  [WEB, { web: [139, "DockerTimeoutError: Could not transition to stopped; timed out"] }, {}, "killed-by-signal", "web"],
+  [WEB, { web: [0, "CannotStopContainerError: x"] }, JOB, "runtime-failed", "web"],
+  [WEB, { web: [null, "CannotStopContainerError: x"] }, {}, "runtime-failed", "web"],
+  [WEB, { web: [null], migrate: [null, PULL] }, {}, "image-pull-failed", "migrate"],
+  [WEB, { web: [null], side: [null, PULL], migrate: [1] }, {}, "application-exit", "migrate"],
+  [WEB, { web: [null], [AGENT]: [null, PULL] }, {}, "no-exit-code", "web"],
+  [null, { web: [1], [PROXY]: [1] }, {}, "application-exit", "web"],
+  [{ web: true }, { web: [1], [PROXY]: [1] }, {}, "application-exit", "web"],
+  [WEB, { web: [143], side: [1], [PROXY]: [1] }, {}, "application-exit", PROXY],
+  [null, { web: [null, PULL], [PROXY]: [null, PULL] }, START, "image-pull-failed", "web"],
+  [null, { web: [137], [PROXY]: [137] }, {}, "killed-by-signal", "web"],
+  [null, { web: [137, "container exceeded its memory limit"] }, {}, "out-of-memory", "web"],
+  [null, { web: [1, "worker exceeded its memory limit"] }, {}, "application-exit", "web"],
+  // Names that words of the agent are, too; and images.
+  [{ web: true, graph: false, resources: false }, { web: [null, "CannotStartContainerError: dependency graph: dependent container not in expected state"], graph: [0], resources: [0] }, START, "start-failed", "web"],
+  [{ web: true, graph: false, resources: false }, { web: [null, "dependency graph: dependency on resources not resolved"], graph: [0], resources: [0] }, START, "start-failed", "web"],
+  [{ web: true, graph: false }, { web: [null, 'dependency "graph" did not exit successfully'], graph: [1] }, START, "application-exit", "graph"],
+  [WEB, { web: [null, "CannotPullContainerError: pull image docker.io/dependencytrack/web:4 for migrate: x"], migrate: [0] }, START, "image-pull-failed", "web"],
+  [WEB, { migrate: [null, "CannotPullContainerError: acme/dependency-service/web: for web: not found"], web: [null] }, START, "image-pull-failed", "migrate"],
   // Windows.
+  [null, { web: [2147483651] }, {}, "crashed", "web"],
+  [null, { web: [-2146233082] }, {}, "crashed", "web"],
+  [null, { web: [133] }, {}, "killed-by-signal", "web"],
+  [null, { web: [159] }, {}, "killed-by-signal", "web"],
   [WEB, { web: [3221225477] }, {}, "crashed", "web"],
   [WEB, { web: [-1073741819], side: [0] }, {}, "crashed", "web"],
   [TWO, { web: [3221225786], api: [1] }, {}, "application-exit", "api"],
@@ -103,7 +128,7 @@ test("a table of ends: the cause, the container to blame, and the mark on it", (
 
 test("exit codes of Windows have names, signed or unsigned, and a stop is one of ECS there, too", () => {
   for (const [code, name] of [[3221225477, "access violation (0xC0000005)"], [0xc0000409, "fail fast (0xC0000409)"], [0xc00000fd, "stack overflow (0xC00000FD)"], [0xc0000374, "heap corruption (0xC0000374)"],
-    [0xe0434352, ".NET exception (0xE0434352)"], [0x80131623, ".NET fail fast (0x80131623)"], [0xc06d007e, "module not found (0xC06D007E)"], [0xc0001234, "0xC0001234"]]) {
+    [0xe0434352, ".NET exception (0xE0434352)"], [0x80131623, ".NET fail fast (0x80131623)"], [0x80000003, "breakpoint (0x80000003)"], [0x80131506, ".NET internal error (0x80131506)"], [0xc06d007e, "module not found (0xC06D007E)"], [0xc0001234, "0xC0001234"]]) {
     assert.deepEqual([crashOf(code), crashOf(code - 2 ** 32)], [name, name]);
   }
   for (const code of [null, 0, 1, 139, 255, -1, 4294967295, 0xd0000001, -2147483648 * 4, 3221225786, -1073741510, 1073807364]) assert.equal(crashOf(code), null, `${code}`);
@@ -131,6 +156,30 @@ test("a job whose containers all exited with 0 is silent without its definition;
   for (const detail of [{ stopCode: undefined, stoppedReason: "Your Spot Task was interrupted." }, { stopCode: undefined, stoppedReason: "Host EC2 (instance i-1) terminated." }, { stopCode: "TerminationNotice" }, { group: "service:web" },
     { stopCode: undefined, stoppedReason: "Task failed to start" }]) {
     assert.equal(of([done], detail).rings, true, JSON.stringify(detail));
+  }
+});
+
+test("without a stop code a job that exited with 0 is silent only where its reason says no more than that it ended", () => {
+  const of = (stoppedReason, detail) => incidentOf(changed("09b-sidecar-clean-app-killed-sidecar", { stopCode: undefined, stoppedReason, containers: [{ name: "job", exitCode: 0 }], ...detail }));
+  for (const reason of [undefined, null, "", " ", "Essential container in task exited", "essential container in task EXITED.", "Essential container in ta...", "Essential container in task…"]) assert.equal(of(reason).rings, false, reason);
+  for (const reason of ["Task stopped: host hardware retired", "Container instance deregistration forced by user", "Instance i-0 terminated", "Fargate task retirement", "The Spot capacity was reclaimed", "ECS agent disconnected",
+    "Essential container in task exited because its host was lost"]) {
+    assert.equal(of(reason).rings, true, reason);
+    assert.equal(incidentOf(changed("09b-sidecar-clean-app-killed-sidecar", { stopCode: undefined, stoppedReason: reason }), { taskDefinition: definitionOf({ job: true, envoy: true }) }).rings, true, reason);
+  }
+  assert.equal(of("Your Spot Task was interrupted.", { stopCode: "EssentialContainerExited" }).rings, true);
+  assert.equal(of("finished", { stopCode: "EssentialContainerExited" }).rings, false);
+});
+
+test("without a stop code a user's stop is silent, unless a container failed by itself before", () => {
+  const of = (containers, detail) => incidentOf(changed("07-user-stop", { stopCode: undefined, stoppedReason: "Task stopped by user", containers, ...detail }));
+  for (const group of ["service:web", "family:web"]) {
+    for (const exitCode of [0, 137, 143, undefined]) assert.match(of([{ name: "web", exitCode }], { group }).silentBecause ?? "", /a user stopped it/, `${exitCode}`);
+    const failed = of([{ name: "web", exitCode: 1 }, { name: "side", exitCode: 143 }], { group });
+    assert.deepEqual([failed.rings, failed.cause.id, failed.cause.values.container], [true, "application-exit", "web"]);
+    assert.equal(of([{ name: "web", exitCode: 137, reason: "OutOfMemoryError: x" }], { group }).rings, true);
+    assert.equal(of([{ name: "web", exitCode: 143 }], { group, stopCode: "UserInitiated" }).rings, true, "only nonzero-exit lets it in");
+    assert.equal(of([{ name: "web", exitCode: 143 }], { group, stoppedReason: "Task stopped by user quota" }).cause.id, "killed-by-signal");
   }
 });
 

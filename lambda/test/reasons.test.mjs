@@ -74,9 +74,12 @@ test("what only resembles such a reason is not taken for it", () => {
 });
 
 test("what AWS writes in front of a reason is read over", () => {
-  for (const reason of ["Service web-1: ECS is x", "(service web_1) ECS is x", "Amazon ECS is x", "Service web: Amazon  ECS\tis x", " ECS is x"]) assert.equal(plainReason(reason), "ECS is x", reason);
-  for (const front of ["", "Service web: ", "(service web) ", "Amazon ", "service WEB: amazon "]) {
+  for (const reason of ["Service web-1: ECS is x", "(service web_1) ECS is x", "Amazon ECS is x", "Service web: Amazon  ECS\tis x", " ECS is x", "Service web : ECS is x", "(service web, taskSet ecs-svc/1) ECS is x", "(service web, deployment ecs-svc/1), ECS is x",
+    "Service arn:aws:ecs:us-east-1:123456789012:service/prod/web: ECS is x"]) assert.equal(plainReason(reason), "ECS is x", reason);
+  for (const front of ["", "Service web: ", "(service web) ", "Amazon ", "service WEB: amazon ", "Service arn:aws:ecs:us-east-1:123456789012:service/prod/web: ", "(service web, taskSet ecs-svc/1) ", "Service web : "]) {
     for (const [reason, cause] of [["Scaling activity initiated by (deployment ecs-svc/1)", "stopped-by-scheduler"], ["availability zone rebalancing initiated by x", "stopped-by-scheduler"], ["ECS is performing maintenance on x", "maintenance"],
+      ["ECS Scaling activity initiated by (deployment ecs-svc/1)", "stopped-by-scheduler"], ["ECS is performing scheduled maintenance on x", "maintenance"], ["ECS is performing maint...", "maintenance"],
+      [`container instance arn:aws:ecs:us-east-1:123456789012:container-instance/${"c".repeat(180)}/0123456789abcdef is draining`, "draining"],
       ["the container instance is in DRAINING state", "draining"], ["Draining of the container instance", "draining"], ["Task failed ELB health checks in (target-group x)", "elb-health-check-failed"],
       ["Task failed container health checks", "container-health-check-failed"], ["Your Spot Task was interrupted.", "spot-interruption"], ["Host EC2 (instance i-1) stopped.", "host-lost"]]) {
       assert.equal(stopOf(front + reason), cause, front + reason);
@@ -95,6 +98,62 @@ test("a planned stop is silent for a service's task, and a lost stand-alone task
       assert.ok(of({ group: "service:web", containers: [{ name: "web", exitCode: 137, reason: "OutOfMemoryError: x" }] }).rings, "out of memory meanwhile");
     }
   }
+});
+
+test("words of a planned stop in the reason of a failure silence nothing, and a stop code of a loss goes before them", () => {
+  const of = (detail) => incidentOf(changed("10c-maintenance", { group: "service:web", ...detail }));
+  const planned = ["Scaling activity initiated by x", "ECS is performing maintenance on x", "the container instance is in DRAINING state", "Task stopped by user"];
+  const failed = [{ name: "web", exitCode: 1 }];
+  for (const stoppedReason of [...planned, "worker failed: Database is performing maintenance"]) {
+    const { rings, cause } = of({ stopCode: "EssentialContainerExited", stoppedReason, containers: failed });
+    assert.deepEqual([rings, cause.id], [true, "application-exit"], stoppedReason);
+    assert.equal(of({ stopCode: "TaskFailedToStart", stoppedReason, containers: [{ name: "web" }] }).rings, true, stoppedReason);
+    for (const [stopCode, id] of [["SpotInterruption", "spot-interruption"], ["TerminationNotice", "host-lost"], ["InfrastructureHealth", "infrastructure"]]) {
+      const lost = of({ stopCode, stoppedReason });
+      assert.deepEqual([lost.rings, lost.cause.id], [true, id], `${stopCode} ${stoppedReason}`);
+    }
+    for (const front of ["CannotPullContainerError: ", "TaskFailedToStart: CannotPullContainerError: "]) {
+      for (const stopCode of ["TaskFailedToStart", undefined, "ServiceSchedulerInitiated"]) {
+        const pull = of({ stopCode, stoppedReason: `${front}${stoppedReason}: the registry is performing maintenance after a spot interruption`, containers: [{ name: "web" }] });
+        assert.deepEqual([pull.rings, pull.cause.id], [true, "image-pull-failed"], `${stopCode} ${front}`);
+      }
+    }
+  }
+  assert.equal(of({ stopCode: "TaskFailedToStart", stoppedReason: "TaskFailedToStart: AGENT: container instance is draining", containers: [{ name: "web" }] }).cause.id, "placement-failed");
+  assert.equal(of({ stopCode: undefined, stoppedReason: "Database is performing maintenance", containers: failed }).cause.id, "application-exit");
+});
+
+test("neither an image's name nor a tool's decides why an image could not be pulled", () => {
+  for (const words of ["acme/oom-killer:1: not found", "docker.io/acme/log-driver:1: x", 'exec: "unpigz": executable file not found in $PATH', "acme/exec:1: no such file or directory", "ghcr.io/acme/registry-auth:1: x", "docker.io/dependencytrack/web:4: x",
+    "acme/dependency-graph:1: x", "out of memory", "no active instances", "is already allocated"]) {
+    for (const name of ["CannotPullContainerError", "ImagePullFailure", "CannotPullECRContainerError", "TaskFailedToStart: CannotPullContainerError"]) {
+      assert.equal(told(`${name}: ${words}`).cause.id, "image-pull-failed", words);
+      assert.notEqual(reasonKindOf(`${name}: ${words}`), "dependency");
+    }
+  }
+  assert.equal(told("CannotPullContainerError: unable to retrieve registry auth").cause.id, "secrets-init-failed");
+  assert.equal(told('ResourceInitializationError: failed to invoke EFS utils: exec: "mount.efs": executable file not found in $PATH').cause.id, "start-failed");
+  assert.equal(told('ResourceInitializationError: OCI runtime create failed: exec: "x": executable file not found in $PATH').cause.id, "command-not-found");
+});
+
+test("a general beginning does not hide the cause behind it", () => {
+  for (const front of ["TaskFailedToStart: ", "Task failed to start: ", "TaskFailedToStart:", "Service web: Task failed to start: "]) {
+    for (const [rest, id] of [["CannotPullContainerError: x", "image-pull-failed"], ["DockerTimeoutError: x", "runtime-failed"], ["ResourceInitializationError: unable to pull secrets", "secrets-init-failed"], ["AGENT", "placement-failed"],
+      ["RESOURCE:CPU", "placement-failed"], ["something new", "start-failed"]]) {
+      if (front.endsWith("start: ") && rest === "AGENT") continue;
+      assert.equal(incidentOf(changed("03b-cannot-start", { stoppedReason: front + rest, containers: [{ name: "web" }] })).cause.id, id, front + rest);
+    }
+    assert.equal(reasonKindOf(`${front}CannotCreateContainerError: x`), "cannot-create-container-error");
+  }
+});
+
+test("unlike failures to start of one container have unlike keys, and the same one has the same", () => {
+  const keys = ["CannotStartContainerError: Bind for 0.0.0.0:80 failed: port is already allocated", "CannotStartContainerError: error mounting volume", "CannotCreateVolumeError: no such plugin", "CannotCreateVolumeError: no such file",
+    "CannotStartContainerError: no such plugin", "CannotStartContainerError: x", "CannotCreateContainerError: x"].map((reason) => told(reason).failure);
+  assert.equal(new Set(keys).size, keys.length);
+  const of = (port) => told(`CannotStartContainerError: Bind for 0.0.0.0:${port} failed: port is already allocated`).failure;
+  assert.equal(of(80), of(81));
+  assert.ok(!Object.hasOwn(told("CannotStartContainerError: x"), "errorName"));
 });
 
 test("the kind of a reason tells unlike failures to start apart", () => {
