@@ -81,11 +81,15 @@ function withoutUserinfo(text) {
     .replace(BARE_ADDRESS, (whole, user, secret) => (/^(?:sips?|mailto|xmpp|acct|from|to|cc):$/i.test(user) || /^sha\d/.test(secret) ? whole : user + GONE));
 }
 
+/** Keys of these may be names as well: "service_key=payments". */
+const KEYS_OF = "shared|encrypt|sign|signature|routing|master|licence|subscription|consumer|auth|storage|deploy|ssh|rsa|hmac|jwt|webhook|functions|integration|service|write|ingest|admin|root|app|application|client|user|server";
+const MAY_BE_A_NAME = new RegExp(`^(?:${KEYS_OF})key$`);
+
 // Fields: a name that is or ends in one of these, a separator, and a value.
 const NAME = new RegExp(`(?:${[
   "pass(?:word|wd|phrase|code)", "pwd", "pass", "secret", "token", "credentials?", "authorization", "signature", "sig", "auth", "pw",
   "(?:api|access|secret|private|account|shared[ _-]?access|encryption|signing|license)[ _-]?key(?:_base)?", "access[ _-]?key[ _-]?id",
-  "(?:shared|encrypt|sign|master|licence|subscription|consumer|auth|storage|deploy|ssh|rsa|hmac|jwt|webhook|functions|integration|service|write|ingest|admin|root|app|application|client|user|server)[_-]?key",
+  `(?:${KEYS_OF})[_-]?key`,
   "client-key-data", "sharedaccesssignature", "connect\\.sid", "(?:jsession|phpsess|session_?)id", "requirepass", "masterauth", "パスワード|秘密鍵|シークレット|トークン",
 ].join("|")})(?:_?\\d{1,2})?(?![A-Za-z0-9_]|[.-][A-Za-z_])`, "gi");
 const SEPARATOR = /((?:\\{0,7}["'`]|&quot;|%22|\\u0022)?\]?\??)([ \t]{0,40})(=>|:=|=(?!=)|:(?![:/])|[：＝]|%3[dDaA]|\\u003[dD])([ \t]{0,40})/y;
@@ -198,7 +202,7 @@ function afterSeparator(text, name, [whole, closing, , separator, space]) {
   if (/^(?:sig|signature)$/.test(kind)) return colon ? null : judged(text, name, at, { strong: true, random: true, encoded });
   if (/^(?:auth|pw|jsessionid|phpsessid|sessionid|connect\.sid)$/.test(kind)) return judged(text, name, at, { strong: true, random: true, encoded });
   const preceding = text.slice(Math.max(0, name.start - 12), name.start);
-  const doubtful = !quotedKey && ((/^credentials?$/.test(kind) && colon) || (kind === "token" && colon && OF_PAGES.test(preceding)));
+  const doubtful = MAY_BE_A_NAME.test(kind) || !quotedKey && ((/^credentials?$/.test(kind) && colon) || (kind === "token" && colon && OF_PAGES.test(preceding)));
   return judged(text, name, at, { strong: quotedKey || (!colon && !(spaced && space !== "")), random: doubtful, encoded, code: !colon && spaced && space !== "", afterEqual: !colon && space === "" });
 }
 
@@ -376,7 +380,7 @@ const FORMS = [
   ["dapi", "a-f0-9", 32], ["shp(?:at|ca|pa|ss)_", "a-fA-F0-9", 20], ["sq0(?:atp|csp)-", "A-Za-z0-9_-", 20], ["lin_api_|secret_|ntn_|sbp_|figd_|nfp_|r8_|gsk_|hf_|pplx-|xai-|fo1_|glsa_|glc_|sntry[su]_|bkua_|rubygems_|dckr_pat_|pscale_(?:tkn|pw)_|rnd_|re_", "A-Za-z0-9_=+/-", 24],
   ["NRAK-|PMAK-|HRKU-|CCIPAT_|ATATT3|ATBB|dp\\.(?:pt|st)\\.|AGE-SECRET-KEY-1", "A-Za-z0-9_=-", 20], ["b3BlbnNzaC1rZXktdjE", "A-Za-z0-9+/=", 0], ["MII[A-Za-z0-9+/]{3,5}(?:IBADANBgkqhkiG9w0BAQEF|IBAAKC)", "A-Za-z0-9+/=", 16], ["LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,40}(?:UFJJVkFURSBLRVkt|QUklWQVRFIEtFWS|BSSVZBVEUgS0VZL)", "A-Za-z0-9+/=", 0],
 ];
-const SHAPES = FORMS.map(([prefix, letters, least]) => ({ expression: new RegExp(`(?<![A-Za-z0-9])(?:${prefix})[${letters}]{${least > 4 ? 4 : 0},}`, "g"), least }));
+const SHAPES = FORMS.map(([prefix, letters, least]) => ({ expression: new RegExp(`(?<![A-Za-z0-9])(?:${prefix})[${letters}]{${least > 4 ? 4 : 0},}`, "g"), least, begin: prefix.includes("_") && letters.includes("_") ? new RegExp(`^(?:${prefix})`) : null }));
 /** Most texts have none of them, and are looked through once. */
 const ANY_SHAPE = new RegExp(`(?<![A-Za-z0-9])(?:${FORMS.map(([prefix]) => prefix).join("|")})`);
 const REPLACED = [
@@ -392,6 +396,9 @@ const REPLACED = [
   [/\b(identified\s{1,4}by\s{1,4}(?:password\s{1,4})?['"])[^'"\n]+/gi, `$1${GONE}`],
   [/\b(login\s{1,4}\S{1,64}\s{1,4}password\s{1,4})\S+/gi, `$1${GONE}`],
   [/\b((?:requirepass|masterauth)\s{1,4})\S+/g, `$1${GONE}`],
+  [/\b(pass(?:phrase|word|code)\s{1,4}for(?:\s{1,4}[\w./-]{1,64}){1,3}?\s{1,4}(?:is|was):?\s{1,4}\\?(["']))([^"'\\\n]+)/gi, (whole, before, quote, secret) => (WORDS.has(secret.toLowerCase()) ? whole : before + GONE)],
+  [/\b(secret[_-]?id\\?["']?[\s:=]{1,4}\\?["']?)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, `$1${GONE}`],
+  [/\b(jdbc:oracle:(?:thin|oci8?):[^\s:/@"'<>]{1,128}\/)[^\s/@"'<>]{1,256}(?=@)/gi, `$1${GONE}`],
   [/(?<![\w.])[A-Za-z0-9]{14}\.atlasv1\.[\w-]{20,}/g, GONE],
   [/(?<![\w~.-])[\w.~-]{3}8Q~[\w.~-]{30,}/g, GONE],
 ];
@@ -404,9 +411,12 @@ const COMMANDS = [
 
 function withoutShapes(text) {
   const replaced = REPLACED.reduce((left, [expression, shown]) => left.replace(expression, shown), text);
-  const shaped = !ANY_SHAPE.test(replaced) ? replaced : SHAPES.reduce((left, { expression, least }) => left.replace(expression, (found, at) => (isWhole(left, found, at, least) ? GONE : found)), replaced);
+  const shaped = !ANY_SHAPE.test(replaced) ? replaced : SHAPES.reduce((left, { expression, least, begin }) => left.replace(expression, (found, at) => (isWhole(left, found, at, least) && !isIdentifier(found, begin) ? GONE : found)), replaced);
   return COMMANDS.reduce((left, [line, option]) => left.replace(line, (found) => found.replace(option, `$1${GONE}`)), shaped);
 }
+
+/** Words of a program joined by underscores have no digit: "re_compile_patterns_internal_error". */
+const isIdentifier = (found, begin) => begin !== null && !/\d/.test(found.replace(begin, ""));
 
 /** As long as such a key is, or cut off by the end of the text. */
 function isWhole(text, found, at, least) {

@@ -83,7 +83,7 @@ test("of several lines only a private key goes over more than one", () => {
 });
 
 /** Beginnings of everything that is looked for, which never come to their end. */
-const SEEDS = ["a", " ", "\n", "-", "\\", '"', "'", "=", ":", "eyJ", "://", "://a:", "://a:b", "postgres", "postgres://a:", "a:b@", "a.", "%3A%2F%2F", "%3A%2F%2Fa%3A", "password", "password ", "password:", "password: ", "password=",
+const SEEDS = ["a", "passphrase for a ", "secret_id ", "jdbc:oracle:thin:a", "re_a", " ", "\n", "-", "\\", '"', "'", "=", ":", "eyJ", "://", "://a:", "://a:b", "postgres", "postgres://a:", "a:b@", "a.", "%3A%2F%2F", "%3A%2F%2Fa%3A", "password", "password ", "password:", "password: ", "password=",
   'password:"', "password='", 'password:\\"', 'password: "a ', "password=a,", "password=a&", "password={", "password=[", "password[", "token:'", "token: x ", "secret ", "--password ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA",
   "-----END PRIVATE KEY-----", "-----BEGIN ", "A".repeat(64) + "\n", "Proc-Type: ", "Authorization: Bearer ", "Authorization: Digest ", "authorization:[", "bearer ", "basic ", "Cookie: a=", "Cookie: a=b; ", "Set-Cookie: a", "curl ", "curl -u a:", "mysql -", "sshpass ",
   "sk-", "sk", "AKIA", "AKIA ", "MII", "LS0tLS1CRUdJTi", "xoxb-", "SG.", "npm_", "hooks.slack.com/services/", "login ", "login a password", "identified by ", "key", "api key ", "access-", "/hooks/", "&key=", "12345678:AA", "\u001b[", "\u001b]", "あ", "🔥", "<redacted>", "password=<redacted>", "value", "token=arn:", "password=$(", "password=self.", "token=http://", "password=[a ", "password={a;", '"password","value":'];
