@@ -119,7 +119,8 @@ const IMPAIRED = [
 ];
 const PLANNED = ["Scaling activity initiated by", "Availability-zone rebalancing initiated by", "ECS is performing maintenance", "Amazon ECS is performing maintenance"];
 const NOT_STARTED = ["Task failed to start", "CannotPull", "ResourceInitializationError"];
-const UNHEALTHY = ["Task failed ELB health checks", "Task failed container health checks"];
+const UNHEALTHY = ["task failed elb health checks", "task failed container health checks"];
+const SPOT = "your spot task was interrupted";
 
 /**
  * The patterns of the catalogue that take an event, as patterns/*.json has them: EventBridge does not say which rule matched.
@@ -131,11 +132,14 @@ export function patternsOf(event) {
   const all = (path) => leavesOf(event, path.split("."));
   const has = (path, ...wanted) => all(path).some((value) => wanted.includes(value));
   const ends = (path, end) => all(path).some((value) => typeof value === "string" && value.endsWith(end));
+  /** In any case: what a text begins with, or ends with, also before a full stop. */
+  const saysOf = (path, starts, ending) => all(path).some((value) => typeof value === "string" && (starts.some((start) => value.toLowerCase().startsWith(start))
+    || [ending, `${ending}.`].some((end) => value.toLowerCase().endsWith(end))));
   const begins = (path, starts) => all(path).some((value) => typeof value === "string" && starts.some((start) => value.startsWith(start)));
   if (has("source", "taskbell.app")) return has("detail-type", "Application Error") ? ["application-error"] : [];
   if (!has("source", "aws.ecs", "taskbell.drill")) return [];
   const names = [];
-  if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends }));
+  if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends, saysOf }));
   if (has("detail-type", "ECS Deployment State Change", "ECS Service Action") && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED")
     && all("resources").some((arn) => /:service\/[^/]+\//.test(arn))) names.push("deployment-failed");
   if (has("detail-type", "ECS Service Action", "ECS Daemon Service Action") && has("detail.eventName", ...IMPAIRED)
@@ -146,7 +150,7 @@ export function patternsOf(event) {
   return names;
 }
 
-function taskPatternsOf({ all, has, begins, ends }) {
+function taskPatternsOf({ all, has, begins, ends, saysOf }) {
   const outOfMemory = (path) => all(path).some((value) => typeof value === "string" && /^OutOfMemory/i.test(value));
   const stopCodes = all("detail.stopCode");
   const failed = all("detail.containers.exitCode").some((code) => code !== 0);
@@ -162,8 +166,8 @@ function taskPatternsOf({ all, has, begins, ends }) {
     "out-of-memory": outOfMemory("detail.containers.reason") || ends("detail.containers.reason", "OOM-killed (memory limit too low?): unknown") || outOfMemory("detail.stoppedReason"),
     "spot-interrupted": has("detail.stopCode", "SpotInterruption")
       || ((stopCodes.length === 0 || has("detail.stopCode", "TerminationNotice"))
-        && (begins("detail.stoppedReason", ["Your Spot Task was interrupted"]) || ends("detail.stoppedReason", "Your Spot Task was interrupted."))),
-    "health-check-failed": begins("detail.stoppedReason", UNHEALTHY) || ends("detail.stoppedReason", UNHEALTHY[1]),
+        && saysOf("detail.stoppedReason", [SPOT], SPOT)),
+    "health-check-failed": saysOf("detail.stoppedReason", UNHEALTHY, UNHEALTHY[1]),
   };
   return Object.keys(verdicts).filter((name) => verdicts[name]);
 }

@@ -83,6 +83,21 @@ test("of every sample the same patterns are told that the catalogue's own matche
   for (const name of names) assert.deepEqual(patternsOf(sample(name)).sort(), [...golden[name]].sort(), name);
 });
 
+test("the narrow patterns take what the notifier names so, in any case, with a full stop or without, and behind a service's name", () => {
+  const of = (detail) => ({ ...sample("01-exit-nonzero"), detail: { ...sample("01-exit-nonzero").detail, ...detail } });
+  for (const front of ["", "Service web: ", "(service web) "]) {
+    for (const [words, cause, pattern] of [["Your Spot Task was interrupted", "spot-interruption", "spot-interrupted"], ["Task failed container health checks", "container-health-check-failed", "health-check-failed"]]) {
+      for (const reason of [words, `${words}.`, words.toLowerCase(), `${words.toUpperCase()}.`]) {
+        const event = of({ stopCode: pattern === "spot-interrupted" ? "TerminationNotice" : "ServiceSchedulerInitiated", stoppedReason: front + reason });
+        assert.ok(incidentOf(event).cause.id === cause && patternsOf(event).includes(pattern) && takes(catalogueFor(event, catalogue)[pattern], event), front + reason);
+      }
+    }
+  }
+  assert.ok(patternsOf(of({ stopCode: "ServiceSchedulerInitiated", stoppedReason: "task failed elb health checks in (target-group x)" })).includes("health-check-failed"));
+  // CloudFormation refuses a null, which an exported pattern would have.
+  assert.ok(!/null/.test(JSON.stringify(catalogue)));
+});
+
 test("a drill is taken by the patterns of what it is a drill for", () => {
   for (const name of names.filter((one) => sample(one).source === "aws.ecs")) {
     assert.deepEqual(patternsOf({ ...sample(name), source: "taskbell.drill" }), patternsOf(sample(name)), name);

@@ -15,6 +15,7 @@ function accepts(wanted, leaf) {
   const [[operator, operand]] = Object.entries(wanted);
   if (operator === "prefix" && isRecord(operand)) return typeof leaf === "string" && leaf.toLowerCase().startsWith(operand["equals-ignore-case"].toLowerCase());
   if (operator === "prefix") return typeof leaf === "string" && leaf.startsWith(operand);
+  if (operator === "suffix" && isRecord(operand)) return typeof leaf === "string" && leaf.toLowerCase().endsWith(operand["equals-ignore-case"].toLowerCase());
   if (operator === "suffix") return typeof leaf === "string" && leaf.endsWith(operand);
   if (operator === "anything-but" && isRecord(operand)) return typeof leaf === "string" && ![operand.prefix].flat().some((start) => leaf.startsWith(start));
   if (operator === "anything-but") return ![operand].flat().includes(leaf);
