@@ -37,7 +37,8 @@ const MOST_UNCLEAR = 2;
  * @property {(id: string, place: Place, seen: object, fresh: Window, expires: number, ms: number) => Promise<Outcome>} open
  * @property {(id: string, place: Place, expires: number, ms: number) => Promise<Outcome>} join
  * @property {(id: string, seen: Window, names: string[], by: {holder: string, heldUntil: number}, ms: number) => Promise<{outcome: Outcome, window?: Window}>} take
- * @property {(id: string, seen: Subject, names: string[], expires: number, ms: number) => Promise<Outcome>} settle
+ * @property {(id: string, seen: Subject, names: string[], expires: number, ms: number, as: {id: string, count: number}|null) => Promise<Outcome>} settle
+ *   as: the window as it was seen, which has to be so still
  * @property {(id: string, windowId: string, told: {holder: string, names: string[], count: number}, note: object, ms: number) => Promise<Outcome>} mark
  * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  of the subject alone; of what was not answered, `times` are added
  *   to those that are noted, unless `isAnew`, and a `count` of null leaves what is noted of it
@@ -136,7 +137,8 @@ export async function announce(table, keys, how, deliver) {
  * @param {Table} table
  * @param {{subject: string, failure: string, since: number}} keys
  * @param {How} how
- * @param {{id: string|null}} [hold]  gets the window that this run holds, or may hold
+ * @param {{id: string|null, joined?: string}} [hold]  gets the window that this run holds, or may hold; joined: the one in which this run
+ *   certainly counted its subject
  * @returns {Promise<Decision>}
  * @throws {Busy} after waitMs; and whatever the table throws
  */
@@ -185,7 +187,11 @@ async function stepOf(table, keys, how, hold, ms) {
     const fresh = { since: place.since, count: 1, told: {}, earlier: untold(seen.previous), ...by };
     return next(await held(hold, place, () => table.open(keys.subject, place, seen, fresh, expires, ms())));
   }
-  if (subject === null) return next(await table.join(keys.subject, place, expires, ms()));
+  if (subject === null) {
+    const outcome = await table.join(keys.subject, place, expires, ms());
+    if (outcome === "done") hold.joined = place.id;
+    return next(outcome);
+  }
   const pending = pendingOf(destinations, subject, window);
   if (pending.length === 0) {
     if (window.holder === holder) {
@@ -193,7 +199,10 @@ async function stepOf(table, keys, how, hold, ms) {
       if (outcome !== "conflict") hold.id = null;
       return next(outcome);
     }
-    const outcome = await table.settle(keys.subject, subject, destinations, expires, ms());
+    // AWS: GetItem may see one item of a transaction before another: the window as it was before this subject was counted. Whoever had the answer
+    // of its own join has seen all of it.
+    const as = hold.joined === place.id ? null : { id: place.id, count: window.count };
+    const outcome = await table.settle(keys.subject, subject, destinations, expires, ms(), as);
     return outcome === "done" ? { verdict: "counted", count: window.count } : next(outcome);
   }
   // Where every post was left without an answer twice, nothing is to be held.

@@ -127,16 +127,21 @@ export function tableOf(tableName, connect = clientOf) {
       return { outcome, ...(answer ? { window: windowOf(answer.Attributes) } : {}) };
     },
 
-    settle(id, seen, names, expires, ms) {
+    settle(id, seen, names, expires, ms, as) {
       const asSeen = numbersAsSeen("unanswered", names, (name) => seen.unanswered[name]?.times);
-      return update(id, {
+      const settled = {
         UpdateExpression: "SET isSettled = :yes, expiresAt = :expires",
         ConditionExpression: `isSettled = :no AND failureKey = :failure AND startedMs = :since AND ${asSeen.condition}`,
         ExpressionAttributeNames: asSeen.names,
         ExpressionAttributeValues: {
           ":yes": { BOOL: true }, ":no": { BOOL: false }, ":failure": { S: seen.failure }, ":since": number(seen.since), ":expires": seconds(expires), ...asSeen.values,
         },
-      }, ms);
+      };
+      if (as === null) return update(id, settled, ms);
+      return transact([
+        { Update: { ...at(id), ...settled } },
+        { ConditionCheck: { ...at(as.id), ConditionExpression: "occurrences = :count", ExpressionAttributeValues: { ":count": number(as.count) } } },
+      ], ms);
     },
 
     mark: (id, windowId, { holder, names, count }, note, ms) => transact([

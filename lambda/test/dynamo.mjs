@@ -1,17 +1,20 @@
 // A DynamoDB in memory, as far as table.mjs uses it: it evaluates the real expressions, and fails on whatever it does not know.
-// A transaction takes two steps. It locks its items when it begins, so that another write on one of them is answered as a conflict, and applies
-// its writes when it commits. A token makes it the same transaction again.
+// A transaction locks its items when it begins, so that another write on one of them is answered as a conflict. It commits item by item, each a
+// step: AWS says that GetItem may see what a transaction wrote to one item, and not yet what it wrote to another. A token makes it the same
+// transaction again.
 
 /** AWS: a key has at most so many bytes. */
 const KEY_BYTES = 2048;
 
 /**
  * @param {Map<string, object>} [items]  by id
+ * @param {{isBackward?: boolean}} [how]  isBackward: the last item of a transaction is seen first; AWS promises no order
  * @returns {{items: Map<string, object>, connect: (step: Step) => Function}}
  * @typedef {(label: string, perform: () => any, kind: "read"|"write"|"begin"|"commit", ms: number) => Promise<any>} Step
- *   decides when a call is performed, and what becomes of its answer
+ *   decides when a call is performed, and what becomes of its answer; `perform.rest`: what is left of a transaction
+ *   after this commit, which DynamoDB ends whatever becomes of its caller
  */
-export function dynamo(items = new Map()) {
+export function dynamo(items = new Map(), { isBackward = false } = {}) {
   const locks = new Map();
   const tokens = new Map();
 
@@ -40,11 +43,22 @@ export function dynamo(items = new Map()) {
     for (const { id } of writes) locks.set(id, writes);
   }
 
-  function commit(writes) {
-    for (const { id, apply, isCheck } of writes) {
-      locks.delete(id);
-      if (!isCheck) apply();
-    }
+  /** The commits of a transaction, each of one item. */
+  function commitsOf(writes, isOver) {
+    const changes = writes.filter(({ isCheck }) => !isCheck);
+    const order = isBackward ? changes.reverse() : changes;
+    const commits = order.map(({ id, apply }, nth) => ({
+      label: `commit ${id}`,
+      perform: Object.assign(() => {
+        apply();
+        // Until all is seen, another write on any of them is a conflict.
+        if (nth < order.length - 1) return;
+        for (const one of writes) locks.delete(one.id);
+        isOver();
+      }, { rest: [] }),
+    }));
+    for (const [nth, { perform }] of commits.entries()) perform.rest = commits.slice(nth + 1);
+    return commits;
   }
 
   const commands = {
@@ -63,16 +77,20 @@ export function dynamo(items = new Map()) {
       if (new Set(writes.map(({ id }) => id)).size < writes.length) throw named("ValidationException", "one item twice in a transaction");
       const what = writes.map(({ id, isCheck }) => (isCheck ? `(${id})` : id)).join(" + ");
       if (token !== undefined && !/^.{1,36}$/.test(token)) throw named("ValidationException", `the token is ${token}`);
+      const parameters = JSON.stringify(TransactItems);
       const isNew = await step(`begin ${what}`, () => {
-        if (tokens.get(token) === "begun") throw named("TransactionInProgressException");
-        if (tokens.get(token) === "done") return false;
+        const same = tokens.get(token);
+        if (same !== undefined && same.parameters !== parameters) throw named("IdempotentParameterMismatchException");
+        if (same?.isOver === false) throw named("TransactionInProgressException");
+        if (same?.isOver) return false;
         begin(writes);
-        if (token !== undefined) tokens.set(token, "begun");
+        if (token !== undefined) tokens.set(token, { parameters, isOver: false });
         return true;
       }, "begin", ms);
       // The same transaction again changes nothing, and is answered as the first.
       if (!isNew) return {};
-      await step(`commit ${what}`, () => { commit(writes); if (token !== undefined) tokens.set(token, "done"); }, "commit", ms);
+      const isOver = () => { if (token !== undefined) tokens.get(token).isOver = true; };
+      for (const { label, perform } of commitsOf(writes, isOver)) await step(label, perform, "commit", ms);
       return {};
     },
   };

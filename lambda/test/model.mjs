@@ -14,6 +14,8 @@ const RETRIES_MS = [0, 60_000, 120_000];
 /** The moment of all events. */
 export const TIME = new Date(START + 1_000).toISOString();
 const MOST_STEPS = 3_000;
+/** A call of the table takes no longer than that; what is not answered is a fault of its own. */
+const CALL_MS = 100;
 /** So many turns without a new wait, and every run has come to its next one; where two of its posts end at once, perhaps a turn later. */
 const IDLE_TURNS = 4;
 
@@ -24,6 +26,7 @@ const IDLE_TURNS = 4;
  * @property {{items: Map<string, object>, messages: object[]}} [before]  what came earlier
  * @property {(name: string, nth: number) => "ok"|"fail"|"late"|"late-lost"} [answer]  of the nth post to a destination
  * @property {number} [faults]  so many crashes and lost answers, at most
+ * @property {boolean} [isBackward]  the last item of a transaction is seen first
  * @property {(subject: string) => string} [keyOf]  in the table, if the flow makes another of it
  * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: it failed, and Lambda is to run the event again
  * @typedef {(options: {cost: number}[], label: (at: number) => string) => number} Pick
@@ -36,8 +39,8 @@ const IDLE_TURNS = 4;
  * @param {Flow} flow
  * @returns {Promise<{problems: string[], trace: string[], items: Map<string, object>, messages: object[]}>}
  */
-export async function execute({ events, destinations, before, answer = () => "ok", faults = 0, keyOf = (subject) => subject }, pick, flow) {
-  const database = dynamo(new Map(before?.items));
+export async function execute({ events, destinations, before, answer = () => "ok", faults = 0, isBackward = false, keyOf = (subject) => subject }, pick, flow) {
+  const database = dynamo(new Map(before?.items), { isBackward });
   const messages = [...(before?.messages ?? [])];
   const state = { clock: START + 60_000, activity: 0, last: null, faults, faulty: false, posts: {}, holders: 0 };
   const pending = [];
@@ -45,12 +48,20 @@ export async function execute({ events, destinations, before, answer = () => "ok
   const queue = [];
   const problems = [];
   const threads = [];
+  const itself = { name: "DynamoDB", blocked: 0 };
 
   function step(thread, run, label, perform, kind, at = null) {
     if (run.isDead) return new Promise(() => {});
     thread.blocked += 1;
     state.activity += 1;
-    return new Promise((resolve, reject) => { pending.push({ thread, run, label, perform, kind, at, resolve, reject }); });
+    return new Promise((resolve, reject) => { pending.push({ thread, run, label, perform, kind, at, asked: state.clock, resolve, reject }); });
+  }
+
+  /** What has begun in DynamoDB goes on without its caller. */
+  function goOn([first, ...rest]) {
+    if (!first) return;
+    const { label, perform } = first;
+    pending.push({ thread: itself, run: { holder: "DynamoDB", startedAt: state.clock }, label, perform, kind: "commit", at: null, asked: state.clock, resolve: () => goOn(rest), reject: () => {} });
   }
 
   function worldOf(thread, run) {
@@ -110,7 +121,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     for (const op of pending) {
       if (op.at === null) {
         (op.thread === state.last ? ready : others).push(op);
-        until = Math.min(until, op.run.startedAt + RUN_MS);
+        until = Math.min(until, op.kind === "post" ? op.run.startedAt + RUN_MS : op.asked + CALL_MS);
       } else if (next === null || op.at < next.at) {
         next = op;
       }
@@ -121,7 +132,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     ready.push(...others);
     if (next !== null && next.at <= until) all.push({ op: next, cost: ready.length > 0 ? 1 : 0 });
     if (state.faults <= 0) return all;
-    const faulty = ready.flatMap((op) => [...(op.kind === "post" ? [] : ["unanswered"]), "crash after", ...(op.kind === "commit" ? [] : ["crash before"])].map((fault) => ({ op, fault, cost: 1 })));
+    const faulty = ready.filter(({ thread }) => thread !== itself).flatMap((op) => [...(op.kind === "post" ? [] : ["unanswered"]), "crash after", ...(op.kind === "commit" ? [] : ["crash before"])].map((fault) => ({ op, fault, cost: 1 })));
     return [...all, ...faulty];
   }
 
@@ -140,12 +151,12 @@ export async function execute({ events, destinations, before, answer = () => "ok
       trace.push(`      ${error.name}`);
       answer = { error };
     }
+    if (fault && op.kind === "commit") goOn(op.perform.rest);
     if (fault?.startsWith("crash")) return crash(op, fault === "crash after" && op.kind === "begin" && answer.value === true);
     if (fault === "unanswered") return op.reject(Object.assign(new Error("no answer in time"), { name: "TimeoutError" }));
     return answer.error ? op.reject(answer.error) : op.resolve(answer.value);
   }
 
-  /** What has begun in DynamoDB goes on without its caller. */
   function crash({ thread, run, resolve }, hasBegun) {
     run.isDead = true;
     thread.isDisturbed = true;
@@ -156,7 +167,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
       return;
     }
     for (const op of pending.filter((one) => one.run === run)) {
-      if (op.kind === "commit") op.perform();
+      if (op.kind === "commit") goOn([op, ...op.perform.rest]);
       pending.splice(pending.indexOf(op), 1);
       thread.blocked -= 1;
     }

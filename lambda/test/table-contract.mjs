@@ -104,14 +104,17 @@ export function contract(name, make) {
     assert.deepEqual(await noted({ isAnew: true, at: 7000, count: 8, told: 4 }), { times: 1, at: 7000, count: 8, told: 4 });
   });
 
-  check("a subject is settled as it was seen", async (table) => {
+  check("a subject is settled as it was seen, and where its count is not certain, with the window as it was seen", async (table) => {
     await opened(table);
+    const settle = (seen, as = null) => table.settle("task a", seen, NAMES, EXPIRES, MS, as);
     const seen = await table.subject("task a", MS);
     await table.note("task a", note({ unanswered: { slack: { times: 1, at: 5000, count: 1, told: 0 } } }), MS);
-    assert.equal(await table.settle("task a", seen, NAMES, EXPIRES, MS), "lost", "a post was not answered meanwhile");
-    assert.equal(await table.settle("task a", { ...await table.subject("task a", MS), since: 9000 }, NAMES, EXPIRES, MS), "lost", "counted elsewhere");
-    assert.equal(await table.settle("task a", await table.subject("task a", MS), NAMES, EXPIRES, MS), "done");
-    assert.equal(await table.settle("task a", await table.subject("task a", MS), NAMES, EXPIRES, MS), "lost", "settled before");
+    assert.equal(await settle(seen), "lost", "a post was not answered meanwhile");
+    assert.equal(await settle({ ...await table.subject("task a", MS), since: 9000 }), "lost", "counted elsewhere");
+    assert.equal(await settle(await table.subject("task a", MS), { id: PLACE.id, count: 0 }), "lost", "the window was seen as it was before");
+    assert.equal(await settle(await table.subject("task a", MS), { id: PLACE.id, count: 1 }), "done");
+    assert.equal(await settle(await table.subject("task a", MS), { id: PLACE.id, count: 1 }), "lost", "settled before");
+    assert.equal(await settle(await table.subject("task a", MS)), "lost", "settled before");
   });
 
   check("a subject that was never counted is noted as settled only", async (table) => {

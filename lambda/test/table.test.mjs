@@ -11,7 +11,7 @@ const UNSEEN = { subject: null, latest: null, previous: null, previousId: null, 
 const WRITES = {
   open: (table) => table.open("task a", PLACE, UNSEEN, WINDOW, 1, 1), join: (table) => table.join("task a", PLACE, 1, 1),
   take: async (table) => (await table.take(PLACE.id, WINDOW, ["slack"], { holder: "you", heldUntil: 9 }, 1)).outcome,
-  settle: (table) => table.settle("task a", SEEN, ["slack"], 1, 1), note: (table) => table.note("task a", NOTE, 1),
+  settle: (table) => table.settle("task a", SEEN, ["slack"], 1, 1, null), settled: (table) => table.settle("task a", SEEN, ["slack"], 1, 1, { id: PLACE.id, count: 1 }), note: (table) => table.note("task a", NOTE, 1),
   mark: (table) => table.mark("task a", PLACE.id, { holder: "me", names: ["slack"], count: 1 }, NOTE, 1),
   raise: (table) => table.raise(PLACE.id, "slack", 1, 1), release: (table) => table.release(PLACE.id, "me", 1),
 };
