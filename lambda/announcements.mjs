@@ -62,7 +62,7 @@ const MOST_UNCLEAR = 2;
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} [random]
  * @property {number} waitMs  for the decision
- * @property {number} holdMs  after it, this run is certainly over
+ * @property {number} holdUntil  by then, this run is certainly over
  * @property {() => number} markMs  what is left for marking
  */
 
@@ -157,13 +157,15 @@ export async function decide(table, keys, how, hold = { id: null }) {
       step = await stepOf(table, keys, how, hold, ms);
       unclear = 0;
     } catch (error) {
+      // A table that answers is busy, and not in trouble; who is at work once may be so still.
       if (now() >= deadline && isContended) throw new Busy();
+      isContended = false;
       unclear += 1;
       if (!error.isUnclear || unclear > MOST_UNCLEAR) throw error;
       step = "unclear";
     }
     if (typeof step === "object") return step;
-    if (step !== "unclear") isContended = step !== "again";
+    if (step === "wait") isContended = true;
     if (step === "again") continue;
     // After a write that was refused, too: whoever refused it is at work.
     const waited = pause * (0.5 + random());
@@ -181,7 +183,7 @@ async function stepOf(table, keys, how, hold, ms) {
   const place = placeOf(subject, keys);
   const window = await table.window(place.id, ms());
   const expires = now() + KEPT_MS;
-  const by = { holder, heldUntil: now() + how.holdMs };
+  const by = { holder, heldUntil: how.holdUntil };
   if (window === null) {
     const seen = { subject, ...await latestOf(table, place, ms), names: destinations };
     const fresh = { since: place.since, count: 1, told: {}, earlier: untold(seen.previous), ...by };

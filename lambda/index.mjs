@@ -97,7 +97,7 @@ export function createHandler(tools) {
     const windowMs = numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000;
     return announce(table, keysOf({ subject, failure, time }, { now: now(), windowMs }), {
       destinations: names, holder, now, sleep, random,
-      waitMs: Math.max(0, left() - forPosts), holdMs: remaining() + CLOCKS_MS, markMs: () => remaining() - FOR_LOG_LINE_MS,
+      waitMs: Math.max(0, left() - forPosts), holdUntil: now() + remaining() + CLOCKS_MS, markMs: () => remaining() - FOR_LOG_LINE_MS,
     }, deliver);
   }
 

@@ -14,7 +14,7 @@ function world(destinations = ["slack"]) {
   const state = { table: memoryTable(), now: 900_000 + 100_000, runs: 0 };
   const how = () => ({
     destinations, holder: `run ${state.runs += 1}`, now: () => state.now, random: () => 0.5,
-    sleep: async (ms) => { state.now += ms; }, waitMs: 2_000, holdMs: 30_000, markMs: () => 5_000,
+    sleep: async (ms) => { state.now += ms; }, waitMs: 2_000, holdUntil: state.now + 30_000, markMs: () => 5_000,
   });
   const keysFor = (task, failure, time) => keysOf({ subject: `task ${task}`, failure, time }, { now: state.now, windowMs: 15 * MINUTE });
   const all = (took) => async ({ pending }) => pending.map((name) => ({ name, took, unanswered: 0 }));
@@ -203,7 +203,7 @@ test("where the table throws, everything is told, with what was thrown; decide t
   here.state.table.join = () => Promise.reject(new Error("broken"));
   await here.run("a");
   assert.match((await here.run("b")).trouble.message, /broken/);
-  await assert.rejects(decide(here.state.table, here.keysFor("c", "f", null), { destinations: ["slack"], holder: "x", now: () => 0, sleep: async () => {}, waitMs: 1_000, holdMs: 1 }), /broken/);
+  await assert.rejects(decide(here.state.table, here.keysFor("c", "f", null), { destinations: ["slack"], holder: "x", now: () => 0, sleep: async () => {}, waitMs: 1_000, holdUntil: 1 }), /broken/);
 });
 
 test("what is foreseen is what is decided, and nothing is written for it", async () => {
@@ -226,4 +226,34 @@ test("what is foreseen is what is decided, and nothing is written for it", async
     verdicts.push(verdict);
   }
   assert.deepEqual([...new Set(verdicts)].sort(), ["counted", "duplicate", "tell"]);
+});
+
+test("a table that is busy, and answers, is no trouble: the run is to be run again, and no message is sent without a number", async () => {
+  const here = world();
+  await here.run("a");
+  const { table } = here.state;
+  let joins = 0;
+  // A conflict, then a write that is done when the time is over.
+  const busy = {
+    ...table,
+    async join(...call) {
+      here.state.now += (joins += 1) === 1 ? 0 : 1_990;
+      return joins === 1 ? "conflict" : table.join(...call);
+    },
+  };
+  const how = { destinations: ["slack"], holder: "x", now: () => here.state.now, sleep: async (ms) => { here.state.now += ms; }, random: () => 0.5, waitMs: 2_000, holdUntil: here.state.now + 30_000, markMs: () => 5_000 };
+  await assert.rejects(announce(busy, here.keysFor("b", "f", null), how, () => assert.fail("told")), { name: "Busy" });
+  assert.equal(joins, 2);
+});
+
+test("a hold ends with its run, however long the run waited for it", async () => {
+  const here = world();
+  const holdUntil = here.state.now + 30_000;
+  const how = { destinations: ["slack"], holder: "x", now: () => here.state.now, sleep: async (ms) => { here.state.now += ms; }, random: () => 0.5, waitMs: 9_000, holdUntil, markMs: () => 5_000 };
+  let looks = 0;
+  const table = { ...here.state.table, open: async (...call) => ((looks += 1) < 5 ? "conflict" : here.state.table.open(...call)) };
+  const keys = here.keysFor("a", "f", null);
+  await decide(table, keys, how);
+  assert.ok(here.state.now + 30_000 > holdUntil);
+  assert.equal((await here.state.table.window(placeOf(null, keys).id, 1)).heldUntil, holdUntil);
 });

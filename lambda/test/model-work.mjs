@@ -5,7 +5,7 @@ import { announce, keysOf } from "../announcements.mjs";
 import { incidentOf } from "../incident.mjs";
 import { createHandler } from "../index.mjs";
 import { tableOf } from "../table.mjs";
-import { TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
+import { CLOCKS_MS, TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
 import { sample } from "./samples.mjs";
 
 /** One run, as the handler does it. `changed` puts a fault into the table. */
@@ -13,7 +13,7 @@ const flowWith = (changed = (table) => table) => async ({ connect, subject, time
   const keys = keysOf({ subject, failure: "f", time }, { now: how.now(), windowMs });
   const table = changed(tableOf("t", connect), keys);
   let hasFailed = false;
-  const decision = await announce(table, keys, { ...how, waitMs: 1_000, holdMs: left() + 2_000, markMs: () => left() - 300 }, async ({ pending, unanswered, occurrences, count }) => {
+  const decision = await announce(table, keys, { ...how, waitMs: 1_000, holdUntil: how.now() + left() + CLOCKS_MS, markMs: () => left() - 300 }, async ({ pending, unanswered, occurrences, count }) => {
     const results = await Promise.all(pending.map(async (name) => {
       const before = unanswered[name] ?? 0;
       const word = before >= 2 ? "withheld" : await post(name, occurrences[name]?.count ?? count ?? 0);

@@ -9,6 +9,8 @@ const START = Date.parse("2026-11-20T10:00:00Z");
 export const WINDOW_MS = 15 * 60_000;
 /** Lambda ends a run after that. */
 const RUN_MS = 30_000;
+/** A hold outlasts its run by so much: clocks differ. */
+export const CLOCKS_MS = 2_000;
 /** Lambda runs a failed event twice more. */
 const RETRIES_MS = [0, 60_000, 120_000];
 /** The moment of all events. */
@@ -48,6 +50,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
   const queue = [];
   const problems = [];
   const threads = [];
+  const posts = [];
   const itself = { name: "DynamoDB", blocked: 0 };
 
   function step(thread, run, label, perform, kind, at = null) {
@@ -75,6 +78,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
       post: (name, count) => step(thread, run, `post ${name} ${thread.subject} (${count})`, () => {
         state.posts[name] = (state.posts[name] ?? 0) + 1;
         const word = answer(name, state.posts[name]);
+        if (word !== "fail") posts.push({ name, subject: thread.subject, isLate: word !== "ok", isBlind: count === 0 });
         if (word === "late" || word === "late-lost") thread.isDisturbed = true;
         if (word === "ok" || word === "late") messages.push({ name, subject: thread.subject, count });
         trace.push(`      ${name}: ${word}`);
@@ -100,8 +104,13 @@ export async function execute({ events, destinations, before, answer = () => "ok
     queue.push(thread.subject);
   }
 
-  function held({ holder }) {
-    for (const [id, item] of database.items) if (item.heldBy?.S.split(" ")[0] === holder) problems.push(`${holder} is over and still holds ${id}`);
+  /** A run that is over holds nothing; one that crashed, no longer than it could have lasted. */
+  function held({ holder, startedAt }, hasCrashed = false) {
+    for (const [id, item] of database.items) {
+      if (item.heldBy?.S.split(" ")[0] !== holder) continue;
+      if (!hasCrashed) problems.push(`${holder} is over and still holds ${id}`);
+      else if (Number(item.heldUntilMs.N) > startedAt + RUN_MS + CLOCKS_MS) problems.push(`${holder} holds ${id} longer than a run`);
+    }
   }
 
   /** Every run waits for something, or is over: counted, so that no timer is needed. */
@@ -153,6 +162,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
     if (fault && op.kind === "commit") goOn(op.perform.rest);
     if (fault?.startsWith("crash")) return crash(op, fault === "crash after" && op.kind === "begin" && answer.value === true);
+    if (fault === "unanswered") op.thread.hasLost = true;
     if (fault === "unanswered") return op.reject(Object.assign(new Error("no answer in time"), { name: "TimeoutError" }));
     return answer.error ? op.reject(answer.error) : op.resolve(answer.value);
   }
@@ -166,11 +176,13 @@ export async function execute({ events, destinations, before, answer = () => "ok
       state.orphan = { thread, run };
       return;
     }
+    held(run, true);
     for (const op of pending.filter((one) => one.run === run)) {
       if (op.kind === "commit") goOn([op, ...op.perform.rest]);
       pending.splice(pending.indexOf(op), 1);
       thread.blocked -= 1;
     }
+    thread.crashes += 1;
     run.crash();
   }
 
@@ -189,7 +201,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
     await quiet();
   }
-  problems.push(...wrongAtTheEnd({ items: database.items, messages, queue, destinations, threads, keyOf }));
+  problems.push(...wrongAtTheEnd({ items: database.items, messages, posts, queue, destinations, threads, keyOf }));
   return { problems, trace, items: database.items, messages };
 }
 
@@ -197,10 +209,12 @@ const next = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1))
 const bucket = (count) => Math.floor(Math.log2(count));
 
 /** What does not hold once all is quiet. */
-function wrongAtTheEnd({ items, messages, queue, destinations, threads, keyOf }) {
+function wrongAtTheEnd({ items, messages, posts, queue, destinations, threads, keyOf }) {
   const problems = [];
   const windows = [...items.values()].filter(({ occurrences }) => occurrences);
-  const isDisturbed = threads.some((thread) => thread.isDisturbed);
+  const of = (subject) => threads.filter((thread) => thread.subject === subject);
+  /** A crash or a post without an answer of the subject's own, and nobody else's, may repeat its message. */
+  const isDisturbed = (subject) => of(subject).some((thread) => thread.isDisturbed);
   for (const { id, occurrences, ...rest } of windows) {
     const told = Object.entries(rest).filter(([name]) => name.startsWith("told"));
     for (const [name, { N }] of told) if (Number(N) > Number(occurrences.N)) problems.push(`${id.S}: ${name} is ${N} of ${occurrences.N}`);
@@ -209,14 +223,22 @@ function wrongAtTheEnd({ items, messages, queue, destinations, threads, keyOf })
   const count = windows.reduce((sum, { occurrences }) => sum + Number(occurrences.N), 0);
   for (const name of destinations) {
     const taken = messages.filter((message) => message.name === name);
-    // A run whose table did not answer in time tells its task without a number.
+    // A run whose table did not answer tells its task without a number.
     const blind = taken.filter((message) => message.count === 0).length;
+    for (const subject of new Set(threads.map((thread) => thread.subject))) {
+      const own = posts.filter((post) => post.name === name && post.subject === subject);
+      const [late, unseen] = ["isLate", "isBlind"].map((what) => own.filter((post) => post[what]).length);
+      const crashes = of(subject).reduce((sum, thread) => sum + thread.crashes, 0);
+      if (own.length > 1 + Math.min(2, late) + crashes + unseen) problems.push(`${name}: ${own.length} posts of ${subject}, ${late} not answered, ${crashes} crashes, ${unseen} without a number`);
+      if (unseen > 0 && !of(subject).some(({ hasLost }) => hasLost)) problems.push(`${name}: ${subject} is told without a number although the table answered`);
+    }
     const most = Math.max(0, ...taken.map((message) => message.count));
     if (queue.length === 0 && blind === 0 && count >= next(most)) problems.push(`${name}: ${count} came, ${most} were told: a due occurrence is untold`);
-    if (isDisturbed || blind > 0) continue;
-    for (const [at, message] of taken.entries()) {
-      if (taken.findIndex(({ subject }) => subject === message.subject) < at) problems.push(`${name}: ${message.subject} is told twice`);
-      if (taken.findIndex((other) => bucket(other.count) === bucket(message.count)) < at) problems.push(`${name}: ${message.count} is told although a message has told it: ${taken.map((one) => one.count)}`);
+    if (blind > 0) continue;
+    const undisturbed = taken.filter(({ subject }) => !isDisturbed(subject));
+    for (const [at, message] of undisturbed.entries()) {
+      if (undisturbed.findIndex(({ subject }) => subject === message.subject) < at) problems.push(`${name}: ${message.subject} is told twice`);
+      if (undisturbed.findIndex((other) => bucket(other.count) === bucket(message.count)) < at) problems.push(`${name}: ${message.count} is told although a message has told it: ${taken.map((one) => one.count)}`);
     }
   }
   return problems;
