@@ -74,6 +74,9 @@ export class Busy extends Error {
   }
 }
 
+/** What a record holds of a destination, which may be called constructor. */
+export const own = (record, name) => (Object.hasOwn(record, name) ? record[name] : undefined);
+
 /**
  * The keys of an incident: its subject, and the window it counts in where no other has counted it.
  * @param {{subject: string, failure: string, time: string|null}} incident
@@ -247,14 +250,14 @@ async function latestOf(table, place, ms) {
 async function mark(table, keys, decision, results, how, hold) {
   const { now } = how;
   const took = results.filter((one) => one.took).map(({ name }) => name);
-  const silent = results.filter((one) => !one.took && one.unanswered > (decision.unanswered[one.name] ?? 0));
+  const silent = results.filter((one) => !one.took && one.unanswered > (own(decision.unanswered, one.name) ?? 0));
   const count = decision.count ?? 0;
   // Tentatively, for those that did not answer: the others of this failure do not each try again.
   const names = [...took, ...silent.map(({ name }) => name)];
   const noteOf = ({ name, unanswered }) => ({
-    times: unanswered - (decision.unanswered[name] ?? 0), isAnew: isOver(decision.subject?.unanswered[name], now()), at: now(),
+    times: unanswered - (own(decision.unanswered, name) ?? 0), isAnew: isOver(own(decision.subject?.unanswered ?? {}, name), now()), at: now(),
     // A run that could not use the table does not know what was counted.
-    count: decision.count ?? null, told: decision.told?.[name] ?? 0,
+    count: decision.count ?? null, told: own(decision.told ?? {}, name) ?? 0,
   });
   const note = {
     delivered: took, isSettled: took.length === decision.pending.length, expires: now() + KEPT_MS,
@@ -300,7 +303,7 @@ async function persistently({ now, sleep, random = Math.random, markMs }, write)
  */
 export function foresee({ subject, window }, { destinations }) {
   const iso = (ms) => new Date(ms).toISOString();
-  const toldTo = destinations.map((name) => window?.told[name] ?? 0);
+  const toldTo = destinations.map((name) => own(window?.told ?? {}, name) ?? 0);
   if (subject?.settled) return { verdict: "duplicate", since: iso(subject.since), ...(window ? { count: window.count, told: Math.max(0, ...toldTo) } : {}) };
   if (window === null) return { verdict: "tell" };
   const count = window.count + (subject === null ? 1 : 0);
@@ -317,13 +320,13 @@ function momentOf(time, now) {
 
 /** Destinations that have not taken the subject, and are due; or did not answer, while no later message has told them. */
 function pendingOf(destinations, { delivered, unanswered }, { count, told }) {
-  const isPending = (name) => count >= nextAfter(told[name] ?? 0) || (name in unanswered && (told[name] ?? 0) <= unanswered[name].count);
+  const isPending = (name) => count >= nextAfter(own(told, name) ?? 0) || (own(told, name) ?? 0) <= (own(unanswered, name)?.count ?? -1);
   return destinations.filter((name) => !delivered.includes(name) && isPending(name));
 }
 
 /** So many posts of the subject were not answered; after a quarter of an hour none. */
 function timesOf({ unanswered }, name, now) {
-  const note = unanswered[name];
+  const note = own(unanswered, name);
   return note && !isOver(note, now) ? note.times : 0;
 }
 
@@ -331,8 +334,9 @@ const isOver = (note, now) => note !== undefined && now - note.at >= UNANSWERED_
 
 /** How many a destination was told of, but for what this subject's own post without an answer told it tentatively. */
 function toldOf({ unanswered }, { told }, name) {
-  const count = told[name] ?? 0;
-  return name in unanswered && count <= unanswered[name].count ? unanswered[name].told : count;
+  const count = own(told, name) ?? 0;
+  const note = own(unanswered, name);
+  return note && count <= note.count ? note.told : count;
 }
 
 /** Those of a window that no message has counted. */

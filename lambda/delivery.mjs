@@ -1,6 +1,6 @@
 // One incident to several destinations at once: none waits for another, and none stops another.
 
-import { MOST_UNANSWERED } from "./announcements.mjs";
+import { MOST_UNANSWERED, own } from "./announcements.mjs";
 
 /**
  * @typedef {object} Result
@@ -23,7 +23,7 @@ export function deliverTo(senders, { pending, delivered, unanswered }, send) {
   return Promise.all(senders.map(async (sender) => {
     const { name } = sender;
     if (!pending.includes(name)) return { name, kind: sender.kind(), outcome: delivered.includes(name) ? "already" : "counted" };
-    const before = unanswered[name] ?? 0;
+    const before = own(unanswered, name) ?? 0;
     try {
       if (before >= MOST_UNANSWERED) throw withheld(before);
       const taken = await send(sender, before);

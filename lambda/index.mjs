@@ -3,7 +3,7 @@
 // undelivered events keeps it, and the Errors metric counts it.
 
 import { randomUUID } from "node:crypto";
-import { Busy, UNANSWERED_MS, announce, keysOf } from "./announcements.mjs";
+import { Busy, UNANSWERED_MS, announce, keysOf, own } from "./announcements.mjs";
 import { describeTaskDefinition, missingBecauseOf, prepare, publish, readLog, readWebhook, within } from "./aws.mjs";
 import { linesWithoutCredentials, withoutCredentials } from "./credentials.mjs";
 import { deliverTo, failureOf, toldOf } from "./delivery.mjs";
@@ -105,7 +105,7 @@ export function createHandler(tools) {
   function withRemembered(decision, id) {
     const { at = 0, times: remembered = {} } = unansweredOf.get(id) ?? {};
     if (now() - at >= UNANSWERED_MS) return decision;
-    return { ...decision, unanswered: Object.fromEntries(decision.pending.map((name) => [name, Math.max(decision.unanswered[name] ?? 0, remembered[name] ?? 0)])) };
+    return { ...decision, unanswered: Object.fromEntries(decision.pending.map((name) => [name, Math.max(own(decision.unanswered, name) ?? 0, own(remembered, name) ?? 0)])) };
   }
 
   function remember(id, results) {
@@ -194,12 +194,12 @@ export function createHandler(tools) {
         await secretRead;
         const told = withRemembered(decision, id);
         const leftNow = chosen.length === 1 ? left : leftOfPosts(phases);
-        const send = (sender, unanswered) => sender.send({ ...incident, occurrence: occurrences[sender.name] ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
+        const send = (sender, unanswered) => sender.send({ ...incident, occurrence: own(occurrences, sender.name) ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
         results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, told, send));
         remember(id, results);
         Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
         return results.filter(({ name }) => pending.includes(name))
-          .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? told.unanswered[name] }));
+          .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? own(told.unanswered, name) ?? 0 }));
       });
       entry.ms.table ??= now() - from;
       if (decided.verdict !== "tell") {

@@ -7,8 +7,9 @@ import { redacted } from "./secret.mjs";
 
 /** Of those that reached nobody, or with a server error. A 429 only says when: those go on until the time is used up. */
 const ATTEMPTS = 5;
-/** What is answered later may have been taken, and comes twice if it is sent again. */
-const ATTEMPT_MS = 10_000;
+/** What is answered later may have been taken, and comes twice if it is sent again. Longer than fetch waits for a connection, 10 s and up to one
+ * more: nothing was sent where there is none. */
+const ATTEMPT_MS = 11_500;
 /** Of an answer that is all that is read: what is wrong stands in its beginning. */
 const ANSWER_BYTES = 64 * 1024;
 const FIRST_WAIT_MS = 500;
@@ -139,11 +140,18 @@ async function textOf({ body }) {
 /** Errors of a connection that was never made: nothing was sent. */
 const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EINVAL|UND_ERR_CONNECT_TIMEOUT|ERR_(TLS|SSL|INVALID)\w*|CERT_\w+|DEPTH_ZERO\w*|SELF_SIGNED\w*|UNABLE_TO\w*)$/;
 
+/** The SDK calls that a TimeoutError, too. */
+const NEVER_CONNECTED = /(did not establish|without establishing) a connection/;
+
+const isNeverSent = ({ code, syscall } = {}) => NEVER_SENT.test(String(code)) || syscall === "connect" || syscall === "getaddrinfo";
+
 /** Why it is not known whether the message was taken; null where it was certainly not sent. @returns {"late"|"cut"|null} */
 export function unansweredOf(error) {
-  if (/^(Timeout|Abort)Error$|^RequestTimeout/.test(String(error?.name))) return "late";
-  const { code, syscall } = error?.cause ?? error ?? {};
-  return NEVER_SENT.test(String(code ?? error?.code)) || syscall === "connect" || syscall === "getaddrinfo" ? null : "cut";
+  if (/^(Timeout|Abort)Error$|^RequestTimeout/.test(String(error?.name))) return NEVER_CONNECTED.test(String(error.message)) ? null : "late";
+  const cause = error?.cause ?? error ?? {};
+  // Of a host with several addresses: one error for each.
+  if (Array.isArray(cause.errors) && cause.errors.length > 0) return cause.errors.every((one) => isNeverSent(one ?? {})) ? null : "cut";
+  return isNeverSent({ code: cause.code ?? error?.code, syscall: cause.syscall }) ? null : "cut";
 }
 
 /** Retry-After in seconds, whole or not, as milliseconds. A date is left to our own backoff. */

@@ -1,6 +1,7 @@
 // The table of announcements.mjs in DynamoDB: one item a subject, one a window, one a failure, times in milliseconds.
 // Every write is conditional on what was seen, so that any number of runs may work at once.
 
+import { own } from "./announcements.mjs";
 import { clientOf } from "./aws.mjs";
 
 /** AWS: another write is under way, or there are too many: the same write is tried again. */
@@ -128,7 +129,7 @@ export function tableOf(tableName, connect = clientOf) {
     },
 
     settle(id, seen, names, expires, ms, as) {
-      const asSeen = numbersAsSeen("unanswered", names, (name) => seen.unanswered[name]?.times);
+      const asSeen = numbersAsSeen("unanswered", names, (name) => own(seen.unanswered, name)?.times);
       const settled = {
         UpdateExpression: "SET isSettled = :yes, expiresAt = :expires",
         ConditionExpression: `isSettled = :no AND failureKey = :failure AND startedMs = :since AND ${asSeen.condition}`,
@@ -199,7 +200,7 @@ function numbersAsSeen(kind, names, valueOf) {
   };
 }
 
-const toldAsSeen = (names, { told }) => numbersAsSeen("told", names, (name) => told[name]);
+const toldAsSeen = (names, { told }) => numbersAsSeen("told", names, (name) => own(told, name));
 
 /** What a subject gets beside what it has. `place`: where it counts, if it was never counted. */
 function noteOf({ delivered, isSettled, unanswered, expires }, place) {

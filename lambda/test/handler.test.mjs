@@ -290,3 +290,30 @@ test("failed calls are told apart by what a reader can do", () => {
   assert.deepEqual(["AccessDeniedException", "TimeoutError", "AbortError", "ClientException", undefined].map((name) => missingBecauseOf({ name }, "a:B").why), ["denied", "timeout", "timeout", "failed", "failed"]);
   assert.deepEqual(missingBecauseOf({ name: "AccessDeniedException", message: "User: x is not authorized to perform: dynamodb:PutItem on resource: y" }, "dynamodb:GetItem"), { action: "dynamodb:PutItem", why: "denied" });
 });
+
+/** Names that every plain object has something under. */
+const ODD_NAMES = ["constructor", "toString", "valueOf", "__proto__", "hasOwnProperty"];
+
+test("a destination rings whatever its name: with a table, without one, and with one that fails", async () => {
+  const env = { TASKBELL_DESTINATIONS: JSON.stringify(ODD_NAMES.map((name) => ({ name, parameter: `/${name}`, kind: "webhook" }))) };
+  const readWebhook = async (parameter) => JSON.stringify({ url: `https://example.com${parameter}`, secret: "a secret that is long" });
+  const table = memoryTable();
+  const broken = { ...table, subject: () => Promise.reject(new Error("x")) };
+  for (const [what, changes] of Object.entries({ table: { tableOf: () => table }, none: {}, broken: { tableOf: () => broken } })) {
+    const here = world({ readWebhook, env: what === "none" ? env : { ...env, TASKBELL_TABLE: "t" }, ...changes });
+    const told = () => here.seen.posts.splice(0).map(({ url, payload }) => [url.slice("https://example.com/".length), payload.occurrence?.count ?? null]);
+    assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" }, what);
+    assert.deepEqual(told(), ODD_NAMES.map((name) => [name, what === "table" ? 1 : null]), what);
+    if (what !== "table") continue;
+    const next = (nth) => changed("02-oom", { taskArn: `arn:aws:ecs:us-east-1:123456789012:task/prod/${nth}` });
+    assert.deepEqual(await here.run(next(2)), { outcome: "sent" });
+    assert.deepEqual(told(), ODD_NAMES.map((name) => [name, 2]));
+    assert.deepEqual(await here.run(next(3)), { outcome: "counted" });
+    here.state.answer = () => { throw Object.assign(new Error("x"), { name: "TimeoutError" }); };
+    await assert.rejects(here.run(next(4)));
+    await assert.rejects(here.run(next(4)));
+    assert.deepEqual(told(), [...ODD_NAMES, ...ODD_NAMES].map((name) => [name, 4]));
+    await assert.rejects(here.run(next(4)), /unanswered: 2, not sent again/);
+    assert.deepEqual(told(), [], "twice is all");
+  }
+});

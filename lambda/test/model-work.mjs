@@ -35,7 +35,7 @@ const answers = { ok: { status: 200 }, fail: { status: 404 } };
 /** One run, by the handler. */
 async function handled({ destinations, connect, subject, time, holder, left, post, now, random, sleep }) {
   const handler = createHandler({
-    readWebhook: async (name) => `https://example.com/${name}`, describeTaskDefinition: async () => ({ containers: [] }), readLog: async () => [],
+    readWebhook: async (name) => JSON.stringify({ url: `https://example.com/${name}`, secret: "a secret that is long" }), describeTaskDefinition: async () => ({ containers: [] }), readLog: async () => [],
     tableOf: (name) => tableOf(name, connect),
     async fetch(url, { body }) {
       const { occurrence } = JSON.parse(body);
@@ -132,5 +132,5 @@ const WORK = {
 if (!isMainThread && workerData?.model) {
   const [what, ...how] = workerData.model;
   const result = await WORK[what](...how);
-  parentPort.postMessage({ schedules: result.schedules, isComplete: result.isComplete === true, problems: result.found?.problems ?? null, text: told(result) });
+  parentPort.postMessage({ schedules: result.schedules, messages: result.messages, isComplete: result.isComplete === true, problems: result.found?.problems ?? null, text: told(result) });
 }

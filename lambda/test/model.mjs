@@ -281,6 +281,7 @@ export async function exhaustive(scenario, flow, interruptions, most = Infinity)
 /** Schedules at random, until one is wrong. Interruptions that are faults are rare. */
 export async function atRandom(scenarioOf, flow, schedules, seed) {
   const random = randomOf(seed);
+  let messages = 0;
   for (let done = 1; done <= schedules; done += 1) {
     const choices = [];
     const scenario = scenarioOf(random);
@@ -290,9 +291,10 @@ export async function atRandom(scenarioOf, flow, schedules, seed) {
       choices.push(at);
       return at;
     }, flow);
-    if (result.problems.length > 0) return { schedules: done, found: { ...result, choices, scenario } };
+    messages += result.messages.length - (scenario.before?.messages.length ?? 0);
+    if (result.problems.length > 0) return { schedules: done, messages, found: { ...result, choices, scenario } };
   }
-  return { schedules, found: null };
+  return { schedules, messages, found: null };
 }
 
 /** A failing schedule, to be read. */

@@ -8,7 +8,7 @@ const SCHEDULES = Number(process.env.TASKBELL_SCHEDULES ?? 100_000);
 const HANDLED = 0.01;
 const WORKERS = 2;
 
-/** @returns {Promise<{schedules: number, isComplete: boolean, problems: string[]|null, text: string}>} */
+/** @returns {Promise<{schedules: number, isComplete: boolean, messages?: number, problems: string[]|null, text: string}>} */
 function explored(...model) {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL("model-work.mjs", import.meta.url), { workerData: { model } });
@@ -33,7 +33,9 @@ for (const [what, kind, seed] of [["schedules at random of the whole handler", "
     const each = Math.ceil((kind === "handler" ? HANDLED * SCHEDULES : Math.max(HANDLED * SCHEDULES, SCHEDULES - total)) / WORKERS);
     const results = await Promise.all(Array.from({ length: WORKERS }, (_, nth) => explored(kind, each, seed + nth)));
     for (const result of results) nothing(result);
-    t.diagnostic(`${WORKERS * each} schedules at random, ${total} in all`);
+    const messages = results.reduce((sum, one) => sum + one.messages, 0);
+    t.diagnostic(`${WORKERS * each} schedules at random, ${messages} messages, ${total} in all`);
+    assert.ok(messages > WORKERS * each, "each schedule has its messages");
   });
 }
 

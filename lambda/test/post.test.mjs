@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createServer as createSocket } from "node:net";
 import { test } from "node:test";
 import * as discord from "../discord.mjs";
-import { PostError, post as postTo, untilTaken } from "../post.mjs";
+import { PostError, post as postTo, unansweredOf, untilTaken } from "../post.mjs";
 import { secretOf } from "../secret.mjs";
 import * as slack from "../slack.mjs";
 import * as teams from "../teams.mjs";
@@ -166,8 +167,8 @@ test("a server that never recovers fails after five attempts", async () => {
   assert.equal(seen.calls.length, 5);
 });
 
-test("every place has ten seconds to answer, and never longer than there is time", async () => {
-  for (const [place, budgetMs, expected] of [[slack, 20_000, 10_000], [webhook, 20_000, 10_000], [webhook, 1_000, 1_000]]) {
+test("every place has longer to answer than a connection takes, and never longer than there is time", async () => {
+  for (const [place, budgetMs, expected] of [[slack, 20_000, 11_500], [webhook, 20_000, 11_500], [webhook, 1_000, 1_000]]) {
     const given = [];
     await untilTaken(place, async (timeoutMs) => { given.push(timeoutMs); return { status: 200, answer: "" }; }, { budgetMs, now: () => 0 });
     assert.deepEqual(given, [expected]);
@@ -219,5 +220,33 @@ test("no error holds the URL, even where the server or the network repeats it", 
   }
   for (const wrong of ["verysecret", "ftp://verysecret", "https://", "", undefined]) {
     await assert.rejects(post(wrong, {}, scripts[0].tools), (error) => !error.message.includes("verysecret") && error.retryable === false);
+  }
+});
+
+const socketError = (code, syscall) => Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
+const several = (...errors) => Object.assign(new TypeError("fetch failed"), { cause: Object.assign(new AggregateError(errors), { code: errors[0].code }) });
+
+test("a connection that was never made has sent nothing", () => {
+  const sdk = "@smithy/node-http-handler - the request socket did not establish a connection with the server within the configured timeout of 1000 ms.";
+  for (const [error, expected] of [
+    [several(socketError("ETIMEDOUT", "connect"), socketError("ENETUNREACH", "connect")), null], [several(socketError("ECONNREFUSED", "connect")), null],
+    [several(socketError("ETIMEDOUT", "connect"), socketError("ECONNRESET", "read")), "cut"],
+    [Object.assign(new TypeError("fetch failed"), { cause: new AggregateError([]) }), "cut"],
+    [socketError("ETIMEDOUT", "connect"), null], [socketError("ETIMEDOUT", "read"), "cut"],
+    [Object.assign(new Error(sdk), { name: "TimeoutError" }), null],
+    [Object.assign(new Error("the request socket timed out"), { name: "TimeoutError" }), "late"], [Object.assign(new Error("x"), { name: "AbortError" }), "late"],
+    [undefined, "cut"], [null, "cut"],
+  ]) assert.equal(unansweredOf(error), expected, String(error?.cause?.errors ?? error?.message));
+});
+
+test("of real connections: a port that refuses is tried again, one that hangs up may have taken the message", async () => {
+  const server = createSocket((socket) => socket.once("data", () => socket.destroy()));
+  await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  const { port } = server.address();
+  const tools = { sleep: async () => {}, random: () => 0 };
+  await assert.rejects(post(`http://127.0.0.1:${port}/x`, {}, tools), ({ attempts, unanswered }) => attempts === 2 && unanswered === 2);
+  await new Promise((resolve) => { server.close(resolve); });
+  for (const host of ["127.0.0.1", "localhost"]) {
+    await assert.rejects(post(`http://${host}:${port}/x`, {}, tools), ({ attempts, unanswered }) => attempts === 5 && unanswered === 0, host);
   }
 });

@@ -59,7 +59,7 @@ async function run(nth, time, random) {
   return {
     wasKilled: time.now() - startedAt > TIMEOUT_MS,
     isUnmarked: took !== undefined && !isMarked && seen.answers.some(({ at }) => at > took.takenAt),
-    // Slack answers within its ten seconds, but for the one call that it may never answer.
+    // Slack answers within its time, but for the one call that it may never answer.
     isMute: seen.posts.length === 0 && seen.isSecretKnown,
     took: took !== undefined,
   };
