@@ -286,7 +286,7 @@ test("where one hangs or is held back, the others do not wait for it longer than
     alone.state.answers["/teams"] = () => new Response("", { status: 429, headers: { "retry-after": "5" } });
     const start = alone.state.clock;
     await assert.rejects(alone.runWithin(30_000, sample("02-oom")), /Teams answered 429/);
-    assert.ok(alone.state.clock - start > 20_000);
+    assert.ok(alone.state.clock - start >= 20_000);
   }
 });
 
