@@ -9,6 +9,7 @@ use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
 use super::markdown;
+use crate::aws::fault::COMMAND;
 use crate::engine::Report;
 use crate::error::Error;
 use crate::input::printable_lines;
@@ -276,7 +277,9 @@ pub fn error(error: &Error) -> String {
         let _ = writeln!(text, "  caused by: {}", printable_lines(&cause));
     }
     if let Some(hint) = error.hint_text() {
-        let _ = writeln!(text, "  hint: {}", printable_lines(hint));
+        // The command's name is filled in where it is printed.
+        let hint: Vec<String> = hint.split(COMMAND).map(printable_lines).collect();
+        let _ = writeln!(text, "  hint: {}", hint.join(COMMAND));
     }
     text
 }
