@@ -20,7 +20,8 @@ const AT_ONCE: usize = 32;
 /// Of the samples that a pattern does not take, so many are asked about.
 const OTHERS: usize = 2;
 
-/// Asks about every sample that a pattern takes, and some that it does not; the notes for the user.
+/// Asks about the samples that a pattern takes, but once about those that are alike in all that it asks for, and about some that it
+/// does not take; the notes for the user.
 ///
 /// # Errors
 /// If an answer is not ours, or a call fails.
@@ -33,6 +34,14 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
         let (mut taken, others): (Vec<Value>, Vec<Value>) =
             samples.iter().cloned().partition(|event| matcher.matches(event));
+        let wanted = serde_json::to_value(&bound).unwrap_or_default();
+        let mut seen = Vec::new();
+        taken.retain(|event| {
+            let asked = asked(&wanted, event);
+            let is_new = !seen.contains(&asked);
+            seen.push(asked);
+            is_new
+        });
         if taken.is_empty() {
             taken.extend(samples.iter().find_map(|sample| fitted(&matcher, sample)));
         }
@@ -57,6 +66,22 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         }
     });
     iter(answers).buffer_unordered(AT_ONCE).try_collect::<()>().await.map(|()| notes)
+}
+
+/// What a pattern asks of an event. The answer about two events that are alike in it is the same.
+fn asked(pattern: &Value, event: &Value) -> Value {
+    match (pattern, event) {
+        (Value::Object(_), Value::Array(items)) => items.iter().map(|item| asked(pattern, item)).collect(),
+        (Value::Object(fields), _) => fields
+            .iter()
+            .map(|(name, wanted)| match (name.as_str(), wanted) {
+                ("$or", Value::Array(branches)) => branches.iter().map(|branch| asked(branch, event)).collect(),
+                // What is not there is not null.
+                _ => event.get(name).map_or(Value::Null, |value| Value::Array(vec![asked(wanted, value)])),
+            })
+            .collect(),
+        _ => event.clone(),
+    }
 }
 
 /// A narrowed pattern takes families, services or a container of the user's: the sample pretends to be of them, if that is all
