@@ -80,6 +80,8 @@ fn asked(pattern: &Value, event: &Value) -> Value {
                 _ => event.get(name).map_or(Value::Null, |value| Value::Array(vec![asked(wanted, value)])),
             })
             .collect(),
+        // Whether it is there at all.
+        (Value::Array(all), _) if all.iter().all(|matcher| matcher.get("exists").is_some()) => Value::Bool(true),
         _ => event.clone(),
     }
 }
