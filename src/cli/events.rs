@@ -25,6 +25,8 @@ pub struct Event {
 /// The outline of a task definition, with the name of its file.
 pub struct Definition {
     file: String,
+    /// Family and revision, if the file has them.
+    name: Option<String>,
     outline: Value,
 }
 
@@ -202,7 +204,7 @@ impl Definition {
         let value = parsed(&input::text(std::fs::read(path).map_err(unreadable)?, &file)?, &file, OF_DEFINITIONS)?;
         let definition = outlined(&value);
         if !definition.is_null() {
-            return Ok(Self { outline: task::outline_of(definition), file });
+            return Ok(Self { outline: task::outline_of(definition), name: name_of(definition), file });
         }
         Err(Error::usage(format!("{file} is {}, and not a task definition", kind(&value))).hint(OF_DEFINITIONS))
     }
@@ -213,6 +215,18 @@ impl Definition {
             event.context = json!({});
         }
         event.context["taskDefinition"] = self.outline.clone();
+        let ran = event.body["detail"]["taskDefinitionArn"].as_str().and_then(|arn| arn.rsplit('/').next());
+        if let (Some(name), Some(ran), false) = (self.name.as_deref(), ran, event.is_sample)
+            && name != ran
+        {
+            world.err.print(&format!(
+                "warning: {} is the task definition {}, and {} is a task of {}\n",
+                printable(&self.file),
+                printable(name),
+                event.name,
+                printable(ran)
+            ));
+        }
         let names = |list: &Value| -> Vec<String> {
             list.as_array().into_iter().flatten().map(|one| text_of(&one["name"]).to_owned()).collect()
         };
@@ -228,6 +242,11 @@ impl Definition {
             ));
         }
     }
+}
+
+/// Returns family and revision of a described task definition.
+fn name_of(definition: &Value) -> Option<String> {
+    Some(format!("{}:{}", definition["family"].as_str()?, definition["revision"].as_u64()?))
 }
 
 /// ECS and GuardDuty put containers beside those of the definition.

@@ -204,6 +204,25 @@ async fn a_task_definition_of_other_containers_is_warned_of() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_definition_of_another_family_or_revision_is_warned_of() {
+    let folder = Folder::new();
+    let task = folder.file("task.json", &failed("0a"));
+    for (family, revision, is_other) in [("nightly", 3, false), ("nightly", 4, true), ("weekly", 3, true)] {
+        let mut definition = definition(&[("app", true)]);
+        definition["taskDefinition"]["family"] = json!(family);
+        definition["taskDefinition"]["revision"] = json!(revision);
+        let file = folder.file("definition.json", &definition);
+        for line in ["preview", "pattern test"] {
+            let told = asked(&format!("{line} {task} --task-definition {file}")).await;
+            assert_eq!(told.code, 0, "{told:?}");
+            let warned = told.err.contains(&format!("is the task definition {family}:{revision}, and "))
+                && told.err.contains("is a task of nightly:3");
+            assert!(warned == is_other && told.err.contains("warning: ") == is_other, "{told:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_that_is_no_task_definition_is_named_as_what_it_is() {
     let folder = Folder::new();
     let event = sample("02-oom").unwrap().0;
