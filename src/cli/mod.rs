@@ -39,6 +39,7 @@ mod version;
 mod whole;
 pub mod world;
 
+use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ use futures_util::FutureExt;
 
 use crate::aws::fault;
 use crate::error::{Error, Result};
+use crate::input::printable_lines;
 use fleet::Run;
 use options::{Common, Format};
 use world::World;
@@ -217,7 +219,11 @@ fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
 
 /// `--help` and `--version` are data; a mistake is a message.
 fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
-    let text = error.render().ansi().to_string();
+    let text = if quotes_control_characters(error) {
+        printable_lines(&error.render().to_string())
+    } else {
+        error.render().ansi().to_string()
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             world.out.print(&text);
@@ -228,6 +234,12 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
             WRONG_USAGE
         }
     }
+}
+
+/// Whether the arguments that the error quotes could steer the terminal.
+fn quotes_control_characters(error: &clap::Error) -> bool {
+    let quoted = error.context().map(|(_, value)| value.to_string());
+    quoted.chain(StdError::source(error).map(ToString::to_string)).any(|text| printable_lines(&text) != text)
 }
 
 impl Cli {

@@ -45,7 +45,13 @@ fn no_foreign_name_reaches_the_terminal_raw() {
     let apart = file("or.json", &format!(r#"{{{name}:{{"$or":[{{"a":[{name}]}},{{"b":[1]}}]}}}}"#));
     let invalid = file("bad.json", &format!(r#"{{"a":[{{{name}:1}}]}}"#));
     let unknown = file("unknown.json", &json!({ "a": [format!("${{{FOREIGN}}}")] }).to_string());
+    let flag = format!("--{FOREIGN}");
     for (line, code) in [
+        (vec![FOREIGN], 64),
+        (vec!["drift", FOREIGN], 64),
+        (vec!["drift", flag.as_str()], 64),
+        (vec!["setup", "--cluster", "batch", "--storm-window", FOREIGN], 64),
+        (vec!["setup", "--cluster", "batch", "--language", FOREIGN], 64),
         (vec!["preview", &tasks, "--task-definition", &definition], 0),
         (vec!["preview", &one], 0),
         (vec!["preview", &one, "--for", "teams"], 0),
