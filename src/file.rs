@@ -391,7 +391,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
             let told = match id {
                 // The key says the opposite of its flag, --no-redaction.
                 "redaction" => {
-                    "false: show log lines as they are; by default, what looks like a credential in them is replaced"
+                    "false: show log lines unredacted; by default, what looks like a credential is replaced in them, as it always is elsewhere"
                         .to_owned()
                 }
                 _ => argument.get_help().map(ToString::to_string).unwrap_or_default(),

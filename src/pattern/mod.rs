@@ -84,7 +84,7 @@ pub const CATALOGUE: [Entry; 10] = [
         name: "nonzero-exit",
         rings: "a stopped task with a container whose exit code is not 0",
         needs: "",
-        silent: "tasks that never started; scale-in, deployments and maintenance of services that end in 137 or 143 match, the notifier leaves them out",
+        silent: "tasks without an exit code, as most that never started; scale-in, deployments and maintenance of services that end in 137 or 143 match, the notifier leaves them out",
         text: include_str!("../../patterns/nonzero-exit.json"),
     },
     Entry {
