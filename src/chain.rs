@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::aws::{function, rule};
+use crate::aws::kinds::{function, rule};
 use crate::pattern::matcher::{Matcher, Mismatch};
-use crate::resource::{Found, Inventory, Seen};
+use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Id, Place, Stack};
 
 /// How far an event comes through one rule.
@@ -131,7 +131,7 @@ fn read<S: DeserializeOwned>(id: &Id, found: &Found<Value>) -> Result<S, Broken>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Observed, Stage, Tags};
+    use crate::reconcile::resource::{Observed, Stage, Tags};
     use crate::stack::Address;
     use serde_json::json;
 

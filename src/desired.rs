@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
+use crate::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
 use crate::error::{Error, Result};
-use crate::notifier::Archive;
+use crate::notifier::archive::Archive;
 use crate::policy::Policy;
-use crate::resource::{Desired, Want};
+use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
 
 /// Where the resources of this configuration are to be found: known before the account is.
@@ -331,7 +331,7 @@ fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spe
 mod tests {
     use super::*;
     use crate::config::MessageOptions;
-    use crate::notifier::archive;
+    use crate::notifier::archive::archive;
     use crate::pattern::{Drill, Pattern};
 
     fn config(cluster: &str) -> Config {

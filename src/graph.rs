@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::plan::{Action, Conflict, Plan, Step, Unknown};
-use crate::resource::{APPLIED_TAG, Desired};
+use crate::reconcile::plan::{Action, Conflict, Plan, Step, Unknown};
+use crate::reconcile::resource::{APPLIED_TAG, Desired};
 use crate::stack::{Address, Place, Stack};
-use wires::{End, Wire, wires};
+pub use wires::Column;
+use wires::{End, Wire, column, wires};
 
 /// How a resource, or a wire, is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,16 +81,6 @@ impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
     }
-}
-
-/// Where a node stands, from the event to whoever is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Column {
-    Source,
-    Trigger,
-    Notifier,
-    Used,
-    Told,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -290,14 +281,6 @@ fn compared(wanted: Option<Vec<Wire>>, there: Option<Vec<Wire>>, state: State) -
         }
         (Some(wires), None) | (None, Some(wires)) => wires.into_iter().map(|wire| (wire, of_all)).collect(),
         (None, None) => Vec::new(),
-    }
-}
-
-fn column(kind: &str) -> Column {
-    match kind {
-        "rule" => Column::Trigger,
-        "function" | "queue" => Column::Notifier,
-        _ => Column::Used,
     }
 }
 

@@ -2,19 +2,15 @@
 //!
 //! The floor plan, from the ground up:
 //!
-//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`pattern`], [`notifier`]: values; they know nothing of each other
-//! - [`task`]: what ECS describes, as the notifier gets it
-//! - [`input`]: the text of a user's files, whatever their encoding
-//! - [`resource`]: what a kind of resource is; [`plan`]: the steps from what is there to what should be, as a value
-//! - [`settings`]: what can be said about a stack; [`file`]: `taskbell.toml`; [`config`]: what was asked for, checked; [`desired`]: what should exist for it
-//! - [`permissions`]: the least policy for each command
-//! - [`export`]: what should exist, as a file for other engines
+//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`task`], [`input`]: values; they import nothing but `error`
+//! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
+//! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
+//! - [`reconcile`]: what a kind of resource is, the plan as a value, and the engine that observes and applies
+//! - [`config`]: what can be said about a stack, `taskbell.toml`, and what was asked for, checked
+//! - [`aws`]: the only room that names the SDK: `kinds`, the other `calls`, and `client`, which alone waits
+//! - [`desired`]: what should exist for a configuration; [`permissions`]: the least policy for each command
+//! - [`export`]: what should exist, as a file for other engines; [`graph`]: the stack as a picture
 //! - [`chain`]: which links hold between an event and the notifier
-//! - [`graph`]: the stack as a picture
-//! - [`drill`]: the events of drills
-//! - [`aws`]: one file a kind, and the only place that waits
-//! - [`preview`]: the notifier's pure modules in an embedded JavaScript engine
-//! - [`engine`]: observes and applies
 //! - [`cli`]: the only room that prints
 
 pub mod aws;
@@ -23,21 +19,15 @@ pub mod cli;
 pub mod config;
 pub mod desired;
 pub mod document;
-pub mod drill;
-pub mod engine;
 pub mod error;
 pub mod export;
-pub mod file;
 pub mod graph;
 pub mod input;
 pub mod notifier;
 pub mod pattern;
 pub mod permissions;
-pub mod plan;
 pub mod policy;
-pub mod preview;
-pub mod resource;
+pub mod reconcile;
 pub mod secret;
-pub mod settings;
 pub mod stack;
 pub mod task;

@@ -139,7 +139,7 @@ fn time(value: &Value) -> Option<String> {
 }
 
 /// Returns what the notifier knows of a task definition as DescribeTaskDefinition tells it: names, essential marks and log
-/// destinations, as `outlineOf` of `lambda/aws.mjs` does.
+/// destinations, as `outlineOf` of `lambda/io/aws.mjs` does.
 #[must_use]
 pub fn outline_of(definition: &Value) -> Value {
     let containers = definition["containerDefinitions"].as_array().into_iter().flatten();

@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 
 use support::emulator::{Emulator, Slack};
 use support::script::executable;
-use taskbell::notifier::archive;
+use taskbell::notifier::archive::archive;
 use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

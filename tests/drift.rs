@@ -99,7 +99,7 @@ fn top(path: &str) -> &str {
 
 /// The fields of every kind's spec, as serde names them.
 fn promised() -> BTreeMap<&'static str, Vec<String>> {
-    use taskbell::aws::{alarm, function, log_group, parameter, queue, role, rule, table};
+    use taskbell::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
     use taskbell::policy::Policy;
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();

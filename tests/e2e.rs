@@ -402,7 +402,7 @@ async fn through_default_patterns_and_notifier_every_recorded_event_rings_or_is_
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let root = env!("CARGO_MANIFEST_DIR");
     let judgements = std::fs::read_to_string(format!("{root}/patterns/events/field/README.md")).unwrap();
-    let engine = taskbell::preview::Engine::new().unwrap();
+    let engine = taskbell::notifier::embedded::Engine::new().unwrap();
     let mut rows = Vec::new();
     for row in judgements.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| file")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use support::emulator::{Emulator, Slack, taskbell_at};
 use support::{Outcome, SECRET};
 use taskbell::export::cloudformation::LONGEST_BODY;
-use taskbell::notifier::archive;
+use taskbell::notifier::archive::archive;
 
 const TOPIC: &str = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
 const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::123456789012:policy/limits";

@@ -10,8 +10,8 @@
 use std::path::Path;
 
 use taskbell::config::Redaction;
+use taskbell::config::file::{File, schema};
 use taskbell::error::Error;
-use taskbell::file::{File, schema};
 
 fn parse(text: &str) -> Result<File, Error> {
     File::parse(Path::new("taskbell.toml"), text)

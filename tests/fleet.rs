@@ -223,7 +223,7 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
         assert!(init.err.contains(told), "{told}: {init:?}");
     }
     let text = std::fs::read_to_string(&path).unwrap();
-    let read = taskbell::file::File::parse(&path, &text).unwrap();
+    let read = taskbell::config::file::File::parse(&path, &text).unwrap();
     assert_eq!(read.fleet.as_deref(), Some("batch"));
     let names: Vec<&str> = read.stacks.iter().map(|stack| stack.name.as_ref().unwrap().as_str()).collect();
     assert_eq!(names, ["batch", "web"]);
@@ -235,7 +235,7 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
         .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n")
         .collect();
     let said = said.replace("fleet = \"NAME\"", "");
-    taskbell::file::File::parse(&path, &said).unwrap();
+    taskbell::config::file::File::parse(&path, &said).unwrap();
 
     let again = typing(&aws, &with("init", &path), &[]).await;
     assert!(again.code == 64 && again.err.contains("there already"), "{again:?}");

@@ -21,12 +21,12 @@ use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use taskbell::config::{self, Cluster, WebhookHosts};
 use taskbell::error::{Error, Result};
+use taskbell::notifier::embedded::Engine;
 use taskbell::pattern::matcher::Matcher;
 use taskbell::pattern::samples::{SAMPLES, sample};
 use taskbell::pattern::tree::Tree;
 use taskbell::pattern::{CATALOGUE, Drill, Pattern};
 use taskbell::policy::Policy;
-use taskbell::preview::Engine;
 use taskbell::stack::StackName;
 use tokio_util::sync::CancellationToken;
 

@@ -11,8 +11,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use taskbell::notifier::embedded::{Engine, Place};
 use taskbell::pattern::samples::{SAMPLES, sample};
-use taskbell::preview::{Engine, Place};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 

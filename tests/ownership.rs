@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use support::taskbell;
 use taskbell::document::diff;
-use taskbell::resource::Tags;
+use taskbell::reconcile::resource::Tags;
 
 const SETUP: &str = "setup --cluster batch --yes";
 const TEARDOWN: &str = "teardown --cluster batch --yes";

@@ -15,11 +15,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::aws::{Aws, Failure, Fault, On};
 use support::{Outcome, taskbell};
+use taskbell::notifier::embedded::Engine;
 use taskbell::pattern::filter::Filters;
 use taskbell::pattern::matcher::Matcher;
 use taskbell::pattern::samples::{SAMPLES, sample};
 use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
-use taskbell::preview::Engine;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PROD: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
@@ -711,11 +711,11 @@ async fn a_task_the_real_notifier_leaves_out_is_not_said_to_be_announced() {
     }
 }
 
-/// As `lambda/table.mjs` writes them.
+/// As `lambda/memory/table.mjs` writes them.
 async fn note(aws: &Aws, window_began: std::time::SystemTime, came: u32, told: u32, settled: bool) {
     use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk());
-    let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
+    let event = taskbell::aws::calls::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
     let incident = Engine::new().unwrap().preview(&event, &Value::Null, &json!({})).unwrap().incident;
     let key = |name: &str| incident[name].as_str().unwrap().to_owned();
     let ms = window_began.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
@@ -801,7 +801,7 @@ async fn a_task_is_told_as_the_event_ecs_sends_without_its_secrets() {
     task["containers"][0]["cpu"] = json!("10");
     task["containers"][0]["networkInterfaces"] = json!([{ "attachmentId": "a", "privateIpv4Address": "10.0.0.1" }]);
     aws.describe_task(Some(task.clone()));
-    let event = taskbell::aws::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
+    let event = taskbell::aws::calls::task::event_of(&aws.sdk(), "batch", TASK).await.unwrap().unwrap();
     assert_eq!(event["detail"]["stoppedAt"], "2026-09-21T14:13:20.5Z");
     assert_eq!((&event["account"], &event["region"]), (&json!("123456789012"), &json!("us-east-1")));
     assert_eq!(event["detail"]["containers"][0]["exitCode"], 1);

@@ -199,7 +199,7 @@ fn the_version_in_full_names_the_notifier_and_in_short_only_itself() {
     let long = text(&taskbell("--version", &[]).stdout);
     let lines: Vec<&str> = long.lines().collect();
     assert_eq!(lines[0], format!("taskbell {version}"));
-    let notifier = taskbell::notifier::archive().unwrap().code_sha256;
+    let notifier = taskbell::notifier::archive::archive().unwrap().code_sha256;
     assert_eq!(lines.last(), Some(&format!("notifier  {notifier}").as_str()), "{long}");
     // Which commit it is from, only a release build is told: tests/release.rs has the rest.
     assert!(lines[1..lines.len() - 1].iter().all(|line| line.starts_with("commit    ")), "{long}");

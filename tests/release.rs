@@ -339,6 +339,7 @@ fn compiled_in() -> BTreeSet<String> {
     found.extend(
         taskbell::pattern::samples::SAMPLES.iter().map(|sample| format!("patterns/events/{}.json", sample.name)),
     );
+    found.extend(taskbell::notifier::archive::names().map(|name| format!("lambda/{name}")));
     found
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Busy, announce, decide, foresee, keysOf, placeOf } from "../announcements.mjs";
+import { Busy, announce, decide, foresee, keysOf, placeOf } from "../memory/announcements.mjs";
 import { memoryTable } from "./memory-table.mjs";
 import { randomOf } from "./model.mjs";
 import { contract } from "./table-contract.mjs";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crashOf, signalOf, wasStoppedByEcs } from "../blame.mjs";
-import { incidentOf } from "../incident.mjs";
+import { crashOf, signalOf, wasStoppedByEcs } from "../core/blame.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 
 const AGENT = "aws-guardduty-agent-Ab12Cd";

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { outlineOf } from "../aws.mjs";
-import { patternsOf } from "../destinations.mjs";
-import * as discord from "../discord.mjs";
-import { incidentOf } from "../incident.mjs";
-import { messageOf } from "../slack-message.mjs";
-import * as sns from "../sns.mjs";
-import * as teams from "../teams.mjs";
-import * as webhook from "../webhook.mjs";
+import { outlineOf } from "../io/aws.mjs";
+import { patternsOf } from "../core/patterns.mjs";
+import * as discord from "../places/discord.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { messageOf } from "../places/slack-message.mjs";
+import * as sns from "../places/sns.mjs";
+import * as teams from "../places/teams.mjs";
+import * as webhook from "../places/webhook.mjs";
 import { catalogueFor, takes } from "./pattern.mjs";
 
 const folder = new URL("../../tests/cases/", import.meta.url);

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { linesWithoutCredentials, withoutCredentials } from "../credentials.mjs";
-import * as discord from "../discord.mjs";
-import { incidentOf } from "../incident.mjs";
-import { createHandler } from "../index.mjs";
-import { messageOf } from "../slack-message.mjs";
-import * as sns from "../sns.mjs";
-import * as teams from "../teams.mjs";
-import * as webhook from "../webhook.mjs";
+import { linesWithoutCredentials, withoutCredentials } from "../core/credentials.mjs";
+import * as discord from "../places/discord.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { createHandler } from "../handler.mjs";
+import { messageOf } from "../places/slack-message.mjs";
+import * as sns from "../places/sns.mjs";
+import * as teams from "../places/teams.mjs";
+import * as webhook from "../places/webhook.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 
 const GONE = "<redacted>";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { createHandler } from "../index.mjs";
+import { createHandler } from "../handler.mjs";
 import { memoryTable } from "./memory-table.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 

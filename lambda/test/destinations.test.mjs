@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { destinationsOf, kindOf, patternsOf, routesOf } from "../destinations.mjs";
-import { incidentOf } from "../incident.mjs";
+import { destinationsOf, routesOf } from "../core/destinations.mjs";
+import { patternsOf } from "../core/patterns.mjs";
+import { kindOf } from "../places/kinds.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { catalogueFor, takes } from "./pattern.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 

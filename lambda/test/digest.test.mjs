@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { jsonOf, normalised, sha256 } from "../digest.mjs";
-import { incidentOf } from "../incident.mjs";
+import { jsonOf, normalised, sha256 } from "../core/digest.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { everywhere, sample } from "./samples.mjs";
 
 test("the digest is SHA-256, at any length and in any script", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { classify, payloadOf, plainPayloadOf, refuses, retryAfterMs } from "../discord.mjs";
-import { incidentOf } from "../incident.mjs";
+import { classify, payloadOf, plainPayloadOf, refuses, retryAfterMs } from "../places/discord.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 

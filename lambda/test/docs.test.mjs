@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { incidentOf } from "../incident.mjs";
-import { signatureOf } from "../secret.mjs";
-import { payloadOf } from "../webhook.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { signatureOf } from "../io/secret.mjs";
+import { payloadOf } from "../places/webhook.mjs";
 import { definitionOf, sample } from "./samples.mjs";
 
 const page = readFileSync(new URL("../../docs/destinations.md", import.meta.url), "utf8");

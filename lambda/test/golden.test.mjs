@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import * as discord from "../discord.mjs";
-import { incidentOf } from "../incident.mjs";
-import { messageOf } from "../slack-message.mjs";
-import * as sns from "../sns.mjs";
-import * as teams from "../teams.mjs";
-import * as webhook from "../webhook.mjs";
+import * as discord from "../places/discord.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { messageOf } from "../places/slack-message.mjs";
+import * as sns from "../places/sns.mjs";
+import * as teams from "../places/teams.mjs";
+import * as webhook from "../places/webhook.mjs";
 import { names, sample } from "./samples.mjs";
 
 const folder = new URL("../../tests/golden/", import.meta.url);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { missingBecauseOf, outlineOf } from "../aws.mjs";
-import { createHandler, handler } from "../index.mjs";
+import { missingBecauseOf, outlineOf } from "../io/aws.mjs";
+import { createHandler } from "../handler.mjs";
+import { handler } from "../index.mjs";
 import { memoryTable } from "./memory-table.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 

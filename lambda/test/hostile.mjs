@@ -1,5 +1,5 @@
 // Incidents that try to break out of every place's limits and markup: the same ones for all of them.
-import { incidentOf } from "../incident.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { HOSTILE, definitionOf, everywhere, sample } from "./samples.mjs";
 
 export const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00Z", earlier: 2, next: 8 } };

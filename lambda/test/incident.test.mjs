@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { CAUSES } from "../causes.mjs";
-import { incidentOf } from "../incident.mjs";
+import { CAUSES } from "../core/causes.mjs";
+import { incidentOf } from "../core/incident.mjs";
 import { changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const causeIdOf = (event, context) => incidentOf(event, context).cause.id;

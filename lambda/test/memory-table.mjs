@@ -1,8 +1,8 @@
 // The table of table.mjs on a DynamoDB in memory, where every call is answered at once.
-import { tableOf } from "../table.mjs";
+import { tableOf } from "../memory/table.mjs";
 import { dynamo } from "./dynamo.mjs";
 
-/** @returns {import("../announcements.mjs").Table & {items: Map<string, object>, subjects: () => object[]}} */
+/** @returns {import("../memory/announcements.mjs").Table & {items: Map<string, object>, subjects: () => object[]}} */
 export function memoryTable(step) {
   const { items, connect } = dynamo();
   return { ...tableOf("t", connect(step)), items, subjects: () => [...items.values()].filter(({ isSettled }) => isSettled !== undefined) };

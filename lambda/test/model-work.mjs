@@ -1,10 +1,10 @@
 // What the model checker looks at: the flows, the scenarios and the faults, by name. A worker of its own explores each: the hooks that the test
 // runner puts on every promise would take most of the time.
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { announce, keysOf } from "../announcements.mjs";
-import { incidentOf } from "../incident.mjs";
-import { createHandler } from "../index.mjs";
-import { tableOf } from "../table.mjs";
+import { announce, keysOf } from "../memory/announcements.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { createHandler } from "../handler.mjs";
+import { tableOf } from "../memory/table.mjs";
 import { CLOCKS_MS, TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
 import { sample } from "./samples.mjs";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { incidentOf } from "../incident.mjs";
-import { linesOf, plainOf, spansOf } from "../mrkdwn.mjs";
-import { partsOf } from "../parts.mjs";
-import { messageOf } from "../slack-message.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { linesOf, plainOf, spansOf } from "../places/mrkdwn.mjs";
+import { partsOf } from "../places/parts.mjs";
+import { messageOf } from "../places/slack-message.mjs";
 import { HOSTILE, everywhere, names, sample } from "./samples.mjs";
 
 const plain = { bold: false, italic: false };

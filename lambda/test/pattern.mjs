@@ -1,4 +1,4 @@
-// Event patterns as far as patterns/*.json use them: what destinations.mjs decides is held to the files themselves.
+// Event patterns as far as patterns/*.json use them: what core/patterns.mjs decides is held to the files themselves.
 
 /** @returns {boolean} whether a pattern takes an event. Fields through lists are asked one by one, which is all the files need. */
 export function takes(pattern, event) {

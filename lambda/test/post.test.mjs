@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createServer as createSocket } from "node:net";
 import { test } from "node:test";
-import * as discord from "../discord.mjs";
-import { PostError, post as postTo, unansweredOf, untilTaken } from "../post.mjs";
-import { secretOf } from "../secret.mjs";
-import * as slack from "../slack.mjs";
-import * as teams from "../teams.mjs";
-import * as webhook from "../webhook.mjs";
+import * as discord from "../places/discord.mjs";
+import { PostError, post as postTo, unansweredOf, untilTaken } from "../io/post.mjs";
+import { secretOf } from "../io/secret.mjs";
+import * as slack from "../places/slack.mjs";
+import * as teams from "../places/teams.mjs";
+import * as webhook from "../places/webhook.mjs";
 
 const URL_PATH = "/services/T000/B000/verysecret";
 

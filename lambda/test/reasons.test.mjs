@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { incidentOf } from "../incident.mjs";
-import { dependencyIn, plainReason, readReason, reasonKindOf, stopOf, tellsOutOfMemory } from "../reasons.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { dependencyIn, plainReason, readReason, reasonKindOf, stopOf, tellsOutOfMemory } from "../core/reasons.mjs";
 import { changed } from "./samples.mjs";
 
 /** Every error name of the ECS agent (its public source), and the cause that it gives without further words. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CAUSES } from "../causes.mjs";
-import { incidentOf } from "../incident.mjs";
-import { messageOf } from "../slack-message.mjs";
+import { CAUSES } from "../core/causes.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { messageOf } from "../places/slack-message.mjs";
 import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
@@ -274,16 +274,19 @@ test("an event of no known shape still makes a message", () => {
 });
 
 test("the pure modules use nothing an embedded engine lacks, and import only one another", async () => {
-  const { readFile } = await import("node:fs/promises");
-  const pure = [
-    "announcements", "answers", "blame", "causes", "credentials", "destinations", "digest", "discord", "incident", "mrkdwn", "parts", "reasons", "slack-message", "slack", "sns", "teams", "text", "webhook",
-  ];
+  const { readFile, readdir } = await import("node:fs/promises");
+  const root = new URL("../", import.meta.url);
+  const within = async (room) => (await readdir(new URL(`${room}/`, root))).map((file) => `${room}/${file}`);
+  const pure = [...await within("core"), ...await within("places"), "memory/announcements.mjs"];
   for (const name of pure) {
-    const source = (await readFile(new URL(`../${name}.mjs`, import.meta.url), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+    const source = (await readFile(new URL(name, root), "utf8")).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
     const lacking = /import\(|\b(process|Buffer|Intl|TextEncoder|setTimeout|fetch|toLocale\w*)\b|\bnew URL\b|\bURL\.|\bDate\.now|\bnew Date\(\)|\bconsole\.(log|error)/;
     assert.equal(lacking.exec(source)?.[0], undefined, name);
-    const imported = [...source.matchAll(/^(?:import|export) .* from "(.*)";$/gm)].map(([, from]) => from);
-    assert.ok(imported.every((from) => pure.some((other) => from === `./${other}.mjs`)), `${name} imports ${imported}`);
+    const imported = [...source.matchAll(/^(?:import|export) .* from "(.*)";$/gm)].map(([, from]) => new URL(from, new URL(name, root)).href.slice(root.href.length));
+    assert.ok(imported.every((from) => pure.includes(from)), `${name} imports ${imported}`);
+    // The rooms: core imports nothing but core, places nothing but places and core.
+    const rooms = name.startsWith("core/") ? ["core/"] : ["core/", "places/"];
+    assert.ok(imported.every((from) => rooms.some((room) => from.startsWith(room))), `${name} imports ${imported}`);
     assert.equal(imported.length, source.match(/^import\b|^export .* from\b/gm)?.length ?? 0, name);
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { incidentOf } from "../incident.mjs";
-import { classify, payloadOf, plainPayloadOf, refuses } from "../sns.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { classify, payloadOf, plainPayloadOf, refuses } from "../places/sns.mjs";
 import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 

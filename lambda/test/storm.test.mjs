@@ -2,7 +2,7 @@
 // fails at random, and invocations crash. Run in simulated time; the random numbers are the same in every run.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createHandler } from "../index.mjs";
+import { createHandler } from "../handler.mjs";
 import { clock } from "./clock.mjs";
 import { memoryTable } from "./memory-table.mjs";
 import { randomOf } from "./model.mjs";

@@ -12,7 +12,7 @@ const EXPIRES = 4_000_000_000_000;
 const MS = 10_000;
 const note = (fields) => ({ delivered: [], isSettled: false, unanswered: {}, expires: EXPIRES, ...fields });
 
-/** @param {string} name  @param {() => Promise<import("../announcements.mjs").Table>} make  an empty one each time */
+/** @param {string} name  @param {() => Promise<import("../memory/announcements.mjs").Table>} make  an empty one each time */
 export function contract(name, make) {
   const check = (what, work) => test(`${name}: ${what}`, async () => work(await make()));
   const opened = (table, id = "task a", place = PLACE, seen = UNSEEN, fields = {}) => table.open(id, place, seen, window(place, fields), EXPIRES, MS);

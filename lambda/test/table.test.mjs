@@ -1,7 +1,7 @@
 // What the answers of DynamoDB mean to announcements.mjs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tableOf } from "../table.mjs";
+import { tableOf } from "../memory/table.mjs";
 
 const PLACE = { id: "failure f @1000", failure: "failure f", since: 1000 };
 const NOTE = { delivered: ["slack"], isSettled: true, unanswered: {}, expires: 1, place: PLACE };

@@ -1,8 +1,8 @@
 // Every service is slow at random: no run ends with a post that is not marked, is killed, or ends without a post that could have been made.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createHandler } from "../index.mjs";
-import { tableOf } from "../table.mjs";
+import { createHandler } from "../handler.mjs";
+import { tableOf } from "../memory/table.mjs";
 import { clock } from "./clock.mjs";
 import { dynamo } from "./dynamo.mjs";
 import { randomOf } from "./model.mjs";

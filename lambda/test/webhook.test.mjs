@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { incidentOf } from "../incident.mjs";
-import { redacted, secretOf, signatureOf } from "../secret.mjs";
-import { classify, payloadOf, plainPayloadOf, refuses } from "../webhook.mjs";
+import { incidentOf } from "../core/incident.mjs";
+import { redacted, secretOf, signatureOf } from "../io/secret.mjs";
+import { classify, payloadOf, plainPayloadOf, refuses } from "../places/webhook.mjs";
 import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 

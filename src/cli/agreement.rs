@@ -4,14 +4,14 @@ use aws_config::SdkConfig;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde_json::Value;
 
-use crate::aws::bus;
-use crate::aws::wait::{CONFLICT, Waiter, throttled};
+use crate::aws::calls::bus;
+use crate::aws::client::wait::{CONFLICT, Waiter, throttled};
 use crate::config::Config;
 use crate::desired::cluster_arn;
-use crate::drill::fit;
 use crate::error::{Error, Result};
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples;
+use crate::pattern::scenario::fit;
 use crate::stack::{Id, Place};
 
 /// EventBridge's control plane takes 50 calls a second of everybody together; with this many, asking takes no longer than the

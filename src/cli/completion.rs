@@ -15,10 +15,10 @@ use tokio::time::timeout;
 
 use super::options::{Color, Common, Format};
 use super::world::{World, completion_index};
-use crate::aws::{cluster, tagged};
+use crate::aws::calls::{cluster, tagged};
 use crate::config::Cluster;
+use crate::config::file::{File, Member};
 use crate::error::{Error, Result};
-use crate::file::{File, Member};
 use crate::pattern::CATALOGUE;
 use crate::pattern::samples::{SAMPLES, without_number};
 

@@ -17,12 +17,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::Mutex;
 
 use super::options::Common;
-use crate::aws::assumed_role::AssumedRole;
-use crate::aws::pace::Pace;
-use crate::aws::wait;
-use crate::aws::{Identity, credentials};
+use crate::aws::client::assumed_role::AssumedRole;
+use crate::aws::client::identity::Identity;
+use crate::aws::client::pace::Pace;
+use crate::aws::client::{credentials, wait};
+use crate::config::file::Assumed;
 use crate::error::{Error, Result};
-use crate::file::Assumed;
 
 /// One account in one region.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::mrkdwn::{Look, Span, parse};
 use crate::input::printable_lines;
-use crate::preview::Place;
+use crate::notifier::embedded::Place;
 
 const CODE: Style = AnsiColor::Cyan.on_default();
 const MENTION: Style = AnsiColor::Yellow.on_default().bold();

@@ -7,15 +7,16 @@ use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
 use super::{DIFFERENCES, UNREADABLE, reach, render};
-use crate::aws::parameter::Webhook;
-use crate::aws::{Given, function, runtime};
+use crate::aws::calls::runtime;
+use crate::aws::kinds::parameter::Webhook;
+use crate::aws::kinds::{Given, function};
+use crate::config::settings::{Settings, items};
 use crate::config::{self, Cluster, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
-use crate::notifier::archive;
-use crate::plan::{Action, Exceptions, Plan, plan};
-use crate::resource::{Desired, Inventory};
-use crate::settings::{Settings, items};
+use crate::notifier::archive::archive;
+use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
+use crate::reconcile::resource::{Desired, Inventory};
 use crate::stack::Place;
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.

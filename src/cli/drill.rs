@@ -14,19 +14,20 @@ use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
 use super::{UNREADABLE, render};
-use crate::aws::fault::Fault;
-use crate::aws::journal::Journal;
-use crate::aws::undelivered::{Entry, Undelivered};
-use crate::aws::wait::{self, Attempt};
-use crate::aws::{Given, bus};
+use crate::aws::calls::bus;
+use crate::aws::calls::journal::Journal;
+use crate::aws::calls::undelivered::{Entry, Undelivered};
+use crate::aws::client::fault::Fault;
+use crate::aws::client::wait::{self, Attempt};
+use crate::aws::kinds::Given;
 use crate::chain::{Broken, Link, links};
 use crate::config::Cluster;
+use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
-use crate::drill::{Scenario, fit};
 use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
-use crate::resource::Inventory;
-use crate::settings::Settings;
+use crate::pattern::scenario::{Scenario, fit};
+use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Place, Stack};
 
 /// Send a labelled test failure through the live rule, and tell hop by hop how far it came.

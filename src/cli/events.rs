@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::world::World;
-use crate::drill::Scenario;
 use crate::error::{Error, Result};
 use crate::input::{self, printable};
 use crate::pattern::samples::sample;
+use crate::pattern::scenario::Scenario;
 use crate::task;
 
 /// An event with the name it was given by, and what is known beside it: of a sample its task definition and log, else the task

@@ -9,11 +9,11 @@ use super::fleet::{OfStack, completed};
 use super::options::{Common, Format, StackArgs, warn_of_repeated};
 use super::render;
 use super::world::World;
+use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::export::cloudformation::{self, Bucket, CODE_PREFIX, LONGEST_BODY};
 use crate::export::{Blank, Blueprint, Topic, code_file, terraform};
-use crate::notifier::archive;
-use crate::settings::{Settings, items};
+use crate::notifier::archive::archive;
 
 /// Write the stack that `setup` makes as a template, for other engines to make and keep.
 ///

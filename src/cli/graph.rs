@@ -10,9 +10,9 @@ use super::fleet::OfStack;
 use super::options::{Common, Format, StackArgs};
 use super::world::World;
 use super::{render, whole};
+use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, mermaid, svg};
-use crate::settings::{Settings, items};
 
 /// Draw the stack: what is wired to what, and how each part is doing.
 ///

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::journal::{Line, Said, failures};
-use crate::aws::undelivered::{AT_ONCE, Content, Entry};
+use crate::aws::calls::journal::{Line, Said, failures};
+use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
 use crate::stack::Stack;
 
 /// Whether a hop holds.

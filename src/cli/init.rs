@@ -10,10 +10,11 @@ use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
 use super::{render, whole};
-use crate::aws::{Given, cluster};
+use crate::aws::calls::cluster;
+use crate::aws::kinds::Given;
+use crate::config::file::{self, File, schema};
 use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
-use crate::file::{self, File, schema};
 
 /// Write taskbell.toml: asks which clusters, in which language, and whom to mention.
 ///

@@ -48,7 +48,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures_util::FutureExt;
 
-use crate::aws::fault;
+use crate::aws::client::fault;
 use crate::error::{Error, Result};
 use crate::input::printable_lines;
 use fleet::Run;

@@ -15,11 +15,13 @@ use super::options::{Common, Format};
 use super::render;
 use super::session::Session;
 use super::world::World;
-use crate::aws::{Given, bus, credentials};
+use crate::aws::calls::bus;
+use crate::aws::client::credentials;
+use crate::aws::kinds::Given;
+use crate::config::settings::Settings;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::pattern::APPLICATION_SOURCE;
-use crate::settings::Settings;
 use crate::stack::StackName;
 
 /// Raise an alert of an application's own, through the rule `application-error`.

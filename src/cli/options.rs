@@ -6,12 +6,12 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use super::world::World;
-use crate::aws::parameter::Webhook;
+use crate::aws::kinds::parameter::Webhook;
+use crate::config::file::Assumed;
+use crate::config::settings::Settings;
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
-use crate::file::Assumed;
 use crate::pattern::Pattern;
-use crate::settings::Settings;
 use crate::stack::StackName;
 
 /// Flags of every command.

@@ -6,9 +6,9 @@ use serde_json::json;
 use super::options::{ClusterArgs, Common, Format, warn_of_repeated};
 use super::world::World;
 use super::{pattern_test, render};
+use crate::config::settings::FilterSettings;
 use crate::error::{Error, Result};
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
-use crate::settings::FilterSettings;
 use crate::stack::Place;
 
 /// Show what rings: the catalogue of event patterns.

@@ -7,11 +7,11 @@ use super::options::{ClusterArgs, Common};
 use super::render;
 use super::session::Session;
 use super::world::World;
-use crate::aws::Given;
+use crate::aws::kinds::Given;
+use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::Result;
 use crate::permissions::{Command, Ground, policy};
-use crate::settings::Settings;
 use crate::stack::Place;
 
 /// Print the least IAM policy that a command needs for this stack.

@@ -12,9 +12,9 @@ use super::{draw, page, pattern_test, render, whole};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::input::printable;
+use crate::notifier::embedded::{Engine, Place, Preview};
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample};
-use crate::preview::{Engine, Place, Preview};
 
 /// Show the message that an event gives, without AWS.
 ///

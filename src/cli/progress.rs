@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::options::Common;
 use super::silence::{Silence, Voice};
 use super::world::{Output, World};
-use crate::resource::{Event, Listener};
+use crate::reconcile::resource::{Event, Listener};
 use crate::stack::Id;
 
 pub struct Progress {

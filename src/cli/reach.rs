@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use aws_config::SdkConfig;
 
 use super::session::Session;
-use crate::aws::{parameter, workload};
+use crate::aws::calls::workload;
+use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};
-use crate::plan::{Action, Plan};
+use crate::reconcile::plan::{Action, Plan};
 use crate::stack::Address;
 
 /// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.

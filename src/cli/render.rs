@@ -9,12 +9,12 @@ use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
 use super::markdown;
-use crate::aws::fault::COMMAND;
-use crate::engine::Report;
+use crate::aws::client::fault::COMMAND;
 use crate::error::Error;
 use crate::input::printable_lines;
-use crate::plan::{Action, Plan, PropertyChange, Step};
-use crate::resource::APPLIED_TAG;
+use crate::reconcile::engine::Report;
+use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
+use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::{Address, Place, Stack};
 
 const GREEN: Style = AnsiColor::Green.on_default();

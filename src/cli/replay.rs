@@ -12,12 +12,13 @@ use super::options::{ClusterArgs, Common, Format};
 use super::render;
 use super::session::{Session, nothing_changed};
 use super::world::World;
-use crate::aws::undelivered::{Content, Entry, Undelivered};
-use crate::aws::wait::{Attempt, COUNTING};
-use crate::aws::{Given, function, invocation, queue};
+use crate::aws::calls::invocation;
+use crate::aws::calls::undelivered::{Content, Entry, Undelivered};
+use crate::aws::client::wait::{Attempt, COUNTING};
+use crate::aws::kinds::{Given, function, queue};
+use crate::config::settings::Settings;
 use crate::error::{Category, Error, Result};
-use crate::resource::{Inventory, Observed, Seen};
-use crate::settings::Settings;
+use crate::reconcile::resource::{Inventory, Observed, Seen};
 use crate::stack::{Address, Place};
 
 /// Send the alerts that could not be delivered once more.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::{Category, Error, Result};
-use crate::resource::{Event, Listener};
+use crate::reconcile::resource::{Event, Listener};
 
 /// How far the stacks are.
 #[derive(Debug, Clone, Copy, Default)]

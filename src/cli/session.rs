@@ -12,14 +12,17 @@ use super::connections::Connection;
 use super::options::Common;
 use super::progress::Progress;
 use super::world::World;
-use crate::aws::fault::Trouble;
-use crate::aws::wait::{self, LETTING_GO, Waiter};
-use crate::aws::{self, Given, Identity, cluster};
+use crate::aws::calls::cluster;
+use crate::aws::client::fault::Trouble;
+use crate::aws::client::identity::Identity;
+use crate::aws::client::wait::{self, LETTING_GO, Waiter};
+use crate::aws::kinds;
+use crate::aws::kinds::Given;
 use crate::config::Cluster;
-use crate::engine::{Engine, Report};
 use crate::error::{Category, Error, Result};
-use crate::plan::Plan;
-use crate::resource::Inventory;
+use crate::reconcile::engine::{Engine, Report};
+use crate::reconcile::plan::Plan;
+use crate::reconcile::resource::Inventory;
 use crate::stack::{Address, Place, Stack, StackName};
 
 pub struct Session {
@@ -45,7 +48,7 @@ impl Session {
         let Connection { sdk, identity } = unless(&world.cancel, progress.patiently(connect)).await??;
         let stack = Stack { name, region: identity.region.clone() };
         let waiter = Waiter { listener: progress.listener(), cancel: world.cancel.clone() };
-        let kinds = aws::kinds(&sdk, &stack, &identity, &waiter, given);
+        let kinds = kinds::all(&sdk, &stack, &identity, &waiter, given);
         let let_go = CancellationToken::new();
         let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone(), let_go };
         Ok(Self { sdk, stack, identity, waiter, engine, progress })

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::world::Output;
-use crate::aws::wait;
-use crate::resource::Event;
+use crate::aws::client::wait;
+use crate::reconcile::resource::Event;
 use crate::stack::Id;
 
 const FIRST: Duration = Duration::from_secs(3);

@@ -10,14 +10,14 @@ use super::options::{ClusterArgs, Common, Format};
 use super::session::Session;
 use super::world::World;
 use super::{UNREADABLE, render};
-use crate::aws::fault::Fault;
-use crate::aws::journal::{Journal, Line, Said, failures};
-use crate::aws::runtime::{self, Health, health, supported_until};
-use crate::aws::undelivered::Undelivered;
-use crate::aws::{Given, function};
+use crate::aws::calls::journal::{Journal, Line, Said, failures};
+use crate::aws::calls::runtime::{self, Health, health, supported_until};
+use crate::aws::calls::undelivered::Undelivered;
+use crate::aws::client::fault::Fault;
+use crate::aws::kinds::{Given, function};
+use crate::config::settings::Settings;
 use crate::error::{Error, Result};
-use crate::resource::{Found, Inventory, Seen};
-use crate::settings::Settings;
+use crate::reconcile::resource::{Found, Inventory, Seen};
 
 /// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
 ///

@@ -7,12 +7,13 @@ use super::options::{ClusterArgs, Common, Format};
 use super::session::{Session, nothing_changed};
 use super::world::World;
 use super::{UNREADABLE, render};
-use crate::aws::{self, Given};
+use crate::aws::kinds;
+use crate::aws::kinds::Given;
+use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
-use crate::plan::{Exceptions, Plan, plan};
-use crate::resource::Desired;
-use crate::settings::Settings;
+use crate::reconcile::plan::{Exceptions, Plan, plan};
+use crate::reconcile::resource::Desired;
 
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
@@ -76,7 +77,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let name = common.stack_name(&clusters)?;
     let given = Given::default();
     let session = Session::open(name, given, common, world).await?;
-    let queue = aws::queue_of(&session.sdk, &session.waiter);
+    let queue = kinds::queue_of(&session.sdk, &session.waiter);
     let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
     let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
     let (seen, place) = observed.map_err(nothing_changed)?;

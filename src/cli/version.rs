@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::sync::LazyLock;
 
-use crate::notifier::archive;
+use crate::notifier::archive::archive;
 
 /// The archive is packed for it, which `--help` must not wait for.
 static LONG: LazyLock<String> = LazyLock::new(|| {

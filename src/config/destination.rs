@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::checks;
 use crate::error::{Error, Result, nearest};
 use crate::pattern::CATALOGUE;
 
@@ -151,9 +152,9 @@ impl FromStr for Destination {
             (true, None) if place.rsplit('.').next() == Some("fifo") => {
                 return Err(bad(text, "a FIFO topic takes no alert: it asks for a group, which none has"));
             }
-            (true, None) => At::Topic { topic: super::topic(place)? },
+            (true, None) => At::Topic { topic: checks::topic(place)? },
             (true, Some(_)) => return Err(bad(text, "a topic is no webhook")),
-            (false, kind) => At::Webhook { parameter: super::parameter_name(place)?, kind },
+            (false, kind) => At::Webhook { parameter: checks::parameter_name(place)?, kind },
         };
         let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
         let name = match name {
@@ -176,7 +177,7 @@ impl fmt::Display for Severity {
 }
 
 fn bad(text: &str, problem: &str) -> Error {
-    Error::usage(format!("--to {}: {problem}", super::echoed(text)))
+    Error::usage(format!("--to {}: {problem}", checks::echoed(text)))
 }
 
 fn called(name: &str) -> Result<String> {

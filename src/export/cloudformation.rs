@@ -4,28 +4,17 @@ mod parameters;
 
 use serde_json::{Map, Value, json};
 
-use super::{Blueprint, Part, Permission, Piece, Spec, words};
-use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use super::{Blueprint, Part, Permission, Piece, Spec};
+use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::resource::Tags;
-use parameters::{choices, condition, name, parameters};
+use crate::reconcile::resource::Tags;
+pub use parameters::{Bucket, CODE_PREFIX};
+use parameters::{camel, choices, condition, name, parameters};
 
 /// CloudFormation takes a longer template only from a bucket.
 pub const LONGEST_BODY: usize = 51_200;
-
-/// Where the archive of the notifier lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bucket {
-    /// In this bucket.
-    Named,
-    /// In a bucket of each region, named with it: for StackSets.
-    PerRegion,
-}
-
-/// What the key of the archive begins with, unless somebody says otherwise.
-pub const CODE_PREFIX: &str = "taskbell/";
 
 // Logical ids.
 const LOG_GROUP: &str = "LogGroup";
@@ -411,9 +400,4 @@ fn attribute(id: &str, name: &str) -> Value {
 
 fn tags(tags: &Tags) -> Value {
     tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
-}
-
-fn camel(key: &str) -> String {
-    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    words(key).into_iter().map(capital).collect()
 }

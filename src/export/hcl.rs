@@ -182,6 +182,10 @@ fn escaped(plain: &str) -> String {
     }
 }
 
+pub fn block(kind: &'static str, labels: &[&str], body: Vec<Item>) -> Block {
+    Block { kind, labels: labels.iter().map(|label| (*label).to_owned()).collect(), body }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

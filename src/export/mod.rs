@@ -12,15 +12,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
 use crate::config::destination::WebhookTakes;
 use crate::config::{Cluster, Config};
 use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
-use crate::notifier::Archive;
+use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
-use crate::resource::{Tags, Want};
+use crate::reconcile::resource::{Tags, Want};
 use crate::stack::{Address, EXPORTED_TAG, Place, Stack};
 
 /// As long as the longest partition, region and account, so that what fits with these fits everywhere.

@@ -5,13 +5,13 @@ mod variables;
 use serde_json::Value;
 
 use super::hcl::Item::{self, Attribute};
-use super::hcl::{self, Block, Expression};
+use super::hcl::{self, Block, Expression, block};
 use super::{Blueprint, Part, Permission, Piece, Spec, words};
-use crate::aws::{alarm, function, log_group, queue, role, rule, table};
+use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
 use crate::document::canonical;
 use crate::error::Result;
 use crate::policy::Policy;
-use crate::resource::Tags;
+use crate::reconcile::resource::Tags;
 use variables::{reference, variables};
 
 /// The first version of the provider that takes the notifier's runtime.
@@ -400,10 +400,6 @@ fn plain(value: &impl ToString) -> Expression {
 
 fn object<const N: usize>(pairs: [(&str, Expression); N]) -> Expression {
     Expression::Object(pairs.map(|(name, value)| (name.to_owned(), value)).to_vec())
-}
-
-fn block(kind: &'static str, labels: &[&str], body: Vec<Item>) -> Block {
-    Block { kind, labels: labels.iter().map(|label| (*label).to_owned()).collect(), body }
 }
 
 fn resource(kind: &str, label: &str, body: Vec<Item>) -> Block {

@@ -5,8 +5,25 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Column;
-use crate::aws::{alarm, function, rule};
+use crate::aws::kinds::{alarm, function, rule};
+
+/// Where a node stands, from the event to whoever is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    Source,
+    Trigger,
+    Notifier,
+    Used,
+    Told,
+}
+
+pub fn column(kind: &str) -> Column {
+    match kind {
+        "rule" => Column::Trigger,
+        "function" | "queue" => Column::Notifier,
+        _ => Column::Used,
+    }
+}
 
 /// What is no resource of any stack.
 pub const ECS: &str = "ECS";
@@ -35,7 +52,7 @@ pub struct Wire {
 
 impl Wire {
     fn to(kind: &'static str, name: &str, label: &'static str) -> Self {
-        let column = super::column(kind);
+        let column = column(kind);
         let end = End { kind: Some(kind), name: name.to_owned(), what: "not of this stack", column };
         Self { end, label, is_incoming: false }
     }

@@ -128,7 +128,7 @@ impl Filters {
         match subject(tree) {
             Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
             Subject::Services if self.of_services() => {
-                let prefixes: Vec<String> = cluster_arns.iter().map(|arn| super::service_arn_prefix(arn)).collect();
+                let prefixes: Vec<String> = cluster_arns.iter().map(|arn| service_arn_prefix(arn)).collect();
                 tree["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
             }
             Subject::Services | Subject::Other => {}
@@ -337,4 +337,9 @@ fn legal(flag: &str, name: &str) -> Result<()> {
         false => Err(Error::usage(format!("{flag} {name:?} is not a name"))
             .hint("names have letters, digits, hyphens and underscores; * stands for any others")),
     }
+}
+
+/// What the ARNs of a cluster's services begin with.
+pub(super) fn service_arn_prefix(cluster_arn: &str) -> String {
+    format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1))
 }

@@ -14,6 +14,8 @@ use super::event::{Leaves, Membership, Paths, step_into, whole};
 use super::operator::Condition;
 use super::tree::Tree;
 use super::validity::{self, Or};
+
+pub use super::validity::Invalid;
 use crate::input::printable;
 
 /// A pattern EventBridge would take.
@@ -68,20 +70,6 @@ impl Field {
         self.path == other.path && self.wanted == other.wanted
     }
 }
-
-/// Why EventBridge would not take a pattern, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    pub reason: String,
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.reason))
-    }
-}
-
-impl std::error::Error for Invalid {}
 
 /// The first field that kept an event from matching; where a `$or` decided, with all that decided in it.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod matcher;
 mod operator;
 pub mod samples;
+pub mod scenario;
 mod text;
 pub mod tree;
 mod validity;
@@ -346,11 +347,6 @@ fn placeholder(leaf: &Value) -> Option<&str> {
     PLACEHOLDERS.contains(&text).then_some(text)
 }
 
-/// What the ARNs of a cluster's services begin with.
-fn service_arn_prefix(cluster_arn: &str) -> String {
-    format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1))
-}
-
 /// The same leaf for one cluster; none where it says nothing of this cluster.
 fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
     let part = |at: usize| Value::from(cluster_arn.split(':').nth(at).unwrap_or_default());
@@ -359,7 +355,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
         Value::String(text) => match text.as_str() {
             CLUSTER_ARN => Value::from(cluster_arn),
             CLUSTER_NAME => Value::from(name),
-            SERVICE_ARN_PREFIX => Value::from(service_arn_prefix(cluster_arn)),
+            SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
             REGION => part(3),
             ACCOUNT => part(4),
             LEFT_OUT_IF_DEFAULT if name == DEFAULT_CLUSTER => json!({ "exists": false }),

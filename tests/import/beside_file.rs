@@ -1,6 +1,6 @@
 //! Beside a `taskbell.toml`: what is taken over is the stack that the file has, or becomes one of it.
 
-use super::*;
+use crate::*;
 
 fn file(text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();

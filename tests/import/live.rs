@@ -4,8 +4,8 @@ use std::io::Write;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
-use super::support::emulator::{Emulator, Slack, pause};
-use super::*;
+use crate::support::emulator::{Emulator, Slack, pause};
+use crate::*;
 
 /// As it stands in the blog post: whatever comes is posted as text.
 const INDEX: &str = r#"

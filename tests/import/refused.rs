@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::types::{EndPointType, SelfManagedEventSource};
 
-use super::*;
+use crate::*;
 
 /// A change to the alert, and how it is refused: flags, exit code, words.
 type Refusal = (&'static str, Change, &'static str, u8, &'static str);

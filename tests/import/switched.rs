@@ -1,6 +1,6 @@
 //! The old rule rings until the new alert is proved, whatever happens; and what is not as it was shown is not touched.
 
-use super::*;
+use crate::*;
 
 /// Whatever write fails, the old rule rings until the new alert is proved, and the next run gets there.
 #[tokio::test(start_paused = true)]

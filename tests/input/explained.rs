@@ -1,6 +1,6 @@
 //! `pattern test` explains a `$or`: the branch that came closest, and on a tie all of them.
 
-use super::*;
+use crate::*;
 
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Files of the user: in which encodings they are read, and how the others are refused.
 
-use super::*;
+use crate::*;
 
 use std::process::{Command, Stdio};
 

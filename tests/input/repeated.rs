@@ -1,6 +1,6 @@
 //! Patterns with a field that comes again: taken as EventBridge takes them, with a warning, and refused nowhere.
 
-use super::*;
+use crate::*;
 
 use aws_sdk_eventbridge::types::Target;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Text of strangers never commands the terminal: what tasks, failures, containers and patterns are called is shown without
 //! control characters.
 
-use super::*;
+use crate::*;
 
 use std::process::Command;
 

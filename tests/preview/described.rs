@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use taskbell::pattern::samples::sample;
 use tempfile::TempDir;
 
-use super::*;
+use crate::*;
 
 const ECS: &str = "arn:aws:ecs:us-east-1:123456789012";
 const SECRET: &str = "correct-horse";

@@ -14,17 +14,17 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use taskbell::aws::wait;
+use taskbell::aws::client::wait;
 use taskbell::pattern::matcher::Matcher;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
-use super::complete::Memory;
-use super::iam;
-use super::limits::Limits;
-use super::mailbox::Mailbox;
-use super::strict::Strictness;
+use crate::complete::Memory;
+use crate::iam;
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+use crate::strict::Strictness;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";

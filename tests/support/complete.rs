@@ -13,7 +13,7 @@ use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::strict::rewrite;
+use crate::strict::rewrite;
 
 /// What was sent and would otherwise be forgotten.
 #[derive(Debug, Clone, Default)]

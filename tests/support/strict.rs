@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use taskbell::pattern::matcher::Matcher;
 use tokio::time::Instant;
 
-use super::aws::error;
-use super::complete;
+use crate::aws::error;
+use crate::complete;
 
 /// Lambda cannot assume a role this young.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);

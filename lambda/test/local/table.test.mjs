@@ -1,6 +1,6 @@
 // The table in DynamoDB keeps the contract of the one in memory. Run by dev/local-aws.
 import { createRequire } from "node:module";
-import { tableOf } from "../../table.mjs";
+import { tableOf } from "../../memory/table.mjs";
 import { contract } from "../table-contract.mjs";
 
 const sdk = createRequire(new URL("../../../.local/node/", import.meta.url))("@aws-sdk/client-dynamodb");

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::super::hops::Held;
-use super::super::render;
+use crate::cli::hops::Held;
+use crate::cli::render;
 use crate::error::Error;
 
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub fn object(checks: &[Check]) -> Value {
 pub fn code(checks: &[Check]) -> u8 {
     match (count(checks, Held::No), count(checks, Held::Unknown)) {
         (0, 0) => 0,
-        (0, _) => super::super::UNREADABLE,
+        (0, _) => crate::cli::UNREADABLE,
         _ => 1,
     }
 }

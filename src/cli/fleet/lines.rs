@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::super::options::Common;
-use super::super::world::{Output, World};
 use super::outcome::Outcome;
-use crate::resource::{Event, Listener};
+use crate::cli::options::Common;
+use crate::cli::world::{Output, World};
+use crate::reconcile::resource::{Event, Listener};
 
 /// One line of progress a stack.
 pub struct Lines {

@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::super::markdown;
-use super::super::options::{Common, Format};
-use super::super::world::World;
-use super::super::{DIFFERENCES, UNREADABLE, WRONG_USAGE, render};
+use crate::cli::options::{Common, Format};
+use crate::cli::world::World;
+use crate::cli::{DIFFERENCES, UNREADABLE, WRONG_USAGE, markdown, render};
 use crate::error::{Error, Result};
 
 /// How it went.

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::super::options::{Common, Format};
-use super::super::progress::Progress;
-use super::super::render;
-use super::super::seats::Seats;
-use super::super::world::{Output, World};
 use super::lines::Lines;
 use super::outcome::{Outcome, headed, show};
 use super::{OfStack, Run};
+use crate::cli::options::{Common, Format};
+use crate::cli::progress::Progress;
+use crate::cli::render;
+use crate::cli::seats::Seats;
+use crate::cli::world::{Output, World};
 use crate::error::Error;
 use crate::secret::Sealed;
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::drill::fit;
 use crate::error::{Error, Result};
+use crate::notifier::embedded::Engine;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples::{self, SAMPLES};
+use crate::pattern::scenario::fit;
 use crate::pattern::tree::Tree;
 use crate::pattern::{Drill, Pattern};
-use crate::preview::Engine;
 
 /// Titles of samples.
 #[derive(Debug, Default)]

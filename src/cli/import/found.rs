@@ -5,14 +5,14 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::{about, unread};
-use crate::aws::foreign::{Foreign, Function, Rule, Target};
+use crate::aws::calls::foreign::{Foreign, Function, Rule, Target};
 use crate::cli::world::World;
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
 use crate::pattern::matcher::Repeated;
 use crate::pattern::read;
 use crate::pattern::tree::Tree;
-use crate::resource::{Tags, served};
+use crate::reconcile::resource::{Tags, served};
 use crate::stack::{Place, STACK_TAG};
 
 /// A rule of somebody else's, with what it rings.

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::found::Old;
 use super::{can_be_removed, named};
-use crate::aws::foreign::Foreign;
-use crate::aws::wait::NEW_RULE;
+use crate::aws::calls::foreign::Foreign;
+use crate::aws::client::wait::NEW_RULE;
 use crate::cli::session::Session;
 use crate::config::{Config, WebhookHosts};
-use crate::engine::unanswered;
 use crate::error::{Category, Error, Result};
 use crate::pattern::Drill;
+use crate::reconcile::engine::unanswered;
 use crate::stack::Id;
 
 pub struct Switch<'a> {

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::compare::Compared;
 use super::found::{Candidate, Clusters, Old, kind, last};
 use super::{Args, about};
-use crate::aws::parameter::Webhook;
+use crate::aws::kinds::parameter::Webhook;
 use crate::cli::options::{Common, Format};
 use crate::cli::world::World;
 use crate::cli::{UNREADABLE, render};
 use crate::config::Config;
-use crate::file::File;
+use crate::config::file::File;
 use crate::pattern::Drill;
 use crate::stack::{Place, Stack};
 

@@ -4,18 +4,19 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::super::options::Common;
-use super::super::session::Session;
-use super::super::world::World;
 use super::Event;
 use super::told::{Answer, Said, Told, Verdict};
-use crate::aws::{Given, announcement, function, task};
+use crate::aws::calls::{announcement, task};
+use crate::aws::kinds::{Given, function};
 use crate::chain::{Broken, links};
+use crate::cli::options::Common;
+use crate::cli::session::Session;
+use crate::cli::world::World;
 use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
-use crate::notifier::archive;
-use crate::preview::Engine;
-use crate::resource::{Found, Inventory};
+use crate::notifier::archive::archive;
+use crate::notifier::embedded::Engine;
+use crate::reconcile::resource::{Found, Inventory};
 use crate::stack::Place;
 
 /// The task that is asked about.

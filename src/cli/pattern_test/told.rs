@@ -76,7 +76,7 @@ impl Verdict {
     }
 }
 
-/// What `foresee` of `lambda/announcements.mjs` answers.
+/// What `foresee` of `lambda/memory/announcements.mjs` answers.
 struct Foreseen<'a> {
     since: &'a str,
     count: Option<u64>,

@@ -2,7 +2,7 @@
 
 use crate::cli::render;
 use crate::error::{Error, Result};
-use crate::plan::{Action, Plan, Step};
+use crate::reconcile::plan::{Action, Plan, Step};
 
 /// What was seen once need not be so at the second look: only what was confirmed is done. Doors are opened and closed by
 /// changing the queue and the function.

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::role;
-use crate::plan::{Action, Plan, Step};
+use crate::aws::kinds::role;
 use crate::policy::Policy;
-use crate::resource::Stage;
+use crate::reconcile::plan::{Action, Plan, Step};
+use crate::reconcile::resource::Stage;
 
 /// Names of the rules that have to go.
 pub fn leaving(plan: &Plan) -> Vec<String> {

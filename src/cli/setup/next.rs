@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::config::Config;
-use crate::drill::Scenario;
+use crate::pattern::scenario::Scenario;
 use crate::pattern::{CATALOGUE, Drill, Pattern};
 
 /// The command that sends what the stack's patterns ring for. None: nothing does.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::render;
 use crate::error::{Error, Result};
-use crate::plan::{Action, Plan, Step};
+use crate::reconcile::plan::{Action, Plan, Step};
 use crate::stack::StackName;
 
 /// Shown under the plan of the stack, confirmed with it, and not begun before.

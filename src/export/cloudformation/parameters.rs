@@ -2,12 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Blank, Blueprint, Piece, Spec};
-use super::{Bucket, CODE_PREFIX, camel};
+use crate::export::{Blank, Blueprint, Piece, Spec, words};
 use crate::pattern::CATALOGUE;
 
+/// What the key of the archive begins with, unless somebody says otherwise.
+pub const CODE_PREFIX: &str = "taskbell/";
 const YES: &str = "Yes";
 const NO: &str = "No";
+
+/// Where the archive of the notifier lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// In this bucket.
+    Named,
+    /// In a bucket of each region, named with it: for StackSets.
+    PerRegion,
+}
 
 /// The name of the parameter, or of CloudFormation's own, that fills a blank in.
 pub fn name(blank: Blank) -> String {
@@ -111,4 +121,10 @@ fn any(of: &[Value]) -> Value {
 /// The condition for what a pattern needs.
 pub fn condition(key: &str) -> String {
     format!("Has{}", camel(key))
+}
+
+/// Returns a key in the form of logical ids: `task-failed` becomes `TaskFailed`.
+pub fn camel(key: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    words(key).into_iter().map(capital).collect()
 }

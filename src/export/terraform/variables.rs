@@ -1,9 +1,8 @@
 //! The variables of a configuration: what each blank is filled in with.
 
-use super::super::hcl::Item::{self, Attribute};
-use super::super::hcl::{Block, Expression};
-use super::super::{Blank, Blueprint};
-use super::block;
+use crate::export::hcl::Item::{self, Attribute};
+use crate::export::hcl::{Block, Expression, block};
+use crate::export::{Blank, Blueprint};
 
 /// The name of the variable for a blank; none for what the provider knows.
 fn variable(blank: Blank) -> Option<String> {

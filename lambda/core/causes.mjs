@@ -1,0 +1,151 @@
+// Why it ended: the one table of causes, and the rules that choose a row of it.
+// Pure: no I/O, no clock, no Node API, no Intl.
+
+import { crashOf, dependencyOf, failedByItself, isGuardDuty, isOfStop, ranOutOfMemory, rankOf, suspectOf } from "./blame.mjs";
+import { plainReason, readReason, stopOf, tellsFailedExit, tellsOutOfMemory } from "./reasons.mjs";
+import { own } from "./records.mjs";
+
+/**
+ * @typedef {"error"|"warning"|"info"} Severity
+ * @typedef {{id: string, words: Record<"en"|"ja", [string, string]>, values: Record<string, string|null>}} Cause
+ */
+
+/**
+ * The one table of causes: severity, then [words for the headline, sentence] in each language.
+ * In a sentence {container} becomes "Container `web`", or "A container" when it is not known.
+ * @type {Record<string, {severity: Severity, en: [string, string], ja: [string, string]}>}
+ */
+export const CAUSES = {
+  "out-of-memory": { severity: "error", en: ["out of memory", "{container} was killed because it ran out of memory."], ja: ["メモリ不足", "{container} はメモリ不足のため強制終了されました。"] },
+  "killed-by-signal": { severity: "error", en: ["killed by {signal}", "{container} was ended by {signal} (exit code {code})."], ja: ["{signal} で終了", "{container} は {signal} で終了しました（終了コード {code}）。"] },
+  "command-not-found": { severity: "error", en: ["command not found", "{container} could not run: its command was not found."], ja: ["コマンドが見つからない", "{container} のコマンドが見つからず、実行できませんでした。"] },
+  "not-executable": { severity: "error", en: ["command not executable", "{container} could not run: its command is not executable."], ja: ["コマンドを実行できない", "{container} のコマンドに実行権限がないか、実行できない形式です。"] },
+  "application-exit": { severity: "error", en: ["exit code {code}", "{container} exited with code {code}."], ja: ["終了コード {code}", "{container} は終了コード {code} で終了しました。"] },
+  crashed: { severity: "error", en: ["crashed: {signal}", "{container} crashed: {signal}."], ja: ["クラッシュ：{signal}", "{container} がクラッシュしました：{signal}。"] },
+  "no-exit-code": { severity: "error", en: ["no exit code", "{container} ended without an exit code; ECS does not say why."], ja: ["終了コードなし", "{container} は終了コードを残さずに終了しました。ECS は理由を報告していません。"] },
+  "exit-zero": { severity: "warning", en: ["exited with code 0", "{container} exited with code 0, and the task ended with it."], ja: ["終了コード 0 で終了", "{container} が終了コード 0 で終了し、タスクも終了しました。"] },
+  "image-pull-failed": { severity: "error", en: ["image could not be pulled", "The container image could not be pulled."], ja: ["イメージを取得できない", "コンテナイメージを取得できませんでした。"] },
+  "secrets-init-failed": { severity: "error", en: ["secrets could not be read", "The task could not read its secrets or registry credentials."], ja: ["シークレットを取得できない", "シークレットまたはレジストリの認証情報を取得できませんでした。"] },
+  "logger-init-failed": { severity: "error", en: ["logging could not be set up", "The container's log driver could not be initialised."], ja: ["ログドライバーを初期化できない", "コンテナのログドライバーを初期化できませんでした。"] },
+  "start-failed": { severity: "error", en: ["could not start", "The task could not start."], ja: ["起動できない", "タスクを起動できませんでした。"] },
+  "runtime-failed": { severity: "error", en: ["container runtime failed", "The container runtime could not do what ECS asked of it."], ja: ["コンテナランタイムの障害", "コンテナランタイムが ECS の要求を実行できませんでした。"] },
+  "elb-health-check-failed": { severity: "error", en: ["load balancer health check failed", "ECS stopped the task because it failed the load balancer's health checks."], ja: ["ELB ヘルスチェック失敗", "ロードバランサーのヘルスチェックに失敗したため、ECS がタスクを停止しました。"] },
+  "container-health-check-failed": { severity: "error", en: ["container health check failed", "ECS stopped the task because it failed its container health checks."], ja: ["コンテナのヘルスチェック失敗", "コンテナのヘルスチェックに失敗したため、ECS がタスクを停止しました。"] },
+  "spot-interruption": { severity: "warning", en: ["Spot interruption", "AWS took back the Spot capacity the task ran on."], ja: ["Spot の中断", "タスクが動いていた Spot キャパシティを AWS が回収しました。"] },
+  "host-lost": { severity: "warning", en: ["host lost", "The instance the task ran on was stopped or terminated."], ja: ["ホスト喪失", "タスクが動いていたインスタンスが停止または終了しました。"] },
+  infrastructure: { severity: "warning", en: ["unhealthy infrastructure", "AWS stopped the task because the infrastructure under it was not healthy."], ja: ["基盤の異常", "基盤インフラに異常があったため、AWS がタスクを停止しました。"] },
+  maintenance: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task for maintenance of the infrastructure under it."], ja: ["基盤の保守", "基盤インフラの保守のため、AWS がタスクを停止しました。"] },
+  draining: { severity: "warning", en: ["container instance drained", "ECS stopped the task because its container instance is being drained."], ja: ["コンテナインスタンスのドレイン", "コンテナインスタンスのドレインのため、ECS がタスクを停止しました。"] },
+  "placement-failed": { severity: "error", en: ["no capacity to run on", "ECS found nowhere to place the task."], ja: ["配置できない", "タスクを配置できる場所がありませんでした。"] },
+  "run-rejected": { severity: "error", en: ["the task was not run", "ECS did not run the task that {name} asked for."], ja: ["タスクを実行できない", "{name} が求めたタスクを、ECS は実行しませんでした。"] },
+  "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
+  "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
+  "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "The service is unable to start tasks consistently."], ja: ["タスクが起動し続けられない", "サービスがタスクを安定して起動できません。"] },
+  "daemon-start-impaired": { severity: "warning", en: ["its task keeps failing to start", "ECS could not start the daemon's task on a container instance."], ja: ["タスクを起動できない", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
+  "constraint-violated": { severity: "error", en: ["placement constraint violated", "A task of the service no longer meets its placement constraints."], ja: ["配置制約に違反", "サービスのタスクが配置制約を満たさなくなりました。"] },
+  "configuration-failed": { severity: "error", en: ["configuration error", "ECS cannot place the service's tasks because of an error in their configuration."], ja: ["設定エラー", "設定に誤りがあるため、サービスのタスクを配置できません。"] },
+  "scheduler-throttled": { severity: "warning", en: ["scheduler throttled", "ECS throttles the service's scheduler, so its tasks start and stop late."], ja: ["スケジューラーの抑制", "ECS API の制限により、サービスのタスクの起動や停止が遅れています。"] },
+  "stopped-by-user": { severity: "info", en: ["stopped by a user", "Somebody, or a tool, stopped the task."], ja: ["ユーザーによる停止", "ユーザーまたはツールがタスクを停止しました。"] },
+  "stopped-by-scheduler": { severity: "info", en: ["stopped by the service scheduler", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケジューラーによる停止", "スケーリング、デプロイ、または再配置のため、ECS がタスクを停止しました。"] },
+  "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
+  "service-event": { severity: "info", en: ["{name}", "ECS reported {name}."], ja: ["{name}", "ECS から {name} が通知されました。"] },
+  unknown: { severity: "error", en: ["{name}", "The cause is not known to taskbell; what ECS reported stands below."], ja: ["{name}", "taskbell の知らない原因です。ECS の報告を以下に示します。"] },
+};
+
+/** With these codes it was no plan of ECS: what the reason speaks of is the failure's own. */
+const OWN_ENDS = ["TaskFailedToStart", "EssentialContainerExited"];
+/** What is planned, and silent for a service: a stop code that tells of a loss goes before its words. */
+const PLANNED = ["stopped-by-scheduler", "stopped-by-user", "maintenance", "draining"];
+const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
+const SERVICE_EVENTS = {
+  SERVICE_DEPLOYMENT_FAILED: "deployment-failed",
+  SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "constraint-violated",
+  SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "daemon-start-impaired",
+  SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",
+};
+
+/** @returns {Cause} */
+export const cause = (id, values = {}) => ({ id, words: { en: CAUSES[id].en, ja: CAUSES[id].ja }, values });
+
+/** @returns {string} the row for a deployment or service event */
+export function serviceCauseId(eventName, reason) {
+  if (/rolling back/i.test(reason ?? "")) return "deployment-rolled-back";
+  return own(SERVICE_EVENTS, eventName) ?? (eventName ? "service-event" : "unknown");
+}
+
+/** Who starts a task again: a service, or a managed daemon. */
+export const isOfService = ({ group, startedBy, daemon }) => /^(?:service|daemon):/.test(group ?? "") || /^ecs-(?:svc|daemon)\//.test(startedBy ?? "") || Boolean(daemon);
+
+/**
+ * Why a task ended: memory first, then what ECS wrote of a stop, then its stop code, then the container to blame.
+ * @returns {{cause: Cause, suspect: object|null, reason: string|null, endedByItself: boolean}} reason: the one that decided
+ */
+export function judge(task, containers) {
+  const decided = (why, reason, suspect = null) => ({ cause: why, suspect, reason, endedByItself: false });
+  const starved = containers.find((one) => ranOutOfMemory(one) && !isGuardDuty(one));
+  if (starved) return decided(memoryCause(starved), starved.reason, starved);
+  // The reason of a user's stop is free text: it proves nothing.
+  if (task.stopCode === "UserInitiated") return decided(cause("stopped-by-user"), null);
+  // A planned stop is one whatever else its reason says: the pattern lets it through as little as the notifier announces it.
+  const lost = own(STOP_CODES, task.stopCode);
+  const stop = OWN_ENDS.includes(task.stopCode) ? null : stopOf(task.stoppedReason);
+  // Somebody stopped what had not failed before.
+  const failedBefore = stop === "stopped-by-user" && containers.some((one) => failedByItself(one) && !isGuardDuty(one));
+  if (stop && !(lost && PLANNED.includes(stop)) && !failedBefore) return decided(cause(stop), task.stoppedReason);
+  if (tellsOutOfMemory(task.stoppedReason)) {
+    const same = containers.find(({ reason }) => reason === task.stoppedReason) ?? null;
+    return decided(memoryCause(same), task.stoppedReason, same);
+  }
+  return lost ? decided(cause(lost), task.stoppedReason) : blamed(task, containers);
+}
+
+const memoryCause = (container) => cause("out-of-memory", { container: container?.name ?? null, code: digits(container?.exitCode) });
+
+/** The end of a task that nothing from without explains. */
+function blamed(task, containers) {
+  const said = readReason(task.stoppedReason);
+  const byItself = task.stopCode === null || task.stopCode === "EssentialContainerExited";
+  const failedToStart = task.stopCode === "TaskFailedToStart" || (task.stopCode === null && said !== null);
+  const how = { neverRan: failedToStart, standAlone: !isOfService(task) };
+  const dependency = dependencyOf(task, containers);
+  const suspect = dependency?.container ?? suspectOf(containers, how);
+  const told = suspect && !isOfStop(suspect) ? readReason(suspect.reason) : null;
+  const by = (id, reason, container = suspect) => ({ cause: cause(id, { container: container?.name ?? null }), suspect, reason, endedByItself: false });
+  // A container's own reason goes before the task's, unless the task's is more particular.
+  if (told && (!said || told.rank <= said.rank)) return by(told.id, suspect.reason);
+  if (dependency) {
+    const failed = failedByItself(suspect) || (suspect.exitCode && tellsFailedExit(dependency.reason));
+    return failed ? ofExit(suspect, containers, how, dependency.reason) : by("start-failed", dependency.reason);
+  }
+  const named = suspect?.reason ? suspect : null;
+  const general = /^task ?failed ?to ?start\W*$/i.test(plainReason(task.stoppedReason));
+  if (said && !general) return by(said.id, task.stoppedReason, named && named.reason === task.stoppedReason ? named : null);
+  // An exit code is the cause where the task ended by itself, or did not start because of it; an unknown stop code is shown as it is.
+  if (suspect && suspect.exitCode !== null && ((byItself && !said) || (failedToStart && (failedByItself(suspect) || suspect.exitCode === 137)))) return ofExit(suspect, containers, how, null, byItself);
+  if (failedToStart) return by("start-failed", named?.reason ?? task.stoppedReason, named);
+  if (byItself && suspect && !suspect.reason) return { ...by("no-exit-code", null, alike(suspect, containers, how) ? null : suspect), endedByItself: true };
+  return { ...unknownCause(task, named), suspect, reason: named?.reason ?? task.stoppedReason };
+}
+
+/** Where several containers ended alike, nothing tells which was first. */
+const alike = (suspect, containers, how) => containers.filter((one) => rankOf(one, how) === rankOf(suspect, how)).length > 1;
+
+/** The exit code of the suspect is the cause. Where several exited with 0, none is blamed. */
+function ofExit(suspect, containers, how, reason, endedByItself = false) {
+  const none = suspect.exitCode === 0 && alike(suspect, containers, how);
+  const values = { container: none ? null : suspect.name, code: digits(suspect.exitCode), signal: suspect.signal };
+  return { cause: cause(exitCause(suspect), values), suspect, reason, endedByItself };
+}
+
+function exitCause({ exitCode, signal }) {
+  if (exitCode === 0) return "exit-zero";
+  if (exitCode === 126) return "not-executable";
+  if (exitCode === 127) return "command-not-found";
+  return crashOf(exitCode) ? "crashed" : signal ? "killed-by-signal" : "application-exit";
+}
+
+const unknownCause = (task, container) => ({
+  cause: cause("unknown", { name: task.stopCode ?? task.stoppedReason ?? task.lastStatus ?? "unknown", ...(container ? { container: container.name } : {}) }), endedByItself: false,
+});
+
+const digits = (value) => (typeof value === "number" ? String(value) : null);

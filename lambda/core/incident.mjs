@@ -1,0 +1,312 @@
+// Event -> incident: what died, why, and whether it is worth an alert.
+// Pure: no I/O, no clock, no Node API, no Intl. It never throws, whatever the event holds, and it copies
+// only the fields it names: overrides, which may carry secrets, are never read. What looks like a credential in a text that
+// somebody wrote freely is taken out where the text is read, so that no message, no key and no log line has it.
+
+import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
+import { CAUSES, cause, isOfService, judge, serviceCauseId } from "./causes.mjs";
+import { withoutCredentials } from "./credentials.mjs";
+import { jsonOf, normalised, sha256 } from "./digest.mjs";
+import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
+import { own } from "./records.mjs";
+
+/**
+ * @typedef {{driver: string, group: string|null, region: string|null, prefix: string|null}} LogOutline
+ * @typedef {{name: string, essential: boolean, log: LogOutline|null}} ContainerOutline
+ * @typedef {{containers: ContainerOutline[]}} TaskDefinitionOutline
+ * @typedef {{action: string, why: "denied"|"timeout"|"failed"|"absent"}} Missing  Something that could not be looked up.
+ * @typedef {{taskDefinition?: TaskDefinitionOutline|null, missing?: Missing[]}} Context
+ * @typedef {{name: string, exitCode: number|null, signal: string|null, reason: string|null,
+ *   essential: boolean|null, failed: boolean}} Container
+ * @typedef {{container: string, driver: string, group: string|null, region: string|null, stream: string|null}} LogPlace
+ * @typedef {object} Incident
+ * @property {"task"|"deployment"|"service"|"application"|"other"} kind
+ * @property {"died"|"failed-to-start"|"stopped"|"stopping"|"changed"} state
+ * @property {boolean} drill
+ * @property {boolean} rings
+ * @property {string|null} silentBecause
+ * @property {string|null} subject  what is announced once: the task, or else the event
+ * @property {string|null} failure  what counts as the same failure again
+ * @property {import("./causes.mjs").Severity} severity
+ * @property {import("./causes.mjs").Cause} cause
+ * @property {string|null} reasonKind  what the reason that decided is about ("port", "volume", …): unlike kinds are unlike failures
+ * @property {Container[]} containers
+ * @property {number|null} durationSeconds
+ * @property {{task: string|null, service: string|null, log: string|null}} links
+ * @property {LogPlace|null} log  where the suspect's log is
+ * @property {Missing[]} missing
+ */
+
+// Partitions without a known public console get no links.
+const CONSOLES = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com", "aws-eusc": "console.amazonaws-eusc.eu" };
+
+// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 of them; a window's has the time of its begin, too.
+const KEY_LENGTH = 670;
+// Names of AWS have at most 255 characters, all of one byte: those are kept whole.
+const partOf = (value) => cut(value, /^[\x20-\x7e]*$/.test(value) ? 255 : 80);
+const SHORT_PART = 40;
+const LEVELS = { fatal: "error", critical: "error", error: "error", warning: "warning", warn: "warning", info: "info" };
+const SEVERITIES = { ERROR: "error", WARN: "warning", WARNING: "warning", INFO: "info" };
+
+/**
+ * What an event means. Unknown shapes give an incident too, and it rings: a lost alert is worse than an odd one.
+ * @param {unknown} event  as EventBridge delivers it
+ * @param {Context} [context]  what the shell looked up
+ * @returns {Incident}
+ */
+export function incidentOf(event, context) {
+  const envelope = record(event);
+  const detail = record(envelope.detail);
+  const known = record(context);
+  const common = commonOf(envelope, detail, known);
+  const incident = common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
+    : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
+    : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
+  const keyed = { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
+  delete keyed.messageDigest;
+  delete keyed.errorName;
+  return keyed;
+}
+
+/**
+ * Returns what is told once. A task that passes through several states may be told in each; in one state it is told once. The failure of a
+ * deployment comes under two detail-types, with the same id. Everything else is its own event: whoever may put events on the bus may name a
+ * task in them, and AWS refuses only sources that begin with "aws.".
+ */
+function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, cause: { id } }) {
+  const isOfEcs = source === "aws.ecs";
+  const phase = state === "stopping" || state === "changed" ? `${state} ` : "";
+  const task = isOfEcs && detailType === "ECS Task State Change" && taskArn ? `task ${phase}${taskArn}` : null;
+  const failed = isOfEcs && id === "deployment-failed" && deploymentId ? `deployment ${deploymentId}` : null;
+  const name = task ?? failed ?? (eventId ? `event ${eventId}` : null);
+  return name === null ? null : cut(name, KEY_LENGTH);
+}
+
+/** Each drill is a failure of its own: none is ever left out as a repetition. */
+function failureOf(incident) {
+  const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, severity, cause: { id, values } } = incident;
+  if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
+  const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
+  // No other source makes the key of one of ECS, an empty one neither.
+  const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
+  const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
+  return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
+}
+
+function commonOf(envelope, detail, known) {
+  const resource = text(list(envelope.resources)[0]);
+  const taskArn = text(detail.taskArn) ?? (resource?.includes(":task/") ? resource : null);
+  const serviceArn = resource?.includes(":service/") ? resource : null;
+  const arn = (taskArn ?? serviceArn ?? text(detail.clusterArn) ?? resource ?? "").split(":");
+  const path = (taskArn ?? serviceArn ?? "").split("/");
+  return {
+    source: text(envelope.source), drill: envelope.source === "taskbell.drill",
+    eventId: text(envelope.id), time: time(envelope.time), detailType: text(envelope["detail-type"]), resource, taskArn,
+    partition: text(arn[1]) ?? "aws",
+    region: text(envelope.region) ?? text(arn[3]),
+    account: text(envelope.account) ?? text(arn[4]),
+    // The short, older forms of these ARNs do not name the cluster.
+    cluster: last(text(detail.clusterArn), "/") ?? (path.length > 2 ? text(path[1]) : null),
+    taskId: last(taskArn, "/"),
+    service: serviceArn ? last(serviceArn, "/") : null,
+    daemon: last(text(detail.daemonArn), "/"),
+    missing: list(known.missing).map(record).filter((missing) => text(missing.action)),
+  };
+}
+
+function taskIncident(detail, taskDefinition, common) {
+  const task = {
+    group: text(detail.group), startedBy: text(detail.startedBy),
+    stopCode: text(detail.stopCode), stoppedReason: freeText(detail.stoppedReason),
+    startedAt: time(detail.startedAt), stoppedAt: time(detail.stoppedAt),
+    lastStatus: text(detail.lastStatus), desiredStatus: text(detail.desiredStatus), daemon: common.daemon,
+  };
+  const outlines = list(taskDefinition.containers).map(record);
+  const found = list(detail.containers).map((container) => containerOf(record(container), outlines));
+  const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: cause("service-event", { name: task.lastStatus }) } : judge(task, found);
+  // Scaling or a user's stop blames no container, but its log is still the one to open. What neither ended nor says why may have no log.
+  const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
+  const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);
+  const service = task.group?.startsWith("service:") ? task.group.slice("service:".length) : null;
+  const silentBecause = common.drill ? null : normalStop(why.id, task) ?? (endedByItself ? quietEnd(task, found, outlines.length > 0) : null);
+  const log = logPlace(suspect, common);
+  return {
+    kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity, reasonKind: reasonKindOf(reason), errorName: errorNameOf(reason),
+    state: stateOf(task, why.id), rings: silentBecause === null, silentBecause,
+    launchType: text(detail.launchType), capacityProvider: text(detail.capacityProviderName),
+    containers: found.map(({ runtimeId, log, ...container }) => ({ ...container, failed: container.name === why.values.container })),
+    durationSeconds: durationOf(task.startedAt, time(detail.executionStoppedAt) ?? task.stoppedAt),
+    links: { task: taskLink(common), service: serviceLink({ ...common, service }), log: logLink(log, common) },
+    log,
+  };
+}
+
+/** What every incident has that is not about a task. */
+const NO_TASK = {
+  state: "changed", reasonKind: null, rings: true, silentBecause: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
+  family: null, revision: null, group: null, launchType: null, capacityProvider: null, containers: [], log: null,
+};
+
+/** Deployment and service events, and every detail-type taskbell does not know. */
+function serviceIncident(detail, common) {
+  const eventName = text(detail.eventName);
+  const stoppedReason = freeText(detail.reason) ?? freeText(detail.stoppedReason) ?? text(detail.status);
+  const id = serviceCauseId(eventName, stoppedReason);
+  const deployment = common.detailType === "ECS Deployment State Change" || eventName?.startsWith("SERVICE_DEPLOYMENT_");
+  return {
+    ...NO_TASK, ...common, kind: deployment ? "deployment" : common.service !== null || eventName !== null ? "service" : "other",
+    severity: id === "service-event" ? own(SEVERITIES, text(detail.eventType)) ?? "warning" : CAUSES[id].severity,
+    cause: cause(id, { name: eventName ?? common.detailType ?? "event" }),
+    eventName, stoppedReason, deploymentId: text(detail.deploymentId), capacityProvider: last(text(list(detail.capacityProviderArns)[0]), "/") ?? text(detail.capacityProviderName),
+    stoppedAt: time(detail.updatedAt) ?? time(detail.createdAt),
+    links: { task: taskLink(common), service: serviceLink(common), log: null },
+  };
+}
+
+/** A RunTask that was refused, or placed nothing, as CloudTrail recorded it: there is no task, and no event of one. */
+function rejectedRun(detail, common) {
+  const request = record(detail.requestParameters);
+  const identity = record(detail.userIdentity);
+  const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/") ?? "somebody";
+  const failure = list(record(detail.responseElements).failures).map(record).map((one) => freeText(one.reason)).find(Boolean);
+  const refused = text([text(detail.errorCode), freeText(detail.errorMessage)].filter(Boolean).join(": "));
+  const eventName = text(detail.eventName);
+  const id = refused || failure ? "run-rejected" : "service-event";
+  return {
+    ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster ?? "default", ...splitDefinition(text(request.taskDefinition), null),
+    severity: id === "run-rejected" ? CAUSES[id].severity : "info", cause: cause(id, { name: id === "run-rejected" ? caller : eventName ?? "a call" }),
+    eventName, reasonKind: reasonKindOf(refused ?? failure), stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
+    stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
+  };
+}
+
+/** An alert that an application raised itself: `{message, level, source, detail}`. */
+function applicationIncident(detail, common) {
+  const { message: said = null } = detail;
+  // What is compared is what may be shown: two alerts that differ in a credential only are one failure.
+  const given = withoutCredentials(typeof said === "string" ? said : said === null ? "" : jsonOf(said));
+  const message = text(given) ?? common.detailType ?? "Application Error";
+  return {
+    ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source,
+    severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
+    cause: cause("application-error", { message }), messageDigest: sha256(normalised(text(given) === null ? message : given)),
+    stoppedReason: null, applicationDetail: longText(withoutCredentials(detail.detail)), stoppedAt: common.time,
+    links: { task: null, service: null, log: null },
+  };
+}
+
+function containerOf(container, outlines) {
+  const name = text(container.name) ?? "?";
+  const outline = outlines.find((one) => one.name === name);
+  const exitCode = integer(container.exitCode);
+  return {
+    name, exitCode, signal: signalOf(exitCode) ?? crashOf(exitCode), reason: freeText(container.reason),
+    // A container the task definition does not list was injected by AWS; but for Service Connect's proxy, it is never essential.
+    essential: isServiceConnect({ name }) ? true : outlines.length === 0 ? null : outline ? outline.essential !== false : false,
+    runtimeId: text(container.runtimeId), log: outline?.log ? record(outline.log) : null,
+  };
+}
+
+/** Scaling, deploying and rebalancing stop tasks all day; what ECS starts again elsewhere, after maintenance or draining, is no loss either. */
+function normalStop(causeId, task) {
+  if (causeId === "stopped-by-user" && task.stopCode === null) return "a user stopped it, and no container had failed before";
+  if (causeId === "stopped-by-scheduler") return "the service scheduler stopped it to scale, deploy or rebalance the service";
+  if (!isOfService(task)) return null;
+  if (causeId === "maintenance") return "maintenance of the infrastructure under a service's task: ECS starts another";
+  return causeId === "draining" ? "the container instance under a service's task is drained: ECS starts another" : null;
+}
+
+/** A stand-alone task that finished its work: all containers done, or one essential container done and the others stopped by ECS. */
+function quietEnd(task, containers, definitionKnown) {
+  if (isOfService(task)) return null;
+  // Without a stop code only the reason tells whether the task lost its place, in words that nobody has listed.
+  if (!tellsOrdinaryEnd(task.stoppedReason) && (task.stopCode === null || stopOf(task.stoppedReason))) return null;
+  const own = containers.filter((one) => !isGuardDuty(one));
+  if (own.length > 0 && own.every((one) => one.exitCode === 0 && !ranOutOfMemory(one))) return "stand-alone task finished: every container exited with 0";
+  if (!definitionKnown) return null;
+  const finished = own.find((one) => one.essential && one.exitCode === 0);
+  const failed = own.some((one) => ranOutOfMemory(one)
+    || (one.exitCode === null ? one.essential !== false : one.exitCode !== 0 && !wasStoppedByEcs(one)));
+  return finished && !failed ? `stand-alone task finished: essential container ${finished.name} exited 0 and no other failed` : null;
+}
+
+function phaseOf({ lastStatus, desiredStatus, stopCode }) {
+  if (lastStatus === null || lastStatus === "STOPPED") return "stopped";
+  return desiredStatus === "STOPPED" || stopCode ? "stopping" : "changed";
+}
+
+/** Causes that keep a task from running. */
+const NOT_STARTED = ["image-pull-failed", "secrets-init-failed", "logger-init-failed", "start-failed", "placement-failed", "command-not-found", "not-executable", "runtime-failed"];
+
+function stateOf(task, causeId) {
+  const phase = phaseOf(task);
+  if (phase !== "stopped") return phase;
+  if (task.startedAt === null && (causeId !== "stopped-by-user" && task.stopCode === "TaskFailedToStart" || NOT_STARTED.includes(causeId))) return "failed-to-start";
+  return ["exit-zero", "stopped-by-user", "stopped-by-scheduler"].includes(causeId) ? "stopped" : "died";
+}
+
+/** "arn:…:task-definition/web:17" -> web and 17. A task's own group names the family too. */
+function splitDefinition(arn, group) {
+  const [family, revision] = (last(arn, "/") ?? "").split(":");
+  return { family: text(family) ?? (group?.startsWith("family:") ? text(group.slice("family:".length)) : null), revision: text(revision) };
+}
+
+/** Clocks of a crash loop can run backwards by seconds: that is "under a second", never a minus. */
+function durationOf(startedAt, endedAt) {
+  if (startedAt === null || endedAt === null) return null;
+  return Math.max(0, Math.floor((Date.parse(endedAt) - Date.parse(startedAt)) / 1000));
+}
+
+/** @returns {string|null} https://<region>.<console> where the partition has one */
+function consoleOf(partition, region) {
+  const host = own(CONSOLES, partition);
+  return host && /^[a-z0-9-]{1,40}$/.test(region ?? "") ? `https://${region}.${host}` : null;
+}
+
+function taskLink({ partition, region, cluster, taskId }) {
+  const host = consoleOf(partition, region);
+  if (!host || !cluster || !taskId) return null;
+  return `${host}/ecs/v2/clusters/${encoded(cluster)}/tasks/${encoded(taskId)}?region=${region}`;
+}
+
+function serviceLink({ partition, region, cluster, service }) {
+  const host = consoleOf(partition, region);
+  if (!host || !cluster || !service) return null;
+  return `${host}/ecs/v2/clusters/${encoded(cluster)}/services/${encoded(service)}?region=${region}`;
+}
+
+/** The awslogs stream of a container: prefix/name/task, or without a prefix the runtime id. */
+function logPlace(container, { region, taskId }) {
+  if (!container?.log) return null;
+  const { driver, group, region: home, prefix } = container.log;
+  const stream = text(prefix) && taskId ? `${text(prefix)}/${container.name}/${taskId}` : text(prefix) ? null : container.runtimeId;
+  return { container: container.name, driver: text(driver) ?? "awslogs", group: text(group), region: text(home) ?? region, stream: text(group) ? stream : null };
+}
+
+function logLink(log, { partition }) {
+  const host = log?.group ? consoleOf(partition, log.region) : null;
+  if (!host) return null;
+  const base = `${host}/cloudwatch/home?region=${log.region}#logsV2:log-groups/log-group/${twice(log.group)}`;
+  return log.stream ? `${base}/log-events/${twice(log.stream)}` : base;
+}
+
+const encoded = encodeURIComponent;
+/** The CloudWatch console wants names encoded twice, with $ in place of %. */
+const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
+
+const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
+const list = (value) => (Array.isArray(value) ? value : []);
+const text = (value, length = 8_000) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, length) : null);
+/** Credentials go before the cut: half of one would not be known. */
+const freeText = (value) => text(withoutCredentials(value));
+/** Of what may be very long, both ends: the message shows a part of each. */
+const longText = (value) => text(typeof value === "string" && value.length > 40_000 ? `${value.slice(0, 10_000)}\n[…]\n${value.slice(-29_000)}` : value, 40_000);
+/** Half a surrogate pair, the event's own or left by the cut, is no text: URLs and the table's keys refuse it. */
+const cut = (value, length) => value.slice(0, length).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+const last = (value, separator) => text((value ?? "").split(separator).pop());
+/** Numbers may arrive as strings. */
+const integer = (value) => (Number.isInteger(value) ? value : typeof value === "string" && /^-?\d{1,10}$/.test(value) ? Number(value) : null);
+const time = (value) => {
+  const milliseconds = typeof value === "string" ? Date.parse(value) : NaN;
+  return Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
+};

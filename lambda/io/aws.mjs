@@ -1,0 +1,146 @@
+// The AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first needed:
+// a cold start pays for what it uses, and the tests run without it.
+
+/** A call with its retries ends here; the SDK's own request timeout only warns. */
+const CALL_MS = 2_500;
+/** A message that SNS answers later may have been taken: it is not to be sent again soon, and not by the SDK. */
+const PUBLISH_MS = 10_000;
+const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000 } };
+const PACKAGES = {
+  dynamodb: ["@aws-sdk/client-dynamodb", "DynamoDBClient"],
+  ecs: ["@aws-sdk/client-ecs", "ECSClient"],
+  logs: ["@aws-sdk/client-cloudwatch-logs", "CloudWatchLogsClient"],
+  sns: ["@aws-sdk/client-sns", "SNSClient"],
+  ssm: ["@aws-sdk/client-ssm", "SSMClient"],
+};
+
+const clients = new Map();
+
+/**
+ * One client a service and region, kept for the life of the execution environment; `options` bound one call.
+ * @param {keyof PACKAGES} service
+ * @param {string} [region]  the function's own, if not given
+ */
+export async function clientOf(service, region) {
+  const elsewhere = region && region !== process.env.AWS_REGION ? region : "";
+  const key = `${service} ${elsewhere}`;
+  if (!clients.has(key)) {
+    const [name, make] = PACKAGES[service];
+    clients.set(key, import(name).then((sdk) => ({ sdk, client: bounded(new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) })) })));
+  }
+  try {
+    const most = service === "sns" ? PUBLISH_MS : CALL_MS;
+    return {
+      ...(await clients.get(key)),
+      options(ms = CALL_MS) {
+        const timeoutMs = Math.max(1, Math.min(most, ms));
+        return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
+      },
+    };
+  } catch (error) {
+    clients.delete(key);
+    throw error;
+  }
+}
+
+/** The signal ends a request; credentials that do not come know no signal. */
+function bounded(client) {
+  return { send: (command, options) => within(options.timeoutMs, client.send(command, options)) };
+}
+
+/** @throws {Error} named TimeoutError after ms */
+export function within(ms, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error("too late"), { name: "TimeoutError" })), Math.max(0, ms));
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** Loads clients that will be needed, while something else is waited for. */
+export function prepare(...services) {
+  for (const service of services) clientOf(service).catch(() => {});
+}
+
+async function call(service, command, input, { region, timeoutMs } = {}) {
+  const { client, sdk, options } = await clientOf(service, region);
+  return client.send(new sdk[command](input), options(timeoutMs));
+}
+
+/**
+ * The decrypted value of an SSM parameter. Needs ssm:GetParameter.
+ * @param {string} parameterName
+ * @returns {Promise<string>}
+ */
+export async function readWebhook(parameterName) {
+  const answer = await call("ssm", "GetParameterCommand", { Name: parameterName, WithDecryption: true });
+  const value = answer.Parameter?.Value?.trim();
+  if (!value) throw Object.assign(new Error(`SSM parameter ${parameterName} is empty`), { name: "EmptyParameter" });
+  return value;
+}
+
+/**
+ * Publishes to a topic, in the region that its ARN names. Needs sns:Publish.
+ * @param {string} topicArn
+ * @param {object} message  as sns.mjs makes it
+ * @param {number} timeoutMs
+ */
+export async function publish(topicArn, message, timeoutMs) {
+  await call("sns", "PublishCommand", { TopicArn: topicArn, ...message }, { region: topicArn.split(":")[3], timeoutMs });
+}
+
+/**
+ * What the alert needs to know of a task definition. Needs ecs:DescribeTaskDefinition.
+ * @param {string} arn
+ * @returns {Promise<import("../core/incident.mjs").TaskDefinitionOutline>}
+ */
+export async function describeTaskDefinition(arn) {
+  return outlineOf((await call("ecs", "DescribeTaskDefinitionCommand", { taskDefinition: arn })).taskDefinition);
+}
+
+/**
+ * The last lines of a log stream, oldest first. Needs logs:GetLogEvents.
+ * @param {import("../core/incident.mjs").LogPlace} log
+ * @param {number} lines
+ * @returns {Promise<string[]>}
+ */
+export async function readLog({ group, stream, region }, lines) {
+  const input = { logGroupName: group, logStreamName: stream, limit: lines, startFromHead: false };
+  const { events } = await call("logs", "GetLogEventsCommand", input, { region });
+  return (events ?? []).map(({ message }) => message ?? "");
+}
+
+/**
+ * Names, essential marks and log destinations only: environment and secrets of the definition stop here.
+ * @param {any} taskDefinition  as ECS describes it
+ * @returns {import("../core/incident.mjs").TaskDefinitionOutline}
+ */
+export function outlineOf(taskDefinition) {
+  return {
+    containers: (taskDefinition?.containerDefinitions ?? []).map(({ name, essential, logConfiguration }) => ({
+      name,
+      essential: essential !== false,
+      log: logConfiguration?.logDriver ? logOf(logConfiguration) : null,
+    })),
+  };
+}
+
+function logOf({ logDriver: driver, options }) {
+  const option = (name) => (driver === "awslogs" ? options?.[`awslogs-${name}`] : null) ?? null;
+  return { driver, group: option("group"), region: option("region"), prefix: option("stream-prefix") };
+}
+
+/**
+ * What failed, and why, in the ways a reader can act on.
+ * @param {any} error
+ * @param {string} action  the one that was called, if the error does not name it
+ * @returns {import("../core/incident.mjs").Missing}
+ */
+export function missingBecauseOf(error, action) {
+  const name = String(error?.name ?? "");
+  const named = /perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(String(error?.message))?.[1];
+  const why = /AccessDenied|NotAuthorized|UnauthorizedOperation/.test(name) ? "denied"
+    : /Timeout|Abort/.test(name) ? "timeout"
+      : name === "ResourceNotFoundException" ? "absent" : "failed";
+  return { action: named ?? action, why };
+}

@@ -1,0 +1,325 @@
+// Incident -> Slack payload: one line that reads well on a phone, and the details under a coloured bar.
+// Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, Slack's limits are kept:
+// one block over its limit and Slack refuses the whole message. The other places translate this payload (parts.mjs).
+
+import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
+
+/**
+ * @typedef {import("../core/incident.mjs").Incident & {occurrence?: import("../memory/announcements.mjs").Occurrence|null, tail?: string[]}} Incident
+ *   occurrence: where the same failure keeps coming; tail: the last lines of its log, oldest first
+ * @typedef {{language?: string, username?: string, iconEmoji?: string, mention?: string}} Options
+ * @typedef {{text: string, attachments: {color: string, blocks?: object[], text?: string, mrkdwn_in?: string[], fallback?: string}[], username?: string, icon_emoji?: string}} Payload
+ */
+
+// Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks
+// together; two links and their labels share one section.
+const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
+const CONTAINERS_SHOWN = 10;
+/** No more than this beyond a limit is looked at: enough to know that it is passed, and not to cut what is kept. */
+const BEYOND = 2;
+/** What stands for the middle that was left out, with its line breaks. */
+const LONGEST_MARK = 40;
+
+const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
+const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
+
+const WORDS = {
+  en: {
+    died: (what, where) => `${what} died${where && ` in ${where}`}`,
+    "failed-to-start": (what, where) => `${what} failed to start${where && ` in ${where}`}`,
+    stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
+    stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
+    changed: (what, where) => `${what}${where && ` in ${where}`}`,
+    aContainer: "A container", container: "Container ", aTask: "A task", aService: "A service",
+    drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
+    drill: "This is a drill. No task died; the event was sent on purpose to test this alert.",
+    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Told again at ${next}.`,
+    earlier: (count) => `Before that, ${count} more came that no message has counted.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
+    lastLines: (container) => `Last lines of the log of ${container}`,
+    otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
+    source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
+    cluster: "Cluster", daemon: "Daemon", definition: "Task definition", service: "Service", standAlone: "none, a stand-alone task", group: "Group", ran: "Ran for",
+    never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
+    at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
+    exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
+    openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: "Open the log of", task: "task",
+    underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], between: " ",
+    why: { denied: (action) => `The notifier's role may not call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
+      failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
+    lost: { ecs: ", so log links and essential marks are missing.", logs: ", so the end of the log is missing.",
+      dynamodb: ", so this alert may come more than once.", other: "." },
+  },
+  ja: {
+    died: (what, where) => `${where && `${where} の `}${what} が異常停止しました`,
+    "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
+    stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
+    stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
+    changed: (what, where) => `${where && `${where} の `}${what}`,
+    aContainer: "コンテナ", container: "コンテナ ", aTask: "タスク", aService: "サービス",
+    drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
+    drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
+    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
+    earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
+    lastLines: (container) => `${container} のログの末尾`,
+    otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
+    source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
+    cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（単独のタスク）", group: "グループ", ran: "実行時間",
+    never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
+    at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
+    exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須", more: (count) => `ほか ${count} 件`,
+    openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: "ログを開く：", task: "タスク",
+    underASecond: "1秒未満", units: [[86400, "日"], [3600, "時間"], [60, "分"], [1, "秒"]], between: "",
+    why: { denied: (action) => `通知用ロールに \`${action}\` の権限がない`, timeout: (action) => `\`${action}\` の応答がなかった`,
+      failed: (action) => `\`${action}\` に失敗した`, absent: (action) => `\`${action}\` の対象が見つからなかった` },
+    lost: { ecs: "ため、ログへのリンクと必須の表示を省きました。", logs: "ため、ログの末尾を省きました。",
+      dynamodb: "ため、この通知は重複することがあります。", other: "。" },
+  },
+};
+
+/**
+ * The payload for an incoming webhook.
+ * @param {Incident} incident
+ * @param {Options} [options]
+ * @returns {Payload}
+ */
+export function messageOf(incident, options) {
+  const { language, username, iconEmoji, mention } = options ?? {};
+  const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
+  const words = WORDS[key];
+  // A drill proves the way to the channel; it wakes nobody.
+  const mentioned = incident.drill ? "" : mentionOf(mention);
+  const icon = iconOf(iconEmoji);
+  const color = COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error;
+  return {
+    text: mentioned + headlineOf(incident, words, key),
+    attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color, words)],
+    ...(filled(username) ? { username: cut(username.trim(), 80) } : {}),
+    ...(icon ? { icon_emoji: icon } : {}),
+  };
+}
+
+/** "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
+function headlineOf(incident, words, key) {
+  const { family, cluster, cause, occurrence } = incident;
+  const what = subjectOf(incident, words);
+  const where = filled(cluster) ? bold(cluster) : "";
+  const container = cause.values.container;
+  const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "");
+  const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
+  const told = (what || where ? words[incident.state](what || where, what && where) + words.colon + why : why) + often;
+  return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
+}
+
+function subjectOf({ kind, family, service, daemon, source, taskId }, words) {
+  const name = family ?? service ?? daemon ?? (kind === "application" ? source : null);
+  if (filled(name)) return bold(name);
+  if (filled(taskId)) return `${words.task} ${code(taskId)}`;
+  return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
+}
+
+function blocksOf(incident, words, key) {
+  const blocks = [];
+  if (incident.drill) blocks.push(section(`🧪 *${words.drill}*`));
+  blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words))}*`));
+  const repeated = repeatedOf(incident, words);
+  if (repeated) blocks.push(section(repeated));
+  if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words)));
+  if (filled(incident.stoppedReason)) {
+    const label = incident.kind === "task" ? words.reason : words.plainReason;
+    blocks.push(section(`*${label}*\n${fence(incident.stoppedReason)}`));
+  }
+  const tail = tailOf(incident);
+  if (tail) blocks.push(section(`*${words.lastLines(code(incident.log?.container ?? "?"))}*\n${tail}`));
+  const links = linksOf(incident, words);
+  if (links) blocks.push(section(links));
+  const fields = fieldsOf(incident, words);
+  if (fields.length > 0) blocks.push({ type: "section", fields });
+  blocks.push({ type: "context", elements: footOf(incident, words).map(mrkdwn) });
+  return blocks;
+}
+
+/** How often it came, where it came more than once. */
+function repeatedOf({ occurrence }, words) {
+  if (!occurrence) return "";
+  const { count, since, earlier, next } = occurrence;
+  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(" ");
+}
+
+/** An application's stack trace: Slack folds the text of an attachment, not that of a block. */
+function foldedOf({ applicationDetail }, color, words) {
+  if (!filled(applicationDetail)) return [];
+  const text = bothEnds(applicationDetail, LIMIT.folded, words);
+  return text === "" ? [] : [{ color, text: `\`\`\`${text}\`\`\``, mrkdwn_in: ["text"], fallback: bothEnds(applicationDetail, LIMIT.sentence, words) }];
+}
+
+/** The beginning and, with the larger share, the end, where an exception names itself: whole lines, but for one longer than its share. */
+function bothEnds(value, limit, words) {
+  const pieces = slackPieces(clean(value, true).trim());
+  const length = (from, to) => pieces.slice(from, to).reduce((sum, piece) => sum + piece.length, 0);
+  if (length(0) <= limit) return pieces.join("");
+  const share = Math.floor(limit / 4);
+  let head = 0;
+  for (let left = share; pieces[head].length <= left; head += 1) left -= pieces[head].length;
+  let tail = pieces.length;
+  for (let left = limit - share - LONGEST_MARK; pieces[tail - 1].length <= left; tail -= 1) left -= pieces[tail - 1].length;
+  const headEnd = pieces[head] === "\n" ? head : pieces.lastIndexOf("\n", head - 1);
+  const tailStart = pieces[tail - 1] === "\n" ? tail : pieces.indexOf("\n", tail) + 1;
+  const [from, to] = [headEnd > 0 ? headEnd : head, tailStart > 0 ? tailStart : tail];
+  const breaks = pieces.slice(from, to).filter((piece) => piece === "\n").length;
+  const mark = breaks > 1 && headEnd > 0 && tailStart > 0 ? words.linesLeftOut(breaks - 1) : "[…]";
+  return `${pieces.slice(0, from).join("")}\n${mark}\n${pieces.slice(to).join("")}`;
+}
+
+/** The last lines, as many as fit, whole ones; of a line that is too long by itself, its end. */
+function tailOf({ tail }) {
+  const lines = (tail ?? []).map((line) => clean(line, true).trimEnd()).join("\n").trim();
+  if (lines === "") return "";
+  const pieces = slackPieces(lines.slice(-LIMIT.tail - BEYOND));
+  let length = 0;
+  let first = pieces.length;
+  while (first > 0 && length + pieces[first - 1].length <= LIMIT.tail) length += pieces[--first].length;
+  if (first === 0) return `\`\`\`${pieces.join("")}\`\`\``;
+  const lineBreak = pieces.indexOf("\n", first - 1);
+  return `\`\`\`…${lineBreak === -1 ? "" : "\n"}${pieces.slice(lineBreak === -1 ? first : lineBreak + 1).join("")}\`\`\``;
+}
+
+/** One line a container, the one that failed first; reasons below it. Whole lines only. */
+function containersOf({ containers }, words) {
+  const ordered = [...containers].sort((one, other) => Number(other.failed) - Number(one.failed));
+  const lines = [];
+  let length = 0;
+  for (const container of ordered.slice(0, CONTAINERS_SHOWN)) {
+    const line = containerLine(container, words);
+    if (length + line.length > LIMIT.containers) break;
+    lines.push(line);
+    length += line.length + 1;
+  }
+  const left = containers.length - lines.length;
+  return [...lines, ...(left > 0 ? [`_${words.more(left)}_`] : [])].join("\n");
+}
+
+function containerLine({ name, exitCode, signal, reason, essential, failed }, words) {
+  const exit = exitCode === null ? words.noExit : words.exit(exitCode) + (signal ? ` ${signal}` : "");
+  const line = [code(name), failed ? `*${exit}*` : exit, ...(essential ? [words.essential] : [])].join(" · ");
+  return `${failed ? "▸" : "•"} ${line}${filled(reason) ? `\n      ${code(reason, LIMIT.reason)}` : ""}`;
+}
+
+function fieldsOf(incident, words) {
+  const launch = [incident.launchType, incident.capacityProvider].filter(filled);
+  const definition = [incident.family, incident.revision].filter(filled).join(":");
+  const ownGroup = incident.service !== null || incident.group === `family:${incident.family}`;
+  const ran = incident.kind !== "task" ? null
+    : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
+      : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
+  const pairs = [
+    [words.source, incident.kind === "application" ? incident.source : null],
+    [words.level, incident.kind === "application" ? words.levels[incident.severity] : null],
+    [words.cluster, incident.cluster],
+    [words.service, incident.service ?? (incident.kind === "task" ? words.standAlone : null)],
+    [words.daemon, incident.daemon],
+    [words.definition, definition],
+    [words.group, ownGroup ? null : incident.group],
+    [words.ran, ran],
+    [words.launch, [...new Set(launch)].join(" · ")],
+    [words.startedBy, incident.startedBy],
+    [words.stopCode, incident.stopCode],
+    [words.event, incident.eventName],
+    [words.deployment, incident.deploymentId],
+    [words.resource, incident.kind === "other" ? incident.resource : null],
+  ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${plain(value, LIMIT.field)}`);
+  const stopped = incident.stoppedAt === null ? [] : [`*${incident.kind === "task" ? words.stoppedAt : words.at}*\n${localTime(incident.stoppedAt)}`];
+  // Slack takes ten fields at most.
+  return [...stopped, ...pairs].slice(0, 10).map(mrkdwn);
+}
+
+/** A link that would be too long is left out whole: half a link leads nowhere. */
+function linksOf({ links, log }, words) {
+  return [
+    [links.log, `${words.openLog} ${plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
+    [links.task, words.openTask],
+    [links.task ? null : links.service, words.openService],
+  ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
+    .map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`).join("   ·   ");
+}
+
+/** Where it happened, and what could not be looked up. */
+function footOf({ account, region, taskId, drill, missing, log }, words) {
+  const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => plain(part, LIMIT.name)).join(" · ");
+  const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
+  const gaps = missing.slice(0, 3).map(({ action, why }) => {
+    const [service] = action.split(":");
+    return (words.why[why] ?? words.why.failed)(escaped(action, LIMIT.name)) + (Object.hasOwn(words.lost, service) ? words.lost[service] : words.lost.other);
+  });
+  return [place, ...driver, ...gaps];
+}
+
+/** @returns {string} "31 min 21 s": the two largest units that are not zero */
+function durationOf(seconds, words) {
+  if (seconds < 1) return words.underASecond;
+  const parts = [];
+  let left = seconds;
+  for (const [size, unit] of words.units) {
+    if (left >= size) parts.push(`${Math.floor(left / size)}${unit}`);
+    left %= size;
+  }
+  return parts.slice(0, 2).join(words.between);
+}
+
+/** Slack shows it in the reader's own time zone; the fallback is UTC. */
+function localTime(iso) {
+  const seconds = Math.floor(Date.parse(iso) / 1000);
+  const fallback = `${iso.slice(0, 19).replace("T", " ")} UTC`;
+  return `<!date^${seconds}^{date_num} {time_secs}|${fallback}>`;
+}
+
+/** Fills a template of the cause table. Only the values are escaped: the words are ours. */
+function sentence(template, { values }, words) {
+  const container = filled(values.container) ? words.container + code(values.container) : words.aContainer;
+  return template.replace(/\{(\w+)\}/g, (_, name) => (name === "container" ? container : plain(values[name] ?? "?", LIMIT.sentence)));
+}
+
+/** here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
+function mentionOf(mention) {
+  return String(mention ?? "").split(/[\s,]+/).slice(0, 10).map((one) => {
+    const name = one.replace(/^@/, "");
+    if (/^(here|channel|everyone)$/i.test(name)) return `<!${name.toLowerCase()}> `;
+    if (/^[UW][A-Z0-9]{2,20}$/.test(name)) return `<@${name}> `;
+    return /^S[A-Z0-9]{2,20}$/.test(name) ? `<!subteam^${name}> ` : "";
+  }).join("");
+}
+
+function iconOf(iconEmoji) {
+  const name = String(iconEmoji ?? "").trim().replace(/^:|:$/g, "");
+  return /^[^\s:<>&]{1,100}(::skin-tone-[2-6])?$/.test(name) ? `:${name}:` : null;
+}
+
+// verbatim: Slack must not turn "#general" or "@here" in an error message into a link.
+const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
+const section = (text) => ({ type: "section", text: mrkdwn(text) });
+
+const plain = (value, limit) => unmarked(escaped(value, limit));
+const bold = (value) => `*${unstarred(plain(value, LIMIT.name))}*`;
+const code = (value, limit = LIMIT.name) => `\`${escaped(value, limit)}\``;
+const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, true)}\`\`\``;
+
+const STAND_INS = { "*": "∗", _: "ˍ", "~": "∼" };
+
+/** An asterisk in foreign text would end the bold it stands in. */
+const unstarred = (value) => value.replaceAll("*", STAND_INS["*"]);
+
+/** What stands at the edge of a word in foreign text could begin or end bold, italic or struck: something that looks like it stands there. */
+const unmarked = (value) => value.replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])/g, (mark) => STAND_INS[mark]);
+
+/**
+ * Escapes & < > and backticks, and cuts by whole characters, so that no entity and no surrogate pair is split.
+ * @param {string} value
+ * @param {number} limit  of the result, in UTF-16 units
+ * @param {boolean} [lines]  keep line breaks
+ */
+const escaped = (value, limit, lines = false) => beginningOf(slackPieces(clean(String(value), lines).slice(0, limit + BEYOND)), limit);
+
+// A backtick of foreign text could close our fence, or open one.
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "ˋ" };
+const slackPieces = (value) => piecesOf(value, ESCAPES);
+
+const cut = (value, limit) => [...clean(value, false)].slice(0, limit).join("");

@@ -1,0 +1,70 @@
+// The message for programs: what is known of the incident, as JSON. Pure: no I/O, no clock, no Node API, no Intl.
+// docs/destinations.md describes every field; what stands there stays as long as `version` does.
+
+import { plainOf } from "./mrkdwn.mjs";
+import { partsOf } from "./parts.mjs";
+import { beginningOf, clean, endOf, piecesOf } from "../core/text.mjs";
+
+export { classify } from "./answers.mjs";
+
+export const name = "The webhook";
+
+const LIMIT = { name: 300, reason: 1_000, detail: 8_000, tail: 8_000, url: 4_000 };
+const MOST_CONTAINERS = 20;
+
+/**
+ * @param {import("./slack-message.mjs").Incident} incident
+ * @param {import("./slack-message.mjs").Options} [options]
+ * @returns {object} the body of the request
+ */
+export function payloadOf(incident, options) {
+  const { headline, sections } = partsOf(incident, options);
+  // A drill says first that it is one.
+  const sentence = sections[incident.drill ? 1 : 0] ?? [];
+  return {
+    version: 1, text: plainOf(headline), severity: incident.severity, drill: incident.drill, kind: incident.kind, state: incident.state,
+    cause: { id: incident.cause.id, text: plainOf(sentence), container: short(incident.cause.values.container) },
+    ...named(incident, ["account", "region", "cluster", "service", "family", "revision", "group", "daemon", "taskId", "taskArn"]),
+    ...named(incident, ["launchType", "capacityProvider", "startedBy", "stopCode", "eventName", "deploymentId", "source"]),
+    stoppedReason: long(incident.stoppedReason), startedAt: incident.startedAt, stoppedAt: incident.stoppedAt, durationSeconds: incident.durationSeconds,
+    containers: incident.containers.slice(0, MOST_CONTAINERS).map(containerOf),
+    log: incident.log && { container: short(incident.log.container), group: short(incident.log.group), stream: short(incident.log.stream), region: short(incident.log.region) },
+    tail: tailOf(incident),
+    detail: within(endOf, incident.applicationDetail, LIMIT.detail),
+    links: { task: linkOf(incident.links.task), service: linkOf(incident.links.service), log: linkOf(incident.links.log) },
+    occurrence: occurrenceOf(incident),
+    missing: incident.missing.slice(0, 10).map(({ action, why }) => ({ action: short(action), why: short(why) })),
+    event: { id: short(incident.eventId), type: short(incident.detailType), time: incident.time },
+  };
+}
+
+/** The headline and what it is about, for a receiver that did not take the rest. */
+export const plainPayloadOf = ({ version, text, severity, drill, cause, event }) => ({ version, text, severity, drill, cause: { id: cause.id }, event: { id: event.id } });
+
+/** Whether it was the body that the receiver did not like. */
+export const refuses = ({ status }) => status === 400 || status === 413 || status === 422;
+
+const named = (incident, names) => Object.fromEntries(names.map((key) => [key, short(incident[key])]));
+
+const containerOf = ({ name: own, exitCode, signal, reason, essential, failed }) => ({ name: short(own), exitCode, signal, reason: long(reason), essential, failed });
+
+/** The last lines, oldest first; of a line too long by itself its end. */
+function tailOf({ tail }) {
+  const lines = [];
+  let left = LIMIT.tail;
+  for (const line of [...(tail ?? [])].reverse()) {
+    if (left <= 0) break;
+    const shown = endOf(piecesOf(clean(String(line), true).trimEnd()), left);
+    lines.unshift(shown);
+    left -= shown.length + 1;
+  }
+  return lines;
+}
+
+const occurrenceOf = ({ occurrence }) => (occurrence ? { count: occurrence.count, since: occurrence.since, earlier: occurrence.earlier, next: occurrence.next } : null);
+
+/** Half a link leads nowhere. */
+const linkOf = (url) => (typeof url === "string" && url.length <= LIMIT.url ? url : null);
+const within = (cut, value, limit) => (typeof value === "string" ? cut(piecesOf(clean(value, true)), limit) : null);
+const short = (value) => within(beginningOf, value, LIMIT.name);
+const long = (value) => within(beginningOf, value, LIMIT.reason);

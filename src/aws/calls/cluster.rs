@@ -1,0 +1,81 @@
+//! ECS clusters: never ours, only looked up.
+
+use aws_config::SdkConfig;
+use aws_sdk_ecs::Client;
+
+use crate::aws::client;
+use crate::aws::client::fault::{Fault, fault};
+use crate::config::Cluster;
+use crate::error::{Error, Result, is_near};
+
+/// How many clusters one DescribeClusters takes.
+const AT_ONCE: usize = 100;
+
+/// # Errors
+/// If one of the clusters does not exist here: with the nearest names that do, and the way out.
+pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<()> {
+    missing(sdk, clusters, way_out).await?.map_or(Ok(()), Err)
+}
+
+/// What is wrong with the clusters: that one of them does not exist here, with the nearest names that do, and the way out.
+///
+/// # Errors
+/// If the call fails.
+pub async fn missing(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<Option<Error>, Fault> {
+    let ecs = client::ecs(sdk);
+    for some in clusters.chunks(AT_ONCE) {
+        let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
+        let call = ecs.describe_clusters().set_clusters(Some(names));
+        let answer = call.send().await.map_err(fault("ecs:DescribeClusters"))?;
+        let exists = |name: &str| {
+            let found = answer.clusters().iter().find(|cluster| cluster.cluster_name() == Some(name));
+            found.is_some_and(|cluster| cluster.status() != Some("INACTIVE"))
+        };
+        if let Some(missing) = some.iter().find(|cluster| !exists(cluster.name())) {
+            return Ok(Some(unknown(&ecs, missing.name(), way_out).await));
+        }
+    }
+    Ok(None)
+}
+
+async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
+    let error = Error::new(format!("there is no ECS cluster {name} here"));
+    match nearest(ecs, name).await {
+        Ok(nearest) => error.hint(format!("{nearest}{way_out}")),
+        Err(fault) => error.hint(format!("which there are is not known: {fault}{way_out}")),
+    }
+}
+
+/// The names of all clusters here, in their order.
+///
+/// # Errors
+/// If the call fails.
+pub async fn names(sdk: &SdkConfig) -> Result<Vec<String>, Fault> {
+    let mut names = list(&client::ecs(sdk)).await?;
+    names.sort();
+    Ok(names)
+}
+
+async fn list(ecs: &Client) -> Result<Vec<String>, Fault> {
+    let mut pages = ecs.list_clusters().into_paginator().items().send();
+    let mut names: Vec<String> = Vec::new();
+    while let Some(arn) = pages.next().await {
+        let arn = arn.map_err(fault("ecs:ListClusters"))?;
+        names.push(arn.rsplit('/').next().unwrap_or_default().to_owned());
+    }
+    Ok(names)
+}
+
+async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
+    let mut others = list(ecs).await?;
+    let all = others.len();
+    others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
+    others.truncate(3);
+    let near: Vec<&str> = others.iter().map(String::as_str).filter(|other| is_near(other, name)).collect();
+    Ok(match (all, near.is_empty()) {
+        (0, _) => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
+        (_, false) => format!("the nearest names are {}", near.join(", ")),
+        (1..=3, true) => format!("there are {}; check --region and --profile", others.join(", ")),
+        (_, true) => format!("none of the {all} here has a name like it; check --region and --profile"),
+    })
+}

@@ -1,0 +1,245 @@
+//! The notifier's own log: one JSON line for each event it was given, and what Lambda says of runs that failed.
+
+use std::collections::BTreeSet;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::OrderBy;
+use futures_util::future::{try_join, try_join_all};
+use serde_json::Value;
+
+use crate::aws::client;
+use crate::aws::client::fault::{Fault, fault};
+
+/// Pages of a search, at the most: a drill's window holds a few lines.
+const MOST_PAGES: usize = 20;
+/// Streams, and lines of each, that are looked at for what came last.
+const STREAMS: i32 = 5;
+const LINES: i32 = 200;
+/// Lines of one run, at the most so far apart, in milliseconds.
+const ONE_RUN: i64 = 60_000;
+const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+
+pub struct Journal {
+    logs: Client,
+    group: String,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub said: Said,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// What the notifier did about an event: `eventId`, `outcome`, `error`, `status`, `ms` and so on.
+    Entry(Value),
+    /// A run of the function failed, in the words of the run.
+    Failure(String),
+    /// What Lambda says of the end of such a run; its own words mostly stand beside it.
+    Ended(String),
+    /// A run began.
+    Began,
+    Other,
+}
+
+impl Journal {
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, group: String) -> Self {
+        Self { logs: client::logs(sdk), group }
+    }
+
+    /// What was written since, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// If the log group cannot be read, or there is none.
+    pub async fn since(&self, start: i64) -> Result<Vec<Line>, Fault> {
+        let (mut lines, mut next) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let call = self.logs.filter_log_events().log_group_name(&self.group).start_time(start).set_next_token(next);
+            let answer = call.send().await.map_err(fault("logs:FilterLogEvents"))?;
+            lines.extend(answer.events().iter().filter_map(|event| Some(line(event.timestamp()?, event.message()?))));
+            next = answer.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The last lines of the streams that were written to last, newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read. No log group is no line.
+    pub async fn latest(&self) -> Result<Vec<Line>, Fault> {
+        // CloudWatch knows of a stream's last line up to an hour late; its name begins with its day.
+        let streams = try_join(self.streams(OrderBy::LastEventTime), self.streams(OrderBy::LogStreamName)).await;
+        let streams = match streams {
+            Err(fault) if fault.is(&ABSENT) => return Ok(Vec::new()),
+            streams => streams.map(|(one, other)| one.into_iter().chain(other).collect::<BTreeSet<_>>())?,
+        };
+        let mut lines = try_join_all(streams.into_iter().map(|stream| self.tail(stream))).await?.concat();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+        Ok(lines)
+    }
+
+    /// The names of the last streams in this order.
+    async fn streams(&self, order: OrderBy) -> Result<Vec<String>, Fault> {
+        let call = self.logs.describe_log_streams().log_group_name(&self.group).order_by(order).descending(true);
+        let answer = call.limit(STREAMS).send().await.map_err(fault("logs:DescribeLogStreams"))?;
+        Ok(answer.log_streams.into_iter().flatten().filter_map(|stream| stream.log_stream_name).collect())
+    }
+
+    async fn tail(&self, stream: String) -> Result<Vec<Line>, Fault> {
+        let call = self.logs.get_log_events().log_group_name(&self.group).log_stream_name(stream).limit(LINES);
+        let answer = match call.start_from_head(false).send().await.map_err(fault("logs:GetLogEvents")) {
+            // Its retention has just taken it away.
+            Err(fault) if fault.is(&ABSENT) => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        // Those of one moment stand in the order in which they were written.
+        let lines = answer.events().iter().rev();
+        Ok(lines.filter_map(|event| Some(line(event.timestamp()?, event.message()?))).collect())
+    }
+}
+
+/// What failed last, newest first: the words of the run, and Lambda's only where the run left none.
+#[must_use]
+pub fn failures(lines: &[Line]) -> Vec<(String, i64)> {
+    let spoken = |line: &Line| match &line.said {
+        Said::Entry(entry) if entry["outcome"] == "failed" => {
+            Some(entry["error"].as_str().unwrap_or("no reason given").to_owned())
+        }
+        Said::Failure(message) => Some(message.clone()),
+        _ => None,
+    };
+    let near = |at: i64| lines.iter().any(|line| (at - line.at).abs() <= ONE_RUN && spoken(line).is_some());
+    let told = lines.iter().filter_map(|line| match &line.said {
+        Said::Ended(message) if !near(line.at) => Some((message.clone(), line.at)),
+        _ => Some((spoken(line)?, line.at)),
+    });
+    let mut seen = BTreeSet::new();
+    let mut told: Vec<(String, i64)> = told.collect();
+    told.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+    told.retain(|(message, _)| seen.insert(message.clone()));
+    told
+}
+
+fn line(at: i64, text: &str) -> Line {
+    Line { at, said: said(text) }
+}
+
+/// Lambda wraps what the notifier prints into an object of its own; a local emulator may not.
+fn said(text: &str) -> Said {
+    let text = text.trim();
+    let Some(outer) = text.find('{').and_then(|start| serde_json::from_str::<Value>(&text[start..]).ok()) else {
+        let marks = ["Task timed out", "\tERROR\t", "Runtime exited"];
+        // As JavaScript prints it: `TypeError: x is not a function`.
+        let thrown = text.split_once(": ").is_some_and(|(kind, _)| kind.ends_with("Error") && !kind.contains(' '));
+        return match marks.iter().any(|mark| text.contains(mark)) || thrown {
+            true => Said::Failure(text.to_owned()),
+            false if text.starts_with("START RequestId") => Said::Began,
+            false => Said::Other,
+        };
+    };
+    let message = &outer["message"];
+    let inner = message.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let candidates = [Some(&outer), Some(message), inner.as_ref()];
+    if let Some(entry) = candidates.into_iter().flatten().find(|value| value["outcome"].is_string()) {
+        return Said::Entry(entry.clone());
+    }
+    if outer["type"] == "platform.start" {
+        return Said::Began;
+    }
+    let failure = [&outer["errorMessage"], &message["errorMessage"]].into_iter().find_map(Value::as_str);
+    let status = outer["record"]["status"].as_str().filter(|status| !["success"].contains(status));
+    match (failure, status, outer["level"].as_str()) {
+        (Some(message), ..) => Said::Failure(message.to_owned()),
+        (_, Some(status), _) => Said::Ended(format!("the run ended with {status}")),
+        (.., Some("ERROR" | "FATAL")) => Said::Failure(message.as_str().unwrap_or(text).to_owned()),
+        _ => Said::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_is_found_however_it_is_wrapped() {
+        let entry = json!({ "eventId": "e", "outcome": "sent" });
+        for text in [
+            entry.to_string(),
+            json!({ "timestamp": "t", "level": "INFO", "message": entry.to_string() }).to_string(),
+            json!({ "timestamp": "t", "level": "INFO", "message": entry }).to_string(),
+            format!("2026-11-24T00:00:00.000Z\tid\tINFO\t{entry}"),
+        ] {
+            assert_eq!(said(&text), Said::Entry(entry.clone()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_failed_is_told_in_lambdas_words() {
+        let failure = |text: &str, told: &str| assert_eq!(said(text), Said::Failure(told.to_owned()));
+        failure(r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"no_service"}}"#, "no_service");
+        let timeout = said(r#"{"type":"platform.report","record":{"status":"timeout"}}"#);
+        assert_eq!(timeout, Said::Ended("the run ended with timeout".to_owned()));
+        failure("2026 id Task timed out after 30.00 seconds", "2026 id Task timed out after 30.00 seconds");
+        failure("TypeError: x is not a function", "TypeError: x is not a function");
+        for began in ["START RequestId: 1 Version: $LATEST", r#"{"type":"platform.start","record":{}}"#] {
+            assert_eq!(said(began), Said::Began);
+        }
+        for other in [
+            r#"{"type":"platform.report","record":{"status":"success"}}"#,
+            "END RequestId: 1",
+            "an Error: x",
+            "{",
+            "null",
+        ] {
+            assert_eq!(said(other), Said::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn of_one_run_its_own_words_are_told_and_lambdas_only_where_there_are_none() {
+        let at = |seconds: i64, said| Line { at: seconds * 1000, said };
+        let ended = |status: &str| Said::Ended(format!("the run ended with {status}"));
+        let lines = [
+            at(900, ended("timeout")),
+            at(501, ended("error")),
+            at(500, Said::Failure("no_service".to_owned())),
+            at(500, Said::Entry(json!({ "outcome": "failed", "error": "no_service" }))),
+            at(1, Said::Entry(json!({ "outcome": "sent" }))),
+        ];
+        let told = failures(&lines);
+        assert_eq!(told, [("the run ended with timeout".to_owned(), 900_000), ("no_service".to_owned(), 500_000)]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_logged_stops_the_reader(text in "\\PC{0,200}") {
+            let _ = said(&text);
+        }
+
+        /// Whatever else a line carries.
+        #[test]
+        fn an_outcome_is_found_among_anything(
+            outcome in "[a-z]{1,8}", level in "\\PC{0,8}", other in "\\PC{0,8}", before in "[^{]{0,20}", wrapped in 0..3,
+        ) {
+            let entry = json!({ "outcome": outcome, "eventId": other, "error": { "errorMessage": level } });
+            let line = match wrapped {
+                0 => entry.clone(),
+                1 => json!({ "level": level, "message": entry, "errorMessage": other }),
+                _ => json!({ "level": "ERROR", "message": entry.to_string(), "record": { "status": other } }),
+            };
+            prop_assert_eq!(said(&format!("{before}{line}")), Said::Entry(entry));
+            let cut: String = line.to_string().chars().take(12).collect();
+            let _ = said(&cut);
+        }
+    }
+}

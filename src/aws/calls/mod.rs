@@ -1,0 +1,14 @@
+//! What is asked of AWS or sent to it, besides the resources of a stack.
+
+pub mod announcement;
+pub mod bus;
+pub mod cluster;
+pub mod foreign;
+pub mod invocation;
+pub mod journal;
+pub mod runtime;
+pub mod services;
+pub mod tagged;
+pub mod task;
+pub mod undelivered;
+pub mod workload;

@@ -1,0 +1,86 @@
+//! Until when AWS supports a Lambda runtime, and how a function is doing.
+
+use aws_config::SdkConfig;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+
+use crate::aws::client;
+use crate::aws::client::fault::{Fault, fault};
+
+/// Days before its end from which a runtime is worth a warning: AWS writes to account owners at about this time.
+pub const NOTICE_DAYS: i64 = 180;
+
+/// The end of support, as AWS's page "Lambda runtimes" gives it (read in November 2026; AWS has moved such dates before).
+const ENDS: [(&str, &str); 4] = [
+    ("nodejs18.x", "2025-09-01"),
+    ("nodejs20.x", "2026-04-30"),
+    ("nodejs22.x", "2027-04-30"),
+    ("nodejs24.x", "2028-04-30"),
+];
+
+/// The day on which AWS stops to support the runtime; none where it has not said.
+#[must_use]
+pub fn supported_until(runtime: &str) -> Option<&'static str> {
+    ENDS.iter().find(|(known, _)| *known == runtime).map(|(_, day)| *day)
+}
+
+/// What is to be said about the runtime now, if anything.
+#[must_use]
+pub fn warning(runtime: &str, now: DateTime) -> Option<String> {
+    let day = supported_until(runtime)?;
+    let end = DateTime::from_str(&format!("{day}T00:00:00Z"), Format::DateTime).ok()?;
+    match (end.secs() - now.secs()).div_euclid(24 * 3600) {
+        left if left < 0 => Some(format!("AWS has stopped supporting {runtime} on {day}")),
+        left if left <= NOTICE_DAYS => Some(format!("AWS stops supporting {runtime} on {day}, in {left} days")),
+        _ => None,
+    }
+}
+
+/// How the function is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    pub runtime: String,
+    /// `Active`, `Pending`, `Inactive`, `Failed`
+    pub state: String,
+    /// Why it is in this state, or why its last update failed.
+    pub problem: Option<String>,
+}
+
+/// None if there is no function of that name.
+///
+/// # Errors
+/// If Lambda does not say.
+pub async fn health(sdk: &SdkConfig, function: &str) -> Result<Option<Health>, Fault> {
+    let call = client::lambda(sdk).get_function_configuration().function_name(function);
+    let answer = match call.send().await.map_err(fault("lambda:GetFunctionConfiguration")) {
+        Err(fault) if fault.is(&["ResourceNotFoundException"]) => return Ok(None),
+        answer => answer?,
+    };
+    let failed_update = answer.last_update_status().is_some_and(|status| status.as_str() == "Failed");
+    let update = answer.last_update_status_reason().unwrap_or("no reason given");
+    let problem = failed_update.then(|| format!("its last update failed: {update}"));
+    Ok(Some(Health {
+        runtime: answer.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+        state: answer.state().map_or_else(|| "Active".to_owned(), |state| state.as_str().to_owned()),
+        problem: answer.state_reason().filter(|reason| !reason.is_empty()).map(str::to_owned).or(problem),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(day: &str) -> DateTime {
+        DateTime::from_str(&format!("{day}T12:00:00Z"), Format::DateTime).unwrap()
+    }
+
+    #[test]
+    fn a_runtime_is_warned_about_half_a_year_before_its_end() {
+        assert_eq!(warning("nodejs24.x", on("2026-11-24")), None);
+        assert_eq!(warning("nodejs24.x", on("2027-10-01")), None);
+        let half = warning("nodejs24.x", on("2027-11-03")).unwrap();
+        assert_eq!(half, "AWS stops supporting nodejs24.x on 2028-04-30, in 178 days");
+        assert!(warning("nodejs24.x", on("2028-05-01")).unwrap().contains("has stopped"));
+        assert_eq!(warning("nodejs99.x", on("2028-05-01")), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! Who is calling: account, partition and region.
+
+use aws_config::SdkConfig;
+use tokio::sync::OnceCell;
+
+use super::fault::{Fault, fault};
+use crate::error::{Error, Result};
+use crate::stack::Place;
+
+/// Account, partition and region of the caller. Asked for once; whoever needs it meanwhile waits for that one answer.
+pub struct Identity {
+    sts: aws_sdk_sts::Client,
+    pub region: String,
+    place: OnceCell<Result<Place, Option<Fault>>>,
+}
+
+impl Identity {
+    #[must_use]
+    pub fn new(config: &SdkConfig, region: &str) -> Self {
+        Self { sts: super::sts(config), region: region.to_owned(), place: OnceCell::new() }
+    }
+
+    /// # Errors
+    /// If AWS does not know the caller, or cannot be reached: for all who ask, once and for all.
+    pub async fn place(&self) -> Result<&Place> {
+        let ask = || async {
+            let call = self.sts.get_caller_identity().send();
+            let caller = call.await.map_err(fault("sts:GetCallerIdentity")).map_err(Some)?;
+            match (caller.arn(), caller.account()) {
+                (Some(arn), Some(account)) => Ok(Place::of_caller(arn, account, &self.region)),
+                _ => Err(None),
+            }
+        };
+        self.place.get_or_init(ask).await.as_ref().map_err(|unknown| match unknown {
+            Some(fault) => fault.clone().into(),
+            None => Error::new("AWS did not say which account the credentials belong to"),
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! A CloudWatch alarm: rings by another way than Slack, for the day on which Slack, or the notifier itself, is what fails.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::joined::Joined;
+use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::error::Result;
+use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Stack};
+
+/// The alarms a stack may have: on what the queue holds, and on the notifier's failures.
+pub const UNDELIVERED: &str = "undelivered";
+pub const ERRORS: &str = "errors";
+
+/// One metric, compared with one threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub description: String,
+    pub namespace: String,
+    pub metric: String,
+    pub dimensions: BTreeMap<String, String>,
+    pub statistic: String,
+    pub period_seconds: i32,
+    pub evaluation_periods: i32,
+    pub datapoints_to_alarm: i32,
+    pub comparison: String,
+    pub threshold: f64,
+    /// What a period without data counts as.
+    pub missing_data: String,
+    pub enabled: bool,
+    pub alarm_actions: Vec<String>,
+    pub ok_actions: Vec<String>,
+    pub insufficient_data_actions: Vec<String>,
+}
+
+pub struct Alarm {
+    pub cloudwatch: Client,
+    pub waiter: Waiter,
+    /// One call for both of the stack's alarms.
+    pub described: Joined<Vec<MetricAlarm>>,
+}
+
+#[must_use]
+pub fn address(stack: &Stack, key: &str) -> Address {
+    Address { id: Id::new(Alarm::NAME, key), name: stack.alarm_name(key), stack: stack.name.clone() }
+}
+
+#[must_use]
+pub fn addresses(stack: &Stack) -> Vec<Address> {
+    [UNDELIVERED, ERRORS].map(|key| address(stack, key)).to_vec()
+}
+
+impl Kind for Alarm {
+    type Spec = Spec;
+    const NAME: &'static str = "alarm";
+    const STAGE: Stage = Stage::Foundation;
+
+    async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
+        let alarms = self.described.ask(|| self.describe(at)).await?;
+        let Some(alarm) = alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)) else {
+            return Ok(None);
+        };
+        let tags = match self.tags(alarm.alarm_arn().unwrap_or_default()).await {
+            Err(fault) if is_absent(&fault) => return Ok(None),
+            tags => tags?,
+        };
+        Ok(Some(Found { spec: normal(alarm), tags }))
+    }
+
+    /// The call replaces the whole alarm; tags are taken only by the call that makes it.
+    async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        if have != Some(want) {
+            let new = have.is_none().then(|| sdk_tags(&tags.all));
+            let call = || {
+                let call = self.put_call(at, want).set_tags(new.clone());
+                async { call.send().await.map(drop).map_err(fault("cloudwatch:PutMetricAlarm")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
+        }
+        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
+    }
+
+    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
+        match self
+            .cloudwatch
+            .delete_alarms()
+            .alarm_names(&at.name)
+            .send()
+            .await
+            .map_err(fault("cloudwatch:DeleteAlarms"))
+        {
+            Err(fault) if !is_absent(&fault) => Err(fault.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
+        Ok(addresses(stack))
+    }
+}
+
+impl Alarm {
+    /// Both alarms of the stack, whichever is asked for: their names differ in the end alone.
+    async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
+        let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
+        let names = [UNDELIVERED, ERRORS].map(|key| format!("{common}{key}"));
+        let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
+        let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
+        Ok(answer.metric_alarms.unwrap_or_default())
+    }
+
+    async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
+        let answer = self.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
+        let tags = answer.map_err(fault("cloudwatch:ListTagsForResource"))?.tags.unwrap_or_default();
+        Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect())
+    }
+
+    fn put_call(
+        &self,
+        at: &Address,
+        want: &Spec,
+    ) -> aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFluentBuilder {
+        let dimension = |(name, value): (&String, &String)| Dimension::builder().name(name).value(value).build();
+        self.cloudwatch
+            .put_metric_alarm()
+            .alarm_name(&at.name)
+            .alarm_description(&want.description)
+            .namespace(&want.namespace)
+            .metric_name(&want.metric)
+            .set_dimensions(Some(want.dimensions.iter().map(dimension).collect()))
+            .statistic(Statistic::from(want.statistic.as_str()))
+            .period(want.period_seconds)
+            .evaluation_periods(want.evaluation_periods)
+            .datapoints_to_alarm(want.datapoints_to_alarm)
+            .comparison_operator(ComparisonOperator::from(want.comparison.as_str()))
+            .threshold(want.threshold)
+            .treat_missing_data(&want.missing_data)
+            .actions_enabled(want.enabled)
+            .set_alarm_actions(Some(want.alarm_actions.clone()))
+            .set_ok_actions(Some(want.ok_actions.clone()))
+            .set_insufficient_data_actions(Some(want.insufficient_data_actions.clone()))
+    }
+
+    async fn tag(&self, at: &Address, tags: &TagChange) -> Result<()> {
+        if tags.set.is_empty() && tags.remove.is_empty() {
+            return Ok(());
+        }
+        let alarms = self.describe(at).await?;
+        let Some(arn) =
+            alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)).and_then(MetricAlarm::alarm_arn)
+        else {
+            return Ok(());
+        };
+        if !tags.set.is_empty() {
+            let call = self.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(&tags.set)));
+            call.send().await.map_err(fault("cloudwatch:TagResource"))?;
+        }
+        if !tags.remove.is_empty() {
+            let call = self.cloudwatch.untag_resource().resource_arn(arn).set_tag_keys(Some(tags.remove.clone()));
+            call.send().await.map_err(fault("cloudwatch:UntagResource"))?;
+        }
+        Ok(())
+    }
+}
+
+fn normal(alarm: &MetricAlarm) -> Spec {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let dimension = |one: &Dimension| Some((one.name()?.to_owned(), one.value()?.to_owned()));
+    let evaluation_periods = alarm.evaluation_periods().unwrap_or(1);
+    Spec {
+        description: text(alarm.alarm_description()),
+        namespace: text(alarm.namespace()),
+        metric: text(alarm.metric_name()),
+        dimensions: alarm.dimensions().iter().filter_map(dimension).collect(),
+        statistic: text(alarm.statistic().map(Statistic::as_str).or(alarm.extended_statistic())),
+        period_seconds: alarm.period().unwrap_or_default(),
+        evaluation_periods,
+        datapoints_to_alarm: alarm.datapoints_to_alarm().unwrap_or(evaluation_periods),
+        comparison: text(alarm.comparison_operator().map(ComparisonOperator::as_str)),
+        threshold: alarm.threshold().unwrap_or_default(),
+        missing_data: alarm.treat_missing_data().unwrap_or("missing").to_owned(),
+        enabled: alarm.actions_enabled().unwrap_or(true),
+        alarm_actions: alarm.alarm_actions().to_vec(),
+        ok_actions: alarm.ok_actions().to_vec(),
+        insufficient_data_actions: alarm.insufficient_data_actions().to_vec(),
+    }
+}
+
+fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn is_absent(fault: &Fault) -> bool {
+    fault.is(&["ResourceNotFound", "ResourceNotFoundException"])
+}

@@ -1,0 +1,159 @@
+//! What hangs on the function: who may invoke it, and what becomes of events whose invocation failed.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::identity::Identity;
+use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict};
+use crate::error::{Error, Result};
+use crate::policy::Policy;
+use crate::stack::Address;
+
+/// What becomes of an event whose invocation failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedInvocations {
+    pub max_retry_attempts: Option<i32>,
+    pub max_event_age_seconds: Option<i32>,
+    /// ARN of the queue that takes it in the end.
+    pub destination: Option<String>,
+}
+
+/// Reads and writes what hangs on a function.
+pub(super) struct Children<'a> {
+    pub lambda: &'a Client,
+    pub waiter: &'a Waiter,
+    pub identity: &'a Identity,
+}
+
+/// The statements of the resource policy, by their ids.
+impl Children<'_> {
+    pub(super) async fn permissions(&self, name: &str) -> Result<BTreeMap<String, Policy>> {
+        let answer = self.lambda.get_policy().function_name(name).send().await;
+        let policy = match answer.map_err(fault("lambda:GetPolicy")) {
+            Err(fault) if is_absent(&fault) => return Ok(BTreeMap::new()),
+            answer => answer?.policy.unwrap_or_default(),
+        };
+        let document: Value = serde_json::from_str(&policy)
+            .map_err(|error| Error::new(format!("the resource policy of {name} is not JSON")).because(error))?;
+        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+        let id = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
+        Ok(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect())
+    }
+
+    /// A statement's id is the name of the rule it lets in. New ones come before old ones go, so that no event meets
+    /// a closed door; a statement that was changed has to go first. Lambda lets one change of the policy win at a
+    /// time, and the others be made again.
+    pub(super) async fn update_permissions(
+        &self,
+        at: &Address,
+        have: &BTreeMap<String, Policy>,
+        want: &BTreeMap<String, Policy>,
+    ) -> Result<()> {
+        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy)).map(|(rule, _)| async {
+            if have.contains_key(rule) {
+                self.remove_permission(at, rule).await?;
+            }
+            self.add_permission(at, rule).await
+        });
+        try_join_all(put).await?;
+        let gone = have.keys().filter(|rule| !want.contains_key(*rule)).map(|rule| self.remove_permission(at, rule));
+        try_join_all(gone).await.map(drop)
+    }
+
+    async fn add_permission(&self, at: &Address, rule: &str) -> Result<()> {
+        let rule_arn = self.identity.place().await?.rule_arn(rule);
+        let call = || {
+            let call = self
+                .lambda
+                .add_permission()
+                .function_name(&at.name)
+                .statement_id(rule)
+                .action("lambda:InvokeFunction")
+                .principal("events.amazonaws.com")
+                .source_arn(&rule_arn);
+            async {
+                match call.send().await.map_err(fault("lambda:AddPermission")) {
+                    // Our own call arrived and its answer was lost: the id is ours, and its content follows from it.
+                    Err(fault) if fault.is(&["ResourceConflictException"]) && fault.says("already exists") => Ok(()),
+                    outcome => outcome.map(drop),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn remove_permission(&self, at: &Address, statement: &str) -> Result<()> {
+        let call = || {
+            let call = self.lambda.remove_permission().function_name(&at.name).statement_id(statement);
+            async {
+                match call.send().await.map_err(fault("lambda:RemovePermission")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+}
+
+/// The configuration of asynchronous invocations.
+impl Children<'_> {
+    pub(super) async fn failed_invocations(&self, name: &str) -> Result<Option<FailedInvocations>, Fault> {
+        let answer = self.lambda.get_function_event_invoke_config().function_name(name).send().await;
+        let config = match answer.map_err(fault("lambda:GetFunctionEventInvokeConfig")) {
+            Err(fault) if is_absent(&fault) => return Ok(None),
+            answer => answer?,
+        };
+        let destination = config.destination_config.and_then(|config| config.on_failure);
+        Ok(Some(FailedInvocations {
+            max_retry_attempts: config.maximum_retry_attempts,
+            max_event_age_seconds: config.maximum_event_age_in_seconds,
+            destination: destination.and_then(|on_failure| on_failure.destination),
+        }))
+    }
+
+    pub(super) async fn update_failed_invocations(
+        &self,
+        at: &Address,
+        have: Option<&FailedInvocations>,
+        want: Option<&FailedInvocations>,
+    ) -> Result<()> {
+        let Some(want) = want.filter(|want| have != Some(*want)) else {
+            return Ok(());
+        };
+        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = want;
+        let on_failure = OnFailure::builder().set_destination(destination.clone()).build();
+        let call = || {
+            let call = self
+                .lambda
+                .put_function_event_invoke_config()
+                .function_name(&at.name)
+                .set_maximum_retry_attempts(*max_retry_attempts)
+                .set_maximum_event_age_in_seconds(*max_event_age_seconds)
+                .destination_config(DestinationConfig::builder().on_failure(on_failure.clone()).build());
+            async { call.send().await.map_err(fault("lambda:PutFunctionEventInvokeConfig")) }
+        };
+        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await.map(drop)
+    }
+}
+
+pub(super) fn is_absent(fault: &Fault) -> bool {
+    fault.is(&["ResourceNotFoundException"])
+}
+
+/// A fresh role is not usable at once; Lambda says so in several ways, all under one general code.
+pub(super) fn not_ready(fault: &Fault) -> Option<&'static str> {
+    let messages = [
+        "cannot be assumed by Lambda",
+        "does not have permissions to call SendMessage",
+        "KMS key is invalid for CreateGrant",
+    ];
+    let propagating = fault.is(&["InvalidParameterValueException"]) && messages.iter().any(|text| fault.says(text));
+    propagating.then_some("IAM to spread the new role").or_else(|| conflict(fault))
+}

@@ -1,0 +1,213 @@
+//! The SQS queue for alerts that could not be delivered: failed deliveries of the rules, failed invocations of the notifier.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName as Name;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::wait::{Attempt, DELETED_QUEUE, Waiter};
+use crate::error::Result;
+use crate::policy::Policy;
+use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Stack};
+
+/// Both spellings: the JSON protocol's, and the query protocol's that services keep sending for old clients.
+pub(crate) const ABSENT: [&str; 2] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
+const EXISTS: [&str; 2] = ["QueueAlreadyExists", "QueueNameExists"];
+const DELETED_RECENTLY: [&str; 2] = ["AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"];
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub retention_seconds: u32,
+    pub visibility_timeout_seconds: u32,
+    pub delay_seconds: u32,
+    /// Encrypted at rest with the queue's own key, which EventBridge and Lambda need no permission for.
+    pub managed_encryption: bool,
+    pub policy: Policy,
+    /// Which other queue takes over what was received too often. None: an alert stays until it was sent.
+    pub redrive: Option<String>,
+}
+
+pub struct Queue {
+    pub sqs: Client,
+    pub waiter: Waiter,
+    /// The queue's URL, once known: it follows from account, region and name, and never changes.
+    pub url: Mutex<Option<String>>,
+}
+
+#[must_use]
+pub fn address(stack: &Stack) -> Address {
+    Address { id: Id::new(Queue::NAME, "undelivered"), name: stack.queue_name(), stack: stack.name.clone() }
+}
+
+impl Kind for Queue {
+    type Spec = Spec;
+    const NAME: &'static str = "queue";
+    const STAGE: Stage = Stage::Foundation;
+
+    async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
+        let Some(url) = self.url(&at.name).await? else {
+            return Ok(None);
+        };
+        let (attributes, tags) = tokio::join!(self.attributes(&url), self.tags(&url));
+        let (attributes, tags) = match (attributes, tags) {
+            (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
+            (attributes, tags) => (attributes?, tags?),
+        };
+        Ok(Some(Found { spec: normal(&attributes), tags }))
+    }
+
+    async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        let Some(have) = have else {
+            return self.create(at, want, &tags.all).await;
+        };
+        let Some(url) = self.url(&at.name).await? else {
+            return self.create(at, want, &tags.all).await;
+        };
+        if have != want {
+            let mut changed = attributes(want);
+            if !have.managed_encryption && want.managed_encryption {
+                // One kind of encryption at a time: a key that somebody set has to go.
+                changed.insert(Name::KmsMasterKeyId, String::new());
+            }
+            if have.redrive != want.redrive {
+                changed.insert(Name::RedrivePolicy, want.redrive.clone().unwrap_or_default());
+            }
+            let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(changed));
+            call.send().await.map_err(fault("sqs:SetQueueAttributes"))?;
+        }
+        if !tags.set.is_empty() {
+            let set = tags.set.clone().into_iter().collect();
+            let call = self.sqs.tag_queue().queue_url(&url).set_tags(Some(set));
+            call.send().await.map_err(fault("sqs:TagQueue"))?;
+        }
+        if !tags.remove.is_empty() {
+            let call = self.sqs.untag_queue().queue_url(&url).set_tag_keys(Some(tags.remove.clone()));
+            call.send().await.map_err(fault("sqs:UntagQueue"))?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
+        let Some(url) = self.url(&at.name).await? else {
+            return Ok(());
+        };
+        match self.sqs.delete_queue().queue_url(url).send().await.map_err(fault("sqs:DeleteQueue")) {
+            Err(fault) if !fault.is(&ABSENT) => return Err(fault.into()),
+            _ => *self.url.lock().await = None,
+        }
+        // For up to a minute it may answer as if it were there: a setup in that time would count on it.
+        let look = || async {
+            if self.url(&at.name).await?.is_none() {
+                return Ok(Attempt::Ready(()));
+            }
+            *self.url.lock().await = None;
+            Ok(Attempt::NotYet { what: "SQS to let go of the deleted queue".to_owned(), fault: None })
+        };
+        self.waiter.until(&at.id, DELETED_QUEUE, look).await
+    }
+
+    async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
+        Ok(vec![address(stack)])
+    }
+}
+
+impl Queue {
+    /// About how many undelivered alerts lie in the queue; none if there is no queue.
+    ///
+    /// # Errors
+    /// If the queue cannot be read.
+    pub async fn depth(&self, stack: &Stack) -> Result<u64> {
+        let Some(url) = self.url(&address(stack).name).await? else {
+            return Ok(0);
+        };
+        let attributes = match self.attributes(&url).await {
+            Err(fault) if fault.is(&ABSENT) => return Ok(0),
+            attributes => attributes?,
+        };
+        let counts = [Name::ApproximateNumberOfMessages, Name::ApproximateNumberOfMessagesNotVisible];
+        Ok(counts.iter().map(|name| number::<u64>(&attributes, name)).sum())
+    }
+
+    /// Asked for once: while one caller asks, others wait for its answer.
+    async fn url(&self, name: &str) -> Result<Option<String>, Fault> {
+        let mut known = self.url.lock().await;
+        if known.is_none() {
+            let answer = self.sqs.get_queue_url().queue_name(name).send().await;
+            match answer.map_err(fault("sqs:GetQueueUrl")) {
+                Err(fault) if fault.is(&ABSENT) => {}
+                answer => *known = answer?.queue_url,
+            }
+        }
+        Ok(known.clone())
+    }
+
+    async fn attributes(&self, url: &str) -> Result<HashMap<Name, String>, Fault> {
+        let call = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All);
+        let answer = call.send().await.map_err(fault("sqs:GetQueueAttributes"))?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    async fn tags(&self, url: &str) -> Result<Tags, Fault> {
+        let answer = self.sqs.list_queue_tags().queue_url(url).send().await.map_err(fault("sqs:ListQueueTags"))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
+        let tags: HashMap<String, String> = tags.clone().into_iter().collect();
+        let call = || {
+            let call = self.sqs.create_queue().queue_name(&at.name).set_attributes(Some(attributes(want)));
+            let call = call.set_tags(Some(tags.clone()));
+            async {
+                match call.send().await.map_err(fault("sqs:CreateQueue")) {
+                    Err(fault) if fault.is(&EXISTS) => Ok(Err(fault)),
+                    Err(fault) => Err(fault),
+                    Ok(answer) => Ok(Ok(answer.queue_url)),
+                }
+            }
+        };
+        let deleted = |fault: &Fault| {
+            let held = fault.is(&DELETED_RECENTLY);
+            held.then_some("the name of the deleted queue, which SQS holds back for 60 seconds")
+        };
+        match self.waiter.retry(&at.id, DELETED_QUEUE, deleted, call).await? {
+            Err(fault) => Err(AlreadyExists(fault.to_string()).into()),
+            Ok(url) => {
+                *self.url.lock().await = url;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn normal(attributes: &HashMap<Name, String>) -> Spec {
+    let policy = attributes.get(&Name::Policy).filter(|text| !text.is_empty());
+    Spec {
+        retention_seconds: number(attributes, &Name::MessageRetentionPeriod),
+        visibility_timeout_seconds: number(attributes, &Name::VisibilityTimeout),
+        delay_seconds: number(attributes, &Name::DelaySeconds),
+        managed_encryption: attributes.get(&Name::SqsManagedSseEnabled).is_some_and(|text| text == "true"),
+        policy: Policy::parse(policy.map_or("{}", String::as_str)),
+        redrive: attributes.get(&Name::RedrivePolicy).filter(|text| !text.is_empty()).cloned(),
+    }
+}
+
+fn number<T: FromStr + Default>(attributes: &HashMap<Name, String>, name: &Name) -> T {
+    attributes.get(name).and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+fn attributes(spec: &Spec) -> HashMap<Name, String> {
+    let Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy, redrive: _ } =
+        spec;
+    HashMap::from([
+        (Name::MessageRetentionPeriod, retention_seconds.to_string()),
+        (Name::VisibilityTimeout, visibility_timeout_seconds.to_string()),
+        (Name::DelaySeconds, delay_seconds.to_string()),
+        (Name::SqsManagedSseEnabled, managed_encryption.to_string()),
+        (Name::Policy, policy.document().to_string()),
+    ])
+}

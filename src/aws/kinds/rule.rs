@@ -1,0 +1,318 @@
+//! An EventBridge rule on the default bus, with its targets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, Rule as SdkRule, RuleState, Tag, Target as SdkTarget};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::identity::Identity;
+use crate::aws::client::joined::Joined;
+use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::document::canonical;
+use crate::error::{Error, Result};
+use crate::pattern;
+use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Stack};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub pattern: Value,
+    pub state: String,
+    pub description: String,
+    /// Always none: a schedule beside the pattern would ring at its times, too.
+    pub schedule: Option<String>,
+    pub role: Option<String>,
+    /// By target id.
+    pub targets: BTreeMap<String, Target>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub arn: String,
+    pub max_event_age_seconds: Option<i32>,
+    pub max_retry_attempts: Option<i32>,
+    pub dead_letter_queue: Option<String>,
+    /// What replaces the event on its way; none: the event arrives as it is.
+    pub input: Option<String>,
+    pub role: Option<String>,
+}
+
+pub struct Rule {
+    pub events: Client,
+    pub waiter: Waiter,
+    pub identity: Arc<Identity>,
+    /// What the names of all rules of the stack begin with.
+    pub prefix: String,
+    pub listed: Joined<Vec<SdkRule>>,
+}
+
+#[must_use]
+pub fn address(stack: &Stack, pattern: &str) -> Address {
+    Address { id: Id::new(Rule::NAME, pattern), name: stack.rule_name(pattern), stack: stack.name.clone() }
+}
+
+impl Kind for Rule {
+    type Spec = Spec;
+    const NAME: &'static str = "rule";
+    const STAGE: Stage = Stage::Trigger;
+
+    async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
+        let (rules, targets, tags) = tokio::join!(self.rules(), self.targets(&at.name), self.tags(at));
+        let Some(rule) = rules?.into_iter().find(|rule| rule.name() == Some(&at.name)) else {
+            return Ok(None);
+        };
+        let spec = Spec {
+            pattern: settled(rule.event_pattern.as_deref().unwrap_or("null")),
+            state: rule.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            description: rule.description.unwrap_or_default(),
+            schedule: rule.schedule_expression,
+            role: rule.role_arn,
+            targets: targets?,
+        };
+        Ok(Some(Found { spec, tags: tags? }))
+    }
+
+    async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        if have.is_none_or(|have| !same_rule(have, want)) {
+            let new = have.is_none().then_some(&tags.all);
+            self.put_rule(at, want, new).await?;
+        }
+        let none = BTreeMap::new();
+        let targets = have.map_or(&none, |have| &have.targets);
+        let put: BTreeMap<&String, &Target> =
+            want.targets.iter().filter(|(id, target)| targets.get(*id) != Some(*target)).collect();
+        self.put_targets(at, &put).await?;
+        let remove: Vec<String> = targets.keys().filter(|id| !want.targets.contains_key(*id)).cloned().collect();
+        self.remove_targets(at, &remove).await?;
+        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
+    }
+
+    /// A rule that still has targets cannot be deleted; if one came since it was read, they are listed again.
+    async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
+        self.remove_targets(at, &have.targets.keys().cloned().collect::<Vec<_>>()).await?;
+        if self.delete_rule(at).await?.is_ok() {
+            return Ok(());
+        }
+        let left = self.targets(&at.name).await?;
+        self.remove_targets(at, &left.into_keys().collect::<Vec<_>>()).await?;
+        let still = |fault: &Fault| has_targets(fault).then_some("the rule's targets to be gone");
+        let call = || async { self.try_delete(at).await };
+        self.waiter.retry(&at.id, CONFLICT, still, call).await
+    }
+
+    async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
+        let rules = self.rules().await?;
+        let names = rules.iter().filter_map(|rule| rule.name());
+        let address = |name: &str| Address {
+            id: Id::new(Self::NAME, name.strip_prefix(&stack.whole_rule_prefix()).unwrap_or(name)),
+            name: name.to_owned(),
+            stack: stack.name.clone(),
+        };
+        Ok(names.map(address).collect())
+    }
+}
+
+impl Rule {
+    /// All rules whose names begin like ours, with all that DescribeRule tells.
+    async fn rules(&self) -> Result<Vec<SdkRule>, Fault> {
+        let list_once = || async {
+            let mut rules = Vec::new();
+            let mut next = None;
+            loop {
+                let call = self.events.list_rules().name_prefix(&self.prefix).set_next_token(next.take());
+                let page = call.send().await.map_err(fault("events:ListRules"))?;
+                rules.extend(page.rules.unwrap_or_default());
+                next = page.next_token;
+                if next.is_none() {
+                    return Ok(rules);
+                }
+            }
+        };
+        // Everything about rules hangs on this one call.
+        self.listed.ask(|| self.waiter.unless_throttled(list_once)).await
+    }
+
+    async fn targets(&self, rule: &str) -> Result<BTreeMap<String, Target>, Fault> {
+        let mut targets = BTreeMap::new();
+        let mut next = None;
+        loop {
+            let call = self.events.list_targets_by_rule().rule(rule).set_next_token(next.take());
+            let page = match call.send().await.map_err(fault("events:ListTargetsByRule")) {
+                Err(fault) if is_absent(&fault) => return Ok(targets),
+                page => page?,
+            };
+            targets.extend(page.targets().iter().map(normal));
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(targets);
+            }
+        }
+    }
+
+    async fn arn(&self, at: &Address) -> Result<String> {
+        Ok(self.identity.place().await?.rule_arn(&at.name))
+    }
+
+    async fn tags(&self, at: &Address) -> Result<Tags> {
+        let call = self.events.list_tags_for_resource().resource_arn(self.arn(at).await?);
+        match call.send().await.map_err(fault("events:ListTagsForResource")) {
+            Err(fault) if is_absent(&fault) => Ok(Tags::new()),
+            answer => Ok(answer?.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()),
+        }
+    }
+
+    /// PutRule replaces the whole rule, and takes tags only for a new one.
+    async fn put_rule(&self, at: &Address, want: &Spec, tags: Option<&Tags>) -> Result<()> {
+        let Spec { pattern, state, description, schedule, role, targets: _ } = want;
+        let tags = tags.map(sdk_tags).transpose()?;
+        let call = || {
+            let call = self
+                .events
+                .put_rule()
+                .name(&at.name)
+                .event_pattern(pattern.to_string())
+                .state(RuleState::from(state.as_str()))
+                .description(description)
+                .set_schedule_expression(schedule.clone())
+                .set_role_arn(role.clone())
+                .set_tags(tags.clone());
+            async { call.send().await.map_err(fault("events:PutRule")) }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await.map(drop)
+    }
+
+    /// PutTargets can fail for single entries within a successful answer.
+    async fn put_targets(&self, at: &Address, targets: &BTreeMap<&String, &Target>) -> Result<()> {
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let targets: Vec<SdkTarget> =
+            targets.iter().map(|(id, target)| sdk_target(id, target)).collect::<Result<_>>()?;
+        let call = || {
+            let call = self.events.put_targets().rule(&at.name).set_targets(Some(targets.clone()));
+            async {
+                let answer = call.send().await.map_err(fault("events:PutTargets"))?;
+                answer.failed_entries().first().map_or(Ok(()), |entry| {
+                    Err(Fault::of_entry("events:PutTargets", entry.error_code(), entry.error_message()))
+                })
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn remove_targets(&self, at: &Address, ids: &[String]) -> Result<()> {
+        for ids in ids.chunks(10) {
+            let call = || {
+                let call = self.events.remove_targets().rule(&at.name).set_ids(Some(ids.to_vec()));
+                async {
+                    let answer = match call.send().await.map_err(fault("events:RemoveTargets")) {
+                        Err(fault) if is_absent(&fault) => return Ok(()),
+                        answer => answer?,
+                    };
+                    let failed = answer
+                        .failed_entries()
+                        .iter()
+                        .find(|entry| entry.error_code() != Some("ResourceNotFoundException"));
+                    failed.map_or(Ok(()), |entry| {
+                        Err(Fault::of_entry("events:RemoveTargets", entry.error_code(), entry.error_message()))
+                    })
+                }
+            };
+            self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
+        }
+        Ok(())
+    }
+
+    /// The inner error says that there are still targets.
+    async fn delete_rule(&self, at: &Address) -> Result<Result<(), Fault>> {
+        let call = || async {
+            match self.try_delete(at).await {
+                Err(fault) if has_targets(&fault) => Ok(Err(fault)),
+                outcome => outcome.map(Ok),
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    async fn try_delete(&self, at: &Address) -> Result<(), Fault> {
+        match self.events.delete_rule().name(&at.name).send().await.map_err(fault("events:DeleteRule")) {
+            Err(fault) if !is_absent(&fault) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    async fn tag(&self, at: &Address, tags: &TagChange) -> Result<()> {
+        if !tags.set.is_empty() {
+            let call = self.events.tag_resource().resource_arn(self.arn(at).await?);
+            let call = call.set_tags(Some(sdk_tags(&tags.set)?));
+            call.send().await.map_err(fault("events:TagResource"))?;
+        }
+        if !tags.remove.is_empty() {
+            let call = self.events.untag_resource().resource_arn(self.arn(at).await?);
+            let call = call.set_tag_keys(Some(tags.remove.clone()));
+            call.send().await.map_err(fault("events:UntagResource"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The pattern as EventBridge judges it, also where somebody edited the rule so that a field comes again.
+fn settled(text: &str) -> Value {
+    pattern::read(text).map_or_else(|_| Value::from(text), |(tree, _)| canonical(&tree.to_value()))
+}
+
+fn same_rule(have: &Spec, want: &Spec) -> bool {
+    let Spec { pattern, state, description, schedule, role, targets: _ } = want;
+    have.pattern == *pattern
+        && have.state == *state
+        && have.description == *description
+        && have.schedule == *schedule
+        && have.role == *role
+}
+
+fn normal(target: &SdkTarget) -> (String, Target) {
+    let retry = target.retry_policy();
+    let transformer = target.input_transformer().map(|transformer| transformer.input_template().to_owned());
+    let normal = Target {
+        arn: target.arn().to_owned(),
+        max_event_age_seconds: retry.and_then(RetryPolicy::maximum_event_age_in_seconds),
+        max_retry_attempts: retry.and_then(RetryPolicy::maximum_retry_attempts),
+        dead_letter_queue: target.dead_letter_config().and_then(DeadLetterConfig::arn).map(str::to_owned),
+        input: transformer.or_else(|| target.input().or(target.input_path()).map(str::to_owned)),
+        role: target.role_arn().map(str::to_owned),
+    };
+    (target.id().to_owned(), normal)
+}
+
+fn sdk_target(id: &str, target: &Target) -> Result<SdkTarget> {
+    let Target { arn, max_event_age_seconds, max_retry_attempts, dead_letter_queue, input, role } = target;
+    let retry = RetryPolicy::builder()
+        .set_maximum_event_age_in_seconds(*max_event_age_seconds)
+        .set_maximum_retry_attempts(*max_retry_attempts)
+        .build();
+    let target = SdkTarget::builder()
+        .id(id)
+        .arn(arn)
+        .retry_policy(retry)
+        .set_dead_letter_config(dead_letter_queue.as_ref().map(|arn| DeadLetterConfig::builder().arn(arn).build()))
+        .set_input(input.clone())
+        .set_role_arn(role.clone());
+    target.build().map_err(|error| Error::new(format!("the target {id} is incomplete")).because(error))
+}
+
+fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    tags.collect::<Result<_, _>>().map_err(|error| Error::new("a tag is incomplete").because(error))
+}
+
+fn is_absent(fault: &Fault) -> bool {
+    fault.is(&["ResourceNotFoundException"])
+}
+
+fn has_targets(fault: &Fault) -> bool {
+    fault.is(&["ValidationException"]) && fault.says("has targets")
+}

@@ -1,0 +1,268 @@
+//! The DynamoDB table in which the notifier remembers what it has announced.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
+    Tag, TimeToLiveSpecification, TimeToLiveStatus,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, conflict};
+use crate::error::{Error, Result};
+use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Stack};
+
+/// The one key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
+const KEY: &str = "id";
+pub const EXPIRY: &str = "expiresAt";
+const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Its key attributes with their types, as in `id:S`. A table's key cannot be changed.
+    pub key: String,
+    /// Paid by request, and not by the hour.
+    pub on_demand: bool,
+    /// The attribute that says when an item is to be removed.
+    pub expiry: Option<String>,
+    pub deletion_protection: bool,
+}
+
+impl Spec {
+    /// What the notifier needs.
+    #[must_use]
+    pub fn of_announcements() -> Self {
+        Self { key: format!("{KEY}:S"), on_demand: true, expiry: Some(EXPIRY.to_owned()), deletion_protection: false }
+    }
+}
+
+pub struct Table {
+    pub dynamodb: Client,
+    pub waiter: Waiter,
+}
+
+#[must_use]
+pub fn address(stack: &Stack) -> Address {
+    Address { id: Id::new(Table::NAME, "announcements"), name: stack.table_name(), stack: stack.name.clone() }
+}
+
+impl Kind for Table {
+    type Spec = Spec;
+    const NAME: &'static str = "table";
+    const STAGE: Stage = Stage::Foundation;
+    const FIXED: &'static [&'static str] = &["key"];
+
+    async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
+        let Some(table) = self.describe(&at.name).await? else {
+            return Ok(None);
+        };
+        let (expiry, tags) = tokio::join!(self.expiry(&at.name), self.tags(table.table_arn().unwrap_or_default()));
+        let (expiry, tags) = match (expiry, tags) {
+            (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
+            (expiry, tags) => (expiry?, tags?),
+        };
+        Ok(Some(Found { spec: normal(&table, expiry), tags }))
+    }
+
+    async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
+        let made = have.is_none();
+        let have = match have {
+            None => self.create(at, want, &tags.all).await?,
+            Some(have) => have.clone(),
+        };
+        if have.key != want.key {
+            return Err(Error::new(format!("the key of the table {} is {} and cannot be changed", at.name, have.key))
+                .hint("delete the table and run again: it only remembers what was announced lately"));
+        }
+        if (have.on_demand, have.deletion_protection) != (want.on_demand, want.deletion_protection) {
+            self.update(at, &have, want).await?;
+        }
+        if have.expiry != want.expiry {
+            self.expire_by(at, have.expiry.as_deref(), want.expiry.as_deref()).await?;
+        }
+        if made { Ok(()) } else { self.tag(at, tags).await }
+    }
+
+    async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
+        if have.deletion_protection {
+            self.update(at, have, &Spec { deletion_protection: false, ..have.clone() }).await?;
+        }
+        let call = || {
+            let call = self.dynamodb.delete_table().table_name(&at.name);
+            async {
+                match call.send().await.map_err(fault("dynamodb:DeleteTable")) {
+                    Err(fault) if !fault.is(&ABSENT) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await
+    }
+
+    async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
+        Ok(vec![address(stack)])
+    }
+}
+
+impl Table {
+    /// A table that is being deleted is as good as gone.
+    async fn describe(&self, name: &str) -> Result<Option<TableDescription>, Fault> {
+        let answer = self.dynamodb.describe_table().table_name(name).send().await;
+        match answer.map_err(fault("dynamodb:DescribeTable")) {
+            Err(fault) if fault.is(&ABSENT) => Ok(None),
+            answer => Ok(answer?.table.filter(|table| table.table_status() != Some(&TableStatus::Deleting))),
+        }
+    }
+
+    async fn expiry(&self, name: &str) -> Result<Option<String>, Fault> {
+        let answer = self.dynamodb.describe_time_to_live().table_name(name).send().await;
+        let answer = answer.map_err(fault("dynamodb:DescribeTimeToLive"))?;
+        let on = |status: Option<&TimeToLiveStatus>| {
+            matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+        };
+        let description = answer.time_to_live_description.filter(|ttl| on(ttl.time_to_live_status()));
+        Ok(description.and_then(|ttl| ttl.attribute_name))
+    }
+
+    async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
+        let mut tags = Tags::new();
+        let mut next = None;
+        loop {
+            let call = self.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next);
+            let page = call.send().await.map_err(fault("dynamodb:ListTagsOfResource"))?;
+            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(tags);
+            }
+        }
+    }
+
+    /// Makes it and waits until it can be used. What it is then.
+    async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<Spec> {
+        let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash);
+        let (attribute, key) = match (attribute.build(), key.build()) {
+            (Ok(attribute), Ok(key)) => (attribute, key),
+            (Err(error), _) | (_, Err(error)) => return Err(Error::new("could not describe a table").because(error)),
+        };
+        let call = || {
+            let call = self.dynamodb.create_table().table_name(&at.name).billing_mode(billing(want));
+            let call = call.attribute_definitions(attribute.clone()).key_schema(key.clone());
+            let call = call.deletion_protection_enabled(want.deletion_protection).set_tags(Some(sdk_tags(tags)));
+            async { call.send().await.map(drop).map_err(fault("dynamodb:CreateTable")) }
+        };
+        if let Err(fault) = call().await {
+            // The name is taken, if only by a table that is being deleted.
+            if !fault.is(&["ResourceInUseException"]) {
+                return Err(fault.into());
+            }
+            if self.describe(&at.name).await?.is_some() {
+                return Err(AlreadyExists(fault.to_string()).into());
+            }
+            self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+        }
+        self.until_active(at).await?;
+        Ok(Spec { expiry: None, ..want.clone() })
+    }
+
+    /// Only what differs: a table that is paid by the hour would want its capacity along with the mode.
+    async fn update(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
+        let mode = (have.on_demand != want.on_demand).then(|| billing(want));
+        let protection = (have.deletion_protection != want.deletion_protection).then_some(want.deletion_protection);
+        let call = || {
+            let call = self.dynamodb.update_table().table_name(&at.name).set_billing_mode(mode.clone());
+            let call = call.set_deletion_protection_enabled(protection);
+            async { call.send().await.map(drop).map_err(fault("dynamodb:UpdateTable")) }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+        self.until_active(at).await
+    }
+
+    /// The attribute can only be changed by turning expiry off before.
+    async fn expire_by(&self, at: &Address, have: Option<&str>, want: Option<&str>) -> Result<()> {
+        for (attribute, enabled) in [(have, false), (want, true)] {
+            let Some(attribute) = attribute else { continue };
+            let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
+            let setting = setting.map_err(|error| Error::new("could not describe the expiry").because(error))?;
+            let call = || {
+                let call = self.dynamodb.update_time_to_live().table_name(&at.name);
+                let call = call.time_to_live_specification(setting.clone());
+                async {
+                    match call.send().await.map_err(fault("dynamodb:UpdateTimeToLive")) {
+                        // Our own last call arrived, or another run was faster.
+                        Err(fault) if fault.says("already enabled") || fault.says("already disabled") => Ok(()),
+                        answer => answer.map(drop),
+                    }
+                }
+            };
+            self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_active(&self, at: &Address) -> Result<()> {
+        let look = || async {
+            match self.describe(&at.name).await? {
+                Some(table) if table.table_status() == Some(&TableStatus::Active) => Ok(Attempt::Ready(())),
+                _ => Ok(Attempt::NotYet { what: "the table to be ready".to_owned(), fault: None }),
+            }
+        };
+        self.waiter.until(&at.id, TABLE_STATE, look).await
+    }
+
+    async fn tag(&self, at: &Address, tags: &TagChange) -> Result<()> {
+        if tags.set.is_empty() && tags.remove.is_empty() {
+            return Ok(());
+        }
+        let Some(arn) = self.describe(&at.name).await?.and_then(|table| table.table_arn) else {
+            return Ok(());
+        };
+        if !tags.set.is_empty() {
+            let call = || {
+                let call = self.dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
+                async { call.send().await.map(drop).map_err(fault("dynamodb:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, in_use, call).await?;
+        }
+        if !tags.remove.is_empty() {
+            let call = || {
+                let call = self.dynamodb.untag_resource().resource_arn(&arn).set_tag_keys(Some(tags.remove.clone()));
+                async { call.send().await.map(drop).map_err(fault("dynamodb:UntagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, in_use, call).await?;
+        }
+        Ok(())
+    }
+}
+
+/// While a table is created, updated or deleted, it takes no other change.
+fn in_use(fault: &Fault) -> Option<&'static str> {
+    let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
+    if busy { Some("another change of the same table to finish") } else { conflict(fault) }
+}
+
+fn billing(spec: &Spec) -> BillingMode {
+    if spec.on_demand { BillingMode::PayPerRequest } else { BillingMode::Provisioned }
+}
+
+fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+fn normal(table: &TableDescription, expiry: Option<String>) -> Spec {
+    let type_of = |name: &str| {
+        let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
+        definition.map_or("?", |definition| definition.attribute_type().as_str())
+    };
+    let keys =
+        table.key_schema().iter().map(|key| format!("{}:{}", key.attribute_name(), type_of(key.attribute_name())));
+    let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    Spec {
+        key: keys.collect::<Vec<_>>().join(","),
+        on_demand: mode == Some(&BillingMode::PayPerRequest),
+        expiry,
+        deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The form of single values, as AWS and Slack take them.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::error::{Error, Result};
+
+/// Log retention in days, of those CloudWatch Logs takes; `never` for no end.
+///
+/// # Errors
+/// For any other number, naming them.
+pub fn log_retention(text: &str) -> Result<Option<i32>> {
+    const DAYS: [i32; 22] =
+        [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+    if text == "never" {
+        return Ok(None);
+    }
+    DAYS.into_iter().find(|days| days.to_string() == text).map(Some).ok_or_else(|| {
+        let days = DAYS.map(|days| days.to_string()).join(", ");
+        Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}"))
+    })
+}
+
+/// Whom a message mentions.
+///
+/// # Errors
+/// For anything but here, channel, or the id of a user (U…, W…) or of a user group (S…).
+pub fn mention(text: &str) -> Result<String> {
+    let rest = text.strip_prefix(['U', 'W', 'S']).unwrap_or_default();
+    let id = rest.len() > 1 && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    match id || ["here", "channel"].contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("--mention {text:?} cannot be mentioned"))
+            .hint("here, channel, a user's id (U…) or a user group's id (S…)")),
+    }
+}
+
+/// The ARN of an SNS topic.
+///
+/// # Errors
+/// If it is none.
+pub fn topic(text: &str) -> Result<String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts[..] {
+        ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(text.to_owned()),
+        _ => Err(Error::usage(format!("{} is not the ARN of an SNS topic", echoed(text)))
+            .hint("it looks like arn:aws:sns:us-east-1:123456789012:on-call")),
+    }
+}
+
+/// The name of a CloudWatch Logs group, or a pattern of names with `*` and `?`.
+///
+/// # Errors
+/// If it has characters that no log group's name has.
+pub fn log_group(text: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-/.#*?".contains(c);
+    match !text.is_empty() && text.len() <= 512 && text.chars().all(legal) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{text:?} is not the name of a log group"))
+            .hint("letters, digits and _-/.# as in /ecs/web, with * and ? for any others; or none")),
+    }
+}
+
+/// Whether a name fits a pattern of [`log_group`], as IAM reads it: `*` stands for any characters, `/` too.
+#[must_use]
+pub fn log_group_covers(pattern: &str, name: &str) -> bool {
+    GlobBuilder::new(pattern).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
+/// One `KEY=VALUE`, in the letters that every tagged service takes.
+///
+/// # Errors
+/// If it has no `=`, is too long, or has other characters; reserved keys too.
+pub fn tag(text: &str) -> Result<(String, String)> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(Error::usage(format!("the tag {text:?} is not of the form KEY=VALUE")));
+    };
+    let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
+    let reserved = key.to_lowercase().starts_with("aws:") || key.starts_with("taskbell:");
+    if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
+        return Err(Error::usage(format!("AWS does not take the tag {text:?}"))
+            .hint("up to 128 letters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
+    }
+    if reserved {
+        return Err(Error::usage(format!("the tag key {key} is reserved")));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// The name of an SSM parameter.
+///
+/// # Errors
+/// If it has characters that none has, or is too long.
+pub fn parameter_name(text: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    let whole = !text.contains('/') || (text.starts_with('/') && !text.ends_with('/'));
+    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) && whole {
+        true => Ok(text.to_owned()),
+        false => Err(Error::usage(format!("{} is not the name of an SSM parameter", echoed(text))).hint(
+            "a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one, nor is a webhook: store that under a name",
+        )),
+    }
+}
+
+/// What was said, to be told again. Where an address stands in it, that is cut short after its host: it may be a webhook, and is
+/// a secret then.
+pub(super) fn echoed(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_address = !path.is_empty() && (!scheme.is_empty() || host.contains('.'));
+    if is_address && !text.starts_with("arn:") {
+        format!("{:?}", format!("{scheme}{host}/…"))
+    } else {
+        format!("{text:?}")
+    }
+}
+
+/// The ARN of an IAM policy.
+///
+/// # Errors
+/// If it is none.
+pub fn policy_arn(text: &str) -> Result<String> {
+    of_iam(text, "policy")
+}
+
+/// The ARN of an IAM role.
+///
+/// # Errors
+/// If it is none.
+pub fn role_arn(text: &str) -> Result<String> {
+    of_iam(text, "role")
+}
+
+fn of_iam(text: &str, what: &str) -> Result<String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, "iam", "", account, name]
+            if ![partition, account].contains(&"")
+                && name.strip_prefix(what).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/')) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM {what}"))
+            .hint(format!("it looks like arn:aws:iam::123456789012:{what}/NAME"))),
+    }
+}
+
+/// The globs of `--ignore`.
+///
+/// # Errors
+/// If one is not a glob.
+pub fn ignore(globs: &[String]) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for text in globs {
+        let bad = |error| Error::usage(format!("--ignore {text:?} is not a glob")).because(error);
+        set.add(GlobBuilder::new(text).literal_separator(false).build().map_err(bad)?);
+    }
+    set.build().map_err(|error| Error::usage("the globs of --ignore are too large together").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_and_tags_are_what_aws_takes() {
+        assert_eq!(log_retention("30").unwrap(), Some(30));
+        assert_eq!(log_retention("never").unwrap(), None);
+        assert!(log_retention("31").is_err() && log_retention("+30").is_err());
+        assert!(tag("team=data").is_ok());
+        for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
+            assert!(tag(bad).is_err(), "{bad}");
+        }
+    }
+}

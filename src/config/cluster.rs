@@ -1,0 +1,84 @@
+//! The clusters that a stack watches.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::stack::StackName;
+
+/// An ECS cluster, by name or by ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    name: String,
+    arn: Option<String>,
+}
+
+impl Cluster {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Only if it was given.
+    #[must_use]
+    pub fn arn(&self) -> Option<&str> {
+        self.arn.as_deref()
+    }
+}
+
+impl FromStr for Cluster {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, arn) = match text.strip_prefix("arn:") {
+            None => (text, None),
+            Some(rest) => {
+                let name = rest.split_once(":ecs:").and_then(|(_, rest)| rest.split_once(":cluster/"));
+                (name.map_or("", |(_, name)| name), Some(text.to_owned()))
+            }
+        };
+        // ECS takes the same characters for a cluster's name as taskbell for a stack's.
+        match name.parse::<StackName>() {
+            Ok(_) => Ok(Self { name: name.to_owned(), arn }),
+            Err(_) => Err(Error::usage(format!("{text:?} is neither the name nor the ARN of an ECS cluster"))
+                .hint("a name has letters, digits, hyphens and underscores; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
+        }
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.arn.as_deref().unwrap_or(&self.name))
+    }
+}
+
+/// The clusters, each once.
+///
+/// # Errors
+/// If one is neither a name nor an ARN.
+pub fn clusters(texts: &[String]) -> Result<Vec<Cluster>> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for text in texts {
+        let cluster: Cluster = text.parse()?;
+        if !clusters.contains(&cluster) {
+            clusters.push(cluster);
+        }
+    }
+    Ok(clusters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_a_name_or_an_arn() {
+        let arn = "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/batch";
+        let cluster: Cluster = arn.parse().unwrap();
+        assert_eq!((cluster.name(), cluster.arn()), ("batch", Some(arn)));
+        assert_eq!("batch".parse::<Cluster>().unwrap().arn(), None);
+        for bad in ["", "a b", "arn:aws:ecs:us-east-1:1:service/x", "arn:aws:ecs:us-east-1:1:cluster/a/b"] {
+            assert!(bad.parse::<Cluster>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! `taskbell.toml`: everything the flags can say, for one or many stacks.
+//!
+//! A mistake in it is told with its line and column, and the nearest key where a key is not known.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Command, ValueEnum};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use toml::de::{DeTable, DeValue};
+
+use crate::config::destination::{Kind, Severity};
+use crate::config::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
+use crate::error::{Error, Result, nearest};
+use crate::stack::StackName;
+use crate::{config, input};
+
+/// Where it is looked for.
+pub const NAME: &str = "taskbell.toml";
+
+/// A file that was read, and is right in itself.
+#[derive(Debug, Default)]
+pub struct File {
+    pub path: PathBuf,
+    /// Whose stacks these are: the tag by which stacks that are no longer in the file are known.
+    pub fleet: Option<String>,
+    /// What holds where a stack says nothing.
+    pub defaults: Member,
+    pub stacks: Vec<Member>,
+}
+
+/// One stack of the file, completed by the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Member {
+    /// None only in the defaults.
+    pub name: Option<StackName>,
+    pub site: Site,
+    pub settings: Settings,
+}
+
+/// In which account and region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default)]
+pub struct Site {
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub external_id: Option<String>,
+}
+
+/// A role in another account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Assumed {
+    pub role_arn: String,
+    pub external_id: Option<String>,
+}
+
+impl Site {
+    #[must_use]
+    pub fn assumed(&self) -> Option<Assumed> {
+        let role_arn = self.role_arn.clone()?;
+        Some(Assumed { role_arn, external_id: self.external_id.clone() })
+    }
+
+    fn or(self, wider: &Self) -> Self {
+        // Who names credentials of its own does not borrow the role of others, and an external id belongs to its role.
+        let own = self.profile.is_some() || self.role_arn.is_some();
+        let (role_arn, external_id) = match own {
+            true => (self.role_arn, self.external_id),
+            false => (wider.role_arn.clone(), self.external_id.or_else(|| wider.external_id.clone())),
+        };
+        Self {
+            region: self.region.or_else(|| wider.region.clone()),
+            profile: self.profile.or_else(|| wider.profile.clone()),
+            role_arn,
+            external_id,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Option<String>,
+}
+
+/// The document, of whose tables every reader takes what it knows.
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "T: DeserializeOwned + Default")]
+struct Document<T> {
+    fleet: Option<String>,
+    defaults: T,
+    stack: Vec<T>,
+}
+
+impl File {
+    /// The file that is named, or the one in this folder; none: there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds a mistake.
+    pub fn find(named: Option<&Path>) -> Result<Option<Self>> {
+        let path = named.unwrap_or(Path::new(NAME));
+        match std::fs::read(path) {
+            Ok(bytes) => Self::parse(path, &input::text(bytes, &path.display().to_string())?).map(Some),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::usage(format!("cannot read {}", path.display())).because(error)),
+        }
+    }
+
+    /// # Errors
+    /// For the first mistake, with its line and column.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        let text = &Text { path, text };
+        let tree = DeTable::parse(text.text).map_err(|error| text.mistake(error.span().as_ref(), error.message()))?;
+        let keys = Keys::of(text, tree.get_ref())?;
+        let Document { fleet, defaults: of_defaults, stack: settings } = text.read::<Settings>()?;
+        let (sites, names) = (text.read::<Site>()?, text.read::<Named>()?);
+        if let Some(fleet) = &fleet {
+            config::tag(&format!("fleet={fleet}")).map_err(|error| text.at(keys.top.get("fleet"), &error))?;
+        }
+        let here = path.parent().unwrap_or(Path::new(""));
+        let defaults = Member { name: None, site: sites.defaults, settings: beside(here, of_defaults) };
+        // Tags are joined: a stack's own do not take the place of the defaults'.
+        defaults.settings.tags().map_err(|error| text.at(keys.defaults.get("tags"), &error))?;
+        let mut stacks: Vec<Member> = Vec::new();
+        for (at, ((own, site), Named { name })) in settings.into_iter().zip(sites.stack).zip(names.stack).enumerate() {
+            let keys = Where { own: keys.stacks.get(at), defaults: &keys.defaults, start: keys.starts.get(at) };
+            let settings = beside(here, own).or(defaults.settings.clone());
+            let settings = Settings { fleet: fleet.clone(), ..settings };
+            let site = site.or(&defaults.site);
+            let name = name.map(|name| name.parse::<StackName>().map_err(|error| text.at(keys.find("name"), &error)));
+            let name = match name.transpose()? {
+                Some(name) => name,
+                None => of_first_cluster(&settings).map_err(|error| text.at(keys.find("clusters"), &error))?,
+            };
+            if let Some(arn) = &site.role_arn {
+                config::role_arn(arn).map_err(|error| text.at(keys.find("role_arn"), &error))?;
+            }
+            settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), &error))?;
+            if stacks.iter().any(|other| other.name.as_ref() == Some(&name) && other.site == site) {
+                let error =
+                    Error::usage(format!("the stack {name} is there twice")).hint("give one of them another name");
+                return Err(text.at(keys.find("name"), &error));
+            }
+            stacks.push(Member { name: Some(name), site, settings });
+        }
+        Ok(Self { path: path.to_owned(), fleet, defaults, stacks })
+    }
+}
+
+fn of_first_cluster(settings: &Settings) -> Result<StackName> {
+    match settings.clusters()?.first() {
+        Some(cluster) => cluster.name().parse(),
+        None => {
+            Err(Error::usage("a stack needs a name or a cluster")
+                .hint("give it `name = \"…\"` or `clusters = [\"…\"]`"))
+        }
+    }
+}
+
+/// Files are looked for beside the one that names them.
+fn beside(folder: &Path, settings: Settings) -> Settings {
+    let is_file = |name: &str| name.contains('/') || Path::new(name).extension().is_some();
+    let path = |name: String| match is_file(&name) {
+        true => folder.join(&name).to_string_lossy().into_owned(),
+        false => name,
+    };
+    let patterns = settings.patterns.map(|names| names.into_iter().map(path).collect());
+    Settings { patterns, ..settings }
+}
+
+/// The text, to tell where in it something is.
+struct Text<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+type Span = std::ops::Range<usize>;
+
+impl Text<'_> {
+    fn read<T: DeserializeOwned + Default>(&self) -> Result<Document<T>> {
+        toml::from_str(self.text).map_err(|error| {
+            let mistake = self.mistake(error.span().as_ref(), error.message());
+            match error.message().contains("expected a sequence") {
+                true => mistake.hint("a list has brackets, also around a single one: [\"…\"]"),
+                false => mistake,
+            }
+        })
+    }
+
+    fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
+        // What a library has to say may take several lines.
+        let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
+        Error::usage(format!("{}: {message}", self.place(span)))
+    }
+
+    /// An error, told with the place it is about.
+    fn at(&self, span: Option<&Span>, error: &Error) -> Error {
+        let hint = error.hint_text().map(str::to_owned);
+        let told = Error::usage(format!("{}: {}", self.place(span), error.in_one_line()));
+        hint.into_iter().fold(told, Error::hint)
+    }
+
+    /// `taskbell.toml:3:1`
+    fn place(&self, span: Option<&Span>) -> String {
+        let path = self.path.display();
+        let Some(before) = span.and_then(|span| self.text.get(..span.start)) else { return path.to_string() };
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{path}:{line}:{column}")
+    }
+}
+
+/// Where each key stands.
+type Spans = BTreeMap<String, Span>;
+
+#[derive(Default)]
+struct Keys {
+    top: Spans,
+    defaults: Spans,
+    stacks: Vec<Spans>,
+    /// Where each stack begins.
+    starts: Vec<Span>,
+}
+
+/// The keys a stack is made of.
+struct Where<'a> {
+    own: Option<&'a Spans>,
+    defaults: &'a Spans,
+    start: Option<&'a Span>,
+}
+
+impl<'a> Where<'a> {
+    fn find(&self, key: &str) -> Option<&'a Span> {
+        self.own.and_then(|keys| keys.get(key)).or_else(|| self.defaults.get(key)).or(self.start)
+    }
+}
+
+impl Keys {
+    /// Of all tables; every key has to be one the schema knows.
+    fn of(text: &Text, tree: &DeTable) -> Result<Self> {
+        let schema = schema();
+        let mut keys = Self { top: known(text, tree, &schema)?, ..Self::default() };
+        for (key, value) in tree {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("defaults", DeValue::Table(table)) => {
+                    keys.defaults = checked(text, table, &schema["properties"]["defaults"])?;
+                }
+                ("stack", DeValue::Array(stacks)) => {
+                    for stack in stacks {
+                        if let DeValue::Table(table) = stack.get_ref() {
+                            keys.starts.push(stack.span());
+                            keys.stacks.push(checked(text, table, &schema["properties"]["stack"]["items"])?);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// The keys of a table that says something of stacks, and of the tables in it.
+fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
+    let spans = known(text, table, schema)?;
+    for (key, value) in table {
+        let schema = &schema["properties"][key.get_ref().as_ref()];
+        match value.get_ref() {
+            DeValue::Table(inner) if schema.get("properties").is_some() => {
+                known(text, inner, schema)?;
+            }
+            DeValue::Array(items) if schema["items"].get("anyOf").is_some() => {
+                for item in items {
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        known(text, inner, &schema["items"]["anyOf"][1])?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for (one, other) in CONTRADICTIONS {
+        let is_off = |key: &str| table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Boolean(false)));
+        if let (Some(first), Some(second)) = (spans.get(one), spans.get(other))
+            && !is_off(one)
+        {
+            let later = if first.start > second.start { first } else { second };
+            return Err(text.mistake(Some(later), &format!("{one} and {other} contradict each other")));
+        }
+    }
+    Ok(spans)
+}
+
+/// What a webhook is likely to be called.
+const SECRETS: [&str; 4] = ["webhook", "webhook_url", "slack_webhook", "slack_webhook_url"];
+
+fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
+    let none = Map::new();
+    let properties = schema["properties"].as_object().unwrap_or(&none);
+    let mut spans = Spans::new();
+    for key in table.keys() {
+        let name = key.get_ref().as_ref();
+        if !properties.contains_key(name) {
+            let error = text.mistake(Some(&key.span()), &format!("unknown key {name}"));
+            let all = || properties.keys().map(String::as_str);
+            return Err(error.hint(match nearest(all(), name) {
+                _ if SECRETS.contains(&name) => {
+                    "the webhook is a secret, and never in the file: give it in TASKBELL_SLACK_WEBHOOK_URL, or name the SSM parameter \
+                     that has it: webhook_parameter = \"/team/slack-webhook\""
+                        .to_owned()
+                }
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the keys here are {}", all().collect::<Vec<_>>().join(", ")),
+            }));
+        }
+        spans.insert(name.to_owned(), key.span());
+    }
+    Ok(spans)
+}
+
+/// The JSON Schema of the file, for editors. Its keys are the flags, with their help.
+#[must_use]
+pub fn schema() -> Value {
+    let filters = properties(&FilterSettings::augment_args(Command::new("")), &Map::new());
+    let mut settings = properties(&Settings::augment_args(Command::new("")), &filters);
+    settings.insert("filters".to_owned(), object("What the patterns about tasks are narrowed to", &filters));
+    settings.insert("tags".to_owned(), json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource of the stack" }));
+    let text = |told: &str| json!({ "type": "string", "description": told });
+    for (key, told) in [
+        ("region", "The AWS region"),
+        ("profile", "The AWS profile"),
+        ("role_arn", "A role to assume, as in another account"),
+        ("external_id", "What that role's trust policy asks for"),
+    ] {
+        settings.insert(key.to_owned(), text(told));
+    }
+    let mut stack = settings.clone();
+    stack.insert("name".to_owned(), text("The stack's name; the first cluster's where there is none"));
+    let top = json!({
+        "fleet": text("Whose stacks these are: every stack carries it as a tag, and stacks with it that are no longer here are found"),
+        "defaults": object("What holds where a stack says nothing", &settings),
+        "stack": { "type": "array", "items": object("A stack", &stack), "description": "The stacks, one [[stack]] each" },
+    });
+    let mut schema = object("taskbell.toml", top.as_object().unwrap_or(&Map::new()));
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!(NAME);
+    schema
+}
+
+/// A place to ring, as a table.
+fn place() -> Value {
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    let text = json!({ "type": "string" });
+    json!({ "type": "object", "additionalProperties": false, "properties": {
+        "parameter": text, "topic": text, "name": text, "kind": { "enum": names::<Kind>() },
+        "patterns": list, "families": list, "severities": { "type": "array", "items": { "enum": names::<Severity>() } },
+    } })
+}
+
+/// The values that a flag takes.
+fn names<T: ValueEnum>() -> Vec<String> {
+    T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned()).collect()
+}
+
+fn object(told: &str, properties: &Map<String, Value>) -> Value {
+    json!({ "type": "object", "description": told, "additionalProperties": false, "properties": properties })
+}
+
+/// One for each flag that is not among `others`.
+fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Value> {
+    let arguments = command.get_arguments().filter(|argument| !others.contains_key(argument.get_id().as_str()));
+    arguments
+        .map(|argument| {
+            let id = argument.get_id().as_str();
+            let values = argument.get_possible_values();
+            let mut property = match (id, argument.get_action()) {
+                ("log_retention", _) => json!({ "type": ["integer", "string"] }),
+                ("log_lines" | "storm_window", _) => json!({ "type": "integer" }),
+                ("to", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, place()] } }),
+                (_, ArgAction::Append) => json!({ "type": "array", "items": { "type": "string" } }),
+                ("language" | "webhook_takes", _) => {
+                    json!({ "enum": values.iter().map(clap::builder::PossibleValue::get_name).collect::<Vec<_>>() })
+                }
+                _ if !argument.is_require_equals_set() => json!({ "type": "string" }),
+                _ => json!({ "type": "boolean" }),
+            };
+            let told = match id {
+                // The key says the opposite of its flag, --no-redaction.
+                "redaction" => {
+                    "false: show log lines unredacted; by default, what looks like a credential is replaced in them, as it always is elsewhere"
+                        .to_owned()
+                }
+                _ => argument.get_help().map(ToString::to_string).unwrap_or_default(),
+            };
+            property["description"] = json!(told.replace("; may be repeated", ""));
+            (id.to_owned(), property)
+        })
+        .collect()
+}

@@ -1,0 +1,186 @@
+//! The notifier's pure modules in an embedded JavaScript engine: the message an event gives, without AWS or Node.js.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use clap::ValueEnum;
+use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Runtime};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::notifier::archive;
+
+/// Bounds on what a message may need: a greedy or stuck script ends with an error. The engine takes a turn every some
+/// thousand operations; an ordinary message needs a few.
+const MEMORY_BYTES: usize = 64 << 20;
+const MOST_TURNS: u32 = 100_000;
+const STACK_BYTES: usize = 1 << 20;
+
+/// What the shell of the notifier does with the pure modules, less the I/O.
+const SHELL: &str = r#"
+import { foresee, keysOf, placeOf } from "memory/announcements.mjs";
+import { linesWithoutCredentials } from "core/credentials.mjs";
+import { incidentOf } from "core/incident.mjs";
+import { destinationsOf, routesOf } from "core/destinations.mjs";
+import { patternsOf } from "core/patterns.mjs";
+import * as discord from "places/discord.mjs";
+import { messageOf } from "places/slack-message.mjs";
+import * as sns from "places/sns.mjs";
+import * as teams from "places/teams.mjs";
+import * as webhook from "places/webhook.mjs";
+const payloads = { slack: messageOf, teams: teams.payloadOf, discord: discord.payloadOf, webhook: webhook.payloadOf, sns: sns.payloadOf };
+globalThis.windowOf = (text) => {
+  const { incident, subject, at } = JSON.parse(text);
+  return JSON.stringify(placeOf(subject, keysOf(incident, at)).id);
+};
+globalThis.foresee = (text) => {
+  const { event, incident, settings, seen } = JSON.parse(text);
+  const chosen = routesOf({ ...incident, patterns: patternsOf(event) }, destinationsOf(settings));
+  return JSON.stringify(foresee(seen, { destinations: chosen.map(({ name }) => name) }));
+};
+globalThis.preview = (text) => {
+  const { event, context, options, place } = JSON.parse(text);
+  const incident = incidentOf(event, context);
+  const { occurrence = null, tail = [] } = context ?? {};
+  const shown = { ...incident, occurrence, tail: incident.log?.stream ? linesWithoutCredentials(tail) : [] };
+  return JSON.stringify({ incident, payload: payloads[place](shown, options) });
+};
+globalThis.patternsOf = (text) => {
+  const event = JSON.parse(text);
+  return JSON.stringify(patternsOf(event));
+};
+"#;
+
+/// Where a message is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    #[default]
+    Slack,
+    /// Microsoft Teams: an Adaptive Card
+    Teams,
+    Discord,
+    /// A webhook of any host: JSON, signed when it is sent
+    Webhook,
+    /// An SNS topic
+    Sns,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Discord => "discord",
+            Self::Webhook => "webhook",
+            Self::Sns => "sns",
+        }
+    }
+}
+
+/// What the notifier makes of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    pub incident: Value,
+    /// What would be posted.
+    pub payload: Value,
+}
+
+/// An engine with the modules loaded; one serves any number of events.
+pub struct Engine {
+    context: Context,
+    turns: Arc<AtomicU32>,
+    /// The context lives in it.
+    _runtime: Runtime,
+}
+
+impl Engine {
+    /// # Errors
+    /// If the modules cannot be loaded, which no release should show.
+    pub fn new() -> Result<Self> {
+        let runtime = Runtime::new().map_err(|error| broken(&error.to_string()))?;
+        runtime.set_memory_limit(MEMORY_BYTES);
+        runtime.set_max_stack_size(STACK_BYTES);
+        let turns = Arc::new(AtomicU32::new(0));
+        let taken = Arc::clone(&turns);
+        runtime.set_interrupt_handler(Some(Box::new(move || taken.fetch_add(1, Ordering::Relaxed) > MOST_TURNS)));
+        let mut resolver = BuiltinResolver::default();
+        let mut loader = BuiltinLoader::default();
+        for (name, text) in archive::pure() {
+            resolver.add_module(name);
+            loader.add_module(name, text);
+        }
+        runtime.set_loader(resolver, loader);
+        let context = Context::full(&runtime).map_err(|error| broken(&error.to_string()))?;
+        context.with(|js| {
+            let evaluated = Module::evaluate(js.clone(), "shell.mjs", SHELL).and_then(|module| module.finish::<()>());
+            evaluated.catch(&js).map_err(|error| broken(&error.to_string()))
+        })?;
+        Ok(Self { context, turns, _runtime: runtime })
+    }
+
+    /// The message for an event. `context` is what the notifier would look up: the task definition's outline as
+    /// `taskDefinition`, the last lines of the log as `tail`, a repetition as `occurrence`. `options` are `language`,
+    /// `username`, `iconEmoji` and `mention`.
+    ///
+    /// # Errors
+    /// If the modules throw, which no event should make them do.
+    pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        self.preview_at(Place::Slack, event, context, options)
+    }
+
+    /// The same, for another place than Slack.
+    ///
+    /// # Errors
+    /// As [`Engine::preview`].
+    pub fn preview_at(&self, place: Place, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
+        let input = json!({ "event": event, "context": context, "options": options, "place": place.name() });
+        let mut answer = self.call("preview", &input)?;
+        Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
+    }
+
+    /// Which patterns of the catalogue the notifier takes the event to have come by, to route it.
+    ///
+    /// # Errors
+    /// As [`Engine::preview`].
+    pub fn patterns_of(&self, event: &Value) -> Result<Vec<String>> {
+        let names = self.call("patternsOf", event)?;
+        Ok(names.as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
+    }
+
+    /// Returns the key of the window in which the incident counts. `subject` is what the table has noted of its subject, or
+    /// null. The time and the length of a window are in milliseconds.
+    ///
+    /// # Errors
+    /// If the modules throw, which nothing that is noted should make them do.
+    pub fn window_of(&self, incident: &Value, subject: &Value, now: u64, window: u64) -> Result<String> {
+        let at = json!({ "now": now, "windowMs": window });
+        let key = self.call("windowOf", &json!({ "incident": incident, "subject": subject, "at": at }))?;
+        Ok(key.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Returns whether the incident of an event would be told now, or is a repetition, after what the table has noted of it
+    /// (`seen`: `subject` and `window`). `settings` is the notifier's environment: it names the destinations.
+    ///
+    /// # Errors
+    /// If the settings name no destinations, or the modules throw, which nothing that is noted should make them do.
+    pub fn foresee(&self, event: &Value, incident: &Value, settings: &Value, seen: &Value) -> Result<Value> {
+        let input = json!({ "event": event, "incident": incident, "settings": settings, "seen": seen });
+        self.call("foresee", &input)
+    }
+
+    fn call(&self, function: &str, input: &Value) -> Result<Value> {
+        self.turns.store(0, Ordering::Relaxed);
+        let answer = self.context.with(|js: Ctx| {
+            let call = || -> rquickjs::Result<String> {
+                js.globals().get::<_, Function>(function)?.call((input.to_string(),))
+            };
+            call().catch(&js).map_err(|error| broken(&error.to_string()))
+        })?;
+        serde_json::from_str(&answer).map_err(|error| broken(&error.to_string()))
+    }
+}
+
+fn broken(reason: &str) -> Error {
+    Error::new(format!("the notifier's message code failed: {}", reason.trim()))
+}

@@ -1,0 +1,240 @@
+//! The events of drills: a sample as if it came from this cluster, now, and said to be a drill. Makes no call.
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::pattern::matcher::Mismatch;
+use crate::pattern::{DRILL_SOURCE, samples};
+
+/// What is pretended to have happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// A container exits with a code other than 0
+    #[default]
+    ExitCode,
+    /// A container runs out of memory
+    OutOfMemory,
+    /// An image cannot be pulled
+    StartFailed,
+    /// Spot takes its capacity back
+    SpotInterrupted,
+    /// A load balancer's health check fails
+    HealthCheckFailed,
+    /// A deployment fails
+    DeploymentFailed,
+    /// A service finds no capacity for its tasks
+    ServiceImpaired,
+}
+
+/// What drills call task definition, family and service: nobody shall take it for something of theirs.
+const NAME: &str = "taskbell-drill";
+
+impl Scenario {
+    /// As `--scenario` has it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn called(name: &str) -> Option<Self> {
+        Self::from_str(name, false).ok()
+    }
+
+    /// The sample it is made of.
+    #[must_use]
+    pub fn sample(self) -> &'static str {
+        match self {
+            Self::ExitCode => "01-exit-nonzero",
+            Self::OutOfMemory => "02-oom",
+            Self::StartFailed => "03-cannot-pull",
+            Self::SpotInterrupted => "05-spot",
+            Self::HealthCheckFailed => "06c-elb-unhealthy",
+            Self::DeploymentFailed => "20-deployment-failed",
+            Self::ServiceImpaired => "21-placement-failure",
+        }
+    }
+
+    /// The pattern of the catalogue that rings for this and for nothing else.
+    #[must_use]
+    pub fn pattern(self) -> &'static str {
+        match self {
+            Self::ExitCode => "nonzero-exit",
+            Self::OutOfMemory => "out-of-memory",
+            Self::StartFailed => "start-failed",
+            Self::SpotInterrupted => "spot-interrupted",
+            Self::HealthCheckFailed => "health-check-failed",
+            Self::DeploymentFailed => "deployment-failed",
+            Self::ServiceImpaired => "service-impaired",
+        }
+    }
+
+    /// The event of a drill, without an id, which the bus gives. `task` is the id of a task that never was.
+    ///
+    /// # Errors
+    /// If the sample is not JSON, which no release should show.
+    pub fn event(self, cluster_arn: &str, task: &str, now: DateTime) -> Result<Value> {
+        let mut event = samples::of_cluster_by_name(self.sample(), cluster_arn)?;
+        let real = event["resources"][0].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned();
+        let replace = [
+            (real.as_str(), if event["detail"]["taskArn"].is_null() { NAME } else { task }),
+            ("task-definition/web:", &format!("task-definition/{NAME}:")),
+            ("service:web", &format!("service:{NAME}")),
+        ];
+        let latest = times(&event["detail"]).max().unwrap_or(now.secs());
+        each_text(&mut event["resources"], &|text| replaced(text, &replace));
+        each_text(&mut event["detail"], &|text| match time(text) {
+            Some(time) => text_of(DateTime::from_secs(now.secs() - (latest - time))),
+            None => replaced(text, &replace),
+        });
+        event["source"] = json!(DRILL_SOURCE);
+        event["time"] = json!(text_of(now));
+        Ok(event)
+    }
+}
+
+/// Makes the event pretend what a rule asks for of names: a drill has to come through a rule that takes only some families,
+/// services or one container. Whether anything could be done.
+pub fn fit(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
+    let place = match path.as_str() {
+        "detail.taskDefinitionArn" => event.pointer_mut("/detail/taskDefinitionArn"),
+        "detail.group" => event.pointer_mut("/detail/group"),
+        "detail.containers.name" => event.pointer_mut("/detail/containers/0/name"),
+        "resources" => event.pointer_mut("/resources/0"),
+        _ => None,
+    };
+    // The cluster is part of a service's ARN: that one is never pretended.
+    let cluster_of = |arn: &str| arn.rsplit_once('/').map(|(cluster, _)| cluster.to_owned());
+    match (place, want.iter().find_map(taken_by)) {
+        (Some(place), Some(name)) if *place != json!(name) => {
+            let elsewhere = path == "resources" && cluster_of(place.as_str().unwrap_or_default()) != cluster_of(&name);
+            if !elsewhere {
+                *place = json!(name);
+            }
+            !elsewhere
+        }
+        _ => false,
+    }
+}
+
+/// A text that the operator takes.
+fn taken_by(operator: &Value) -> Option<String> {
+    let text = |name: &str| operator[name].as_str();
+    match (operator.as_str(), text("prefix"), text("wildcard")) {
+        (Some(exact), ..) => Some(exact.to_owned()),
+        (_, Some(prefix), _) if prefix.ends_with(':') => Some(format!("{prefix}1")),
+        (_, Some(prefix), _) => Some(format!("{prefix}drill")),
+        (.., Some(wildcard)) => Some(wildcard.replace('*', "drill")),
+        _ => None,
+    }
+}
+
+fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
+    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+fn each_text(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| each_text(field, change)),
+        _ => {}
+    }
+}
+
+fn times(detail: &Value) -> impl Iterator<Item = i64> {
+    detail.as_object().into_iter().flatten().filter_map(|(_, value)| time(value.as_str()?))
+}
+
+/// In seconds since 1970.
+fn time(text: &str) -> Option<i64> {
+    DateTime::from_str(text, Format::DateTime).ok().map(|time| time.secs())
+}
+
+fn text_of(time: DateTime) -> String {
+    time.fmt(Format::DateTime).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::filter::Filters;
+    use crate::pattern::matcher::Matcher;
+    use crate::pattern::{Drill, Pattern};
+
+    const CLUSTER: &str = "arn:aws-cn:ecs:cn-north-1:210987654321:cluster/night-jobs";
+    const TASK: &str = "0123456789abcdef0123456789abcdef";
+
+    fn event(scenario: Scenario) -> Value {
+        scenario.event(CLUSTER, TASK, DateTime::from_secs(1_800_000_000)).unwrap()
+    }
+
+    fn matcher(pattern: &str, filters: &Filters) -> Matcher {
+        let pattern = Pattern::find(pattern).unwrap().narrowed(filters).unwrap();
+        Matcher::new(&(&pattern.bind(&[CLUSTER.to_owned()], Drill::Accepted).unwrap()).into()).unwrap()
+    }
+
+    #[test]
+    fn every_scenario_passes_the_pattern_it_is_named_for() {
+        for scenario in Scenario::value_variants() {
+            let mismatch = matcher(scenario.pattern(), &Filters::default()).mismatch(&event(*scenario));
+            assert_eq!(mismatch, None, "{scenario:?}");
+        }
+    }
+
+    #[test]
+    fn a_drill_is_of_now_of_this_cluster_and_of_nothing_that_exists() {
+        for scenario in Scenario::value_variants() {
+            let text = event(*scenario).to_string();
+            assert!(text.contains("\"source\":\"taskbell.drill\"") && text.contains("night-jobs"), "{text}");
+            for stranger in
+                ["prod", "us-east-1\"", "123456789012", "2026-11-20", "task-definition/web:", "service:web", "arn:aws:"]
+            {
+                assert!(!text.contains(stranger), "{stranger} in {text}");
+            }
+        }
+        let task = event(Scenario::ExitCode);
+        assert_eq!(task["detail"]["stoppedAt"], "2027-01-15T08:00:00Z");
+        assert!(task["resources"][0].as_str().unwrap().ends_with(&format!("task/night-jobs/{TASK}")));
+    }
+
+    #[test]
+    fn a_drill_pretends_what_filters_ask_for() {
+        let names = |name: &str| vec![name.to_owned()];
+        for filters in [
+            Filters { families: names("import"), ..Filters::default() },
+            Filters { families: names("night*"), ..Filters::default() },
+            Filters { families: names("*-job"), services: names("a*b"), ..Filters::default() },
+            Filters { exclude_families: names("web"), container: Some("app".to_owned()), ..Filters::default() },
+        ] {
+            let matcher = matcher("nonzero-exit", &filters);
+            let mut event = event(Scenario::ExitCode);
+            while let Some(mismatch) = matcher.mismatch(&event) {
+                assert!(fit(&mut event, &mismatch), "{filters:?}: {mismatch}");
+            }
+        }
+        let deployments = matcher("deployment-failed", &Filters { services: names("web"), ..Filters::default() });
+        let mut event = event(Scenario::DeploymentFailed);
+        let mismatch = deployments.mismatch(&event).unwrap();
+        assert!(fit(&mut event, &mismatch));
+        assert!(deployments.matches(&event));
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_pretended() {
+        let mut event = event(Scenario::ExitCode);
+        let before = event.clone();
+        let mismatch = matcher("out-of-memory", &Filters::default()).mismatch(&event).unwrap();
+        assert!(!fit(&mut event, &mismatch));
+        assert_eq!(event, before);
+        let mut deployment = Scenario::DeploymentFailed
+            .event(&CLUSTER.replace("night-jobs", "web"), TASK, DateTime::from_secs(0))
+            .unwrap();
+        let mismatch = matcher("deployment-failed", &Filters::default()).mismatch(&deployment).unwrap();
+        assert!(mismatch.path == "resources" && !fit(&mut deployment, &mismatch));
+    }
+}

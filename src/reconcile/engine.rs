@@ -1,0 +1,205 @@
+//! Observes and applies: concurrency, order, cancellation, and the report of what was done.
+//! Decides nothing: what to do is in the plan, how to do it in the kinds.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::reconcile::plan::{Action, Plan, Step};
+use crate::reconcile::resource::{AnyKind, Event, Inventory, Listener, Seen, Stage};
+use crate::stack::{Address, Id, Stack};
+
+/// The kinds, and who listens to what happens.
+pub struct Engine {
+    pub kinds: Vec<Arc<dyn AnyKind>>,
+    pub listener: Listener,
+    /// No new step begins.
+    pub cancel: CancellationToken,
+    /// Steps that still run are left as they are.
+    pub let_go: CancellationToken,
+}
+
+/// What became of a plan's steps.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub done: Vec<Id>,
+    pub failed: Vec<(Id, Error)>,
+    pub not_started: Vec<Id>,
+}
+
+impl Report {
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.not_started.is_empty()
+    }
+
+    /// This report and that of what was done after it.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        let Self { done, failed, not_started } = later;
+        self.done.extend(done);
+        self.done.sort();
+        self.done.dedup();
+        self.failed.extend(failed);
+        self.not_started.extend(not_started);
+        self
+    }
+}
+
+impl Engine {
+    /// Reads every address the stack may have a resource at, and every wanted one. A resource that cannot be read is
+    /// in the inventory with its error.
+    pub async fn observe(&self, stack: &Stack, wanted: &[Address]) -> Inventory {
+        let of_kinds = self.kinds.iter().map(|kind| observe_kind(&**kind, stack, wanted));
+        join_all(of_kinds).await.into_iter().flatten().map(|seen| (seen.address.id.clone(), seen)).collect()
+    }
+
+    /// Carries out the plan: what is to be added or changed stage by stage, then what is to be removed, backwards.
+    ///
+    /// Forward, the first failure stops new work. Backward, errors are collected and the rest goes on.
+    pub async fn apply(&self, plan: &Plan) -> Report {
+        let mut report = Report::default();
+        let removals = |step: &&Step| step.action == Action::Remove;
+        let mut forward: BTreeMap<Stage, Vec<&Step>> = BTreeMap::new();
+        for step in plan.steps.iter().filter(|step| !removals(step)) {
+            forward.entry(step.stage).or_default().push(step);
+        }
+        for steps in forward.into_values() {
+            self.run(steps, &mut report, OnFailure::Stop).await;
+        }
+        let (first, rest): (Vec<&Step>, Vec<&Step>) =
+            plan.steps.iter().filter(removals).partition(|step| step.stage == Stage::Trigger);
+        let on_failure = match report.is_complete() {
+            true => OnFailure::GoOn,
+            false => OnFailure::Stop,
+        };
+        self.run(first, &mut report, on_failure).await;
+        self.run(rest, &mut report, on_failure).await;
+        report
+    }
+
+    async fn run(&self, steps: Vec<&Step>, report: &mut Report, on_failure: OnFailure) {
+        let stopped = self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete());
+        if stopped {
+            report.not_started.extend(steps.iter().map(|step| step.address.id.clone()));
+            return;
+        }
+        let mut left: BTreeMap<&Id, &Step> = steps.iter().map(|step| (&step.address.id, *step)).collect();
+        let mut running: FuturesUnordered<_> = steps.iter().map(|step| self.perform(step)).collect();
+        loop {
+            let (id, outcome) = tokio::select! {
+                biased;
+                next = running.next() => match next {
+                    Some(ended) => ended,
+                    None => break,
+                },
+                () = self.let_go.cancelled() => break,
+            };
+            left.remove(&id);
+            match outcome {
+                Ok(()) => report.done.push(id),
+                Err(error) => report.failed.push((id, error)),
+            }
+        }
+        for step in left.into_values() {
+            let error = unanswered();
+            report.failed.push((step.address.id.clone(), could_not(step.action, &step.address, error)));
+        }
+        report.done.sort();
+        report.failed.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+
+    async fn perform(&self, step: &Step) -> (Id, Result<()>) {
+        let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
+        let id = address.id.clone();
+        (self.listener)(Event::Started { id: id.clone(), doing: doing(*action) });
+        let outcome = match (self.kinds.iter().find(|kind| kind.name() == id.kind), have, want) {
+            (Some(kind), have, Some(want)) => kind.put(address, have.as_ref(), want, tags).await,
+            (Some(kind), Some(have), None) => kind.delete(address, have).await,
+            _ => Err(Error::new(format!("no kind of resource can carry out the step for {id}"))),
+        };
+        let event = match outcome {
+            Ok(()) => Event::Done { id: id.clone() },
+            Err(_) => Event::Failed { id: id.clone() },
+        };
+        (self.listener)(event);
+        (id, outcome.map_err(|error| could_not(*action, address, error)))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnFailure {
+    Stop,
+    GoOn,
+}
+
+/// Of a change that was let go.
+#[must_use]
+pub fn unanswered() -> Error {
+    Error::interrupted("interrupted before AWS answered: it may be done or not")
+}
+
+fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Add => "adding",
+        Action::Change => "changing",
+        Action::Remove => "removing",
+    }
+}
+
+fn could_not(action: Action, address: &Address, error: Error) -> Error {
+    let verb = match action {
+        Action::Add => "add",
+        Action::Change => "change",
+        Action::Remove => "remove",
+    };
+    let message = format!("could not {verb} {} ({})", address.id, address.name);
+    match error.is_interrupted() {
+        true => Error::interrupted(message).because(error),
+        false => Error::new(message).because(error),
+    }
+}
+
+/// The wanted addresses are read while the others are still being listed.
+async fn observe_kind(kind: &dyn AnyKind, stack: &Stack, wanted: &[Address]) -> Vec<Seen> {
+    let wanted: Vec<&Address> = wanted.iter().filter(|address| address.id.kind == kind.name()).collect();
+    let is_wanted = |address: &Address| wanted.iter().any(|other| other.name == address.name);
+    let listed = async {
+        match kind.list(stack).await {
+            Ok(found) => {
+                let others = found.into_iter().filter(|address| !is_wanted(address));
+                join_all(others.map(|address| read(kind, address))).await
+            }
+            Err(error) => vec![unlistable(kind, stack, error)],
+        }
+    };
+    let reads = join_all(wanted.iter().map(|address| read(kind, (*address).clone())));
+    let (mut seen, listed) = both(reads, listed).await;
+    seen.extend(listed);
+    seen
+}
+
+async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    futures_util::future::join(a, b).await
+}
+
+async fn read(kind: &dyn AnyKind, address: Address) -> Seen {
+    let observed = kind.read(&address).await;
+    Seen { address, stage: kind.stage(), observed }
+}
+
+/// What cannot be listed may hold anything, so it stands as one unknown resource.
+fn unlistable(kind: &dyn AnyKind, stack: &Stack, error: Error) -> Seen {
+    let address = Address {
+        id: Id::new(kind.name(), "*"),
+        name: format!("every {} of the stack", kind.name()),
+        stack: stack.name.clone(),
+    };
+    Seen { address, stage: kind.stage(), observed: Err(error) }
+}
