@@ -1,5 +1,5 @@
 //! The one error type: what we were doing, why it failed, and what the reader can do about it.
-//! It knows which exit code it asks for. It prints nothing.
+//! It knows its category, from which the command line makes an exit code. It prints nothing.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What kind of trouble it is; decides the exit code and nothing else.
+/// What kind of trouble it is; the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Category {
     /// Something went wrong while doing what was asked.
@@ -20,13 +20,34 @@ pub enum Category {
     Interrupted,
 }
 
+/// What the reader of an error can do about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// In words.
+    Words(String),
+    /// AWS denied a call: the policy of the command that is run has to be granted. Which command that is, the renderer knows.
+    GrantPolicy,
+}
+
+impl From<String> for Hint {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(words: &str) -> Self {
+        Self::Words(words.to_owned())
+    }
+}
+
 /// An error told in the user's terms.
 ///
 /// The message says what was being done and never repeats its source; the printer in `cli` walks the chain.
 #[derive(Debug)]
 pub struct Error {
     doing: String,
-    hint: Option<String>,
+    hint: Option<Hint>,
     detail: Option<String>,
     source: Option<Source>,
     category: Category,
@@ -57,7 +78,7 @@ impl Error {
 
     /// Something the reader can do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -77,11 +98,17 @@ impl Error {
 
     /// The nearest hint in the chain.
     #[must_use]
+    pub fn nearest_hint(&self) -> Option<&Hint> {
+        self.hint.as_ref().or_else(|| self.source.as_deref()?.downcast_ref::<Self>()?.nearest_hint())
+    }
+
+    /// The words of the nearest hint, if it has any.
+    #[must_use]
     pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref().or_else(|| {
-            let source = self.source.as_deref()?.downcast_ref::<Self>()?;
-            source.hint_text()
-        })
+        match self.nearest_hint()? {
+            Hint::Words(words) => Some(words),
+            Hint::GrantPolicy => None,
+        }
     }
 
     /// The nearest detail in the chain.
@@ -119,17 +146,6 @@ impl Error {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.category == Category::Interrupted
-    }
-
-    /// The exit code of `cli.md`.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self.category {
-            Category::Failure => 1,
-            Category::Unreadable => 3,
-            Category::Usage => 64,
-            Category::Interrupted => 130,
-        }
     }
 }
 
@@ -187,6 +203,6 @@ mod tests {
         let outer = Error::new("could not create the role x").because(inner);
         assert_eq!(outer.to_string(), "could not create the role x");
         assert_eq!(outer.hint_text(), Some("ask for the permission"));
-        assert_eq!(outer.exit_code(), 1);
+        assert_eq!(outer.kind(), Category::Failure);
     }
 }

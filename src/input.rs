@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(error.to_string(), format!("event.json is {encoding} text, and not UTF-8"), "{bytes:x?}");
             let way_out = format!("`iconv -f {converter} -t UTF-8`");
             assert!(error.hint_text().unwrap().starts_with(&way_out), "{bytes:x?}: {:?}", error.hint_text());
-            assert_eq!(error.exit_code(), 64);
+            assert_eq!(error.kind(), crate::error::Category::Usage);
         }
     }
 
@@ -178,7 +178,7 @@ mod tests {
             ("\u{feff}メ\u{e3}".as_bytes()[..7].to_vec(), "x is not UTF-8 text: byte 0xc3 at line 1 column 2"),
         ] {
             let error = text(bytes, "x").unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.exit_code()), (said, 64));
+            assert_eq!((error.to_string().as_str(), error.kind()), (said, crate::error::Category::Usage));
         }
     }
 

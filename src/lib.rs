@@ -11,6 +11,7 @@
 //! - [`desired`]: what should exist for a configuration; [`permissions`]: the least policy for each command
 //! - [`export`]: what should exist, as a file for other engines; [`graph`]: the stack as a picture
 //! - [`chain`]: which links hold between an event and the notifier
+//! - [`operations`]: the use cases, as values
 //! - [`cli`]: the only room that prints
 
 pub mod aws;
@@ -24,6 +25,7 @@ pub mod export;
 pub mod graph;
 pub mod input;
 pub mod notifier;
+pub mod operations;
 pub mod pattern;
 pub mod permissions;
 pub mod policy;

@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn names_that_aws_would_refuse_are_refused_here() {
         for bad in ["", "a b", "a/b", "日本", "a.b", &"x".repeat(256)] {
-            assert_eq!(bad.parse::<StackName>().unwrap_err().exit_code(), 64, "{bad}");
+            assert_eq!(bad.parse::<StackName>().unwrap_err().kind(), crate::error::Category::Usage, "{bad}");
         }
     }
 

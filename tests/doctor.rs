@@ -327,3 +327,12 @@ fn as_json_every_check_says_whether_it_holds() {
         assert!(check["ok"] == true || check["hint"].is_string(), "{check}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn denied_calls_as_json_name_the_command_that_prints_the_policy() {
+    let aws = at_midnight().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
+    let denied = doctor(&aws, "--cluster batch --output json").await;
+    assert!(!denied.out.contains("\\u0000") && !denied.out.contains('\0'), "{denied:?}");
+    assert!(denied.out.contains("`taskbell permissions --for setup` prints the policy"), "{denied:?}");
+}

@@ -405,6 +405,17 @@ async fn a_put_that_was_made_twice_is_known_by_its_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn denied_calls_as_json_name_the_command_that_prints_the_policy() {
+    for action in ["events:PutEvents", "events:ListRules", "logs:FilterLogEvents"] {
+        let aws = with_stack().await;
+        refuse(&aws, Failure::Denied, action);
+        let drill = taskbell(&aws, &format!("{DRILL} --output json")).await;
+        assert!(!drill.out.contains("\\u0000") && !drill.out.contains('\0'), "{action}: {drill:?}");
+        assert!(drill.out.contains("`taskbell permissions --for drill` prints the policy"), "{action}: {drill:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn ctrl_c_ends_a_drill_at_once_wherever_it_waits() {
     let aws = with_stack().await;
     taskbell(&aws, "drill --cluster batch --timeout 1").await;

@@ -166,7 +166,7 @@ fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
     ] {
         let error = parse(text).unwrap_err();
         let whole = format!("{}; {}", error.in_one_line(), error.hint_text().unwrap_or_default());
-        assert_eq!(error.exit_code(), 64, "{text}");
+        assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
         assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
         assert!(whole.contains(told), "{text}{whole}");
     }
@@ -237,7 +237,7 @@ proptest::proptest! {
         let end = (at + cut).min(WHOLE.len());
         let text = format!("{}{noise}{}", &WHOLE[..at], &WHOLE[end..]);
         if let Err(error) = parse(&text) {
-            proptest::prop_assert_eq!(error.exit_code(), 64);
+            proptest::prop_assert_eq!(error.kind(), taskbell::error::Category::Usage);
             proptest::prop_assert!(error.to_string().starts_with("taskbell.toml:"), "{}", error);
         }
     }

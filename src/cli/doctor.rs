@@ -9,6 +9,7 @@ use clap::Args as ClapArgs;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::exit::code;
 use super::fleet::{OfStack, one};
 use super::options::{ClusterArgs, Common, Format};
 use super::progress::Progress;
@@ -18,7 +19,7 @@ use crate::aws::calls::cluster;
 use crate::aws::calls::services::{Question, questions};
 use crate::aws::client::credentials;
 use crate::aws::client::dates::Dates;
-use crate::aws::client::fault::{self, Fault, Trouble};
+use crate::aws::client::fault::{Fault, Trouble};
 use crate::aws::client::wait::{self, at_most};
 use crate::config::file::{File, Member};
 use crate::config::settings::Settings;
@@ -65,13 +66,11 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let looks = progress.patiently(Box::pin(look(args, common, world)));
     let checks = unless(&world.cancel, looks).await??;
     progress.finish();
-    // Its hints are results.
-    world.out.fill_in(fault::COMMAND, "setup");
     world.out.print(&match common.output {
         Format::Json => check::json(&checks),
         Format::Text | Format::Github | Format::Markdown => check::text(&checks),
     });
-    Ok(check::code(&checks))
+    Ok(code(check::verdict(&checks)))
 }
 
 async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Check>> {
@@ -259,7 +258,7 @@ impl Asked {
 fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
     let (trouble, action, reason) = (fault.trouble(), fault.action(), fault.reason().to_owned());
     let error = Error::from(fault);
-    let hint = error.hint_text().unwrap_or("it may be over in a minute: look again").to_owned();
+    let hint = error.nearest_hint().cloned().unwrap_or("it may be over in a minute: look again".into());
     let told = match trouble {
         Trouble::Denied if of_known_stack => format!("answers, and does not allow {action}"),
         Trouble::Denied => {

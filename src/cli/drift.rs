@@ -2,11 +2,12 @@
 
 use clap::Args as ClapArgs;
 
+use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::options::{Common, Format, StackArgs};
 use super::session::Session;
 use super::world::World;
-use super::{DIFFERENCES, UNREADABLE, reach, render};
+use super::{reach, render};
 use crate::aws::calls::runtime;
 use crate::aws::kinds::parameter::Webhook;
 use crate::aws::kinds::{Given, function};
@@ -15,6 +16,7 @@ use crate::config::{self, Cluster, WebhookHosts};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::Result;
 use crate::notifier::archive::archive;
+use crate::operations::verdict::Verdict;
 use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
 use crate::reconcile::resource::{Desired, Inventory};
 use crate::stack::Place;
@@ -74,10 +76,10 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     comparison.remark(world).await;
-    Ok(match verdict(plan) {
-        0 if args.fail_on_warning && warning.is_some() => DIFFERENCES,
-        code => code,
-    })
+    Ok(code(match verdict(plan) {
+        Verdict::InSync if args.fail_on_warning && warning.is_some() => Verdict::Differs,
+        verdict => verdict,
+    }))
 }
 
 /// What is there, beside what was asked for.
@@ -120,7 +122,7 @@ impl Comparison {
     /// What is to be said beside the result.
     pub async fn remark(&self, world: &World) {
         let Self { session, place: _, desired: _, plan, warning, clusters } = self;
-        world.err.print(&render::hints(plan));
+        world.err.print(&render::hints(plan, world.command()));
         if let Some(warning) = warning {
             world.err.print(&format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n"));
         }
@@ -137,11 +139,11 @@ fn end_of_runtime(seen: &Inventory, session: &Session, world: &World) -> Option<
     runtime::warning(found.spec["runtime"].as_str()?, world.now().into())
 }
 
-/// The exit code of a comparison. An unknown is graver than a difference: there is no verdict.
-pub fn verdict(plan: &Plan) -> u8 {
+/// What a comparison came to. An unknown is graver than a difference: there is no verdict.
+pub fn verdict(plan: &Plan) -> Verdict {
     match (plan.unknown.is_empty(), plan.is_in_sync()) {
-        (false, _) => UNREADABLE,
-        (true, false) => DIFFERENCES,
-        (true, true) => 0,
+        (false, _) => Verdict::Unreadable,
+        (true, false) => Verdict::Differs,
+        (true, true) => Verdict::InSync,
     }
 }

@@ -8,12 +8,13 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::hops::{self, Held, Hop, Looks, Sent, arrival, lost};
 use super::options::{ClusterArgs, Common, Format};
+use super::render;
 use super::session::Session;
 use super::world::World;
-use super::{UNREADABLE, render};
 use crate::aws::calls::bus;
 use crate::aws::calls::journal::Journal;
 use crate::aws::calls::undelivered::{Entry, Undelivered};
@@ -25,6 +26,7 @@ use crate::config::Cluster;
 use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::operations::verdict::Verdict;
 use crate::pattern::DRILL_SOURCE;
 use crate::pattern::scenario::{Scenario, fit};
 use crate::reconcile::resource::Inventory;
@@ -146,7 +148,7 @@ impl Drill {
                     false => (Hop::broken, ""),
                 };
                 let error = Error::from(fault);
-                let hint = error.hint_text().unwrap_or("the same command may be run again").to_owned();
+                let hint = error.nearest_hint().cloned().unwrap_or("the same command may be run again".into());
                 drill.show(make("bus", error.in_one_line() + doubt, hint), common, world);
                 return Ok(drill);
             }
@@ -191,8 +193,8 @@ impl Drill {
     /// The last word, and the exit code.
     #[must_use]
     pub fn conclude(&self, common: &Common, world: &World) -> u8 {
-        let hint = self.hops.last().and_then(|hop| hop.hint.as_deref());
-        let hint = hint.map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        let hint = self.hops.last().and_then(|hop| hop.hint.as_ref());
+        let hint = hint.map(|hint| format!("  hint: {}\n", render::hint(hint, "drill"))).unwrap_or_default();
         let places: Vec<&str> = self.hops.iter().map(|hop| hop.name).filter(|name| hops::is_place(name)).collect();
         // The last hop is the one that failed; where its kind is not known, its words begin with its name.
         let (places, place) = match (places.len(), self.hops.last()) {
@@ -203,8 +205,8 @@ impl Drill {
             Held::Yes if common.quiet => return 0,
             Held::Yes if places > 1 => (0, format!("All {places} places took the drill.\n")),
             Held::Yes => (0, format!("{place} took the drill.\n")),
-            Held::No => (1, format!("error: the drill did not reach {place}\n{hint}")),
-            Held::Unknown => (UNREADABLE, format!("error: how far the drill came is not known\n{hint}")),
+            Held::No => (code(Verdict::Failed), format!("error: the drill did not reach {place}\n{hint}")),
+            Held::Unknown => (code(Verdict::Unreadable), format!("error: how far the drill came is not known\n{hint}")),
         };
         world.err.print(&told);
         code

@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
 use super::drift::{Comparison, compare, verdict};
+use super::exit::code;
 use super::fleet::OfStack;
 use super::options::{Common, Format, StackArgs};
 use super::world::World;
@@ -75,7 +76,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         (_, Some(_)) => {}
     }
     comparison.remark(world).await;
-    Ok(verdict(plan))
+    Ok(code(verdict(plan)))
 }
 
 /// Who draws. What is said comes before what the file's name says.

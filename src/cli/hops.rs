@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::render;
 use crate::aws::calls::journal::{Line, Said, failures};
 use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
+use crate::error::Hint;
 use crate::stack::Stack;
 
 /// Whether a hop holds.
@@ -15,6 +17,9 @@ pub enum Held {
     Unknown,
 }
 
+/// Whose policy has to be granted where a call is denied.
+const COMMAND: &str = "drill";
+
 /// One step of the way, and how it went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hop {
@@ -23,7 +28,7 @@ pub struct Hop {
     pub told: String,
     pub milliseconds: Option<i64>,
     /// Where to look, if it does not hold.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Hop {
@@ -31,11 +36,11 @@ impl Hop {
         Self { name, held: Held::Yes, told: told.into(), milliseconds, hint: None }
     }
 
-    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { name, held: Held::No, told: told.into(), milliseconds: None, hint: Some(hint.into()) }
     }
 
-    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
     }
 
@@ -61,7 +66,7 @@ impl Hop {
             Held::No => Some(false),
             Held::Unknown => None,
         };
-        json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": hint })
+        json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": hint.as_ref().map(|hint| render::hint(hint, COMMAND)) })
     }
 }
 

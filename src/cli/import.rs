@@ -235,7 +235,7 @@ async fn take_over(mut args: Args, found: &Found, common: &Common, world: &World
     let is_as_it_was = old.rule.is_enabled() && !unsure.load(Ordering::Relaxed);
     match &ended {
         Ok(0) if done.load(Ordering::Relaxed) => told::afterwards(&args, old, &config, common, world),
-        Err(error) if error.exit_code() == Error::usage("").exit_code() => {}
+        Err(error) if error.kind() == Category::Usage => {}
         _ if args.dry_run || !is_as_it_was => {}
         _ => world.err.print(&format!("The rule {} is as it was, and rings as before.\n", old.rule.name)),
     }

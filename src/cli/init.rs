@@ -161,7 +161,7 @@ async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<
     loop {
         match parse(&world.ask_line(question).await?) {
             Ok(answer) => return Ok(answer),
-            Err(error) => world.err.print(&render::error(&error)),
+            Err(error) => world.err.print(&render::error(&error, world.command())),
         }
     }
 }

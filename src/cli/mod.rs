@@ -9,6 +9,7 @@ mod draw;
 mod drift;
 mod drill;
 mod events;
+mod exit;
 mod export;
 mod fleet;
 mod graph;
@@ -48,18 +49,11 @@ use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures_util::FutureExt;
 
-use crate::aws::client::fault;
 use crate::error::{Error, Result};
 use crate::input::printable_lines;
 use fleet::Run;
 use options::{Common, Format};
 use world::World;
-
-/// Differences were found (`drift`, `setup --dry-run`).
-const DIFFERENCES: u8 = 2;
-/// Something could not be read, so there is no verdict.
-const UNREADABLE: u8 = 3;
-const WRONG_USAGE: u8 = 64;
 
 /// Rings Slack when an Amazon ECS task dies.
 ///
@@ -204,17 +198,17 @@ async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
     };
     let verbose = cli.common.verbose;
     if let Some(name) = cli.command.of_permissions() {
-        world.err.fill_in(fault::COMMAND, name);
+        world.is_running(name);
     }
     cli.dispatch(world).await.unwrap_or_else(|error| fail(&error, verbose, world))
 }
 
 fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
-    world.err.print(&render::error(error));
+    world.err.print(&render::error(error, world.command()));
     if let (true, Some(detail)) = (verbose, error.detail_text()) {
         world.err.print(&format!("  in full: {detail}\n"));
     }
-    error.exit_code()
+    exit::code_of_error(error)
 }
 
 /// `--help` and `--version` are data; a mistake is a message.
@@ -231,7 +225,7 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
         }
         _ => {
             world.err.print(&text);
-            WRONG_USAGE
+            exit::USAGE
         }
     }
 }

@@ -137,7 +137,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         Ok(Ok(())) => {}
         // Told on a good night, too: it would be too late on a bad one.
         Ok(Err(error)) => {
-            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = render::hint_after(&error, world.command());
             world.err.print(&format!("warning: an alert could not be raised: {}{hint}\n", error.in_one_line()));
         }
         Err(code) => return Ok(code),
@@ -158,7 +158,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
     if let Err(error) = raise(alert, args.level, common, world).await {
         let both = Error::new(format!("{name} failed with exit code {code}, and the alert could not be raised"));
-        world.err.print(&render::error(&both.because(error)));
+        world.err.print(&render::error(&both.because(error), world.command()));
     }
     Ok(code)
 }
@@ -224,7 +224,7 @@ async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
         Err(error) => {
             let code = if error.kind() == std::io::ErrorKind::PermissionDenied { NOT_EXECUTABLE } else { NOT_FOUND };
             let tail = format!("could not start {program}: {error}");
-            world.err.print(&super::render::error(&Error::new(&tail)));
+            world.err.print(&super::render::error(&Error::new(&tail), world.command()));
             return Ended { code, stopped: false, tail };
         }
     };

@@ -11,15 +11,17 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::events::{self, Definition, Event};
+use super::exit::code;
 use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common, Format, warn_of_repeated};
+use super::render;
 use super::world::World;
-use super::{UNREADABLE, render};
 use crate::chain::Broken;
 use crate::config::Cluster;
 use crate::config::settings::{FilterSettings, Settings};
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
+use crate::operations::verdict::Verdict as Outcome;
 use crate::pattern::filter::Filters;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
@@ -152,8 +154,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     });
     match told.iter().any(Told::holds) {
         true => Ok(0),
-        false if told.iter().any(Told::is_uncertain) => Ok(UNREADABLE),
-        false => Ok(1),
+        false if told.iter().any(Told::is_uncertain) => Ok(code(Outcome::Unreadable)),
+        false => Ok(code(Outcome::Failed)),
     }
 }
 

@@ -9,8 +9,7 @@ use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
 use super::markdown;
-use crate::aws::client::fault::COMMAND;
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::input::printable_lines;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
@@ -61,9 +60,25 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
 }
 
 /// What can be done about what could not be read.
-pub fn hints(plan: &Plan) -> String {
-    let hints: BTreeSet<&str> = plan.unknown.iter().filter_map(|unknown| unknown.error.hint_text()).collect();
-    hints.into_iter().flat_map(|hint| ["  hint: ", hint, "\n"]).collect()
+pub fn hints(plan: &Plan, command: &str) -> String {
+    let hints = plan.unknown.iter().filter_map(|unknown| unknown.error.nearest_hint());
+    let hints: BTreeSet<String> = hints.map(|hint| self::hint(hint, command)).collect();
+    hints.iter().map(|hint| format!("  hint: {hint}\n")).collect()
+}
+
+/// A hint in words, for the command that is run: as `permissions --for` calls it.
+pub fn hint(hint: &Hint, command: &str) -> String {
+    match hint {
+        Hint::Words(words) => printable_lines(words),
+        Hint::GrantPolicy => format!(
+            "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
+        ),
+    }
+}
+
+/// The hint of an error, to stand behind its message in the same line.
+pub fn hint_after(error: &Error, command: &str) -> String {
+    error.nearest_hint().map(|hint| format!("; {}", self::hint(hint, command))).unwrap_or_default()
 }
 
 fn mark(mark: &str, style: Style) -> String {
@@ -257,12 +272,12 @@ pub fn json(value: &Value) -> String {
 }
 
 /// What was done, what failed, what was not started: for stderr, when not all was done.
-pub fn report(report: &Report) -> String {
+pub fn report(report: &Report, command: &str) -> String {
     let Report { done, failed, not_started } = report;
     let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
     let mut text = String::new();
     for (_, failure) in failed {
-        text += &error(failure);
+        text += &error(failure, command);
     }
     let _ = writeln!(text, "done: {}", list(done.iter().map(ToString::to_string).collect()));
     let _ = writeln!(text, "failed: {}", list(failed.iter().map(|(id, _)| id.to_string()).collect()));
@@ -271,15 +286,13 @@ pub fn report(report: &Report) -> String {
 }
 
 /// An error with its causes and the nearest hint.
-pub fn error(error: &Error) -> String {
+pub fn error(error: &Error, command: &str) -> String {
     let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", printable_lines(&error.to_string()));
     for cause in causes(error) {
         let _ = writeln!(text, "  caused by: {}", printable_lines(&cause));
     }
-    if let Some(hint) = error.hint_text() {
-        // The command's name is filled in where it is printed.
-        let hint: Vec<String> = hint.split(COMMAND).map(printable_lines).collect();
-        let _ = writeln!(text, "  hint: {}", hint.join(COMMAND));
+    if let Some(hint) = error.nearest_hint() {
+        let _ = writeln!(text, "  hint: {}", self::hint(hint, command));
     }
     text
 }

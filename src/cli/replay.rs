@@ -343,7 +343,7 @@ fn must_serve(seen: &Inventory, address: &Address) -> Result<()> {
         Some(Err(error)) => {
             let told =
                 Error::new(format!("could not read {id}: {}", error.in_one_line())).category(Category::Unreadable);
-            Err(error.hint_text().map(str::to_owned).into_iter().fold(told, Error::hint))
+            Err(error.nearest_hint().cloned().into_iter().fold(told, Error::hint))
         }
         Some(Ok(Observed::Foreign { evidence, .. })) => {
             Err(Error::new(format!("{id} ({}) is not the stack's: {evidence}", address.name)))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Hint, Result};
 use crate::reconcile::resource::{Event, Listener};
 
 /// How far the stacks are.
@@ -19,7 +19,7 @@ struct Count {
 #[derive(Debug, Clone)]
 enum Answer {
     Yes,
-    No { told: String, hint: Option<String>, kind: Category },
+    No { told: String, hint: Option<Hint>, kind: Category },
 }
 
 /// All seats together.
@@ -60,7 +60,7 @@ impl Seats {
         let answer = match answer {
             Ok(()) => Answer::Yes,
             Err(error) => {
-                Answer::No { told: error.in_one_line(), hint: error.hint_text().map(str::to_owned), kind: error.kind() }
+                Answer::No { told: error.in_one_line(), hint: error.nearest_hint().cloned(), kind: error.kind() }
             }
         };
         self.answer.send_replace(Some(answer));

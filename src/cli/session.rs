@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::connections::Connection;
 use super::options::Common;
 use super::progress::Progress;
+use super::render;
 use super::world::World;
 use crate::aws::calls::cluster;
 use crate::aws::client::fault::Trouble;
@@ -131,7 +132,7 @@ impl Session {
             Err(_) => None,
         };
         if let Some(error) = told {
-            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = render::hint_after(&error, world.command());
             world.err.print(&format!("warning: {error}{hint}\n"));
         }
     }

@@ -12,12 +12,13 @@ use tokio::sync::Mutex;
 
 use super::drift::verdict;
 use super::drill::{self, Drill};
+use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::hops::Held;
 use super::options::{Common, Format, StackArgs, warn_of_repeated};
 use super::session::{Session, nothing_changed};
 use super::world::World;
-use super::{DIFFERENCES, UNREADABLE, agreement, reach, render};
+use super::{agreement, reach, render};
 use crate::aws::calls::cluster;
 use crate::aws::client::wait::{Attempt, SETTLING};
 use crate::aws::kinds::Given;
@@ -27,6 +28,7 @@ use crate::config::{self, Config};
 use crate::desired::{Ground, addresses, desired};
 use crate::error::{Error, Result};
 use crate::notifier::archive::{Archive, archive};
+use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
@@ -158,8 +160,11 @@ pub(super) async fn carry_out<'a>(
         request.show(&session, &place, &planned, None);
     }
     if !planned.unknown.is_empty() {
-        world.err.print(&format!("Something could not be read, so nothing was changed.\n{}", render::hints(&planned)));
-        return Ok(UNREADABLE);
+        world.err.print(&format!(
+            "Something could not be read, so nothing was changed.\n{}",
+            render::hints(&planned, world.command())
+        ));
+        return Ok(code(Verdict::Unreadable));
     }
     if nothing_to_apply {
         let drills = args.drill && !request.config.clusters.is_empty();
@@ -167,8 +172,8 @@ pub(super) async fn carry_out<'a>(
         if common.output == Format::Json && !refused {
             request.show_with_drill(&session, &place, &planned, None, drill.as_ref());
         }
-        let differs = if is_last { 0 } else { DIFFERENCES };
-        return Ok(drill.map_or_else(|| verdict(&planned).max(differs), |drill| drill.conclude(common, world)));
+        let differs = if is_last { 0 } else { code(Verdict::Differs) };
+        return Ok(drill.map_or_else(|| code(verdict(&planned)).max(differs), |drill| drill.conclude(common, world)));
     }
     if !planned.conflicts.is_empty() {
         return Err(Error::new("the stack's names are taken by resources that are not ours; nothing was changed")
@@ -284,7 +289,7 @@ impl Request<'_> {
         }
         let rest =
             self.plan(session, webhook).await.and_then(|(rest, _)| still_as_confirmed(planned, &rest).map(|()| rest));
-        let rest = rest.inspect_err(|_| self.world.err.print(&render::report(report)))?;
+        let rest = rest.inspect_err(|_| self.world.err.print(&render::report(report, self.world.command())))?;
         *report = std::mem::take(report).and(session.apply(&rest).await);
         Ok(())
     }
@@ -354,7 +359,7 @@ impl Request<'_> {
     }
 
     fn incomplete(&self, report: &Report) -> Error {
-        self.world.err.print(&render::report(report));
+        self.world.err.print(&render::report(report, self.world.command()));
         let interrupted = self.world.cancel.is_cancelled();
         match interrupted {
             true => Error::interrupted("setup was interrupted"),

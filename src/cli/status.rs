@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
+use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
+use super::render;
 use super::session::Session;
 use super::world::World;
-use super::{UNREADABLE, render};
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
 use crate::aws::calls::runtime::{self, Health, health, supported_until};
 use crate::aws::calls::undelivered::Undelivered;
@@ -17,6 +18,7 @@ use crate::aws::client::fault::Fault;
 use crate::aws::kinds::{Given, function};
 use crate::config::settings::Settings;
 use crate::error::{Error, Result};
+use crate::operations::verdict::Verdict;
 use crate::reconcile::resource::{Found, Inventory, Seen};
 
 /// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
@@ -103,7 +105,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     {
         world.err.print(&format!("warning: {warning}; a newer taskbell's `setup` moves the notifier on\n"));
     }
-    Ok(if status.is_known() { 0 } else { UNREADABLE })
+    Ok(code(if status.is_known() { Verdict::InSync } else { Verdict::Unreadable }))
 }
 
 async fn depth(session: &Session) -> Result<Option<u64>, Fault> {

@@ -2,16 +2,19 @@
 
 use clap::Args as ClapArgs;
 
+use super::drift::verdict;
+use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
+use super::render;
 use super::session::{Session, nothing_changed};
 use super::world::World;
-use super::{UNREADABLE, render};
 use crate::aws::kinds;
 use crate::aws::kinds::Given;
 use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::operations::verdict::Verdict;
 use crate::reconcile::plan::{Exceptions, Plan, plan};
 use crate::reconcile::resource::Desired;
 
@@ -95,13 +98,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         if common.output == Format::Json {
             world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None)));
         }
-        return Ok(if !plan.unknown.is_empty() {
-            UNREADABLE
-        } else if plan.is_in_sync() {
-            0
-        } else {
-            super::DIFFERENCES
-        });
+        return Ok(code(verdict(&plan)));
     }
     let question = format!("Remove {} of the {}?", render::count(plan.steps.len(), "resource"), session.title(&place));
     if common.output == Format::Json && !args.yes {
@@ -115,15 +112,15 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         world.out.print(&render::json(&object));
     }
     if !report.is_complete() {
-        world.err.print(&render::report(&report));
+        world.err.print(&render::report(&report, world.command()));
         return Err(match world.cancel.is_cancelled() {
             true => Error::interrupted("teardown was interrupted"),
             false => Error::new("teardown is not complete"),
         });
     }
     if !plan.unknown.is_empty() {
-        world.err.print(&format!("What could not be read was left alone.\n{}", render::hints(&plan)));
-        return Ok(UNREADABLE);
+        world.err.print(&format!("What could not be read was left alone.\n{}", render::hints(&plan, world.command())));
+        return Ok(code(Verdict::Unreadable));
     }
     world.err.print(&format!("The stack {} is gone.\n", session.stack.name));
     Ok(0)

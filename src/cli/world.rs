@@ -20,8 +20,6 @@ use crate::secret::Sealed;
 #[derive(Clone)]
 pub struct Output {
     stream: Arc<Mutex<dyn Write + Send>>,
-    /// What is printed for a word that whoever wrote the text could not fill in.
-    filled_in: Arc<OnceLock<(&'static str, &'static str)>>,
     /// Whether it shows nothing but ASCII.
     ascii: bool,
 }
@@ -31,7 +29,7 @@ const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {
-        Self { stream: Arc::new(Mutex::new(stream)), filled_in: Arc::default(), ascii: false }
+        Self { stream: Arc::new(Mutex::new(stream)), ascii: false }
     }
 
     /// The same, for a terminal that cannot show our own signs. What is data stays as it is.
@@ -40,17 +38,8 @@ impl Output {
         Self { ascii, ..self }
     }
 
-    /// From now on, the text is printed instead of the word; the first such word counts.
-    pub fn fill_in(&self, word: &'static str, text: &'static str) {
-        let _ = self.filled_in.set((word, text));
-    }
-
     /// A reader that has gone away (`| head`) is no error of ours.
     pub fn print(&self, text: &str) {
-        let text = match self.filled_in.get() {
-            Some((word, filled)) if text.contains(word) => &text.replace(word, filled),
-            _ => text,
-        };
         let text = match self.ascii {
             true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
             false => text,
@@ -87,6 +76,8 @@ pub struct World {
     pub typed: Option<Arc<Mutex<VecDeque<String>>>>,
     /// Its place among the stacks of a fleet; none: there is but this one.
     pub seat: Option<Seat>,
+    /// What is run, as `permissions --for` calls it.
+    pub command: OnceLock<&'static str>,
 }
 
 impl World {
@@ -113,7 +104,18 @@ impl World {
             connections: Arc::default(),
             typed: None,
             seat: None,
+            command: OnceLock::new(),
         }
+    }
+
+    /// The command that is run from now on, as `permissions --for` calls it.
+    pub fn is_running(&self, command: &'static str) {
+        let _ = self.command.set(command);
+    }
+
+    #[must_use]
+    pub fn command(&self) -> &'static str {
+        self.command.get().copied().unwrap_or("setup")
     }
 
     /// The first signal lets the calls in flight finish; the second ends the process. Needs a running runtime.

@@ -198,7 +198,7 @@ impl Text<'_> {
 
     /// An error, told with the place it is about.
     fn at(&self, span: Option<&Span>, error: &Error) -> Error {
-        let hint = error.hint_text().map(str::to_owned);
+        let hint = error.nearest_hint().cloned();
         let told = Error::usage(format!("{}: {}", self.place(span), error.in_one_line()));
         hint.into_iter().fold(told, Error::hint)
     }

@@ -87,7 +87,7 @@ mod tests {
             "https://user:hunter2@hooks.slack.com/services/T0/B0/x",
         ] {
             let error = webhook(bad, WebhookHosts::Known).unwrap_err();
-            assert_eq!(error.exit_code(), 64);
+            assert_eq!(error.kind(), crate::error::Category::Usage);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
     }

@@ -440,7 +440,7 @@ mod tests {
         let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
         let error = Pattern::find("task-failed").unwrap().bind(&clusters, Drill::Accepted).unwrap_err();
         assert!(error.to_string().contains("2048"), "{error}");
-        assert_eq!(error.exit_code(), 64);
+        assert_eq!(error.kind(), crate::error::Category::Usage);
     }
 
     #[test]

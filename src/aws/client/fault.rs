@@ -6,7 +6,7 @@ use std::fmt;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 
 /// One call that failed, after the SDK's own retries.
 #[derive(Debug, Clone)]
@@ -57,9 +57,6 @@ impl Trouble {
 
 const CLOCK: &str = "this machine's clock is wrong: AWS takes no call that was signed more than 5 minutes ago or ahead";
 
-/// What stands in a hint for the command being run; the room that prints knows which it is.
-/// No name that AWS takes has it.
-pub const COMMAND: &str = "\u{0}COMMAND\u{0}";
 const NO_CREDENTIALS: &str = "no credentials found";
 
 /// For `map_err`: names the action a call needs.
@@ -183,14 +180,12 @@ impl Fault {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<Hint> {
+        if self.trouble() == Trouble::Denied {
+            return Some(Hint::GrantPolicy);
+        }
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {
-            _ if self.trouble() == Trouble::Denied => {
-                format!(
-                    "`taskbell permissions --for {COMMAND}` prints the policy that the command needs; give it the same --cluster or --stack"
-                )
-            }
             _ if self.trouble() == Trouble::Clock => CLOCK.to_owned(),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()
@@ -213,7 +208,7 @@ impl Fault {
             "" => self.trouble().way_to_aws().to_owned(),
             _ => return None,
         };
-        Some(hint)
+        Some(hint.into())
     }
 }
 
@@ -277,7 +272,7 @@ mod tests {
         ] {
             let fault = Fault::of_entry("iam:GetRole", Some(code), Some(message));
             assert_eq!(fault.trouble(), trouble, "{code}");
-            assert_eq!(fault.hint().is_some_and(|hint| hint.contains("clock")), trouble == Trouble::Clock, "{code}");
+            assert_eq!(fault.hint() == Some(CLOCK.into()), trouble == Trouble::Clock, "{code}");
         }
     }
 }

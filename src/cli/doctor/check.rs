@@ -7,14 +7,18 @@ use serde_json::{Value, json};
 
 use crate::cli::hops::Held;
 use crate::cli::render;
-use crate::error::Error;
+use crate::error::{Error, Hint};
+use crate::operations::verdict::Verdict;
+
+/// Whose policy has to be granted where a call is denied.
+const COMMAND: &str = "setup";
 
 #[derive(Debug)]
 pub struct Check {
     pub name: &'static str,
     pub held: Held,
     pub told: String,
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     pub milliseconds: Option<u128>,
 }
 
@@ -23,17 +27,17 @@ impl Check {
         Self { name, held: Held::Yes, told: told.into(), hint: None, milliseconds: None }
     }
 
-    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { held: Held::No, hint: Some(hint.into()), ..Self::holds(name, told) }
     }
 
-    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
         Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
     }
 
     /// What failed, in the error's words, with its hint.
     pub fn failed(name: &'static str, error: &Error) -> Self {
-        let hint = error.hint_text().map(str::to_owned);
+        let hint = error.nearest_hint().cloned();
         Self { held: Held::No, hint, ..Self::holds(name, error.in_one_line()) }
     }
 
@@ -48,7 +52,7 @@ impl Check {
             Held::No => Some(false),
             Held::Unknown => None,
         };
-        json!({ "check": name, "ok": ok, "told": told, "hint": hint, "ms": milliseconds })
+        json!({ "check": name, "ok": ok, "told": told, "hint": hint.as_ref().map(|hint| render::hint(hint, COMMAND)), "ms": milliseconds })
     }
 }
 
@@ -69,7 +73,7 @@ pub fn text(checks: &[Check]) -> String {
         let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
         let _ = writeln!(text, "{mark} {name:width$}  {told}{time}");
         if let Some(hint) = hint.as_ref().filter(|hint| hints.insert(*hint)) {
-            let _ = writeln!(text, "  {:width$}  hint: {hint}", "");
+            let _ = writeln!(text, "  {:width$}  hint: {}", "", render::hint(hint, COMMAND));
         }
     }
     let parts = [(Held::Yes, "ok"), (Held::No, "broken"), (Held::Unknown, "unknown")];
@@ -78,20 +82,20 @@ pub fn text(checks: &[Check]) -> String {
 }
 
 pub fn object(checks: &[Check]) -> Value {
-    let ok = match code(checks) {
-        0 => Some(true),
-        1 => Some(false),
-        _ => None,
+    let ok = match verdict(checks) {
+        Verdict::InSync => Some(true),
+        Verdict::Unreadable => None,
+        Verdict::Differs | Verdict::Failed => Some(false),
     };
     json!({ "ok": ok, "checks": checks.iter().map(Check::object).collect::<Vec<_>>() })
 }
 
 /// What is known to be broken is graver than what is not known: it is to be mended first.
-pub fn code(checks: &[Check]) -> u8 {
+pub fn verdict(checks: &[Check]) -> Verdict {
     match (count(checks, Held::No), count(checks, Held::Unknown)) {
-        (0, 0) => 0,
-        (0, _) => crate::cli::UNREADABLE,
-        _ => 1,
+        (0, 0) => Verdict::InSync,
+        (0, _) => Verdict::Unreadable,
+        _ => Verdict::Failed,
     }
 }
 

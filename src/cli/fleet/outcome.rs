@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::cli::exit::{code, code_of, code_of_error};
 use crate::cli::options::{Common, Format};
 use crate::cli::world::World;
-use crate::cli::{DIFFERENCES, UNREADABLE, WRONG_USAGE, markdown, render};
-use crate::error::{Error, Result};
+use crate::cli::{markdown, render};
+use crate::error::{Category, Error, Result};
+use crate::operations::verdict::Verdict;
 
 /// How it went.
 pub struct Outcome {
@@ -36,7 +38,7 @@ fn indented(text: &str) -> String {
 pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
     let Outcome { name: _, heading, ended, out, shown: _ } = outcome;
     let told = match ended {
-        Err(error) => format!("{err}{}", render::error(error)),
+        Err(error) => format!("{err}{}", render::error(error, world.command())),
         Ok(_) => err.to_owned(),
     };
     let has_more = out.lines().nth(1).is_some() || (matches!(ended, Ok(1)) && !out.is_empty());
@@ -68,7 +70,16 @@ fn annotated(outcome: &Outcome) -> String {
 }
 
 /// The gravest first.
-const GRAVITY: [u8; 6] = [130, WRONG_USAGE, 1, UNREADABLE, DIFFERENCES, 0];
+const GRAVITY: [u8; 6] = [
+    code_of(Category::Interrupted),
+    code_of(Category::Usage),
+    code(Verdict::Failed),
+    UNREADABLE,
+    DIFFERENCES,
+    code(Verdict::InSync),
+];
+const UNREADABLE: u8 = code(Verdict::Unreadable);
+const DIFFERENCES: u8 = code(Verdict::Differs);
 
 impl Outcome {
     /// Of what could not even be begun.
@@ -77,7 +88,7 @@ impl Outcome {
     }
 
     fn code(&self) -> u8 {
-        self.ended.as_ref().map_or_else(Error::exit_code, |code| *code)
+        self.ended.as_ref().map_or_else(code_of_error, |code| *code)
     }
 
     pub fn told(&self) -> String {

@@ -87,6 +87,7 @@ pub async fn together<A: OfStack>(
                     variable: world.variable,
                     clock: world.clock,
                     columns: world.columns,
+                    command: world.command.clone(),
                 };
                 // What is the same for all is told once.
                 let common = Common { quiet: !common.verbose, ..common };

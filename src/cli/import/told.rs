@@ -9,11 +9,13 @@ use super::compare::Compared;
 use super::found::{Candidate, Clusters, Old, kind, last};
 use super::{Args, about};
 use crate::aws::kinds::parameter::Webhook;
+use crate::cli::exit::code;
 use crate::cli::options::{Common, Format};
+use crate::cli::render;
 use crate::cli::world::World;
-use crate::cli::{UNREADABLE, render};
 use crate::config::Config;
 use crate::config::file::File;
+use crate::operations::verdict::Verdict;
 use crate::pattern::Drill;
 use crate::stack::{Place, Stack};
 
@@ -62,7 +64,7 @@ pub fn list(candidates: &[Candidate], place: &Place, common: &Common, world: &Wo
             ),
         });
     }
-    if unread { UNREADABLE } else { 0 }
+    code(if unread { Verdict::Unreadable } else { Verdict::InSync })
 }
 
 fn line(Candidate { rule, read }: &Candidate) -> [String; 3] {
