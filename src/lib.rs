@@ -15,7 +15,6 @@
 //! - [`cli`]: the only room that prints
 
 pub mod aws;
-pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod desired;
@@ -33,3 +32,4 @@ pub mod reconcile;
 pub mod secret;
 pub mod stack;
 pub mod task;
+pub mod words;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which rooms the files of a room may import, besides their own and `error`.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
@@ -28,12 +28,12 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("export", &["aws", "config", "desired", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
     ("permissions", &["pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
-    ("chain", &["aws", "pattern", "reconcile", "stack"]),
+    ("words", &[]),
+    ("operations", &["aws", "config", "desired", "notifier", "pattern", "policy", "reconcile", "stack", "words"]),
     (
         "cli",
         &[
             "aws",
-            "chain",
             "config",
             "desired",
             "document",
@@ -41,6 +41,7 @@ const DOORS: [(&str, &[&str]); 18] = [
             "graph",
             "input",
             "notifier",
+            "operations",
             "pattern",
             "permissions",
             "policy",
@@ -48,6 +49,7 @@ const DOORS: [(&str, &[&str]); 18] = [
             "secret",
             "stack",
             "task",
+            "words",
         ],
     ),
 ];

@@ -128,10 +128,7 @@ async fn look(names: Names, words: &[OsString], file: &File, world: &World) -> O
         quiet: true,
         assumed: None,
     };
-    let sdk = match &world.aws {
-        Some(sdk) => sdk.clone(),
-        None => world.connections.to(&flags.at(&file.defaults)).await.ok()?.sdk,
-    };
+    let sdk = world.connections.to(&flags.at(&file.defaults).site()).await.ok()?.sdk;
     match names {
         Names::Clusters => cluster::names(&sdk).await.ok(),
         Names::Stacks => Some(tagged::stacks(&sdk, None).await.ok()?.into_iter().collect()),

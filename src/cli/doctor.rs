@@ -13,7 +13,6 @@ use super::exit::code;
 use super::fleet::{OfStack, one};
 use super::options::{ClusterArgs, Common, Format};
 use super::progress::Progress;
-use super::session::unless;
 use super::world::World;
 use crate::aws::calls::cluster;
 use crate::aws::calls::services::{Question, questions};
@@ -25,8 +24,9 @@ use crate::config::file::{File, Member};
 use crate::config::settings::Settings;
 use crate::config::{self, Cluster, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::operations::check::Check;
+use crate::operations::session::unless;
 use crate::stack::{Stack, StackName};
-use check::Check;
 
 /// Check what taskbell needs: credentials, region, clock, network, permissions.
 ///
@@ -89,10 +89,7 @@ async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Chec
     let is_named = !common.stacks.is_empty() || !clusters.is_empty();
     let name = is_named.then(|| common.stack_name(&clusters)).transpose()?;
     let mut checks = vec![of_file(&file), of_webhook(member.settings.hosts(), world)];
-    let sdk = match &world.aws {
-        Some(sdk) => Some(Ok(sdk.clone())),
-        None => at_most(LOOK, world.connections.configuration(&common)).await,
-    };
+    let sdk = at_most(LOOK, world.connections.configuration(&common.site())).await;
     let sdk = match sdk {
         Some(Ok(sdk)) => sdk,
         Some(Err(error)) => {
@@ -160,7 +157,7 @@ async fn of_region(region: Option<&str>, member: &Member, common: &Common, world
         (Some(_), _) if of_file => "from taskbell.toml".to_owned(),
         (Some(_), _) => "from --region".to_owned(),
         (None, Some(variable)) => format!("from {variable}"),
-        (None, None) if world.aws.is_some() => "as given".to_owned(),
+        (None, None) if world.connections.is_given() => "as given".to_owned(),
         (None, None) => match credentials::profile(common.profile.as_deref()).await {
             Some((name, true)) => format!("from the profile {name}"),
             _ => "from where this machine is".to_owned(),
@@ -195,7 +192,7 @@ impl Asked {
         let answers = join_all(questions.into_iter().map(|question| self.answer(question)));
         let cluster = at_most(LOOK, cluster::missing(&sdk, &self.clusters, ""));
         let start = Instant::now();
-        let caller = async { (at_most(LOOK, credentials::caller(&sdk)).await, start.elapsed().as_millis()) };
+        let caller = async { (at_most(LOOK, credentials::caller(&sdk)).await, milliseconds(start)) };
         let ((caller, time), answers, cluster) = tokio::join!(caller, answers, cluster);
         let mut checks = self.of_caller(caller, time);
         checks.push(of_clock(dates.and_then(|dates| dates.ahead())));
@@ -216,7 +213,7 @@ impl Asked {
         checks
     }
 
-    fn of_caller(&self, caller: Option<Result<String, Fault>>, time: u128) -> Vec<Check> {
+    fn of_caller(&self, caller: Option<Result<String, Fault>>, time: i64) -> Vec<Check> {
         let found = format!("found: {}", self.source);
         match caller {
             Some(Ok(arn)) => vec![
@@ -236,7 +233,7 @@ impl Asked {
     async fn answer(&self, Question { service, of_stack, answer }: Question<'_>) -> Check {
         let start = Instant::now();
         let answer = at_most(LOOK, answer).await;
-        let time = start.elapsed().as_millis();
+        let time = milliseconds(start);
         match answer {
             Some(Ok(())) => Check::holds(service, "answers").took(time),
             // Only those who have many stacks ask for it.
@@ -296,4 +293,8 @@ fn of_clock(ahead: Option<i64>) -> Check {
             "set this machine's clock: `timedatectl set-ntp true`, or whatever keeps it on time",
         ),
     }
+}
+
+fn milliseconds(since: Instant) -> i64 {
+    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,36 +1,18 @@
 //! `drill`: sends a labelled test failure through the live rule, and tells hop by hop how far it came.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
-
-use aws_config::SdkConfig;
-use clap::{Args as ClapArgs, ValueEnum};
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use clap::Args as ClapArgs;
 
 use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::hops::{self, Held, Hop, Looks, Sent, arrival, lost};
 use super::options::{ClusterArgs, Common, Format};
+use super::progress::Progress;
 use super::render;
-use super::session::Session;
 use super::world::World;
-use crate::aws::calls::bus;
-use crate::aws::calls::journal::Journal;
-use crate::aws::calls::undelivered::{Entry, Undelivered};
-use crate::aws::client::fault::Fault;
-use crate::aws::client::wait::{self, Attempt};
-use crate::aws::kinds::Given;
-use crate::chain::{Broken, Link, links};
-use crate::config::Cluster;
 use crate::config::settings::Settings;
-use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::operations::drill::{TIMEOUT, perform};
 use crate::operations::verdict::Verdict;
-use crate::pattern::DRILL_SOURCE;
-use crate::pattern::scenario::{Scenario, fit};
-use crate::reconcile::resource::Inventory;
-use crate::stack::{Id, Place, Stack};
+use crate::pattern::scenario::Scenario;
 
 /// Send a labelled test failure through the live rule, and tell hop by hop how far it came.
 ///
@@ -68,22 +50,6 @@ impl OfStack for Args {
     }
 }
 
-/// Seconds: a function that has to be started, a throttling Slack, a log that is some seconds behind.
-pub const TIMEOUT: u64 = 60;
-/// No single look takes longer.
-const LOOK: Duration = Duration::from_secs(10);
-/// Clocks differ: how far back the log is read, in milliseconds.
-const SKEW: i64 = 60_000;
-/// Rules may ask for several names.
-const MOST_FITS: usize = 8;
-
-/// What became of a drill.
-pub struct Drill {
-    scenario: Scenario,
-    event_id: Option<String>,
-    hops: Vec<Hop>,
-}
-
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     if clusters.is_empty() && world.seat.is_some() {
@@ -96,274 +62,18 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         Error::usage("a drill needs to know which cluster")
             .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
     })?;
-    let given = Given::default();
-    let session = Session::open(common.stack_name(&clusters)?, given, common, world).await?;
-    let (seen, place) = session.observe_only(&["function", "rule"]).await?;
-    session.show_title(&place, common, world);
-    let drill =
-        Box::pin(Drill::perform(args.scenario, args.timeout, &session, (&seen, &place, cluster), common, world));
-    let drill = drill.await?;
-    session.finish_progress();
+    let target = common.target(&clusters)?;
+    let progress = Progress::new(common, world);
+    let drill = perform(args.scenario, args.timeout, cluster, &target, progress.context());
+    let performed = progress.over(drill).await?;
     if common.output == Format::Json {
-        world.out.print(&render::json(&session.located(&place, drill.object())));
+        let object = render::drill::object(&performed.drill);
+        world.out.print(&render::json(&render::located(&performed.stack, &performed.place, object)));
     }
-    Ok(drill.conclude(common, world))
-}
-
-impl Drill {
-    /// Sends it and waits until it is known how far it came.
-    ///
-    /// # Errors
-    /// On interruption, and for a cluster that cannot be.
-    pub async fn perform(
-        scenario: Scenario,
-        timeout: u64,
-        session: &Session,
-        (seen, place, cluster): (&Inventory, &Place, &Cluster),
-        common: &Common,
-        world: &World,
-    ) -> Result<Self> {
-        let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
-        let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let cluster_arn = cluster_arn(cluster, place)?;
-        let mut event = scenario.event(&cluster_arn, &task, world.now().into())?;
-        let way_in = way_in(scenario, &mut event, seen, session, place);
-        drill.show(way_in, common, world);
-        if drill.verdict() != Held::Yes {
-            return Ok(drill);
-        }
-
-        let at = millis(world);
-        let resources = event["resources"].as_array().into_iter().flatten();
-        let resources: Vec<String> = resources.filter_map(|arn| Some(arn.as_str()?.to_owned())).collect();
-        let detail_type = event["detail-type"].as_str().unwrap_or_default();
-        let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
-        let sent = session.unless_interrupted(put).await;
-        let interrupted = |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
-        let event_id = match sent.map_err(interrupted)? {
-            Ok(event_id) => event_id,
-            Err(fault) => {
-                let (make, doubt): (fn(_, _, _) -> _, _) = match fault.unanswered {
-                    true => (Hop::unknown, "; EventBridge may have taken it all the same"),
-                    false => (Hop::broken, ""),
-                };
-                let error = Error::from(fault);
-                let hint = error.nearest_hint().cloned().unwrap_or("the same command may be run again".into());
-                drill.show(make("bus", error.in_one_line() + doubt, hint), common, world);
-                return Ok(drill);
-            }
-        };
-        let told = format!("EventBridge took the event {event_id}");
-        drill.show(Hop::holds("bus", told, Some(millis(world) - at)), common, world);
-
-        drill.event_id = Some(event_id.clone());
-        for hop in await_arrival(session, &Sent { event_id, task, at }, timeout).await? {
-            drill.show(hop, common, world);
-        }
-        Ok(drill)
+    let end = render::drill::end(&performed.drill);
+    let verdict = performed.drill.verdict();
+    if verdict != Verdict::InSync || !common.quiet {
+        world.err.print(&end);
     }
-
-    fn show(&mut self, hop: Hop, common: &Common, world: &World) {
-        if common.output == Format::Text {
-            world.out.print(&hop.line());
-        }
-        self.hops.push(hop);
-    }
-
-    /// The last hop says it: nothing is behind one that does not hold.
-    pub fn verdict(&self) -> Held {
-        self.hops.last().map_or(Held::Unknown, |hop| hop.held)
-    }
-
-    #[must_use]
-    pub fn object(&self) -> Value {
-        let delivered = match self.verdict() {
-            Held::Yes => Some(true),
-            Held::No => Some(false),
-            Held::Unknown => None,
-        };
-        json!({
-            "scenario": self.scenario.name(),
-            "event_id": self.event_id,
-            "delivered": delivered,
-            "hops": self.hops.iter().map(Hop::object).collect::<Vec<_>>(),
-        })
-    }
-
-    /// The last word, and the exit code.
-    #[must_use]
-    pub fn conclude(&self, common: &Common, world: &World) -> u8 {
-        let hint = self.hops.last().and_then(|hop| hop.hint.as_ref());
-        let hint = hint.map(|hint| format!("  hint: {}\n", render::hint(hint, "drill"))).unwrap_or_default();
-        let places: Vec<&str> = self.hops.iter().map(|hop| hop.name).filter(|name| hops::is_place(name)).collect();
-        // The last hop is the one that failed; where its kind is not known, its words begin with its name.
-        let (places, place) = match (places.len(), self.hops.last()) {
-            (count, Some(Hop { name: hops::SOME, told, .. })) => (count, told.split(':').next().unwrap_or_default()),
-            (count, _) => (count, places.last().copied().unwrap_or("Slack")),
-        };
-        let (code, told) = match self.verdict() {
-            Held::Yes if common.quiet => return 0,
-            Held::Yes if places > 1 => (0, format!("All {places} places took the drill.\n")),
-            Held::Yes => (0, format!("{place} took the drill.\n")),
-            Held::No => (code(Verdict::Failed), format!("error: the drill did not reach {place}\n{hint}")),
-            Held::Unknown => (code(Verdict::Unreadable), format!("error: how far the drill came is not known\n{hint}")),
-        };
-        world.err.print(&told);
-        code
-    }
-}
-
-/// Whether a rule would ring for it, after the drill has taken the names that the rule asks for. A drill that nothing can
-/// ring for is not sent.
-fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Session, place: &Place) -> Hop {
-    let mut found = Vec::new();
-    for _ in 0..MOST_FITS {
-        found = links(event, seen, &session.stack, place);
-        if let Some(link) = found.iter().find(|link| link.broken.is_none()) {
-            return Hop::holds("rule", format!("{} takes it, is enabled, and may ring the notifier", link.rule), None);
-        }
-        let fitted = found.iter().any(|link| match &link.broken {
-            Some(Broken::Mismatch(mismatch)) => fit(event, mismatch),
-            _ => false,
-        });
-        if !fitted {
-            break;
-        }
-    }
-    no_way_in(scenario, &found)
-}
-
-/// What to say where no rule would ring. Rules that would take it, if one link held, count before those that take other events.
-fn no_way_in(scenario: Scenario, found: &[Link]) -> Hop {
-    let repair = "`taskbell drift` tells what differs, and `taskbell setup` with the same flags repairs it";
-    let is = |kind: fn(&Broken) -> bool| found.iter().any(|link| link.broken.as_ref().is_some_and(kind));
-    let tell = |kind: fn(&Broken) -> bool| {
-        let links = found.iter().filter(|link| link.broken.as_ref().is_some_and(kind));
-        links.filter_map(refusal).collect::<Vec<_>>().join("; ")
-    };
-    let takes_others = |broken: &Broken| matches!(broken, Broken::Mismatch(_));
-    let unreadable = |broken: &Broken| matches!(broken, Broken::Unreadable { .. });
-    let no_drills = |broken: &Broken| matches!(broken, Broken::Mismatch(mismatch) if mismatch.path == "source");
-    if found.is_empty() {
-        return Hop::broken("rule", "the stack has no rule, so nothing would ring", repair);
-    }
-    if is(unreadable) {
-        let hint = "`taskbell permissions --for drill` prints the policy that a drill needs";
-        return Hop::unknown("rule", format!("no rule is known to ring: {}", tell(|_| true)), hint);
-    }
-    if is(|broken| !matches!(broken, Broken::Mismatch(_))) {
-        return Hop::broken("rule", tell(|broken| !matches!(broken, Broken::Mismatch(_))), repair);
-    }
-    let hint = match is(no_drills) {
-        true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
-        false => pretend_otherwise(scenario, found),
-    };
-    Hop::broken("rule", format!("no rule takes a drill like this: {}", tell(takes_others)), hint)
-}
-
-/// What else may be pretended: what the rules ring for.
-fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
-    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
-    let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
-    let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
-    format!(
-        "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
-        scenario.pattern()
-    )
-}
-
-fn refusal(Link { rule, broken }: &Link) -> Option<String> {
-    Some(match broken.as_ref()? {
-        Broken::Mismatch(mismatch) => format!("{rule} asks for another {}", mismatch.path),
-        Broken::Disabled => format!("{rule} is disabled"),
-        Broken::Unreadable { what, error } => format!("could not read {what}: {error}"),
-        broken => format!("{rule} {broken}"),
-    })
-}
-
-/// The hops behind the bus. Ends within the time, and two looks: a last look that failed tells nothing, and is made once more.
-async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<Vec<Hop>> {
-    let sdk = session.sdk.to_builder().retry_config(wait::retries_of_a_look()).build();
-    let journal = Journal::new(&sdk, session.stack.log_group_name());
-    let queue = Mutex::new(None);
-    let looks = Mutex::new(Looks::default());
-    let look = || async {
-        let queued = entries(&sdk, &session.stack, &queue);
-        let (lines, entries) = tokio::join!(timeout(LOOK, journal.since(sent.at - SKEW)), timeout(LOOK, queued));
-        let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let for_good = matches!(&lines, Ok(Err(fault)) if fault.is(&FOR_GOOD));
-        looks.log = keep(lines, &mut looks.lines, "logs:FilterLogEvents");
-        let mut lying = Vec::new();
-        looks.queue = keep(entries, &mut lying, "sqs:ReceiveMessage");
-        looks.entries = looks.entries.max(lying.len());
-        Ok(match arrival(&looks.lines, &lying, sent, &session.stack) {
-            Some(hops) => Attempt::Ready(hops),
-            None if for_good => Attempt::Ready(vec![lost(&looks, seconds, sent, &session.stack)]),
-            None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
-        })
-    };
-    let id = Id::new("drill", "event");
-    let arrived = session.unless_interrupted(session.waiter.within(&id, Duration::from_secs(seconds), look)).await;
-    let interrupted = |error: Error| match error.is_interrupted() {
-        true => Error::interrupted(format!("interrupted; the event {} was sent all the same", sent.event_id)),
-        false => error,
-    };
-    if let Ok(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
-        return Ok(hops);
-    }
-    let failed = {
-        let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.log.is_some() || looks.queue.is_some()
-    };
-    if failed {
-        let arrived = session.unless_interrupted(look()).await;
-        if let Attempt::Ready(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
-            return Ok(hops);
-        }
-    }
-    let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(vec![lost(&looks, seconds, sent, &session.stack)])
-}
-
-/// Whoever may not read the log now may not a moment later.
-const FOR_GOOD: [&str; 3] = ["AccessDeniedException", "AccessDenied", "ResourceNotFoundException"];
-
-/// What was read, or else why it was not.
-fn keep<T>(
-    answer: std::result::Result<std::result::Result<Vec<T>, Fault>, tokio::time::error::Elapsed>,
-    kept: &mut Vec<T>,
-    call: &str,
-) -> Option<String> {
-    match answer {
-        Ok(Ok(read)) => {
-            *kept = read;
-            None
-        }
-        Ok(Err(fault)) => Some(fault.to_string()),
-        Err(_) => Some(format!("no answer to {call} within {} s", LOOK.as_secs())),
-    }
-}
-
-/// What lies in the queue. Its address is asked for once.
-async fn entries(
-    sdk: &SdkConfig,
-    stack: &Stack,
-    queue: &Mutex<Option<Arc<Undelivered>>>,
-) -> std::result::Result<Vec<Entry>, Fault> {
-    let known = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let opened = match known {
-        Some(queue) => Some(queue),
-        None => Undelivered::open(sdk, &stack.queue_name()).await?.map(Arc::new),
-    };
-    queue.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened);
-    match opened {
-        Some(queue) => queue.glance().await,
-        None => Ok(Vec::new()),
-    }
-}
-
-/// Since 1970.
-fn millis(world: &World) -> i64 {
-    let since = world.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    Ok(code(verdict))
 }

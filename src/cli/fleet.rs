@@ -9,16 +9,16 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::iter;
 
-use super::connections::Connection;
 use super::options::{ClusterArgs, Common, StackArgs};
 use super::progress::Progress;
-use super::session::{no_account, nothing_changed, unless};
 use super::world::World;
 use crate::aws::calls::tagged;
+use crate::aws::client::connections::Connection;
 use crate::config::Cluster;
 use crate::config::file::{self, File, Member, Site};
 use crate::config::settings::{Settings, items};
 use crate::error::{Category, Error, Result, nearest};
+use crate::operations::session::{no_account, nothing_changed, unless};
 use crate::secret::Sealed;
 use crate::stack::{Place, StackName};
 use outcome::{Outcome, conclude};
@@ -362,10 +362,7 @@ async fn placed<'a>(members: &'a [Member], at_once: usize, common: &Common, worl
 }
 
 async fn connection(member: &Member, common: &Common, world: &World) -> Result<Connection> {
-    match &world.aws {
-        Some(sdk) => Connection::new(sdk.clone()),
-        None => world.connections.to(&common.at(member)).await,
-    }
+    world.connections.to(&common.at(member).site()).await
 }
 
 /// Two profiles may lead to the same account: one stack cannot be made as two say.

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use super::drift::{Comparison, compare, verdict};
 use super::exit::code;
 use super::fleet::OfStack;
 use super::options::{Common, Format, StackArgs};
+use super::progress::Progress;
 use super::world::World;
 use super::{render, whole};
 use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, mermaid, svg};
+use crate::operations::drift::{Comparison, compare};
+use crate::operations::verdict::Verdict;
 
 /// Draw the stack: what is wired to what, and how each part is doing.
 ///
@@ -57,9 +59,12 @@ impl OfStack for Args {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let draw = drawer(&args, common)?;
-    let comparison = compare(&args.stack, common, world).await?;
-    let Comparison { session, place, desired, plan, .. } = &comparison;
-    let graph = Graph::new(&session.stack, place, desired, plan);
+    let request = args.stack.comparison(common, world)?;
+    let target = common.target_called(request.config.stack.clone());
+    let progress = Progress::new(common, world);
+    let comparison = progress.over(compare(&request, &target, progress.context())).await?;
+    let Comparison { stack, place, desired, plan, .. } = &comparison;
+    let graph = Graph::new(stack, place, desired, plan);
     if let Some(path) = &args.file {
         whole::write(path, &draw(&graph))?;
         if !common.quiet {
@@ -68,15 +73,15 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
     match (common.output, &args.file) {
         (Format::Json, _) => {
-            let mut object = session.located(place, graph.object());
+            let mut object = render::located(stack, place, graph.object());
             object["in_sync"] = json!(plan.is_in_sync());
             world.out.print(&render::json(&object));
         }
         (_, None) => world.out.print(&draw(&graph)),
         (_, Some(_)) => {}
     }
-    comparison.remark(world).await;
-    Ok(code(verdict(plan)))
+    world.err.print(&render::drift::remarks(&comparison, world.command()));
+    Ok(code(Verdict::of(plan)))
 }
 
 /// Who draws. What is said comes before what the file's name says.

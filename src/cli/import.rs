@@ -1,35 +1,24 @@
-//! `import`: takes over an alert that was made by hand or by a module: the same for the same clusters as a stack, proved by a
-//! drill, and only then the old one is switched off. Names in AWS cannot be changed, so nothing of the old one becomes ours.
+//! `import`: takes over an alert that was made by hand or by a module.
 
-mod about;
-mod compare;
-mod found;
-mod switch;
-mod told;
+use clap::Args as ClapArgs;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use clap::{Args as ClapArgs, ValueEnum};
-use serde_json::json;
-
-use super::fleet::{self, FleetArgs, OfStack};
-use super::options::{Common, StackArgs};
-use super::session::{Session, no_account};
-use super::setup::{self, Sequel};
+use super::exit::code;
+use super::fleet::{self, OfStack};
+use super::options::{Common, Format, StackArgs, warn_of_repeated};
+use super::progress::Progress;
+use super::render;
 use super::world::World;
-use crate::aws::calls::foreign::Foreign;
-use crate::aws::kinds::Given;
-use crate::aws::kinds::parameter::Webhook;
+use crate::aws::kinds::parameter;
+use crate::config;
 use crate::config::settings::{Settings, items};
-use crate::config::{self, Cluster, Config, WebhookHosts};
-use crate::desired::cluster_arn;
-use crate::error::{Category, Error, Result, nearest};
-use crate::pattern::matcher::Matcher;
-use crate::pattern::scenario::Scenario;
-use crate::pattern::{self, DRILL_SOURCE, Pattern};
-use crate::stack::{Place, StackName};
-use found::{Clusters, Old};
-use switch::Switch;
+use crate::error::{Category, Result};
+use crate::operations::drill::TIMEOUT;
+use crate::operations::import::switch_off::SwitchedOff;
+use crate::operations::import::{Found, Origin, Request, Takeover, find, survey};
+use crate::operations::setup::{self, Prepared, Refusal, prepare};
+use crate::operations::verdict::Verdict;
+use crate::reconcile::plan::Exceptions;
+use crate::stack::Id;
 
 /// Take over an alert that was made by hand or by a module.
 ///
@@ -91,259 +80,175 @@ impl OfStack for Args {
 }
 
 pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
-    let given = Given::default();
-    let session = Session::open("import".parse()?, given, common, world).await?;
-    let place = session.unless_interrupted(session.identity.place()).await?.map_err(no_account)?.clone();
-    let foreign = Foreign::new(&session.sdk, &session.waiter, &session.identity);
-    match args.rule.take() {
-        None => {
-            let look = found::candidates(&foreign, &place, args.stack.settings.hosts());
-            let candidates = session.unless_interrupted(Box::pin(look)).await??;
-            Ok(told::list(&candidates, &place, common, world))
-        }
-        Some(rule) => {
-            let hosts = args.stack.settings.hosts();
-            let look = Box::pin(look_at(&rule, &place, &foreign, hosts, args.remove_old));
-            let old = session.unless_interrupted(look).await?.inspect_err(|error| {
-                if error.kind() == Category::Unreadable {
-                    world.err.print("Nothing was changed.\n");
-                }
-            })?;
-            let found = Found { old, hosts, foreign, session, place };
-            Box::pin(take_over(args, &found, common, world)).await
-        }
-    }
-}
-
-/// What is there, and where "there" is.
-struct Found {
-    old: Old,
-    hosts: WebhookHosts,
-    foreign: Foreign,
-    session: Session,
-    place: Place,
-}
-
-/// The rule of that name or ARN, with all that hangs on it, if it can be taken over.
-async fn look_at(rule: &str, place: &Place, foreign: &Foreign, hosts: WebhookHosts, remove: bool) -> Result<Old> {
-    let name = rule.rsplit(":rule/").next().unwrap_or_default();
-    if rule.starts_with("arn:") && rule != place.rule_arn(name) {
-        let Place { region, account, .. } = place;
-        return Err(Error::usage(format!("{rule} is no rule on the default bus in {region}, account {account}"))
-            .hint("--region and --profile lead to another place"));
-    }
-    let old = named(name, foreign, hosts).await?;
-    old.can_be_taken_over()?;
-    if remove {
-        can_be_removed(&old, foreign).await?;
-    }
-    Ok(old)
-}
-
-async fn named(name: &str, foreign: &Foreign, hosts: WebhookHosts) -> Result<Old> {
-    let rules = foreign.rules().await.map_err(unread("the rules"))?;
-    let Some(rule) = rules.iter().find(|rule| rule.name == *name) else {
-        let near = nearest(rules.iter().map(|rule| rule.name.as_str()), name);
-        let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-        return Err(Error::usage(format!("there is no rule {name} on the default bus"))
-            .hint(format!("{near}`taskbell import` lists those that ring for ECS")));
+    let progress = Progress::new(common, world);
+    let (hosts, site) = (args.stack.settings.hosts(), common.site());
+    let Some(rule) = args.rule.take() else {
+        let survey = progress.over(survey(hosts, &site, progress.context())).await?;
+        world.out.print(&match common.output {
+            Format::Json => render::json(&render::import::list_object(&survey)),
+            _ => render::import::list(&survey),
+        });
+        world.err.print(&render::import::list_end(&survey, common.quiet));
+        let unread = survey.candidates.iter().any(|candidate| candidate.read.is_err());
+        return Ok(code(if unread { Verdict::Unreadable } else { Verdict::InSync }));
     };
-    Old::read(rule.clone(), foreign, hosts).await
+    let found = progress.over(find(&rule, hosts, args.remove_old, &site, progress.context())).await;
+    let found = found.inspect_err(|error| {
+        if error.kind() == Category::Unreadable {
+            world.err.print("Nothing was changed.\n");
+        }
+    })?;
+    Box::pin(take_over(args, &found, &progress, common, world)).await
 }
 
-/// # Errors
-/// If anything else would go with the function, or that cannot be read.
-async fn can_be_removed(old: &Old, foreign: &Foreign) -> Result<()> {
-    let Some(function) = &old.function else { return Ok(()) };
-    let name = &function.name;
-    let triggers = foreign.other_triggers(function, &old.rule.arn).await;
-    let triggers = triggers.map_err(unread(&format!("what else rings the function {name}")))?;
-    let why = match triggers.first() {
-        Some(trigger) => format!("the function {name} cannot be removed: {trigger}"),
-        None if old.qualifier().is_some() => format!("the rule rings a version of the function {name}, not the whole"),
-        None => return Ok(()),
-    };
-    Err(Error::new(why).hint("without --remove-old the rule is disabled, and the function stays"))
-}
-
-async fn take_over(mut args: Args, found: &Found, common: &Common, world: &World) -> Result<u8> {
-    let Found { old, hosts, foreign, session, place } = found;
-    let named = clusters(&args, old, place)?;
+async fn take_over(mut args: Args, found: &Found, progress: &Progress, common: &Common, world: &World) -> Result<u8> {
+    let named = found.clusters(&args.stack.settings)?;
     let name = common.stack_name(&config::clusters(&named)?)?;
-    let in_file = fleet::member(&name, place, common)?;
+    let in_file = fleet::member(&name, &found.place, common)?;
     if let Some((_, Some(member))) = &in_file {
         args.stack.settings = std::mem::take(&mut *args.flags);
         args.stack.complete(&member.settings);
     }
     args.stack.settings.clusters.get_or_insert(named);
-    let filters = args.stack.settings.filters.checked()?;
-    let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
-    let config = config(&mut args, name, old)?;
-    let cluster_arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
-    let webhook = webhook(&args, old, world)?;
-    let no_longer = clusters_left_out(&args, old, &cluster_arns);
-    let compared = compare::compare(&old.pattern, &config.patterns, config.drill, &cluster_arns)?;
-    let beyond = about::beyond_samples(&old.pattern.to_value(), &place.cluster_arn("default"))?;
-    let story = told::Story {
-        old,
-        webhook: &webhook,
-        compared: &compared,
-        no_longer: &no_longer,
-        filters: &filters,
-        beyond: &beyond,
+    let request = Request {
+        settings: args.stack.settings.clone(),
+        keep_pattern: args.keep_pattern,
+        remove_old: args.remove_old,
+        webhook: args.stack.webhook(world, args.stack.settings.hosts())?,
     };
-    story.show(common, world);
-
-    let left = old.rule.is_enabled() || args.remove_old;
-    let drill = left && !args.dry_run && config.drill == pattern::Drill::Accepted;
-    let scenario = if drill { scenario(&config, &cluster_arns, world)? } else { Scenario::default() };
-    let of_setup = setup::Args {
-        stack: args.stack.clone(),
-        fleet: FleetArgs::default(),
-        allow_missing_cluster: args.allow_missing_cluster,
-        adopt: args.adopt.clone(),
-        no_pattern_check: args.no_pattern_check,
-        drill,
-        dry_run: args.dry_run,
-        yes: args.yes,
-        scenario,
-    };
-    let (unsure, done) = (AtomicBool::new(false), AtomicBool::new(false));
-    let switch = Switch {
-        old,
-        foreign,
-        session,
-        config: &config,
-        hosts: *hosts,
-        removes: args.remove_old,
-        unsure: &unsure,
-        done: &done,
-    };
-    let off = || Box::pin(switch.off()) as _;
-    let sequel = Sequel {
-        text: told::steps(old, args.remove_old, config.drill),
-        object: story.object(args.remove_old),
-        question: told::question(old, args.remove_old),
-        perform: if left { Some(Box::new(off)) } else { None },
-        done: &done,
-    };
-    let given = match webhook {
-        told::Origin::Given(webhook) | told::Origin::Found { webhook, .. } => Some(webhook),
-        told::Origin::Elsewhere => None,
-    };
-    let ended = Box::pin(setup::carry_out(&of_setup, config.clone(), given, Some(sequel), common, world)).await;
-    let is_as_it_was = old.rule.is_enabled() && !unsure.load(Ordering::Relaxed);
+    let takeover = found.compare(request, name, args.dry_run, world.now())?;
+    world.err.print(&render::import::warnings(found, &takeover));
+    if common.output != Format::Json {
+        world.out.print(&render::import::story(found, &takeover, common.verbose));
+    }
+    let mut off = SwitchedOff::default();
+    let ended = Box::pin(carry_out(&args, (found, &takeover, &mut off), progress, common, world)).await;
+    let old = &found.old;
+    let is_as_it_was = old.rule.is_enabled() && !off.is_unsure;
     match &ended {
-        Ok(0) if done.load(Ordering::Relaxed) => told::afterwards(&args, old, &config, common, world),
+        Ok(0) if off.is_done && !common.quiet => {
+            world.err.print(&render::import::afterwards(old, &takeover, args.keep_pattern));
+        }
+        Ok(0) if off.is_done => {}
         Err(error) if error.kind() == Category::Usage => {}
         _ if args.dry_run || !is_as_it_was => {}
         _ => world.err.print(&format!("The rule {} is as it was, and rings as before.\n", old.rule.name)),
     }
     if let (Ok(0), false, Some((file, None))) = (&ended, args.dry_run || common.quiet, &in_file) {
-        world.err.print(&told::lines_for(file, &args, &config, common));
+        world.err.print(&render::import::lines_for(file, &takeover.config, args.keep_pattern, &common.site()));
     }
     ended
 }
 
-/// What was asked for, or else what the rule's pattern names.
-fn clusters(args: &Args, old: &Old, place: &Place) -> Result<Vec<String>> {
-    let given = items(&args.stack.settings.clusters);
-    if !given.is_empty() {
-        return Ok(given.to_vec());
+/// Sets the new stack up, proves it, and switches the old alert off.
+async fn carry_out(
+    args: &Args,
+    (found, takeover, off): (&Found, &Takeover, &mut SwitchedOff),
+    progress: &Progress,
+    common: &Common,
+    world: &World,
+) -> Result<u8> {
+    warn_of_repeated(&takeover.config.patterns, world);
+    let target = common.target_called(takeover.config.stack.clone());
+    let prepare = prepare(request(args, takeover, world)?, &target, progress.context());
+    let mut prepared = progress.over(prepare).await?;
+    if let Err(error) = found.ends_no_alert(&prepared) {
+        show(&prepared, found, takeover, common, world);
+        return Err(error);
     }
-    let what = match &old.clusters {
-        // By their names, as somebody would type them.
-        Clusters::Named(named) => {
-            let name = |arn: &String| match arn.parse::<Cluster>() {
-                Ok(cluster) if place.cluster_arn(cluster.name()) == *arn => cluster.name().to_owned(),
-                _ => arn.clone(),
-            };
-            return Ok(named.iter().map(name).collect());
+    if prepared.needs_webhook() && !args.dry_run && prepared.refusal().is_none() {
+        let hosts = args.stack.settings.hosts();
+        let webhook = match world.interactive {
+            true => world.ask_secret("Webhook (not shown): ").await.and_then(|text| config::webhook(&text, hosts)),
+            false => Err(parameter::no_webhook()),
+        };
+        let webhook = webhook.inspect_err(|_| show(&prepared, found, takeover, common, world))?;
+        prepared = progress.over(prepared.with_webhook(webhook)).await?;
+    }
+    let refusal = prepared.refusal();
+    if common.output == Format::Text || refusal.is_some() {
+        show(&prepared, found, takeover, common, world);
+    }
+    if let Some(Refusal::Unreadable) = refusal {
+        let hints = render::hints(&prepared.plan, world.command());
+        world.err.print(&format!("Something could not be read, so nothing was changed.\n{hints}"));
+        return Ok(code(Verdict::Unreadable));
+    }
+    if (prepared.plan.is_in_sync() && !takeover.is_left) || args.dry_run {
+        if common.output == Format::Json && refusal.is_none() {
+            show(&prepared, found, takeover, common, world);
         }
-        Clusters::All => "takes the events of every cluster",
-        Clusters::Otherwise => "does not name its clusters by their ARNs",
+        let differs = if takeover.is_left { code(Verdict::Differs) } else { 0 };
+        return Ok(code(Verdict::of(&prepared.plan)).max(differs));
+    }
+    if let Some(Refusal::Blocked(error)) = refusal {
+        return Err(error);
+    }
+    if common.output == Format::Json && !args.yes {
+        world.err.print(&render::import::plan(&prepared.plan, found, takeover, common.verbose));
+    }
+    world.confirm(args.yes, &render::import::question(&prepared, found, takeover)).await?;
+    let mut applied = progress.over(prepared.apply()).await;
+    if let Some(failed) = &applied.failed {
+        world.err.print(&render::setup::failure(&applied.report, failed, world.command()));
+    }
+    let drill = match (takeover.scenario, &applied.failed) {
+        (Some(scenario), None) => Some(progress.over(applied.drill(scenario, TIMEOUT)).await),
+        _ => None,
     };
-    Err(Error::usage(format!(
-        "the pattern of the rule {} {what}, and a stack is about the clusters it is told",
-        old.rule.name
-    ))
-    .hint("give --cluster NAME, once for each"))
+    let arrived =
+        drill.as_ref().is_none_or(|drill| drill.as_ref().is_ok_and(|drill| drill.verdict() == Verdict::InSync));
+    if takeover.is_left && applied.failed.is_none() && arrived {
+        *off = progress.over(found.switch_off(takeover)).await;
+    }
+    if common.output == Format::Json {
+        let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
+        let mut object = render::setup::applied_object(&applied, drill);
+        object["import"] = render::import::object(found, takeover, off.is_done);
+        world.out.print(&render::json(&object));
+    }
+    if let Some(failed) = applied.failed.take() {
+        return Err(render::setup::error(failed));
+    }
+    let drill = drill.transpose()?;
+    if let Some(drill) = &drill
+        && (drill.verdict() != Verdict::InSync || !common.quiet)
+    {
+        world.err.print(&render::drill::end(drill));
+    }
+    if let Some(error) = off.failed.take() {
+        return Err(error);
+    }
+    if drill.is_none() && !common.quiet {
+        world.err.print(&render::next_step::set_up(applied.config()));
+    }
+    Ok(code(drill.map_or(Verdict::InSync, |drill| drill.verdict())))
 }
 
-/// What the stack shall be: that of the flags, or with the old pattern.
-fn config(args: &mut Args, name: StackName, old: &Old) -> Result<Config> {
-    if !args.keep_pattern {
-        return Ok(args.stack.settings.config(name)?);
-    }
-    // Meant for the old pattern, and not for those it replaces.
-    let filters = std::mem::take(&mut args.stack.settings.filters);
-    let mut config = args.stack.settings.config(name)?;
-    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
-    let kept_name: String = old.rule.name.chars().map(legal).collect();
-    let text = old.rule.pattern.as_deref().unwrap_or_default();
-    let as_written = Pattern::parse(&kept_name, text)?;
-    let mut tree = old.pattern.to_value();
-    let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
-        Some(sources) if config.drill == pattern::Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
-            sources.push(json!(DRILL_SOURCE));
-            Pattern::parse(&kept_name, &tree.to_string())?
+fn request(args: &Args, takeover: &Takeover, world: &World) -> Result<setup::Request> {
+    let adopt = args.adopt.iter().map(|text| Id::parse(text)).collect::<Result<Vec<_>>>();
+    let ignore = config::ignore(items(&args.stack.settings.ignore))?;
+    Ok(setup::Request {
+        config: takeover.config.clone(),
+        webhook: match &takeover.origin {
+            Origin::Given(webhook) | Origin::Found { webhook, .. } => Some(webhook.clone()),
+            Origin::Elsewhere => None,
+        },
+        exceptions: Exceptions { adopt: adopt?, ignore },
+        allow_missing_cluster: args.allow_missing_cluster,
+        check_patterns: !args.no_pattern_check,
+        is_one_of_many: world.seat.is_some(),
+    })
+}
+
+fn show(prepared: &Prepared, found: &Found, takeover: &Takeover, common: &Common, world: &World) {
+    let Prepared { stack, place, plan, .. } = prepared;
+    world.out.print(&match common.output {
+        Format::Text | Format::Github | Format::Markdown => render::import::plan(plan, found, takeover, common.verbose),
+        Format::Json => {
+            let mut object = render::setup::object((stack, place, plan), None, None);
+            object["import"] = render::import::object(found, takeover, false);
+            render::json(&object)
         }
-        _ => as_written,
-    };
-    config.patterns = vec![kept.narrowed(&filters.checked()?)?];
-    Ok(config)
-}
-
-/// The webhook that was given, or else that of the old function.
-fn webhook(args: &Args, old: &Old, world: &World) -> Result<told::Origin> {
-    let settings = &args.stack.settings;
-    if let Some(given) = args.stack.webhook(world, settings.hosts())? {
-        return Ok(told::Origin::Given(given));
-    }
-    let found: &[(String, Webhook)] = old.function.as_ref().map_or(&[], |function| &function.webhooks);
-    match found {
-        _ if settings.webhook_parameter.is_some() => Ok(told::Origin::Elsewhere),
-        [] => Ok(told::Origin::Elsewhere),
-        [(variable, webhook)] => Ok(told::Origin::Found { variable: variable.clone(), webhook: webhook.clone() }),
-        several => {
-            let names = several.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-            Err(Error::usage(format!("the function has several webhooks, in its variables {names}"))
-                .hint("give the one that is meant in TASKBELL_SLACK_WEBHOOK_URL"))
-        }
-    }
-}
-
-/// The clusters the old rule rings for and the stack would not.
-fn clusters_left_out(args: &Args, old: &Old, wanted: &[String]) -> Vec<String> {
-    match &old.clusters {
-        _ if args.keep_pattern => Vec::new(),
-        Clusters::Named(named) => named.iter().filter(|arn| !wanted.contains(arn)).cloned().collect(),
-        Clusters::All => vec!["all other clusters".to_owned()],
-        Clusters::Otherwise => vec!["whatever other clusters its pattern takes".to_owned()],
-    }
-}
-
-/// The first failure to pretend that one of the patterns rings for.
-fn scenario(config: &Config, cluster_arns: &[String], world: &World) -> Result<Scenario> {
-    let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
-    for scenario in Scenario::value_variants() {
-        let event = scenario.event(cluster, "0", world.now().into())?;
-        for pattern in &config.patterns {
-            let bound = pattern.bind(cluster_arns, config.drill)?;
-            let matcher = Matcher::new(&(&bound).into()).map_err(|error| Error::new("not a pattern").because(error))?;
-            if compare::takes(&matcher, event.clone()) {
-                return Ok(*scenario);
-            }
-        }
-    }
-    Err(Error::usage(
-        "no drill comes through the pattern, so that the new alert cannot be proved before the old one goes",
-    )
-    .hint("--no-drill does without a proof"))
-}
-
-/// Exit code 3, with where the permissions stand.
-fn unread<E: Into<Error>>(what: &str) -> impl Fn(E) -> Error {
-    let error = format!("could not read {what}");
-    move |cause| Error::new(&error).because(cause.into()).category(Category::Unreadable)
+    });
 }

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::options::{ClusterArgs, Common, Format};
-use super::session::Session;
+use super::progress::Progress;
 use super::world::World;
 use super::{render, whole};
 use crate::aws::calls::cluster;
@@ -15,6 +15,7 @@ use crate::aws::kinds::Given;
 use crate::config::file::{self, File, schema};
 use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
+use crate::operations::session::Session;
 
 /// Write taskbell.toml: asks which clusters, in which language, and whom to mention.
 ///
@@ -94,9 +95,10 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
     let nobody = "init".parse()?;
     let given = Given::default();
-    let (region, found) = match Session::open(nobody, given, common, world).await {
+    let (target, progress) = (common.target_called(nobody), Progress::new(common, world));
+    let (region, found) = match progress.over(Session::open(&target, given, progress.context())).await {
         Ok(session) => {
-            let found = session.unless_interrupted(cluster::names(&session.sdk)).await?;
+            let found = progress.over(session.unless_interrupted(cluster::names(&session.sdk))).await?;
             (Some(session.stack.region), found.map_err(|fault| fault.to_string()))
         }
         Err(error) => (common.region.clone(), Err(error.in_one_line())),

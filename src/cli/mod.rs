@@ -1,9 +1,7 @@
 //! The command line: what can be typed, who carries it out, and with which code it ends.
 //! Only this room prints.
 
-mod agreement;
 mod completion;
-mod connections;
 mod doctor;
 mod draw;
 mod drift;
@@ -13,7 +11,6 @@ mod exit;
 mod export;
 mod fleet;
 mod graph;
-mod hops;
 mod import;
 mod init;
 mod man;
@@ -27,11 +24,9 @@ mod pattern_test;
 mod permissions;
 mod preview;
 mod progress;
-mod reach;
 mod render;
 mod replay;
 mod seats;
-mod session;
 mod setup;
 mod silence;
 mod status;

@@ -12,17 +12,13 @@ use tokio::process::Child;
 
 use super::fleet::OfStack;
 use super::options::{Common, Format};
+use super::progress::Progress;
 use super::render;
-use super::session::Session;
 use super::world::World;
-use crate::aws::calls::bus;
-use crate::aws::client::credentials;
-use crate::aws::kinds::Given;
 use crate::config::settings::Settings;
 use crate::error::{Error, Result};
 use crate::input;
-use crate::pattern::APPLICATION_SOURCE;
-use crate::stack::StackName;
+use crate::operations::notify::{Alert, LONGEST_DETAIL, could_be_raised, raise};
 
 /// Raise an alert of an application's own, through the rule `application-error`.
 ///
@@ -87,10 +83,6 @@ impl Level {
     }
 }
 
-/// What of a detail is sent, in characters. A message shows the first 4,000, escaped: what is sent is to be seen to its end.
-const LONGEST_DETAIL: usize = 3_600;
-/// Of which the beginning has this many.
-const BEGINNING: usize = LONGEST_DETAIL / 4;
 /// How much of the end of a command's stderr is kept.
 const TAIL_BYTES: usize = LONGEST_DETAIL;
 /// What a shell gives for a command that is not there, and for one that cannot be executed.
@@ -99,17 +91,8 @@ const NOT_EXECUTABLE: u8 = 126;
 /// A command that has ended may leave others behind that keep its stderr open: how long their words are waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long credentials are looked for before the command is started.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// One alert.
-struct Alert {
-    message: String,
-    source: String,
-    detail: String,
-}
-
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let (site, progress) = (common.site(), Progress::new(common, world));
     if !args.run {
         let detail = match &args.detail_file {
             None => String::new(),
@@ -119,8 +102,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
                 .map_err(|error| Error::usage(format!("could not read {}", path.display())).because(error))?,
         };
         let source = args.source.clone().unwrap_or_else(|| "application".to_owned());
-        let alert = Alert { message: args.message.unwrap_or_default(), source, detail };
-        let event_id = raise(alert, args.level, common, world).await?;
+        let level = args.level.code();
+        let alert = Alert { message: args.message.unwrap_or_default(), source, level, detail };
+        let event_id = progress.over(raise(alert, &site, progress.context())).await?;
         if common.output == Format::Json {
             world.out.print(&render::json(&json!({ "event_id": event_id })));
         }
@@ -133,7 +117,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Ok(0);
     }
     let mut stops = Stops::listen();
-    match stops.unless_told(could_be_raised(common, world)).await {
+    match stops.unless_told(progress.over(could_be_raised(&site, progress.context()))).await {
         Ok(Ok(())) => {}
         // Told on a good night, too: it would be too late on a bad one.
         Ok(Err(error)) => {
@@ -153,55 +137,15 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             .filter(|text| !text.trim().is_empty())
             .unwrap_or_else(|| format!("{name} failed with exit code {code}")),
         source: args.source.unwrap_or_else(|| name.to_owned()),
+        level: args.level.code(),
         detail: tail,
     };
     // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
-    if let Err(error) = raise(alert, args.level, common, world).await {
+    if let Err(error) = progress.over(raise(alert, &site, progress.context())).await {
         let both = Error::new(format!("{name} failed with exit code {code}, and the alert could not be raised"));
         world.err.print(&render::error(&both.because(error), world.command()));
     }
     Ok(code)
-}
-
-/// Whether there are a region and credentials; whether they suffice is known only once the bus is asked.
-async fn could_be_raised(common: &Common, world: &World) -> Result<()> {
-    let look = async { credentials::must_exist(&open(common, world).await?.sdk).await };
-    let late = || Error::new(format!("no credentials were found within {} seconds", LOOK.as_secs()));
-    tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// The event is for every stack with the rule: no name of one is needed.
-async fn open(common: &Common, world: &World) -> Result<Session> {
-    let nobody: StackName = "notify".parse()?;
-    let given = Given::default();
-    Session::open(nobody, given, common, world).await
-}
-
-/// The id that EventBridge gave it.
-async fn raise(alert: Alert, level: Level, common: &Common, world: &World) -> Result<String> {
-    let Alert { message, source, detail } = alert;
-    if message.trim().is_empty() {
-        return Err(Error::usage("an alert needs a message"));
-    }
-    let session = open(common, world).await?;
-    let detail = shortened(&detail);
-    let detail = json!({ "message": message, "level": level.code(), "source": source, "detail": detail });
-    let put = bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await;
-    put.map_err(|fault| match fault.unanswered {
-        true => Error::new("whether EventBridge took the alert is not known").because(Error::from(fault)),
-        false => fault.into(),
-    })
-}
-
-/// Its beginning and its end: what failed stands in one, and how it came to it in the other.
-fn shortened(detail: &str) -> String {
-    let count = detail.chars().count();
-    if count <= LONGEST_DETAIL {
-        return detail.to_owned();
-    }
-    let beginning: String = detail.chars().take(BEGINNING).collect();
-    let end: String = detail.chars().skip(count - (LONGEST_DETAIL - BEGINNING)).collect();
-    format!("{beginning}\n…\n{end}")
 }
 
 /// How the command ended.

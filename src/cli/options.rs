@@ -7,11 +7,14 @@ use clap::{Args, ValueEnum};
 
 use super::world::World;
 use crate::aws::kinds::parameter::Webhook;
-use crate::config::file::Assumed;
-use crate::config::settings::Settings;
+use crate::config::file::{Assumed, Site};
+use crate::config::settings::{Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::operations::drift;
+use crate::operations::target::Target;
 use crate::pattern::Pattern;
+use crate::reconcile::plan::Exceptions;
 use crate::stack::StackName;
 
 /// Flags of every command.
@@ -75,6 +78,28 @@ impl Color {
 }
 
 impl Common {
+    /// In which account and region.
+    pub fn site(&self) -> Site {
+        let (role_arn, external_id) = match self.assumed.clone() {
+            Some(Assumed { role_arn, external_id }) => (Some(role_arn), external_id),
+            None => (None, None),
+        };
+        Site { region: self.region.clone(), profile: self.profile.clone(), role_arn, external_id }
+    }
+
+    /// The stack that is meant, and where.
+    ///
+    /// # Errors
+    /// As [`Common::stack_name`].
+    pub fn target(&self, clusters: &[Cluster]) -> Result<Target> {
+        Ok(self.target_called(self.stack_name(clusters)?))
+    }
+
+    /// A stack of this name, at the place of the flags.
+    pub fn target_called(&self, stack: StackName) -> Target {
+        Target { stack, site: self.site() }
+    }
+
     /// `--stack`, or else the name of the first cluster.
     ///
     /// # Errors
@@ -122,6 +147,17 @@ impl StackArgs {
     pub fn config(&self, common: &Common) -> Result<Config> {
         let stack = common.stack_name(&self.settings.clusters()?)?;
         Ok(self.settings.config(stack)?)
+    }
+
+    /// What AWS is to be compared with.
+    ///
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn comparison(&self, common: &Common, world: &World) -> Result<drift::Request> {
+        let config = self.config(common)?;
+        let webhook = self.webhook(world, WebhookHosts::Any)?;
+        let ignore = config::ignore(items(&self.settings.ignore))?;
+        Ok(drift::Request { config, webhook, exceptions: Exceptions { adopt: Vec::new(), ignore } })
     }
 
     #[must_use]

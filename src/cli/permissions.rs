@@ -4,13 +4,14 @@ use clap::Args as ClapArgs;
 
 use super::fleet::OfStack;
 use super::options::{ClusterArgs, Common};
+use super::progress::Progress;
 use super::render;
-use super::session::Session;
 use super::world::World;
 use crate::aws::kinds::Given;
 use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::Result;
+use crate::operations::session::Session;
 use crate::permissions::{Command, Ground, policy};
 use crate::stack::Place;
 
@@ -67,11 +68,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         true => "notify".parse()?,
         false => common.stack_name(&clusters)?,
     };
-    let session = Session::open(name, given, common, world).await?;
+    let progress = Progress::new(common, world);
+    let target = common.target_called(name);
+    let session = progress.over(Session::open(&target, given, progress.context())).await?;
     let place = match &args.account {
         // The partition follows from the region where nobody says.
         Some(account) => Place::of_region(account, &session.stack.region),
-        None => session.unless_interrupted(session.identity.place()).await??.clone(),
+        None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
     };
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
     let ground = Ground {

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::options::Common;
+use super::options::{Common, Format};
+use super::render;
 use super::silence::{Silence, Voice};
 use super::world::{Output, World};
-use crate::reconcile::resource::{Event, Listener};
+use crate::operations::events::{Asking, Event, Listener};
+use crate::operations::session::asking;
+use crate::operations::target::Context;
+use crate::reconcile::resource::Event as Step;
 use crate::stack::Id;
 
 pub struct Progress {
-    listener: Listener,
+    context: Context,
     live: Option<Arc<Live>>,
     silence: Option<Arc<Silence>>,
 }
@@ -26,87 +30,112 @@ struct Live {
 
 impl Progress {
     pub fn new(common: &Common, world: &World) -> Self {
-        if let Some(seat) = &world.seat {
-            return Self { listener: seat.listener(), live: None, silence: None };
-        }
-        if common.quiet {
-            return Self { listener: Arc::new(|_| {}), live: None, silence: None };
-        }
-        if !world.live {
-            let err = world.err.clone();
-            let silence = Arc::new(Silence::new(Voice::Plain(err.clone())));
-            let listening = Arc::clone(&silence);
-            let listener = move |event| {
-                listening.heard(&event);
-                plain(&err, &event);
-            };
-            return Self { listener: Arc::new(listener), live: None, silence: Some(silence) };
-        }
         let live = Arc::new(Live { bars: MultiProgress::new(), lines: Mutex::default() });
-        let silence = Arc::new(Silence::new(Voice::InPlace(live.bars.clone())));
-        let (drawn, listening) = (Arc::clone(&live), Arc::clone(&silence));
-        let listener = move |event| {
-            listening.heard(&event);
-            drawn.draw(event);
+        let live = (world.seat.is_none() && !common.quiet && world.live).then_some(live);
+        let voice = match &live {
+            Some(live) => Voice::InPlace(live.bars.clone()),
+            None => Voice::Plain(world.err.clone()),
         };
-        Self { listener: Arc::new(listener), live: Some(live), silence: Some(silence) }
+        let silence = (world.seat.is_none() && !common.quiet).then(|| Arc::new(Silence::new(voice)));
+        let steps: Arc<dyn Fn(Step) + Send + Sync> = match (&world.seat, &live) {
+            (Some(seat), _) => seat.listener(),
+            (None, Some(live)) => {
+                let live = Arc::clone(live);
+                Arc::new(move |step| live.draw(step))
+            }
+            (None, None) if common.quiet => Arc::new(|_| {}),
+            (None, None) => {
+                let err = world.err.clone();
+                Arc::new(move |step| plain(&err, &step))
+            }
+        };
+        let (out, err, quiet) = (world.out.clone(), world.err.clone(), common.quiet);
+        let is_text = common.output == Format::Text;
+        let (listening, drawn) = (silence.clone(), live.clone());
+        let listener: Listener = Arc::new(move |event| {
+            if let Some(silence) = &listening {
+                silence.heard(&event);
+            }
+            match event {
+                Event::Step(step) => steps(step),
+                Event::Finished => drawn.iter().for_each(|live| live.finish()),
+                Event::Located { stack, place } if !quiet => {
+                    err.print(&format!("{}\n", render::heading(&stack, &place)));
+                }
+                Event::Note(note) if !quiet => err.print(&note),
+                Event::Hop(hop) if is_text => out.print(&render::drill::line(&hop)),
+                Event::Handled(handled) if is_text => out.print(&render::replay::line(&handled)),
+                _ => {}
+            }
+        });
+        let context = Context {
+            connections: Arc::clone(&world.connections),
+            cancel: world.cancel.clone(),
+            clock: world.clock,
+            listener,
+        };
+        Self { context, live, silence }
     }
 
-    /// Waits for AWS, and says so where that takes long. Boxed: what is waited for does not belong on the stack.
-    pub fn patiently<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
-        let wait = Box::pin(wait);
+    /// What operations work with: their reports are shown here.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Goes on with a command, and says so where AWS is asked for long. Boxed: what is waited for does not belong on the stack.
+    pub fn over<F: Future>(&self, command: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        let command = Box::pin(command);
         async move {
             match &self.silence {
-                Some(silence) => silence.over(wait).await,
-                None => wait.await,
+                Some(silence) => silence.over(command).await,
+                None => command.await,
             }
         }
+    }
+
+    /// Waits for AWS, and says so where that takes long.
+    pub fn patiently<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        self.over(asking(&self.context.listener, Asking::Look, wait))
     }
 
     /// The same where no line is drawn for each thing that is waited for.
     pub fn patiently_unless_drawn<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
-        let wait = Box::pin(wait);
-        async move {
-            match &self.live {
-                Some(_) => wait.await,
-                None => self.patiently(wait).await,
-            }
-        }
-    }
-
-    pub fn listener(&self) -> Listener {
-        Arc::clone(&self.listener)
+        self.over(asking(&self.context.listener, Asking::Changes, wait))
     }
 
     /// Leaves the last state of every line on the screen.
     pub fn finish(&self) {
         if let Some(live) = &self.live {
-            for (_, line) in std::mem::take(&mut *live.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
-                line.abandon();
-            }
+            live.finish();
         }
     }
 }
 
-fn plain(err: &Output, event: &Event) {
+fn plain(err: &Output, event: &Step) {
     let line = match event {
-        Event::Started { id, doing } => format!("{doing} {id}\n"),
-        Event::Waiting { id, what, seconds: 0 } => format!("{id}: waiting for {what}\n"),
-        Event::Waiting { id, what, seconds } => format!("{id}: waiting for {what} ({seconds} s)\n"),
-        Event::Done { id } => format!("{id}: done\n"),
-        Event::Failed { id } => format!("{id}: failed\n"),
+        Step::Started { id, doing } => format!("{doing} {id}\n"),
+        Step::Waiting { id, what, seconds: 0 } => format!("{id}: waiting for {what}\n"),
+        Step::Waiting { id, what, seconds } => format!("{id}: waiting for {what} ({seconds} s)\n"),
+        Step::Done { id } => format!("{id}: done\n"),
+        Step::Failed { id } => format!("{id}: failed\n"),
     };
     err.print(&line);
 }
 
 impl Live {
-    fn draw(&self, event: Event) {
+    fn finish(&self) {
+        for (_, line) in std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
+            line.abandon();
+        }
+    }
+
+    fn draw(&self, event: Step) {
         match event {
-            Event::Started { id, doing } => self.line(&id).set_message(doing),
+            Step::Started { id, doing } => self.line(&id).set_message(doing),
             // Its line counts the seconds.
-            Event::Waiting { id, what, seconds: _ } => self.line(&id).set_message(format!("waiting for {what}")),
-            Event::Done { id } => self.line(&id).finish_with_message("done"),
-            Event::Failed { id } => self.line(&id).abandon_with_message("failed"),
+            Step::Waiting { id, what, seconds: _ } => self.line(&id).set_message(format!("waiting for {what}")),
+            Step::Done { id } => self.line(&id).finish_with_message("done"),
+            Step::Failed { id } => self.line(&id).abandon_with_message("failed"),
         }
     }
 

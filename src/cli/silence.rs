@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::world::Output;
 use crate::aws::client::wait;
-use crate::reconcile::resource::Event;
+use crate::operations::events::{Asking, Event};
+use crate::reconcile::resource::Event as Step;
 use crate::stack::Id;
 
 const FIRST: Duration = Duration::from_secs(3);
@@ -60,20 +61,6 @@ impl State {
     }
 }
 
-/// Ends with the wait, however that ends.
-struct Watch<'a>(&'a Silence);
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        self.0.with(|state| {
-            state.waits -= 1;
-            if state.waits == 0 {
-                state.begin();
-            }
-        });
-    }
-}
-
 impl Silence {
     #[must_use]
     pub fn new(voice: Voice) -> Self {
@@ -85,33 +72,43 @@ impl Silence {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Something was said.
+    /// Hears what is asked and answered, and what is said meanwhile.
     pub fn heard(&self, event: &Event) {
-        self.with(|state| {
-            state.begin();
-            match event {
-                Event::Waiting { id, .. } => drop(state.telling.insert(id.clone(), Instant::now())),
-                Event::Started { id, .. } | Event::Done { id } | Event::Failed { id } => {
-                    state.telling.remove(id);
+        // Each change has a line of its own that counts.
+        let is_drawn = |asking: &Asking| *asking == Asking::Changes && matches!(self.voice, Voice::InPlace(_));
+        self.with(|state| match event {
+            Event::Asking(asking) if !is_drawn(asking) => {
+                if state.waits == 0 {
+                    state.begin();
+                    state.telling.clear();
+                }
+                state.waits += 1;
+            }
+            Event::Answered(asking) if !is_drawn(asking) => {
+                state.waits = state.waits.saturating_sub(1);
+                if state.waits == 0 {
+                    state.begin();
                 }
             }
+            Event::Step(step) => {
+                state.begin();
+                match step {
+                    Step::Waiting { id, .. } => drop(state.telling.insert(id.clone(), Instant::now())),
+                    Step::Started { id, .. } | Step::Done { id } | Step::Failed { id } => {
+                        state.telling.remove(id);
+                    }
+                }
+            }
+            _ => {}
         });
         self.heard.notify_waiters();
     }
 
-    /// Waits, and tells how long nothing has been said meanwhile.
-    pub async fn over<T>(&self, wait: impl Future<Output = T>) -> T {
-        self.with(|state| {
-            if state.waits == 0 {
-                state.begin();
-                state.telling.clear();
-            }
-            state.waits += 1;
-        });
-        let _watch = Watch(self);
+    /// Goes on with a command, and tells how long nothing has been said while AWS is asked.
+    pub async fn over<T>(&self, command: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
-            ended = wait => ended,
+            ended = command => ended,
             never = self.tell() => match never {},
         }
     }
@@ -119,14 +116,18 @@ impl Silence {
     async fn tell(&self) -> Infallible {
         loop {
             let heard = self.heard.notified();
-            let due = self.with(|state| state.due());
+            let due = self.with(|state| (state.waits > 0).then(|| state.due()));
+            let Some(due) = due else {
+                heard.await;
+                continue;
+            };
             tokio::select! {
                 () = wait::moment(due) => {}
                 () = heard => continue,
             }
             self.with(|state| {
                 // Another one may have said it, or something else may have been said.
-                if state.due() <= Instant::now() {
+                if state.waits > 0 && state.due() <= Instant::now() {
                     state.told += 1;
                     if state.telling.values().all(|last| last.elapsed() > STALE) {
                         self.say(state);
@@ -179,6 +180,18 @@ mod tests {
         }
     }
 
+    /// AWS is asked, and answers at the end of the wait.
+    async fn asked<T>(silence: &Silence, wait: impl Future<Output = T>) -> T {
+        silence
+            .over(async {
+                silence.heard(&Event::Asking(Asking::Look));
+                let waited = wait.await;
+                silence.heard(&Event::Answered(Asking::Look));
+                waited
+            })
+            .await
+    }
+
     async fn pass(seconds: u64) {
         wait::moment(Instant::now() + Duration::from_secs(seconds)).await;
     }
@@ -187,12 +200,12 @@ mod tests {
     async fn silence_is_told_after_three_seconds_ten_and_every_ten_and_by_one_voice() {
         let page = Page::default();
         let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
-        silence.over(pass(2)).await;
+        asked(&silence, pass(2)).await;
         assert!(page.seconds().is_empty());
-        silence.over(async { tokio::join!(silence.over(pass(35)), silence.over(pass(12))) }).await;
+        asked(&silence, async { tokio::join!(asked(&silence, pass(35)), asked(&silence, pass(12))) }).await;
         assert_eq!(page.seconds(), [3, 10, 20, 30]);
-        pass(60).await;
-        assert!(page.seconds().is_empty(), "nobody waits");
+        silence.over(pass(60)).await;
+        assert!(page.seconds().is_empty(), "AWS is not asked");
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,27 +213,25 @@ mod tests {
         let page = Page::default();
         let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
         let id = Id::new("function", "notifier");
-        silence
-            .over(async {
-                pass(4).await;
-                silence.heard(&Event::Started { id: id.clone(), doing: "adding" });
-                pass(5).await;
-                for seconds in [0, 10, 20, 30] {
-                    silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds });
-                    pass(10).await;
-                }
-                silence.heard(&Event::Done { id: id.clone() });
-                pass(4).await;
-            })
-            .await;
+        asked(&silence, async {
+            pass(4).await;
+            silence.heard(&Event::Step(Step::Started { id: id.clone(), doing: "adding" }));
+            pass(5).await;
+            for seconds in [0, 10, 20, 30] {
+                silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds }));
+                pass(10).await;
+            }
+            silence.heard(&Event::Step(Step::Done { id: id.clone() }));
+            pass(4).await;
+        })
+        .await;
         assert_eq!(page.seconds(), [3, 3, 3]);
         // A call that hangs is told, whoever waited before it.
-        silence
-            .over(async {
-                silence.heard(&Event::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 });
-                pass(45).await;
-            })
-            .await;
+        asked(&silence, async {
+            silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 }));
+            pass(45).await;
+        })
+        .await;
         assert_eq!(page.seconds(), [40]);
     }
 }

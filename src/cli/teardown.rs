@@ -2,21 +2,16 @@
 
 use clap::Args as ClapArgs;
 
-use super::drift::verdict;
 use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
 use super::options::{ClusterArgs, Common, Format};
+use super::progress::Progress;
 use super::render;
-use super::session::{Session, nothing_changed};
 use super::world::World;
-use crate::aws::kinds;
-use crate::aws::kinds::Given;
 use crate::config::settings::Settings;
-use crate::desired::cluster_arn;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::operations::teardown::prepare;
 use crate::operations::verdict::Verdict;
-use crate::reconcile::plan::{Exceptions, Plan, plan};
-use crate::reconcile::resource::Desired;
 
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
@@ -77,66 +72,35 @@ impl OfStack for Args {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
-    let name = common.stack_name(&clusters)?;
-    let given = Given::default();
-    let session = Session::open(name, given, common, world).await?;
-    let queue = kinds::queue_of(&session.sdk, &session.waiter);
-    let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
-    let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
-    let (seen, place) = observed.map_err(nothing_changed)?;
-    clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
-    session.show_title(&place, common, world);
-    let plan = plan(&Desired::default(), seen, &Exceptions::default());
+    let target = common.target(&clusters)?;
+    let progress = Progress::new(common, world);
+    let prepared = progress.over(prepare(&clusters, &target, progress.context())).await?;
+    let plan = render::plan(&prepared.plan, common.verbose);
     if common.output == Format::Text {
-        world.out.print(&render::plan(&plan, common.verbose));
+        world.out.print(&plan);
     }
-    warn_of_undelivered(&plan, &depth, world);
-    if plan.is_in_sync() {
-        session.warn_of_missing(&clusters, world).await;
-    }
-    if args.dry_run || plan.steps.is_empty() {
+    world.err.print(&render::teardown::warnings(&prepared, world.command()));
+    if args.dry_run || prepared.plan.steps.is_empty() {
         if common.output == Format::Json {
-            world.out.print(&render::json(&render::plan_json(&session.stack, &place, &plan, None)));
+            let object = render::plan_json(&prepared.stack, &prepared.place, &prepared.plan, None);
+            world.out.print(&render::json(&object));
         }
-        return Ok(code(verdict(&plan)));
+        return Ok(code(Verdict::of(&prepared.plan)));
     }
-    let question = format!("Remove {} of the {}?", render::count(plan.steps.len(), "resource"), session.title(&place));
     if common.output == Format::Json && !args.yes {
-        world.err.print(&render::plan(&plan, common.verbose));
+        world.err.print(&plan);
     }
-    world.confirm(args.yes, &question).await?;
-    let report = session.apply(&plan).await;
-    let done = report.is_complete() && plan.unknown.is_empty();
+    world.confirm(args.yes, &render::teardown::question(&prepared)).await?;
+    let applied = progress.over(prepared.apply()).await;
     if common.output == Format::Json {
-        let object = render::plan_json(&session.stack, &place, &plan, Some((&report, done)));
+        let result = Some((&applied.report, applied.is_gone()));
+        let object = render::plan_json(&applied.stack, &applied.place, &applied.plan, result);
         world.out.print(&render::json(&object));
     }
-    if !report.is_complete() {
-        world.err.print(&render::report(&report, world.command()));
-        return Err(match world.cancel.is_cancelled() {
-            true => Error::interrupted("teardown was interrupted"),
-            false => Error::new("teardown is not complete"),
-        });
-    }
-    if !plan.unknown.is_empty() {
-        world.err.print(&format!("What could not be read was left alone.\n{}", render::hints(&plan, world.command())));
-        return Ok(code(Verdict::Unreadable));
-    }
-    world.err.print(&format!("The stack {} is gone.\n", session.stack.name));
-    Ok(0)
-}
-
-/// Deleting the queue deletes the alerts in it.
-fn warn_of_undelivered(plan: &Plan, depth: &Result<u64>, world: &World) {
-    let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == "queue");
-    match depth {
-        Ok(count) if *count > 0 && queue_goes => {
-            let alerts = render::count(usize::try_from(*count).unwrap_or(usize::MAX), "undelivered alert");
-            world.err.print(&format!("warning: the queue still holds about {alerts}, to be deleted with it\n"));
-        }
-        Err(error) if queue_goes => {
-            world.err.print(&format!("warning: it is not known whether the queue holds undelivered alerts: {error}\n"));
-        }
-        _ => {}
+    world.err.print(&render::teardown::end(&applied, world.command()));
+    match applied.incomplete {
+        Some(error) => Err(error),
+        None if applied.plan.unknown.is_empty() => Ok(code(Verdict::InSync)),
+        None => Ok(code(Verdict::Unreadable)),
     }
 }

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
-use aws_config::SdkConfig;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Connections;
 use super::seats::Seat;
+use crate::aws::client::connections::Connections;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::secret::Sealed;
@@ -62,8 +61,6 @@ pub struct World {
     pub columns: usize,
     /// What TASKBELL_SLACK_WEBHOOK_URL holds.
     pub webhook: Option<Sealed<String>>,
-    /// AWS as given; none: the ordinary configuration of environment and files.
-    pub aws: Option<SdkConfig>,
     pub cancel: CancellationToken,
     /// A variable of the environment, for who tells where something comes from.
     pub variable: fn(&str) -> Option<String>,
@@ -96,7 +93,6 @@ impl World {
             live: terminal && shows_all,
             columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
             webhook: webhook.map(Sealed::new),
-            aws: None,
             cancel: CancellationToken::new(),
             variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
             clock: SystemTime::now,

@@ -1,3 +1,16 @@
 //! The use cases. They print nothing, ask nothing, and know no format: the command line, or another program, does.
 
+pub mod check;
+pub mod drift;
+pub mod drill;
+pub mod events;
+pub mod import;
+pub mod links;
+pub mod notify;
+pub mod replay;
+pub mod session;
+pub mod setup;
+pub mod status;
+pub mod target;
+pub mod teardown;
 pub mod verdict;

@@ -25,6 +25,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
+use taskbell::aws::client::connections::Connections;
 use taskbell::cli::{
     self,
     world::{Output, World},
@@ -128,13 +129,13 @@ async fn in_world(
         live: false,
         columns: 80,
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
-        aws: Some(sdk),
         cancel,
         variable: |_| None,
         clock,
         signals: false,
-        connections: Arc::default(),
+        connections: Arc::new(Connections::given(sdk)),
         seat: None,
+        command: std::sync::OnceLock::new(),
         typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);

@@ -9,6 +9,7 @@
 //! credentials (SSO, web identity, roles of a profile) make their own, which still share the SDK's quota.
 
 pub mod assumed_role;
+pub mod connections;
 pub mod credentials;
 pub mod dates;
 pub mod fault;

@@ -1,59 +1,25 @@
-//! One thing that was looked at: how it is, and what can be done about it.
+//! How everything is that was looked at, as text and as JSON.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::hops::Held;
 use crate::cli::render;
-use crate::error::{Error, Hint};
+use crate::operations::check::{Check, Held};
 use crate::operations::verdict::Verdict;
 
 /// Whose policy has to be granted where a call is denied.
 const COMMAND: &str = "setup";
 
-#[derive(Debug)]
-pub struct Check {
-    pub name: &'static str,
-    pub held: Held,
-    pub told: String,
-    pub hint: Option<Hint>,
-    pub milliseconds: Option<u128>,
-}
-
-impl Check {
-    pub fn holds(name: &'static str, told: impl Into<String>) -> Self {
-        Self { name, held: Held::Yes, told: told.into(), hint: None, milliseconds: None }
-    }
-
-    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        Self { held: Held::No, hint: Some(hint.into()), ..Self::holds(name, told) }
-    }
-
-    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
-    }
-
-    /// What failed, in the error's words, with its hint.
-    pub fn failed(name: &'static str, error: &Error) -> Self {
-        let hint = error.nearest_hint().cloned();
-        Self { held: Held::No, hint, ..Self::holds(name, error.in_one_line()) }
-    }
-
-    pub fn took(self, milliseconds: u128) -> Self {
-        Self { milliseconds: Some(milliseconds), ..self }
-    }
-
-    fn object(&self) -> Value {
-        let Self { name, held, told, hint, milliseconds } = self;
-        let ok = match held {
-            Held::Yes => Some(true),
-            Held::No => Some(false),
-            Held::Unknown => None,
-        };
-        json!({ "check": name, "ok": ok, "told": told, "hint": hint.as_ref().map(|hint| render::hint(hint, COMMAND)), "ms": milliseconds })
-    }
+fn check_object(Check { name, held, told, hint, milliseconds }: &Check) -> Value {
+    let ok = match held {
+        Held::Yes => Some(true),
+        Held::No => Some(false),
+        Held::Unknown => None,
+    };
+    let hint = hint.as_ref().map(|hint| render::hint(hint, COMMAND));
+    json!({ "check": name, "ok": ok, "told": told, "hint": hint, "ms": milliseconds })
 }
 
 fn count(checks: &[Check], held: Held) -> usize {
@@ -87,7 +53,7 @@ pub fn object(checks: &[Check]) -> Value {
         Verdict::Unreadable => None,
         Verdict::Differs | Verdict::Failed => Some(false),
     };
-    json!({ "ok": ok, "checks": checks.iter().map(Check::object).collect::<Vec<_>>() })
+    json!({ "ok": ok, "checks": checks.iter().map(check_object).collect::<Vec<_>>() })
 }
 
 /// What is known to be broken is graver than what is not known: it is to be mended first.

@@ -78,7 +78,6 @@ pub async fn together<A: OfStack>(
                     interactive: false,
                     live: false,
                     webhook,
-                    aws: world.aws.clone(),
                     cancel: world.cancel.clone(),
                     connections: Arc::clone(&world.connections),
                     seat: Some(seat),

@@ -8,14 +8,15 @@ use super::Event;
 use super::told::{Answer, Said, Told, Verdict};
 use crate::aws::calls::{announcement, task};
 use crate::aws::kinds::{Given, function};
-use crate::chain::{Broken, links};
 use crate::cli::options::Common;
-use crate::cli::session::Session;
+use crate::cli::progress::Progress;
 use crate::cli::world::World;
 use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
 use crate::notifier::archive::archive;
 use crate::notifier::embedded::Engine;
+use crate::operations::links::{Broken, links};
+use crate::operations::session::Session;
 use crate::reconcile::resource::{Found, Inventory};
 use crate::stack::Place;
 
@@ -58,9 +59,10 @@ pub struct Live<'a> {
 impl<'a> Live<'a> {
     pub async fn read(clusters: &[Cluster], common: &Common, world: &'a World) -> Result<Self> {
         let given = Given::default();
-        let session = Session::open(common.stack_name(clusters)?, given, common, world).await?;
-        let (seen, place) = session.observe_only(&["function", "rule"]).await?;
-        session.show_title(&place, common, world);
+        let (target, progress) = (common.target(clusters)?, Progress::new(common, world));
+        let session = progress.over(Session::open(&target, given, progress.context())).await?;
+        let (seen, place) = progress.over(session.observe_only(&["function", "rule"])).await?;
+        session.report_place(&place);
         let live = Self { session, seen, place, engine: Engine::new()?, world };
         live.note_another_notifier()?;
         match links(&Value::Null, &live.seen, &live.session.stack, &live.place).is_empty() {

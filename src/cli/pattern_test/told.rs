@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::words;
-use crate::chain::Broken;
+use crate::operations::links::Broken;
 use crate::pattern::DEFAULT;
 use crate::pattern::matcher::{Branch, Mismatch};
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::chain::Broken;
 use crate::input::printable;
+use crate::operations::links::Broken;
 use crate::pattern::matcher::{Branch, Mismatch};
 
 /// One line; of a `$or`, one for each branch that came closest.

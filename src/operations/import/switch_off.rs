@@ -1,21 +1,20 @@
 //! The end of the old one: looked at again right before, and only what was shown is switched off.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::found::Old;
-use super::{can_be_removed, named};
+use super::existing::ExistingAlert;
+use super::lookup::{can_be_removed, named};
 use crate::aws::calls::foreign::Foreign;
 use crate::aws::client::wait::NEW_RULE;
-use crate::cli::session::Session;
 use crate::config::{Config, WebhookHosts};
 use crate::error::{Category, Error, Result};
+use crate::operations::session::Session;
 use crate::pattern::Drill;
 use crate::reconcile::engine::unanswered;
 use crate::stack::Id;
 
 pub struct Switch<'a> {
-    pub old: &'a Old,
+    pub old: &'a ExistingAlert,
     pub foreign: &'a Foreign,
     pub session: &'a Session,
     /// The new stack.
@@ -23,28 +22,41 @@ pub struct Switch<'a> {
     pub hosts: WebhookHosts,
     /// Whether rule and function are removed, too.
     pub removes: bool,
-    /// Whether it may not be as it was.
-    pub unsure: &'a AtomicBool,
+}
+
+/// What became of the old rule.
+#[derive(Default)]
+pub struct SwitchedOff {
+    /// It may not be as it was.
+    pub is_unsure: bool,
     /// It rings no more.
-    pub done: &'a AtomicBool,
+    pub is_done: bool,
+    /// Why not everything was done.
+    pub failed: Option<Error>,
 }
 
 impl Switch<'_> {
     /// The function goes before its rule: what fails half-way is found again by the rule's name.
-    pub async fn off(&self) -> Result<()> {
+    pub async fn off(&self) -> SwitchedOff {
+        let mut off = SwitchedOff::default();
+        off.failed = self.carry_out(&mut off).await.err();
+        off
+    }
+
+    async fn carry_out(&self, off: &mut SwitchedOff) -> Result<()> {
         let (rule, foreign) = (&self.old.rule.name, self.foreign);
         if self.old.rule.is_enabled() && self.config.drill == Drill::Refused {
             // No drill has shown that the new rules are in force.
             let what = "EventBridge to apply the new rules";
             let passed = self.session.waiter.pass(&Id::new("rule", rule), NEW_RULE, what).await;
-            self.session.finish_progress();
+            self.session.finish_steps();
             passed?;
         }
         self.unless_interrupted("the old rule was switched off")?;
-        self.is_as_shown().await?;
+        self.is_as_shown(off).await?;
         self.unless_interrupted("the old rule was switched off")?;
         if self.old.rule.is_enabled() {
-            self.unsure.store(true, Ordering::Relaxed);
+            off.is_unsure = true;
             self.unless_let_go(foreign.disable(rule)).await.map_err(|error| {
                 Error::new(format!("could not disable the rule {rule}: it may still ring, beside the new ones"))
                     .hint(format!("the same command is safe to run again; or `aws events disable-rule --name {rule}`"))
@@ -52,7 +64,7 @@ impl Switch<'_> {
                     .because(error)
             })?;
         }
-        self.done.store(true, Ordering::Relaxed);
+        off.is_done = true;
         if !self.removes {
             return Ok(());
         }
@@ -79,7 +91,7 @@ impl Switch<'_> {
     }
 
     /// Much may have happened while somebody was asked, the stack was set up and the drill was under way.
-    async fn is_as_shown(&self) -> Result<()> {
+    async fn is_as_shown(&self, off: &mut SwitchedOff) -> Result<()> {
         let rule = &self.old.rule.name;
         let look = async {
             let now = named(rule, self.foreign, self.hosts).await?;
@@ -94,7 +106,7 @@ impl Switch<'_> {
         if looked.is_ok() && changed.is_empty() {
             return Ok(());
         }
-        self.unsure.store(true, Ordering::Relaxed);
+        off.is_unsure = true;
         Err(match looked {
             Ok(_) => Error::new(format!("{not_off}, because {} changed meanwhile", changed.join(", ")))
                 .hint("the same command shows it as it is now, and goes on from there"),

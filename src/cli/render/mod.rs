@@ -1,20 +1,28 @@
 //! Plans, reports and errors as text and as JSON.
 
+pub mod drift;
+pub mod drill;
+pub mod import;
+pub mod next_step;
+pub mod replay;
+pub mod setup;
+pub mod status;
+pub mod teardown;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::{Value, json};
 
-use super::markdown;
+use crate::cli::markdown;
 use crate::error::{Error, Hint};
 use crate::input::printable_lines;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::{Address, Place, Stack};
+pub use crate::words::{count, time};
 
 const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -27,6 +35,19 @@ const LONGEST_VALUE: usize = 72;
 
 /// Of a parameter of the user's own.
 const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
+
+/// Which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
+pub fn heading(stack: &Stack, place: &Place) -> String {
+    format!("stack {} in {}, account {}", stack.name, place.region, place.account)
+}
+
+/// The object, with which stack it is about, and where.
+pub fn located(stack: &Stack, place: &Place, mut object: Value) -> Value {
+    object["stack"] = json!(stack.name);
+    object["region"] = json!(place.region);
+    object["account"] = json!(place.account);
+    object
+}
 
 /// The plan as people read it. With `verbose`, what is unchanged, too.
 pub fn plan(plan: &Plan, verbose: bool) -> String {
@@ -74,6 +95,11 @@ pub fn hint(hint: &Hint, command: &str) -> String {
             "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
         ),
     }
+}
+
+/// An error that ends nothing.
+pub fn warning(error: &Error, command: &str) -> String {
+    format!("warning: {error}{}\n", hint_after(error, command))
 }
 
 /// The hint of an error, to stand behind its message in the same line.
@@ -225,11 +251,6 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// `1 change`, `2 changes`
-pub fn count(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
-}
-
 /// The plan as one object. `result` is there once the plan was carried out.
 pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) -> Value {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
@@ -305,9 +326,4 @@ fn causes(error: &Error) -> Vec<String> {
         next = cause.source();
     }
     causes
-}
-
-/// A time in milliseconds since 1970, to the second.
-pub fn time(milliseconds: i64) -> String {
-    DateTime::from_secs(milliseconds.div_euclid(1000)).fmt(DateTimeFormat::DateTime).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use crate::pattern::scenario::Scenario;
 use crate::pattern::{CATALOGUE, Drill, Pattern};
 
 /// The command that sends what the stack's patterns ring for. None: nothing does.
-pub fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<String> {
+fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<String> {
     if *drill == Drill::Refused {
         return None;
     }
@@ -23,4 +23,10 @@ pub fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<
     let is_named_after_it = cluster.name() == stack.as_str();
     let stack = if is_named_after_it { String::new() } else { format!(" --stack {stack}") };
     Some(format!("taskbell drill --cluster {cluster}{stack}{scenario}"))
+}
+
+/// Returns the last word of a setup.
+pub fn set_up(config: &Config) -> String {
+    let test = test(config).map(|line| format!(" `{line}` sends a test through it.")).unwrap_or_default();
+    format!("The stack {} is set up.{test}\n", config.stack)
 }

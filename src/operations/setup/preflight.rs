@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 
-use super::session::Session;
 use crate::aws::calls::workload;
 use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};
+use crate::operations::session::Session;
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::Address;
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{about, unread};
+use super::scope;
 use crate::aws::calls::foreign::{Foreign, Function, Rule, Target};
-use crate::cli::world::World;
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
 use crate::pattern::matcher::Repeated;
@@ -16,7 +15,7 @@ use crate::reconcile::resource::{Tags, served};
 use crate::stack::{Place, STACK_TAG};
 
 /// A rule of somebody else's, with what it rings.
-pub struct Old {
+pub struct ExistingAlert {
     pub rule: Rule,
     /// As EventBridge judges it: no field comes again.
     pub pattern: Tree,
@@ -59,7 +58,7 @@ impl fmt::Display for Keeper {
 /// A rule of the list: one that could be read, or why not.
 pub struct Candidate {
     pub rule: Rule,
-    pub read: Result<Old>,
+    pub read: Result<ExistingAlert>,
 }
 
 /// The enabled rules of others that ring a function or a topic for ECS.
@@ -71,11 +70,13 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
     let cluster = place.cluster_arn("default");
     for rule in foreign.rules().await.map_err(unread("the rules"))? {
         let parsed = rule.pattern.as_deref().and_then(|text| Some(read(text).ok()?.0));
-        if !rule.is_enabled() || !parsed.is_some_and(|pattern| about::is_about_ecs(&pattern.to_value(), &cluster)) {
+        if !rule.is_enabled() || !parsed.is_some_and(|pattern| scope::is_about_ecs(&pattern.to_value(), &cluster)) {
             continue;
         }
-        let read = Old::read(rule.clone(), foreign, hosts).await;
-        let rings = |old: &Old| served(&old.tags).is_none() && old.targets.iter().any(|target| kind(target) != "other");
+        let read = ExistingAlert::read(rule.clone(), foreign, hosts).await;
+        let rings = |old: &ExistingAlert| {
+            served(&old.tags).is_none() && old.targets.iter().any(|target| kind(target) != "other")
+        };
         if read.as_ref().map_or(true, rings) {
             candidates.push(Candidate { rule, read });
         }
@@ -84,7 +85,7 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
     Ok(candidates)
 }
 
-impl Old {
+impl ExistingAlert {
     /// # Errors
     /// If something of it cannot be read, or its pattern is none.
     pub async fn read(rule: Rule, foreign: &Foreign, hosts: WebhookHosts) -> Result<Self> {
@@ -125,13 +126,6 @@ impl Old {
         changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
     }
 
-    /// Prints a warning for each field that comes again in the rule's pattern.
-    pub fn warn_of_repeated(&self, world: &World) {
-        for repeated in &self.repeated {
-            world.err.print(&format!("warning: in the pattern of the rule {}, {repeated}\n", self.rule.name));
-        }
-    }
-
     /// The version or alias that is rung.
     pub fn qualifier(&self) -> Option<&str> {
         self.targets.first()?.arn.split(':').nth(7)
@@ -160,10 +154,10 @@ impl Old {
             return refused(format!("{service} made it for itself"));
         }
         let pattern = self.pattern.to_value();
-        if !about::is_about_ecs(&pattern, "arn:aws:ecs:us-east-1:123456789012:cluster/default") {
+        if !scope::is_about_ecs(&pattern, "arn:aws:ecs:us-east-1:123456789012:cluster/default") {
             return refused("its pattern takes no event of ECS".to_owned());
         }
-        if let Some(why) = about::others(&pattern) {
+        if let Some(why) = scope::others(&pattern) {
             return refused(format!("{why}, for which nothing would ring any more")).map_err(|error| {
                 error.hint("give these a rule of their own, and this one \"source\": [\"aws.ecs\"], first; or `taskbell setup --cluster NAME` sets up an alert beside it")
             });
@@ -185,26 +179,6 @@ impl Old {
                     .map_err(|error| error.hint("give all but the function a rule of their own first"))
             }
         }
-    }
-
-    pub fn object(&self) -> Value {
-        let clusters = match &self.clusters {
-            Clusters::Named(arns) => json!(arns),
-            Clusters::All | Clusters::Otherwise => Value::Null,
-        };
-        let variables = self.function.iter().flat_map(|function| &function.webhooks).map(|(name, _)| name);
-        json!({
-            "name": self.rule.name,
-            "arn": self.rule.arn,
-            "state": self.rule.state,
-            "clusters": clusters,
-            "targets": self.targets.iter().map(|target| json!({
-                "kind": kind(target), "arn": target.arn,
-            })).collect::<Vec<_>>(),
-            "function": self.function_name(),
-            "webhook_variables": variables.collect::<Vec<_>>(),
-            "kept_by": self.keeper.as_ref().map(ToString::to_string),
-        })
     }
 }
 
@@ -246,8 +220,16 @@ fn keeper(tags: &Tags) -> Option<Keeper> {
     Some(Keeper::Terraform(format!("{}={}", tag.0, tag.1)))
 }
 
+/// An error of a read, told with what was read.
+pub fn unread<E: Into<Error>>(what: &str) -> impl Fn(E) -> Error {
+    let error = format!("could not read {what}");
+    move |cause| Error::new(&error).because(cause.into()).category(Category::Unreadable)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ARN: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";

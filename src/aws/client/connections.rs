@@ -16,12 +16,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::Mutex;
 
-use super::options::Common;
-use crate::aws::client::assumed_role::AssumedRole;
-use crate::aws::client::identity::Identity;
-use crate::aws::client::pace::Pace;
-use crate::aws::client::{credentials, wait};
-use crate::config::file::Assumed;
+use super::assumed_role::AssumedRole;
+use super::identity::Identity;
+use super::pace::Pace;
+use super::{credentials, wait};
+use crate::config::file::{Assumed, Site};
 use crate::error::{Error, Result};
 
 /// One account in one region.
@@ -50,6 +49,8 @@ type Account = (Option<String>, Option<Assumed>);
 /// Those that were made so far.
 #[derive(Default)]
 pub struct Connections {
+    /// AWS as it was given, whatever account is asked for; none: the ordinary configuration of environment and files.
+    given: Option<SdkConfig>,
     http: OnceLock<SharedHttpClient>,
     /// With whether a region was named: where none is, the profile or the environment says it.
     accounts: Mutex<HashMap<(Account, bool), SdkConfig>>,
@@ -59,6 +60,17 @@ pub struct Connections {
 }
 
 impl Connections {
+    /// Connections to this AWS alone.
+    #[must_use]
+    pub fn given(sdk: SdkConfig) -> Self {
+        Self { given: Some(sdk), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// From now on, calls keep to what the control planes take.
     pub fn pace(&self) {
         self.paced.store(true, Ordering::Relaxed);
@@ -66,14 +78,17 @@ impl Connections {
 
     /// # Errors
     /// If no region is known, or a profile is asked for that is not there.
-    pub async fn to(&self, common: &Common) -> Result<Connection> {
-        let account = (common.profile.clone(), common.assumed.clone());
-        let key = (account.clone(), common.region.clone());
+    pub async fn to(&self, site: &Site) -> Result<Connection> {
+        if let Some(sdk) = &self.given {
+            return Connection::new(sdk.clone());
+        }
+        let account = (site.profile.clone(), site.assumed());
+        let key = (account.clone(), site.region.clone());
         let mut made = self.made.lock().await;
         if let Some(connection) = made.get(&key) {
             return Ok(connection.clone());
         }
-        let connection = Connection::new(self.sdk(account, common).await?)?;
+        let connection = Connection::new(self.sdk(account, site).await?)?;
         made.insert(key, connection.clone());
         Ok(connection)
     }
@@ -82,27 +97,30 @@ impl Connections {
     ///
     /// # Errors
     /// If a profile is asked for that is not there.
-    pub async fn configuration(&self, common: &Common) -> Result<SdkConfig> {
-        self.sdk((common.profile.clone(), common.assumed.clone()), common).await
+    pub async fn configuration(&self, site: &Site) -> Result<SdkConfig> {
+        if let Some(sdk) = &self.given {
+            return Ok(sdk.clone());
+        }
+        self.sdk((site.profile.clone(), site.assumed()), site).await
     }
 
-    async fn sdk(&self, account: Account, common: &Common) -> Result<SdkConfig> {
-        let sdk = self.of_account(account, common).await?;
-        Ok(match &common.region {
+    async fn sdk(&self, account: Account, site: &Site) -> Result<SdkConfig> {
+        let sdk = self.of_account(account, site).await?;
+        Ok(match &site.region {
             Some(region) => sdk.to_builder().region(Region::new(region.clone())).build(),
             None => sdk,
         })
     }
 
     /// Its credentials are asked for once, in whatever regions they are used.
-    async fn of_account(&self, account: Account, common: &Common) -> Result<SdkConfig> {
-        let key = (account, common.region.is_some());
+    async fn of_account(&self, account: Account, site: &Site) -> Result<SdkConfig> {
+        let key = (account, site.region.is_some());
         let mut accounts = self.accounts.lock().await;
         if let Some(sdk) = accounts.get(&key) {
             return Ok(sdk.clone());
         }
         let http = self.http.get_or_init(http);
-        let mut sdk = load(common, http.clone()).await?;
+        let mut sdk = load(site, http.clone()).await?;
         if self.paced.load(Ordering::Relaxed) {
             // Waiting for its turn is part of a call, as the SDK counts.
             let patient = wait::time_outs_of_many();
@@ -130,9 +148,9 @@ fn http() -> SharedHttpClient {
 }
 
 /// Environment, files, SSO, containers, instance roles.
-async fn load(common: &Common, client: SharedHttpClient) -> Result<SdkConfig> {
-    let unknown = credentials::unknown_profile(common.profile.as_deref()).await;
-    if let (Some(name), Some(_)) = (&unknown, &common.profile) {
+async fn load(site: &Site, client: SharedHttpClient) -> Result<SdkConfig> {
+    let unknown = credentials::unknown_profile(site.profile.as_deref()).await;
+    if let (Some(name), Some(_)) = (&unknown, &site.profile) {
         return Err(credentials::no_such_profile(name));
     }
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -142,12 +160,12 @@ async fn load(common: &Common, client: SharedHttpClient) -> Result<SdkConfig> {
     if let Ok(name) = AppName::new("taskbell") {
         loader = loader.app_name(name);
     }
-    if let Some(region) = &common.region {
+    if let Some(region) = &site.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    if let Some(profile) = &common.profile {
+    if let Some(profile) = &site.profile {
         // As for the AWS CLI: a profile that is asked for comes before keys in the environment.
-        let region = match &common.region {
+        let region = match &site.region {
             Some(region) => Some(Region::new(region.clone())),
             None => ProfileFileRegionProvider::builder().profile_name(profile).build().region().await,
         };

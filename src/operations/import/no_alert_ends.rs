@@ -1,27 +1,13 @@
-//! What another command does once a stack is there and proved, and what it asks of the plan before: no alert of the stack ends.
+//! No alert of the stack ends when it takes over an old one.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 
-use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
-use crate::cli::render;
 use crate::error::{Error, Result};
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::stack::StackName;
-
-/// Shown under the plan of the stack, confirmed with it, and not begun before.
-pub struct Sequel<'a> {
-    /// Its lines under those of the plan.
-    pub text: String,
-    pub object: Value,
-    /// How it goes on after "and then".
-    pub question: String,
-    /// None: nothing is left of it to do.
-    pub perform: Option<Box<dyn Fn() -> LocalBoxFuture<'a, Result<()>> + Sync + 'a>>,
-    pub done: &'a AtomicBool,
-}
+use crate::words::count;
 
 /// # Errors
 /// If the plan takes a rule from a stack that is there, or a cluster from one of its rules. What these took over before would go
@@ -34,7 +20,7 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
     let lost = match (going.len(), unheard.len()) {
         (0, 0) => return Ok(()),
         (0, _) => format!("no longer ring for {}", unheard.into_iter().collect::<Vec<_>>().join(", ")),
-        (count, _) => format!("lose its {} {}", render::count(count, "rule"), going.join(", ")),
+        (number, _) => format!("lose its {} {}", count(number, "rule"), going.join(", ")),
     };
     let error = Error::new(format!("the stack {stack} is there already, and would {lost}; nothing was changed"));
     Err(error.hint(

@@ -1,74 +1,12 @@
 //! The hops of a drill behind the bus, told from what the notifier's log and the queue hold. Decides from what was read;
 //! makes no call.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::render;
 use crate::aws::calls::journal::{Line, Said, failures};
 use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
-use crate::error::Hint;
+use crate::operations::check::{Check, Held};
 use crate::stack::Stack;
-
-/// Whether a hop holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    Yes,
-    No,
-    Unknown,
-}
-
-/// Whose policy has to be granted where a call is denied.
-const COMMAND: &str = "drill";
-
-/// One step of the way, and how it went.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hop {
-    pub name: &'static str,
-    pub held: Held,
-    pub told: String,
-    pub milliseconds: Option<i64>,
-    /// Where to look, if it does not hold.
-    pub hint: Option<Hint>,
-}
-
-impl Hop {
-    pub fn holds(name: &'static str, told: impl Into<String>, milliseconds: Option<i64>) -> Self {
-        Self { name, held: Held::Yes, told: told.into(), milliseconds, hint: None }
-    }
-
-    pub fn broken(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        Self { name, held: Held::No, told: told.into(), milliseconds: None, hint: Some(hint.into()) }
-    }
-
-    pub fn unknown(name: &'static str, told: impl Into<String>, hint: impl Into<Hint>) -> Self {
-        Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
-    }
-
-    fn after(self, milliseconds: Option<i64>) -> Self {
-        Self { milliseconds, ..self }
-    }
-
-    pub fn line(&self) -> String {
-        let Self { name, held, told, milliseconds, hint: _ } = self;
-        let mark = match held {
-            Held::Yes => '+',
-            Held::No => '-',
-            Held::Unknown => '?',
-        };
-        let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
-        format!("{mark} {name:<9}  {told}{time}\n")
-    }
-
-    pub fn object(&self) -> Value {
-        let Self { name, held, told, milliseconds, hint } = self;
-        let holds = match held {
-            Held::Yes => Some(true),
-            Held::No => Some(false),
-            Held::Unknown => None,
-        };
-        json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": hint.as_ref().map(|hint| render::hint(hint, COMMAND)) })
-    }
-}
 
 /// What a drill is known by: EventBridge's id, and the task that never was. A put that was made twice has two ids.
 #[derive(Debug, Clone)]
@@ -88,7 +26,7 @@ impl Sent {
 
 /// The hops behind the bus, as soon as it is known how far the drill came. Several rules may have taken it: what Slack took
 /// counts before what failed; who waits for the other says nothing.
-pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Hop>> {
+pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Check>> {
     let told = |outcomes: &[&str]| {
         lines.iter().find_map(|line| match &line.said {
             Said::Entry(entry) if sent.is_of(entry) => {
@@ -105,7 +43,7 @@ pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) ->
                 let hint =
                     "`taskbell drift` tells what differs; once that is mended, `taskbell replay` sends what lies in";
                 let told = format!("did not take it; it lies in the queue: {why}");
-                Some(vec![Hop::broken("notifier", told, format!("{hint} {}", stack.queue_name()))])
+                Some(vec![Check::broken("notifier", told, format!("{hint} {}", stack.queue_name()))])
             }
             _ => None,
         })
@@ -114,17 +52,17 @@ pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) ->
 }
 
 /// What the notifier's own line says about its hops.
-fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
+fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Check> {
     let milliseconds = |name: &str| entry["ms"][name].as_i64();
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     // Clocks differ: a notifier that began before it was asked to began at once.
     let started = (after - milliseconds("total").unwrap_or_default()).max(0);
-    let ran = Hop::holds("notifier", "began", Some(started));
-    let secret = || Hop::holds("webhook", "read", milliseconds("secret"));
+    let ran = Check::holds("notifier", "began").took(started);
+    let secret = || Check::holds("webhook", "read").took(milliseconds("secret"));
     let error = text("error");
     let (kind, hop) = PLACES.iter().find(|(kind, _)| milliseconds(kind).is_some()).unwrap_or(&PLACES[0]);
     if let Some(places) = entry["destinations"].as_array() {
-        let mut hops: Vec<Hop> = places.iter().map(|place| of_place(place, stack)).collect();
+        let mut hops: Vec<Check> = places.iter().map(|place| of_place(place, stack)).collect();
         // The last hop says how it ended.
         hops.sort_by_key(|hop| hop.held != Held::Yes);
         return std::iter::once(ran).chain(hops).collect();
@@ -139,22 +77,22 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Hop> {
             };
             let answered =
                 entry["status"].as_i64().map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
-            vec![ran, secret(), Hop::holds(hop, format!("{answered}{attempts}{plain}"), milliseconds(kind))]
+            vec![ran, secret(), Check::holds(hop, format!("{answered}{attempts}{plain}")).took(milliseconds(kind))]
         }
         "silent" => {
             let told = format!("does not announce it: {}", text("silentBecause"));
             let hint = "`taskbell pattern list` tells what each pattern leaves out; --scenario pretends something else";
-            vec![Hop::broken("notifier", told, hint).after(Some(started))]
+            vec![Check::broken("notifier", told, hint).took(started)]
         }
         _ if error.contains("could not read the webhook") => {
             let hint = of_parameter(&error, stack);
-            vec![ran, Hop::broken("webhook", error, hint).after(milliseconds("secret"))]
+            vec![ran, Check::broken("webhook", error, hint).took(milliseconds("secret"))]
         }
         _ if milliseconds(kind).is_some() => {
             let hint = of_answer(kind, entry["status"].as_i64());
-            vec![ran, secret(), Hop::broken(hop, error, hint).after(milliseconds(kind))]
+            vec![ran, secret(), Check::broken(hop, error, hint).took(milliseconds(kind))]
         }
-        _ => vec![Hop::broken("notifier", format!("failed: {error}"), look_at_function(stack)).after(Some(started))],
+        _ => vec![Check::broken("notifier", format!("failed: {error}"), look_at_function(stack)).took(started)],
     }
 }
 
@@ -171,21 +109,21 @@ pub fn is_place(hop: &str) -> bool {
 }
 
 /// One place of several.
-fn of_place(place: &Value, stack: &Stack) -> Hop {
+fn of_place(place: &Value, stack: &Stack) -> Check {
     let text = |name: &str| place[name].as_str().unwrap_or_default();
     let hop = PLACES.iter().find(|(kind, _)| *kind == text("kind")).map_or(SOME, |(_, hop)| hop);
     let (name, status) = (text("name"), place["status"].as_i64());
     let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
     match text("outcome") {
-        "sent" => Hop::holds(hop, format!("{name} {answered}"), None),
+        "sent" => Check::holds(hop, format!("{name} {answered}")),
         "sent-plain" => {
-            Hop::holds(hop, format!("{name} {answered}, but only in one plain line: it refused the layout"), None)
+            Check::holds(hop, format!("{name} {answered}, but only in one plain line: it refused the layout"))
         }
-        "already" => Hop::holds(hop, format!("{name} took it before"), None),
+        "already" => Check::holds(hop, format!("{name} took it before")),
         _ if text("error").contains("could not read the webhook") => {
-            Hop::broken(hop, format!("{name}: {}", text("error")), of_parameter(text("error"), stack))
+            Check::broken(hop, format!("{name}: {}", text("error")), of_parameter(text("error"), stack))
         }
-        _ => Hop::broken(hop, format!("{name}: {}", text("error")), of_answer(text("kind"), status)),
+        _ => Check::broken(hop, format!("{name}: {}", text("error")), of_answer(text("kind"), status)),
     }
 }
 
@@ -235,7 +173,7 @@ pub struct Looks {
 }
 
 /// The hop where the drill was lost sight of.
-pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
+pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let Looks { lines, log, queue, entries } = looks;
     let since: Vec<Line> = lines.iter().filter(|line| line.at >= sent.at - NEAR).cloned().collect();
     let is_of_another = |line: &&Line| matches!(&line.said, Said::Entry(entry) if !sent.is_of(entry));
@@ -247,18 +185,20 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
     let may = "`taskbell permissions --for drill` prints what a drill needs; `taskbell drift` tells what differs";
     match (failed.is_empty(), log, queue) {
         (false, ..) if others.is_empty() => {
-            Hop::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack))
+            Check::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack))
         }
         (false, ..) => {
             let told = format!("told nothing within {seconds} s; this or another event failed: {}", failed.join("; "));
-            Hop::unknown("notifier", told, look_at_function(stack))
+            Check::unknown("notifier", told, look_at_function(stack))
         }
-        (true, Some(error), _) => {
-            Hop::unknown("notifier", format!("what it told is not known: {error}"), format!("{may}; Slack may have it"))
-        }
+        (true, Some(error), _) => Check::unknown(
+            "notifier",
+            format!("what it told is not known: {error}"),
+            format!("{may}; Slack may have it"),
+        ),
         (true, None, Some(error)) => {
             let told = format!("told nothing within {seconds} s; whether it lies in the queue is not known: {error}");
-            Hop::unknown("notifier", told, may)
+            Check::unknown("notifier", told, may)
         }
         (true, None, None) => {
             // A look takes a sample of what lies there.
@@ -276,7 +216,7 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Hop {
                 false => ("", ": Lambda may be throttled, by the account's concurrency, and it may still arrive"),
             };
             let hint = format!("{}; --timeout waits longer{late}", look_at_function(stack));
-            Hop::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}{another}"), hint)
+            Check::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}{another}"), hint)
         }
     }
 }

@@ -1,30 +1,26 @@
-//! One run against AWS: who we are there, what is there, and carrying out a plan.
+//! One run against AWS: who is calling, what exists, and applying a plan.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Connection;
-use super::options::Common;
-use super::progress::Progress;
-use super::render;
-use super::world::World;
+use super::events::{Asking, Event, Listener, Wait, steps};
+use super::target::{Context, Target};
 use crate::aws::calls::cluster;
+use crate::aws::client::connections::Connection;
 use crate::aws::client::fault::Trouble;
 use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{self, LETTING_GO, Waiter};
-use crate::aws::kinds;
-use crate::aws::kinds::Given;
+use crate::aws::kinds::{self, Given};
 use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
 use crate::reconcile::engine::{Engine, Report};
 use crate::reconcile::plan::Plan;
 use crate::reconcile::resource::Inventory;
-use crate::stack::{Address, Place, Stack, StackName};
+use crate::stack::{Address, Place, Stack};
 
 pub struct Session {
     pub sdk: SdkConfig,
@@ -32,30 +28,25 @@ pub struct Session {
     pub identity: Arc<Identity>,
     pub waiter: Waiter,
     engine: Engine,
-    progress: Progress,
+    listener: Listener,
 }
 
 impl Session {
     /// # Errors
-    /// If no region is known, or a profile is asked for that is not there.
-    pub async fn open(name: StackName, given: Given, common: &Common, world: &World) -> Result<Self> {
-        let progress = Progress::new(common, world);
-        let connect = async {
-            match &world.aws {
-                Some(sdk) => Connection::new(sdk.clone()),
-                None => world.connections.to(common).await,
-            }
-        };
-        let Connection { sdk, identity } = unless(&world.cancel, progress.patiently(connect)).await??;
-        let stack = Stack { name, region: identity.region.clone() };
-        let waiter = Waiter { listener: progress.listener(), cancel: world.cancel.clone() };
+    /// If no region is known, or a profile is asked for that does not exist; on interruption.
+    pub async fn open(target: &Target, given: Given, context: &Context) -> Result<Self> {
+        let Context { connections, cancel, clock: _, listener } = context;
+        let connect = asking(listener, Asking::Look, connections.to(&target.site));
+        let Connection { sdk, identity } = unless(cancel, connect).await??;
+        let stack = Stack { name: target.stack.clone(), region: identity.region.clone() };
+        let waiter = Waiter { listener: steps(listener), cancel: cancel.clone() };
         let kinds = kinds::all(&sdk, &stack, &identity, &waiter, given);
         let let_go = CancellationToken::new();
-        let engine = Engine { kinds, listener: progress.listener(), cancel: world.cancel.clone(), let_go };
-        Ok(Self { sdk, stack, identity, waiter, engine, progress })
+        let engine = Engine { kinds, listener: steps(listener), cancel: cancel.clone(), let_go };
+        Ok(Self { sdk, stack, identity, waiter, engine, listener: Arc::clone(listener) })
     }
 
-    /// What is there, and where "there" is.
+    /// Returns what exists, and where.
     ///
     /// # Errors
     /// If the caller is unknown to AWS, or on interruption.
@@ -63,7 +54,7 @@ impl Session {
         self.read_with_place(self.engine.observe(&self.stack, wanted)).await
     }
 
-    /// The same, of these kinds alone.
+    /// Returns the same, of these kinds alone.
     ///
     /// # Errors
     /// As [`Session::observe`].
@@ -86,12 +77,12 @@ impl Session {
     /// # Errors
     /// On interruption: what was being looked at is let go.
     pub fn unless_interrupted<F: Future>(&self, look: F) -> impl Future<Output = Result<F::Output>> + use<'_, F> {
-        unless(&self.waiter.cancel, self.progress.patiently(look))
+        unless(&self.waiter.cancel, asking(&self.listener, Asking::Look, look))
     }
 
     /// What came of a change; interrupted, it is waited for, but not for long.
     pub fn letting_go<F: Future>(&self, change: F) -> impl Future<Output = Option<F::Output>> + use<'_, F> {
-        let change = self.progress.patiently(change);
+        let change = asking(&self.listener, Asking::Look, change);
         async move {
             tokio::select! {
                 done = change => Some(done),
@@ -100,40 +91,23 @@ impl Session {
         }
     }
 
-    /// Which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
-    #[must_use]
-    pub fn title(&self, place: &Place) -> String {
-        format!("stack {} in {}, account {}", self.stack.name, place.region, place.account)
+    /// Reports which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
+    pub fn report_place(&self, place: &Place) {
+        (self.listener)(Event::Located { stack: self.stack.clone(), place: place.clone() });
     }
 
-    /// The object, with which stack it is about, and where.
-    #[must_use]
-    pub fn located(&self, place: &Place, mut object: Value) -> Value {
-        object["stack"] = json!(self.stack.name);
-        object["region"] = json!(place.region);
-        object["account"] = json!(place.account);
-        object
-    }
-
-    pub fn show_title(&self, place: &Place, common: &Common, world: &World) {
-        if !common.quiet {
-            world.err.print(&format!("{}\n", self.title(place)));
-        }
+    pub fn note(&self, note: impl Into<String>) {
+        (self.listener)(Event::Note(note.into()));
     }
 
     /// Where nothing at all was found: most likely the cluster's name has a typing mistake.
-    pub async fn warn_of_missing(&self, clusters: &[Cluster], world: &World) {
-        let look = self.unless_interrupted(cluster::missing(&self.sdk, clusters, "")).await;
-        let told = match look {
+    pub async fn missing_clusters(&self, clusters: &[Cluster]) -> Option<Error> {
+        match self.unless_interrupted(cluster::missing(&self.sdk, clusters, "")).await {
             Ok(Ok(missing)) => missing,
             // No printed policy of a command that only reads stacks has it.
             Ok(Err(fault)) if fault.trouble() == Trouble::Denied => None,
             Ok(Err(fault)) => Some(fault.into()),
             Err(_) => None,
-        };
-        if let Some(error) = told {
-            let hint = render::hint_after(&error, world.command());
-            world.err.print(&format!("warning: {error}{hint}\n"));
         }
     }
 
@@ -150,14 +124,23 @@ impl Session {
                 never = letting_go => never,
             }
         };
-        let report = self.progress.patiently_unless_drawn(apply).await;
-        self.finish_progress();
+        let report = asking(&self.listener, Asking::Changes, apply).await;
+        self.finish_steps();
         report
     }
 
-    /// Nothing is drawn in place any more: lines may follow.
-    pub fn finish_progress(&self) {
-        self.progress.finish();
+    /// Reports that no step goes on any more.
+    pub fn finish_steps(&self) {
+        (self.listener)(Event::Finished);
+    }
+}
+
+/// Reports that AWS is being asked, for as long as it is. Boxed: what is waited for does not belong on the stack.
+pub fn asking<F: Future>(listener: &Listener, what: Asking, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
+    let wait = Box::pin(wait);
+    async move {
+        let _wait = Wait::new(listener, what);
+        wait.await
     }
 }
 

@@ -1,0 +1,65 @@
+//! How far a drill came.
+
+use serde_json::{Value, json};
+
+use super::hint;
+use crate::operations::check::{Check, Held};
+use crate::operations::drill::Drill;
+use crate::operations::drill::trace::{SOME, is_place};
+use crate::operations::verdict::Verdict;
+
+/// Whose policy has to be granted where a call is denied.
+const COMMAND: &str = "drill";
+
+/// Returns the line of a hop.
+pub fn line(Check { name, held, told, milliseconds, hint: _ }: &Check) -> String {
+    let mark = match held {
+        Held::Yes => '+',
+        Held::No => '-',
+        Held::Unknown => '?',
+    };
+    let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
+    format!("{mark} {name:<9}  {told}{time}\n")
+}
+
+pub fn object(drill: &Drill) -> Value {
+    let delivered = match drill.verdict() {
+        Verdict::InSync => Some(true),
+        Verdict::Failed | Verdict::Differs => Some(false),
+        Verdict::Unreadable => None,
+    };
+    json!({
+        "scenario": drill.scenario.name(),
+        "event_id": drill.event_id,
+        "delivered": delivered,
+        "hops": drill.hops.iter().map(hop_object).collect::<Vec<_>>(),
+    })
+}
+
+fn hop_object(Check { name, held, told, milliseconds, hint: words }: &Check) -> Value {
+    let holds = match held {
+        Held::Yes => Some(true),
+        Held::No => Some(false),
+        Held::Unknown => None,
+    };
+    let words = words.as_ref().map(|words| hint(words, COMMAND));
+    json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": words })
+}
+
+/// Returns the last word.
+pub fn end(drill: &Drill) -> String {
+    let words = drill.hops.last().and_then(|hop| hop.hint.as_ref());
+    let words = words.map(|words| format!("  hint: {}\n", hint(words, COMMAND))).unwrap_or_default();
+    let places: Vec<&str> = drill.hops.iter().map(|hop| hop.name).filter(|name| is_place(name)).collect();
+    // The last hop is the one that failed; where its kind is not known, its words begin with its name.
+    let (places, place) = match (places.len(), drill.hops.last()) {
+        (count, Some(Check { name: SOME, told, .. })) => (count, told.split(':').next().unwrap_or_default()),
+        (count, _) => (count, places.last().copied().unwrap_or("Slack")),
+    };
+    match drill.verdict() {
+        Verdict::InSync if places > 1 => format!("All {places} places took the drill.\n"),
+        Verdict::InSync => format!("{place} took the drill.\n"),
+        Verdict::Failed | Verdict::Differs => format!("error: the drill did not reach {place}\n{words}"),
+        Verdict::Unreadable => format!("error: how far the drill came is not known\n{words}"),
+    }
+}

@@ -1,0 +1,321 @@
+//! What `import` tells: the list, what it found and what would change, the steps of the old rule, and what is left to do.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::count;
+use crate::config::Config;
+use crate::config::file::{File, Site};
+use crate::operations::import::compare::Compared;
+use crate::operations::import::existing::{Candidate, Clusters, ExistingAlert, kind, last};
+use crate::operations::import::{Found, Origin, Survey, Takeover, scope};
+use crate::operations::setup::Prepared;
+use crate::pattern::Drill;
+use crate::reconcile::plan::Plan;
+use crate::stack::{Place, Stack};
+
+const RED: Style = AnsiColor::Red.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
+    let object = |Candidate { rule, read }: &Candidate| match read {
+        Ok(old) => old_object(old),
+        Err(error) => json!({ "name": rule.name, "arn": rule.arn, "error": error.in_one_line() }),
+    };
+    let rules: Vec<Value> = candidates.iter().map(object).collect();
+    json!({ "region": place.region, "account": place.account, "rules": rules })
+}
+
+/// Returns a line for each rule.
+pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
+    let lines: Vec<[String; 3]> = candidates.iter().map(line).collect();
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
+    let (name, clusters) = (width(0), width(1));
+    lines.iter().map(|[rule, of, what]| format!("{rule:name$}  {of:clusters$}  {what}\n")).collect()
+}
+
+/// Returns what is to be said beside the list.
+pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
+    let Place { region, account, .. } = place;
+    let warnings: String = candidates.iter().flat_map(|candidate| &candidate.read).map(warnings_of_repeated).collect();
+    warnings
+        + &match candidates.len() {
+            _ if quiet => String::new(),
+            0 => "No rule of others rings a function or a topic for ECS here.\n".to_owned(),
+            number => format!(
+                "{} in {region}, account {account}. `taskbell import RULE --dry-run` shows what taking one over would change.\n",
+                count(number, "rule"),
+            ),
+        }
+}
+
+/// Returns a warning for each field that comes again in the rule's pattern.
+fn warnings_of_repeated(old: &ExistingAlert) -> String {
+    let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", old.rule.name);
+    old.repeated.iter().map(warning).collect()
+}
+
+fn old_object(old: &ExistingAlert) -> Value {
+    let clusters = match &old.clusters {
+        Clusters::Named(arns) => json!(arns),
+        Clusters::All | Clusters::Otherwise => Value::Null,
+    };
+    let variables = old.function.iter().flat_map(|function| &function.webhooks).map(|(name, _)| name);
+    json!({
+        "name": old.rule.name,
+        "arn": old.rule.arn,
+        "state": old.rule.state,
+        "clusters": clusters,
+        "targets": old.targets.iter().map(|target| json!({
+            "kind": kind(target), "arn": target.arn,
+        })).collect::<Vec<_>>(),
+        "function": old.function_name(),
+        "webhook_variables": variables.collect::<Vec<_>>(),
+        "kept_by": old.keeper.as_ref().map(ToString::to_string),
+    })
+}
+
+fn line(Candidate { rule, read }: &Candidate) -> [String; 3] {
+    let name = rule.name.clone();
+    match read {
+        Ok(old) => [name, clusters(old), old.targets.first().map(|_| rings(old)).unwrap_or_default()],
+        Err(error) => [name, "?".to_owned(), format!("could not be read: {}", error.in_one_line())],
+    }
+}
+
+fn clusters(old: &ExistingAlert) -> String {
+    match &old.clusters {
+        Clusters::All => "every cluster".to_owned(),
+        Clusters::Otherwise => "clusters not by ARN".to_owned(),
+        Clusters::Named(arns) => {
+            arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or_default()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn rings(old: &ExistingAlert) -> String {
+    let function = old.function_name();
+    let mut text = match (function, old.function.as_ref().map(|function| function.webhooks.as_slice())) {
+        (Some(name), None) => format!("function {name}, which is not there"),
+        (Some(name), Some([])) => format!("function {name}, no webhook found"),
+        (Some(name), Some(found)) => {
+            let variables = found.iter().map(|(variable, _)| variable.as_str()).collect::<Vec<_>>().join(", ");
+            format!("function {name}, webhook in {variables}")
+        }
+        (None, _) => {
+            let topic = old.targets.iter().find(|target| kind(target) == "topic").map(|target| last(&target.arn));
+            format!("topic {}, cannot be taken over", topic.unwrap_or_default())
+        }
+    };
+    let others = old.targets.len() - 1;
+    if others > 0 {
+        let _ = write!(text, "; and {}", count(others, "other target"));
+    }
+    if scope::others(&old.pattern.to_value()).is_some() {
+        text += "; and for other things than ECS, cannot be taken over";
+    }
+    if let Some(keeper) = &old.keeper {
+        let _ = write!(text, "; made by {keeper}");
+    }
+    text
+}
+
+/// Returns what is to be known of the old rule.
+pub fn warnings(found: &Found, takeover: &Takeover) -> String {
+    let (old, Takeover { no_longer, filters, beyond, .. }) = (&found.old, takeover);
+    let mut text = warnings_of_repeated(old);
+    if let Some(keeper) = &old.keeper {
+        let _ = writeln!(
+            text,
+            "warning: the old rule was made by {keeper}, and its next deployment will bring it back: take it out there, too"
+        );
+    }
+    if !no_longer.is_empty() {
+        let left = no_longer.join(", ");
+        let _ = writeln!(text, "warning: the old rule rings for {left}, too; the stack will not");
+    }
+    if !filters.is_empty() {
+        let filters = filters.join(", ");
+        let _ = writeln!(
+            text,
+            "warning: the old rule may ring for what {filters} leaves out; the stack will not, also among what rings as before"
+        );
+    }
+    if !beyond.is_empty() {
+        let beyond = beyond.join(", ");
+        let _ = writeln!(
+            text,
+            "warning: the old rule takes events that no sample stands for ({beyond}): whether the stack rings for them is not told here"
+        );
+    }
+    text
+}
+
+/// Returns what was found, and what would change.
+pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
+    let old = &found.old;
+    let mut text = format!("The rule {} rings for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
+    if !old.rule.is_enabled() {
+        text += "It is disabled: it rings no more.\n";
+    }
+    text += &match &takeover.origin {
+        Origin::Given(_) => "The webhook is the one given.\n".to_owned(),
+        Origin::Found { variable, .. } => format!("The webhook is the one in its variable {variable}.\n"),
+        Origin::Elsewhere => String::new(),
+    };
+    match &takeover.compared {
+        None => text += "Its pattern is not understood, so what would change cannot be told.\n",
+        Some(Compared { as_before, in_addition, no_longer }) => {
+            text += &titles("Rings as before", as_before, verbose);
+            text += &titles("Rings in addition", in_addition, true);
+            text += &titles("Rings no longer", no_longer, true);
+        }
+    }
+    text + "\n"
+}
+
+fn through(old: &ExistingAlert) -> String {
+    let there = if old.function.is_some() { "" } else { ", which is not there" };
+    old.function_name()
+        .map_or_else(|| "target that it has no more".to_owned(), |name| format!("function {name}{there}"))
+}
+
+/// Returns what is taken over, as one object.
+pub fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
+    let Takeover { origin, compared, no_longer, filters, beyond, remove_old, .. } = takeover;
+    let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
+        json!({ "as_before": as_before, "in_addition": in_addition, "no_longer": no_longer })
+    });
+    let webhook = match origin {
+        Origin::Given(_) => json!({ "from": "given" }),
+        Origin::Found { variable, .. } => json!({ "from": "function", "variable": variable }),
+        Origin::Elsewhere => Value::Null,
+    };
+    json!({
+        "rule": old_object(&found.old), "webhook": webhook, "rings": compared, "clusters_no_longer": no_longer,
+        "narrowed_by": filters, "without_sample": beyond,
+        "steps": moves(&found.old, *remove_old).iter().map(|(action, what, change)| {
+            json!({ "action": action, "what": what, "change": change })
+        }).collect::<Vec<_>>(),
+        "done": done,
+    })
+}
+
+fn titles(what: &str, titles: &[&str], at_length: bool) -> String {
+    if !at_length {
+        return format!("{what}: {}\n", count(titles.len(), "kind") + " of event (--verbose names them)");
+    }
+    if titles.is_empty() {
+        return format!("{what}: nothing\n");
+    }
+    titles.iter().fold(format!("{what}:\n"), |text, title| text + "  " + title + "\n")
+}
+
+/// What becomes of the old one: action, what, change.
+fn moves(old: &ExistingAlert, remove: bool) -> Vec<(&'static str, String, String)> {
+    let mut moves = Vec::new();
+    if remove {
+        if let Some(function) = &old.function {
+            moves.push(("remove", format!("function {}", function.name), String::new()));
+        }
+        moves.push(("remove", format!("rule {}", old.rule.name), String::new()));
+    } else if old.rule.is_enabled() {
+        let change = format!("/state   {:?} -> \"DISABLED\"", old.rule.state);
+        moves.push(("change", format!("rule {}", old.rule.name), change));
+    }
+    moves
+}
+
+/// Returns the plan, with the steps of the old alert under it.
+pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> String {
+    let mut text = super::plan(plan, verbose);
+    let moves = moves(&found.old, takeover.remove_old);
+    if !moves.is_empty() {
+        text += match takeover.config.drill {
+            Drill::Accepted => "Then, once a drill has arrived:\n",
+            Drill::Refused => "Then, without a drill:\n",
+        };
+    }
+    for (action, what, change) in moves {
+        let (mark, style) = if action == "remove" { ('-', RED) } else { ('~', YELLOW) };
+        let _ = writeln!(text, "{}", format!("{style}{mark}{style:#} {what}  {change}").trim_end());
+    }
+    text
+}
+
+pub fn question(prepared: &Prepared, found: &Found, takeover: &Takeover) -> String {
+    let question = super::setup::question(prepared);
+    match takeover.is_left {
+        true => format!("{question}, and then {}?", then(&found.old, takeover.remove_old)),
+        false => format!("{question}?"),
+    }
+}
+
+fn then(old: &ExistingAlert, remove: bool) -> String {
+    match (remove, &old.function) {
+        (false, _) => format!("disable the rule {}", old.rule.name),
+        (true, None) => format!("remove the rule {}", old.rule.name),
+        (true, Some(function)) => format!(
+            "remove the rule {} and the function {}, whose code cannot be brought back (who calls it by IAM alone, as Step Functions, Scheduler or another function may, cannot be seen)",
+            old.rule.name, function.name
+        ),
+    }
+}
+
+/// What is there now, and what is left to somebody.
+pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) -> String {
+    let config = &takeover.config;
+    let name = &old.rule.name;
+    let mut text = match (takeover.remove_old, &old.function) {
+        (false, _) => format!(
+            "The rule {name} is disabled. `aws events enable-rule --name {name}` brings it back; the same command with --remove-old removes it and its function.\n"
+        ),
+        (true, None) => format!("The rule {name} is removed.\n"),
+        (true, Some(function)) => format!(
+            "The rule {name} and the function {} are removed. Its role and its log group stay: `aws logs delete-log-group --log-group-name {}`, and `aws iam delete-role --role-name {}` once no policy hangs on it.\n",
+            function.name,
+            function.log_group,
+            function.role.rsplit('/').next().unwrap_or_default()
+        ),
+    };
+    if let (true, Some(kept)) = (keep_pattern, config.patterns.first()) {
+        let stack = Stack { name: config.stack.clone(), region: String::new() };
+        let _ = writeln!(
+            text,
+            "The pattern is in AWS alone. For `drift` and `setup`, save it and give it as --pattern {0}.json:\n  aws events describe-rule --name {1} --query EventPattern --output text >{0}.json",
+            kept.name,
+            stack.rule_name(&kept.name)
+        );
+    }
+    text
+}
+
+/// The lines for a file that says nothing of the stack.
+pub fn lines_for(file: &File, config: &Config, keep_pattern: bool, at: &Site) -> String {
+    let Config { stack, clusters, patterns, .. } = config;
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    // The tag of the fleet is not on it yet.
+    let joins =
+        file.fleet.as_ref().map(|_| format!(" (once `taskbell setup --stack {stack}` made it one of the fleet)"));
+    let mut text = format!(
+        "{} says nothing of the stack {stack}. With these lines, and a key for each other flag of this command, `taskbell drift --all` watches it{}:\n[[stack]]\n",
+        file.path.display(),
+        joins.unwrap_or_default()
+    );
+    if clusters.first().is_none_or(|cluster| cluster.name() != stack.as_str()) {
+        let _ = writeln!(text, "name = \"{stack}\"");
+    }
+    let _ = writeln!(text, "clusters = {}", list(clusters.iter().map(|cluster| format!("\"{cluster}\"")).collect()));
+    let site = &file.defaults.site;
+    for (key, flag, wider) in [("region", &at.region, &site.region), ("profile", &at.profile, &site.profile)] {
+        if let Some(value) = flag.as_ref().filter(|_| flag != wider) {
+            let _ = writeln!(text, "{key} = \"{value}\"");
+        }
+    }
+    if let (true, Some(kept)) = (keep_pattern, patterns.first()) {
+        let _ = writeln!(text, "patterns = [\"{}.json\"]", kept.name);
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! What lies in the queue, and what became of it.
+
+use serde_json::{Value, json};
+
+use super::{count, time};
+use crate::aws::calls::undelivered::{Content, Entry};
+use crate::operations::replay::fate::{Fate, Handled};
+use crate::operations::replay::{Purge, Replay};
+
+fn alerts(number: usize) -> String {
+    count(number, "alert")
+}
+
+/// Returns the run as one object.
+pub fn object(replay: &Replay) -> Value {
+    let entries = replay.entries.iter().enumerate().map(|(at, entry)| entry_object(entry, replay.fates.get(at)));
+    json!({ "entries": entries.collect::<Vec<_>>() })
+}
+
+/// Returns what is to be known of entries that are held.
+pub fn warning(replay: &Replay) -> String {
+    let Some(fault) = replay.held.first() else { return String::new() };
+    let (count, seconds) = (alerts(replay.held.len()), replay.hold().as_secs());
+    format!("warning: could not let go of {count}, which no replay is given for up to {seconds} s: {fault}\n")
+}
+
+/// Returns what a run came to that did not fail.
+pub fn end(replay: &Replay, quiet: bool) -> String {
+    let Replay { entries, fates, elsewhere, is_dry_run, .. } = replay;
+    let mut text = match (entries.len(), *elsewhere, is_dry_run) {
+        _ if quiet => String::new(),
+        (0, 0, _) => "The queue is empty.\n".to_owned(),
+        (0, _, _) => "The queue gave nothing out.\n".to_owned(),
+        (count, _, true) => format!("{} in the queue.\n", alerts(count)),
+        (_, _, false) => format!("{}.\n", replay.came_to()),
+    };
+    if replay.is_full() {
+        text += "note: that is as much as one run takes; run it again\n";
+    } else if *elsewhere > 0 {
+        text += &format!(
+            "note: about {} more in the queue, held by another replay or just arrived; run it again in 10 minutes\n",
+            alerts(*elsewhere)
+        );
+    }
+    if fates.iter().any(|fate| matches!(fate, Fate::Unknown)) && !is_dry_run {
+        text += "note: what is no event stays in the queue; --purge deletes everything\n";
+    }
+    text
+}
+
+pub fn question(Purge { stack, depth, .. }: &Purge) -> String {
+    format!("Delete about {} of the stack {} without sending them?", alerts(*depth), stack.name)
+}
+
+pub fn deleted(Purge { depth, .. }: &Purge) -> String {
+    match depth {
+        0 => "The queue is empty.\n".to_owned(),
+        depth => format!("Deleted about {}.\n", alerts(*depth)),
+    }
+}
+
+/// Returns the line of an entry that was handled.
+pub fn line(Handled { entry, fate }: &Handled) -> String {
+    let (mark, told) = match fate {
+        Fate::Waiting => ("=", String::new()),
+        Fate::Sent(outcome) => ("+", format!("  -> {}", outcome_text(outcome))),
+        Fate::Unknown => ("?", "  -> not an event; it stays".to_owned()),
+        Fate::Refused(why) | Fate::Failed(why) => ("-", format!("  -> {why}")),
+        Fate::NotDeleted(why) => ("?", format!("  -> sent, but not deleted: {why}")),
+    };
+    let (what, why) = story(entry);
+    format!("{mark} {}  {what}  {why}{told}\n", time(entry.at))
+}
+
+fn outcome_text(outcome: &str) -> &str {
+    match outcome {
+        "sent" | "sent-plain" => "Slack took it",
+        "duplicate" => "was announced already",
+        "counted" => "counted as a repetition",
+        "silent" => "the notifier does not announce it",
+        other => other,
+    }
+}
+
+/// What it is about, and why it lies here.
+fn story(entry: &Entry) -> (String, String) {
+    match &entry.content {
+        Content::Unknown { body } => (format!("{:?}", body.chars().take(60).collect::<String>()), String::new()),
+        Content::Event { event, why } => {
+            let about =
+                event["detail"]["taskArn"].as_str().or_else(|| event["resources"][0].as_str()).unwrap_or_default();
+            let kind = event["detail-type"].as_str().unwrap_or_default();
+            (format!("{kind}  {}", about.rsplit(':').next().unwrap_or_default()), format!("({why})"))
+        }
+    }
+}
+
+fn entry_object(entry: &Entry, fate: Option<&Fate>) -> Value {
+    let (fate, told) = match fate {
+        None => ("left", None),
+        Some(Fate::Waiting) => ("waiting", None),
+        Some(Fate::Sent(outcome)) => ("sent", Some(outcome.as_str())),
+        Some(Fate::Unknown) => ("unknown", None),
+        Some(Fate::Refused(why) | Fate::Failed(why)) => ("failed", Some(why.as_str())),
+        Some(Fate::NotDeleted(why)) => ("not-deleted", Some(why.as_str())),
+    };
+    let (event, why) = match &entry.content {
+        Content::Event { event, why } => (event.clone(), Some(why)),
+        Content::Unknown { body } => (json!(body), None),
+    };
+    json!({ "id": entry.id, "at": time(entry.at), "why": why, "fate": fate, "told": told, "event": event })
+}

@@ -1,0 +1,54 @@
+//! What `setup` has to say.
+
+use serde_json::Value;
+
+use super::{count, heading, plan, plan_json};
+use crate::error::Error;
+use crate::operations::drill::Drill;
+use crate::operations::setup::{Applied, Failed, Halt, Prepared};
+use crate::reconcile::engine::Report;
+use crate::reconcile::plan::Plan;
+use crate::stack::{Place, Stack};
+
+pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
+    format!("Make {} to the {}", count(plan.steps.len(), "change"), heading(stack, place))
+}
+
+/// Returns the plan, its result and the drill after it, as one object.
+pub fn object(
+    (stack, place, plan): (&Stack, &Place, &Plan),
+    result: Option<(&Report, bool)>,
+    drill: Option<&Drill>,
+) -> Value {
+    let mut object = plan_json(stack, place, plan, result);
+    if let Some(drill) = drill {
+        object["drill"] = super::drill::object(drill);
+    }
+    object
+}
+
+/// Returns what was done, as one object.
+pub fn applied_object(applied: &Applied, drill: Option<&Drill>) -> Value {
+    let Applied { stack, place, plan, report, failed, .. } = applied;
+    object((stack, place, plan), Some((report, failed.is_none())), drill)
+}
+
+/// Returns what is to be shown of a failure before its error. The command is as `permissions --for` calls it.
+pub fn failure(report: &Report, failed: &Failed, command: &str) -> String {
+    match failed {
+        Failed::NotBegun(_) => String::new(),
+        Failed::HalfDone(_) | Failed::Incomplete(_) => super::report(report, command),
+        Failed::Unsettled { left, .. } => left.as_ref().map(|left| plan(left, false)).unwrap_or_default(),
+    }
+}
+
+pub fn error(failed: Failed) -> Error {
+    match failed {
+        Failed::NotBegun(halt) | Failed::HalfDone(halt) => match halt {
+            Halt::Changed(now) => Error::new(format!("what is there has changed meanwhile:\n{}", plan(&now, false)))
+                .hint("the same command is safe to run again"),
+            Halt::Error(error) => error,
+        },
+        Failed::Incomplete(error) | Failed::Unsettled { error, .. } => error,
+    }
+}

@@ -1,0 +1,39 @@
+//! What `teardown` has to say.
+
+use super::{count, heading, hints, report};
+use crate::operations::teardown::{Applied, Prepared};
+
+/// Returns what is to be known before anything is removed. The command is as `permissions --for` calls it.
+pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, command: &str) -> String {
+    let mut text = match undelivered {
+        // Deleting the queue deletes the alerts in it.
+        Some(Ok(depth)) if *depth > 0 => {
+            let alerts = count(usize::try_from(*depth).unwrap_or(usize::MAX), "undelivered alert");
+            format!("warning: the queue still holds about {alerts}, to be deleted with it\n")
+        }
+        Some(Err(error)) => {
+            format!("warning: it is not known whether the queue holds undelivered alerts: {error}\n")
+        }
+        Some(Ok(_)) | None => String::new(),
+    };
+    if let Some(error) = missing_cluster {
+        text += &super::warning(error, command);
+    }
+    text
+}
+
+pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
+    format!("Remove {} of the {}?", count(plan.steps.len(), "resource"), heading(stack, place))
+}
+
+/// Returns what is left to say once it is over.
+pub fn end(applied: &Applied, command: &str) -> String {
+    let Applied { stack, plan, report: done, .. } = applied;
+    if !done.is_complete() {
+        report(done, command)
+    } else if !plan.unknown.is_empty() {
+        format!("What could not be read was left alone.\n{}", hints(plan, command))
+    } else {
+        format!("The stack {} is gone.\n", stack.name)
+    }
+}

@@ -1,0 +1,68 @@
+//! Compares AWS with what was asked for.
+
+use super::session::Session;
+use super::setup::preflight;
+use super::target::{Context, Target};
+use crate::aws::calls::runtime;
+use crate::aws::kinds::parameter::Webhook;
+use crate::aws::kinds::{Given, function};
+use crate::config::Config;
+use crate::desired::{Ground, addresses, desired};
+use crate::error::{Error, Result};
+use crate::notifier::archive::archive;
+use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
+use crate::reconcile::resource::{Desired, Inventory};
+use crate::stack::{Place, Stack};
+
+/// What AWS is compared with.
+pub struct Request {
+    pub config: Config,
+    /// The webhook that should be stored, if it is known.
+    pub webhook: Option<Webhook>,
+    pub exceptions: Exceptions,
+}
+
+/// What is there, beside what was asked for.
+pub struct Comparison {
+    pub stack: Stack,
+    pub place: Place,
+    pub desired: Desired,
+    pub plan: Plan,
+    /// What is to be said about the end of the notifier's runtime.
+    pub warning: Option<String>,
+    /// Where nothing at all is there: a cluster that does not exist.
+    pub missing_cluster: Option<Error>,
+}
+
+/// Looks, and compares. Writes nothing.
+///
+/// # Errors
+/// If the caller is unknown to AWS, or the request does not fit the place; on interruption.
+pub async fn compare(request: &Request, target: &Target, context: &Context) -> Result<Comparison> {
+    let Request { config, webhook, exceptions } = request;
+    let archive = archive()?;
+    let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
+    let session = Session::open(target, given, context).await?;
+    let addresses = addresses(config, &session.stack);
+    // Boxed: the futures of dozens of calls do not belong on the stack.
+    let look =
+        Box::pin(async { tokio::join!(session.observe(&addresses), preflight::parameters_missing(config, &session)) });
+    let (observed, missing) = look.await;
+    let (seen, place) = observed?;
+    session.report_place(&place);
+    let ground =
+        Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
+    let warning = end_of_runtime(&seen, &session, context);
+    let desired = desired(config, ground)?;
+    let plan = preflight::lacking(plan(&desired, seen, exceptions), missing)?;
+    // Most likely a name with a typing mistake.
+    let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
+    let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };
+    Ok(Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster })
+}
+
+/// What is to be said about the runtime the notifier has now.
+fn end_of_runtime(seen: &Inventory, session: &Session, context: &Context) -> Option<String> {
+    let found = seen.get(&function::address(&session.stack).id)?.serving().ok()??;
+    runtime::warning(found.spec["runtime"].as_str()?, (context.clock)().into())
+}

@@ -1,0 +1,298 @@
+//! Sends a labelled test failure through the live rule, and follows it hop by hop.
+
+pub mod trace;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_config::SdkConfig;
+use clap::ValueEnum;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::check::{Check, Held};
+use super::events::Event;
+use super::links::{Broken, Link, links};
+use super::session::Session;
+use super::target::{Context, Target};
+use super::verdict::Verdict;
+use crate::aws::calls::bus;
+use crate::aws::calls::journal::Journal;
+use crate::aws::calls::undelivered::{Entry, Undelivered};
+use crate::aws::client::fault::Fault;
+use crate::aws::client::wait::{self, Attempt};
+use crate::aws::kinds::Given;
+use crate::config::Cluster;
+use crate::desired::cluster_arn;
+use crate::error::{Error, Result};
+use crate::pattern::DRILL_SOURCE;
+use crate::pattern::scenario::{Scenario, fit};
+use crate::reconcile::resource::Inventory;
+use crate::stack::{Id, Place, Stack};
+use trace::{Looks, Sent, arrival, lost};
+
+/// Seconds: a function that has to be started, a throttling Slack, a log that is some seconds behind.
+pub const TIMEOUT: u64 = 60;
+/// No single look takes longer.
+const LOOK: Duration = Duration::from_secs(10);
+/// Clocks differ: how far back the log is read, in milliseconds.
+const SKEW: i64 = 60_000;
+/// Rules may ask for several names.
+const MOST_FITS: usize = 8;
+
+/// What became of a drill.
+pub struct Drill {
+    pub scenario: Scenario,
+    pub event_id: Option<String>,
+    pub hops: Vec<Check>,
+}
+
+/// A drill, and through which stack it went.
+pub struct Performed {
+    pub stack: Stack,
+    pub place: Place,
+    pub drill: Drill,
+}
+
+/// Sends a drill through a stack. `timeout` is in seconds.
+///
+/// # Errors
+/// If the caller is unknown to AWS, or the cluster is of another place; on interruption.
+pub async fn perform(
+    scenario: Scenario,
+    timeout: u64,
+    cluster: &Cluster,
+    target: &Target,
+    context: &Context,
+) -> Result<Performed> {
+    let session = Session::open(target, Given::default(), context).await?;
+    let (seen, place) = session.observe_only(&["function", "rule"]).await?;
+    session.report_place(&place);
+    let drill = Box::pin(Drill::perform(scenario, timeout, &session, (&seen, &place, cluster), context)).await?;
+    session.finish_steps();
+    Ok(Performed { stack: session.stack.clone(), place, drill })
+}
+
+impl Drill {
+    /// Sends it and waits until it is known how far it came.
+    ///
+    /// # Errors
+    /// On interruption, and for a cluster that cannot be.
+    pub async fn perform(
+        scenario: Scenario,
+        timeout: u64,
+        session: &Session,
+        (seen, place, cluster): (&Inventory, &Place, &Cluster),
+        context: &Context,
+    ) -> Result<Self> {
+        let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
+        let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let cluster_arn = cluster_arn(cluster, place)?;
+        let mut event = scenario.event(&cluster_arn, &task, (context.clock)().into())?;
+        let way_in = way_in(scenario, &mut event, seen, session, place);
+        drill.reach(way_in, context);
+        if drill.verdict() != Verdict::InSync {
+            return Ok(drill);
+        }
+
+        let at = millis(context);
+        let resources = event["resources"].as_array().into_iter().flatten();
+        let resources: Vec<String> = resources.filter_map(|arn| Some(arn.as_str()?.to_owned())).collect();
+        let detail_type = event["detail-type"].as_str().unwrap_or_default();
+        let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
+        let sent = session.unless_interrupted(put).await;
+        let interrupted = |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
+        let event_id = match sent.map_err(interrupted)? {
+            Ok(event_id) => event_id,
+            Err(fault) => {
+                let (make, doubt): (fn(_, _, _) -> _, _) = match fault.unanswered {
+                    true => (Check::unknown, "; EventBridge may have taken it all the same"),
+                    false => (Check::broken, ""),
+                };
+                let error = Error::from(fault);
+                let hint = error.nearest_hint().cloned().unwrap_or("the same command may be run again".into());
+                drill.reach(make("bus", error.in_one_line() + doubt, hint), context);
+                return Ok(drill);
+            }
+        };
+        let told = format!("EventBridge took the event {event_id}");
+        drill.reach(Check::holds("bus", told).took(millis(context) - at), context);
+
+        drill.event_id = Some(event_id.clone());
+        for hop in await_arrival(session, &Sent { event_id, task, at }, timeout).await? {
+            drill.reach(hop, context);
+        }
+        Ok(drill)
+    }
+
+    /// Reports a hop as soon as it is known.
+    fn reach(&mut self, hop: Check, context: &Context) {
+        (context.listener)(Event::Hop(hop.clone()));
+        self.hops.push(hop);
+    }
+
+    /// The last hop says it: nothing is behind one that does not hold.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.hops.last().map(|hop| hop.held) {
+            Some(Held::Yes) => Verdict::InSync,
+            Some(Held::No) => Verdict::Failed,
+            Some(Held::Unknown) | None => Verdict::Unreadable,
+        }
+    }
+}
+
+/// Whether a rule would ring for it, after the drill has taken the names that the rule asks for. A drill that nothing can
+/// ring for is not sent.
+fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Session, place: &Place) -> Check {
+    let mut found = Vec::new();
+    for _ in 0..MOST_FITS {
+        found = links(event, seen, &session.stack, place);
+        if let Some(link) = found.iter().find(|link| link.broken.is_none()) {
+            return Check::holds("rule", format!("{} takes it, is enabled, and may ring the notifier", link.rule));
+        }
+        let fitted = found.iter().any(|link| match &link.broken {
+            Some(Broken::Mismatch(mismatch)) => fit(event, mismatch),
+            _ => false,
+        });
+        if !fitted {
+            break;
+        }
+    }
+    no_way_in(scenario, &found)
+}
+
+/// What to say where no rule would ring. Rules that would take it, if one link held, count before those that take other events.
+fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
+    let repair = "`taskbell drift` tells what differs, and `taskbell setup` with the same flags repairs it";
+    let is = |kind: fn(&Broken) -> bool| found.iter().any(|link| link.broken.as_ref().is_some_and(kind));
+    let tell = |kind: fn(&Broken) -> bool| {
+        let links = found.iter().filter(|link| link.broken.as_ref().is_some_and(kind));
+        links.filter_map(refusal).collect::<Vec<_>>().join("; ")
+    };
+    let takes_others = |broken: &Broken| matches!(broken, Broken::Mismatch(_));
+    let unreadable = |broken: &Broken| matches!(broken, Broken::Unreadable { .. });
+    let no_drills = |broken: &Broken| matches!(broken, Broken::Mismatch(mismatch) if mismatch.path == "source");
+    if found.is_empty() {
+        return Check::broken("rule", "the stack has no rule, so nothing would ring", repair);
+    }
+    if is(unreadable) {
+        let hint = "`taskbell permissions --for drill` prints the policy that a drill needs";
+        return Check::unknown("rule", format!("no rule is known to ring: {}", tell(|_| true)), hint);
+    }
+    if is(|broken| !matches!(broken, Broken::Mismatch(_))) {
+        return Check::broken("rule", tell(|broken| !matches!(broken, Broken::Mismatch(_))), repair);
+    }
+    let hint = match is(no_drills) {
+        true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
+        false => pretend_otherwise(scenario, found),
+    };
+    Check::broken("rule", format!("no rule takes a drill like this: {}", tell(takes_others)), hint)
+}
+
+/// What else may be pretended: what the rules ring for.
+fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
+    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
+    let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
+    let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
+    format!(
+        "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
+        scenario.pattern()
+    )
+}
+
+fn refusal(Link { rule, broken }: &Link) -> Option<String> {
+    Some(match broken.as_ref()? {
+        Broken::Mismatch(mismatch) => format!("{rule} asks for another {}", mismatch.path),
+        Broken::Disabled => format!("{rule} is disabled"),
+        Broken::Unreadable { what, error } => format!("could not read {what}: {error}"),
+        broken => format!("{rule} {broken}"),
+    })
+}
+
+/// The hops behind the bus. Ends within the time, and two looks: a last look that failed tells nothing, and is made once more.
+async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<Vec<Check>> {
+    let sdk = session.sdk.to_builder().retry_config(wait::retries_of_a_look()).build();
+    let journal = Journal::new(&sdk, session.stack.log_group_name());
+    let queue = Mutex::new(None);
+    let looks = Mutex::new(Looks::default());
+    let look = || async {
+        let queued = entries(&sdk, &session.stack, &queue);
+        let (lines, entries) = tokio::join!(timeout(LOOK, journal.since(sent.at - SKEW)), timeout(LOOK, queued));
+        let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let for_good = matches!(&lines, Ok(Err(fault)) if fault.is(&FOR_GOOD));
+        looks.log = keep(lines, &mut looks.lines, "logs:FilterLogEvents");
+        let mut lying = Vec::new();
+        looks.queue = keep(entries, &mut lying, "sqs:ReceiveMessage");
+        looks.entries = looks.entries.max(lying.len());
+        Ok(match arrival(&looks.lines, &lying, sent, &session.stack) {
+            Some(hops) => Attempt::Ready(hops),
+            None if for_good => Attempt::Ready(vec![lost(&looks, seconds, sent, &session.stack)]),
+            None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
+        })
+    };
+    let id = Id::new("drill", "event");
+    let arrived = session.unless_interrupted(session.waiter.within(&id, Duration::from_secs(seconds), look)).await;
+    let interrupted = |error: Error| match error.is_interrupted() {
+        true => Error::interrupted(format!("interrupted; the event {} was sent all the same", sent.event_id)),
+        false => error,
+    };
+    if let Ok(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
+        return Ok(hops);
+    }
+    let failed = {
+        let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.log.is_some() || looks.queue.is_some()
+    };
+    if failed {
+        let arrived = session.unless_interrupted(look()).await;
+        if let Attempt::Ready(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {
+            return Ok(hops);
+        }
+    }
+    let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(vec![lost(&looks, seconds, sent, &session.stack)])
+}
+
+/// Whoever may not read the log now may not a moment later.
+const FOR_GOOD: [&str; 3] = ["AccessDeniedException", "AccessDenied", "ResourceNotFoundException"];
+
+/// What was read, or else why it was not.
+fn keep<T>(
+    answer: std::result::Result<std::result::Result<Vec<T>, Fault>, tokio::time::error::Elapsed>,
+    kept: &mut Vec<T>,
+    call: &str,
+) -> Option<String> {
+    match answer {
+        Ok(Ok(read)) => {
+            *kept = read;
+            None
+        }
+        Ok(Err(fault)) => Some(fault.to_string()),
+        Err(_) => Some(format!("no answer to {call} within {} s", LOOK.as_secs())),
+    }
+}
+
+/// What lies in the queue. Its address is asked for once.
+async fn entries(
+    sdk: &SdkConfig,
+    stack: &Stack,
+    queue: &Mutex<Option<Arc<Undelivered>>>,
+) -> std::result::Result<Vec<Entry>, Fault> {
+    let known = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let opened = match known {
+        Some(queue) => Some(queue),
+        None => Undelivered::open(sdk, &stack.queue_name()).await?.map(Arc::new),
+    };
+    queue.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened);
+    match opened {
+        Some(queue) => queue.glance().await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Since 1970.
+fn millis(context: &Context) -> i64 {
+    let since = (context.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

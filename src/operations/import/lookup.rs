@@ -1,0 +1,55 @@
+//! Finds the rule that is to be taken over.
+
+use super::existing::{ExistingAlert, unread};
+use crate::aws::calls::foreign::Foreign;
+use crate::config::WebhookHosts;
+use crate::error::{Error, Result, nearest};
+use crate::stack::Place;
+
+/// The rule of that name or ARN, with all that hangs on it, if it can be taken over.
+pub async fn look_at(
+    rule: &str,
+    place: &Place,
+    foreign: &Foreign,
+    hosts: WebhookHosts,
+    remove: bool,
+) -> Result<ExistingAlert> {
+    let name = rule.rsplit(":rule/").next().unwrap_or_default();
+    if rule.starts_with("arn:") && rule != place.rule_arn(name) {
+        let Place { region, account, .. } = place;
+        return Err(Error::usage(format!("{rule} is no rule on the default bus in {region}, account {account}"))
+            .hint("--region and --profile lead to another place"));
+    }
+    let old = named(name, foreign, hosts).await?;
+    old.can_be_taken_over()?;
+    if remove {
+        can_be_removed(&old, foreign).await?;
+    }
+    Ok(old)
+}
+
+pub async fn named(name: &str, foreign: &Foreign, hosts: WebhookHosts) -> Result<ExistingAlert> {
+    let rules = foreign.rules().await.map_err(unread("the rules"))?;
+    let Some(rule) = rules.iter().find(|rule| rule.name == *name) else {
+        let near = nearest(rules.iter().map(|rule| rule.name.as_str()), name);
+        let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+        return Err(Error::usage(format!("there is no rule {name} on the default bus"))
+            .hint(format!("{near}`taskbell import` lists those that ring for ECS")));
+    };
+    ExistingAlert::read(rule.clone(), foreign, hosts).await
+}
+
+/// # Errors
+/// If anything else would go with the function, or that cannot be read.
+pub async fn can_be_removed(old: &ExistingAlert, foreign: &Foreign) -> Result<()> {
+    let Some(function) = &old.function else { return Ok(()) };
+    let name = &function.name;
+    let triggers = foreign.other_triggers(function, &old.rule.arn).await;
+    let triggers = triggers.map_err(unread(&format!("what else rings the function {name}")))?;
+    let why = match triggers.first() {
+        Some(trigger) => format!("the function {name} cannot be removed: {trigger}"),
+        None if old.qualifier().is_some() => format!("the rule rings a version of the function {name}, not the whole"),
+        None => return Ok(()),
+    };
+    Err(Error::new(why).hint("without --remove-old the rule is disabled, and the function stays"))
+}

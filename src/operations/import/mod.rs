@@ -1,0 +1,262 @@
+//! Takes over an alert that was made by hand or by a module: the same for the same clusters as a stack, proved by a drill, and only
+//! then the old one is switched off. Names in AWS cannot be changed, so nothing of the old one becomes the stack's.
+
+pub mod compare;
+pub mod existing;
+mod lookup;
+mod no_alert_ends;
+pub mod scope;
+pub mod switch_off;
+
+use std::time::SystemTime;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::session::{Session, no_account};
+use super::setup::Prepared;
+use super::target::{Context, Target};
+use crate::aws::calls::foreign::Foreign;
+use crate::aws::kinds::Given;
+use crate::aws::kinds::parameter::Webhook;
+use crate::config::file::Site;
+use crate::config::settings::{Settings, items};
+use crate::config::{Cluster, Config, WebhookHosts};
+use crate::desired::cluster_arn;
+use crate::error::{Error, Result};
+use crate::pattern::matcher::Matcher;
+use crate::pattern::scenario::Scenario;
+use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
+use crate::stack::{Place, StackName};
+use compare::{Compared, compare};
+use existing::{Candidate, Clusters, ExistingAlert, candidates};
+use switch_off::{Switch, SwitchedOff};
+
+/// What is taken over, and how.
+pub struct Request {
+    /// Of the new stack.
+    pub settings: Settings,
+    /// Rings for what the old pattern takes.
+    pub keep_pattern: bool,
+    /// Removes the old rule and its function in the end.
+    pub remove_old: bool,
+    /// The webhook that was given.
+    pub webhook: Option<Webhook>,
+}
+
+/// Rules that could be taken over, and where.
+pub struct Survey {
+    pub candidates: Vec<Candidate>,
+    pub place: Place,
+}
+
+/// The rule that is taken over.
+pub struct Found {
+    pub old: ExistingAlert,
+    pub place: Place,
+    hosts: WebhookHosts,
+    foreign: Foreign,
+    session: Session,
+}
+
+/// Where the webhook comes from.
+pub enum Origin {
+    Given(Webhook),
+    Found {
+        variable: String,
+        webhook: Webhook,
+    },
+    /// It is stored already, in a parameter of the user's, or has to be asked for.
+    Elsewhere,
+}
+
+/// What the new stack should be, and what would change.
+pub struct Takeover {
+    pub config: Config,
+    pub origin: Origin,
+    /// None: the old pattern is not understood.
+    pub compared: Option<Compared>,
+    /// Clusters that the old rule rings for and the stack is not about.
+    pub no_longer: Vec<String>,
+    /// The flags that narrow the new rules.
+    pub filters: Vec<&'static str>,
+    /// Events that the old rule takes and no sample stands for.
+    pub beyond: Vec<String>,
+    /// Whether something of the old alert is left to switch off.
+    pub is_left: bool,
+    /// What the drill pretends that proves the new alert; none: it is not drilled.
+    pub scenario: Option<Scenario>,
+    pub remove_old: bool,
+}
+
+async fn open(site: &Site, context: &Context) -> Result<(Session, Place)> {
+    let nobody: StackName = "import".parse()?;
+    let session = Session::open(&Target { stack: nobody, site: site.clone() }, Given::default(), context).await?;
+    let place = session.unless_interrupted(session.identity.place()).await?.map_err(no_account)?.clone();
+    Ok((session, place))
+}
+
+/// Lists the rules that could be taken over.
+///
+/// # Errors
+/// If the rules cannot be listed; on interruption.
+pub async fn survey(hosts: WebhookHosts, site: &Site, context: &Context) -> Result<Survey> {
+    let (session, place) = open(site, context).await?;
+    let foreign = Foreign::new(&session.sdk, &session.waiter, &session.identity);
+    let look = candidates(&foreign, &place, hosts);
+    let candidates = session.unless_interrupted(Box::pin(look)).await??;
+    Ok(Survey { candidates, place })
+}
+
+/// Finds the rule of that name or ARN.
+///
+/// # Errors
+/// If it does not exist, cannot be read, or cannot be taken over; on interruption.
+pub async fn find(rule: &str, hosts: WebhookHosts, remove_old: bool, site: &Site, context: &Context) -> Result<Found> {
+    let (session, place) = open(site, context).await?;
+    let foreign = Foreign::new(&session.sdk, &session.waiter, &session.identity);
+    let look = Box::pin(lookup::look_at(rule, &place, &foreign, hosts, remove_old));
+    let old = session.unless_interrupted(look).await??;
+    Ok(Found { old, place, hosts, foreign, session })
+}
+
+impl Found {
+    /// The clusters that were asked for, or else those that the rule's pattern names.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn clusters(&self, settings: &Settings) -> Result<Vec<String>> {
+        clusters(settings, &self.old, &self.place)
+    }
+
+    /// Compares the old alert with the new stack.
+    ///
+    /// # Errors
+    /// If the settings do not make a stack, or no drill can prove it.
+    pub fn compare(&self, mut request: Request, name: StackName, dry_run: bool, now: SystemTime) -> Result<Takeover> {
+        let Self { old, place, .. } = self;
+        let filters = request.settings.filters.checked()?;
+        let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
+        let config = config(&mut request, name, old)?;
+        let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
+        let origin = webhook(&request, old)?;
+        let no_longer = clusters_left_out(&request, old, &arns);
+        let compared = compare(&old.pattern, &config.patterns, config.drill, &arns)?;
+        let beyond = scope::beyond_samples(&old.pattern.to_value(), &place.cluster_arn("default"))?;
+        let is_left = old.rule.is_enabled() || request.remove_old;
+        let drill = is_left && !dry_run && config.drill == Drill::Accepted;
+        let scenario = if drill { Some(scenario(&config, &arns, now)?) } else { None };
+        let remove_old = request.remove_old;
+        Ok(Takeover { config, origin, compared, no_longer, filters, beyond, is_left, scenario, remove_old })
+    }
+
+    /// # Errors
+    /// If the plan ends an alert of the stack: what it took over before would go unheard.
+    pub fn ends_no_alert(&self, prepared: &Prepared) -> Result<()> {
+        no_alert_ends::ends_no_alert(&prepared.plan, &prepared.stack.name)
+    }
+
+    /// Switches the old alert off, once the new one is proved.
+    pub async fn switch_off(&self, takeover: &Takeover) -> SwitchedOff {
+        let Self { old, hosts, foreign, session, .. } = self;
+        let (config, removes) = (&takeover.config, takeover.remove_old);
+        Box::pin(Switch { old, foreign, session, config, hosts: *hosts, removes }.off()).await
+    }
+}
+
+/// What was asked for, or else what the rule's pattern names.
+fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<Vec<String>> {
+    let given = items(&settings.clusters);
+    if !given.is_empty() {
+        return Ok(given.to_vec());
+    }
+    let what = match &old.clusters {
+        // By their names, as somebody would type them.
+        Clusters::Named(named) => {
+            let name = |arn: &String| match arn.parse::<Cluster>() {
+                Ok(cluster) if place.cluster_arn(cluster.name()) == *arn => cluster.name().to_owned(),
+                _ => arn.clone(),
+            };
+            return Ok(named.iter().map(name).collect());
+        }
+        Clusters::All => "takes the events of every cluster",
+        Clusters::Otherwise => "does not name its clusters by their ARNs",
+    };
+    Err(Error::usage(format!(
+        "the pattern of the rule {} {what}, and a stack is about the clusters it is told",
+        old.rule.name
+    ))
+    .hint("give --cluster NAME, once for each"))
+}
+
+/// What the stack shall be: that of the flags, or with the old pattern.
+fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result<Config> {
+    let settings = &mut request.settings;
+    if !request.keep_pattern {
+        return Ok(settings.config(name)?);
+    }
+    // Meant for the old pattern, and not for those it replaces.
+    let filters = std::mem::take(&mut settings.filters);
+    let mut config = settings.config(name)?;
+    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    let kept_name: String = old.rule.name.chars().map(legal).collect();
+    let text = old.rule.pattern.as_deref().unwrap_or_default();
+    let as_written = Pattern::parse(&kept_name, text)?;
+    let mut tree = old.pattern.to_value();
+    let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
+        Some(sources) if config.drill == Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
+            sources.push(json!(DRILL_SOURCE));
+            Pattern::parse(&kept_name, &tree.to_string())?
+        }
+        _ => as_written,
+    };
+    config.patterns = vec![kept.narrowed(&filters.checked()?)?];
+    Ok(config)
+}
+
+/// The webhook that was given, or else that of the old function.
+fn webhook(request: &Request, old: &ExistingAlert) -> Result<Origin> {
+    if let Some(given) = &request.webhook {
+        return Ok(Origin::Given(given.clone()));
+    }
+    let found: &[(String, Webhook)] = old.function.as_ref().map_or(&[], |function| &function.webhooks);
+    match found {
+        _ if request.settings.webhook_parameter.is_some() => Ok(Origin::Elsewhere),
+        [] => Ok(Origin::Elsewhere),
+        [(variable, webhook)] => Ok(Origin::Found { variable: variable.clone(), webhook: webhook.clone() }),
+        several => {
+            let names = several.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            Err(Error::usage(format!("the function has several webhooks, in its variables {names}"))
+                .hint("give the one that is meant in TASKBELL_SLACK_WEBHOOK_URL"))
+        }
+    }
+}
+
+/// The clusters the old rule rings for and the stack would not.
+fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) -> Vec<String> {
+    match &old.clusters {
+        _ if request.keep_pattern => Vec::new(),
+        Clusters::Named(named) => named.iter().filter(|arn| !wanted.contains(arn)).cloned().collect(),
+        Clusters::All => vec!["all other clusters".to_owned()],
+        Clusters::Otherwise => vec!["whatever other clusters its pattern takes".to_owned()],
+    }
+}
+
+/// The first failure to pretend that one of the patterns rings for.
+fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result<Scenario> {
+    let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
+    for scenario in Scenario::value_variants() {
+        let event = scenario.event(cluster, "0", now.into())?;
+        for pattern in &config.patterns {
+            let bound = pattern.bind(cluster_arns, config.drill)?;
+            let matcher = Matcher::new(&(&bound).into()).map_err(|error| Error::new("not a pattern").because(error))?;
+            if compare::takes(&matcher, event.clone()) {
+                return Ok(*scenario);
+            }
+        }
+    }
+    Err(Error::usage(
+        "no drill comes through the pattern, so that the new alert cannot be proved before the old one goes",
+    )
+    .hint("--no-drill does without a proof"))
+}

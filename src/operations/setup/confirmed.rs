@@ -1,0 +1,15 @@
+//! What was confirmed, and no other resource.
+
+use crate::reconcile::plan::{Action, Plan, Step};
+
+/// Whether a later plan does what was confirmed, and no more: AWS may have changed since the user confirmed. The queue and the
+/// function may change besides: so the permissions of rules that go are kept, and removed in the end.
+#[must_use]
+pub fn still_as_confirmed(confirmed: &Plan, plan: &Plan) -> bool {
+    let is_door = |step: &Step| step.action == Action::Change && ["queue", "function"].contains(&step.address.id.kind);
+    let was_confirmed = |step: &Step| {
+        let same = |other: &&Step| other.action == step.action && other.address == step.address;
+        is_door(step) || confirmed.steps.iter().any(|other| same(&other))
+    };
+    plan.unknown.is_empty() && plan.conflicts.is_empty() && plan.steps.iter().all(was_confirmed)
+}

@@ -1,0 +1,340 @@
+//! Sets a stack up, or brings it back to what was asked for: plan, apply, observe again.
+
+mod confirmed;
+pub mod pattern_check;
+pub mod preflight;
+mod transition;
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::Mutex;
+
+use super::drill::Drill;
+use super::session::{Session, nothing_changed};
+use super::target::{Context, Target};
+use crate::aws::calls::cluster;
+use crate::aws::client::wait::{Attempt, SETTLING};
+use crate::aws::kinds::Given;
+use crate::aws::kinds::parameter::{self, Webhook};
+use crate::config::Config;
+use crate::desired::{Ground, addresses, desired};
+use crate::error::{Error, Result};
+use crate::notifier::archive::{Archive, archive};
+use crate::pattern::scenario::Scenario;
+use crate::reconcile::engine::Report;
+use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
+use crate::reconcile::resource::Stage;
+use crate::stack::{Id, Place, Stack};
+use confirmed::still_as_confirmed;
+
+/// What is said where a cluster does not exist.
+const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
+
+/// So many looks in a row at what was applied may find something that cannot be read.
+const UNREADABLE_LOOKS: u8 = 5;
+
+/// What the stack should be.
+pub struct Request {
+    pub config: Config,
+    /// The webhook to store; none: it is stored already, or somebody is asked for it.
+    pub webhook: Option<Webhook>,
+    pub exceptions: Exceptions,
+    /// Takes clusters that do not exist (yet).
+    pub allow_missing_cluster: bool,
+    /// Asks EventBridge itself whether it takes what the patterns take.
+    pub check_patterns: bool,
+    /// Whether it is one of many stacks. Of those, only the ones whose rules change ask EventBridge: it takes but so many
+    /// questions a second.
+    pub is_one_of_many: bool,
+}
+
+/// Everything that does not depend on the plan.
+struct Setup {
+    request: Request,
+    archive: Archive,
+    session: Session,
+    target: Target,
+    context: Context,
+}
+
+/// What would be done.
+pub struct Prepared {
+    pub stack: Stack,
+    pub place: Place,
+    pub plan: Plan,
+    setup: Setup,
+}
+
+/// Why nothing may be done.
+pub enum Refusal {
+    /// Something could not be read.
+    Unreadable,
+    /// Names of the stack are taken by resources that are not its own, or a parameter of the user's does not exist.
+    Blocked(Error),
+}
+
+/// What was done.
+pub struct Applied {
+    pub stack: Stack,
+    pub place: Place,
+    pub plan: Plan,
+    pub report: Report,
+    /// Why AWS is not known to be as asked for.
+    pub failed: Option<Failed>,
+    setup: Setup,
+}
+
+/// Why AWS is not known to be as asked for.
+pub enum Failed {
+    /// Nothing was done: AWS could not be looked at again, or changed since the user confirmed.
+    NotBegun(Halt),
+    /// A part was done before that.
+    HalfDone(Halt),
+    /// Steps failed, or were not started.
+    Incomplete(Error),
+    /// Everything was applied. What AWS shows instead, if it is known.
+    Unsettled { left: Option<Plan>, error: Error },
+}
+
+/// Why it did not go on.
+pub enum Halt {
+    /// AWS changed since the user confirmed: a plan that was not shown would be carried out.
+    Changed(Box<Plan>),
+    Error(Error),
+}
+
+/// Looks, checks and plans. Writes nothing.
+///
+/// # Errors
+/// If a cluster does not exist, EventBridge does not agree about a pattern, or the caller is unknown to AWS; on interruption.
+pub async fn prepare(request: Request, target: &Target, context: &Context) -> Result<Prepared> {
+    let archive = archive()?;
+    let session = request.open(&archive, target, context).await?;
+    let setup = Setup { request, archive, session, target: target.clone(), context: context.clone() };
+    let (plan, place) = setup.first_plan().await.map_err(nothing_changed)?;
+    setup.session.report_place(&place);
+    Ok(Prepared { stack: setup.session.stack.clone(), place, plan, setup })
+}
+
+impl Request {
+    fn accepts_stored_webhook(&self) -> bool {
+        self.exceptions.adopt.iter().any(|id| id.to_string() == parameter::ADOPTABLE)
+    }
+
+    async fn open(&self, archive: &Archive, target: &Target, context: &Context) -> Result<Session> {
+        let accept_stored_webhook = self.accepts_stored_webhook();
+        let given = Given { webhook: self.webhook.clone(), accept_stored_webhook, archive: archive.bytes.clone() };
+        Session::open(target, given, context).await
+    }
+}
+
+impl Prepared {
+    /// Whether a webhook has to be stored that is not known.
+    #[must_use]
+    pub fn needs_webhook(&self) -> bool {
+        let Request { webhook, .. } = &self.setup.request;
+        let accepted = self.setup.request.accepts_stored_webhook();
+        let step = self.plan.steps.iter().find(|step| step.address.id.to_string() == parameter::ADOPTABLE);
+        webhook.is_none()
+            && step.is_some_and(|step| match step.action {
+                Action::Add => true,
+                Action::Change => {
+                    !accepted && step.changes.iter().any(|change| !change.change.path.starts_with("/tags"))
+                }
+                Action::Remove => false,
+            })
+    }
+
+    /// Plans again with the webhook.
+    ///
+    /// # Errors
+    /// As [`prepare`].
+    pub async fn with_webhook(self, webhook: Webhook) -> Result<Self> {
+        let Setup { mut request, archive, session: _, target, context } = self.setup;
+        request.webhook = Some(webhook);
+        let session = request.open(&archive, &target, &context).await?;
+        let setup = Setup { request, archive, session, target, context };
+        let plan = setup.plan(&[]).await?.0;
+        Ok(Self { plan, setup, ..self })
+    }
+
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        if !self.plan.unknown.is_empty() {
+            return Some(Refusal::Unreadable);
+        }
+        if !self.plan.conflicts.is_empty() {
+            let error = Error::new("the stack's names are taken by resources that are not ours; nothing was changed");
+            return Some(Refusal::Blocked(
+                error.hint("remove or rename them, choose another --stack, or take one over with --adopt ID"),
+            ));
+        }
+        preflight::all_there(&self.plan).err().map(Refusal::Blocked)
+    }
+
+    /// Applies the plan, and observes again. What was done is in the result, whatever comes.
+    pub async fn apply(self) -> Applied {
+        let Self { stack, place, plan, setup } = self;
+        let mut report = Report::default();
+        let failed = match Box::pin(setup.apply(&plan, &mut report)).await {
+            Err(failed) => Some(failed),
+            Ok(()) if !report.is_complete() => Some(Failed::Incomplete(match setup.context.cancel.is_cancelled() {
+                true => Error::interrupted("setup was interrupted"),
+                false => Error::new("setup is not complete"),
+            })),
+            Ok(()) => Box::pin(setup.settle()).await.err(),
+        };
+        Applied { stack, place, plan, report, failed, setup }
+    }
+
+    /// Sends a test through what is there.
+    ///
+    /// # Errors
+    /// As [`Drill::perform`].
+    pub async fn drill(&self, scenario: Scenario, timeout: u64) -> Result<Drill> {
+        self.setup.drill(scenario, timeout, &self.place).await
+    }
+
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.setup.session
+    }
+}
+
+impl Applied {
+    /// Sends a test through what is there by now.
+    ///
+    /// # Errors
+    /// As [`Drill::perform`].
+    pub async fn drill(&self, scenario: Scenario, timeout: u64) -> Result<Drill> {
+        self.setup.drill(scenario, timeout, &self.place).await
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.setup.request.config
+    }
+}
+
+impl Setup {
+    /// Looks for the clusters while it reads.
+    async fn first_plan(&self) -> Result<(Plan, Place)> {
+        let Self { request, session, .. } = self;
+        let config = &request.config;
+        let clusters = async {
+            match request.allow_missing_cluster {
+                true => Ok(()),
+                false => cluster::must_exist(&session.sdk, &config.clusters, WAY_OUT).await,
+            }
+        };
+        // Boxed: the futures of dozens of calls do not belong on the stack.
+        let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(&[])));
+        let log_groups = Box::pin(preflight::logs_beyond(config, &session.sdk));
+        let alone = !request.is_one_of_many;
+        let agreed = Box::pin(async { if alone { self.eventbridge_agrees().await } else { Ok(()) } });
+        let missing = Box::pin(preflight::parameters_missing(config, session));
+        let looks = async { tokio::join!(clusters, planned, log_groups, agreed, missing) };
+        let (clusters, planned, log_groups, agreed, missing) = session.unless_interrupted(looks).await?;
+        let (planned, place) = planned?;
+        let planned = (preflight::lacking(planned, missing)?, place);
+        clusters?;
+        preflight::own_is_kept(&planned.0, config)?;
+        // What cannot be read has its own place in the plan.
+        if planned.0.unknown.is_empty() {
+            agreed?;
+            if !alone && planned.0.steps.iter().any(|step| step.stage == Stage::Trigger) {
+                session.unless_interrupted(self.eventbridge_agrees()).await??;
+            }
+        }
+        if let Some(note) = log_groups {
+            session.note(note);
+        }
+        Ok(planned)
+    }
+
+    /// Before anything is written, EventBridge itself is asked about the patterns.
+    async fn eventbridge_agrees(&self) -> Result<()> {
+        let Self { request, session, .. } = self;
+        if !request.check_patterns {
+            return Ok(());
+        }
+        let place = session.identity.place().await?;
+        for note in pattern_check::reached(&session.sdk, &session.waiter, &request.config, place).await? {
+            session.note(note);
+        }
+        Ok(())
+    }
+
+    /// The plan; the rules of these names, which are to go, still may ring the notifier.
+    async fn plan(&self, leaving: &[String]) -> Result<(Plan, Place)> {
+        let Self { request, archive, session, .. } = self;
+        let (seen, place) = session.observe(&addresses(&request.config, &session.stack)).await?;
+        let webhook = request.webhook.as_ref();
+        let ground = Ground { stack: &session.stack, place: &place, archive, webhook, leaving };
+        Ok((plan(&desired(&request.config, ground)?, seen, &request.exceptions), place))
+    }
+
+    /// Carries out the plan. A rule that has to go still rings until it is gone, and the notifier uses its rights until it is
+    /// changed, so that permissions are kept until then: nothing is lost between the old and the new. What was done is in the
+    /// report, whatever comes of it.
+    async fn apply(&self, planned: &Plan, report: &mut Report) -> Result<(), Failed> {
+        let leaving = transition::leaving(planned);
+        if leaving.is_empty() && !transition::narrows(planned) {
+            *report = self.session.apply(planned).await;
+            return Ok(());
+        }
+        let kept = self.plan_as_confirmed(planned, &leaving).await.map_err(Failed::NotBegun)?;
+        *report = self.session.apply(&transition::widened(kept)).await;
+        if !report.is_complete() {
+            return Ok(());
+        }
+        let rest = self.plan_as_confirmed(planned, &[]).await.map_err(Failed::HalfDone)?;
+        *report = std::mem::take(report).and(self.session.apply(&rest).await);
+        Ok(())
+    }
+
+    async fn plan_as_confirmed(&self, confirmed: &Plan, leaving: &[String]) -> Result<Plan, Halt> {
+        let (plan, _) = self.plan(leaving).await.map_err(Halt::Error)?;
+        if still_as_confirmed(confirmed, &plan) { Ok(plan) } else { Err(Halt::Changed(Box::new(plan))) }
+    }
+
+    /// Observes again. AWS may show for some seconds what was there before.
+    async fn settle(&self) -> Result<(), Failed> {
+        let id = Id::new("stack", self.request.config.stack.as_str());
+        let left = Mutex::new(None);
+        let unreadable = AtomicU8::new(0);
+        let look = || async {
+            let (plan, _) = self.plan(&[]).await?;
+            if plan.is_in_sync() {
+                return Ok(Attempt::Ready(()));
+            }
+            // What was just made may answer oddly for a moment; what goes on doing so will not be read in two minutes either.
+            let looks = if plan.unknown.is_empty() { 0 } else { unreadable.load(Ordering::Relaxed) + 1 };
+            *left.lock().await = Some(plan);
+            unreadable.store(looks, Ordering::Relaxed);
+            if looks >= UNREADABLE_LOOKS {
+                return Err(Error::new(format!("something could not be read {looks} times")));
+            }
+            Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
+        };
+        let settled = self.session.waiter.until(&id, SETTLING, look).await;
+        self.session.finish_steps();
+        settled.map_err(|error| {
+            let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied")
+                .hint("`taskbell drift` tells whether AWS shows it; the same command is safe to run again");
+            let not_shown = Error::new("everything was applied, but AWS does not show it");
+            let error = if error.is_interrupted() { interrupted } else { not_shown.because(error) };
+            Failed::Unsettled { left: left.into_inner(), error }
+        })
+    }
+
+    async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
+        let cluster = self.request.config.clusters.first();
+        let cluster = cluster.ok_or_else(|| Error::usage("a drill needs to know which cluster"))?;
+        let (seen, _) = self.session.observe_only(&["function", "rule"]).await?;
+        let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
+        let outcome = Box::pin(drill).await;
+        self.session.finish_steps();
+        outcome
+    }
+}

@@ -1,0 +1,168 @@
+//! How the stack is doing: rules, notifier, queue, the last alert, the last drill.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::session::Session;
+use super::target::{Context, Target};
+use crate::aws::calls::journal::{Journal, Line, Said, failures};
+use crate::aws::calls::runtime::{self, Health, health};
+use crate::aws::calls::undelivered::Undelivered;
+use crate::aws::client::fault::Fault;
+use crate::aws::kinds::{Given, function};
+use crate::error::{Error, Result};
+use crate::reconcile::resource::{Found, Inventory, Seen};
+use crate::stack::{Place, Stack};
+
+/// A fact, or why it is not known.
+pub type Fact<T> = Result<T, String>;
+
+pub struct Status {
+    pub stack: Stack,
+    pub place: Place,
+    /// None where a rule could not be read, and none of those that could names one.
+    pub clusters: Fact<BTreeSet<String>>,
+    /// By name: its state.
+    pub rules: Vec<(String, Fact<String>)>,
+    pub notifier: Fact<Option<Health>>,
+    pub undelivered: Fact<Option<u64>>,
+    /// What is to be said about the end of the notifier's runtime.
+    pub warning: Option<String>,
+    lines: Fact<Vec<Line>>,
+}
+
+/// Looks at the stack. Writes nothing.
+///
+/// # Errors
+/// If nothing of the stack exists, or the caller is unknown to AWS; on interruption.
+pub async fn look(target: &Target, context: &Context) -> Result<Status> {
+    let session = Session::open(target, Given::default(), context).await?;
+    let (seen, health, undelivered, lines) = {
+        let journal = Journal::new(&session.sdk, session.stack.log_group_name());
+        let name = session.stack.function_name();
+        let looks = async {
+            tokio::join!(
+                session.observe_only(&["function", "rule"]),
+                health(&session.sdk, &name),
+                depth(&session),
+                journal.latest()
+            )
+        };
+        session.unless_interrupted(looks).await?
+    };
+    let (seen, place) = seen?;
+    let told = |fault: Fault| fault.to_string();
+    let notifier = notifier(&seen, &session, health.map_err(told));
+    let warning = match &notifier {
+        Ok(Some(health)) => runtime::warning(&health.runtime, (context.clock)().into()),
+        _ => None,
+    };
+    let status = Status {
+        clusters: clusters_of(&seen),
+        rules: rules(&seen),
+        notifier,
+        undelivered: undelivered.map_err(told),
+        lines: lines.map_err(told),
+        warning,
+        stack: session.stack.clone(),
+        place,
+    };
+    if status.is_nothing() {
+        session.report_place(&status.place);
+        return Err(Error::new("nothing of this stack is there")
+            .hint("`taskbell setup` sets it up; check --stack, --region and --profile"));
+    }
+    Ok(status)
+}
+
+async fn depth(session: &Session) -> Result<Option<u64>, Fault> {
+    match Undelivered::open(&session.sdk, &session.stack.queue_name()).await? {
+        Some(queue) => queue.depth().await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// How the function is doing, if there is one and it is the stack's.
+fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -> Fact<Option<Health>> {
+    match seen.get(&function::address(&session.stack).id).map(Seen::serving) {
+        Some(Err(error)) => Err(error.in_one_line()),
+        Some(Ok(Some(found))) => {
+            let off = found.spec["reserved_concurrency"] == 0;
+            let off = off.then(|| "switched off: its reserved concurrency is 0".to_owned());
+            Ok(health?.map(|health| Health { problem: off.or(health.problem.clone()), ..health }))
+        }
+        Some(Ok(None)) => Ok(None),
+        // No function was listed; whether that can be relied on, the other read knows.
+        None => health.map(|_| None),
+    }
+}
+
+fn of_rules(seen: &Inventory) -> impl Iterator<Item = (&String, Result<&Found<Value>, &Error>)> {
+    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
+    rules.filter_map(|seen| Some((&seen.address.id.key, seen.serving().transpose()?)))
+}
+
+fn rules(seen: &Inventory) -> Vec<(String, Fact<String>)> {
+    let state = |found: &Found<Value>| found.spec["state"].as_str().unwrap_or_default().to_lowercase();
+    of_rules(seen).map(|(name, found)| (name.clone(), found.map(state).map_err(Error::in_one_line))).collect()
+}
+
+/// Every cluster that a rule names, in any place of its pattern: by its ARN, or at the head of its services' ARNs.
+fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
+    fn collect(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::String(text) => {
+                let of = |mark| text.split_once(mark).and_then(|(_, rest)| rest.split('/').next());
+                names.extend([":cluster/", ":service/"].into_iter().filter_map(of).map(str::to_owned));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+            Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    let mut unknown = None;
+    for (_, found) in of_rules(seen) {
+        match found {
+            Ok(found) => collect(&found.spec["pattern"], &mut names),
+            Err(error) => unknown = Some(error.in_one_line()),
+        }
+    }
+    match unknown {
+        Some(error) if names.is_empty() => Err(error),
+        _ => Ok(names),
+    }
+}
+
+impl Status {
+    fn is_nothing(&self) -> bool {
+        self.rules.is_empty() && matches!(self.notifier, Ok(None)) && matches!(self.undelivered, Ok(None))
+    }
+
+    /// Whether everything could be read.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let Self { clusters, rules, notifier, undelivered, lines, .. } = self;
+        let rules = clusters.is_ok() && rules.iter().all(|(_, state)| state.is_ok());
+        rules && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()
+    }
+
+    /// The last line about an event that is a drill, or none, and that was told or failed.
+    pub fn last(&self, drill: bool) -> Fact<Option<(&Value, i64)>> {
+        let lines = self.lines.as_ref().map_err(Clone::clone)?;
+        Ok(lines.iter().find_map(|line| match &line.said {
+            Said::Entry(entry) if entry["drill"].as_bool().unwrap_or_default() == drill => {
+                let outcome = entry["outcome"].as_str().unwrap_or_default();
+                ["sent", "sent-plain", "failed"].contains(&outcome).then_some((entry, line.at))
+            }
+            _ => None,
+        }))
+    }
+
+    /// The last failure of the notifier itself.
+    pub fn last_failure(&self) -> Fact<Option<(String, i64)>> {
+        let lines = self.lines.as_ref().map_err(Clone::clone)?;
+        Ok(failures(lines).into_iter().next())
+    }
+}
