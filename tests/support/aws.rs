@@ -20,11 +20,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
-use crate::complete::Memory;
-use crate::iam;
-use crate::limits::Limits;
-use crate::mailbox::Mailbox;
-use crate::strict::Strictness;
+use crate::support::complete::Memory;
+use crate::support::iam;
+use crate::support::limits::Limits;
+use crate::support::mailbox::Mailbox;
+use crate::support::strict::Strictness;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";

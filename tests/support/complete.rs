@@ -13,7 +13,7 @@ use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::strict::rewrite;
+use crate::support::strict::rewrite;
 
 /// What was sent and would otherwise be forgotten.
 #[derive(Debug, Clone, Default)]

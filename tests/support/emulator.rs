@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use serde_json::{Value, json};
 
-use crate::Outcome;
+use crate::support::Outcome;
 
 /// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped or the process of the
 /// test is gone.

@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging};
 use futures_util::future::BoxFuture;
 
-use crate::aws::{ACCOUNT, Aws};
+use crate::support::aws::{ACCOUNT, Aws};
 
 pub const ALARM: &str = "taskbell-batch-undelivered";
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:on-call";

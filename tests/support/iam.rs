@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
 
-use crate::Outcome;
-use crate::aws::{ACCOUNT, REGION};
-use crate::hand::{Hand, ROLE};
+use crate::support::Outcome;
+use crate::support::aws::{ACCOUNT, REGION};
+use crate::support::hand::{Hand, ROLE};
 
 /// One thing a request needs: an action, and on what.
 pub type Need = (String, String);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::Instant;
 
-use crate::aws::throttled;
+use crate::support::aws::throttled;
 
 /// The control planes, with what is documented or has been seen, and the small burst they allow.
 const A_SECOND: [(&str, f64, f64); 4] =

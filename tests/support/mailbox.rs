@@ -9,8 +9,8 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::error;
-use crate::strict::rewrite;
+use crate::support::aws::error;
+use crate::support::strict::rewrite;
 
 /// SQS gives no message out whose receipt is another one's.
 #[derive(Debug, Clone, Default)]

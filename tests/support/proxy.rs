@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-use crate::aws::{ACCOUNT, Call, Failure, action_of, error, throttled};
-use crate::limits::Limits;
+use crate::support::aws::{ACCOUNT, Call, Failure, action_of, error, throttled};
+use crate::support::limits::Limits;
 
 /// What is done to a call, from the `nth` (from 0) on.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Call, action_of};
+use crate::support::aws::{Call, action_of};
 
 /// What no two requests have in common, and what says who sent it.
 const OWN: [&str; 9] = [

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use taskbell::pattern::matcher::Matcher;
 use tokio::time::Instant;
 
-use crate::aws::error;
-use crate::complete;
+use crate::support::aws::error;
+use crate::support::complete;
 
 /// Lambda cannot assume a role this young.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
