@@ -9,10 +9,12 @@
 )]
 
 pub mod aws;
+pub mod by_hand;
 mod complete;
 pub mod emulator;
 pub mod hand;
 pub mod iam;
+pub mod left;
 pub mod limits;
 mod mailbox;
 pub mod proxy;

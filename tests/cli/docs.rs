@@ -1,0 +1,246 @@
+//! What the README says is so.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::script::executable;
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+/// README and the pages of docs, with their names.
+fn pages() -> Vec<(String, String)> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let japanese = std::fs::read_to_string(format!("{root}/README.ja.md")).unwrap();
+    let mut pages = vec![("README.md".to_owned(), readme()), ("README.ja.md".to_owned(), japanese)];
+    for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push((
+                format!("docs/{}", path.file_name().unwrap().display()),
+                std::fs::read_to_string(&path).unwrap(),
+            ));
+        }
+    }
+    pages
+}
+
+/// Flags of other programs that the docs show.
+const OTHERS: [&str; 35] = [
+    "--path",
+    "--entries",
+    "--all",
+    "--from",
+    "--locked",
+    "--root",
+    "--arg",
+    "--query",
+    "--alarm-name",
+    "--state-value",
+    "--state-reason",
+    "--auto-deployment",
+    "--capabilities",
+    "--deployment-targets",
+    "--name",
+    "--parameter-overrides",
+    "--parameters",
+    "--permission-model",
+    "--regions",
+    "--stack-name",
+    "--stack-set-name",
+    "--template-body",
+    "--template-file",
+    "--type",
+    "--value",
+    "--annotate",
+    "--check",
+    "--env",
+    "--ignore-missing",
+    "--offline",
+    "--repo",
+    "--rm",
+    "--test",
+    "--volume",
+    "--workspace",
+];
+
+#[test]
+fn every_flag_in_the_docs_is_one_that_the_commands_have() {
+    let help: String = [
+        "setup",
+        "import",
+        "drift",
+        "graph",
+        "teardown",
+        "drill",
+        "replay",
+        "status",
+        "doctor",
+        "permissions",
+        "preview",
+        "notify",
+        "pattern test",
+        "export cloudformation",
+        "export terraform",
+        "export notifier",
+        "init",
+        "man",
+    ]
+    .map(|command| {
+        let binary = env!("CARGO_BIN_EXE_taskbell");
+        let output = Command::new(binary).args(command.split(' ')).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .concat();
+    let known: BTreeSet<&str> = help.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).collect();
+    for (name, page) in pages() {
+        let flags = page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).filter(|word| word.starts_with("--"));
+        for flag in flags.filter(|flag| flag.contains(|c: char| c != '-') && !OTHERS.contains(flag)) {
+            assert!(known.contains(flag), "{flag} in {name}");
+        }
+    }
+}
+
+#[test]
+fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for (name, page) in pages() {
+        let folder = root.join(&name).parent().unwrap().to_owned();
+        for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.starts_with("http") && !target.starts_with('#') {
+                assert!(folder.join(target).exists(), "{target} in {name}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 5, "{seen} links");
+}
+
+/// What `--help` lists, but for clap's own.
+fn commands() -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_says_what_every_command_is_for() {
+    let (readme, commands) = (readme(), commands());
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        assert!(readme.contains(&format!("taskbell {command}")), "{command}");
+    }
+}
+
+/// What is in the code blocks of a page.
+fn blocks(page: &str) -> Vec<&str> {
+    page.split("\n```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_japanese_readme_has_the_same_commands_in_the_same_order() {
+    let pages = pages();
+    let of = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
+    let (english, japanese) = (blocks(of("README.md")), blocks(of("README.ja.md")));
+    assert!(english.len() >= 8, "{english:?}");
+    assert_eq!(english, japanese);
+    // Between backticks, too: flags, names and codes are the same words in any language.
+    let words = |page: &str| {
+        let prose: String = page.split("\n```").step_by(2).collect();
+        let mut words: Vec<String> = prose.split('`').skip(1).step_by(2).map(|word| word.replace('\n', " ")).collect();
+        words.sort();
+        words
+    };
+    assert_eq!(words(of("README.md")), words(of("README.ja.md")));
+    let headings = |page: &str| page.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!(headings(of("README.md")), headings(of("README.ja.md")));
+}
+
+/// The one block of that language on the page about alerts of applications.
+fn snippet(language: &str) -> String {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/application-alerts.md")).unwrap();
+    let fence = format!("```{language}\n");
+    let mut blocks = page.split(&fence).skip(1).map(|rest| rest.split("```\n").next().unwrap());
+    let found = blocks.next().unwrap().to_owned();
+    assert!(blocks.next().is_none(), "{language}");
+    found
+}
+
+/// Runs it where EventBridge says that so many entries failed.
+fn run(program: &str, script: &Path, failed: &str) -> Output {
+    let folder = script.parent().unwrap();
+    let mut command = Command::new(program);
+    command.arg(script).env("PYTHONPATH", folder).env("PUT", folder.join("put")).env("FAILED", failed);
+    let path = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect::<Vec<_>>();
+    command.env("PATH", std::env::join_paths(std::iter::once(folder.to_owned()).chain(path)).unwrap());
+    command.output().unwrap()
+}
+
+/// The one entry that was put, and its detail.
+fn put(folder: &Path) -> (Value, Value) {
+    let entries: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("put")).unwrap()).unwrap();
+    let [entry] = &entries.as_array().unwrap()[..] else { panic!("{entries}") };
+    assert_eq!((&entry["Source"], &entry["DetailType"]), (&json!("taskbell.app"), &json!("Application Error")));
+    (entry.clone(), serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap())
+}
+
+#[test]
+fn the_python_in_the_docs_puts_the_alert_and_says_if_it_was_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = "import json, os\n\
+        class Client:\n    def put_events(self, Entries):\n        open(os.environ['PUT'], 'w').write(json.dumps(Entries))\n        \
+        return {'FailedEntryCount': int(os.environ['FAILED']), 'Entries': [{'ErrorMessage': 'no room'}]}\n\
+        def client(name):\n    assert name == 'events'\n    return Client()\n";
+    std::fs::write(folder.path().join("boto3.py"), stub).unwrap();
+    let script = folder.path().join("script.py");
+    let raise = "\ntry:\n    1 / 0\nexcept ZeroDivisionError as error:\n    alert(error)\n";
+    std::fs::write(&script, snippet("python") + raise).unwrap();
+    let output = run("python3", &script, "0");
+    assert!(output.status.success(), "{output:?}");
+    let (_, detail) = put(folder.path());
+    assert_eq!(
+        (&detail["message"], &detail["source"]),
+        (&json!("ZeroDivisionError('division by zero')"), &json!("billing"))
+    );
+    assert!(detail["detail"].as_str().unwrap().ends_with("ZeroDivisionError: division by zero\n"), "{detail}");
+    let refused = run("python3", &script, "1");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no room"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_says_if_it_was_not_taken() {
+    if Command::new("jq").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let aws = folder.path().join("aws");
+    let stub = "#!/bin/sh\n[ \"$1 $2 $3\" = 'events put-events --entries' ] || exit 9\nprintf %s \"$4\" >\"$PUT\"\necho \"$FAILED\"\n";
+    executable(&aws, stub.as_bytes());
+    let script = folder.path().join("import");
+    let fail = "\ngrep \"a \\\"quoted\\\" word\" /dev/null | cat\necho not reached\n";
+    std::fs::write(&script, snippet("bash") + fail).unwrap();
+    let output = run("bash", &script, "0");
+    assert_eq!(
+        (output.status.code(), &output.stdout[..], &output.stderr[..]),
+        (Some(1), &b""[..], &b""[..]),
+        "{output:?}"
+    );
+    let (_, detail) = put(folder.path());
+    assert_eq!(detail["message"], json!(format!("{} failed with exit code 1", script.display())));
+    assert!(detail["detail"].as_str().unwrap().starts_with("line "), "{detail}");
+    let refused = run("bash", &script, "1");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not taken: 1"), "{refused:?}");
+    std::fs::write(&aws, "#!/bin/sh\nexit 255\n").unwrap();
+    let unanswered = run("bash", &script, "0");
+    assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");
+    assert!(String::from_utf8_lossy(&unanswered.stderr).contains("no answer"), "{unanswered:?}");
+}

@@ -1,0 +1,241 @@
+//! `taskbell.toml`: what it says, and what is told where it is wrong.
+
+use std::path::Path;
+
+use taskbell::config::Redaction;
+use taskbell::config::file::{File, schema};
+use taskbell::error::Error;
+
+fn parse(text: &str) -> Result<File, Error> {
+    File::parse(Path::new("taskbell.toml"), text)
+}
+
+#[test]
+fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
+    let file = parse(
+        r#"
+        fleet = "data"
+
+        [defaults]
+        region = "eu-west-1"
+        language = "ja"
+        mention = ["here"]
+        tags = { team = "data", cost = "1" }
+        storm_window = 30
+        permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+
+        [[stack]]
+        clusters = ["batch"]
+
+        [[stack]]
+        name = "reports"
+        clusters = ["reports", "etl"]
+        region = "us-east-1"
+        profile = "reports"
+        role_arn = "arn:aws:iam::210987654321:role/taskbell"
+        patterns = ["task-failed"]
+        language = "en"
+        mention = ["S0123"]
+        tags = { cost = "2" }
+        no_dedupe = true
+        log_retention = "never"
+        webhook_parameter = "/team/slack"
+        notifier_role_arn = "arn:aws:iam::210987654321:role/notifier"
+        filters = { families = ["job-*"] }
+        "#,
+    )
+    .unwrap();
+    let [batch, reports] = &file.stacks[..] else { panic!("{file:?}") };
+    assert_eq!(batch.name.as_ref().unwrap().as_str(), "batch");
+    assert_eq!((batch.site.region.as_deref(), batch.site.assumed()), (Some("eu-west-1"), None));
+    let config = batch.settings.config("batch".parse().unwrap()).unwrap();
+    let tags: Vec<_> = config.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(tags, ["cost=1", "taskbell:fleet=data", "team=data"]);
+    assert_eq!((config.message.language.code(), config.message.mentions.as_slice()), ("ja", &["here".to_owned()][..]));
+    assert_eq!((config.patterns.len(), config.log_retention_days), (3, Some(30)));
+
+    let config = reports.settings.config("reports".parse().unwrap()).unwrap();
+    assert_eq!(reports.site.region.as_deref(), Some("us-east-1"));
+    assert_eq!(reports.site.assumed().unwrap().role_arn, "arn:aws:iam::210987654321:role/taskbell");
+    assert_eq!((config.clusters.len(), config.patterns.len(), config.log_retention_days), (2, 1, None));
+    assert_eq!((config.message.language.code(), config.message.mentions.as_slice()), ("en", &["S0123".to_owned()][..]));
+    assert_eq!(config.tags["cost"], "2");
+    assert_eq!(config.tags["team"], "data");
+    assert_eq!(config.own_parameter.as_deref(), Some("/team/slack"));
+    // What a stack says drops what it contradicts in the defaults.
+    assert_eq!((reports.settings.storm_window, &config.permissions_boundary), (None, &None));
+}
+
+#[test]
+fn log_lines_are_redacted_unless_the_stack_or_the_defaults_turn_it_off() {
+    for (defaults, own, expected) in [
+        ("", "", Redaction::On),
+        ("redaction = false", "", Redaction::Off),
+        ("", "redaction = false", Redaction::Off),
+        ("redaction = false", "redaction = true", Redaction::On),
+    ] {
+        let text = format!("[defaults]\n{defaults}\n[[stack]]\nclusters = [\"a\"]\n{own}\n");
+        let config = parse(&text).unwrap().stacks[0].settings.config("a".parse().unwrap()).unwrap();
+        assert_eq!(config.message.redaction, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_stack_can_say_that_there_is_nothing_and_the_opposite_of_a_filter() {
+    let text = "[defaults]\nmention = [\"here\"]\npatterns = [\"task-failed\"]\nfilters = { exclude_services = [\"x\"] }\n\
+        [[stack]]\nclusters = [\"a\"]\nmention = []\nlog_groups = []\nfilters = { services = [\"y\"] }\n";
+    let stack = &parse(text).unwrap().stacks[0];
+    let config = stack.settings.config("a".parse().unwrap()).unwrap();
+    assert!(config.message.mentions.is_empty() && config.log_groups.is_empty());
+    assert_eq!(stack.settings.filters.exclude_services, None);
+}
+
+#[test]
+fn a_pattern_file_is_looked_for_beside_the_file_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.json"), r#"{ "source": ["aws.ecs"] }"#).unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let file = File::parse(&path, "[[stack]]\nname = \"x\"\npatterns = [\"own.json\"]").unwrap();
+    let config = file.stacks[0].settings.config("x".parse().unwrap()).unwrap();
+    assert_eq!(config.patterns[0].name, "own");
+}
+
+/// Each mistake, where it stands, and the way out.
+#[test]
+fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
+    for (text, place, told) in [
+        ("[[stack]\n", ":1:", "unclosed"),
+        ("[[stack]]\nclusters = [\"a\"]\nlangage = \"ja\"\n", ":3:1", "did you mean language?"),
+        ("[[stack]]\ncluster = \"a\"\n", ":2:1", "did you mean clusters?"),
+        ("[defaults]\nname = \"x\"\n", ":2:1", "unknown key name"),
+        ("[defaults]\nwebhook = \"https://x\"\n", ":2:1", "never in the file"),
+        ("[defaults]\nmention = \"here\"\n", ":2:11", "a list has brackets"),
+        ("[[stack]]\nclusters = [\"a\"]\nrole_arn = \"nonsense\"\n", ":3:1", "not the ARN of an IAM role"),
+        ("[[stack]]\nclusters = [\"a\"]\npermissions_boundary = \"x\"\n", ":3:1", "not the ARN of an IAM policy"),
+        ("flet = \"x\"\n", ":1:1", "did you mean fleet?"),
+        ("[[stack]]\nclusters = [\"a\"]\nfilters = { familes = [\"x\"] }\n", ":3:13", "did you mean families?"),
+        ("[[stack]]\nclusters = [\"a\"]\nto = [{ paramter = \"/x\" }]\n", ":3:9", "did you mean parameter?"),
+        ("[[stack]]\nclusters = [\"a\"]\nto = [{ name = \"x\" }]\n", ":3:6", "either parameter or topic"),
+        ("[[stack]]\nclusters = [\"a\"]\nto = [1]\n", ":3:6", "a place is a text, or a table"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nto = [{ parameter = \"/x\", patterns = [\"task-faild\"] }]\n",
+            ":3:1",
+            "task-failed",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\nwebhook_takes = \"nothing\"\n", ":3:1", "heard by nobody"),
+        ("[[stack]]\nclusters = \"a\"\n", ":2:12", "expected a sequence"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_lines = \"many\"\n", ":3:13", "invalid type"),
+        ("[[stack]]\nclusters = [\"a\"]\nno_drill = \"yes\"\n", ":3:12", "expected a boolean"),
+        ("[[stack]]\nclusters = [\"a\"]\nlanguage = \"fr\"\n", ":3:12", "en"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_lines = 101\n", ":3:1", "0 to 100 lines"),
+        ("[[stack]]\nclusters = [\"a\"]\nstorm_window = 0\n", ":3:1", "1 to 1440 minutes"),
+        ("[[stack]]\nclusters = [\"a\"]\nlog_retention = 31\n", ":3:1", "CloudWatch Logs takes"),
+        ("[[stack]]\nclusters = [\"a\"]\nmention = [\"everyone\"]\n", ":3:1", "cannot be mentioned"),
+        ("[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-faild\"]\n", ":3:1", "task-failed"),
+        ("[[stack]]\nclusters = [\"a\"]\ntags = { \"aws:x\" = \"y\" }\n", ":3:1", "reserved"),
+        // In the defaults, too, and not at the stack's own that is right.
+        (
+            "[defaults]\ntags = { \"aws:x\" = \"y\" }\n[[stack]]\nclusters = [\"a\"]\ntags = { b = \"c\" }\n",
+            ":2:1",
+            "reserved",
+        ),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nfilters = { services = [\"x\"], exclude_services = [\"y\"] }\n",
+            ":3:1",
+            "cannot stand together",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\nno_dedupe = true\nstorm_window = 5\n", ":4:1", "contradict"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nnotifier_role_arn = \"arn:aws:iam::1:role/x\"\npermissions_boundary = \"arn\"\n",
+            ":4:1",
+            "contradict",
+        ),
+        ("[[stack]]\nclusters = [\"a b\"]\n", ":2:1", "neither the name nor the ARN"),
+        ("[[stack]]\nlanguage = \"ja\"\n", ":1:1", "needs a name or a cluster"),
+        ("[[stack]]\nname = \"x\"\n", ":1:1", "needs to know which cluster"),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nname = \"a\"\nclusters = [\"b\"]\n", ":4:1", "there twice"),
+        ("[defaults]\nmention = [\"x\"]\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "cannot be mentioned"),
+        ("fleet = \"a,b\"\n", ":1:1", "AWS does not take"),
+    ] {
+        let error = parse(text).unwrap_err();
+        let whole = format!("{}; {}", error.in_one_line(), error.hint_text().unwrap_or_default());
+        assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
+        assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
+        assert!(whole.contains(told), "{text}{whole}");
+    }
+}
+
+#[test]
+fn the_schema_for_editors_is_what_is_shipped() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/taskbell.schema.json");
+    let now = format!("{:#}\n", schema());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        now,
+        "`UPDATE_GOLDEN=1 cargo test --test cli file::` writes it anew"
+    );
+    let stack = &schema()["properties"]["stack"]["items"]["properties"];
+    for key in [
+        "name",
+        "clusters",
+        "patterns",
+        "filters",
+        "language",
+        "mention",
+        "tags",
+        "region",
+        "profile",
+        "role_arn",
+        "webhook_parameter",
+    ] {
+        assert!(stack[key].is_object(), "{key}");
+    }
+}
+
+/// Every TOML block of the README and the docs is a file that can be used.
+#[test]
+fn the_files_that_the_docs_show_can_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|end| end == "md")).chain([root.join("README.md")]);
+    let mut count = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let file = parse(block).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+            assert!(!file.stacks.is_empty(), "{}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "only {count}");
+}
+
+#[test]
+fn a_stack_with_credentials_of_its_own_does_not_borrow_the_role_of_the_defaults() {
+    let role = "role_arn = \"arn:aws:iam::111111111111:role/taskbell\"\nexternal_id = \"x\"\n";
+    let text =
+        format!("[defaults]\n{role}[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\nprofile = \"emea\"\n");
+    let file = parse(&text).unwrap();
+    assert_eq!(file.stacks[0].site.assumed().unwrap().external_id.as_deref(), Some("x"));
+    assert_eq!(file.stacks[1].site.assumed(), None);
+}
+
+const WHOLE: &str = "fleet = \"x\"\n[defaults]\ntags = { a = \"b\" }\nlog_retention = 7\n[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-failed\"]\n\
+    filters = { families = [\"j*\"] }\nstorm_window = 5\n";
+
+proptest::proptest! {
+    /// Whatever the file holds: read, or a mistake that is told with its place.
+    #[test]
+    fn noise_in_the_file_is_a_mistake_with_a_place(at in 0..WHOLE.len(), cut in 0_usize..6, noise in "[\\[\\]{}=\"a-z0-9\n é]{0,6}") {
+        let end = (at + cut).min(WHOLE.len());
+        let text = format!("{}{noise}{}", &WHOLE[..at], &WHOLE[end..]);
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert_eq!(error.kind(), taskbell::error::Category::Usage);
+            proptest::prop_assert!(error.to_string().starts_with("taskbell.toml:"), "{}", error);
+        }
+    }
+}

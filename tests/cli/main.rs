@@ -1,0 +1,22 @@
+//! What is printed and what is written: messages, pictures, patterns, schemas, documentation, and the walls of the house.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod docs;
+mod file;
+mod fuzz;
+mod graph;
+mod message;
+mod output;
+mod patterns;
+mod preview;
+mod schema;
+#[path = "../support/mod.rs"]
+mod support;
+mod walls;

@@ -1,0 +1,117 @@
+//! What plans, results and errors look like: text and JSON, as reviewed.
+
+use crate::support::aws::{Aws, Failure, Fault, On};
+use crate::support::taskbell;
+
+/// A stack with one of everything: a change by hand, a rule of other flags, a stranger's log group, an unreadable queue.
+async fn troubled() -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(
+        taskbell(&aws, "setup --cluster batch --yes --pattern nonzero-exit --pattern task-failed").await.code,
+        0
+    );
+    let sdk = aws.sdk();
+    let events = aws_sdk_eventbridge::Client::new(&sdk);
+    events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&sdk);
+    logs.delete_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
+    logs.create_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
+    let ssm = aws_sdk_ssm::Client::new(&sdk);
+    ssm.delete_parameter().name("/taskbell/batch/slack-webhook-url").send().await.unwrap();
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 99 });
+    aws
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_names_every_difference_with_both_values_and_its_cause() {
+    let aws = troubled().await;
+    let drift = taskbell(&aws, "drift --cluster batch --log-retention 7 --verbose").await;
+    assert_eq!(drift.code, 3);
+    insta::assert_snapshot!("plan", drift.out);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_as_json_is_one_object() {
+    let aws = troubled().await;
+    let drift = taskbell(&aws, "drift --cluster batch --output json").await;
+    insta::assert_json_snapshot!("plan-json", drift.json());
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:CreateFunction"), nth: 0, times: 99 });
+    let failed = taskbell(&aws, "setup --cluster batch --yes --output json --quiet").await;
+    assert_eq!(failed.code, 1);
+    insta::assert_json_snapshot!("failed-setup-json", failed.json()["result"]);
+    insta::assert_snapshot!("failed-setup", failed.err);
+    aws.heal();
+    let done = taskbell(&aws, "setup --cluster batch --yes --output json").await;
+    assert_eq!((done.code, &done.json()["in_sync"]), (0, &true.into()));
+    let torn = taskbell(&aws, "teardown --cluster batch --yes --output json").await;
+    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
+}
+
+/// Rules that go keep their doors open, which takes a look more: what was done before that look failed is told.
+#[tokio::test(start_paused = true)]
+async fn results_as_json_have_what_was_done_before_a_second_look_failed() {
+    let aws = Aws::new().await;
+    let setup = |patterns: &str| format!("setup --cluster batch --yes --output json {patterns}");
+    assert_eq!(taskbell(&aws, &setup("--pattern task-failed --pattern out-of-memory")).await.code, 0);
+    let change = setup("--pattern task-failed --log-retention 7");
+    aws.forget_calls();
+    taskbell(&aws, &format!("{change} --dry-run")).await;
+    let of_a_look = aws.calls().iter().filter(|call| call.action == "events:ListRules").count();
+    // The plan, the plan with open doors, and then the plan of what is left.
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListRules"), nth: 2 * of_a_look, times: 99 });
+    let outcome = taskbell(&aws, &change).await;
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let result = outcome.json()["result"].clone();
+    assert!(result["done"].as_array().unwrap().contains(&"log_group/notifier".into()), "{result:#}");
+    aws.heal();
+    assert_eq!(taskbell(&aws, &change).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_the_plan_and_changes_nothing() {
+    let aws = Aws::new().await;
+    let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 2, "{dry:?}");
+    assert!(dry.out.contains("9 to add"), "{dry:?}");
+    let dry = taskbell(&aws, "teardown --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+/// What is offered after a setup works, whatever the stack rings for.
+#[tokio::test(start_paused = true)]
+async fn the_next_step_is_one_that_rings() {
+    for (flags, next) in [
+        ("--cluster batch", Some("taskbell drill --cluster batch")),
+        ("--cluster batch --stack jobs", Some("taskbell drill --cluster batch --stack jobs")),
+        (
+            "--cluster batch --pattern deployment-failed --pattern service-impaired",
+            Some("taskbell drill --cluster batch --scenario deployment-failed"),
+        ),
+        ("--cluster batch --pattern out-of-memory", Some("taskbell drill --cluster batch --scenario out-of-memory")),
+        ("--stack alerts --pattern application-error", Some("taskbell notify test")),
+        ("--cluster batch --pattern run-rejected", None),
+        ("--cluster batch --no-drill", None),
+    ] {
+        let aws = Aws::new().await;
+        let entry =
+            serde_json::json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 50, "slack": 9 } });
+        aws.notifier_tells(Some(entry));
+        let setup = taskbell(&aws, &format!("setup --yes {flags}")).await;
+        assert_eq!(setup.code, 0, "{setup:?}");
+        let told = setup.err.lines().last().unwrap();
+        match next {
+            None => assert!(told.ends_with("is set up."), "{told}"),
+            Some(next) => {
+                assert!(told.ends_with(&format!("`{next}` sends a test through it.")), "{told}");
+                let test = taskbell(&aws, next.strip_prefix("taskbell ").unwrap()).await;
+                assert_eq!(test.code, 0, "{next}: {test:?}");
+            }
+        }
+    }
+}

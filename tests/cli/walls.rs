@@ -1,0 +1,286 @@
+//! The walls of the house: which room may import which, read from every path in the code; and no circle between files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Which rooms the files of a room may import, besides their own and `error`.
+const DOORS: [(&str, &[&str]); 19] = [
+    ("error", &[]),
+    ("stack", &[]),
+    ("document", &[]),
+    ("policy", &[]),
+    ("secret", &[]),
+    ("input", &[]),
+    ("task", &[]),
+    ("notifier", &[]),
+    ("pattern", &["input"]),
+    ("reconcile", &["document", "stack"]),
+    ("config", &["input", "pattern", "secret", "stack"]),
+    ("aws", &["config", "document", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
+    ("desired", &["aws", "config", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
+    ("export", &["aws", "config", "desired", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
+    ("permissions", &["pattern", "stack"]),
+    ("graph", &["aws", "input", "reconcile", "stack"]),
+    ("words", &[]),
+    ("operations", &["aws", "config", "desired", "notifier", "pattern", "policy", "reconcile", "stack", "words"]),
+    (
+        "cli",
+        &[
+            "aws",
+            "config",
+            "desired",
+            "document",
+            "export",
+            "graph",
+            "input",
+            "notifier",
+            "operations",
+            "pattern",
+            "permissions",
+            "policy",
+            "reconcile",
+            "secret",
+            "stack",
+            "task",
+            "words",
+        ],
+    ),
+];
+
+/// The same within a room. A room that is not listed has no walls inside.
+const INNER_DOORS: [(&str, &[&str]); 3] =
+    [("aws/client", &[]), ("aws/calls", &["aws/client", "aws/kinds"]), ("aws/kinds", &["aws/client"])];
+
+#[test]
+fn every_import_goes_through_a_door() {
+    let house = House::read();
+    let doors: BTreeMap<&str, &[&str]> = DOORS.into_iter().collect();
+    let inner: BTreeMap<&str, &[&str]> = INNER_DOORS.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (from, to) in house.arrows() {
+        let (here, there) = (room(from), room(to));
+        let open = doors.get(here).unwrap_or_else(|| panic!("the room {here} of {from} has no list of doors"));
+        let (inner_here, inner_there) = (inner_room(from), inner_room(to));
+        let is_open = match here == there {
+            false => there == "error" || open.contains(&there),
+            true => {
+                inner_here == inner_there
+                    || inner
+                        .get(inner_here)
+                        .is_none_or(|open| !inner.contains_key(inner_there) || open.contains(&inner_there))
+            }
+        };
+        if !is_open {
+            wrong.push(format!("{from} imports {to}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(house.arrows().count() > 300, "only {} imports were found", house.arrows().count());
+}
+
+#[test]
+fn no_files_import_one_another_in_a_circle() {
+    let house = House::read();
+    let mut circles = house.circles();
+    // Still to be built there.
+    circles.retain(|circle| !circle.iter().all(|file| room(file) == "cli"));
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// `cargo test --test cli no_room_grows -- --nocapture` prints them.
+#[test]
+fn no_room_grows_beyond_a_third_of_the_code() {
+    let house = House::read();
+    let rooms: BTreeSet<&str> = house.files.keys().map(|file| sized_room(file)).collect();
+    let arrows: BTreeSet<(&str, &str)> =
+        house.arrows().map(|(from, to)| (sized_room(from), sized_room(to))).filter(|(from, to)| from != to).collect();
+    let all: usize = house.files.values().map(|file| file.lines).sum();
+    let size = |room: &str| -> usize {
+        house.files.iter().filter(|(name, _)| sized_room(name) == room).map(|(_, file)| file.lines).sum()
+    };
+    let (lines, biggest) = rooms.iter().map(|room| (size(room), *room)).max().unwrap();
+    let share = 100 * lines / all;
+    println!("{} rooms, {} arrows, biggest: {biggest} with {share} %", rooms.len(), arrows.len());
+    for room in &rooms {
+        let to: Vec<&str> = arrows.iter().filter(|(from, _)| from == room).map(|(_, to)| *to).collect();
+        println!("{room} ({}): {}", size(room), to.join(" "));
+    }
+    assert!(share < 33, "{biggest} has {share} % of {all} lines");
+}
+
+/// What a file of src says of others.
+struct Source {
+    lines: usize,
+    imports: BTreeSet<String>,
+}
+
+/// All files, by their paths in src without extension; `aws/mod` is called `aws`.
+struct House {
+    files: BTreeMap<String, Source>,
+}
+
+impl House {
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let texts: BTreeMap<String, String> = files(&root)
+            .into_iter()
+            .map(|path| (name_of(&path, &root), std::fs::read_to_string(&path).unwrap()))
+            .filter(|(name, _)| name != "main" && name != "lib")
+            .collect();
+        let of = |(name, text): (&String, &String)| {
+            let code = without_comments(text.split("#[cfg(test)]\nmod ").next().unwrap());
+            let named = paths(&code, name).into_iter().filter_map(|path| file_of(&path, &texts));
+            let mut imports: BTreeSet<String> = named.chain(children(&code, name, &texts)).collect();
+            imports.remove(name);
+            (name.clone(), Source { lines: text.lines().count(), imports })
+        };
+        Self { files: texts.iter().map(of).collect() }
+    }
+
+    fn arrows(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().flat_map(|(from, file)| file.imports.iter().map(move |to| (from.as_str(), to.as_str())))
+    }
+
+    /// The files that can be reached from themselves, in groups.
+    fn circles(&self) -> Vec<BTreeSet<&str>> {
+        let reached = |from: &str| {
+            let mut seen = BTreeSet::new();
+            let mut open = vec![from.to_owned()];
+            while let Some(name) = open.pop() {
+                for next in self.files.get(&name).into_iter().flat_map(|file| &file.imports) {
+                    if seen.insert(next.clone()) {
+                        open.push(next.clone());
+                    }
+                }
+            }
+            seen
+        };
+        let all: BTreeMap<&str, BTreeSet<String>> =
+            self.files.keys().map(|name| (name.as_str(), reached(name))).collect();
+        let groups: BTreeSet<BTreeSet<&str>> = all
+            .iter()
+            .filter(|(name, reached)| reached.contains(**name))
+            .map(|(name, reached)| {
+                all.keys().copied().filter(|other| reached.contains(*other) && all[other].contains(*name)).collect()
+            })
+            .collect();
+        groups.into_iter().collect()
+    }
+}
+
+/// The first part of a file's path.
+fn room(name: &str) -> &str {
+    name.split('/').next().unwrap()
+}
+
+/// The first two parts: `aws/kinds` of `aws/kinds/rule`.
+fn inner_room(name: &str) -> &str {
+    name.match_indices('/').nth(1).map_or(name, |(at, _)| &name[..at])
+}
+
+/// Rooms as large as they are walked through: of `cli` and `aws`, each folder is one.
+fn sized_room(name: &str) -> &str {
+    match room(name) {
+        "aws" => inner_room(name),
+        "cli" if name.matches('/').count() > 1 => inner_room(name),
+        room => room,
+    }
+}
+
+fn name_of(path: &Path, root: &Path) -> String {
+    let name = path.strip_prefix(root).unwrap().with_extension("").to_str().unwrap().replace('\\', "/");
+    name.strip_suffix("/mod").map_or_else(|| name.clone(), str::to_owned)
+}
+
+/// The file that a path from the crate's root is in: the longest beginning that is one.
+fn file_of(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
+    let parts: Vec<&str> = path.split("::").collect();
+    (1..=parts.len()).rev().map(|count| parts[..count].join("/")).find(|name| files.contains_key(name))
+}
+
+/// All paths that begin with `crate` or `super`, as paths from the crate's root.
+fn paths(code: &str, name: &str) -> Vec<String> {
+    let here: Vec<&str> = name.split('/').collect();
+    let mut found = Vec::new();
+    for start in ["crate::", "super::", "self::"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|char| char.is_alphanumeric() || char == '_' || char == ':') {
+                continue;
+            }
+            let mut rest = &code[at..];
+            let mut root: Vec<&str> = here.clone();
+            if let Some(after) = rest.strip_prefix("crate::") {
+                (rest, root) = (after, Vec::new());
+            }
+            rest = rest.strip_prefix("self::").unwrap_or(rest);
+            while let Some(after) = rest.strip_prefix("super::") {
+                rest = after;
+                root.pop();
+            }
+            for leaf in leaves(rest) {
+                found.push(root.iter().copied().chain([leaf.as_str()]).collect::<Vec<_>>().join("::"));
+            }
+        }
+    }
+    found
+}
+
+/// The files below this one that it calls by their names alone.
+fn children(code: &str, name: &str, files: &BTreeMap<String, String>) -> Vec<String> {
+    let is_called = |child: &str| {
+        code.match_indices(&format!("{child}::")).any(|(at, _)| {
+            let before = code[..at].chars().next_back();
+            !before.is_some_and(|char| char.is_alphanumeric() || char == '_' || char == ':')
+        })
+    };
+    let below = files.keys().filter_map(|file| Some((file, file.strip_prefix(name)?.strip_prefix('/')?)));
+    below.filter(|(_, child)| !child.contains('/') && is_called(child)).map(|(file, _)| file.clone()).collect()
+}
+
+/// The paths of a tree such as `a::{b, c::{self, D}}`; of a path in an expression, itself.
+fn leaves(tree: &str) -> Vec<String> {
+    let end = tree.find(|char: char| !(char.is_alphanumeric() || char == '_' || char == ':')).unwrap_or(tree.len());
+    let path = tree[..end].trim_end_matches(':');
+    let Some(list) = tree[end..].strip_prefix('{').filter(|_| tree[..end].ends_with("::") || end == 0) else {
+        return vec![path.to_owned()];
+    };
+    let (mut depth, mut item, mut items) = (0, String::new(), Vec::new());
+    for char in list.chars() {
+        match char {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => items.push(std::mem::take(&mut item)),
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if !(char == ',' && depth == 0) {
+            item.push(char);
+        }
+    }
+    items.push(item);
+    let of = |item: String| {
+        leaves(item.trim()).into_iter().map(|leaf| match leaf.as_str() {
+            "self" | "" => path.to_owned(),
+            leaf if path.is_empty() => leaf.to_owned(),
+            leaf => format!("{path}::{leaf}"),
+        })
+    };
+    items.into_iter().filter(|item| !item.trim().is_empty()).flat_map(of).collect()
+}
+
+fn without_comments(code: &str) -> String {
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}

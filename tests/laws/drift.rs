@@ -1,0 +1,305 @@
+//! What drift sees and setup repairs: every property that setup promises, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ssm::types::ParameterType;
+use serde_json::Value;
+use taskbell::document::diff;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::{Aws, Failure, Fault, On};
+use crate::support::hand::{FUNCTION, Hand, PARAMETER, ROLE, changes_by_hand};
+use crate::support::{self, WEBHOOK, run, taskbell};
+
+const SETUP: &str =
+    "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const DRIFT: &str =
+    "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --output json";
+#[tokio::test(start_paused = true)]
+async fn every_property_changed_by_hand_is_shown_alone_and_repaired() {
+    let aws = Aws::new().await;
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let hand = Hand::of(&aws);
+    hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
+    let goal = aws.everything().await;
+    for (id, path, change) in changes_by_hand() {
+        change(&hand).await;
+        let drift = taskbell(&aws, DRIFT).await;
+        assert_eq!(drift.code, 2, "{id}{path} is not seen: {drift:?}");
+        let plan = drift.json();
+        let steps = plan["steps"].as_array().unwrap();
+        assert_eq!((steps.len(), &steps[0]["id"]), (1, &Value::from(id)), "{id}{path}: {plan:#}");
+        for shown in steps[0]["changes"].as_array().unwrap() {
+            let place = shown["path"].as_str().unwrap();
+            assert!(place.starts_with(path) || follows(place, path), "{id}{path}: {shown:#}");
+            assert_eq!(shown["cause"], "changed outside taskbell", "{id}{path}: {shown:#}");
+        }
+        let repaired = taskbell(&aws, SETUP).await;
+        assert_eq!(repaired.code, 0, "{id}{path} is not repaired: {repaired:?}");
+        assert_eq!(taskbell(&aws, DRIFT).await.code, 0, "{id}{path}");
+        if id != "parameter/webhook" {
+            let left = diff(&goal, &aws.everything().await);
+            let left: Vec<_> = left.iter().filter(|change| !change.path.contains("slack-webhook-url")).collect();
+            assert!(left.is_empty(), "{id}{path}: {left:#?}");
+        }
+    }
+}
+
+/// A function that is given another role is no longer bound to ours; which webhook somebody else stored is not known.
+fn follows(place: &str, path: &str) -> bool {
+    let pairs = [
+        ("/role", "/bound_to_current_role"),
+        ("/stored_by_taskbell", "/webhook"),
+        // No more datapoints than periods.
+        ("/datapoints_to_alarm", "/evaluation_periods"),
+    ];
+    pairs.contains(&(path, place))
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_promised_property_is_left_out_of_the_changes_by_hand() {
+    let aws = Aws::new().await;
+    let dry = taskbell(&aws, "setup --cluster batch --yes --tag team=data").await;
+    assert_eq!(dry.code, 0);
+    let covered: BTreeSet<String> =
+        changes_by_hand().iter().map(|(id, path, _)| format!("{id}/{}", top(path))).collect();
+    // What cannot be had by changing what is there.
+    let cannot = [
+        "parameter/webhook/type",
+        "parameter/webhook/key",
+        "role/notifier/path",
+        "table/announcements/key",
+        "parameter/webhook/webhook",
+        "function/notifier/architecture",
+        "rule/task-failed/role",
+    ];
+    for (id, fields) in promised() {
+        for field in fields {
+            let property = format!("{id}/{field}");
+            assert!(
+                covered.contains(&property) || cannot.contains(&property.as_str()),
+                "{property} has no change by hand"
+            );
+        }
+    }
+}
+
+fn top(path: &str) -> &str {
+    path.split('/').nth(1).unwrap()
+}
+
+/// The fields of every kind's spec, as serde names them.
+fn promised() -> BTreeMap<&'static str, Vec<String>> {
+    use taskbell::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
+    use taskbell::policy::Policy;
+    let policy = || Policy::parse("{}");
+    let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
+    let parameter = parameter::Spec::holding(None);
+    let log_group = log_group::Spec { retention_days: None };
+    let queue = queue::Spec {
+        retention_seconds: 0,
+        visibility_timeout_seconds: 0,
+        delay_seconds: 0,
+        managed_encryption: true,
+        policy: policy(),
+        redrive: None,
+    };
+    let table = table::Spec { key: String::new(), on_demand: true, expiry: None, deletion_protection: false };
+    let role = role::Spec {
+        path: String::new(),
+        trust: policy(),
+        description: String::new(),
+        max_session_seconds: 0,
+        permissions_boundary: None,
+        policies: BTreeMap::new(),
+        attached: BTreeSet::new(),
+    };
+    let function = function::Spec {
+        runtime: String::new(),
+        handler: String::new(),
+        architecture: String::new(),
+        memory_mib: 0,
+        timeout_seconds: 0,
+        description: String::new(),
+        role: String::new(),
+        bound_to_current_role: None,
+        code_sha256: String::new(),
+        environment: BTreeMap::new(),
+        log_format: String::new(),
+        log_level: String::new(),
+        log_group: String::new(),
+        layers: Vec::new(),
+        in_vpc: false,
+        reserved_concurrency: None,
+        permissions: BTreeMap::new(),
+        failed_invocations: None,
+    };
+    let trigger = rule::Spec {
+        pattern: Value::Null,
+        state: String::new(),
+        description: String::new(),
+        schedule: None,
+        role: None,
+        targets: BTreeMap::new(),
+    };
+    let watch = alarm::Spec {
+        description: String::new(),
+        namespace: String::new(),
+        metric: String::new(),
+        dimensions: BTreeMap::new(),
+        statistic: String::new(),
+        period_seconds: 0,
+        evaluation_periods: 0,
+        datapoints_to_alarm: 0,
+        comparison: String::new(),
+        threshold: 0.0,
+        missing_data: String::new(),
+        enabled: true,
+        alarm_actions: Vec::new(),
+        ok_actions: Vec::new(),
+        insufficient_data_actions: Vec::new(),
+    };
+    BTreeMap::from([
+        ("alarm/undelivered", fields(serde_json::to_value(watch).unwrap())),
+        ("parameter/webhook", fields(serde_json::to_value(parameter).unwrap())),
+        ("log_group/notifier", fields(serde_json::to_value(log_group).unwrap())),
+        ("queue/undelivered", fields(serde_json::to_value(queue).unwrap())),
+        ("table/announcements", fields(serde_json::to_value(table).unwrap())),
+        ("role/notifier", fields(serde_json::to_value(role).unwrap())),
+        ("function/notifier", fields(serde_json::to_value(function).unwrap())),
+        ("rule/task-failed", fields(serde_json::to_value(trigger).unwrap())),
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_webhook_is_your_configuration_and_one_stored_by_somebody_else_is_not() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let other = WEBHOOK.replace("B00000000", "B11111111");
+    let drift = run(&aws, DRIFT, Some(&other), CancellationToken::new()).await;
+    let change = &drift.json()["steps"][0]["changes"][0];
+    assert_eq!(
+        (change["path"].as_str(), change["cause"].as_str()),
+        (Some("/webhook"), Some("your configuration changed"))
+    );
+    let setup = run(&aws, SETUP, Some(&other), CancellationToken::new()).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert_eq!(run(&aws, DRIFT, Some(&other), CancellationToken::new()).await.code, 0);
+    assert_eq!(run(&aws, DRIFT, None, CancellationToken::new()).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_somebody_else_stored_is_told_and_kept_if_that_is_wished() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    hand.ssm
+        .put_parameter()
+        .name(PARAMETER)
+        .value("new")
+        .overwrite(true)
+        .r#type(ParameterType::SecureString)
+        .send()
+        .await
+        .unwrap();
+    let none = CancellationToken::new;
+    assert_eq!(run(&aws, DRIFT, None, none()).await.code, 2);
+    aws.forget_calls();
+    let setup = run(&aws, SETUP, None, none()).await;
+    assert_eq!((setup.code, aws.writes().len()), (64, 0), "{setup:?}");
+    let adopted = run(&aws, &format!("{SETUP} --adopt parameter/webhook"), None, none()).await;
+    assert_eq!(adopted.code, 0, "{adopted:?}");
+    assert!(!aws.writes().contains(&"ssm:PutParameter".to_owned()));
+    assert_eq!(run(&aws, DRIFT, None, none()).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ignored_difference_is_neither_shown_nor_repaired() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    hand.configure().memory_size(1024).timeout(7).send().await.unwrap();
+    let drift = taskbell(&aws, &format!("{DRIFT} --ignore function/*/memory_mib")).await;
+    assert_eq!(drift.json()["steps"][0]["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --ignore function/*/memory_mib")).await.code, 0);
+    let function = hand.lambda.get_function_configuration().function_name(FUNCTION).send().await.unwrap();
+    assert_eq!((function.memory_size(), function.timeout()), (Some(1024), Some(30)));
+    assert_eq!(taskbell(&aws, &format!("{DRIFT} --ignore function/*/memory_mib")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_was_deleted_and_made_anew_gets_its_grants_back() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    hand.iam.delete_role_policy().role_name(ROLE).policy_name("notifier").send().await.unwrap();
+    hand.iam.delete_role().role_name(ROLE).send().await.unwrap();
+    aws.forget_calls();
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert!(aws.writes().contains(&"lambda:UpdateFunctionConfiguration".to_owned()), "{:?}", aws.writes());
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_yours_that_failed_half_way_is_still_yours() {
+    for (flags, action) in [
+        ("--log-retention 7", "logs:PutRetentionPolicy"),
+        ("--language ja", "lambda:UpdateFunctionConfiguration"),
+        ("--pattern task-failed --no-drill", "events:PutRule"),
+        ("--log-group /app/*", "iam:PutRolePolicy"),
+    ] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: 9 });
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 1, "{action}");
+        aws.heal();
+        let drift = taskbell(&aws, &format!("{DRIFT} {flags}")).await.json().to_string();
+        assert!(drift.contains("your configuration changed"), "{drift}");
+        assert!(!drift.contains("changed outside taskbell"), "{action}: {drift}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_flags_change_just_that_and_no_event_meets_a_closed_door() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    aws.forget_calls();
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --log-retention 7")).await.code, 0);
+    assert_eq!(aws.writes(), ["logs:PutRetentionPolicy", "logs:TagResource"]);
+    aws.forget_calls();
+    let other = taskbell(&aws, &format!("{SETUP} --log-retention 7 --pattern nonzero-exit")).await;
+    assert_eq!(other.code, 0, "{other:?}");
+    let writes = aws.writes();
+    let position = |action: &str| writes.iter().position(|write| write == action).unwrap();
+    assert!(position("lambda:AddPermission") < position("events:PutTargets"), "{writes:?}");
+    assert!(position("events:DeleteRule") < position("lambda:RemovePermission"), "{writes:?}");
+    assert_eq!(taskbell(&aws, &format!("{DRIFT} --log-retention 7 --pattern nonzero-exit")).await.code, 0);
+}
+
+type Clock = fn() -> std::time::SystemTime;
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_within_half_a_year_of_its_end_is_warned_about_and_fails_only_if_asked_to() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    // nodejs24.x ends on 2028-04-30, which is day 21,304 since 1970: 181 days before it, 180, and an hour too late.
+    let cases: [(Clock, Option<&str>); 3] = [
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 181)), None),
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 180)), Some("in 180 days")),
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 21_304 + 1), Some("has stopped")),
+    ];
+    for (clock, warned) in cases {
+        for (flags, code) in [("", 0), (" --fail-on-warning", if warned.is_some() { 2 } else { 0 })] {
+            let line = format!("drift --cluster batch{flags}");
+            let drift = support::run_at(&aws, &line, None, CancellationToken::new(), clock).await;
+            assert_eq!(drift.code, code, "{warned:?}{flags}: {drift:?}");
+            assert_eq!(drift.err.contains("warning: AWS "), warned.is_some(), "{warned:?}: {drift:?}");
+            assert!(drift.err.contains(warned.unwrap_or_default()), "{warned:?}: {drift:?}");
+            let line = format!("{line} --output json");
+            let json = support::run_at(&aws, &line, None, CancellationToken::new(), clock).await.json();
+            assert_eq!(json["warnings"].as_array().unwrap().len(), usize::from(warned.is_some()));
+        }
+    }
+}

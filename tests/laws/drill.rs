@@ -1,0 +1,460 @@
+//! `drill`: through every link of the live chain, and which link it names when one is broken.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::support::aws::{Aws, Failure, Fault, On, Shape};
+use crate::support::{Outcome, run, taskbell};
+
+const DRILL: &str = "drill --cluster batch";
+
+async fn with_stack() -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    aws.forget_calls();
+    aws
+}
+
+fn sent() -> Value {
+    json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": { "secret": 3, "slack": 40, "total": 50 } })
+}
+
+fn failed(error: &str, status: Option<u16>, ms: &Value) -> Value {
+    json!({ "outcome": "failed", "error": error, "status": status, "ms": ms })
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_hop_is_told_with_its_time_until_slack_has_answered() {
+    let aws = with_stack().await;
+    aws.notifier_tells(Some(sent()));
+    let drill = taskbell(&aws, DRILL).await;
+    assert_eq!((drill.code, drill.err.ends_with("Slack took the drill.\n")), (0, true), "{drill:?}");
+    let marks: Vec<&str> = drill.out.lines().map(|line| line.split("  ").next().unwrap().trim()).collect();
+    assert_eq!(marks, ["+ rule", "+ bus", "+ notifier", "+ webhook", "+ Slack"], "{drill:?}");
+    assert!(drill.out.contains("answered 200 at attempt 2  (40 ms)"), "{drill:?}");
+    let object = taskbell(&aws, "drill --cluster batch --output json").await.json();
+    assert_eq!((&object["delivered"], object["hops"].as_array().unwrap().len()), (&json!(true), 5), "{object}");
+    assert_eq!((&object["scenario"], &object["hops"][4]["ms"]), (&json!("exit-code"), &json!(40)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn setup_ends_with_a_drill_if_asked_to() {
+    let aws = Aws::new().await;
+    aws.notifier_tells(Some(sent()));
+    let setup = taskbell(&aws, "setup --cluster batch --yes --drill").await;
+    assert!(setup.code == 0 && setup.out.contains("+ Slack"), "{setup:?}");
+    aws.notifier_tells(None);
+    let again = taskbell(&aws, "setup --cluster batch --yes --drill --output json").await;
+    assert_eq!((again.code, &again.json()["drill"]["delivered"]), (1, &json!(false)), "{again:?}");
+}
+
+/// What the log, the queue or AWS says; the exit code, the last hop's name and what is told.
+type Case = (&'static str, fn(&Aws), u8, &'static str, &'static str);
+
+fn refuse(aws: &Aws, failure: Failure, action: &'static str) {
+    aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
+}
+
+const CASES: [Case; 31] = [
+    (
+        "the role may not read the webhook",
+        |aws| {
+            let error =
+                "could not read the webhook from parameter /taskbell/batch/slack-webhook-url: AccessDeniedException";
+            aws.notifier_tells(Some(failed(error, None, &json!({ "secret": 9, "total": 9 }))));
+        },
+        1,
+        "webhook",
+        "AccessDeniedException",
+    ),
+    (
+        "no webhook in the parameter",
+        |aws| {
+            let error = "the webhook parameter does not hold an https URL";
+            aws.notifier_tells(Some(failed(error, None, &json!({ "secret": 9, "slack": 0, "total": 9 }))));
+        },
+        1,
+        "Slack",
+        "does not hold an https URL",
+    ),
+    (
+        "the webhook is revoked",
+        |aws| {
+            let ms = json!({ "secret": 9, "slack": 30, "total": 40 });
+            aws.notifier_tells(Some(failed("Slack answered 404: no_service", Some(404), &ms)));
+        },
+        1,
+        "Slack",
+        "TASKBELL_SLACK_WEBHOOK_URL",
+    ),
+    (
+        "Slack is down",
+        |aws| {
+            // A number in its words is no status.
+            let ms = json!({ "secret": 9, "slack": 30, "total": 40 });
+            aws.notifier_tells(Some(failed("Slack answered 500 (no time left to wait 1404 ms)", Some(500), &ms)));
+        },
+        1,
+        "Slack",
+        "Lambda tries again",
+    ),
+    (
+        "the function failed before Slack",
+        |aws| {
+            aws.notifier_tells(Some(failed("TASKBELL_WEBHOOK_PARAMETER is not set", None, &json!({ "total": 1 }))));
+        },
+        1,
+        "notifier",
+        "TASKBELL_WEBHOOK_PARAMETER is not set",
+    ),
+    (
+        "the notifier is silent",
+        |aws| {
+            aws.notifier_tells(Some(json!({ "outcome": "silent", "silentBecause": "scale-in", "ms": { "total": 1 } })));
+        },
+        1,
+        "notifier",
+        "does not announce it: scale-in",
+    ),
+    (
+        "a plain line",
+        |aws| {
+            aws.notifier_tells(Some(
+                json!({ "outcome": "sent-plain", "status": 200, "refused": "invalid_blocks", "ms": {} }),
+            ));
+        },
+        0,
+        "Slack",
+        "refused the layout with invalid_blocks",
+    ),
+    (
+        "the code throws",
+        |aws| {
+            aws.log_says(&[
+                r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"boom"}}"#,
+                r#"{"type":"platform.report","record":{"status":"error"}}"#,
+            ]);
+        },
+        1,
+        "notifier",
+        "failed: boom\n",
+    ),
+    (
+        "the function is killed",
+        |aws| aws.log_says(&[r#"{"type":"platform.report","record":{"status":"timeout"}}"#]),
+        1,
+        "notifier",
+        "failed: the run ended with timeout",
+    ),
+    ("nothing is told", |_| {}, 1, "notifier", "told nothing within 60 s, and it does not lie in the queue"),
+    (
+        "nothing is told, and nothing began",
+        |_| {},
+        1,
+        "notifier",
+        "by the account's concurrency, and it may still arrive",
+    ),
+    (
+        "another event failed",
+        |aws| {
+            aws.log_says(&[
+                r#"{"eventId":"other","taskId":"other","outcome":"failed","error":"no_service"}"#,
+                r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"no_service"}}"#,
+                r#"{"type":"platform.report","record":{"status":"error"}}"#,
+            ]);
+        },
+        1,
+        "notifier",
+        "told nothing within 60 s, and it does not lie in the queue; another event failed: no_service\n",
+    ),
+    (
+        "another event came, and some run failed",
+        |aws| {
+            aws.log_says(&[
+                r#"{"eventId":"other","taskId":"other","outcome":"sent"}"#,
+                r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"boom"}}"#,
+            ]);
+        },
+        3,
+        "notifier",
+        "told nothing within 60 s; this or another event failed: boom\n",
+    ),
+    (
+        "others in the queue",
+        |aws| (0..2).for_each(|_| aws.lay_text_into_queue("x")),
+        1,
+        "notifier",
+        "told nothing within 60 s, and it was not seen in the queue\n",
+    ),
+    (
+        "EventBridge could not deliver",
+        |aws| aws.deliver_into_queue(Shape::Delivery),
+        1,
+        "notifier",
+        "it lies in the queue: NO_PERMISSIONS: The function's policy",
+    ),
+    (
+        "Lambda gave up",
+        |aws| aws.deliver_into_queue(Shape::Invocation),
+        1,
+        "notifier",
+        "it lies in the queue: Slack answered 404: no_service",
+    ),
+    (
+        "a full queue",
+        |aws| (0..30).for_each(|_| aws.lay_text_into_queue("x")),
+        1,
+        "notifier",
+        "holds more than can be looked at",
+    ),
+    (
+        "the log may not be read",
+        |aws| refuse(aws, Failure::Denied, "logs:FilterLogEvents"),
+        3,
+        "notifier",
+        "AccessDeniedException on logs:FilterLogEvents",
+    ),
+    (
+        "the log is throttled",
+        |aws| refuse(aws, Failure::Throttled, "logs:FilterLogEvents"),
+        3,
+        "notifier",
+        "ThrottlingException on logs:FilterLogEvents",
+    ),
+    (
+        "the log never answers",
+        |aws| refuse(aws, Failure::Hangs, "logs:FilterLogEvents"),
+        3,
+        "notifier",
+        "no answer to logs:FilterLogEvents within 10 s",
+    ),
+    (
+        "the log is not there, but the queue has it",
+        |aws| {
+            aws.deliver_into_queue(Shape::Delivery);
+            refuse(aws, Failure::Denied, "logs:FilterLogEvents");
+        },
+        1,
+        "notifier",
+        "it lies in the queue",
+    ),
+    (
+        "the queue may not be looked into",
+        |aws| refuse(aws, Failure::Denied, "sqs:ReceiveMessage"),
+        3,
+        "notifier",
+        "AccessDeniedException on sqs:ReceiveMessage",
+    ),
+    (
+        "the queue's address may not be asked for",
+        |aws| refuse(aws, Failure::Denied, "sqs:GetQueueUrl"),
+        3,
+        "notifier",
+        "AccessDeniedException on sqs:GetQueueUrl",
+    ),
+    (
+        "the queue does not matter",
+        |aws| {
+            aws.notifier_tells(Some(sent()));
+            refuse(aws, Failure::Denied, "sqs:ReceiveMessage");
+        },
+        0,
+        "Slack",
+        "answered 200",
+    ),
+    (
+        "the queue never answers",
+        |aws| refuse(aws, Failure::Hangs, "sqs:ReceiveMessage"),
+        3,
+        "notifier",
+        "no answer to sqs:ReceiveMessage",
+    ),
+    (
+        "an entry that failed",
+        |aws| refuse(aws, Failure::OtherAnswer, "events:PutEvents"),
+        1,
+        "bus",
+        "InternalException on events:PutEvents: try again",
+    ),
+    (
+        "no permission to put",
+        |aws| refuse(aws, Failure::Denied, "events:PutEvents"),
+        1,
+        "bus",
+        "AccessDeniedException on events:PutEvents",
+    ),
+    (
+        "the bus is throttled",
+        |aws| refuse(aws, Failure::Throttled, "events:PutEvents"),
+        1,
+        "bus",
+        "ThrottlingException on events:PutEvents",
+    ),
+    (
+        "the rules may not be read",
+        |aws| refuse(aws, Failure::Denied, "events:ListRules"),
+        3,
+        "rule",
+        "AccessDeniedException on events:ListRules",
+    ),
+    (
+        "the targets may not be read",
+        |aws| refuse(aws, Failure::Denied, "events:ListTargetsByRule"),
+        3,
+        "rule",
+        "AccessDeniedException on events:ListTargetsByRule",
+    ),
+    (
+        "the function's policy may not be read",
+        |aws| refuse(aws, Failure::Denied, "lambda:GetPolicy"),
+        3,
+        "rule",
+        "AccessDeniedException on lambda:GetPolicy",
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn whatever_does_not_hold_is_named_within_the_time() {
+    for (case, make, code, hop, told) in &CASES {
+        let aws = with_stack().await;
+        make(&aws);
+        let start = Instant::now();
+        let drill = taskbell(&aws, DRILL).await;
+        assert!(start.elapsed() < Duration::from_secs(60 + 2 * 10 + 5), "{case}: {:?}", start.elapsed());
+        let last = drill.out.lines().last().unwrap_or_default();
+        assert!(drill.code == *code && last[2..].starts_with(hop), "{case}: {drill:?}");
+        assert!(format!("{}{}", drill.out, drill.err).contains(told), "{case}: {drill:?}");
+        assert!(*code == 0 || drill.err.contains("\n  hint: "), "{case}: {drill:?}");
+        let object = taskbell(&aws, "drill --cluster batch --output json --timeout 1").await.json();
+        let delivered = [json!(true), json!(false), Value::Null, Value::Null][usize::from(*code)].clone();
+        assert_eq!(object["delivered"], delivered, "{case}: {object}");
+    }
+    println!("{} cases in the process", CASES.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moment_in_which_the_log_cannot_be_read_does_not_end_a_drill() {
+    for (failure, times) in
+        [(Failure::Throttled, 6), (Failure::ServerError, 6), (Failure::NotSent, 6), (Failure::Hangs, 2)]
+    {
+        let aws = with_stack().await;
+        aws.notifier_tells(Some(sent()));
+        aws.fail(Fault { failure, on: On::Action("logs:FilterLogEvents"), nth: 0, times });
+        let drill = taskbell(&aws, DRILL).await;
+        assert_eq!(drill.code, 0, "{failure:?}: {drill:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_look_without_an_answer_changes_nothing_whichever_it_is() {
+    let undisturbed = taskbell(&with_stack().await, DRILL).await;
+    assert_eq!(undisturbed.code, 1, "{undisturbed:?}");
+    for action in ["logs:FilterLogEvents", "sqs:ReceiveMessage"] {
+        let mut looks = 0;
+        for nth in 0.. {
+            let aws = with_stack().await;
+            aws.fail(Fault { failure: Failure::Hangs, on: On::Action(action), nth, times: 1 });
+            let drill = taskbell(&aws, DRILL).await;
+            assert_eq!((drill.code, &last_line(&drill)), (1, &last_line(&undisturbed)), "{action} {nth}: {drill:?}");
+            looks = looks.max(aws.calls().iter().filter(|call| call.action == action).count());
+            if nth > looks {
+                break;
+            }
+        }
+        assert!(looks > 10, "{action}: {looks}");
+    }
+}
+
+fn last_line(drill: &Outcome) -> String {
+    drill.out.lines().last().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_was_made_twice_is_known_by_its_task() {
+    // The answer to the first was lost: its id, with which it is told of, is not known.
+    let twice = Fault { failure: Failure::AnswerLost, on: On::Action("events:PutEvents"), nth: 0, times: 1 };
+    let aws = with_stack().await;
+    aws.notifier_tells(Some(sent()));
+    aws.fail(twice.clone());
+    let drill = taskbell(&aws, DRILL).await;
+    assert_eq!(drill.code, 0, "{drill:?}");
+    for shape in [Shape::Delivery, Shape::Invocation] {
+        let aws = with_stack().await;
+        aws.deliver_into_queue(shape);
+        aws.fail(twice.clone());
+        let drill = taskbell(&aws, DRILL).await;
+        assert!(drill.code == 1 && drill.out.contains("it lies in the queue: "), "{drill:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn denied_calls_as_json_name_the_command_that_prints_the_policy() {
+    for action in ["events:PutEvents", "events:ListRules", "logs:FilterLogEvents"] {
+        let aws = with_stack().await;
+        refuse(&aws, Failure::Denied, action);
+        let drill = taskbell(&aws, &format!("{DRILL} --output json")).await;
+        assert!(!drill.out.contains("\\u0000") && !drill.out.contains('\0'), "{action}: {drill:?}");
+        assert!(drill.out.contains("`taskbell permissions --for drill` prints the policy"), "{action}: {drill:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_ends_a_drill_at_once_wherever_it_waits() {
+    let aws = with_stack().await;
+    taskbell(&aws, "drill --cluster batch --timeout 1").await;
+    let calls = aws.calls().len();
+    let first_put = aws.calls().iter().position(|call| call.action == "events:PutEvents").unwrap();
+    for hangs in [false, true] {
+        for nth in 0..calls {
+            aws.heal();
+            if hangs {
+                refuse(&aws, Failure::Hangs, "logs:FilterLogEvents");
+            }
+            let token = aws.interrupt_at(nth);
+            let start = Instant::now();
+            let drill = run(&aws, DRILL, None, token).await;
+            assert_eq!(drill.code, 130, "call {nth}: {drill:?}");
+            // Calls that come later are made only after a look that hung.
+            let before = if hangs { 25 } else { 5 };
+            assert!(start.elapsed() < Duration::from_secs(before), "call {nth}: {:?}", start.elapsed());
+            let put = drill.out.contains("EventBridge took");
+            assert_eq!(drill.err.contains("was sent all the same"), put, "call {nth}: {drill:?}");
+            let may_be = drill.err.contains("EventBridge may have taken the drill all the same");
+            assert!(!(put && may_be) && (put || may_be || nth < first_put), "call {nth}: {drill:?}");
+        }
+    }
+    println!("{} interruptions", 2 * calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_while_the_event_is_on_its_way_says_that_it_may_arrive() {
+    let aws = with_stack().await;
+    // Calls that take time are shared: their number depends on it.
+    aws.delay(Duration::from_secs(1));
+    taskbell(&aws, "drill --cluster batch --timeout 1").await;
+    let put = aws.calls().iter().position(|call| call.action == "events:PutEvents").unwrap();
+    let token = aws.interrupt_at(put);
+    let drill = run(&aws, DRILL, None, token).await;
+    assert_eq!(drill.code, 130, "{drill:?}");
+    assert!(drill.err.contains("interrupted; EventBridge may have taken the drill all the same"), "{drill:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_takes_no_such_drill_says_why() {
+    for (setup, drill, told, hint) in [
+        ("--no-drill", DRILL, "asks for another source", "without it lets them in"),
+        ("--pattern start-failed", DRILL, "rule/start-failed asks for another detail", "--pattern nonzero-exit"),
+        ("", "drill --cluster web --stack batch", "asks for another detail.clusterArn", "--scenario"),
+    ] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, &format!("setup --cluster batch --yes {setup}")).await.code, 0);
+        let drill = taskbell(&aws, drill).await;
+        assert!(drill.code == 1 && drill.out.contains(told) && drill.err.contains(hint), "{setup}: {drill:?}");
+        assert!(!aws.writes().contains(&"events:PutEvents".to_owned()));
+    }
+    let nothing = taskbell(&Aws::new().await, DRILL).await;
+    assert!(nothing.code == 1 && nothing.out.contains("the stack has no rule"), "{nothing:?}");
+    assert_eq!(taskbell(&Aws::new().await, "drill").await.code, 64);
+}

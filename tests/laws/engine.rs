@@ -1,0 +1,88 @@
+//! The engine's laws, over a strict AWS in the process, through the command line itself. What failures do is in `faults.rs`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On, trips};
+use crate::support::{taskbell, taskbell_without_webhook};
+
+const SETUP: &str = "setup --cluster batch --yes --verbose";
+const DRIFT: &str = "drift --cluster batch --verbose";
+const TEARDOWN: &str = "teardown --cluster batch --yes";
+
+#[tokio::test(start_paused = true)]
+async fn after_setup_setup_plans_nothing_and_writes_nothing() {
+    let aws = Aws::new().await;
+    let first = taskbell(&aws, SETUP).await;
+    assert_eq!(first.code, 0, "{first:?}");
+    aws.forget_calls();
+    let again = taskbell(&aws, SETUP).await;
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    assert_eq!(taskbell_without_webhook(&aws, DRIFT).await.code, 0);
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn teardown_leaves_nothing_and_is_a_success_again() {
+    let aws = Aws::new().await;
+    let before = aws.everything().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell(&aws, TEARDOWN).await.code, 0);
+    pretty_assertions(&aws.everything().await, &before);
+    assert_eq!(taskbell(&aws, TEARDOWN).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn round_trips_and_calls_keep_their_bounds() {
+    let aws = Aws::lax().await;
+    let latency = Duration::from_millis(50);
+    aws.delay(latency);
+    let mut figures = Vec::new();
+    let least = |line: &str| format!("{line} --pattern task-failed --no-dedupe");
+    // One rule and no table; then the whole. A table costs three calls to read, each further rule two; setup asks EventBridge
+    // about 20 samples for task-failed, 3 for deployment-failed and 8 for service-impaired.
+    for (line, most_trips, most_calls) in [
+        (least(SETUP), 12, 72),
+        (least(SETUP), 3, 44),
+        (least(DRIFT), 3, 20),
+        (TEARDOWN.to_owned(), 6, 40),
+        (SETUP.to_owned(), 12, 102),
+        (SETUP.to_owned(), 3, 61),
+        (DRIFT.to_owned(), 3, 26),
+        (TEARDOWN.to_owned(), 6, 50),
+    ] {
+        aws.forget_calls();
+        let start = Instant::now();
+        let outcome = taskbell(&aws, &line).await;
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let (trips, calls) = (trips(start, latency), aws.calls().len());
+        figures.push(format!("{line}: {trips} round trips, {calls} calls"));
+        assert!(trips <= most_trips && calls <= most_calls, "{figures:#?} {:#?}", aws.calls());
+    }
+    println!("{}", figures.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn account_that_cannot_be_looked_up_ends_the_look_at_once() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let latency = Duration::from_secs(5);
+    aws.delay(latency);
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sts:GetCallerIdentity"), nth: 0, times: FOR_GOOD });
+    let start = Instant::now();
+    let drift = taskbell(&aws, DRIFT).await;
+    assert!(drift.code == 3 && drift.err.contains("sts:GetCallerIdentity"), "{drift:?}");
+    assert_eq!(trips(start, latency), 1, "reads were waited for whose answer nobody wants");
+}
+
+fn assert_same(have: &serde_json::Value, want: &serde_json::Value, when: &str) {
+    let changes = taskbell::document::diff(want, have);
+    assert!(changes.is_empty(), "{when}: {changes:#?}");
+}
+
+fn pretty_assertions(have: &serde_json::Value, want: &serde_json::Value) {
+    assert_same(have, want, "afterwards");
+}

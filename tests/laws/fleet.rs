@@ -1,0 +1,254 @@
+//! Many stacks of one file: each with its own outcome, none stopped by another.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
+use crate::support::hand::Hand;
+use crate::support::{self, taskbell, taskbell_without_webhook, typing};
+
+/// A file in a folder of its own.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// As many stacks of the cluster `batch`, of one rule each.
+fn stacks(count: usize) -> String {
+    let stack = |number| format!("[[stack]]\nname = \"job-{number}\"\nclusters = [\"batch\"]\n");
+    "[defaults]\npatterns = [\"task-failed\"]\n".to_owned() + &(0..count).map(stack).collect::<String>()
+}
+
+fn with(line: &str, path: &Path) -> String {
+    format!("{line} --config {}", path.display())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broken_stack_among_fifty_stops_no_other_and_is_told() {
+    // The strict one knows but one stack's states.
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(50));
+    // Somebody else's queue has the name of one of them.
+    Hand::of(&aws).sqs.create_queue().queue_name("taskbell-job-17-undelivered").send().await.unwrap();
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    let summary: Vec<&str> = setup.out.lines().rev().take(51).collect();
+    assert_eq!(summary[0], "50 stacks: 49 good, 1 not", "{}", setup.err);
+    let told: Vec<&&str> = summary.iter().filter(|line| line.contains("error:")).collect();
+    assert!(told.len() == 1 && told[0].starts_with("job-17 ") && told[0].contains("not ours"), "{told:?}");
+    assert!(
+        setup.err.contains("stack job-17 in us-east-1, account 123456789012:\n") && setup.err.contains("--adopt ID"),
+        "{setup:?}"
+    );
+
+    let drift = taskbell(&aws, &with("drift --all --output json", &path)).await;
+    assert_eq!(drift.code, 2, "{drift:?}");
+    let stacks = drift.json()["stacks"].as_array().unwrap().clone();
+    assert_eq!(stacks.iter().filter(|stack| stack["exit_code"] == 0 && stack["in_sync"] == true).count(), 49);
+    let broken: Vec<&Value> = stacks.iter().filter(|stack| stack["exit_code"] != 0).collect();
+    assert!(broken.len() == 1 && broken[0]["stack"] == "job-17", "{broken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gravest_code_is_the_code_of_all() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(3));
+    let setup = with("setup --stack job-0 --stack job-1 --yes --no-pattern-check", &path);
+    assert_eq!(taskbell(&aws, &setup).await.code, 0);
+    let drift = taskbell(&aws, &with("drift --stack job-0 --stack job-1", &path)).await;
+    assert!(drift.code == 0 && drift.out.ends_with("2 stacks: all good\n"), "{drift:?}");
+    let all = taskbell(&aws, &with("drift --stack job-0 --stack job-2", &path)).await;
+    assert!(all.code == 2 && all.out.contains("job-0  in sync") && all.out.contains("job-2  7 to add"), "{all:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_meant_is_clear_or_asked_for() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(2));
+    for (line, told) in [
+        ("drift", "has 2 stacks"),
+        ("drift --stack job-1 --stack jobs-0", "did you mean job-"),
+        ("drift --all --stack job-1", "cannot stand together"),
+        ("drift --all --cluster batch", "cannot be used with"),
+        ("replay --stack job-0 --stack job-1", "one stack at a time"),
+        ("export terraform --stack job-0 --stack job-1", "one stack at a time"),
+        ("teardown --orphans --yes", "without a fleet"),
+        ("teardown --orphans --stack job-1", "is about all stacks"),
+        ("status --all --output github", "are for drift"),
+    ] {
+        let outcome = taskbell(&aws, &with(line, &path)).await;
+        assert!(outcome.code == 64 && outcome.err.contains(told), "{line}: {outcome:?}");
+    }
+    let nothing = taskbell(&aws, "drift --all --config /nowhere/taskbell.toml").await;
+    assert!(nothing.code == 64 && nothing.err.contains("cannot read /nowhere/taskbell.toml"), "{nothing:?}");
+    assert!(aws.calls().is_empty(), "{:?}", aws.calls());
+    // A flag comes before what the file says.
+    let one = taskbell(&aws, &with("setup --stack job-0 --yes --no-pattern-check --language ja", &path)).await;
+    assert_eq!(one.code, 0, "{one:?}");
+    let drift = taskbell(&aws, &with("drift --stack job-0", &path)).await;
+    assert!(drift.code == 2 && drift.out.contains("\"ja\" -> \"en\""), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says_so() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(12));
+    let before = aws.everything().await;
+    let unasked = taskbell(&aws, &with("setup --all --no-pattern-check", &path)).await;
+    assert!(unasked.code == 64 && unasked.err.contains("nobody is there to be asked"), "{unasked:?}");
+    assert!(
+        unasked.err.contains("give --yes") && unasked.out.contains("stack job-0 in us-east-1, account"),
+        "{unasked:?}"
+    );
+    // Every stack's plan was shown before the question.
+    assert_eq!(unasked.out.matches("7 to add").count(), 12, "{unasked:?}");
+    let secretless = taskbell_without_webhook(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert!(secretless.code != 0 && secretless.out.matches("error:").count() == 12, "{secretless:?}");
+    assert_eq!(aws.everything().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn differences_are_annotated_for_a_workflow() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(1));
+    assert_eq!(taskbell(&aws, &with("setup --yes --no-pattern-check", &path)).await.code, 0);
+    let hand = Hand::of(&aws);
+    hand.events.disable_rule().name("taskbell-job-0-task-failed").send().await.unwrap();
+    let drift = taskbell(&aws, &with("drift --output github", &path)).await;
+    let lines: Vec<&str> = drift.out.lines().collect();
+    assert_eq!(drift.code, 2, "{drift:?}");
+    assert_eq!(
+        lines,
+        [
+            "::error title=taskbell job-0 in us-east-1%3A rule/task-failed::/state   \"DISABLED\" -> \"ENABLED\"  changed outside taskbell"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_is_asked_about_once_when_all_have_shown_what_they_would_do() {
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(12));
+    let before = aws.everything().await;
+    let no = typing(&aws, &with("setup --all --no-pattern-check", &path), &["n"]).await;
+    assert!(no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Do this to 12 stacks?"), "{no:?}");
+    assert_eq!(aws.everything().await, before);
+    let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
+    assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
+    assert!(yes.out.contains("job-11  7 added\n"), "{yes:?}");
+    assert_eq!(taskbell(&aws, &with("drift --all", &path)).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
+    let aws = Aws::lax().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let answers =
+        ["7", "1 web", "fr", "ja", "here everyone", "here, S0123", "no", "arn:aws:sns:us-east-1:123456789012:on-call"];
+    let init = typing(&aws, &with("init", &path), &answers).await;
+    assert_eq!(init.code, 0, "{init:?}");
+    for told in ["1  batch", "no cluster number 7", "not fr", "cannot be mentioned", "not the ARN of an SNS topic"] {
+        assert!(init.err.contains(told), "{told}: {init:?}");
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = taskbell::config::file::File::parse(&path, &text).unwrap();
+    assert_eq!(read.fleet.as_deref(), Some("batch"));
+    let names: Vec<&str> = read.stacks.iter().map(|stack| stack.name.as_ref().unwrap().as_str()).collect();
+    assert_eq!(names, ["batch", "web"]);
+    assert_eq!(read.stacks[1].settings.mention.as_deref().unwrap(), ["here", "S0123"]);
+    assert_eq!(read.stacks[1].site.region.as_deref(), Some("us-east-1"));
+    // What is commented out can be said, too.
+    let said: String = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let said = said.replace("fleet = \"NAME\"", "");
+    taskbell::config::file::File::parse(&path, &said).unwrap();
+
+    let again = typing(&aws, &with("init", &path), &[]).await;
+    assert!(again.code == 64 && again.err.contains("there already"), "{again:?}");
+    let unasked = taskbell(&aws, &with("init --force", &path)).await;
+    assert!(unasked.code == 64 && unasked.err.contains("--cluster NAME"), "{unasked:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let unattended = taskbell(&aws, &with("init --force --cluster batch --region eu-west-1", &path)).await;
+    assert_eq!(unattended.code, 0, "{unattended:?}");
+    let schema = taskbell(&aws, "init --schema").await;
+    assert!(schema.code == 0 && schema.json()["title"] == "taskbell.toml");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_profiles_of_one_account_do_not_make_two_stacks_of_one() {
+    let aws = Aws::lax().await;
+    let twice = "[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nclusters = [\"batch\"]\nprofile = \"same\"\n";
+    let (_folder, path) = file(twice);
+    let setup = taskbell(&aws, &with("setup --all --yes", &path)).await;
+    assert!(
+        setup.code == 64 && setup.err.contains("there twice: both are in us-east-1, account 123456789012"),
+        "{setup:?}"
+    );
+    assert_eq!(aws.writes(), Vec::<String>::new());
+}
+
+/// As docs/application-alerts.md advises: it has no cluster, and so no task that a drill could pretend to fail.
+#[tokio::test(start_paused = true)]
+async fn a_stack_without_a_cluster_is_no_failed_drill() {
+    let (_folder, path) =
+        file("[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"alerts\"\npatterns = [\"application-error\"]\n");
+    let aws = Aws::lax().await;
+    aws.notifier_tells(Some(
+        json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 5, "slack": 1 } }),
+    ));
+    let run = |line: &str| {
+        let line = format!("{line} --config {}", path.display());
+        let aws = &aws;
+        async move { support::taskbell(aws, &line).await }
+    };
+    let setup = run("setup --all --yes --drill").await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert_eq!(run("drift --all").await.code, 0);
+    let drill = run("drill --all").await;
+    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: it has no cluster"), "{drill:?}");
+    assert_eq!(run("drill --stack alerts").await.code, 64, "alone, it is asked for what it cannot do");
+    aws.notifier_tells(None);
+    let failed = run("drill --all").await;
+    assert!(failed.code == 1 && failed.out.contains("- notifier   told nothing"), "{failed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_whose_calls_fail_leaves_the_others_their_retries() {
+    const BROKEN: usize = 30;
+    // As many as the SDK makes of one call.
+    const ATTEMPTS: usize = 8;
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(BROKEN + 1));
+    // Of each stack, one call; of the last one, its first attempt alone.
+    let on = On::Action("sqs:GetQueueUrl");
+    aws.fail(Fault { failure: Failure::NotSent, on, nth: 0, times: BROKEN * ATTEMPTS + 1 });
+    let drift = taskbell(&aws, &with("drift --all --jobs 1 --output json", &path)).await;
+    let stacks = drift.json()["stacks"].as_array().unwrap().clone();
+    let codes: Vec<u64> = stacks.iter().map(|stack| stack["exit_code"].as_u64().unwrap()).collect();
+    let (last, broken) = codes.split_last().unwrap();
+    assert!(broken.iter().all(|code| *code == 3) && *last == 2, "{codes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_whose_account_cannot_be_looked_up_are_asked_nothing_else() {
+    let aws = Aws::lax().await;
+    let (_folder, path) = file(&stacks(12));
+    aws.fail(Fault { failure: Failure::NotSent, on: On::Action("sts:GetCallerIdentity"), nth: 0, times: FOR_GOOD });
+    for command in ["drift --all", "status --all", "setup --all --yes", "teardown --all --yes"] {
+        aws.forget_calls();
+        let outcome = taskbell(&aws, &with(&format!("{command} --output json"), &path)).await;
+        let stacks = outcome.json()["stacks"].as_array().unwrap().clone();
+        let told = |stack: &Value| stack["exit_code"] == 3 && stack["error"].to_string().contains("which AWS account");
+        assert!(outcome.code == 3 && stacks.len() == 12 && stacks.iter().all(told), "{command}: {outcome:?}");
+        assert!(aws.calls().iter().all(|call| call.action == "sts:GetCallerIdentity"), "{command}: {:?}", aws.calls());
+    }
+}

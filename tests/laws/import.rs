@@ -1,0 +1,366 @@
+//! `import`: an alert made by hand becomes a stack, without a moment in which nothing rings.
+
+/// A change by hand.
+type Change = fn(&Hand) -> futures_util::future::BoxFuture<'_, ()>;
+
+macro_rules! hand {
+    ($hand:ident => $change:expr) => {
+        |$hand: &Hand| Box::pin(async move { $change })
+    };
+}
+
+mod beside_file;
+mod refused;
+mod switched;
+
+use aws_sdk_eventbridge::types::{RuleState, Tag};
+use aws_sdk_ssm::types::ParameterType;
+use serde_json::{Value, json};
+
+use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
+use crate::support::by_hand::{FUNCTION, IMPORT, OLD, arn, function, make_function_of, make_rule, pattern, state};
+use crate::support::hand::Hand;
+use crate::support::schema::mistakes;
+use crate::support::{self, Outcome, WEBHOOK, taskbell, taskbell_without_webhook, typing};
+
+async fn make_function(hand: &Hand, variables: &[(&str, &str)]) {
+    make_function_of(hand, variables, b"PK".to_vec()).await;
+}
+
+async fn tag(hand: &Hand, rule: &str, key: &str, value: &str) {
+    let tag = Tag::builder().key(key).value(value).build().unwrap();
+    let call = hand.events.tag_resource().resource_arn(arn("events", &format!("rule/{rule}")));
+    call.tags(tag).send().await.unwrap();
+}
+
+/// The rule and the function of the blog post, and a notifier whose drills arrive.
+async fn by_hand() -> (Aws, Hand) {
+    by_hand_with(&pattern(), &[("CHANNEL", "#ops"), ("SLACK_WEBHOOK_URL", WEBHOOK)]).await
+}
+
+async fn by_hand_with(pattern: &Value, variables: &[(&str, &str)]) -> (Aws, Hand) {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    make_function(&hand, variables).await;
+    make_rule(&hand, OLD, pattern, &[function()]).await;
+    aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 50 } })));
+    aws.forget_calls();
+    (aws, hand)
+}
+
+/// Without a webhook but that of the function.
+async fn import(aws: &Aws, flags: &str) -> Outcome {
+    taskbell_without_webhook(aws, &format!("{IMPORT} {flags}")).await
+}
+
+/// What was written, looking for the drill aside.
+fn writes(aws: &Aws) -> Vec<String> {
+    let looks = ["logs:FilterLogEvents", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"];
+    aws.writes().into_iter().filter(|action| !looks.contains(&action.as_str())).collect()
+}
+
+async fn webhook_of_stack(hand: &Hand) -> String {
+    let call = hand.ssm.get_parameter().name(support::hand::PARAMETER).with_decryption(true);
+    let parameter = call.send().await.unwrap().parameter.unwrap();
+    assert_eq!(parameter.r#type, Some(ParameterType::SecureString));
+    parameter.value.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_has_the_rules_of_others_that_ring_for_ecs() {
+    let (aws, hand) = by_hand().await;
+    let anywhere = json!({ "source": ["aws.ecs"], "detail": { "stopCode": ["TaskFailedToStart"] } });
+    let topic = arn("sns", "on-call");
+    make_rule(&hand, "to-a-topic", &anywhere, std::slice::from_ref(&topic)).await;
+    make_rule(&hand, "to-both", &anywhere, &[arn("lambda", "function:gone"), topic.clone()]).await;
+    make_rule(&hand, "to-a-queue", &anywhere, &[arn("sqs", "archive")]).await;
+    make_rule(&hand, "of-ec2", &json!({ "source": ["aws.ec2"] }), &[function()]).await;
+    make_rule(&hand, "of-batch", &json!({ "source": ["aws.batch", "aws.ecs"] }), &[function()]).await;
+    make_rule(&hand, "exported", &pattern(), &[function()]).await;
+    tag(&hand, "exported", "taskbell:exported", "prod").await;
+    make_rule(&hand, "off", &pattern(), &[function()]).await;
+    hand.events.disable_rule().name("off").send().await.unwrap();
+    assert_eq!(taskbell(&aws, "setup --cluster web --yes").await.code, 0);
+    aws.forget_calls();
+
+    let list = taskbell_without_webhook(&aws, "import").await;
+    assert_eq!(list.code, 0, "{list:?}");
+    insta::assert_snapshot!(list.out);
+    assert!(list.err.starts_with("4 rules in us-east-1"), "{list:?}");
+    let object = taskbell_without_webhook(&aws, "import --output json").await.json();
+    let names: Vec<&str> =
+        object["rules"].as_array().unwrap().iter().map(|rule| rule["name"].as_str().unwrap()).collect();
+    assert_eq!(names, [OLD, "of-batch", "to-a-topic", "to-both"]);
+    assert_eq!(object["rules"][0]["clusters"], json!([arn("ecs", "cluster/batch")]));
+    assert_eq!(object["rules"][0]["webhook_variables"], json!(["SLACK_WEBHOOK_URL"]));
+    assert_eq!((&object["rules"][2]["clusters"], &object["rules"][2]["function"]), (&Value::Null, &Value::Null));
+    assert_eq!(aws.writes(), [""; 0]);
+
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
+    let unread = taskbell_without_webhook(&aws, "import").await;
+    assert!(unread.code == 3 && unread.out.contains("could not be read: could not read the function"), "{unread:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_there_the_list_is_empty() {
+    let list = taskbell_without_webhook(&Aws::new().await, "import").await;
+    assert_eq!((list.code, list.out.as_str()), (0, ""), "{list:?}");
+    assert!(list.err.starts_with("No rule of others"), "{list:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
+    let (aws, hand) = by_hand().await;
+    let dry = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
+    assert_eq!(dry.code, 2, "{dry:?}");
+    insta::assert_snapshot!(dry.out);
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    let by_arn = format!("import {} --dry-run", arn("events", &format!("rule/{OLD}")));
+    assert_eq!(taskbell_without_webhook(&aws, &by_arn).await.out, dry.out);
+    let removal = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --remove-old").await;
+    assert!(removal.out.ends_with("- function ecs-to-slack\n- rule ecs-task-failed\n"), "{removal:?}");
+    let object = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --output json").await.json();
+    let import = &object["import"];
+    assert_eq!((&import["done"], &import["webhook"]["variable"]), (&json!(false), &json!("SLACK_WEBHOOK_URL")));
+    assert_eq!(import["steps"][0]["what"], "rule ecs-task-failed");
+    let anew = import["rings"]["in_addition"].as_array().unwrap();
+    assert!(anew.contains(&json!("an image cannot be pulled")), "{import:#}");
+    let no_longer = import["rings"]["no_longer"].as_array().unwrap();
+    assert!(no_longer.iter().any(|title| title.as_str().unwrap().starts_with("scale-in")), "{import:#}");
+    assert_eq!((&import["narrowed_by"], &import["without_sample"]), (&json!([]), &json!([])));
+    assert!(!dry.err.contains("warning"), "{dry:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_samples_do_not_tell_is_a_warning() {
+    let mut wide = pattern();
+    wide["detail-type"] = json!(["ECS Task State Change", "ECS Container Instance State Change"]);
+    let (aws, _) = by_hand_with(&wide, &[("HOOK", WEBHOOK)]).await;
+    let dry = "import ecs-task-failed --dry-run --pattern task-failed --exclude-family web*";
+    let told = taskbell_without_webhook(&aws, dry).await;
+    assert!(told.err.contains("no sample stands for (ECS Container Instance State Change)"), "{told:?}");
+    assert!(told.err.contains("may ring for what --exclude-family leaves out"), "{told:?}");
+    let object = taskbell_without_webhook(&aws, &format!("{dry} --output json")).await.json();
+    assert_eq!(object["import"]["narrowed_by"], json!(["--exclude-family"]));
+    assert_eq!(object["import"]["without_sample"], json!(["ECS Container Instance State Change"]));
+    let (aws, _) = by_hand().await;
+    let kept = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --keep-pattern --family web").await;
+    assert!(kept.err.contains("may ring for what --family leaves out"), "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_alert_stands_as_a_stack_and_the_old_rule_is_disabled_after_the_drill() {
+    let (aws, hand) = by_hand().await;
+    let done = import(&aws, "").await;
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("+ Slack") && done.err.contains("The rule ecs-task-failed is disabled."), "{done:?}");
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
+    assert_eq!(webhook_of_stack(&hand).await, WEBHOOK);
+    let writes = writes(&aws);
+    let at = |action: &str| writes.iter().position(|write| write == action).unwrap();
+    assert!(at("events:PutEvents") < at("events:DisableRule"), "{writes:?}");
+    assert_eq!(writes.last().unwrap(), "events:DisableRule");
+    assert_eq!(taskbell_without_webhook(&aws, "drift --cluster batch").await.code, 0);
+
+    aws.forget_calls();
+    let again = import(&aws, "").await;
+    assert!(again.code == 0 && again.out.contains("in sync"), "{again:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_json_it_is_one_object() {
+    let (aws, _) = by_hand().await;
+    let object = import(&aws, "--output json").await.json();
+    assert_eq!((&object["import"]["done"], &object["drill"]["delivered"]), (&json!(true), &json!(true)), "{object:#}");
+    assert_eq!((&object["in_sync"], &object["stack"]), (&json!(true), &json!("batch")));
+    let list = taskbell(&aws, "import --output json").await.json();
+    assert_eq!(mistakes(&[("import", object), ("import-list", list)]), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_no_keeps_what_there_was() {
+    let (aws, hand) = by_hand().await;
+    let declined = typing(&aws, "import ecs-task-failed", &["n"]).await;
+    assert!(
+        declined.code == 1 && declined.err.contains("and then disable the rule ecs-task-failed? [y/N]"),
+        "{declined:?}"
+    );
+    assert!(declined.err.contains("The rule ecs-task-failed is as it was"), "{declined:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    let removal = typing(&aws, "import ecs-task-failed --remove-old", &["n"]).await;
+    for told in ["whose code cannot be brought back", "calls it by IAM alone"] {
+        assert!(removal.err.contains(told), "{removal:?}");
+    }
+    let unasked = taskbell_without_webhook(&aws, "import ecs-task-failed").await;
+    assert_eq!((unasked.code, aws.writes()), (64, vec![]), "{unasked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_is_there_already_needs_but_the_last_step() {
+    let (aws, hand) = by_hand().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    aws.forget_calls();
+    assert_eq!(taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await.code, 2);
+    assert_eq!(import(&aws, "").await.code, 0);
+    assert_eq!(writes(&aws), ["events:PutEvents", "events:DisableRule"]);
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_rule_and_its_function_are_removed_if_asked_for() {
+    for first in ["", "--remove-old"] {
+        let (aws, hand) = by_hand().await;
+        assert_eq!(import(&aws, first).await.code, 0);
+        let removed = import(&aws, "--remove-old").await;
+        let code = if first.is_empty() { 0 } else { 64 };
+        assert_eq!(removed.code, code, "{removed:?}");
+        if first.is_empty() {
+            assert!(removed.err.contains("--role-name ecs-to-slack-role"), "{removed:?}");
+            assert!(removed.err.contains("--log-group-name /aws/lambda/ecs-to-slack"), "{removed:?}");
+        }
+        assert_eq!(state(&hand).await, None);
+        assert!(hand.lambda.get_function().function_name(FUNCTION).send().await.is_err());
+        assert_eq!(taskbell_without_webhook(&aws, "drift --cluster batch").await.code, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_failed_half_way_is_finished_by_the_next_run() {
+    for action in ["lambda:DeleteFunction", "events:RemoveTargets", "events:DeleteRule"] {
+        let (aws, hand) = by_hand().await;
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: FOR_GOOD });
+        let failed = import(&aws, "--remove-old").await;
+        assert_eq!((failed.code, state(&hand).await), (1, Some(RuleState::Disabled)), "{action}: {failed:?}");
+        assert!(failed.err.contains("is disabled, but could not be removed"), "{action}: {failed:?}");
+        aws.heal();
+        let finished = import(&aws, "--remove-old --cluster batch").await;
+        assert_eq!((finished.code, state(&hand).await), (0, None), "{action}: {finished:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_pattern_may_be_kept() {
+    let (aws, hand) = by_hand().await;
+    let kept = import(&aws, "--keep-pattern").await;
+    assert_eq!((kept.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{kept:?}");
+    let rule = hand.events.describe_rule().name("taskbell-batch-ecs-task-failed").send().await.unwrap();
+    let text = rule.event_pattern.unwrap();
+    let mut expected = pattern();
+    expected["source"] = json!(["aws.ecs", "taskbell.drill"]);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    // As it says, the pattern in a file is what drift and setup need.
+    assert!(kept.err.contains("describe-rule --name taskbell-batch-ecs-task-failed"), "{kept:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ecs-task-failed.json");
+    std::fs::write(&file, text).unwrap();
+    let drift = format!("drift --cluster batch --pattern {}", file.display());
+    assert_eq!(taskbell_without_webhook(&aws, &drift).await.code, 0);
+    assert_eq!(import(&aws, "--keep-pattern --pattern task-failed").await.code, 64);
+}
+
+/// The drill pretends what the kept pattern takes.
+#[tokio::test(start_paused = true)]
+async fn a_kept_pattern_is_proved_by_a_drill_it_takes_or_not_at_all() {
+    let mut starts = pattern();
+    starts["detail"] = json!({ "clusterArn": [arn("ecs", "cluster/batch")], "stopCode": ["TaskFailedToStart"] });
+    let (aws, hand) = by_hand_with(&starts, &[("HOOK", WEBHOOK)]).await;
+    assert_eq!(import(&aws, "--keep-pattern").await.code, 0);
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
+
+    starts["detail"]["stopCode"] = json!(["UserInitiated"]);
+    let (aws, hand) = by_hand_with(&starts, &[("HOOK", WEBHOOK)]).await;
+    let refused = import(&aws, "--keep-pattern").await;
+    assert!(refused.code == 64 && refused.err.contains("--no-drill"), "{refused:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    let without = import(&aws, "--keep-pattern --no-drill").await;
+    assert_eq!((without.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{without:?}");
+    assert!(without.out.contains("Then, without a drill:"), "{without:?}");
+    assert!(without.err.contains("waiting for EventBridge to apply the new rules"), "{without:?}");
+    assert!(!aws.writes().contains(&"events:PutEvents".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_over_before_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    assert_eq!(import(&aws, "").await.code, 0);
+    make_rule(&hand, "other", &pattern(), &[function()]).await;
+    aws.forget_calls();
+    let refused = taskbell_without_webhook(&aws, "import other --yes --keep-pattern").await;
+    assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
+    assert!(refused.err.contains("would lose its 3 rules taskbell-batch-"), "{refused:?}");
+    assert!(refused.err.contains("--stack NAME") && refused.out.contains("- rule/task-failed"), "{refused:?}");
+    let dry = taskbell_without_webhook(&aws, "import other --dry-run --keep-pattern").await;
+    assert_eq!(dry.code, 1, "{dry:?}");
+    let apart = taskbell_without_webhook(&aws, "import other --yes --keep-pattern --stack other").await;
+    assert_eq!(apart.code, 0, "{apart:?}");
+    assert_eq!(taskbell_without_webhook(&aws, "drift --cluster batch").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_a_stack_that_is_there_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --cluster web --yes").await.code, 0);
+    aws.forget_calls();
+    let refused = import(&aws, "").await;
+    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.err.contains(&arn("ecs", "cluster/web;")), "{refused:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    assert_eq!(import(&aws, "--cluster batch --cluster web").await.code, 0);
+}
+
+/// It names the services of its clusters, and not the clusters.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_whose_deployments_alone_ring_goes_on_ringing() {
+    let (aws, hand) = by_hand().await;
+    let flags = "--cluster batch --cluster web --pattern deployment-failed";
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
+    aws.forget_calls();
+    let refused = import(&aws, "--pattern deployment-failed --no-drill").await;
+    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.err.contains(&arn("ecs", "cluster/web")), "{refused:?}");
+    assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
+    let mut everywhere = pattern();
+    everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
+    let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
+    let unclear = import(&aws, "").await;
+    assert!(unclear.code == 64 && unclear.err.contains("takes the events of every cluster"), "{unclear:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    let named = import(&aws, "--cluster batch --cluster web --stack all").await;
+    assert!(
+        named.code == 0 && named.err.contains("warning: the old rule rings for all other clusters, too"),
+        "{named:?}"
+    );
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
+    assert_eq!(taskbell_without_webhook(&aws, "drift --stack all --cluster batch --cluster web").await.code, 0);
+}
+
+/// What docs/import.md says it needs besides what setup and a drill need: no less, and no more.
+#[tokio::test(start_paused = true)]
+async fn with_the_permissions_in_the_docs_it_takes_over_and_removes() {
+    let (aws, hand) = by_hand().await;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/import.md")).unwrap();
+    let block = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let block = block.replace("REGION", "us-east-1").replace("ACCOUNT", ACCOUNT);
+    let policy: Value =
+        serde_json::from_str(&block.replace("OLD-RULE", OLD).replace("OLD-FUNCTION", FUNCTION)).unwrap();
+    let own = policy["Statement"].as_array().unwrap().clone();
+    let mut statements = own.clone();
+    for command in ["setup", "drill"] {
+        let printed = taskbell(&aws, &format!("permissions --cluster batch --for {command}")).await.json();
+        statements.extend(printed["Statement"].as_array().unwrap().clone());
+    }
+    aws.enforce(json!({ "Version": "2012-10-17", "Statement": statements }));
+    let done = import(&aws, "").await;
+    assert_eq!((done.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{done:?}");
+    let removed = import(&aws, "--remove-old").await;
+    assert_eq!(removed.code, 0, "{removed:?}");
+    let needed = aws.needed();
+    for action in own.iter().flat_map(|statement| statement["Action"].as_array().unwrap()) {
+        assert!(needed.contains(action.as_str().unwrap()), "{action}");
+    }
+}

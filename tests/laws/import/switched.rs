@@ -1,0 +1,201 @@
+//! The old rule rings until the new alert is proved, whatever happens; and what is not as it was shown is not touched.
+
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_lambda::types::Environment;
+
+use super::*;
+
+/// Whatever write fails, the old rule rings until the new alert is proved, and the next run gets there.
+#[tokio::test(start_paused = true)]
+async fn the_old_rule_rings_until_the_new_alert_is_proved_whatever_fails() {
+    let (aws, _) = by_hand().await;
+    assert_eq!(import(&aws, "").await.code, 0);
+    let actions: std::collections::BTreeSet<String> = writes(&aws).into_iter().collect();
+    assert!(actions.len() > 12, "{actions:?}");
+    for action in actions {
+        let (aws, hand) = by_hand().await;
+        let on = On::Action(action.clone().leak());
+        aws.fail(Fault { failure: Failure::Denied, on, nth: 0, times: FOR_GOOD });
+        let failed = import(&aws, "").await;
+        assert_ne!(failed.code, 0, "{action}: {failed:?}");
+        assert_eq!(state(&hand).await, Some(RuleState::Enabled), "{action}: {failed:?}");
+        let told = if action == "events:DisableRule" {
+            "it may still ring, beside the new ones"
+        } else {
+            "is as it was, and rings as before"
+        };
+        assert!(failed.err.contains(told), "{action}: {failed:?}");
+        let is_as_it_was = failed.err.contains("is as it was");
+        assert_eq!(is_as_it_was, action != "events:DisableRule", "{action}: {failed:?}");
+        aws.heal();
+        let again = import(&aws, "").await;
+        assert_eq!((again.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{action}: {again:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_does_not_arrive_leaves_the_old_rule_ringing() {
+    let (aws, hand) = by_hand().await;
+    aws.notifier_tells(None);
+    let lost = import(&aws, "").await;
+    assert_eq!((lost.code, state(&hand).await), (1, Some(RuleState::Enabled)), "{lost:?}");
+    assert!(lost.err.contains("is as it was, and rings as before"), "{lost:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("logs:FilterLogEvents"), nth: 0, times: FOR_GOOD });
+    let unknown = import(&aws, "").await;
+    assert_eq!((unknown.code, state(&hand).await), (3, Some(RuleState::Enabled)), "{unknown:?}");
+}
+
+/// At whichever call Ctrl-C comes, from the drill on: the old rule is disabled only where the new alert was proved, and what is
+/// not removed yet stays.
+#[tokio::test(start_paused = true)]
+async fn an_interruption_at_any_call_leaves_no_gap() {
+    for flags in ["", "--remove-old"] {
+        for nth in 0.. {
+            let (aws, hand) = by_hand().await;
+            let cancel = aws.interrupt_from("events:PutEvents", nth);
+            let outcome = support::run(&aws, &format!("{IMPORT} {flags}"), None, cancel).await;
+            let made: Vec<String> = aws.calls().into_iter().map(|call| call.action).collect();
+            let was_made = |action: &str| made.iter().any(|other| other == action);
+            let told = format!("{flags} {nth} {:?}: {outcome:?}", made.last());
+            let rings = !was_made("events:DisableRule");
+            assert_eq!(
+                (state(&hand).await == Some(RuleState::Enabled), outcome.err.contains("is as it was")),
+                (rings, rings),
+                "{told}"
+            );
+            assert_eq!(has_function(&hand).await, !was_made("lambda:DeleteFunction"), "{told}");
+            assert!(rings || outcome.out.contains("+ Slack"), "{told}");
+            if outcome.code == 0 {
+                // It came with the last step, which was finished.
+                let last = if flags.is_empty() { "events:DisableRule" } else { "events:DeleteRule" };
+                assert!(nth >= 6 && was_made(last), "{told}");
+                break;
+            }
+            assert_eq!(outcome.code, 130, "{told}");
+            assert_eq!(import(&aws, flags).await.code, 0, "{told}");
+            let end = if flags.is_empty() { Some(RuleState::Disabled) } else { None };
+            assert_eq!((state(&hand).await, has_function(&hand).await), (end, flags.is_empty()), "{told}");
+        }
+    }
+}
+
+/// Whatever write of the last step hangs: nobody is kept waiting, and it is said that it may be done.
+#[tokio::test(start_paused = true)]
+async fn an_interruption_of_a_write_that_hangs_is_answered() {
+    for (action, flags) in [
+        ("events:DisableRule", ""),
+        ("lambda:DeleteFunction", "--remove-old"),
+        ("events:RemoveTargets", "--remove-old"),
+        ("events:DeleteRule", "--remove-old"),
+    ] {
+        let (aws, _) = by_hand().await;
+        let cancel = aws.interrupt_from(action, 0);
+        aws.fail(Fault { failure: Failure::Hangs, on: On::Action(action), nth: 0, times: FOR_GOOD });
+        let pressed = async {
+            cancel.cancelled().await;
+            tokio::time::Instant::now()
+        };
+        let ended = async {
+            let outcome = support::run(&aws, &format!("{IMPORT} {flags}"), None, cancel.clone()).await;
+            (outcome, tokio::time::Instant::now())
+        };
+        let ((outcome, end), start) = tokio::join!(ended, pressed);
+        assert!(end - start <= std::time::Duration::from_secs(11), "{action}: {:?}", end - start);
+        assert!(outcome.code == 130 && outcome.err.contains("it may be done or not"), "{action}: {outcome:?}");
+        aws.heal();
+        assert_eq!(import(&aws, flags).await.code, 0, "{action}");
+    }
+}
+
+async fn has_function(hand: &Hand) -> bool {
+    hand.lambda.get_function().function_name(FUNCTION).send().await.is_ok()
+}
+
+/// While the drill is under way, somebody changes what was shown.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_as_it_was_shown_is_not_switched_off() {
+    let changes: [(&str, Change, &str); 6] = [
+        (
+            "its state",
+            hand!(hand => drop(hand.events.disable_rule().name(OLD).send().await.unwrap())),
+            "because its state changed meanwhile",
+        ),
+        (
+            "its pattern",
+            hand!(hand => {
+                let wide = json!({ "source": ["aws.ecs", "aws.batch"] }).to_string();
+                hand.events.put_rule().name(OLD).event_pattern(wide).send().await.unwrap();
+            }),
+            "because its pattern changed meanwhile",
+        ),
+        (
+            "its targets",
+            hand!(hand => {
+                let target = Target::builder().id("archive").arn(arn("sqs", "archive")).build().unwrap();
+                hand.events.put_targets().rule(OLD).targets(target).send().await.unwrap();
+            }),
+            "because its targets changed meanwhile",
+        ),
+        (
+            "its function",
+            hand!(hand => {
+                let environment = Environment::builder().variables("HOOK", format!("{WEBHOOK}2")).build();
+                let call = hand.lambda.update_function_configuration().function_name(FUNCTION);
+                call.environment(environment).send().await.unwrap();
+            }),
+            "because its function changed meanwhile",
+        ),
+        (
+            "all of it",
+            hand!(hand => {
+                hand.events.remove_targets().rule(OLD).ids("t0").send().await.unwrap();
+                hand.events.delete_rule().name(OLD).send().await.unwrap();
+            }),
+            "nothing was switched off",
+        ),
+        (
+            "who rings the function",
+            hand!(hand => {
+                let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id("api");
+                let call = call.action("lambda:InvokeFunction").principal("apigateway.amazonaws.com");
+                call.send().await.unwrap();
+            }),
+            "the statement api of its resource policy",
+        ),
+    ];
+    for (what, change, told) in changes {
+        let (aws, hand) = by_hand().await;
+        aws.delay(std::time::Duration::from_secs(1));
+        let meanwhile = async {
+            while !aws.writes().contains(&"events:PutEvents".to_owned()) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            change(&hand).await;
+            state(&hand).await
+        };
+        let (outcome, then) = tokio::join!(import(&aws, "--remove-old"), meanwhile);
+        assert!(outcome.code == 1 && outcome.err.contains(told), "{what}: {outcome:?}");
+        assert!(outcome.err.contains("nothing was switched off"), "{what}: {outcome:?}");
+        assert!(!outcome.err.contains("is as it was"), "{what}: {outcome:?}");
+        assert_eq!((state(&hand).await, has_function(&hand).await), (then, true), "{what}");
+    }
+}
+
+/// EventBridge applies a rule after a short delay: without a drill nothing shows that it is over.
+#[tokio::test(start_paused = true)]
+async fn without_a_drill_the_old_rule_rings_on_for_a_minute() {
+    let (aws, hand) = by_hand().await;
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let line = format!("{IMPORT} --no-drill");
+    let interrupted = async {
+        while !aws.writes().contains(&"events:PutTargets".to_owned()) {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+        cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(support::run(&aws, &line, None, cancel.clone()), interrupted);
+    assert_eq!((outcome.code, state(&hand).await), (130, Some(RuleState::Enabled)), "{outcome:?}");
+    assert!(outcome.err.contains("waiting for EventBridge to apply the new rules"), "{outcome:?}");
+    assert_eq!((import(&aws, "--no-drill").await.code, state(&hand).await), (0, Some(RuleState::Disabled)));
+}

@@ -1,0 +1,507 @@
+//! Bad input gets a clear error, the documented exit code, and changes nothing.
+
+mod explained;
+mod files;
+mod repeated;
+
+use std::io::Write;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::{Aws, Failure, Fault, On};
+use crate::support::{self, run, taskbell, taskbell_without_webhook};
+
+const SETUP: &str = "setup --cluster batch --yes";
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_meant_is_refused_before_anything_is_written() {
+    let aws = Aws::new().await;
+    let long = format!(
+        "setup --stack many --yes{}",
+        (0..40).fold(String::new(), |line, n| line + &format!(" --cluster c{n}"))
+    );
+    for (line, said) in [
+        ("setup --yes", "which stack is meant"),
+        ("setup --cluster batch --stack a.b --yes", "\"a.b\" is not a stack name"),
+        ("setup --cluster a/b --yes", "neither the name nor the ARN"),
+        ("setup --cluster batch --pattern task-fails --yes", "did you mean task-failed?"),
+        ("setup --cluster batch --pattern nowhere.json --yes", "cannot read the pattern file nowhere.json"),
+        ("setup --cluster batch --tag x --yes", "not of the form KEY=VALUE"),
+        ("setup --cluster batch --log-retention 31 --yes", "CloudWatch Logs takes 1, 3, 5"),
+        ("setup --cluster batch --mention everybody --yes", "cannot be mentioned"),
+        ("setup --cluster batch --role-arn x --yes", "not the ARN of an IAM role"),
+        ("setup --cluster batch --adopt nothing --yes", "not the id of a resource"),
+        ("setup --cluster batch --ignore [ --yes", "is not a glob"),
+        ("setup --cluster arn:aws:ecs:us-east-1:999999999999:cluster/batch --yes", "not in the account and region"),
+        ("setup --cluster batch", "nobody is there to be asked"),
+        ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
+        ("setup --cluster batch --nonsense", "unexpected argument"),
+        (long.as_str(), "EventBridge takes 2048"),
+    ] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains(said), "{line}: {outcome:?}");
+        assert_eq!(outcome.code, 64, "{line}: {outcome:?}");
+    }
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_a_pattern_cannot_take_is_named_with_the_way_out() {
+    let aws = Aws::new().await;
+    for (flags, flag, said) in [
+        ("--family job-*", "--family", "one of the defaults"),
+        ("--service web --exclude-family job-*", "--exclude-family", "add --pattern task-failed"),
+        ("--container app", "--container", "add --pattern task-failed"),
+        ("--pattern deployment-failed --family job-*", "--family", "as in --pattern task-failed"),
+        ("--pattern application-error --service web", "--service", "as in --pattern task-failed"),
+    ] {
+        let outcome = taskbell(&aws, &format!("{SETUP} {flags}")).await;
+        assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
+        let named = match flag {
+            "--container" => "deployment-failed does not look at containers\n".to_owned(),
+            flag => format!("cannot be narrowed by {flag}\n"),
+        };
+        assert!(outcome.err.contains(&named), "{flags}: {outcome:?}");
+        assert!(outcome.err.contains(said), "{flags}: {outcome:?}");
+    }
+    for flags in ["--pattern task-failed --family job-*", "--service web"] {
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags} --dry-run")).await.code, 2, "{flags}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
+    let aws = Aws::new().await;
+    let outcome = taskbell(&aws, "setup --cluster btach --yes").await;
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.err.contains("there is no ECS cluster btach here"), "{outcome:?}");
+    assert!(outcome.err.contains("the nearest names are batch"), "{outcome:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    assert_eq!(taskbell(&aws, "setup --cluster btach --yes --allow-missing-cluster").await.code, 0);
+    let unlike = taskbell(&aws, "setup --cluster zzz --yes").await;
+    assert!(unlike.code == 1 && !unlike.err.contains("nearest"), "{unlike:?}");
+    assert!(unlike.err.contains("check --region and --profile"), "{unlike:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_an_event_is_told_as_what_it_is() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events");
+    std::fs::create_dir(&events).unwrap();
+    let empty_folder = format!("pattern test {}", events.display());
+    let told = taskbell(&aws, &empty_folder).await;
+    assert!(told.code == 64 && told.err.contains(&format!("no event in the folder {}", events.display())), "{told:?}");
+    let file = |name: &str, text: &str| {
+        let path = events.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let entry = r#"{"Source":"taskbell.app","DetailType":"Application Error","Detail":"{}"}"#;
+    file("a.json", r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":{}}"#);
+    for (text, said) in [
+        ("{}", "is not an event\n  hint: an event is a JSON object"),
+        ("[]", "is not an event\n  hint: an event is a JSON object"),
+        (entry, "is not an event\n  hint: it is an entry for put-events"),
+        (" \n", "bad.json is empty"),
+        ("{", "bad.json is not JSON"),
+    ] {
+        let path = file("bad.json", text);
+        for line in
+            [format!("preview {path}"), format!("pattern test {path}"), format!("pattern test {}", events.display())]
+        {
+            let outcome = taskbell(&aws, &line).await;
+            assert!(outcome.code == 64 && outcome.out.is_empty(), "{line}: {outcome:?}");
+            assert!(outcome.err.contains("bad.json") && outcome.err.contains(said), "{line}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_near_name_is_asked_about_and_a_file_that_is_missing_is_told_as_one() {
+    let aws = Aws::new().await;
+    for (line, said, asked) in [
+        ("preview oomm", "is neither a sample nor a file", Some("did you mean 02-oom?")),
+        ("preview {}", "- for standard input", None),
+        ("pattern test zzz", "`taskbell preview` lists the samples", None),
+        ("pattern show zzz", "there is no pattern \"zzz\"", None),
+        ("preview evnt.json", "No such file", None),
+        ("pattern test events/oom", "No such file", None),
+        ("pattern show mine.json", "No such file", None),
+    ] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.code == 64 && outcome.err.contains(said), "{line}: {outcome:?}");
+        assert!(outcome.err.contains(asked.unwrap_or("error:")), "{line}: {outcome:?}");
+        assert!(asked.is_some() || !outcome.err.contains("did you mean"), "{line}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_file_is_checked_with_eventbridges_own_reason() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (name, text, said) in [
+        ("broken.json", "{", "is not JSON"),
+        ("scalar.json", r#"{"source": "aws.ecs"}"#, "\"source\" must be an object or an array"),
+        ("typo.json", r#"{"source": [{"prefx": "a"}]}"#, "Unrecognized match type prefx"),
+    ] {
+        let outcome = taskbell(&aws, &format!("{SETUP} --pattern {}", file(name, text))).await;
+        assert_eq!(outcome.code, 64, "{outcome:?}");
+        assert!(outcome.err.contains(said), "{outcome:?}");
+    }
+    let good = file("mine.json", r#"{"source": ["aws.ecs"], "detail": {"clusterArn": ["${cluster_arn}"]}}"#);
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern {good}")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_webhook_nothing_is_set_up_and_once_stored_none_is_needed() {
+    let aws = Aws::new().await;
+    let without = taskbell_without_webhook(&aws, SETUP).await;
+    assert_eq!(without.code, 64, "{without:?}");
+    assert!(without.err.contains("TASKBELL_SLACK_WEBHOOK_URL"), "{without:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell_without_webhook(&aws, &format!("{SETUP} --log-retention 7")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_of_another_host_is_refused_without_being_shown() {
+    let aws = Aws::new().await;
+    let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
+    assert_eq!(outcome.code, 64);
+    assert!(outcome.err.contains("the host of the webhook is none of Slack's, Teams' or Discord's"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let reads: Vec<String> = reads_of(&aws, "drift --cluster batch").await;
+    assert!(reads.len() >= 15, "{reads:?}");
+    for action in reads {
+        let denied: &'static str = action.clone().leak();
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(denied), nth: 0, times: 99 });
+        let outcome = taskbell(&aws, "drift --cluster batch").await;
+        assert!([1, 3].contains(&outcome.code), "{action}: {outcome:?}");
+        let told = format!("{}{}", outcome.out, outcome.err);
+        assert!(told.contains(&action), "{action} is not named: {outcome:?}");
+        assert!(
+            told.contains("hint: `taskbell permissions --for drift` prints"),
+            "{action} has no way out: {outcome:?}"
+        );
+        aws.heal();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_out_of_a_denial_names_the_command_that_was_run() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    for (line, denied, name) in [
+        ("setup --cluster batch --yes --log-retention 7", "logs:PutRetentionPolicy", "setup`"),
+        ("setup --cluster batch --yes --drill", "events:PutEvents", "setup` or, for the drill, `--for drill`"),
+        ("drill --cluster batch", "events:PutEvents", "drill`"),
+        ("pattern test oom --cluster batch --live", "sts:GetCallerIdentity", "pattern-test`"),
+        ("notify broken", "events:PutEvents", "notify`"),
+        ("teardown --cluster batch --yes", "sqs:DeleteQueue", "teardown`"),
+    ] {
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(denied), nth: 0, times: 99 });
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains(&format!("`taskbell permissions --for {name} prints")), "{line}: {outcome:?}");
+        assert!(!outcome.err.contains("COMMAND"), "{line}: {outcome:?}");
+        aws.heal();
+    }
+}
+
+async fn reads_of(aws: &Aws, line: &str) -> Vec<String> {
+    aws.forget_calls();
+    assert_eq!(taskbell(aws, line).await.code, 0);
+    let mut actions: Vec<String> = aws.calls().into_iter().map(|call| call.action).collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 99 });
+    let drift = taskbell(&aws, "drift --cluster batch").await;
+    assert_eq!(drift.code, 3, "{drift:?}");
+    assert!(drift.out.contains("? queue/undelivered"), "{drift:?}");
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 3, "{setup:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_nothing_can_ring_for_is_not_sent() {
+    let aws = Aws::new().await;
+    let none = taskbell(&aws, "drill --cluster batch").await;
+    assert!(none.code == 1 && none.out.contains("has no rule"), "{none:?}");
+    assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern task-failed")).await.code, 0);
+    let events = aws_sdk_eventbridge::Client::new(&aws.sdk());
+    events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    aws.forget_calls();
+    let disabled = taskbell(&aws, "drill --cluster batch").await;
+    assert!(disabled.code == 1 && disabled.out.contains("disabled"), "{disabled:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_that_no_rule_lets_in_is_not_sent_and_one_that_cannot_be_known_about_is_unreadable() {
+    for flags in ["--no-drill", "--pattern deployment-failed"] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 0);
+        let drill = taskbell(&aws, "drill --cluster batch").await;
+        assert!(drill.code == 1 && drill.out.contains("no rule takes a drill like this"), "{flags}: {drill:?}");
+    }
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let other = taskbell(&aws, "drill --stack batch --cluster web").await;
+    assert!(other.code == 1 && other.out.contains("detail.clusterArn"), "{other:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListRules"), nth: 0, times: 99 });
+    let unknown = taskbell(&aws, "drill --cluster batch").await;
+    assert!(unknown.code == 3 && format!("{unknown:?}").contains("events:ListRules"), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_another_region_is_refused_by_every_command() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let before = aws.everything().await;
+    let there = "arn:aws:ecs:eu-west-1:123456789012:cluster/batch";
+    for line in [
+        format!("setup --yes --cluster {there}"),
+        format!("setup --yes --cluster batch --cluster {there}"),
+        format!("drift --cluster {there}"),
+        format!("drill --cluster {there}"),
+        format!("teardown --yes --cluster {there}"),
+    ] {
+        let outcome = taskbell(&aws, &line).await;
+        assert!(
+            outcome.code == 64 && outcome.err.contains("is not in the account and region in use"),
+            "{line}: {outcome:?}"
+        );
+    }
+    assert_eq!(aws.everything().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_eventbridge_does_not_agree_about_a_pattern_nothing_is_written() {
+    for (failure, said) in
+        [(Failure::OtherAnswer, "do not agree on what the pattern"), (Failure::Denied, "events:TestEventPattern")]
+    {
+        // Of the 31 questions, each kind: about a sample that is taken, and one that is not.
+        for nth in [0, 1, 18, 19, 20, 22, 23, 30] {
+            let aws = Aws::new().await;
+            aws.fail(Fault { failure, on: On::Action("events:TestEventPattern"), nth, times: 1 });
+            let outcome = taskbell(&aws, SETUP).await;
+            assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
+            assert!(outcome.err.contains(said), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    for pattern in [
+        r#"{"resources":[{"wildcard":"${service_arn_prefix}*"}]}"#,
+        r#"{"resources":[{"prefix":{"equals-ignore-case":"${cluster_arn}"}}]}"#,
+        r#"{"source":["taskbell.drill"]}"#,
+    ] {
+        std::fs::write(&path, pattern).unwrap();
+        let aws = Aws::new().await;
+        let outcome = taskbell(&aws, &format!("{SETUP} --no-drill --pattern {}", path.display())).await;
+        assert_eq!((outcome.code, aws.writes()), (64, vec![]), "{pattern}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_exist_is_mentioned_where_nothing_is_found() {
+    let aws = Aws::new().await;
+    for line in ["drift --cluster bacth", "teardown --cluster bacth --yes"] {
+        let outcome = taskbell(&aws, line).await;
+        assert!(outcome.err.contains("no ECS cluster bacth") && outcome.err.contains("batch"), "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_needs_no_webhook_and_a_denied_read_is_told_before_one_is_asked_for() {
+    let aws = Aws::new().await;
+    let dry = taskbell_without_webhook(&aws, "setup --cluster batch --dry-run").await;
+    assert_eq!(dry.code, 2, "{dry:?}");
+    assert!(dry.out.contains("+ parameter/webhook"), "{dry:?}");
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 9 });
+    let denied = taskbell_without_webhook(&aws, SETUP).await;
+    assert_eq!(denied.code, 3, "{denied:?}");
+    assert!(denied.out.contains("sqs:GetQueueUrl"), "{denied:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setup_that_cannot_read_everything_at_its_second_look_changes_nothing() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    aws.forget_calls();
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListTagsForResource"), nth: 6, times: 1 });
+    let outcome = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit")).await;
+    assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
+    assert!(
+        outcome.err.contains("events:ListTagsForResource") && outcome.err.contains("changed meanwhile"),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_name_that_no_parameter_can_have_is_refused() {
+    let aws = Aws::new().await;
+    for name in ["arn:aws:ssm:us-east-1:1:parameter/x", "a b", ""] {
+        let outcome = run(
+            &aws,
+            &format!("setup --cluster batch --yes --slack-webhook-parameter={}", name.replace(' ', "%")),
+            None,
+            CancellationToken::new(),
+        )
+        .await;
+        assert_eq!(outcome.code, 64, "{outcome:?}");
+        assert_eq!(aws.calls().len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
+    let aws = Aws::new().await;
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let press = async move {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        stop.cancel();
+    };
+    let (outcome, ()) = tokio::join!(run(&aws, SETUP, Some(support::WEBHOOK), cancel), press);
+    assert_eq!(outcome.code, 130, "{outcome:?}");
+    let not_started = outcome.err.lines().find(|line| line.starts_with("not started: ")).unwrap();
+    assert!(not_started.ends_with("rule/task-failed"), "{outcome:?}");
+    assert!(outcome.err.contains("safe to run again"), "{outcome:?}");
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_setups_at_once_end_in_the_right_state() {
+    for delay in [0, 1, 30, 70] {
+        let aws = Aws::new().await;
+        aws.delay(std::time::Duration::from_millis(20));
+        let later = async {
+            tokio::time::sleep(std::time::Duration::from_millis(delay)).await;
+            taskbell(&aws, SETUP).await
+        };
+        let (one, other) = tokio::join!(taskbell(&aws, SETUP), later);
+        assert!(one.code <= 1 && other.code <= 1, "{one:?} {other:?}");
+        assert!(one.code == 0 || other.code == 0, "{one:?} {other:?}");
+        let drift = taskbell(&aws, "drift --cluster batch").await;
+        assert_eq!(drift.code, 0, "{one:?} {other:?} {drift:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whenever_setup_or_teardown_is_interrupted_running_again_completes_it() {
+    for command in [SETUP, "teardown --cluster batch --yes"] {
+        for moment in (0..16).map(|step| std::time::Duration::from_millis(step * 900)) {
+            let aws = Aws::new().await;
+            aws.delay(std::time::Duration::from_millis(300));
+            if command != SETUP {
+                assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+            }
+            let cancel = CancellationToken::new();
+            let stop = cancel.clone();
+            let press = async move {
+                tokio::time::sleep(moment).await;
+                stop.cancel();
+            };
+            let (outcome, ()) = tokio::join!(run(&aws, command, Some(support::WEBHOOK), cancel), press);
+            assert!([0, 130].contains(&outcome.code), "{command} at {moment:?}: {outcome:?}");
+            assert_eq!(taskbell(&aws, command).await.code, 0, "{command} at {moment:?}: {outcome:?}");
+            let left = if command == SETUP { 0 } else { 2 };
+            assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, left, "{command} at {moment:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_at_the_services_limits_work() {
+    let aws = Aws::new().await;
+    let cluster = "a".repeat(255);
+    let flags = format!("--cluster {cluster} --allow-missing-cluster");
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
+    assert_eq!(taskbell(&aws, &format!("drift --cluster {cluster}")).await.code, 0);
+    let before = aws.writes().len();
+    assert_eq!(taskbell(&aws, &format!("teardown --cluster {cluster} --yes")).await.code, 0);
+    assert!(aws.writes().len() > before + 5);
+    let left = taskbell(&aws, &format!("drift --cluster {cluster}")).await;
+    assert!(left.out.contains("9 to add"), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
+    let aws = Aws::new().await;
+    let line = "--cluster batch --cluster arn:aws:ecs:us-east-1:123456789012:cluster/web --cluster batch";
+    let setup = taskbell(&aws, &format!("setup {line} --yes")).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert!(setup.out.contains("9 to add"), "{setup:?}");
+    assert_eq!(taskbell(&aws, &format!("drift {line}")).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_credentials_are_told_with_what_to_do() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 999 });
+    for line in [SETUP, "drift --cluster batch", "teardown --cluster batch --yes", "drill --cluster batch"] {
+        let outcome = taskbell(&aws, line).await;
+        assert_eq!(outcome.code, 3, "{outcome:?}");
+        assert!(outcome.err.contains("the credentials have expired"), "{outcome:?}");
+    }
+    assert_eq!(aws.calls().iter().filter(|call| call.is_write() && !call.failed).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn advice_about_logs_is_not_worth_an_error() {
+    let aws = Aws::new().await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListServices"), nth: 0, times: 9 });
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    assert!(setup.err.contains("is not known: AccessDeniedException on ecs:ListServices"), "{setup:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_log_group_can_be_called_is_refused() {
+    let aws = Aws::new().await;
+    for flags in ["--log-group=a:b", "--log-group=none --log-group=/ecs/x", "--log-group="] {
+        let outcome = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
+        assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
+    }
+}
+
+/// The flag says the opposite of the key, and takes what a flag takes.
+#[tokio::test(start_paused = true)]
+async fn no_redaction_takes_true_false_and_nothing_else() {
+    let aws = Aws::new().await;
+    for (flag, is_off) in
+        [("", false), ("--no-redaction", true), ("--no-redaction=true", true), ("--no-redaction=false", false)]
+    {
+        let exported = taskbell(&aws, &format!("export cloudformation --cluster batch {flag}")).await;
+        assert_eq!((exported.code, exported.out.contains("TASKBELL_REDACTION")), (0, is_off), "{flag}: {exported:?}");
+    }
+    for flag in ["--no-redaction=maybe", "--no-redaction=", "--no-redaction=FALSE1"] {
+        let refused = taskbell(&aws, &format!("setup --cluster batch --yes {flag}")).await;
+        assert!(refused.code == 64 && refused.err.contains("--no-redaction"), "{flag}: {refused:?}");
+    }
+    assert_eq!(aws.calls().len(), 0);
+}

@@ -1,0 +1,144 @@
+//! Patterns with a field that comes again: taken as EventBridge takes them, with a warning, and refused nowhere.
+
+use super::*;
+
+use aws_sdk_eventbridge::types::Target;
+use serde_json::{Value, json};
+use taskbell::pattern::samples::sample;
+
+use crate::support::hand::Hand;
+
+/// The pattern, its warning, and whether it takes the sample of a failed deployment.
+const REPEATED: [(&str, &str, bool); 7] = [
+    (
+        r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"],"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
+        true,
+    ),
+    (
+        r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"],"eventName":["ERROR"]}}"#,
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
+        false,
+    ),
+    (
+        r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]},"detail":{"eventType":["INFO"]}}"#,
+        "`detail` is repeated; in EventBridge all of them count",
+        false,
+    ),
+    (
+        r#"{"source":["aws.ec2"],"$or":[{"source":["aws.ecs"]},{"account":["1"]}]}"#,
+        "`source` is repeated; in EventBridge the last one counts",
+        true,
+    ),
+    (
+        r#"{"$or":[{"source":["aws.ecs"]},{"account":["1"]}],"source":["aws.ec2"]}"#,
+        "`source` is repeated; in EventBridge the last one counts",
+        false,
+    ),
+    (
+        r#"{"detail":{"eventName":["ERROR"],"eventName":{"b":["x"]},"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+        "`detail.eventName` is repeated; in EventBridge the last one counts",
+        false,
+    ),
+    (
+        r#"{"$or":[{"detail-type":["x"]},{"account":["1"]}],"$or":[{"source":["aws.ecs"]},{"region":["x"]}]}"#,
+        "`$or` is repeated; in EventBridge all of them count",
+        false,
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_command_takes_it_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    for (pattern, told, takes) in REPEATED {
+        std::fs::write(&path, pattern).unwrap();
+        let (file, warning) = (path.display(), format!("warning: in the pattern mine, {told}\n"));
+        let aws = Aws::new().await;
+        let test = taskbell(&aws, &format!("pattern test deployment-failed --pattern {file}")).await;
+        assert_eq!((test.code, test.err.contains(&warning)), (u8::from(!takes), true), "{pattern}: {test:?}");
+        for line in [
+            format!("pattern show {file} --cluster batch"),
+            format!("export terraform --cluster batch --pattern {file}"),
+            format!("setup --cluster batch --yes --no-pattern-check --pattern {file}"),
+        ] {
+            let outcome = taskbell(&aws, &line).await;
+            assert!(outcome.code == 0 && outcome.err.contains(&warning), "{line} {pattern}: {outcome:?}");
+        }
+        // The rule in AWS means the same, and is in sync.
+        assert_eq!(taskbell(&aws, &format!("drift --cluster batch --pattern {file}")).await.code, 0, "{pattern}");
+        let live = taskbell(&aws, "pattern test deployment-failed --cluster batch --live --output json").await;
+        assert_eq!(live.json()[0]["patterns"][0]["matches"], takes, "{pattern}: {live:?}");
+    }
+}
+
+/// A rule that somebody edited by hand is judged as EventBridge judges it, and not as a reader who keeps the last field.
+#[tokio::test(start_paused = true)]
+async fn a_deployed_rule_is_judged_as_eventbridge_judges_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let text = r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#;
+    std::fs::write(&path, text).unwrap();
+    for (edited, in_sync, takes) in [
+        // Of objects all count.
+        (
+            r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"]},"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+            true,
+            true,
+        ),
+        (
+            r#"{"source":["aws.ecs"],"detail":{"eventType":["INFO"]},"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
+            false,
+            false,
+        ),
+        (r#"{"source":["aws.ec2"],"$or":[{"source":["aws.ecs"]},{"account":["1"]}]}"#, false, true),
+        (r#"{"$or":[{"source":["aws.ecs"]},{"account":["1"]}],"source":["aws.ec2"]}"#, false, false),
+    ] {
+        let aws = Aws::new().await;
+        let flags = format!("--cluster batch --pattern {}", path.display());
+        assert_eq!(taskbell(&aws, &format!("setup {flags} --yes --no-pattern-check")).await.code, 0);
+        let put = Hand::of(&aws).events.put_rule().name("taskbell-batch-mine").event_pattern(edited).send().await;
+        put.unwrap();
+        let drift = taskbell(&aws, &format!("drift {flags}")).await;
+        let differs = drift.out.contains("rule/mine") && drift.out.contains("pattern");
+        assert_eq!(differs, !in_sync, "{edited}: {drift:?}");
+        let live = taskbell(&aws, "pattern test deployment-failed --cluster batch --live --output json").await;
+        let answer = &live.json()[0]["patterns"][0];
+        assert_eq!(answer["mismatch"].is_null(), takes, "{edited}: {live:?}");
+        assert!(!live.out.contains("could not be read"), "{edited}: {live:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn import_lists_such_a_rule_and_takes_it_over() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    for (number, (pattern, _, _)) in REPEATED.into_iter().enumerate().take(5) {
+        let name = format!("n{number}");
+        hand.events.put_rule().name(&name).event_pattern(pattern).send().await.unwrap();
+        let function = "arn:aws:lambda:us-east-1:123456789012:function:gone";
+        let target = Target::builder().id("1").arn(function).build().unwrap();
+        hand.events.put_targets().rule(&name).targets(target).send().await.unwrap();
+    }
+    let list = taskbell(&aws, "import --output json").await;
+    assert_eq!(list.code, 0, "{list:?}");
+    let listed: Vec<Value> = list.json()["rules"].as_array().unwrap().iter().map(|rule| rule["name"].clone()).collect();
+    assert_eq!(
+        listed,
+        [json!("n0"), json!("n1"), json!("n2"), json!("n3")],
+        "the last takes events of EC2 alone: {list:?}"
+    );
+    for (number, (_, told, _)) in REPEATED.into_iter().enumerate().take(4) {
+        let warning = format!("warning: in the pattern of the rule n{number}, {told}\n");
+        assert!(list.err.contains(&warning), "{list:?}");
+        if number < 3 {
+            let dry = taskbell(&aws, &format!("import n{number} --cluster batch --dry-run")).await;
+            assert!(dry.code == 2 && dry.err.contains(&warning), "{dry:?}");
+        }
+    }
+    let kept = taskbell(&aws, "import n0 --cluster batch --dry-run --keep-pattern --no-drill --output json").await;
+    assert_eq!(kept.code, 2, "{kept:?}");
+    let rings = kept.json()["import"]["rings"]["as_before"].clone();
+    assert_eq!(rings, json!(["a deployment fails"]), "{kept:?}");
+    assert!(sample("deployment-failed").is_ok());
+}

@@ -1,0 +1,30 @@
+//! What holds whatever happens: the command line in the process, over an AWS in memory that is as strict as the real one, on a
+//! paused clock. Nothing here starts a process or looks at the real clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod destinations;
+mod doctor;
+mod drift;
+mod drill;
+mod engine;
+mod faults;
+mod fleet;
+mod import;
+mod input;
+mod notify;
+mod ownership;
+mod patience;
+mod permissions;
+mod replay;
+mod status;
+mod storm;
+#[path = "../support/mod.rs"]
+mod support;
+mod upgrade;

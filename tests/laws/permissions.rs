@@ -1,0 +1,309 @@
+//! The least policies: each command succeeds with exactly what `permissions` prints, and names the action that is missing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_config::Region;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::Aws;
+use crate::support::hand::{Hand, changes_by_hand};
+use crate::support::iam::{actions, attach, put_into_profile, was_refused, without};
+use crate::support::{self, Outcome, run, run_with, taskbell};
+
+type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_for_notify_is_of_no_stack_and_needs_no_cluster() {
+    let aws = Aws::new().await;
+    let printed = taskbell(&aws, "permissions --for notify").await;
+    assert_eq!(printed.code, 0, "{printed:?}");
+    assert_eq!(printed.json(), taskbell(&aws, "permissions --for notify --cluster batch").await.json());
+    assert_eq!(taskbell(&aws, "permissions --for drift").await.code, 64);
+}
+
+/// A run of a command, after something was done with all permissions.
+struct Case {
+    prepare: Prepare,
+    line: String,
+    code: u8,
+    /// What the policy is printed with.
+    flags: &'static str,
+}
+
+const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+
+fn case(before: &[&str], line: &str) -> Case {
+    let before: Vec<String> = before.iter().map(|line| (*line).to_owned()).collect();
+    let prepare: Prepare = Box::new(move |aws| {
+        let before = before.clone();
+        async move {
+            Hand::of(&aws).store("/mine/webhook").await;
+            for line in before {
+                assert_eq!(taskbell(&aws, &line).await.code, 0, "{line}");
+            }
+        }
+        .boxed_local()
+    });
+    Case { prepare, line: line.to_owned(), code: 0, flags: "" }
+}
+
+/// After a change by hand of a stack that was set up with these flags.
+fn by_hand(
+    flags: &'static str,
+    line: &str,
+    change: impl Fn(Hand) -> LocalBoxFuture<'static, ()> + Clone + Send + Sync + 'static,
+) -> Case {
+    let prepare: Prepare = Box::new(move |aws| {
+        let change = change.clone();
+        async move {
+            assert_eq!(taskbell(&aws, &format!("setup --cluster batch --yes {ALL} {flags}")).await.code, 0);
+            change(Hand::of(&aws)).await;
+        }
+        .boxed_local()
+    });
+    Case { prepare, line: line.to_owned(), code: 0, flags: "" }
+}
+
+const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::aws:policy/ReadOnlyAccess";
+const OWN_ROLE: &str = "--role-arn arn:aws:iam::123456789012:role/mine";
+
+/// With these flags of the role in every line.
+fn of_setup(flags: &'static str) -> Vec<Case> {
+    let setup = format!("setup --cluster batch --yes {flags}");
+    let setup = setup.trim_end();
+    let all = format!("{setup} {ALL}");
+    let mut cases = vec![
+        // What is there is read before anything is written; what was written, for two minutes if need be.
+        case(&[&all], &all),
+        case(&[], &all),
+        // What another configuration had is removed.
+        case(&[&all], setup),
+        case(&[&all], &all.replace("--tag team=data", "")),
+        case(&[setup], &format!("{setup} --no-dedupe --pattern nonzero-exit")),
+        case(&[setup], &format!("{setup} --slack-webhook-parameter /mine/webhook")),
+        case(&[setup], &format!("{setup} --log-retention never")),
+    ];
+    // All that may be changed by hand; a webhook that somebody stored is taken with --adopt, and the others are not.
+    for parameter in [true, false] {
+        let line = if parameter { format!("{all} --adopt parameter/webhook") } else { all.clone() };
+        cases.push(by_hand(flags, &line, move |hand| {
+            async move {
+                hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
+                let mut changed = BTreeSet::new();
+                for (id, path, change) in changes_by_hand() {
+                    // One change of the targets stands for all: the others begin from what it left.
+                    let is_another_target = path.starts_with("/targets/notifier");
+                    let is_there = id != "role/notifier" || flags != OWN_ROLE;
+                    if (id == "parameter/webhook") == parameter
+                        && is_there
+                        && changed.insert((id, path))
+                        && !is_another_target
+                    {
+                        change(&hand).await;
+                        // Functions and tables take one change at a time.
+                        tokio::time::sleep(Duration::from_secs(10)).await;
+                    }
+                }
+            }
+            .boxed_local()
+        }));
+    }
+    match flags {
+        // The role of the stack's own goes, and is held: all that is read of it is missed only where it is there.
+        OWN_ROLE => {
+            let goes = by_hand("", &all, |hand| async move { attach(&hand).await }.boxed_local());
+            let held = by_hand("", &all, |hand| async move { put_into_profile(&hand).await }.boxed_local());
+            cases.splice(0..0, [goes, Case { code: 1, ..held }]);
+        }
+        BOUNDARY => cases.push(case(&["setup --cluster batch --yes"], &all)),
+        _ => cases.push(case(&[setup], &format!("{setup} {BOUNDARY}"))),
+    }
+    cases.into_iter().map(|case| Case { flags, ..case }).collect()
+}
+
+fn of_teardown() -> Vec<Case> {
+    let teardown = "teardown --cluster batch --yes";
+    let held = by_hand("", teardown, |hand| async move { put_into_profile(&hand).await }.boxed_local());
+    vec![
+        by_hand("", teardown, |_| async {}.boxed_local()),
+        Case { code: 1, ..held },
+        by_hand("", teardown, |hand| {
+            async move {
+                attach(&hand).await;
+                let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
+                call.deletion_protection_enabled(true).send().await.unwrap();
+            }
+            .boxed_local()
+        }),
+    ]
+}
+
+/// With a notifier that tells this.
+fn after_setup(line: &str, tells: Option<Value>, code: u8) -> Case {
+    let prepare: Prepare = Box::new(move |aws| {
+        let tells = tells.clone();
+        async move {
+            assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+            aws.notifier_tells(tells);
+            let hand = Hand::of(&aws);
+            let url =
+                hand.sqs.get_queue_url().queue_name(support::hand::QUEUE).send().await.unwrap().queue_url.unwrap();
+            let event = json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {} });
+            hand.sqs.send_message().queue_url(url).message_body(event.to_string()).send().await.unwrap();
+            let (group, stream) = (support::hand::GROUP, "2026/11/24/[$LATEST]x");
+            hand.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
+            aws.describe_task(Some(json!({ "taskArn": TASK, "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+                "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/nightly:3",
+                "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/batch" })));
+        }
+        .boxed_local()
+    });
+    Case { prepare, line: line.to_owned(), code, flags: "" }
+}
+
+const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
+
+fn cases(command: &str) -> Vec<Case> {
+    let sent = json!({ "outcome": "sent", "status": 200, "ms": { "slack": 1 } });
+    match command {
+        "setup" => of_setup(""),
+        "setup within a boundary" => of_setup(BOUNDARY),
+        "setup with an own role" => of_setup(OWN_ROLE),
+        "drift" => {
+            vec![case(&[&format!("setup --cluster batch --yes {ALL}")], &format!("drift --cluster batch {ALL}"))]
+        }
+        "teardown" => of_teardown(),
+        "teardown with an own role" => {
+            let teardown = by_hand(OWN_ROLE, "teardown --cluster batch --yes", |hand| {
+                async move {
+                    let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
+                    call.deletion_protection_enabled(true).send().await.unwrap();
+                }
+                .boxed_local()
+            });
+            vec![Case { flags: OWN_ROLE, ..teardown }]
+        }
+        "drill" => vec![
+            // What nobody tells of is looked for in the queue.
+            after_setup("drill --cluster batch --timeout 1", None, 1),
+            after_setup("drill --cluster batch", Some(sent), 0),
+        ],
+        "replay" => vec![
+            after_setup("replay --cluster batch --yes", Some(sent), 0),
+            after_setup("replay --cluster batch --purge --yes", None, 0),
+        ],
+        "status" => vec![after_setup("status --cluster batch", None, 0)],
+        "pattern-test" => vec![after_setup(&format!("pattern test --task {TASK}"), None, 0)],
+        "notify" => vec![after_setup("notify broken", None, 0)],
+        other => panic!("{other}"),
+    }
+}
+
+async fn policy(command: &str, flags: &str) -> Value {
+    let command = command.split(' ').next().unwrap();
+    taskbell(&Aws::new().await, &format!("permissions --cluster batch --for {command} {flags}")).await.json()
+}
+
+async fn prepared(case: &Case) -> Aws {
+    let aws = Aws::new().await;
+    (case.prepare)(aws.clone()).await;
+    aws
+}
+
+async fn with_policy(aws: &Aws, case: &Case, policy: Value) -> Outcome {
+    aws.forget_calls();
+    aws.enforce(policy);
+    let webhook = (!case.line.contains("--adopt")).then_some(support::WEBHOOK);
+    run(aws, &case.line, webhook, CancellationToken::new()).await
+}
+
+async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
+    let (mut granted, mut tried) = (BTreeSet::new(), BTreeSet::new());
+    for case in cases(command) {
+        let policy = policy(command, case.flags).await;
+        granted = actions(&policy);
+        let mut aws = prepared(&case).await;
+        let outcome = with_policy(&aws, &case, policy.clone()).await;
+        assert!(outcome.code == case.code && !was_refused(&outcome), "{}: {outcome:?}", case.line);
+        // Each action is taken away in the first case that needs it.
+        let needed = aws.needed();
+        for action in needed.intersection(&granted).filter(|action| tried.insert((*action).clone())) {
+            if !aws.writes().is_empty() {
+                aws = prepared(&case).await;
+            }
+            let outcome = with_policy(&aws, &case, without(&policy, action)).await;
+            let told = format!("{}{}", outcome.out, outcome.err);
+            assert!(outcome.code != 0 && told.contains(action), "{} without {action}: {outcome:?}", case.line);
+        }
+    }
+    let unneeded: Vec<&String> = granted.difference(&tried).collect();
+    assert!(unneeded.is_empty(), "{command} never needs {unneeded:?}");
+    println!("{command}: {} actions, taken away one at a time", granted.len());
+}
+
+macro_rules! each_command {
+    ($($name:ident $command:literal)*) => {$(
+        #[tokio::test(start_paused = true)]
+        async fn $name() {
+            needs_all_of_its_policy_and_nothing_else($command).await;
+        }
+    )*};
+}
+
+each_command! {
+    setup_needs_all_of_its_policy_and_nothing_else "setup"
+    setup_within_a_boundary_needs_all_of_its_policy_and_nothing_else "setup within a boundary"
+    setup_with_an_own_role_needs_all_of_its_policy_and_nothing_else "setup with an own role"
+    drift_needs_all_of_its_policy_and_nothing_else "drift"
+    teardown_needs_all_of_its_policy_and_nothing_else "teardown"
+    teardown_with_an_own_role_needs_all_of_its_policy_and_nothing_else "teardown with an own role"
+    drill_needs_all_of_its_policy_and_nothing_else "drill"
+    replay_needs_all_of_its_policy_and_nothing_else "replay"
+    status_needs_all_of_its_policy_and_nothing_else "status"
+    pattern_test_needs_all_of_its_policy_and_nothing_else "pattern-test"
+    notify_needs_all_of_its_policy_and_nothing_else "notify"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_in_somebodys_instance_profile_is_left_there_and_the_hint_says_what_to_do() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    put_into_profile(&Hand::of(&aws)).await;
+    aws.enforce(policy("teardown", "").await);
+    let teardown = taskbell(&aws, "teardown --cluster batch --yes").await;
+    assert!(teardown.err.contains("is in the instance profile somebodys"), "{teardown:?}");
+    assert!(teardown.err.contains("hint: remove it from the instance profile somebodys, then"), "{teardown:?}");
+}
+
+/// The boundary is a wall: with the policy printed for it nobody sets up a role without it.
+#[tokio::test(start_paused = true)]
+async fn with_the_policy_for_a_boundary_there_is_no_setup_without_it() {
+    let setup = "setup --cluster batch --yes";
+    let aws = Aws::new().await;
+    aws.enforce(policy("setup", BOUNDARY).await);
+    for line in [setup.to_owned(), format!("{setup} --permissions-boundary arn:aws:iam::aws:policy/Other")] {
+        let refused = taskbell(&aws, &line).await;
+        assert!(refused.code == 1 && refused.err.contains("iam:CreateRole"), "{refused:?}");
+    }
+    let within = taskbell(&aws, &format!("{setup} {BOUNDARY}")).await;
+    assert_eq!(within.code, 0, "{within:?}");
+    let released = taskbell(&aws, setup).await;
+    assert!(released.code == 1 && released.err.contains("iam:DeleteRolePermissionsBoundary"), "{released:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_may_be_given_and_has_to_be_one() {
+    let aws = Aws::new().await;
+    let sdk = aws.sdk().to_builder().region(Region::new("cn-north-1")).build();
+    let line = "permissions --cluster batch --for drift --account 210987654321";
+    let told = run_with(sdk, line, None, CancellationToken::new()).await;
+    assert_eq!((told.code, aws.calls().len()), (0, 0), "{told:?}");
+    let function = "arn:aws-cn:lambda:cn-north-1:210987654321:function:taskbell-batch";
+    assert!(told.out.contains(function) && !told.out.contains("arn:aws:"), "{told:?}");
+    assert_eq!(taskbell(&aws, "permissions --cluster batch --account 12").await.code, 64);
+    assert_eq!(taskbell(&aws, "permissions --cluster batch --for nothing").await.code, 64);
+}

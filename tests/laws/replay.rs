@@ -1,0 +1,342 @@
+//! `replay`: what lies in the queue is sent again, oldest first, once, and nothing of it is ever lost.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::{Aws, Failure, Fault, On, Shape, undelivered};
+use crate::support::hand::{Hand, QUEUE};
+use crate::support::{Outcome, run, taskbell};
+
+const REPLAY: &str = "replay --cluster batch";
+const STRANGE: &str = "no event";
+
+fn event(number: usize) -> Value {
+    let task = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{number:032}");
+    json!({ "id": format!("event {number}"), "source": "aws.ecs", "detail-type": "ECS Task State Change",
+        "resources": [task], "detail": { "taskArn": task } })
+}
+
+fn shape(number: usize) -> Shape {
+    if number.is_multiple_of(2) { Shape::Delivery } else { Shape::Invocation }
+}
+
+/// A stack with so many events in its queue, in both shapes, and after the first of them something else.
+async fn with_queue(count: usize) -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    fill(&aws, count);
+    aws
+}
+
+/// As if nothing had been sent yet.
+fn fill(aws: &Aws, count: usize) {
+    aws.empty_queue();
+    aws.notifier_takes();
+    aws.take_invoked();
+    for number in 0..count {
+        aws.lay_into_queue(&event(number), shape(number));
+        if number == 0 {
+            aws.lay_text_into_queue(STRANGE);
+        }
+    }
+    aws.forget_calls();
+}
+
+fn events(count: usize) -> Vec<Value> {
+    (0..count).map(event).collect()
+}
+
+/// The queued bodies, and whether all of them are handed out to whoever asks now.
+fn queued(aws: &Aws) -> (Vec<String>, bool) {
+    let queued = aws.queued();
+    let visible = queued.iter().all(|(_, visible)| *visible);
+    (queued.into_iter().map(|(body, _)| body).collect(), visible)
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_sent_oldest_first_and_only_what_is_no_event_stays() {
+    let aws = with_queue(25).await;
+    let replay = taskbell(&aws, REPLAY).await;
+    assert_eq!(replay.code, 1, "{replay:?}");
+    assert_eq!(aws.announced(), events(25));
+    assert_eq!(queued(&aws), (vec![STRANGE.to_owned()], true));
+    assert!(replay.err.contains("25 alerts sent, 1 alert left in the queue."), "{replay:?}");
+    assert!(replay.err.contains("what is no event stays in the queue"), "{replay:?}");
+    let lines: Vec<&str> = replay.out.lines().collect();
+    assert!(lines[0].contains("NO_PERMISSIONS: The function's policy") && lines[0].ends_with("Slack took it"));
+    assert!(lines[1].starts_with("? ") && lines[1].contains("\"no event\""), "{replay:?}");
+    assert!(lines[2].contains("(Slack answered 404: no_service)"), "{replay:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_lies_there_twice_is_announced_once_and_gone() {
+    let aws = with_queue(0).await;
+    for shape in [Shape::Delivery, Shape::Invocation] {
+        aws.lay_into_queue(&event(7), shape);
+    }
+    let replay = taskbell(&aws, REPLAY).await;
+    assert_eq!(replay.code, 0, "{replay:?}");
+    assert_eq!((aws.announced(), queued(&aws).0.len()), (vec![event(7)], 0));
+    assert!(replay.out.ends_with("was announced already\n"), "{replay:?}");
+    let empty = taskbell(&aws, REPLAY).await;
+    assert_eq!((empty.code, empty.err.ends_with("The queue is empty.\n")), (0, true), "{empty:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_sends_nothing_and_hides_nothing_from_the_replay_after_it() {
+    let aws = with_queue(12).await;
+    let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
+    assert_eq!((dry.code, dry.out.lines().count(), aws.announced().len()), (0, 13, 0), "{dry:?}");
+    assert_eq!((queued(&aws).0.len(), queued(&aws).1), (13, true));
+    assert!(dry.err.ends_with("13 alerts in the queue.\n"), "{dry:?}");
+    taskbell(&aws, REPLAY).await;
+    assert_eq!(aws.announced(), events(12));
+}
+
+/// Entries come back while it still looks: those it knows already are no news.
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_that_takes_longer_than_it_holds_ends_and_warns_of_nothing() {
+    let aws = with_queue(12).await;
+    aws.delay(Duration::from_secs(20));
+    let dry = tokio::time::timeout(Duration::from_hours(1), taskbell(&aws, "replay --cluster batch --dry-run"));
+    let dry = dry.await.unwrap();
+    assert_eq!((dry.code, dry.out.lines().count(), aws.announced().len()), (0, 13, 0), "{dry:?}");
+    assert!(dry.err.ends_with("13 alerts in the queue.\n"), "{dry:?}");
+    assert_eq!((queued(&aws).0.len(), queued(&aws).1), (13, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_replay_holds_is_told_and_not_taken_for_an_empty_queue() {
+    let aws = with_queue(3).await;
+    let hand = Hand::of(&aws);
+    let url = hand.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
+    let call = hand.sqs.receive_message().queue_url(&url).max_number_of_messages(10).visibility_timeout(600);
+    call.send().await.unwrap();
+    let replay = taskbell(&aws, REPLAY).await;
+    assert!(replay.err.contains("The queue gave nothing out.\nnote: about 4 alerts more"), "{replay:?}");
+    assert_eq!(replay.code, 1, "{replay:?}");
+    assert_eq!((aws.announced().len(), queued(&aws).0.len()), (0, 4));
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    taskbell(&aws, REPLAY).await;
+    assert_eq!(aws.announced(), events(3));
+}
+
+/// A job that runs until 0 must not stop while something is left.
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_0_only_if_nothing_is_known_to_be_left() {
+    let aws = with_queue(0).await;
+    for (number, shape) in [(0, Shape::Delivery), (1, Shape::Invocation)] {
+        aws.lay_into_queue(&event(number), shape);
+    }
+    let hand = Hand::of(&aws);
+    let url = hand.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
+    let call = hand.sqs.receive_message().queue_url(&url).max_number_of_messages(1).visibility_timeout(600);
+    call.send().await.unwrap();
+    let replay = taskbell(&aws, REPLAY).await;
+    assert!(replay.err.contains("1 alert sent, 0 alerts left in the queue.\nnote: about 1 alert more"), "{replay:?}");
+    assert_eq!((replay.code, aws.announced().len()), (1, 1), "{replay:?}");
+    let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
+    assert!(dry.code == 0 && dry.err.contains("The queue gave nothing out."), "{dry:?}");
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    let rest = taskbell(&aws, REPLAY).await;
+    assert!(rest.code == 0 && rest.err.ends_with("1 alert sent, 0 alerts left in the queue.\n"), "{rest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_still_counts_for_some_seconds_is_not_taken_for_something_left() {
+    let aws = with_queue(0).await;
+    aws.count_late(3, Duration::from_secs(4));
+    let empty = taskbell(&aws, REPLAY).await;
+    assert_eq!((empty.code, empty.err.ends_with("The queue is empty.\n")), (0, true), "{empty:?}");
+    aws.lay_into_queue(&event(0), Shape::Delivery);
+    aws.count_late(1, Duration::from_secs(4));
+    let sent = taskbell(&aws, REPLAY).await;
+    assert_eq!((sent.code, sent.err.contains("note: ")), (0, false), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_answers_something_else_has_taken_nothing() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    aws.lay_into_queue(&event(0), Shape::Delivery);
+    aws.notifier_tells(Some(json!({ "statusCode": 200 })));
+    let replay = taskbell(&aws, REPLAY).await;
+    assert!(replay.code == 1 && replay.err.contains("no answer of the notifier"), "{replay:?}");
+    assert_eq!(queued(&aws).0.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn purge_asks_needs_no_function_and_deletes_everything() {
+    let aws = with_queue(12).await;
+    Hand::of(&aws).lambda.delete_function().function_name("taskbell-batch").send().await.unwrap();
+    let unasked = taskbell(&aws, "replay --cluster batch --purge").await;
+    assert_eq!((unasked.code, queued(&aws).0.len()), (64, 13), "{unasked:?}");
+    let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
+    assert_eq!((dry.code, dry.out.lines().count()), (0, 13), "{dry:?}");
+    let replay = taskbell(&aws, REPLAY).await;
+    assert!(replay.code == 1 && replay.err.contains("the stack has no function/notifier"), "{replay:?}");
+    let purge = taskbell(&aws, "replay --cluster batch --purge --yes --output json").await;
+    assert_eq!((purge.code, purge.json()["deleted"].clone(), queued(&aws).0.len()), (0, json!(13), 0), "{purge:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_entry_is_in_the_json_with_its_fate() {
+    let aws = with_queue(3).await;
+    aws.fail(Fault { failure: Failure::OtherAnswer, on: On::Action("lambda:Invoke"), nth: 0, times: 2 });
+    let replay = taskbell(&aws, "replay --cluster batch --output json").await;
+    assert_eq!(replay.code, 1, "{replay:?}");
+    let object = replay.json();
+    let fates: Vec<&str> =
+        object["entries"].as_array().unwrap().iter().map(|entry| entry["fate"].as_str().unwrap()).collect();
+    assert_eq!(fates, ["failed", "unknown", "failed", "left"]);
+    assert_eq!((&object["account"], &object["entries"][0]["event"]), (&json!("123456789012"), &event(0)));
+    assert!(
+        replay.err.contains("Slack answered 404: no_service; 0 alerts sent, 2 failed, 4 alerts left in the queue"),
+        "{replay:?}"
+    );
+}
+
+/// Some event the notifier can never take: it must not hold back everything that came after it.
+#[tokio::test(start_paused = true)]
+async fn one_event_that_the_notifier_fails_on_stays_and_the_others_are_sent() {
+    for nth in [0, 2] {
+        let aws = with_queue(4).await;
+        aws.fail(Fault { failure: Failure::OtherAnswer, on: On::Action("lambda:Invoke"), nth, times: 1 });
+        let replay = taskbell(&aws, REPLAY).await;
+        assert_eq!(replay.code, 1, "{replay:?}");
+        assert!(replay.err.contains("no_service; 3 alerts sent, 1 failed, 2 alerts left in the queue"), "{replay:?}");
+        let others: Vec<Value> = (0..4).filter(|number| *number != nth).map(event).collect();
+        assert_eq!(aws.announced(), others, "{nth}");
+        assert!(queued(&aws).1);
+        let again = taskbell(&aws, REPLAY).await;
+        assert_eq!((again.code, aws.announced().len(), queued(&aws).0), (1, 4, vec![STRANGE.to_owned()]), "{again:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_events_in_a_row_that_the_notifier_fails_on_end_the_run_and_so_does_one_fault_of_aws() {
+    for (failure, sent, failed) in [(Failure::OtherAnswer, 1, 2), (Failure::ServerError, 1, 1)] {
+        let aws = with_queue(6).await;
+        aws.fail(Fault { failure, on: On::Action("lambda:Invoke"), nth: 1, times: 1000 });
+        let replay = taskbell(&aws, REPLAY).await;
+        let told = format!("{sent} alert sent, {failed} failed, 6 alerts left in the queue");
+        assert!(replay.code == 1 && replay.err.contains(&told), "{replay:?}");
+        assert_eq!((aws.announced(), queued(&aws).1), (events(1), true));
+    }
+}
+
+const COUNT: usize = 2;
+
+/// What holds after any run, however it was disturbed: nothing is lost, nothing is announced twice, and what is left is sent
+/// by the next one, in order.
+async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
+    let (bodies, visible) = queued(aws);
+    let announced = aws.announced();
+    for (number, event) in events(COUNT).iter().enumerate() {
+        let lies = bodies.contains(&undelivered(event, shape(number)).0.to_string());
+        let taken = announced.iter().filter(|taken| *taken == event).count();
+        assert!(lies && taken <= 1 || taken == 1, "{case}: {event} lies there: {lies}, announced {taken} times");
+    }
+    assert!(bodies.contains(&STRANGE.to_owned()), "{case}");
+    // Entries that went astray on their way to us come back by themselves; all others are given back, or that is told.
+    let told = disturbed.err.contains("could not let go of") || disturbed.err.contains("sqs:ReceiveMessage");
+    assert!(visible || told || case.contains("AnswerLost"), "{case}: {disturbed:?}");
+    let invoked = aws.take_invoked();
+    let times = |invoked: &[Value], event: &Value| invoked.iter().filter(|one| *one == event).count();
+    assert!(events(COUNT).iter().all(|event| times(&invoked, event) <= 1), "{case}: {invoked:?}");
+    // Whether it was taken, or is gone, is not known.
+    let unsure = ["lambda:Invoke", "sqs:DeleteMessage"];
+    let unsure = aws.calls().iter().any(|call| call.failed && unsure.contains(&call.action.as_str()));
+    aws.heal();
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    let again = taskbell(aws, REPLAY).await;
+    assert_eq!(again.code, 1, "{case}: {again:?}");
+    let later = aws.take_invoked();
+    let repeated = later.iter().filter(|event| invoked.contains(event)).count();
+    assert!(repeated <= usize::from(unsure), "{case}: {invoked:?}, then {later:?}");
+    assert!(events(COUNT).iter().all(|event| times(&later, event) <= 1), "{case}: {later:?}");
+    let mut announced = aws.announced();
+    if case.starts_with("OtherAnswer") {
+        // What the notifier failed on comes after what it took.
+        announced.sort_by_key(|event| event["id"].to_string());
+    }
+    assert_eq!(announced, events(COUNT), "{case}");
+    assert_eq!(queued(aws), (vec![STRANGE.to_owned()], true), "{case}");
+}
+
+/// How a call fails, and how often. What fails once before anything happened, the SDK's own retries make good.
+const FAILURES: [(Failure, usize); 11] = [
+    (Failure::Throttled, 1),
+    (Failure::AnswerLost, 1),
+    (Failure::Hangs, 1),
+    (Failure::OtherAnswer, 1),
+    (Failure::ServerError, 1000),
+    (Failure::Throttled, 1000),
+    (Failure::Denied, 1000),
+    (Failure::Expired, 1000),
+    (Failure::AnswerLost, 1000),
+    (Failure::NotSent, 1000),
+    (Failure::Hangs, 1000),
+];
+
+#[tokio::test(start_paused = true)]
+async fn whatever_call_of_replay_fails_in_whatever_way_nothing_is_lost_and_nothing_is_announced_twice() {
+    let aws = with_queue(COUNT).await;
+    assert_eq!(taskbell(&aws, REPLAY).await.code, 1);
+    let calls = aws.calls().len();
+    let mut cases = 0;
+    for nth in 0..calls {
+        for (failure, times) in FAILURES {
+            fill(&aws, COUNT);
+            aws.fail(Fault { failure, on: On::Every, nth, times });
+            let disturbed = taskbell(&aws, REPLAY).await;
+            let case = format!("{failure:?} x{times} at call {nth}");
+            let named = ["Exception", "Expired", "Failure", "Throttl", "no answer to", "no_service"];
+            let told = named.iter().any(|name| disturbed.err.contains(name));
+            assert!(told || times == 1, "{case}: {disturbed:?}");
+            assert!([1, 3].contains(&disturbed.code), "{case}: {disturbed:?}");
+            nothing_is_lost(&aws, &disturbed, &case).await;
+            cases += 1;
+        }
+    }
+    println!("{cases} cases, {calls} calls");
+    assert!(calls >= 15 && cases >= 150, "{cases} cases over {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_a_replay_is_interrupted_nothing_is_lost_and_everything_is_given_back() {
+    let aws = with_queue(COUNT).await;
+    taskbell(&aws, REPLAY).await;
+    let calls = aws.calls().len();
+    let mut cases = 0;
+    for line in [REPLAY, "replay --cluster batch --dry-run"] {
+        for nth in 0..calls {
+            fill(&aws, COUNT);
+            let token = aws.interrupt_at(nth);
+            let interrupted = run(&aws, line, None, token.clone()).await;
+            let case = format!("{line} interrupted at call {nth}");
+            assert!(queued(&aws).1, "{case}: {interrupted:?}");
+            assert!([0, 1, 130].contains(&interrupted.code), "{case}: {interrupted:?}");
+            let last = "note: what is no event stays";
+            assert!(interrupted.code == 130 || interrupted.err.contains(last) || line != REPLAY, "{interrupted:?}");
+            nothing_is_lost(&aws, &interrupted, &case).await;
+            cases += 1;
+        }
+    }
+    println!("{cases} interruptions, {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_takes_longer_than_its_entries_can_be_held_is_taken_in_several_runs() {
+    let aws = with_queue(40).await;
+    aws.delay(Duration::from_secs(15));
+    let first = run(&aws, REPLAY, None, CancellationToken::new()).await;
+    assert!(first.code == 1 && first.err.contains("as much as one run takes; run it again"), "{first:?}");
+    assert!(queued(&aws).1, "{first:?}");
+    for _ in 0..9 {
+        taskbell(&aws, REPLAY).await;
+    }
+    assert_eq!((aws.announced(), queued(&aws).0), (events(40), vec![STRANGE.to_owned()]));
+}

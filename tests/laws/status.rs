@@ -1,0 +1,180 @@
+//! `status`: the stack on one screen, whatever of it can be read.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::{Aws, Failure, Fault, On, Shape};
+use crate::support::hand::{GROUP, Hand, RULE};
+use crate::support::{run_at, taskbell};
+
+const STATUS: &str = "status --cluster batch";
+/// 2026-11-24T00:00:00Z, in seconds.
+const DAY: i64 = 1_795_478_400;
+
+async fn write_log(aws: &Aws, stream: &str, lines: &[(i64, Value)]) {
+    let logs = Hand::of(aws).logs;
+    logs.create_log_stream().log_group_name(GROUP).log_stream_name(stream).send().await.unwrap();
+    let event = |(seconds, line): &(i64, Value)| {
+        InputLogEvent::builder().timestamp((DAY + seconds) * 1000).message(line.to_string()).build().unwrap()
+    };
+    let call = logs.put_log_events().log_group_name(GROUP).log_stream_name(stream);
+    call.set_log_events(Some(lines.iter().map(event).collect())).send().await.unwrap();
+}
+
+fn entry(drill: bool, outcome: &str) -> Value {
+    json!({ "eventId": "e", "outcome": outcome, "drill": drill, "cause": "exit-code", "cluster": "batch",
+        "family": "import", "error": (outcome == "failed").then_some("Slack answered 404: no_service") })
+}
+
+async fn with_stack() -> Aws {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    write_log(&aws, "2026/11/23/[$LATEST]a", &[(0, entry(true, "sent")), (60, entry(false, "sent"))]).await;
+    let failed = [
+        (120, entry(false, "failed")),
+        (120, json!({ "level": "ERROR", "message": { "errorMessage": "Slack answered 404: no_service" } })),
+        (121, json!({ "type": "platform.report", "record": { "status": "error" } })),
+        (180, entry(false, "duplicate")),
+    ];
+    write_log(&aws, "2026/11/24/[$LATEST]b", &failed).await;
+    aws.lay_into_queue(&json!({ "source": "aws.ecs", "detail-type": "x" }), Shape::Delivery);
+    aws
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stack_is_on_one_screen() {
+    let aws = with_stack().await;
+    let status = taskbell(&aws, STATUS).await;
+    assert_eq!((status.code, status.err.as_str()), (0, ""), "{status:?}");
+    insta::assert_snapshot!(status.out, @r"
+    stack batch in us-east-1, account 123456789012
+      cluster     batch
+      rules       deployment-failed enabled · service-impaired enabled · task-failed enabled
+      notifier    active, nodejs24.x, supported until 2028-04-30
+      last error  2026-11-24T00:02:00Z  Slack answered 404: no_service
+      queue       about 1 undelivered: `taskbell replay --dry-run` shows them
+      last alert  2026-11-24T00:02:00Z  import in batch: exit-code; failed: Slack answered 404: no_service
+      last drill  2026-11-24T00:00:00Z  import in batch: exit-code; Slack took it
+    ");
+    let object = taskbell(&aws, "status --cluster batch --output json").await.json();
+    insta::assert_snapshot!(format!("{object:#}"), @r#"
+    {
+      "account": "123456789012",
+      "clusters": [
+        "batch"
+      ],
+      "last_alert": {
+        "at": "2026-11-24T00:02:00Z",
+        "cause": "exit-code",
+        "cluster": "batch",
+        "error": "Slack answered 404: no_service",
+        "family": "import",
+        "outcome": "failed",
+        "service": null
+      },
+      "last_drill": {
+        "at": "2026-11-24T00:00:00Z",
+        "cause": "exit-code",
+        "cluster": "batch",
+        "error": null,
+        "family": "import",
+        "outcome": "sent",
+        "service": null
+      },
+      "last_error": {
+        "at": "2026-11-24T00:02:00Z",
+        "error": "Slack answered 404: no_service"
+      },
+      "notifier": {
+        "problem": null,
+        "runtime": "nodejs24.x",
+        "state": "Active",
+        "supported_until": "2028-04-30"
+      },
+      "region": "us-east-1",
+      "rules": [
+        {
+          "error": null,
+          "name": "deployment-failed",
+          "state": "enabled"
+        },
+        {
+          "error": null,
+          "name": "service-impaired",
+          "state": "enabled"
+        },
+        {
+          "error": null,
+          "name": "task-failed",
+          "state": "enabled"
+        }
+      ],
+      "stack": "batch",
+      "undelivered": 1
+    }
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_as_it_should_be_is_seen() {
+    let aws = with_stack().await;
+    let hand = Hand::of(&aws);
+    hand.events.disable_rule().name(RULE).send().await.unwrap();
+    let call = hand.lambda.put_function_concurrency().function_name("taskbell-batch");
+    call.reserved_concurrent_executions(0).send().await.unwrap();
+    let status = taskbell(&aws, STATUS).await;
+    assert!(status.code == 0 && status.out.contains("task-failed disabled"), "{status:?}");
+    assert!(status.out.contains("switched off: its reserved concurrency is 0"), "{status:?}");
+    hand.lambda.delete_function().function_name("taskbell-batch").send().await.unwrap();
+    let status = taskbell(&aws, STATUS).await;
+    assert!(status.code == 0 && status.out.contains("notifier    none"), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_not_known_and_the_rest_is_shown() {
+    let aws = with_stack().await;
+    aws.forget_calls();
+    taskbell(&aws, STATUS).await;
+    let actions: BTreeSet<String> = aws.calls().into_iter().map(|call| call.action).collect();
+    let mut cases = 0;
+    for action in actions.iter().filter(|action| *action != "sts:GetCallerIdentity") {
+        for failure in [Failure::Denied, Failure::ServerError, Failure::NotSent] {
+            let action: &'static str = action.clone().leak();
+            aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
+            let status = taskbell(&aws, STATUS).await;
+            let unknown: Vec<&str> = status.out.lines().filter(|line| line.contains("? not known: ")).collect();
+            assert_eq!((status.code, status.out.lines().count()), (3, 8), "{action}: {status:?}");
+            assert!(unknown.iter().all(|line| line.contains(action)), "{action}: {status:?}");
+            assert!((1..=4).contains(&unknown.len()), "{action}: {status:?}");
+            let object = taskbell(&aws, "status --cluster batch --output json").await;
+            assert!(object.code == 3 && object.out.contains(action), "{action}: {object:?}");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases, {} actions", actions.len());
+    assert!(cases >= 24);
+    // Without an answer to whose account it is, there is no screen.
+    aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
+    let nobody = taskbell(&aws, STATUS).await;
+    assert!(nobody.code == 3 && nobody.err.contains("log in again"), "{nobody:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_nothing_of_it_is_told_so() {
+    let status = taskbell(&Aws::new().await, STATUS).await;
+    assert_eq!((status.code, status.out.as_str()), (1, ""), "{status:?}");
+    assert!(status.err.contains("nothing of this stack is there"), "{status:?}");
+    assert!(status.err.contains("hint: `taskbell setup` sets it up; check --stack, --region and --profile"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_near_its_end_is_warned_about() {
+    let aws = with_stack().await;
+    let later = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_838_000_000);
+    let status = run_at(&aws, STATUS, None, CancellationToken::new(), later).await;
+    assert!(status.code == 0 && status.err.starts_with("warning: AWS stops supporting nodejs24.x"), "{status:?}");
+}

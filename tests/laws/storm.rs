@@ -1,0 +1,46 @@
+//! Stacks that are set up at once, against control planes that take only so many calls a second.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::support::aws::Aws;
+use crate::support::limits::Limits;
+use crate::support::{Outcome, taskbell};
+
+const IN_THE_PROCESS: usize = 5;
+
+/// The same command for each stack, all at once.
+async fn all(aws: &Aws, command: &str) -> Vec<Outcome> {
+    let lines = (0..IN_THE_PROCESS).map(|number| command.replace("STACK", &format!("storm-{number}")));
+    let lines: Vec<String> = lines.collect();
+    let (before, start) = (aws.throttled(), Instant::now());
+    aws.forget_calls();
+    let outcomes = join_all(lines.iter().map(|line| Box::pin(taskbell(aws, line)))).await;
+    let (took, calls, throttled) = (start.elapsed(), aws.calls().len(), aws.throttled() - before);
+    let codes: Vec<u8> = outcomes.iter().map(|outcome| outcome.code).collect();
+    println!("{command}: {took:?}, {throttled} of {calls} calls throttled; exit codes {codes:?}");
+    outcomes
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_in_one_process_are_set_up_in_sync_and_torn_down_however_aws_throttles() {
+    fastrand::seed(7);
+    let aws = Aws::new().await;
+    let before = aws.everything().await;
+    aws.delay(Duration::from_millis(50));
+    aws.limit(Limits::of_the_control_planes());
+    for command in [
+        "setup --cluster batch --stack STACK --yes --no-pattern-check",
+        "drift --cluster batch --stack STACK",
+        "setup --cluster batch --stack STACK --yes --no-pattern-check --language ja",
+        "teardown --cluster batch --stack STACK --yes",
+    ] {
+        for outcome in all(&aws, command).await {
+            assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
+        }
+    }
+    assert!(taskbell::document::diff(&before, &aws.everything().await).is_empty());
+    assert!(aws.throttled() > 100, "only {} calls were throttled", aws.throttled());
+}

@@ -1,0 +1,115 @@
+//! A stack that an earlier version set up is taken over by this one: only what changed differs, and it is changed in place.
+//! `tests/local/upgrade.rs` holds that there is no moment in which it does not ring.
+//!
+//! `tests/data/upgrade/` has, for each version, the writes by which it sets a stack up. All laws are held for all of them.
+//! Before a release: `UPDATE_GOLDEN=1 cargo test --test laws upgrade::` writes the file of the version that Cargo.toml names.
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::aws::Aws;
+use crate::support::left::{Left, all, folder};
+use crate::support::recorder::{Recorder, Sent};
+use crate::support::{Outcome, WEBHOOK, run_with};
+
+/// All kinds of resources.
+const FLAGS: &str = "--cluster batch --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --tag team=data";
+
+async fn command(sdk: &aws_config::SdkConfig, line: &str) -> Outcome {
+    run_with(sdk.clone(), line, None, CancellationToken::new()).await
+}
+
+/// What this version leaves.
+async fn left_by_this_version() -> Left {
+    let aws = Aws::new().await;
+    let (recorder, sdk) = Recorder::of(&aws.sdk());
+    let setup = run_with(sdk, &format!("setup {FLAGS} --yes"), Some(WEBHOOK), CancellationToken::new()).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let calls = recorder.sent.lock().unwrap().clone();
+    let role_id = recorder.role_id.lock().unwrap().clone().unwrap();
+    Left { version: env!("CARGO_PKG_VERSION").to_owned(), flags: FLAGS.to_owned(), role_id, calls }
+}
+
+/// What differs, as `drift --output json` has it: `function/notifier /code_sha256`.
+fn differences(drift: &Outcome) -> Vec<String> {
+    let plan = drift.json();
+    for none in ["conflicts", "unknown"] {
+        assert_eq!(plan[none], json!([]), "{none}: {plan:#}");
+    }
+    let steps = plan["steps"].as_array().unwrap();
+    let of_step = |step: &Value| {
+        let id = step["id"].as_str().unwrap().to_owned();
+        assert_eq!(step["action"], "change", "{step:#}");
+        let changes = step["changes"].as_array().unwrap().clone();
+        changes.into_iter().map(move |change| format!("{id} {}", change["path"].as_str().unwrap()))
+    };
+    steps.iter().flat_map(of_step).collect()
+}
+
+/// Whether it takes something away that rings, or keeps it from ringing.
+fn silences(call: &Sent) -> bool {
+    const NEVER: [&str; 9] = [
+        "events:DeleteRule",
+        "events:DisableRule",
+        "events:RemoveTargets",
+        "lambda:DeleteFunction",
+        "lambda:RemovePermission",
+        "lambda:PutFunctionConcurrency",
+        "iam:DeleteRole",
+        "iam:DeleteRolePolicy",
+        "ssm:DeleteParameter",
+    ];
+    NEVER.contains(&call.action.as_str()) || (call.action == "events:PutRule" && call.body.contains("DISABLED"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_file_of_a_version_is_a_whole_stack() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let left = left_by_this_version().await;
+        let path = folder().join(format!("{}.json", left.version));
+        std::fs::write(path, serde_json::to_string_pretty(&left).unwrap() + "\n").unwrap();
+    }
+    let all = all();
+    assert!(!all.is_empty());
+    for left in all {
+        for write in [
+            "ssm:PutParameter",
+            "logs:CreateLogGroup",
+            "sqs:CreateQueue",
+            "dynamodb:CreateTable",
+            "iam:CreateRole",
+            "lambda:CreateFunction",
+            "lambda:AddPermission",
+            "events:PutRule",
+            "events:PutTargets",
+            "cloudwatch:PutMetricAlarm",
+        ] {
+            assert!(left.calls.iter().any(|call| call.action == write), "{}: {write}", left.version);
+        }
+    }
+}
+
+/// In the process, over an AWS that is as strict as the real one.
+#[tokio::test(start_paused = true)]
+async fn only_what_changed_differs_and_setup_changes_it_in_place() {
+    for left in all() {
+        let left = left.marked();
+        let version = &left.version;
+        let aws = Aws::new().await;
+        left.recreate(&aws.sdk(), None).await;
+        let drift = format!("drift {}", left.flags);
+        let seen = command(&aws.sdk(), &format!("{drift} --output json")).await;
+        assert_eq!(seen.code, 2, "{version}: {seen:?}");
+        insta::assert_snapshot!(format!("changed-since-{version}"), differences(&seen).join("\n"));
+
+        let (recorder, sdk) = Recorder::of(&aws.sdk());
+        let setup = command(&sdk, &format!("setup {} --yes", left.flags)).await;
+        assert_eq!(setup.code, 0, "{version}: {setup:?}");
+        let sent = recorder.sent.lock().unwrap().clone();
+        let silencing: Vec<&Sent> = sent.iter().filter(|call| silences(call)).collect();
+        assert!(silencing.is_empty(), "{version}: {silencing:?}");
+        assert!(sent.iter().any(|call| call.action == "lambda:UpdateFunctionCode"), "{version}: {sent:?}");
+        let after = command(&aws.sdk(), &drift).await;
+        assert_eq!(after.code, 0, "{version}: {after:?}");
+    }
+}

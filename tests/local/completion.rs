@@ -1,0 +1,168 @@
+//! Completion as a shell asks for it: the script that `completions` prints, run by bash, and what the binary answers.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support;
+use crate::support::emulator::Emulator;
+
+/// What bash offers at the end of the line, in that folder; its words are given as bash splits them.
+fn bash(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> (Vec<String>, Output) {
+    let script = r#"
+        eval "$(taskbell completions bash)"
+        registered=$(complete -p taskbell) function=${registered#* -F } function=${function%% *}
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_TYPE=9
+        current=${COMP_WORDS[COMP_CWORD]}
+        [ "$current" = = ] && current=
+        "$function" taskbell "$current" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 9
+        [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let binaries = Path::new(env!("CARGO_BIN_EXE_taskbell")).parent().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-c", script, "bash"]).args(words).current_dir(folder).env_clear();
+    command.env("PATH", format!("{}:/usr/bin:/bin", binaries.display())).env("HOME", home.path());
+    command.env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let offered = String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect();
+    (offered, output)
+}
+
+/// The same, where it must not say a word besides.
+fn offered(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Vec<String> {
+    let (offered, output) = bash(words, folder, environment);
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{words:?}: {output:?}");
+    offered
+}
+
+fn anywhere() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+const KEYS: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
+
+#[test]
+fn commands_flags_patterns_scenarios_and_samples_are_offered_without_aws() {
+    let folder = anywhere();
+    std::fs::write(folder.path().join("mine.json"), "{}").unwrap();
+    for (line, expected) in [
+        ("te", &["teardown"][..]),
+        ("pattern s", &["show"]),
+        ("setup --excl", &["--exclude-family", "--exclude-service"]),
+        ("setup --pattern o", &["out-of-memory"]),
+        ("setup --pattern mi", &["mine.json"]),
+        ("pattern show nonz", &["nonzero-exit"]),
+        ("drill --scenario sp", &["spot-interrupted"]),
+        ("preview oo", &["oom"]),
+        ("preview 02", &["02-oom"]),
+        ("preview mi", &["mine.json"]),
+        ("pattern test ./m", &["./mine.json"]),
+        ("completions po", &["powershell"]),
+        ("drift --output g", &["github"]),
+    ] {
+        let words: Vec<&str> = std::iter::once("taskbell").chain(line.split(' ')).collect();
+        assert_eq!(offered(&words, folder.path(), &[]), expected, "{line}");
+    }
+}
+
+#[test]
+fn stacks_and_clusters_of_the_file_are_offered_and_aws_is_not_asked() {
+    let folder = anywhere();
+    let stacks =
+        "[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"nightly\"\nclusters = [\"batch\", \"reports\"]\n";
+    std::fs::write(folder.path().join("taskbell.toml"), stacks).unwrap();
+    let elsewhere = anywhere();
+    let path = folder.path().join("taskbell.toml");
+    // Nobody listens, and whoever asks is found out.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    listener.set_nonblocking(true).unwrap();
+    let environment = [KEYS[0], KEYS[1], KEYS[2], ("AWS_ENDPOINT_URL", &endpoint)];
+    for (folder, words, expected) in [
+        (&folder, &["drift", "--stack", ""][..], &["batch", "nightly"][..]),
+        (&folder, &["drift", "--stack", "n"], &["nightly"]),
+        (&folder, &["drift", "--stack", "=", "n"], &["nightly"]),
+        (&folder, &["drift", "--stack", "="], &["batch", "nightly"]),
+        (&folder, &["drill", "--cluster", "re"], &["reports"]),
+        (&folder, &["setup", "--stack", "nightly", "--cluster", ""], &["batch", "reports"]),
+        (&elsewhere, &["--config", path.to_str().unwrap(), "status", "--stack", "n"], &["nightly"]),
+    ] {
+        let words: Vec<&str> = std::iter::once("taskbell").chain(words.iter().copied()).collect();
+        assert_eq!(offered(&words, folder.path(), &environment), expected, "{words:?}");
+    }
+    assert!(listener.accept().is_err(), "AWS was asked");
+}
+
+#[test]
+fn what_cannot_be_known_is_not_offered_and_nobody_hears_of_it() {
+    let folder = anywhere();
+    // Takes every call and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let mistaken = folder.path().join("mistaken.toml");
+    std::fs::write(&mistaken, "[[stack]\n").unwrap();
+    let unanswered = [KEYS[0], KEYS[1], KEYS[2], ("AWS_ENDPOINT_URL", endpoint.as_str())];
+    let refused = [KEYS[0], KEYS[1], KEYS[2], ("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
+    for environment in [&[][..], &KEYS[..2], &unanswered, &refused, &[("AWS_PROFILE", "nope")]] {
+        for flag in ["--cluster", "--stack"] {
+            let words = ["taskbell", "--config", mistaken.to_str().unwrap(), "drift", flag, ""];
+            assert_eq!(offered(&words, folder.path(), environment), Vec::<String>::new(), "{flag} {environment:?}");
+        }
+    }
+}
+
+/// On a local AWS.
+#[tokio::test]
+async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_that_fits() {
+    let aws = Emulator::start("ministack");
+    let abroad = aws.sdk().await.to_builder().region(aws_config::Region::new("eu-west-1")).build();
+    for (sdk, names) in [(aws.sdk().await, &["batch", "web-blue", "web-green"][..]), (abroad, &["web-abroad"])] {
+        for name in names {
+            aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name(*name).send().await.unwrap();
+        }
+    }
+    let setup = aws.taskbell("setup --cluster batch --stack nightly --yes", Some(support::WEBHOOK));
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let folder = anywhere();
+    let environment = [KEYS[0], KEYS[1], KEYS[2], ("AWS_ENDPOINT_URL", aws.endpoint.as_str())];
+    let ask = |line: &str| {
+        let words: Vec<&str> = std::iter::once("taskbell").chain(line.split(' ')).collect();
+        // A shell is kept waiting for two seconds at the most, and a busy machine may need longer: pressed again, Tab offers more.
+        let presses = (0..60).map(|_| offered(&words, folder.path(), &environment));
+        presses.into_iter().find(|names| !names.is_empty()).unwrap_or_default()
+    };
+    assert_eq!(ask("setup --cluster web-"), ["web-blue", "web-green"]);
+    assert_eq!(ask("setup --region eu-west-1 --cluster web-"), ["web-abroad"]);
+    assert_eq!(ask("drift --stack n"), ["nightly"]);
+    let defaults = "[defaults]\nregion = \"eu-west-1\"\n[[stack]]\nclusters = [\"batch\"]\n";
+    std::fs::write(folder.path().join("taskbell.toml"), defaults).unwrap();
+    assert_eq!(ask("setup --cluster "), ["batch"]);
+    assert_eq!(ask("setup --cluster w"), ["web-abroad"]);
+}
+
+/// A variable that is left behind must not make a job of CI believe that all is well.
+#[test]
+fn without_words_to_complete_the_command_runs() {
+    let (home, ask) = (anywhere(), ["TASKBELL_COMPLETE=1", "TASKBELL_COMPLETE=bash"]);
+    for (name, value) in ask.map(|pair| pair.split_once('=').unwrap()) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        command.args(["drift", "--no-such-flag"]).env_clear().env(name, value).current_dir(home.path());
+        assert_eq!(command.output().unwrap().status.code(), Some(64), "{name}={value}");
+    }
+}
+
+#[test]
+fn every_shell_gets_a_script_and_another_one_is_told_which_there_are() {
+    let run = |shell: &str| Command::new(env!("CARGO_BIN_EXE_taskbell")).args(["completions", shell]).output().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = String::from_utf8(run(shell).stdout).unwrap();
+        let called = format!("TASKBELL_COMPLETE={shell}");
+        let called = [called.clone(), called.replace('=', "=\""), "$env:TASKBELL_COMPLETE = \"powershell\"".to_owned()];
+        assert!(called.iter().any(|call| script.contains(call)), "{script}");
+    }
+    let other = run("csh");
+    assert_eq!(other.status.code(), Some(64));
+    assert!(String::from_utf8(other.stderr).unwrap().contains("elvish"));
+}

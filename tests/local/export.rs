@@ -1,0 +1,546 @@
+//! What is exported: that it says what `setup` would make, and that those who read it take it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use taskbell::export::cloudformation::LONGEST_BODY;
+use taskbell::notifier::archive::archive;
+
+use crate::support::emulator::{Emulator, Slack, taskbell_at};
+use crate::support::{Outcome, SECRET};
+
+const TOPIC: &str = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::123456789012:policy/limits";
+const OWN_PARAMETER: &str = "--slack-webhook-parameter /taskbell/batch/slack-webhook-url";
+
+/// Every combination that changes what is written, and in what way.
+const FLAGS: [&str; 7] = [
+    "--cluster batch",
+    "--cluster batch --stack-set",
+    "--cluster batch --cluster web --pattern task-failed --pattern run-rejected --tag team=a --stack-set \
+     --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --log-retention never",
+    "--cluster default --pattern run-rejected --no-dedupe --log-group none --slack-webhook-parameter mine \
+     --role-arn arn:aws:iam::123456789012:role/mine",
+    "--stack apps --pattern application-error --stack-set --language ja --mention here --username a${b}",
+    "--cluster batch --family job-* --exclude-service web --container app --pattern task-failed --no-drill \
+     --permissions-boundary arn:aws:iam::aws:policy/PowerUserAccess",
+    "--cluster batch --pattern task-failed --pattern deployment-failed --pattern service-impaired --pattern nonzero-exit \
+     --pattern start-failed --pattern out-of-memory --pattern spot-interrupted --pattern health-check-failed \
+     --pattern run-rejected --pattern application-error \
+     --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call",
+];
+
+/// Runs the binary where no AWS answers.
+fn taskbell(line: &str) -> Outcome {
+    taskbell_at("http://127.0.0.1:9", line, Some(&format!("https://hooks.slack.com/services/T0/B0/{SECRET}")))
+}
+
+fn template(flags: &str) -> Value {
+    let outcome = taskbell(&format!("export cloudformation {flags}"));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    outcome.json()
+}
+
+fn tool(name: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(root.join(".local/installed").exists(), "run dev/install first (`make test` does)");
+    Command::new(root.join(".local").join(name))
+}
+
+#[test]
+fn the_template_is_what_was_reviewed() {
+    let mut template = template("--cluster batch");
+    template["Metadata"] = json!("of this version");
+    template["Parameters"]["CodeKeyPrefix"]["Description"] = json!("of this version");
+    template["Resources"]["Notifier"]["Properties"]["Code"]["S3Key"] = json!("of this version");
+    insta::assert_snapshot!("template", format!("{template:#}"));
+}
+
+#[test]
+fn cloudformations_linter_finds_nothing_to_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let lint = |files: &[std::path::PathBuf]| {
+        let mut command = tool("venv/bin/cfn-lint");
+        command.args(["--include-checks", "I", "--non-zero-exit-code", "informational", "--regions"]);
+        command.args(["us-east-1", "eu-central-1", "ap-northeast-1", "cn-north-1", "us-gov-west-1"]);
+        command.arg("--template").args(files).output().unwrap()
+    };
+    let written = |(index, template): (usize, &Value)| {
+        let path = folder.path().join(format!("{index}.json"));
+        std::fs::write(&path, template.to_string()).unwrap();
+        path
+    };
+    let templates: Vec<Value> = FLAGS.iter().map(|flags| template(flags)).collect();
+    let files: Vec<_> = templates.iter().enumerate().map(written).collect();
+    let output = lint(&files);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    // It would have said something.
+    let mut wrong = templates[0].clone();
+    wrong["Resources"]["Notifier"]["Properties"]["Runtime"] = json!("nodejs99.x");
+    wrong["Resources"]["Undelivered"]["Properties"]["VisibilityTimeOut"] = json!(60);
+    let told = String::from_utf8(lint(&[written((99, &wrong))]).stdout).unwrap();
+    assert!(told.contains("nodejs99.x") && told.contains("VisibilityTimeOut"), "{told}");
+}
+
+#[test]
+fn a_template_holds_no_account_no_region_no_token_and_no_webhook() {
+    for flags in FLAGS {
+        let text = template(flags).to_string();
+        let named = flags.contains(TOPIC) && !flags.contains("--stack-set");
+        assert_eq!(text.contains("123456789012"), named, "{flags}");
+        assert_eq!(text.contains("us-east-1"), named, "{flags}");
+        assert!(!text.contains('~') && !text.contains("-cluster-"), "{flags}");
+        assert!(!text.contains("taskbell:stack") && !text.contains("taskbell:applied"), "{flags}");
+        assert!(!text.contains(SECRET) && !text.contains("hooks.slack.com"), "{flags}");
+    }
+}
+
+/// CloudFormation takes 51,200 bytes without a bucket.
+#[test]
+fn the_whole_catalogue_fits_into_a_template_that_needs_no_bucket() {
+    for clusters in [1, 2, 4, 8] {
+        let more = (1..clusters).map(|number| format!(" --cluster a-cluster-of-some-length-{number}"));
+        let more = more.collect::<Vec<_>>().concat();
+        let outcome = taskbell(&format!("export cloudformation {}{more}", FLAGS[6]));
+        assert!(outcome.out.len() <= LONGEST_BODY, "{clusters}: {}", outcome.out.len());
+        assert!(!outcome.err.contains("warning") && outcome.json()["Resources"].is_object(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn roles_and_boundaries_are_of_the_account_the_template_is_used_in() {
+    let of = |flags: &str, pointer: &str| template(flags).pointer(pointer).cloned().unwrap();
+    let boundary = "/Resources/Role/Properties/PermissionsBoundary";
+    let here = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/limits" });
+    assert_eq!(of(&format!("--cluster batch {BOUNDARY}"), boundary), here);
+    let aws = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess" });
+    assert_eq!(of(FLAGS[5], boundary), aws);
+    let mine = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/mine" });
+    assert_eq!(of(FLAGS[3], "/Resources/Notifier/Properties/Role"), mine);
+}
+
+#[test]
+fn in_each_partition_the_webhook_is_decrypted_through_the_hosts_that_ssm_has_there() {
+    let text = template("--cluster batch").to_string();
+    let [regional, suffixed] = ["amazonaws.com", "${AWS::URLSuffix}"]
+        .map(|suffix| json!({ "Fn::Sub": format!("ssm.${{AWS::Region}}.{suffix}") }));
+    let hosts = json!({ "Fn::If": ["InChina", [regional, suffixed], [suffixed]] });
+    assert!(text.contains(&format!(r#""kms:ViaService":{hosts}"#)), "{text}");
+}
+
+#[test]
+fn what_cannot_be_said_in_a_template_is_refused() {
+    let long = "x".repeat(41);
+    for (flags, told) in [
+        ("--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch", "--cluster batch"),
+        (&format!("--cluster {long}"), "at most 40 characters"),
+        ("", "--cluster NAME"),
+        ("--cluster batch --username ~region~~~~~~~", "cannot be a part"),
+    ] {
+        let outcome = taskbell(&format!("export cloudformation {flags}"));
+        assert_eq!((outcome.code, outcome.out.as_str()), (64, ""), "{outcome:?}");
+        assert!(outcome.err.contains(told), "{flags}: {outcome:?}");
+    }
+    // Where no role is made, its name does not matter.
+    template(&format!("--cluster {long} --role-arn arn:aws:iam::123456789012:role/mine"));
+}
+
+#[test]
+fn patterns_whose_names_read_alike_have_rules_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a-b.json", "a_b.json"].map(|name| {
+        std::fs::write(folder.path().join(name), r#"{"source":["x"]}"#).unwrap();
+        format!("--pattern {}", folder.path().join(name).display())
+    });
+    let resources = template(&format!("--stack apps {}", files.join(" ")))["Resources"].clone();
+    for (id, name) in [("ABRule", "taskbell-apps-a-b"), ("ABRule2", "taskbell-apps-a_b")] {
+        assert_eq!(resources[id]["Properties"]["Name"], name);
+        assert_eq!(resources[id]["DependsOn"][2], format!("{id}Permission"));
+        let source = &resources[format!("{id}Permission")]["Properties"]["SourceArn"]["Fn::Sub"];
+        assert!(source.as_str().unwrap().ends_with(&format!(":rule/{name}")), "{source}");
+    }
+}
+
+#[test]
+fn the_archive_that_is_written_is_the_one_setup_uploads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notifier.zip");
+    let outcome = taskbell(&format!("export notifier --to {} --output json", file.display()));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let archive = archive().unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), archive.bytes);
+    let told = outcome.json();
+    assert_eq!(told["code_sha256"], archive.code_sha256);
+    let template = template("--cluster batch");
+    let key = template["Resources"]["Notifier"]["Properties"]["Code"]["S3Key"]["Fn::Sub"].as_str().unwrap();
+    let prefix = template["Parameters"]["CodeKeyPrefix"]["Default"].as_str().unwrap();
+    assert_eq!(told["key"], key.replace("${CodeKeyPrefix}", prefix));
+    assert_eq!(told["code_sha256"], template["Metadata"]["Taskbell"]["NotifierCodeSha256"]);
+    let nowhere = taskbell("export notifier --to /nowhere/notifier.zip");
+    assert!(nowhere.code == 1 && nowhere.err.contains("/nowhere/notifier.zip"), "{nowhere:?}");
+}
+
+fn configuration(flags: &str) -> String {
+    let outcome = taskbell(&format!("export terraform {}", flags.replace("--stack-set", "")));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    outcome.out
+}
+
+/// How HashiCorp's own library for the language, which `terraform` is made of, formats and parses each of these.
+fn understood(texts: &[String]) -> Vec<Value> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut command = Command::new("node");
+    command.arg(format!("{root}/tests/support/hcl.cjs")).arg(format!("{root}/.local/node/"));
+    serde_json::from_slice(&fed(command, &json!(texts).to_string()).stdout).unwrap()
+}
+
+fn fed(mut command: Command, text: &str) -> std::process::Output {
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn the_configuration_is_what_was_reviewed() {
+    insta::assert_snapshot!("configuration", configuration("--cluster batch --tag team=a --log-group none"));
+}
+
+#[test]
+fn terraforms_formatter_leaves_a_configuration_as_it_is() {
+    let texts = FLAGS.map(configuration);
+    for (text, understood) in texts.iter().zip(understood(&texts)) {
+        assert_eq!(understood["formatted"], *text);
+    }
+    // It would have changed something.
+    let untidy = texts[0].replacen(" = ", "=", 1);
+    assert_eq!(understood(&[untidy])[0]["formatted"], texts[0]);
+}
+
+/// Its formatter is that of the library, and a little more.
+#[test]
+fn terraform_itself_has_nothing_to_format_where_it_is_installed() {
+    if Command::new("terraform").arg("version").output().is_err() {
+        return;
+    }
+    for flags in FLAGS {
+        let mut command = Command::new("terraform");
+        command.args(["fmt", "-check", "-diff", "-"]);
+        let output = fed(command, &configuration(flags));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// What a template says, in the words of Terraform.
+fn in_terraforms_words(tree: &Value) -> Value {
+    let words = [
+        ("AWS::Partition", "local.partition"),
+        ("AWS::Region", "local.region"),
+        ("AWS::AccountId", "local.account"),
+        ("Cluster", "var.cluster"),
+        ("Cluster2", "var.cluster_2"),
+        ("WebhookParameter", "var.webhook_parameter"),
+        ("AlarmTopic", "var.alarm_topic"),
+        ("LogGroup", "aws_cloudwatch_log_group.notifier.name"),
+    ];
+    match tree {
+        Value::Object(fields) if fields.contains_key("Fn::If") => json!("${local.ssm_hosts}"),
+        Value::Object(fields) if fields.contains_key("Ref") => {
+            let (_, word) = words.iter().find(|(name, _)| tree["Ref"] == *name).unwrap();
+            json!(format!("${{{word}}}"))
+        }
+        Value::Object(fields) if fields.contains_key("Fn::Sub") => {
+            let text = tree["Fn::Sub"].as_str().unwrap().to_owned();
+            let said = |text: String, (name, word): &(&str, &str)| {
+                text.replace(&format!("${{{name}}}"), &format!("${{{word}}}"))
+            };
+            json!(words.iter().fold(text, said))
+        }
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), in_terraforms_words(value))).collect(),
+        Value::Array(items) => items.iter().map(in_terraforms_words).collect(),
+        Value::String(text) => json!(text.replace("${", "$${").replace("%{", "%%{")),
+        other => other.clone(),
+    }
+}
+
+/// What of a template is made with the defaults of its parameters.
+fn as_defaulted(template: &Value) -> Value {
+    fn resolved(tree: &Value, holds: &dyn Fn(&str) -> bool) -> Value {
+        match tree {
+            Value::Object(fields) if fields.contains_key("Fn::If") && tree["Fn::If"][0] != "InChina" => {
+                let branch = if holds(tree["Fn::If"][0].as_str().unwrap()) { 1 } else { 2 };
+                resolved(&tree["Fn::If"][branch], holds)
+            }
+            Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), resolved(value, holds))).collect(),
+            Value::Array(items) => {
+                let items = items.iter().map(|item| resolved(item, holds));
+                items.filter(|item| item["Ref"] != "AWS::NoValue").collect()
+            }
+            other => other.clone(),
+        }
+    }
+    let holds = |condition: &str| {
+        let [parameter, value] = template["Conditions"][condition]["Fn::Equals"].as_array().unwrap().as_slice() else {
+            panic!("{condition} compares no two values")
+        };
+        template["Parameters"][parameter["Ref"].as_str().unwrap()]["Default"] == *value
+    };
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let made = resources.filter(|(_, one)| one["Condition"].as_str().is_none_or(holds));
+    resolved(&made.map(|(id, one)| (id.clone(), one.clone())).collect(), &holds)
+}
+
+/// Patterns, policies, permissions, the notifier's environment: all that is not a single word or number.
+#[test]
+fn a_configuration_says_what_a_template_says() {
+    let texts = FLAGS.map(configuration);
+    // Whole trees are parsed only outside of a function.
+    let trees = texts.each_ref().map(|text| text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n"));
+    for (index, understood) in understood(&trees).into_iter().enumerate() {
+        let (flags, text) = (FLAGS[index].replace("--stack-set", ""), &texts[index]);
+        says_the_same(&understood["parsed"]["resource"], &as_defaulted(&template(&flags)), &flags);
+        assert!(!text.contains('~') && !text.contains("-cluster-") && !text.contains("taskbell:stack"), "{flags}");
+        assert!(!text.contains(SECRET) && (!text.contains("123456789012") || flags.contains(TOPIC)), "{flags}");
+    }
+}
+
+/// Words of the language, quotes, ends of lines, and what looks like a template of the language.
+#[test]
+fn an_odd_pattern_is_said_in_either_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.json");
+    let pattern = json!({
+        "source": ["x", "${cluster_arn}"],
+        "detail": {
+            "for": [{ "prefix": "a\"b\\c\n\t$" }, { "anything-but": { "prefix": ["%{x}", "\u{1}"] } }],
+            "a key": [{ "numeric": [">", 1.5, "<=", 2] }, null, true],
+            "日本語": [{ "exists": false }, "日本語"],
+            "$or": [{ "null": ["1"] }, { "a-b": ["2"], "c": [{ "equals-ignore-case": "x" }] }],
+        },
+    });
+    std::fs::write(&file, pattern.to_string()).unwrap();
+    let flags = format!("--cluster batch --pattern {}", file.display());
+    let text = configuration(&flags);
+    let trees = text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n");
+    let [formatted, parsed] = &understood(&[text.clone(), trees])[..] else { panic!("two were asked for") };
+    assert_eq!(formatted["formatted"], text);
+    says_the_same(&parsed["parsed"]["resource"], &as_defaulted(&template(&flags)), &flags);
+}
+
+fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
+    let of = |kind: &str, label: &str| configured[kind][label][0].clone();
+    let said = |id: &str, property: &str| in_terraforms_words(&templated[id]["Properties"][property]);
+    let rules = templated.as_object().unwrap().iter().filter(|(_, one)| one["Type"] == "AWS::Events::Rule");
+    let labels = configured["aws_cloudwatch_event_rule"].as_object().unwrap();
+    assert_eq!(labels.len(), rules.clone().count(), "{flags}");
+    for (id, rule) in rules {
+        let name = &rule["Properties"]["Name"];
+        let (label, rule) = labels.iter().find(|(_, rule)| rule[0]["name"] == *name).unwrap();
+        assert_eq!(rule[0]["event_pattern"], said(id, "EventPattern"), "{flags}");
+        let permission = of("aws_lambda_permission", label);
+        assert_eq!(permission["statement_id"], *name);
+        assert_eq!(permission["source_arn"], said(&format!("{id}Permission"), "SourceArn"));
+        let target = of("aws_cloudwatch_event_target", label);
+        assert_eq!(target["rule"], format!("${{aws_cloudwatch_event_rule.{label}.name}}"));
+    }
+    assert_eq!(of("aws_sqs_queue_policy", "undelivered")["policy"], said("UndeliveredPolicy", "PolicyDocument"));
+    let function = of("aws_lambda_function", "notifier");
+    assert_eq!(function["environment"][0]["variables"], said("Notifier", "Environment")["Variables"], "{flags}");
+    if templated["Role"].is_object() {
+        let role = of("aws_iam_role", "notifier");
+        let policy = &said("Role", "Policies")[0]["PolicyDocument"];
+        assert_eq!(of("aws_iam_role_policy", "notifier")["policy"], *policy, "{flags}");
+        assert_eq!(role["assume_role_policy"], said("Role", "AssumeRolePolicyDocument"));
+        assert_eq!(role["permissions_boundary"], said("Role", "PermissionsBoundary"));
+        assert_eq!(role["name"], said("Role", "RoleName"));
+    } else {
+        assert_eq!(function["role"], said("Notifier", "Role"));
+    }
+    for (id, label) in [("UndeliveredAlarm", "undelivered"), ("ErrorsAlarm", "errors")] {
+        assert_eq!(of("aws_cloudwatch_metric_alarm", label)["alarm_actions"], said(id, "AlarmActions"), "{flags}");
+    }
+    assert_eq!(of("aws_dynamodb_table", "announcements").is_object(), templated["Announcements"].is_object());
+}
+
+/// Deploys a template with these parameters, `NAME=VALUE`, and hands it back.
+fn deploy(aws: &Emulator, flags: &str, webhook: &str, parameters: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, zip) = (folder.path().join("template.json"), folder.path().join("notifier.zip"));
+    let template = template(flags);
+    std::fs::write(&file, template.to_string()).unwrap();
+    assert_eq!(taskbell(&format!("export notifier --to {}", zip.display())).code, 0);
+    let mut command = tool("venv/bin/python");
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/deploy.py"))
+        .args([file, zip])
+        .arg(webhook)
+        .args(parameters);
+    command.env("AWS_ENDPOINT_URL", &aws.endpoint).env("AWS_DEFAULT_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    template
+}
+
+/// What ministack's CloudFormation leaves out. The template has it, as the test reads there.
+fn left_out() -> [(&'static str, &'static str, Value); 3] {
+    [
+        (
+            "role/notifier/permissions_boundary",
+            "/Resources/Role/Properties/PermissionsBoundary",
+            json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/limits" }),
+        ),
+        (
+            "table/announcements/expiry",
+            "/Resources/Announcements/Properties/TimeToLiveSpecification",
+            json!({ "AttributeName": "expiresAt", "Enabled": true }),
+        ),
+        (
+            "function/notifier/failed_invocations",
+            "/Resources/FailedInvocations/Properties",
+            json!({
+                "FunctionName": { "Ref": "Notifier" }, "Qualifier": "$LATEST",
+                "MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21600,
+                "DestinationConfig": { "OnFailure": { "Destination": { "Fn::GetAtt": ["Undelivered", "Arn"] } } },
+            }),
+        ),
+    ]
+}
+
+/// What was deployed differs from what setup makes in nothing but whose it is.
+async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&str]) {
+    let aws = Emulator::start("ministack");
+    let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
+    ecs.create_cluster().cluster_name("batch").send().await.unwrap();
+    let exported = match parameters {
+        [] => format!("{flags} {flags_of_export}"),
+        _ => flags_of_export.to_owned(),
+    };
+    let template = deploy(&aws, &exported, "https://hooks.slack.com/services/T0/B0/x", parameters);
+
+    let drift = aws.taskbell(&format!("drift {flags} {OWN_PARAMETER} --output json"), None);
+    let found = drift.json();
+    assert_eq!((drift.code, &found["steps"], &found["unknown"]), (2, &json!([]), &json!([])), "{found:#}");
+    let conflicts = found["conflicts"].as_array().unwrap();
+    let ids: Vec<&str> = conflicts.iter().map(|conflict| conflict["id"].as_str().unwrap()).collect();
+    let kinds: std::collections::BTreeSet<&str> = ids.iter().map(|id| id.split('/').next().unwrap()).collect();
+    assert_eq!(kinds, ["alarm", "function", "log_group", "queue", "role", "rule", "table"].into());
+    assert!(conflicts.iter().all(|conflict| conflict["evidence"] == "no tag taskbell:stack"), "{found:#}");
+
+    let adopt: String = ids.iter().flat_map(|id| [" --adopt ", id]).collect();
+    // CloudFormation names the statements of a function's policy itself.
+    let mut ignore = " --ignore function/notifier/permissions/*".to_owned();
+    for (property, pointer, wanted) in left_out() {
+        if template.pointer(pointer).is_some() || !property.ends_with("boundary") {
+            assert_eq!(template.pointer(pointer), Some(&wanted), "{property}");
+            ignore.extend([" --ignore ", property]);
+        }
+    }
+    let setup = aws.taskbell(&format!("setup {flags} {OWN_PARAMETER} --dry-run --output json{adopt}{ignore}"), None);
+    let plan = setup.json();
+    let steps = plan["steps"].as_array().unwrap();
+    assert_eq!((steps.len(), &plan["conflicts"], &plan["unknown"]), (ids.len(), &json!([]), &json!([])), "{plan:#}");
+    for step in steps {
+        let changes = step["changes"].as_array().unwrap();
+        let of_tags = changes.iter().all(|change| change["path"].as_str().unwrap().starts_with("/tags/"));
+        assert!(step["action"] == "change" && of_tags, "{step:#}");
+    }
+    // teardown has nothing to remove.
+    let teardown = aws.taskbell("teardown --cluster batch --yes", None);
+    assert_eq!(teardown.code, 0, "{teardown:?}");
+    assert_eq!(aws.taskbell(&format!("drift {flags} {OWN_PARAMETER} --output json"), None).json(), found);
+}
+
+#[tokio::test]
+async fn what_a_template_makes_differs_from_what_setup_makes_in_nothing_but_whose_it_is() {
+    let flags = format!("--cluster batch {TOPIC} {BOUNDARY} --tag team=a --log-retention 7 --language ja");
+    is_what_setup_makes(&flags, "", &[]).await;
+}
+
+#[tokio::test]
+async fn what_the_parameters_say_is_what_the_flags_would_have_said() {
+    let flags = format!("--cluster batch --pattern spot-interrupted --pattern run-rejected {TOPIC}");
+    let parameters = [
+        "Cluster=batch",
+        "PatternTaskFailed=No",
+        "PatternDeploymentFailed=No",
+        "PatternServiceImpaired=No",
+        "PatternSpotInterrupted=Yes",
+        "PatternRunRejected=Yes",
+    ];
+    is_what_setup_makes(&flags, &format!("--cluster other --stack batch {TOPIC}"), &parameters).await;
+}
+
+#[test]
+fn a_template_has_a_parameter_for_each_pattern_that_the_flags_leave_room_for() {
+    let patterns = |flags: &str| {
+        let template = template(flags);
+        let parameters = template["Parameters"].as_object().unwrap().iter();
+        let of_patterns = parameters.filter_map(|(name, told)| Some((name.strip_prefix("Pattern")?.to_owned(), told)));
+        let asserts = template["Rules"].is_object();
+        (
+            of_patterns.map(|(name, told)| format!("{name}={}", told["Default"].as_str().unwrap())).collect::<Vec<_>>(),
+            asserts,
+        )
+    };
+    let (all, asserts) = patterns("--cluster batch");
+    assert_eq!((all.len(), asserts), (10, true));
+    let chosen: Vec<&String> = all.iter().filter(|text| text.ends_with("=Yes")).collect();
+    assert_eq!(chosen, ["DeploymentFailed=Yes", "ServiceImpaired=Yes", "TaskFailed=Yes"]);
+    // Without a cluster, only what needs none.
+    assert_eq!(patterns("--stack apps --pattern application-error"), (vec!["ApplicationError=Yes".to_owned()], true));
+    // Narrowed to a container, only what looks at containers.
+    let (narrowed, _) = patterns("--cluster batch --container app --pattern task-failed");
+    assert!(narrowed.contains(&"NonzeroExit=No".to_owned()), "{narrowed:?}");
+    assert!(!narrowed.iter().any(|text| text.starts_with("SpotInterrupted")), "{narrowed:?}");
+    // A pattern of one's own always rings.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("task-failed.json");
+    std::fs::write(&file, r#"{"source":["x"]}"#).unwrap();
+    let (own, asserts) = patterns(&format!("--cluster batch --pattern {}", file.display()));
+    assert!(!asserts && own.len() == 9 && !own.iter().any(|text| text.starts_with("TaskFailed")), "{own:?}");
+}
+
+#[tokio::test]
+async fn what_a_template_for_stack_sets_makes_does_not_either() {
+    let patterns = "--pattern task-failed --pattern nonzero-exit --exclude-service web --family job-* --no-drill";
+    is_what_setup_makes(&format!("--cluster batch {TOPIC} {patterns} --log-group none"), "--stack-set", &[]).await;
+}
+
+/// Nothing of it may be changed by taskbell, and all of it can be looked after.
+#[tokio::test]
+async fn what_a_template_made_is_drilled_told_and_replayed_like_a_stack_of_ones_own() {
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
+    deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
+    let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
+    assert_eq!(drill.code, 0, "{drill:?}");
+    assert!(slack.wait_for(1)[0].to_string().contains("memory"), "{:#}", slack.wait_for(1)[0]);
+    let notify = aws.taskbell("notify import", None);
+    assert_eq!(notify.code, 0, "{notify:?}");
+    assert!(slack.wait_for(2)[1].to_string().contains("import"), "{:#}", slack.wait_for(2)[1]);
+
+    let status = aws.taskbell("status --cluster batch --output json", None);
+    let told = status.json();
+    assert_eq!(status.code, 0, "{told:#}");
+    assert_eq!((&told["clusters"], &told["rules"].as_array().unwrap().len()), (&json!(["batch"]), &2), "{told:#}");
+    assert_eq!((&told["notifier"]["state"], &told["undelivered"]), (&json!("Active"), &json!(0)), "{told:#}");
+    assert!(told["last_drill"]["cause"].is_string() && told["last_alert"]["outcome"] == "sent", "{told:#}");
+
+    let sqs = aws_sdk_sqs::Client::new(&aws.sdk().await);
+    let url = sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url.unwrap();
+    let event = json!({ "id": "1", "source": "taskbell.app", "detail-type": "Application Error", "time": "2026-11-24T00:00:00Z",
+        "region": "us-east-1", "account": "123456789012", "resources": [], "detail": { "message": "once more" } });
+    sqs.send_message().queue_url(url).message_body(event.to_string()).send().await.unwrap();
+    let replay = aws.taskbell("replay --cluster batch", None);
+    assert_eq!(replay.code, 0, "{replay:?}");
+    assert!(slack.wait_for(3)[2].to_string().contains("once more"), "{:#}", slack.wait_for(3)[2]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    std::fs::write(&file, event.to_string().replacen(r#""id":"1""#, r#""id":"2""#, 1).replace("once more", "another"))
+        .unwrap();
+    let test = aws.taskbell(&format!("pattern test --live --cluster batch {}", file.display()), None);
+    assert_eq!(test.code, 0, "{test:?}");
+}

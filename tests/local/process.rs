@@ -1,0 +1,327 @@
+//! The binary as a process: what does not need AWS, and what happens when AWS cannot be used at all.
+
+use std::process::{Command, Output, Stdio};
+
+fn taskbell(line: &str, environment: &[(&str, &str)]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.args(line.split_whitespace()).env_clear().env("HOME", home.path()).stdin(Stdio::null());
+    command.env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+#[test]
+fn without_a_region_the_way_to_give_one_is_told() {
+    let output = taskbell("drift --cluster batch", &KEYS);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("no AWS region is configured"), "{output:?}");
+    assert!(text(&output.stderr).contains("--region"), "{output:?}");
+}
+
+#[test]
+fn without_credentials_the_ways_to_have_some_are_told() {
+    for line in ["drift --cluster batch", "setup --cluster batch --yes", "teardown --cluster batch --yes"] {
+        let webhook = ("TASKBELL_SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
+        let output = taskbell(line, &[("AWS_REGION", "us-east-1"), webhook]);
+        let told = text(&output.stderr) + &text(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{line}: {told}");
+        assert!(told.contains("no usable AWS credentials") && told.contains("task role"), "{line}: {told}");
+        assert!(told.contains("no credentials found\n") && !told.contains("EcsContainer"), "{line}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+        let at_length = text(&taskbell(&format!("{line} --verbose"), &[("AWS_REGION", "us-east-1"), webhook]).stderr);
+        assert!(at_length.contains("in full: ") && at_length.contains("EcsContainer"), "{line}: {at_length}");
+    }
+}
+
+#[test]
+fn a_region_that_does_not_exist_is_told_as_what_it_is() {
+    let environment = [KEYS[0], KEYS[1], ("AWS_REGION", "us-nowhere-1"), ("AWS_MAX_ATTEMPTS", "1")];
+    let output = taskbell("drift --cluster batch", &environment);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("no answer to sts:GetCallerIdentity") && told.contains("--region"), "{told}");
+}
+
+/// An HTTP proxy that refuses every request. `asked` ends it and returns the first line of each request.
+struct RefusingProxy {
+    address: std::net::SocketAddr,
+    lines: std::thread::JoinHandle<Vec<String>>,
+}
+
+impl RefusingProxy {
+    const END: &str = "END\n";
+
+    fn start() -> Self {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let lines = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                let mut line = String::new();
+                let _ = BufReader::new(&stream).read_line(&mut line);
+                if line == Self::END {
+                    break;
+                }
+                let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                lines.push(line);
+            }
+            lines
+        });
+        Self { address, lines }
+    }
+
+    /// Connections are taken one after the other: whoever came before is among them.
+    fn asked(self) -> Vec<String> {
+        std::io::Write::write_all(&mut std::net::TcpStream::connect(self.address).unwrap(), Self::END.as_bytes())
+            .unwrap();
+        self.lines.join().unwrap().into_iter().filter(|line| !line.is_empty()).collect()
+    }
+}
+
+/// Runs a command whose calls all fail, so that it ends with 3.
+fn status_through(proxy: (&'static str, &str), endpoint: &str, direct: Option<&str>) {
+    let mut environment = vec![KEYS[0], KEYS[1], ("AWS_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "1")];
+    environment.extend([proxy, ("AWS_ENDPOINT_URL", endpoint)]);
+    environment.extend(direct.map(|hosts| ("NO_PROXY", hosts)));
+    let output = taskbell("status --cluster batch", &environment);
+    assert!(output.status.code() == Some(3) && text(&output.stderr).contains("sts:GetCallerIdentity"), "{output:?}");
+}
+
+/// As other AWS tools do.
+#[test]
+fn calls_go_through_the_proxy_that_the_environment_names() {
+    let proxy = RefusingProxy::start();
+    status_through(("HTTP_PROXY", &format!("http://{}", proxy.address)), "http://aws.invalid", None);
+    let asked = proxy.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|line| line.contains("http://aws.invalid/")), "{asked:?}");
+    let proxy = RefusingProxy::start();
+    status_through(("HTTPS_PROXY", &format!("http://{}", proxy.address)), "https://aws.invalid", None);
+    let asked = proxy.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("CONNECT aws.invalid:443")), "{asked:?}");
+    // A connection waits in the backlog until it is accepted.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    nobody.set_nonblocking(true).unwrap();
+    let proxy = format!("http://{}", nobody.local_addr().unwrap());
+    status_through(("HTTP_PROXY", &proxy), "http://aws.invalid", Some("aws.invalid"));
+    let asked = nobody.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock), "it was asked all the same");
+}
+
+#[test]
+fn help_is_data_and_a_mistake_is_a_message() {
+    let help = taskbell("--help", &[]);
+    assert_eq!((help.status.code(), text(&help.stderr).as_str()), (Some(0), ""));
+    assert!(text(&help.stdout).contains("Exit codes"));
+    let mistake = taskbell("drfit", &[]);
+    assert_eq!((mistake.status.code(), text(&mistake.stdout).as_str()), (Some(64), ""));
+    assert!(text(&mistake.stderr).contains("drift"), "{mistake:?}");
+}
+
+#[test]
+fn the_help_names_everything_that_is_set_up() {
+    let help = text(&taskbell("--help", &[]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter"] {
+        assert!(help.split("Usage:").next().unwrap().contains(thing), "{thing}: {help}");
+    }
+}
+
+#[test]
+fn flags_that_mean_nothing_to_a_command_are_not_in_its_help_and_are_taken_all_the_same() {
+    for (command, hidden) in [
+        ("preview oom", &["--stack", "--region", "--profile"][..]),
+        ("pattern list", &["--stack", "--region", "--profile"]),
+        ("pattern show application-error", &["--stack", "--profile"]),
+        ("export cloudformation --cluster batch", &["--region", "--profile"]),
+        ("export terraform --cluster batch", &["--region", "--profile"]),
+        ("export notifier --to /dev/null", &["--stack", "--region", "--profile"]),
+    ] {
+        let help = text(&taskbell(&format!("{command} --help"), &[]).stdout);
+        for flag in hidden {
+            assert!(!help.contains(flag), "{command} {flag}: {help}");
+            for line in [format!("{command} {flag} x"), format!("{flag} x {command}")] {
+                let output = taskbell(&line, &[]);
+                assert_ne!(output.status.code(), Some(64), "{line}: {output:?}");
+            }
+        }
+    }
+    let show = "pattern show task-failed --cluster batch";
+    for line in [format!("{show} --region eu-west-1"), format!("--region eu-west-1 {show}")] {
+        assert!(text(&taskbell(&line, &[]).stdout).contains("arn:aws:ecs:eu-west-1:"), "{line}");
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_what_was_reviewed() {
+    for command in [
+        "",
+        "setup",
+        "import",
+        "drift",
+        "graph",
+        "teardown",
+        "drill",
+        "replay",
+        "status",
+        "doctor",
+        "preview",
+        "notify",
+        "permissions",
+        "export",
+        "export cloudformation",
+        "export terraform",
+        "export notifier",
+        "pattern",
+        "pattern test",
+        "pattern list",
+        "pattern show",
+        "completions",
+        "man",
+    ] {
+        let output = taskbell(&format!("{command} --help"), &[]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "-"), text(&output.stdout));
+    }
+}
+
+#[test]
+fn the_version_in_full_names_the_notifier_and_in_short_only_itself() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(text(&taskbell("-V", &[]).stdout), format!("taskbell {version}\n"));
+    let long = text(&taskbell("--version", &[]).stdout);
+    let lines: Vec<&str> = long.lines().collect();
+    assert_eq!(lines[0], format!("taskbell {version}"));
+    let notifier = taskbell::notifier::archive::archive().unwrap().code_sha256;
+    assert_eq!(lines.last(), Some(&format!("notifier  {notifier}").as_str()), "{long}");
+    // Which commit it is from, only a release build is told: tests/release/main.rs has the rest.
+    assert!(lines[1..lines.len() - 1].iter().all(|line| line.starts_with("commit    ")), "{long}");
+    assert_eq!(text(&taskbell("drift --version", &[]).stdout).lines().count(), lines.len());
+}
+
+#[test]
+fn every_command_has_a_page_in_the_manual() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man1");
+    let written = taskbell(&format!("man --to {}", to.display()), &[]);
+    assert_eq!((written.status.code(), &written.stdout[..], &written.stderr[..]), (Some(0), &b""[..], &b""[..]));
+    let mut pages: Vec<String> =
+        std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    pages.sort();
+    assert!(pages.len() >= 21, "{pages:?}");
+    for (command, page) in
+        [("", "taskbell.1"), ("drift", "taskbell-drift.1"), ("pattern test", "taskbell-pattern-test.1")]
+    {
+        let shown = text(&taskbell(&format!("man {command}"), &[]).stdout);
+        assert_eq!(shown, std::fs::read_to_string(to.join(page)).unwrap(), "{command}");
+        assert!(shown.contains(".SH NAME") && shown.contains("Common options".to_uppercase().as_str()), "{shown}");
+    }
+    assert!(text(&taskbell("man drill", &[]).stdout).contains(".SH EXAMPLES\n"));
+    let unknown = taskbell("man drfit", &[]);
+    assert_eq!(unknown.status.code(), Some(64));
+    assert!(text(&unknown.stderr).contains("did you mean drift?"), "{unknown:?}");
+    let nowhere = taskbell("man --to /dev/null/man1", &[]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere.stderr).contains("could not write the manual into /dev/null/man1"), "{nowhere:?}");
+}
+
+/// Every command, with the commands below it: `pattern`, `pattern list`.
+fn commands(above: &str) -> Vec<String> {
+    let help = text(&taskbell(&format!("{above} -h"), &[]).stdout);
+    let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
+    let lines = list.split("\n\n").next().unwrap().lines().filter(|line| !line.starts_with("   "));
+    let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let names = names.map(|name| format!("{above} {name}").trim().to_owned());
+    names.flat_map(|name| [vec![name.clone()], commands(&name)].concat()).collect()
+}
+
+#[test]
+fn every_help_has_an_example_and_so_has_taskbell_alone() {
+    let commands = commands("");
+    assert!(commands.len() >= 20 && commands.contains(&"pattern list".to_owned()), "{commands:?}");
+    for command in &commands {
+        for flag in ["-h", "--help"] {
+            let help = text(&taskbell(&format!("{command} {flag}"), &[]).stdout);
+            let example = help.split("Example").nth(1).unwrap_or_else(|| panic!("{command} {flag}: {help}"));
+            assert!(example.contains(&format!("  taskbell {command}")), "{command} {flag}: {help}");
+        }
+    }
+    let alone = taskbell("", &[]);
+    assert!(text(&alone.stderr).contains("Examples:\n  taskbell "), "{alone:?}");
+}
+
+/// As the AWS CLI has it: a profile that is asked for comes before keys in the environment.
+#[test]
+fn a_profile_that_is_asked_for_is_used_or_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    let config = "[profile other]\naws_access_key_id = OTHERKEY\naws_secret_access_key = x\nregion = us-east-1\n";
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    // Reads the first connection. If the command makes none, that is the one that this test makes below.
+    let asked = std::thread::spawn(move || {
+        let mut head = String::new();
+        let mut lines = std::io::BufReader::new(server.accept().unwrap().0);
+        while std::io::BufRead::read_line(&mut lines, &mut head).is_ok_and(|read| read > 2) {}
+        head
+    });
+    let environment = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("AWS_ACCESS_KEY_ID", "ENVKEY"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+    ];
+    let unknown = taskbell("drift --cluster batch --profile nope", &environment);
+    assert_eq!(unknown.status.code(), Some(1));
+    let told = text(&unknown.stderr);
+    assert!(told.starts_with("error: there is no profile \"nope\" in the AWS configuration\n"), "{told}");
+    assert!(told.contains("list-profiles"), "{told}");
+    taskbell("drift --cluster batch --profile other", &environment);
+    drop(std::net::TcpStream::connect(endpoint.trim_start_matches("http://")));
+    assert!(asked.join().unwrap().contains("Credential=OTHERKEY/"));
+}
+
+#[test]
+fn a_profile_that_the_environment_names_is_named_where_nothing_else_has_what_is_needed() {
+    for environment in [vec![("AWS_PROFILE", "nope")], vec![("AWS_PROFILE", "nope"), ("AWS_REGION", "us-east-1")]] {
+        let output = taskbell("drift --cluster batch", &environment);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).starts_with("error: there is no profile \"nope\""), "{output:?}");
+    }
+    let keys = [
+        KEYS[0],
+        KEYS[1],
+        ("AWS_PROFILE", "nope"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ];
+    let output = taskbell("drift --cluster batch", &keys);
+    assert!(text(&output.stderr).contains("no answer to sts:GetCallerIdentity"), "{output:?}");
+}
+
+#[test]
+fn nothing_is_coloured_without_a_terminal_unless_it_is_asked_for() {
+    let cluster = "pattern show nowhere";
+    let escape = '\u{1b}';
+    assert!(!text(&taskbell(cluster, &[]).stderr).contains(escape));
+    assert!(text(&taskbell(&format!("{cluster} --color always"), &[]).stderr).contains(escape));
+    assert!(text(&taskbell(cluster, &[("CLICOLOR_FORCE", "1")]).stderr).contains(escape));
+    let refused = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    assert!(!text(&taskbell(&format!("{cluster} --color never"), &refused).stderr).contains(escape));
+}
+
+#[test]
+fn a_bound_pattern_is_what_was_reviewed() {
+    for pattern in ["task-failed", "nonzero-exit"] {
+        let cluster = "--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch";
+        let output = taskbell(&format!("pattern show {pattern} {cluster}"), &[]);
+        insta::assert_snapshot!(format!("pattern-{pattern}"), text(&output.stdout));
+    }
+}

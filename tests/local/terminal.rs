@@ -1,0 +1,83 @@
+//! Text of strangers never commands the terminal: what tasks, failures, containers and patterns are called is shown without
+//! control characters.
+
+use std::process::Command;
+
+use serde_json::json;
+
+const FOREIGN: &str = "x\u{1b}[31m\u{7}\n\r\u{9b}2J\u{202e}y";
+
+/// What the binary prints, on both streams.
+fn printed(line: &[&str]) -> (Option<i32>, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_taskbell")).args(line).args(["--color", "always"]).env_clear().output();
+    let output = output.unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (output.status.code(), text)
+}
+
+#[test]
+fn no_foreign_name_reaches_the_terminal_raw() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let task = json!({
+        "taskArn": format!("arn:aws:ecs:us-east-1:123456789012:task/prod/{FOREIGN}"),
+        "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/prod", "group": FOREIGN,
+        "lastStatus": "STOPPED", "stopCode": FOREIGN, "stoppedReason": FOREIGN,
+        "containers": [{ "name": FOREIGN, "exitCode": 1, "reason": FOREIGN }],
+    });
+    let failure = json!({ "arn": FOREIGN, "reason": FOREIGN, "detail": FOREIGN });
+    let tasks = file("tasks.json", &json!({ "tasks": [task, task], "failures": [failure] }).to_string());
+    let one = file("one.json", &task.to_string());
+    let none = file("none.json", &json!({ "tasks": [], "failures": [failure] }).to_string());
+    let definition = file("definition.json", &json!({ "containerDefinitions": [{ "name": "web" }] }).to_string());
+    let name = json!(FOREIGN).to_string();
+    let repeated = file(
+        "mine.json",
+        &format!(r#"{{{name}:[1],{name}:[{name}],"$or":[{{"detail":{{{name}:["x"]}}}},{{"b":[1]}}]}}"#),
+    );
+    let apart = file("or.json", &format!(r#"{{{name}:{{"$or":[{{"a":[{name}]}},{{"b":[1]}}]}}}}"#));
+    let invalid = file("bad.json", &format!(r#"{{"a":[{{{name}:1}}]}}"#));
+    let unknown = file("unknown.json", &json!({ "a": [format!("${{{FOREIGN}}}")] }).to_string());
+    let flag = format!("--{FOREIGN}");
+    for (line, code) in [
+        (vec![FOREIGN], 64),
+        (vec!["drift", FOREIGN], 64),
+        (vec!["drift", flag.as_str()], 64),
+        (vec!["setup", "--cluster", "batch", "--storm-window", FOREIGN], 64),
+        (vec!["setup", "--cluster", "batch", "--language", FOREIGN], 64),
+        (vec!["preview", &tasks, "--task-definition", &definition], 0),
+        (vec!["preview", &one], 0),
+        (vec!["preview", &one, "--for", "teams"], 0),
+        (vec!["preview", &one, "--for", "discord"], 0),
+        (vec!["preview", &one, "--for", "webhook"], 0),
+        (vec!["preview", &one, "--for", "sns"], 0),
+        (vec!["preview", &none], 64),
+        (vec!["pattern", "test", &tasks, "--task-definition", &definition, "--pattern", "spot-interrupted"], 1),
+        (vec!["pattern", "test", &one], 0),
+        (vec!["pattern", "test", &one, "--pattern", &repeated], 1),
+        (vec!["pattern", "test", &one, "--pattern", &apart], 1),
+        (vec!["pattern", "test", &one, "--pattern", &invalid], 64),
+        (vec!["pattern", "test", &one, "--pattern", &unknown], 64),
+    ] {
+        let (ended, text) = printed(&line);
+        assert_eq!(ended, Some(code), "{line:?}: {text}");
+        // Our own styles apart.
+        let styled = text.replace("x\u{1b}[31m", "FOREIGN");
+        assert_eq!(styled, text, "{line:?}: {text:?}");
+        for raw in ['\u{7}', '\r', '\u{9b}', '\u{202e}'] {
+            assert!(!text.contains(raw), "{line:?}: {text:?}");
+        }
+    }
+    // A name is one line.
+    let (_, text) = printed(&["preview", &tasks]);
+    assert!(text.contains("tasks.json, task x\u{fffd}[31m\u{fffd}  \u{fffd}2J\u{fffd}y\n"), "{text:?}");
+    let (_, text) = printed(&["pattern", "test", &one, "--pattern", &repeated]);
+    assert!(text.contains("`x\u{fffd}[31m\u{fffd}  \u{fffd}2J\u{fffd}y` is repeated"), "{text:?}");
+    let (_, text) = printed(&["preview", &none]);
+    assert_eq!(text.lines().count(), 1, "{text:?}");
+}
