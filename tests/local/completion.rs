@@ -116,7 +116,7 @@ fn what_cannot_be_known_is_not_offered_and_nobody_hears_of_it() {
 /// On a local AWS.
 #[tokio::test]
 async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_that_fits() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let abroad = aws.sdk().await.to_builder().region(aws_config::Region::new("eu-west-1")).build();
     for (sdk, names) in [(aws.sdk().await, &["batch", "web-blue", "web-green"][..]), (abroad, &["web-abroad"])] {
         for name in names {

@@ -17,7 +17,7 @@ async fn put(aws: &Emulator, name: &str, value: &str) {
 
 #[tokio::test]
 async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let (slack, teams, discord, signed) = (Slack::start(), Slack::start(), Slack::start(), Slack::start());
     aws_sdk_ecs::Client::new(&aws.sdk().await).create_cluster().cluster_name("batch").send().await.unwrap();
     put(&aws, "/ops/teams", &teams.webhook()).await;
@@ -61,7 +61,7 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
 
 #[tokio::test]
 async fn a_stack_may_have_no_webhook_of_its_own_and_ring_a_topic() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let other = Slack::start();

@@ -86,9 +86,6 @@ impl Place {
     }
 }
 
-/// Emulators side by side would start their functions at the same time, each of them slower for it.
-static ONE_LOCAL_AWS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 type Break = for<'a> fn(&'a Place) -> BoxFuture<'a, ()>;
 
 /// What is broken; the exit code, the hop, what is told, and flags of the drill.
@@ -156,8 +153,7 @@ fn broken_links() -> Vec<Link> {
 
 #[tokio::test]
 async fn on_a_local_aws_every_broken_link_is_named() {
-    let _turn = ONE_LOCAL_AWS.lock().await;
-    let aws = Arc::new(Emulator::start("ministack"));
+    let aws = Arc::new(Emulator::alone("ministack").await);
     let done = AtomicUsize::new(0);
     let links = broken_links();
     let case = async |(number, link): (usize, &Link)| {
@@ -181,8 +177,7 @@ async fn on_a_local_aws_every_broken_link_is_named() {
 
 #[tokio::test]
 async fn on_a_local_aws_every_scenario_reaches_slack_through_the_default_patterns() {
-    let _turn = ONE_LOCAL_AWS.lock().await;
-    let aws = Arc::new(Emulator::start("ministack"));
+    let aws = Arc::new(Emulator::alone("ministack").await);
     let place = Place::new(&aws, "batch").await;
     let scenarios = [
         "exit-code",
@@ -207,8 +202,7 @@ async fn on_a_local_aws_every_scenario_reaches_slack_through_the_default_pattern
 
 #[tokio::test]
 async fn on_a_local_aws_an_event_in_the_queue_is_found_in_both_shapes_and_an_interrupt_ends_the_wait() {
-    let _turn = ONE_LOCAL_AWS.lock().await;
-    let aws = Arc::new(Emulator::start("ministack"));
+    let aws = Arc::new(Emulator::alone("ministack").await);
     let place = Place::new(&aws, "batch").await;
     // Delivered to nobody: the emulator would put it into the queue only after an asynchronous invocation.
     place.replace_code("export const handler = async () => ({});").await;

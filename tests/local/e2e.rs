@@ -11,7 +11,7 @@ use crate::support::emulator::{Emulator, Slack, pause, sample};
 const SETUP: &str = "setup --cluster batch --yes --allow-any-webhook-host";
 
 async fn with_cluster(name: &str) -> Emulator {
-    let aws = Emulator::start(name);
+    let aws = Emulator::start(name).await;
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     aws
@@ -246,7 +246,7 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
 /// Asked of a rule engine that is not ours. It differs from AWS's only in `exists: false` over several containers.
 #[tokio::test]
 async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     // By sample: whether task-failed rings, and nonzero-exit.
     for (name, failed, nonzero) in [
@@ -285,7 +285,7 @@ async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
 /// is known not to be AWS's.
 #[tokio::test]
 async fn our_matcher_agrees_with_a_rule_engine_of_somebody_elses() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let prod = "arn:aws:ecs:us-east-1:123456789012:cluster/prod".to_owned();
     let samples = taskbell::pattern::samples::of_cluster(&prod).unwrap();
@@ -391,7 +391,7 @@ fn change_container(container: &mut Value, random: &mut fastrand::Rng) {
 /// in the README beside the events. After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test local e2e::`.
 #[tokio::test]
 async fn through_default_patterns_and_notifier_every_recorded_event_rings_or_is_silent_as_documented() {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let root = env!("CARGO_MANIFEST_DIR");
     let judgements = std::fs::read_to_string(format!("{root}/patterns/events/field/README.md")).unwrap();

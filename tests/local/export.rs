@@ -411,7 +411,7 @@ fn left_out() -> [(&'static str, &'static str, Value); 3] {
 
 /// What was deployed differs from what setup makes in nothing but whose it is.
 async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&str]) {
-    let aws = Emulator::start("ministack");
+    let aws = Emulator::start("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let exported = match parameters {
@@ -512,7 +512,7 @@ async fn what_a_template_for_stack_sets_makes_does_not_either() {
 /// Nothing of it may be changed by taskbell, and all of it can be looked after.
 #[tokio::test]
 async fn what_a_template_made_is_drilled_told_and_replayed_like_a_stack_of_ones_own() {
-    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
+    let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
     deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
     let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
     assert_eq!(drill.code, 0, "{drill:?}");

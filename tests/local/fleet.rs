@@ -21,7 +21,7 @@ fn with(line: &str, path: &Path) -> String {
 /// On a local AWS: two regions, one file, and a stack that is taken out of it.
 #[tokio::test]
 async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_for() {
-    let (emulator, slack) = (Emulator::start("ministack"), Slack::start());
+    let (emulator, slack) = (Emulator::start("ministack").await, Slack::start());
     for region in ["us-east-1", "eu-west-1"] {
         let sdk = emulator.sdk().await.to_builder().region(aws_config::Region::new(region)).build();
         aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();

@@ -191,7 +191,7 @@ fn every_second(cases: Vec<Case>) -> Vec<Case> {
 #[tokio::test]
 async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_it() {
     let began = Instant::now();
-    let emulator = Emulator::start("ministack");
+    let emulator = Emulator::alone("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let first = Worker::new(0, &emulator).await;

@@ -67,7 +67,7 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_task_that_dies_rings_once_before_and_once_after() {
-    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
+    let (aws, slack) = (Emulator::alone("ministack").await, Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let hand = Hand::with(&sdk);

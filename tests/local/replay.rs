@@ -18,7 +18,7 @@ fn shape(number: usize) -> Shape {
 /// The real function, and a Slack that refuses at first.
 #[tokio::test]
 async fn on_a_local_aws_what_slack_refused_arrives_once_and_in_order() {
-    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
+    let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let setup = aws.taskbell("setup --cluster batch --yes --allow-any-webhook-host", Some(&slack.webhook()));

@@ -9,14 +9,27 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::support::Outcome;
 
+/// Emulators side by side start their functions at the same time, each of them slower for it. Whoever waits to be alone is not
+/// overtaken by others.
+static LOCAL_AWS: RwLock<()> = RwLock::const_new(());
+
+/// Ends when it is dropped.
+enum Turn {
+    SideBySide { _with: RwLockReadGuard<'static, ()> },
+    Alone { _with: RwLockWriteGuard<'static, ()> },
+}
+
 /// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped or the process of the
-/// test is gone.
+/// test is gone. A test has one at a time.
 pub struct Emulator {
     child: Child,
     pub endpoint: String,
+    /// Dropped when the emulator has ended.
+    _turn: Turn,
 }
 
 fn root() -> &'static Path {
@@ -24,7 +37,18 @@ fn root() -> &'static Path {
 }
 
 impl Emulator {
-    pub fn start(name: &str) -> Self {
+    /// Beside those of other tests.
+    pub async fn start(name: &str) -> Self {
+        Self::in_turn(name, Turn::SideBySide { _with: LOCAL_AWS.read().await })
+    }
+
+    /// With no other one beside it: for tests that break links and wait for what then happens, or that keep many processes busy
+    /// by themselves.
+    pub async fn alone(name: &str) -> Self {
+        Self::in_turn(name, Turn::Alone { _with: LOCAL_AWS.write().await })
+    }
+
+    fn in_turn(name: &str, turn: Turn) -> Self {
         assert!(root().join(".local/installed").exists(), "run dev/install first (`make test` does)");
         let mut child = Command::new(root().join("dev/local-aws"))
             .args([name, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL; exec cat >/dev/null"])
@@ -35,7 +59,7 @@ impl Emulator {
         let mut endpoint = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
         assert!(endpoint.starts_with("http"), "the local AWS did not start");
-        Self { child, endpoint: endpoint.trim().to_owned() }
+        Self { child, endpoint: endpoint.trim().to_owned(), _turn: turn }
     }
 
     /// The names of everything there is.
