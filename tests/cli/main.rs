@@ -12,6 +12,7 @@ mod docs;
 mod file;
 mod fuzz;
 mod graph;
+mod house;
 mod message;
 mod output;
 mod patterns;
