@@ -1,4 +1,4 @@
-// The same golden messages that the embedded engine is held to (tests/message.rs), in Node.js. Those of the other places are
+// The same golden messages that the embedded engine is held to (tests/cli/message.rs), in Node.js. Those of the other places are
 // written here: UPDATE_GOLDEN=1 node --test lambda/test/golden.test.mjs
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
