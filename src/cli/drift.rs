@@ -1,17 +1,18 @@
 //! `drift`: reads, compares, never writes.
 
+use std::convert::Infallible;
+
 use clap::Args as ClapArgs;
 
-use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::options::{Common, Format, StackArgs};
-use super::progress::Progress;
+use super::options::{Format, StackArgs};
+use super::phases::{Desk, InPhases, Phase, Told};
 use super::render;
 use super::world::World;
 use crate::aws::kinds::parameter::Webhook;
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
-use crate::operations::drift::compare;
+use crate::operations::drift::{Comparison, compare};
 use crate::operations::verdict::Verdict;
 
 /// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
@@ -53,20 +54,32 @@ impl OfStack for Args {
     }
 }
 
-pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let request = args.stack.comparison(common, world)?;
-    let target = common.target_called(request.config.stack.clone());
-    let progress = Progress::new(common, world);
-    let comparison = progress.over(compare(&request, &target, progress.context())).await?;
-    world.out.print(&match common.output {
-        Format::Text => render::plan(&comparison.plan, common.verbose),
-        Format::Github => render::drift::annotations(&comparison),
-        Format::Markdown => render::drift::markdown(&comparison),
-        Format::Json => render::json(&render::drift::object(&comparison)),
-    });
-    world.err.print(&render::drift::remarks(&comparison, world.command()));
-    Ok(code(match Verdict::of(&comparison.plan) {
-        Verdict::InSync if args.fail_on_warning && comparison.warning.is_some() => Verdict::Differs,
-        verdict => verdict,
-    }))
+impl InPhases for Args {
+    type Prepared = Infallible;
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
+        let Desk { common, world, context, .. } = desk;
+        let request = self.stack.comparison(common, world)?;
+        let target = common.target_called(request.config.stack.clone());
+        let comparison = compare(&request, &target, context).await?;
+        let Comparison { plan, warning, .. } = &comparison;
+        Ok(Phase::Over(Told {
+            out: match common.output {
+                Format::Text | Format::Json => render::plan(plan, common.verbose),
+                Format::Github => render::drift::annotations(&comparison),
+                Format::Markdown => render::drift::markdown(&comparison),
+            },
+            object: Some(render::drift::object(&comparison)),
+            err: render::drift::remarks(&comparison, world.command()),
+            sum: render::sum(plan),
+            ended: Ok(match Verdict::of(plan) {
+                Verdict::InSync if self.fail_on_warning && warning.is_some() => Verdict::Differs,
+                verdict => verdict,
+            }),
+        }))
+    }
+
+    async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
+        match never {}
+    }
 }

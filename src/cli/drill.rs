@@ -1,16 +1,16 @@
 //! `drill`: sends a labelled test failure through the live rule, and tells hop by hop how far it came.
 
+use std::convert::Infallible;
+
 use clap::Args as ClapArgs;
 
-use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::options::{ClusterArgs, Common, Format};
-use super::progress::Progress;
+use super::options::ClusterArgs;
+use super::phases::{Desk, InPhases, Phase, Told};
 use super::render;
-use super::world::World;
 use crate::config::settings::Settings;
 use crate::error::{Error, Result};
-use crate::operations::drill::{TIMEOUT, perform};
+use crate::operations::drill::{Performed, TIMEOUT, perform};
 use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 
@@ -50,30 +50,36 @@ impl OfStack for Args {
     }
 }
 
-pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let clusters = args.clusters.parse()?;
-    if clusters.is_empty() && world.seat.is_some() {
-        world
-            .out
-            .print("no drill: it has no cluster; `taskbell notify test` raises an alert of an application's own\n");
-        return Ok(0);
+impl InPhases for Args {
+    type Prepared = Infallible;
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
+        let clusters = self.clusters.parse()?;
+        if clusters.is_empty() && desk.is_one_of_many {
+            let none = "no drill: it has no cluster; `taskbell notify test` raises an alert of an application's own";
+            let told = Told::verdict(format!("{none}\n"), Verdict::InSync);
+            return Ok(Phase::Over(Told { sum: Some(none.to_owned()), ..told }));
+        }
+        let cluster = clusters.first().ok_or_else(|| {
+            Error::usage("a drill needs to know which cluster")
+                .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
+        })?;
+        let target = desk.common.target(&clusters)?;
+        let performed = perform(self.scenario, self.timeout, cluster, &target, desk.context).await?;
+        let Performed { stack, place, drill } = &performed;
+        let verdict = drill.verdict();
+        let is_silent = verdict == Verdict::InSync && desk.common.quiet;
+        Ok(Phase::Over(Told {
+            // Each hop was shown when it was known.
+            out: String::new(),
+            object: Some(render::located(stack, place, render::drill::object(drill))),
+            err: if is_silent { String::new() } else { render::drill::end(drill) },
+            sum: None,
+            ended: Ok(verdict),
+        }))
     }
-    let cluster = clusters.first().ok_or_else(|| {
-        Error::usage("a drill needs to know which cluster")
-            .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
-    })?;
-    let target = common.target(&clusters)?;
-    let progress = Progress::new(common, world);
-    let drill = perform(args.scenario, args.timeout, cluster, &target, progress.context());
-    let performed = progress.over(drill).await?;
-    if common.output == Format::Json {
-        let object = render::drill::object(&performed.drill);
-        world.out.print(&render::json(&render::located(&performed.stack, &performed.place, object)));
+
+    async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
+        match never {}
     }
-    let end = render::drill::end(&performed.drill);
-    let verdict = performed.drill.verdict();
-    if verdict != Verdict::InSync || !common.quiet {
-        world.err.print(&end);
-    }
-    Ok(code(verdict))
 }

@@ -10,6 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::iter;
 
 use super::options::{ClusterArgs, Common, StackArgs};
+use super::phases::{self, InPhases};
 use super::progress::Progress;
 use super::world::World;
 use crate::aws::calls::tagged;
@@ -22,7 +23,7 @@ use crate::operations::session::{no_account, nothing_changed, unless};
 use crate::secret::Sealed;
 use crate::stack::{Place, StackName};
 use outcome::{Outcome, conclude};
-use together::{Job, together};
+use together::{Job, Work, together};
 
 /// Flags of commands that take many stacks.
 #[derive(Debug, Clone, Default, Args)]
@@ -112,37 +113,45 @@ impl Common {
     }
 }
 
-/// A command as it is carried out for one stack.
+/// A command that is about one stack only.
 pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Result<u8>>;
 
-/// Carries out a command for the stack, or the stacks, that are meant; the exit code, the gravest of all.
+/// Carries out a command for the one stack that is meant.
+///
+/// # Errors
+/// If it is not clear which is meant; whatever it fails with.
+pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: Run<A>) -> Result<u8> {
+    let (args, common) = completed(args, &common)?;
+    command(args, &common, world).await
+}
+
+/// Carries out a command for the stack, or the stacks, that are meant; the exit code, the gravest of all. `removal` is carried out
+/// for stacks that are no longer in the file, where the command is about those.
 ///
 /// # Errors
 /// If it is not clear which are meant; with one stack, whatever it fails with.
-pub fn run<A: OfStack>(
+pub fn run<'a, A: InPhases, R: InPhases>(
     args: A,
     common: Common,
-    world: &World,
-    command: Run<A>,
-    removal: Option<Run<A>>,
-) -> LocalBoxFuture<'_, Result<u8>> {
+    world: &'a World,
+    removal: Option<R>,
+) -> LocalBoxFuture<'a, Result<u8>> {
     // Boxed: the futures of all commands do not belong on the stack.
-    Box::pin(carry_out(args, common, world, command, removal))
+    Box::pin(carry_out(args, common, world, removal))
 }
 
-async fn carry_out<A: OfStack>(
+async fn carry_out<A: InPhases, R: InPhases>(
     mut args: A,
     common: Common,
     world: &World,
-    command: Run<A>,
-    removal: Option<Run<A>>,
+    removal: Option<R>,
 ) -> Result<u8> {
     let file = File::find(common.config.as_deref())?;
     let many = |fleet: &&FleetArgs| fleet.all || common.stacks.len() > 1 || args.orphans();
     let Some(fleet) = args.fleet().filter(many).cloned() else {
         let member = one(&args, &common, file.as_ref())?;
         args.complete(&member.settings);
-        return command(args, &common.at(&member), world).await;
+        return phases::run(args, &common.at(&member), world).await;
     };
     let webhook = args.take_webhook(world)?;
     let file = file.as_ref();
@@ -153,7 +162,8 @@ async fn carry_out<A: OfStack>(
     let look = progress.patiently(Box::pin(placed(whole, usize::from(fleet.jobs), &common, world)));
     let mut placed = unless(&world.cancel, look).await.map_err(nothing_changed)?;
     apart(&placed)?;
-    let mut jobs: Vec<Job<A>> = Vec::new();
+    let yes = args.yes();
+    let mut jobs: Vec<Job<A, R>> = Vec::new();
     if !args.orphans() {
         for member in &members {
             let mut args = args.clone();
@@ -161,26 +171,27 @@ async fn carry_out<A: OfStack>(
             let name = told_name(member, &members);
             let heading = heading(&name, place_of(member, &placed));
             let lost = placed.iter_mut().find(|placed| placed.is_of(member)).and_then(|placed| placed.error.take());
-            jobs.push(Job { name, heading, common: common.at(member), args, run: command, lost });
+            jobs.push(Job { name, heading, common: common.at(member), work: Work::Command(args), lost });
         }
     }
     let looks = args.orphans() || (fleet.all && args.looks_for_orphans());
     let mut unread = Vec::new();
-    if let (true, Some(file), Some(run)) = (looks, file, removal) {
+    if let (true, Some(file), Some(removal)) = (looks, file, removal) {
         let look = progress.patiently(Box::pin(orphans(file, &placed, &common, world)));
         let (orphans, not_read) = unless(&world.cancel, look).await.map_err(nothing_changed)?;
         unread = not_read;
         let job = |(member, place): (Member, &Place)| {
             let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
             let name = format!("{}, no longer in {}", heading(&name, Some(place)), file.path.display());
-            Job { heading: name.clone(), name, common: common.at(&member), args: args.clone(), run, lost: None }
+            let work = Work::Removal(removal.clone());
+            Job { heading: name.clone(), name, common: common.at(&member), work, lost: None }
         };
         jobs.extend(orphans.into_iter().map(job));
         if args.orphans() {
             unread.extend(placed.into_iter().filter_map(|placed| placed.nowhere(file)));
         }
     }
-    let outcomes = Box::pin(together(jobs, usize::from(fleet.jobs), &common, world, webhook)).await;
+    let outcomes = Box::pin(together(jobs, yes, usize::from(fleet.jobs), &common, world, webhook)).await;
     Ok(conclude(&outcomes.into_iter().chain(unread).collect::<Vec<_>>(), &common, world))
 }
 

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use super::exit::code;
 use super::fleet::{self, OfStack};
-use super::options::{Common, Format, StackArgs, warn_of_repeated};
+use super::options::{Common, Format, StackArgs, report_repeated};
 use super::progress::Progress;
 use super::render;
 use super::world::World;
@@ -148,9 +148,9 @@ async fn carry_out(
     common: &Common,
     world: &World,
 ) -> Result<u8> {
-    warn_of_repeated(&takeover.config.patterns, world);
+    report_repeated(&takeover.config.patterns, &progress.context().listener);
     let target = common.target_called(takeover.config.stack.clone());
-    let prepare = prepare(request(args, takeover, world)?, &target, progress.context());
+    let prepare = prepare(request(args, takeover)?, &target, progress.context());
     let mut prepared = progress.over(prepare).await?;
     if let Err(error) = found.ends_no_alert(&prepared) {
         show(&prepared, found, takeover, common, world);
@@ -225,7 +225,7 @@ async fn carry_out(
     Ok(code(drill.map_or(Verdict::InSync, |drill| drill.verdict())))
 }
 
-fn request(args: &Args, takeover: &Takeover, world: &World) -> Result<setup::Request> {
+fn request(args: &Args, takeover: &Takeover) -> Result<setup::Request> {
     let adopt = args.adopt.iter().map(|text| Id::parse(text)).collect::<Result<Vec<_>>>();
     let ignore = config::ignore(items(&args.stack.settings.ignore))?;
     Ok(setup::Request {
@@ -237,7 +237,7 @@ fn request(args: &Args, takeover: &Takeover, world: &World) -> Result<setup::Req
         exceptions: Exceptions { adopt: adopt?, ignore },
         allow_missing_cluster: args.allow_missing_cluster,
         check_patterns: !args.no_pattern_check,
-        is_one_of_many: world.seat.is_some(),
+        is_one_of_many: false,
     })
 }
 

@@ -22,11 +22,11 @@ mod page;
 mod pattern;
 mod pattern_test;
 mod permissions;
+mod phases;
 mod preview;
 mod progress;
 mod render;
 mod replay;
-mod seats;
 mod setup;
 mod silence;
 mod status;
@@ -46,7 +46,6 @@ use futures_util::FutureExt;
 
 use crate::error::{Error, Result};
 use crate::input::printable_lines;
-use fleet::Run;
 use options::{Common, Format};
 use world::World;
 
@@ -243,40 +242,31 @@ impl Cli {
         }
         match command {
             Command::Init(args) => init::run(args, &common, world).boxed_local().await,
-            Command::Setup(args) => {
-                fleet::run(args, common, world, |a, c, w| setup::run(a, c, w).boxed_local(), None).await
-            }
+            Command::Setup(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
             Command::Import(args) => {
-                fleet::run(args, common, world, |a, c, w| import::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| import::run(a, c, w).boxed_local()).await
             }
-            Command::Drift(args) => {
-                let orphan: Run<drift::Args> = |_, c, w| teardown::run(teardown::Args::look(), c, w).boxed_local();
-                fleet::run(args, common, world, |a, c, w| drift::run(a, c, w).boxed_local(), Some(orphan)).await
-            }
+            Command::Drift(args) => fleet::run(args, common, world, Some(teardown::Args::look())).await,
             Command::Graph(args) => {
-                fleet::run(args, common, world, |a, c, w| graph::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| graph::run(a, c, w).boxed_local()).await
             }
             Command::Teardown(args) => {
-                let run: Run<teardown::Args> = |a, c, w| teardown::run(a, c, w).boxed_local();
-                fleet::run(args, common, world, run, Some(run)).await
+                let removal = args.clone();
+                fleet::run(args, common, world, Some(removal)).await
             }
-            Command::Drill(args) => {
-                fleet::run(args, common, world, |a, c, w| drill::run(a, c, w).boxed_local(), None).await
-            }
+            Command::Drill(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
             Command::Replay(args) => {
-                fleet::run(args, common, world, |a, c, w| replay::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| replay::run(a, c, w).boxed_local()).await
             }
             Command::Permissions(args) => {
-                fleet::run(args, common, world, |a, c, w| permissions::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| permissions::run(a, c, w).boxed_local()).await
             }
-            Command::Status(args) => {
-                fleet::run(args, common, world, |a, c, w| status::run(a, c, w).boxed_local(), None).await
-            }
+            Command::Status(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
             Command::Notify(args) => {
-                fleet::run(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local()).await
             }
             Command::Pattern(pattern::Command::Test(args)) => {
-                fleet::run(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local(), None).await
+                fleet::alone(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local()).await
             }
             Command::Doctor(args) => doctor::run(args, &common, world).boxed_local().await,
             Command::Export(command) => export::run(command, &common, world),

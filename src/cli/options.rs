@@ -12,6 +12,7 @@ use crate::config::settings::{Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::operations::drift;
+use crate::operations::events::{Event, Listener};
 use crate::operations::target::Target;
 use crate::pattern::Pattern;
 use crate::reconcile::plan::Exceptions;
@@ -192,9 +193,16 @@ impl StackArgs {
     }
 }
 
-/// Prints a warning for each field that comes again in one of the patterns: EventBridge takes it, but its author may not know how.
+/// Prints what [`report_repeated`] reports.
 pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
     for warning in patterns.into_iter().flat_map(Pattern::warnings) {
         world.err.print(&format!("warning: {warning}\n"));
+    }
+}
+
+/// Reports a warning for each field that comes again in one of the patterns: EventBridge takes it, but its author may not know how.
+pub fn report_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, listener: &Listener) {
+    for warning in patterns.into_iter().flat_map(Pattern::warnings) {
+        listener(Event::Warning(warning));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::options::{Common, Format};
-use super::render;
+use super::render::{self, Shown};
 use super::silence::{Silence, Voice};
 use super::world::{Output, World};
 use crate::operations::events::{Asking, Event, Listener};
@@ -31,20 +31,19 @@ struct Live {
 impl Progress {
     pub fn new(common: &Common, world: &World) -> Self {
         let live = Arc::new(Live { bars: MultiProgress::new(), lines: Mutex::default() });
-        let live = (world.seat.is_none() && !common.quiet && world.live).then_some(live);
+        let live = (!common.quiet && world.live).then_some(live);
         let voice = match &live {
             Some(live) => Voice::InPlace(live.bars.clone()),
             None => Voice::Plain(world.err.clone()),
         };
-        let silence = (world.seat.is_none() && !common.quiet).then(|| Arc::new(Silence::new(voice)));
-        let steps: Arc<dyn Fn(Step) + Send + Sync> = match (&world.seat, &live) {
-            (Some(seat), _) => seat.listener(),
-            (None, Some(live)) => {
+        let silence = (!common.quiet).then(|| Arc::new(Silence::new(voice)));
+        let steps: Arc<dyn Fn(Step) + Send + Sync> = match &live {
+            Some(live) => {
                 let live = Arc::clone(live);
                 Arc::new(move |step| live.draw(step))
             }
-            (None, None) if common.quiet => Arc::new(|_| {}),
-            (None, None) => {
+            None if common.quiet => Arc::new(|_| {}),
+            None => {
                 let err = world.err.clone();
                 Arc::new(move |step| plain(&err, &step))
             }
@@ -59,13 +58,11 @@ impl Progress {
             match event {
                 Event::Step(step) => steps(step),
                 Event::Finished => drawn.iter().for_each(|live| live.finish()),
-                Event::Located { stack, place } if !quiet => {
-                    err.print(&format!("{}\n", render::heading(&stack, &place)));
-                }
-                Event::Note(note) if !quiet => err.print(&note),
-                Event::Hop(hop) if is_text => out.print(&render::drill::line(&hop)),
-                Event::Handled(handled) if is_text => out.print(&render::replay::line(&handled)),
-                _ => {}
+                event => match render::event(&event, quiet, is_text) {
+                    Some(Shown::Out(text)) => out.print(&text),
+                    Some(Shown::Err(text)) => err.print(&text),
+                    None => {}
+                },
             }
         });
         let context = Context {

@@ -2,10 +2,9 @@
 
 use clap::Args as ClapArgs;
 
-use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::options::{Common, Format, StackArgs, warn_of_repeated};
-use super::progress::Progress;
+use super::options::{StackArgs, report_repeated};
+use super::phases::{Asks, Desk, InPhases, Phase, Told};
 use super::render;
 use super::world::World;
 use crate::aws::kinds::parameter::{self, Webhook};
@@ -13,7 +12,7 @@ use crate::config::settings::{Settings, items};
 use crate::config::{self, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::operations::drill::{Drill, TIMEOUT};
-use crate::operations::setup::{Applied, Prepared, Refusal, Request, prepare};
+use crate::operations::setup::{Prepared, Refusal, Request, prepare};
 use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::plan::Exceptions;
@@ -72,84 +71,103 @@ impl OfStack for Args {
     }
 }
 
-pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let request = request(&args, common, world)?;
-    let (has_clusters, target) =
-        (!request.config.clusters.is_empty(), common.target_called(request.config.stack.clone()));
-    // Of many stacks, those of applications' own alerts have none; the others are drilled.
-    if args.drill && !has_clusters && world.seat.is_none() {
-        return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
+/// What is to be applied, and whether it is drilled then.
+pub struct Ready {
+    prepared: Prepared,
+    drills: bool,
+}
+
+impl InPhases for Args {
+    type Prepared = Ready;
+
+    fn yes(&self) -> bool {
+        self.yes
     }
-    let drills = args.drill && has_clusters;
-    warn_of_repeated(&request.config.patterns, world);
-    let progress = Progress::new(common, world);
-    let mut prepared = progress.over(prepare(request, &target, progress.context())).await?;
-    if prepared.needs_webhook() && !args.dry_run && prepared.refusal().is_none() {
-        let webhook = match ask_webhook(args.stack.settings.hosts(), world).await {
-            Ok(webhook) => webhook,
-            Err(error) => {
-                show(&prepared, common, world);
-                return Err(error);
-            }
-        };
-        prepared = progress.over(prepared.with_webhook(webhook)).await?;
-    }
-    let refusal = prepared.refusal();
-    if common.output == Format::Text || refusal.is_some() {
-        show(&prepared, common, world);
-    }
-    if let Some(Refusal::Unreadable) = refusal {
-        let hints = render::hints(&prepared.plan, world.command());
-        world.err.print(&format!("Something could not be read, so nothing was changed.\n{hints}"));
-        return Ok(code(Verdict::Unreadable));
-    }
-    if prepared.plan.is_in_sync() || args.dry_run {
-        let drill =
-            if drills { Some(progress.over(prepared.drill(Scenario::default(), TIMEOUT)).await?) } else { None };
-        if common.output == Format::Json && refusal.is_none() {
-            let Prepared { stack, place, plan, .. } = &prepared;
-            world.out.print(&render::json(&render::setup::object((stack, place, plan), None, drill.as_ref())));
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Ready>> {
+        let Desk { common, world, context, is_one_of_many } = desk;
+        let request = request(&self, desk)?;
+        let target = common.target_called(request.config.stack.clone());
+        let has_clusters = !request.config.clusters.is_empty();
+        // Of many stacks, those of applications' own alerts have none; the others are drilled.
+        if self.drill && !has_clusters && !is_one_of_many {
+            return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
         }
-        let verdict = drill.map_or(Verdict::of(&prepared.plan), |drill| conclude(&drill, common, world));
-        return Ok(code(verdict));
+        let drills = self.drill && has_clusters;
+        report_repeated(&request.config.patterns, &context.listener);
+        let mut prepared = prepare(request, &target, context).await?;
+        if prepared.needs_webhook() && !self.dry_run && prepared.refusal().is_none() {
+            match ask_webhook(self.stack.settings.hosts(), world).await {
+                Ok(webhook) => prepared = prepared.with_webhook(webhook).await?,
+                Err(error) => return Ok(Phase::Over(Told { ended: Err(error), ..seen(&prepared, desk) })),
+            }
+        }
+        let told = seen(&prepared, desk);
+        let is_over = prepared.plan.is_in_sync() || self.dry_run;
+        match prepared.refusal() {
+            Some(Refusal::Unreadable) => {
+                let hints = render::hints(&prepared.plan, world.command());
+                let err = format!("Something could not be read, so nothing was changed.\n{hints}");
+                Ok(Phase::Over(Told { err, ended: Ok(Verdict::Unreadable), ..told }))
+            }
+            Some(Refusal::Blocked(error)) if !is_over => Ok(Phase::Over(Told { ended: Err(error), ..told })),
+            _ if is_over && drills => Ok(Phase::Over(drilled(&prepared, told, desk).await?)),
+            _ if is_over => Ok(Phase::Over(told)),
+            _ => {
+                let Told { out, err, sum, .. } = told;
+                let question = render::setup::question(&prepared) + "?";
+                let prepared = Ready { prepared, drills };
+                Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
+            }
+        }
     }
-    if let Some(Refusal::Blocked(error)) = refusal {
-        return Err(error);
+
+    async fn apply(Ready { prepared, drills }: Ready, desk: &Desk<'_>) -> Told {
+        let mut applied = prepared.apply().await;
+        let command = desk.world.command();
+        let failure = applied.failed.as_ref().map(|failed| render::setup::failure(&applied.report, failed, command));
+        let drill = match drills && applied.failed.is_none() {
+            true => Some(applied.drill(Scenario::default(), TIMEOUT).await),
+            false => None,
+        };
+        let object = render::setup::applied_object(&applied, drill.as_ref().and_then(|drill| drill.as_ref().ok()));
+        let sum = if drill.is_none() { render::sum(&applied.plan) } else { None };
+        let told =
+            Told { out: String::new(), object: Some(object), err: String::new(), sum, ended: Ok(Verdict::InSync) };
+        match (applied.failed.take(), drill) {
+            (Some(failed), _) => {
+                Told { err: failure.unwrap_or_default(), ended: Err(render::setup::error(failed)), ..told }
+            }
+            (None, Some(Err(error))) => Told { ended: Err(error), ..told },
+            (None, Some(Ok(drill))) => Told { err: end_of(&drill, desk), ended: Ok(drill.verdict()), ..told },
+            (None, None) if desk.common.quiet => told,
+            (None, None) => Told { err: render::next_step::set_up(applied.config()), ..told },
+        }
     }
-    if common.output == Format::Json && !args.yes {
-        world.err.print(&render::plan(&prepared.plan, common.verbose));
-    }
-    world.confirm(args.yes, &(render::setup::question(&prepared) + "?")).await?;
-    let applied = progress.over(prepared.apply()).await;
-    Box::pin(after(applied, drills, &progress, common, world)).await
 }
 
-/// Tells what was done, and drills it.
-async fn after(mut applied: Applied, drills: bool, progress: &Progress, common: &Common, world: &World) -> Result<u8> {
-    if let Some(failed) = &applied.failed {
-        world.err.print(&render::setup::failure(&applied.report, failed, world.command()));
+/// What there is to see of a plan.
+fn seen(Prepared { stack, place, plan, .. }: &Prepared, desk: &Desk<'_>) -> Told {
+    Told {
+        out: render::plan(plan, desk.common.verbose),
+        object: Some(render::setup::object((stack, place, plan), None, None)),
+        err: String::new(),
+        sum: render::sum(plan),
+        ended: Ok(Verdict::of(plan)),
     }
-    let drill = match drills && applied.failed.is_none() {
-        true => Some(progress.over(applied.drill(Scenario::default(), TIMEOUT)).await),
-        false => None,
-    };
-    if common.output == Format::Json {
-        let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
-        world.out.print(&render::json(&render::setup::applied_object(&applied, drill)));
-    }
-    if let Some(failed) = applied.failed.take() {
-        return Err(render::setup::error(failed));
-    }
-    if let Some(drill) = drill {
-        return Ok(code(conclude(&drill?, common, world)));
-    }
-    if !common.quiet {
-        world.err.print(&render::next_step::set_up(applied.config()));
-    }
-    Ok(code(Verdict::InSync))
 }
 
-fn request(args: &Args, common: &Common, world: &World) -> Result<Request> {
+/// Where there is nothing to change, a drill all the same.
+async fn drilled(prepared: &Prepared, told: Told, desk: &Desk<'_>) -> Result<Told> {
+    // What is seen comes before the hops.
+    desk.show(&told.out);
+    let drill = prepared.drill(Scenario::default(), TIMEOUT).await?;
+    let Prepared { stack, place, plan, .. } = prepared;
+    let object = Some(render::setup::object((stack, place, plan), None, Some(&drill)));
+    Ok(Told { out: String::new(), object, err: end_of(&drill, desk), sum: None, ended: Ok(drill.verdict()) })
+}
+
+fn request(args: &Args, Desk { common, world, is_one_of_many, .. }: &Desk<'_>) -> Result<Request> {
     let settings = &args.stack.settings;
     let adopt = args.adopt.iter().map(|text| Id::parse(text)).collect::<Result<Vec<_>>>();
     Ok(Request {
@@ -158,24 +176,16 @@ fn request(args: &Args, common: &Common, world: &World) -> Result<Request> {
         exceptions: Exceptions { adopt: adopt?, ignore: config::ignore(items(&settings.ignore))? },
         allow_missing_cluster: args.allow_missing_cluster,
         check_patterns: !args.no_pattern_check,
-        is_one_of_many: world.seat.is_some(),
+        is_one_of_many: *is_one_of_many,
     })
 }
 
-fn show(Prepared { stack, place, plan, .. }: &Prepared, common: &Common, world: &World) {
-    world.out.print(&match common.output {
-        Format::Text | Format::Github | Format::Markdown => render::plan(plan, common.verbose),
-        Format::Json => render::json(&render::setup::object((stack, place, plan), None, None)),
-    });
-}
-
 /// The last word of a drill.
-fn conclude(drill: &Drill, common: &Common, world: &World) -> Verdict {
-    let verdict = drill.verdict();
-    if verdict != Verdict::InSync || !common.quiet {
-        world.err.print(&render::drill::end(drill));
+fn end_of(drill: &Drill, desk: &Desk<'_>) -> String {
+    match drill.verdict() {
+        Verdict::InSync if desk.common.quiet => String::new(),
+        _ => render::drill::end(drill),
     }
-    verdict
 }
 
 async fn ask_webhook(hosts: WebhookHosts, world: &World) -> Result<Webhook> {

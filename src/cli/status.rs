@@ -1,16 +1,16 @@
 //! `status`: the stack on one screen.
 
+use std::convert::Infallible;
+
 use clap::Args as ClapArgs;
 
-use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::options::{ClusterArgs, Common, Format};
-use super::progress::Progress;
+use super::options::ClusterArgs;
+use super::phases::{Desk, InPhases, Phase, Told};
 use super::render;
-use super::world::World;
 use crate::config::settings::Settings;
 use crate::error::Result;
-use crate::operations::status;
+use crate::operations::status::{self, Status};
 use crate::operations::verdict::Verdict;
 
 /// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
@@ -40,28 +40,24 @@ impl OfStack for Args {
     }
 }
 
-pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let target = common.target(&args.clusters.parse()?)?;
-    let progress = Progress::new(common, world);
-    let status = progress.over(status::look(&target, progress.context())).await?;
-    match common.output {
-        Format::Text | Format::Github | Format::Markdown => {
-            world.out.print(&format!(
-                "{}\n{}",
-                render::heading(&status.stack, &status.place),
-                render::status::text(&status)
-            ));
-        }
-        Format::Json => {
-            world.out.print(&render::json(&render::located(
-                &status.stack,
-                &status.place,
-                render::status::object(&status),
-            )));
-        }
+impl InPhases for Args {
+    type Prepared = Infallible;
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
+        let target = desk.common.target(&self.clusters.parse()?)?;
+        let status = status::look(&target, desk.context).await?;
+        let Status { stack, place, warning, .. } = &status;
+        let warn = |warning| format!("warning: {warning}; a newer taskbell's `setup` moves the notifier on\n");
+        Ok(Phase::Over(Told {
+            out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status)),
+            object: Some(render::located(stack, place, render::status::object(&status))),
+            err: warning.as_ref().map(warn).unwrap_or_default(),
+            sum: None,
+            ended: Ok(if status.is_known() { Verdict::InSync } else { Verdict::Unreadable }),
+        }))
     }
-    if let Some(warning) = &status.warning {
-        world.err.print(&format!("warning: {warning}; a newer taskbell's `setup` moves the notifier on\n"));
+
+    async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
+        match never {}
     }
-    Ok(code(if status.is_known() { Verdict::InSync } else { Verdict::Unreadable }))
 }

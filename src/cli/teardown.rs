@@ -2,15 +2,13 @@
 
 use clap::Args as ClapArgs;
 
-use super::exit::code;
 use super::fleet::{FleetArgs, OfStack};
-use super::options::{ClusterArgs, Common, Format};
-use super::progress::Progress;
+use super::options::ClusterArgs;
+use super::phases::{Asks, Desk, InPhases, Phase, Told};
 use super::render;
-use super::world::World;
 use crate::config::settings::Settings;
 use crate::error::Result;
-use crate::operations::teardown::prepare;
+use crate::operations::teardown::{Applied, Prepared, prepare};
 use crate::operations::verdict::Verdict;
 
 /// Remove everything the stack owns in AWS, and nothing else.
@@ -70,37 +68,43 @@ impl OfStack for Args {
     }
 }
 
-pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let clusters = args.clusters.parse()?;
-    let target = common.target(&clusters)?;
-    let progress = Progress::new(common, world);
-    let prepared = progress.over(prepare(&clusters, &target, progress.context())).await?;
-    let plan = render::plan(&prepared.plan, common.verbose);
-    if common.output == Format::Text {
-        world.out.print(&plan);
+impl InPhases for Args {
+    type Prepared = Prepared;
+
+    fn yes(&self) -> bool {
+        self.yes
     }
-    world.err.print(&render::teardown::warnings(&prepared, world.command()));
-    if args.dry_run || prepared.plan.steps.is_empty() {
-        if common.output == Format::Json {
-            let object = render::plan_json(&prepared.stack, &prepared.place, &prepared.plan, None);
-            world.out.print(&render::json(&object));
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Prepared>> {
+        let Desk { common, world, context, .. } = desk;
+        let clusters = self.clusters.parse()?;
+        let prepared = prepare(&clusters, &common.target(&clusters)?, context).await?;
+        let Prepared { stack, place, plan, .. } = &prepared;
+        let (out, sum) = (render::plan(plan, common.verbose), render::sum(plan));
+        let err = render::teardown::warnings(&prepared, world.command());
+        if self.dry_run || plan.steps.is_empty() {
+            let object = Some(render::plan_json(stack, place, plan, None));
+            return Ok(Phase::Over(Told { out, object, err, sum, ended: Ok(Verdict::of(plan)) }));
         }
-        return Ok(code(Verdict::of(&prepared.plan)));
+        let question = render::teardown::question(&prepared);
+        Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
     }
-    if common.output == Format::Json && !args.yes {
-        world.err.print(&plan);
-    }
-    world.confirm(args.yes, &render::teardown::question(&prepared)).await?;
-    let applied = progress.over(prepared.apply()).await;
-    if common.output == Format::Json {
-        let result = Some((&applied.report, applied.is_gone()));
-        let object = render::plan_json(&applied.stack, &applied.place, &applied.plan, result);
-        world.out.print(&render::json(&object));
-    }
-    world.err.print(&render::teardown::end(&applied, world.command()));
-    match applied.incomplete {
-        Some(error) => Err(error),
-        None if applied.plan.unknown.is_empty() => Ok(code(Verdict::InSync)),
-        None => Ok(code(Verdict::Unreadable)),
+
+    async fn apply(prepared: Prepared, desk: &Desk<'_>) -> Told {
+        let applied = prepared.apply().await;
+        let err = render::teardown::end(&applied, desk.world.command());
+        let (is_gone, sum) = (applied.is_gone(), render::sum(&applied.plan));
+        let Applied { stack, place, plan, report, incomplete } = applied;
+        Told {
+            out: String::new(),
+            object: Some(render::plan_json(&stack, &place, &plan, Some((&report, is_gone)))),
+            err,
+            sum,
+            ended: match incomplete {
+                Some(error) => Err(error),
+                None if plan.unknown.is_empty() => Ok(Verdict::InSync),
+                None => Ok(Verdict::Unreadable),
+            },
+        }
     }
 }

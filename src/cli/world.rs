@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use anstream::{AutoStream, ColorChoice};
 use tokio_util::sync::CancellationToken;
 
-use super::seats::Seat;
 use crate::aws::client::connections::Connections;
 use crate::error::{Error, Result};
 use crate::input;
@@ -71,8 +70,6 @@ pub struct World {
     pub connections: Arc<Connections>,
     /// What is typed, line by line; none: what somebody types at the terminal.
     pub typed: Option<Arc<Mutex<VecDeque<String>>>>,
-    /// Its place among the stacks of a fleet; none: there is but this one.
-    pub seat: Option<Seat>,
     /// What is run, as `permissions --for` calls it.
     pub command: OnceLock<&'static str>,
 }
@@ -99,7 +96,6 @@ impl World {
             signals: true,
             connections: Arc::default(),
             typed: None,
-            seat: None,
             command: OnceLock::new(),
         }
     }
@@ -139,9 +135,6 @@ impl World {
     pub async fn confirm(&self, yes: bool, question: &str) -> Result<()> {
         if yes {
             return Ok(());
-        }
-        if let Some(seat) = &self.seat {
-            return seat.confirm().await;
         }
         if !self.interactive {
             return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
@@ -211,6 +204,26 @@ impl World {
         let read = std::io::stdin().read_to_end(&mut bytes);
         read.map_err(|error| Error::usage("could not read standard input").because(error))?;
         Ok(bytes)
+    }
+
+    /// The world of many stacks at once: nobody is asked about one of them. A webhook that was read is for all.
+    #[must_use]
+    pub fn of_many(&self, webhook: Option<Sealed<String>>) -> Self {
+        Self {
+            out: self.out.clone(),
+            err: self.err.clone(),
+            interactive: false,
+            live: false,
+            columns: self.columns,
+            webhook: webhook.or_else(|| self.webhook.clone()),
+            cancel: self.cancel.clone(),
+            variable: self.variable,
+            clock: self.clock,
+            signals: false,
+            connections: Arc::clone(&self.connections),
+            typed: None,
+            command: self.command.clone(),
+        }
     }
 
     #[must_use]

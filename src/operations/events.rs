@@ -19,6 +19,10 @@ pub enum Event {
     Hop(Check),
     /// What became of an alert in the queue.
     Handled(Handled),
+    /// A part of the result that comes before its end, in words.
+    Shown(String),
+    /// Something that may not be overlooked.
+    Warning(String),
     /// Something that is not part of the result.
     Note(String),
     /// AWS is being asked: until `Answered`, nobody knows for how long.

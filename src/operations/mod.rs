@@ -4,6 +4,7 @@ pub mod check;
 pub mod drift;
 pub mod drill;
 pub mod events;
+pub mod fleet;
 pub mod import;
 pub mod links;
 pub mod notify;

@@ -136,7 +136,6 @@ async fn in_world(
         clock,
         signals: false,
         connections: Arc::new(Connections::given(sdk)),
-        seat: None,
         command: std::sync::OnceLock::new(),
         typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::{code, code_of, code_of_error};
 use crate::cli::options::{Common, Format};
+use crate::cli::phases::Told;
 use crate::cli::world::World;
 use crate::cli::{markdown, render};
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error};
 use crate::operations::verdict::Verdict;
 
 /// How it went.
@@ -16,10 +17,7 @@ pub struct Outcome {
     pub name: String,
     /// The name, and where it is.
     pub heading: String,
-    pub ended: Result<u8>,
-    pub out: String,
-    /// What it had printed before it asked, which is on the screen already.
-    pub shown: String,
+    pub told: Told,
 }
 
 /// The text of one of many stacks.
@@ -35,13 +33,13 @@ fn indented(text: &str) -> String {
 }
 
 /// What one stack had to say. A single line stands in the summary, if it says that all is well.
-pub fn show(outcome: &Outcome, err: &str, common: &Common, world: &World) {
-    let Outcome { name: _, heading, ended, out, shown: _ } = outcome;
+pub fn show(outcome: &Outcome, common: &Common, world: &World) {
+    let Outcome { name: _, heading, told: Told { out, err, ended, .. } } = outcome;
     let told = match ended {
         Err(error) => format!("{err}{}", render::error(error, world.command())),
-        Ok(_) => err.to_owned(),
+        Ok(_) => err.clone(),
     };
-    let has_more = out.lines().nth(1).is_some() || (matches!(ended, Ok(1)) && !out.is_empty());
+    let has_more = out.lines().nth(1).is_some() || (matches!(ended, Ok(Verdict::Failed)) && !out.is_empty());
     match common.output {
         Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
         Format::Github => world.out.print(&annotated(outcome)),
@@ -63,8 +61,9 @@ fn as_done(summary: &str) -> String {
 
 /// Of what has no annotations of its own, one that says how it went.
 fn annotated(outcome: &Outcome) -> String {
-    match (&outcome.ended, outcome.out.is_empty()) {
-        (Ok(0), _) | (Ok(_), false) => outcome.out.clone(),
+    let Told { out, ended, .. } = &outcome.told;
+    match (ended, out.is_empty()) {
+        (Ok(Verdict::InSync), _) | (Ok(_), false) => out.clone(),
         _ => render::annotation("error", &outcome.heading, &outcome.told()),
     }
 }
@@ -74,44 +73,40 @@ const GRAVITY: [u8; 6] = [
     code_of(Category::Interrupted),
     code_of(Category::Usage),
     code(Verdict::Failed),
-    UNREADABLE,
-    DIFFERENCES,
+    code(Verdict::Unreadable),
+    code(Verdict::Differs),
     code(Verdict::InSync),
 ];
-const UNREADABLE: u8 = code(Verdict::Unreadable);
-const DIFFERENCES: u8 = code(Verdict::Differs);
 
 impl Outcome {
     /// Of what could not even be begun.
     pub fn of_nothing(name: String, error: Error) -> Self {
-        Self { heading: name.clone(), name, ended: Err(error), out: String::new(), shown: String::new() }
+        let told = Told { out: String::new(), object: None, err: String::new(), sum: None, ended: Err(error) };
+        Self { heading: name.clone(), name, told }
     }
 
     fn code(&self) -> u8 {
-        self.ended.as_ref().map_or_else(code_of_error, |code| *code)
+        self.told.ended.as_ref().map_or_else(code_of_error, |verdict| code(*verdict))
     }
 
     pub fn told(&self) -> String {
-        let last = [&self.out, &self.shown].into_iter().find_map(|text| text.lines().last());
-        let is_sum =
-            |line: &&str| line.ends_with("as asked for") || line.contains(" to ") || line.starts_with("no drill: ");
-        let last = last.filter(is_sum);
-        match &self.ended {
+        let Told { sum, ended, .. } = &self.told;
+        match ended {
             Err(error) => format!("error: {}", error.in_one_line()),
-            Ok(0) => last.map_or_else(|| "done".to_owned(), as_done),
-            Ok(DIFFERENCES) => last.unwrap_or("differs").to_owned(),
-            Ok(UNREADABLE) => "something could not be read".to_owned(),
-            Ok(_) => "failed".to_owned(),
+            Ok(Verdict::InSync) => sum.as_deref().map_or_else(|| "done".to_owned(), as_done),
+            Ok(Verdict::Differs) => sum.as_deref().unwrap_or("differs").to_owned(),
+            Ok(Verdict::Unreadable) => "something could not be read".to_owned(),
+            Ok(Verdict::Failed) => "failed".to_owned(),
         }
     }
 
     fn object(&self) -> Value {
-        let mut object = serde_json::from_str(&self.out).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        let mut object = self.told.object.clone().unwrap_or_else(|| json!({}));
         if object["stack"].is_null() {
             object["stack"] = json!(self.name);
         }
         object["exit_code"] = json!(self.code());
-        if let Err(error) = &self.ended {
+        if let Err(error) = &self.told.ended {
             object["error"] = json!(error.in_one_line());
         }
         object

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::cli::markdown;
 use crate::error::{Error, Hint};
 use crate::input::printable_lines;
+use crate::operations::events::Event;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
@@ -35,6 +36,25 @@ const LONGEST_VALUE: usize = 72;
 
 /// Of a parameter of the user's own.
 const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
+
+/// What is shown of a report, and on which stream.
+pub enum Shown {
+    Out(String),
+    Err(String),
+}
+
+/// What is shown of a report that is no step of a change. `is_text`: results are written for people.
+pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
+    Some(match event {
+        Event::Located { stack, place } if !quiet => Shown::Err(heading(stack, place) + "\n"),
+        Event::Note(note) if !quiet => Shown::Err(note.clone()),
+        Event::Warning(warning) => Shown::Err(format!("warning: {warning}\n")),
+        Event::Shown(text) if is_text => Shown::Out(text.clone()),
+        Event::Hop(hop) if is_text => Shown::Out(drill::line(hop)),
+        Event::Handled(handled) if is_text => Shown::Out(replay::line(handled)),
+        _ => return None,
+    })
+}
 
 /// Which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
 pub fn heading(stack: &Stack, place: &Place) -> String {
@@ -143,6 +163,13 @@ fn value(value: Option<&Value>, longest: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// The plan in one line, if one says it all.
+pub fn sum(plan: &Plan) -> Option<String> {
+    let Plan { steps, unchanged, unknown, .. } = plan;
+    let says_it = unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()));
+    says_it.then(|| summary(plan))
 }
 
 /// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`
