@@ -7,13 +7,17 @@ import { dependencyIn, readReason, tellsOfItsLimit, tellsOutOfMemory } from "./r
 const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM", 159: "SIGSYS" };
 /** What Windows gives for a signal: STATUS_CONTROL_C_EXIT and DBG_TERMINATE_PROCESS. */
 const WINDOWS_STOPS = { 0xc000013a: "Ctrl+C", 0x40010004: "TerminateProcess" };
-/** Codes of Windows (NTSTATUS, and those of its runtimes) that a process crashes with. */
+/** Codes of Windows (NTSTATUS, and those of its runtimes) that a process crashes with, in English and Japanese. */
 const CRASHES = {
-  0xc0000005: "access violation", 0xc0000006: "in-page error", 0xc0000017: "no memory", 0xc000001d: "illegal instruction", 0xc0000025: "noncontinuable exception",
-  0xc000007b: "invalid image format", 0xc0000094: "integer division by zero", 0xc0000096: "privileged instruction", 0xc00000fd: "stack overflow",
-  0xc0000135: "DLL not found", 0xc0000139: "entry point not found", 0xc0000142: "DLL initialisation failed", 0xc0000374: "heap corruption",
-  0xc0000409: "fail fast", 0xc0000602: "fail-fast exception", 0xc06d007e: "module not found", 0xe0434352: ".NET exception", 0xe06d7363: "C++ exception", 0x80131623: ".NET fail fast",
-  0x80000003: "breakpoint", 0x80131506: ".NET internal error",
+  0xc0000005: ["access violation", "アクセス違反"], 0xc0000006: ["in-page error", "ページ読み込みエラー"], 0xc0000017: ["no memory", "メモリ不足"],
+  0xc000001d: ["illegal instruction", "不正な命令"], 0xc0000025: ["noncontinuable exception", "継続不可能な例外"],
+  0xc000007b: ["invalid image format", "無効な実行ファイル形式"], 0xc0000094: ["integer division by zero", "整数のゼロ除算"],
+  0xc0000096: ["privileged instruction", "特権命令"], 0xc00000fd: ["stack overflow", "スタックオーバーフロー"],
+  0xc0000135: ["DLL not found", "DLL 未検出"], 0xc0000139: ["entry point not found", "エントリポイント未検出"],
+  0xc0000142: ["DLL initialisation failed", "DLL の初期化失敗"], 0xc0000374: ["heap corruption", "ヒープ破損"],
+  0xc0000409: ["fail fast", "フェイルファスト"], 0xc0000602: ["fail-fast exception", "フェイルファスト例外"],
+  0xc06d007e: ["module not found", "モジュール未検出"], 0xe0434352: [".NET exception", ".NET 例外"], 0xe06d7363: ["C++ exception", "C++ 例外"],
+  0x80131623: [".NET fail fast", ".NET フェイルファスト"], 0x80000003: ["breakpoint", "ブレークポイント"], 0x80131506: [".NET internal error", ".NET 内部エラー"],
 };
 /** What a container reports that ECS stopped because another one had ended. */
 const STOPPED_BY_ECS = [137, 143, ...Object.keys(WINDOWS_STOPS).map(Number)];
@@ -22,12 +26,16 @@ const own = (table, key) => (key !== null && Object.hasOwn(table, key) ? table[k
 /** Windows' codes have 32 bits, and come with a sign or without. */
 const unsigned = (exitCode) => (exitCode !== null && exitCode < 0 && exitCode >= -0x80000000 ? exitCode + 0x100000000 : exitCode);
 
-/** @returns {string|null} "access violation (0xC0000005)"; a code of the same range without a name is named by its digits */
-export function crashOf(exitCode) {
+/**
+ * @param {number|null} exitCode
+ * @param {string} [language]
+ * @returns {string|null} "access violation (0xC0000005)"; a code of the same range without a name is named by its digits
+ */
+export function crashOf(exitCode, language = "en") {
   const code = unsigned(exitCode);
   const hex = code === null ? "" : `0x${code.toString(16).toUpperCase()}`;
-  const name = own(CRASHES, code);
-  if (name) return `${name} (${hex})`;
+  const names = own(CRASHES, code);
+  if (names) return `${names[language === "ja" ? 1 : 0]} (${hex})`;
   return code >= 0xc0000000 && code < 0xd0000000 && !own(WINDOWS_STOPS, code) ? hex : null;
 }
 

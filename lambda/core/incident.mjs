@@ -4,7 +4,7 @@
 // somebody wrote freely is taken out where the text is read, so that no message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
-import { CAUSES, cause, isOfService, judge, serviceCauseId } from "./causes.mjs";
+import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
 import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
@@ -123,7 +123,7 @@ function taskIncident(detail, taskDefinition, common) {
   };
   const outlines = list(taskDefinition.containers).map(record);
   const found = list(detail.containers).map((container) => containerOf(record(container), outlines));
-  const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: cause("service-event", { name: task.lastStatus }) } : judge(task, found);
+  const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: statusCause(task.lastStatus) } : judge(task, found);
   // Scaling or a user's stop blames no container, but its log is still the one to open. What neither ended nor says why may have no log.
   const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
   const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);
@@ -156,25 +156,32 @@ function serviceIncident(detail, common) {
   return {
     ...NO_TASK, ...common, kind: deployment ? "deployment" : common.service !== null || eventName !== null ? "service" : "other",
     severity: id === "service-event" ? own(SEVERITIES, text(detail.eventType)) ?? "warning" : CAUSES[id].severity,
-    cause: cause(id, { name: eventName ?? common.detailType ?? "event" }),
+    cause: cause(id, { name: eventName ?? common.detailType }),
     eventName, stoppedReason, deploymentId: text(detail.deploymentId), capacityProvider: last(text(list(detail.capacityProviderArns)[0]), "/") ?? text(detail.capacityProviderName),
     stoppedAt: time(detail.updatedAt) ?? time(detail.createdAt),
     links: { task: taskLink(common), service: serviceLink(common), log: null },
   };
 }
 
+/** Names of the AWS services that run tasks, by the principal that CloudTrail records. */
+const CALLERS = {
+  "scheduler.amazonaws.com": "EventBridge Scheduler", "events.amazonaws.com": "EventBridge", "states.amazonaws.com": "Step Functions",
+  "batch.amazonaws.com": "AWS Batch", "pipes.amazonaws.com": "EventBridge Pipes",
+};
+
 /** A RunTask that was refused, or placed nothing, as CloudTrail recorded it: there is no task, and no event of one. */
 function rejectedRun(detail, common) {
   const request = record(detail.requestParameters);
   const identity = record(detail.userIdentity);
-  const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/") ?? "somebody";
+  const caller = text(identity.invokedBy) ?? last(text(identity.arn), "/");
   const failure = list(record(detail.responseElements).failures).map(record).map((one) => freeText(one.reason)).find(Boolean);
   const refused = text([text(detail.errorCode), freeText(detail.errorMessage)].filter(Boolean).join(": "));
   const eventName = text(detail.eventName);
   const id = refused || failure ? "run-rejected" : "service-event";
   return {
     ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster ?? "default", ...splitDefinition(text(request.taskDefinition), null),
-    severity: id === "run-rejected" ? CAUSES[id].severity : "info", cause: cause(id, { name: id === "run-rejected" ? caller : eventName ?? "a call" }),
+    severity: id === "run-rejected" ? CAUSES[id].severity : "info",
+    cause: id === "run-rejected" ? cause(id, { name: caller, caller: own(CALLERS, caller) ?? caller, call: eventName }) : cause(id, { name: eventName }),
     eventName, reasonKind: reasonKindOf(refused ?? failure), stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
     stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
   };
@@ -235,6 +242,9 @@ function phaseOf({ lastStatus, desiredStatus, stopCode }) {
   return desiredStatus === "STOPPED" || stopCode ? "stopping" : "changed";
 }
 
+/** Causes of an end that a user, ECS or AWS planned, or that the task reached by itself: nothing failed. */
+const PLANNED_STOPS = ["exit-zero", "stopped-by-user", "stopped-by-scheduler", "maintenance", "draining"];
+
 /** Causes that keep a task from running. */
 const NOT_STARTED = ["image-pull-failed", "secrets-init-failed", "logger-init-failed", "start-failed", "placement-failed", "command-not-found", "not-executable", "runtime-failed"];
 
@@ -242,7 +252,7 @@ function stateOf(task, causeId) {
   const phase = phaseOf(task);
   if (phase !== "stopped") return phase;
   if (task.startedAt === null && (causeId !== "stopped-by-user" && task.stopCode === "TaskFailedToStart" || NOT_STARTED.includes(causeId))) return "failed-to-start";
-  return ["exit-zero", "stopped-by-user", "stopped-by-scheduler"].includes(causeId) ? "stopped" : "died";
+  return PLANNED_STOPS.includes(causeId) ? "stopped" : "died";
 }
 
 /** "arn:…:task-definition/web:17" -> web and 17. A task's own group names the family too. */

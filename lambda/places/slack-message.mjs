@@ -2,6 +2,8 @@
 // Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, Slack's limits are kept:
 // one block over its limit and Slack refuses the whole message. The other places translate this payload (parts.mjs).
 
+import { crashOf } from "../core/blame.mjs";
+import { own } from "../core/records.mjs";
 import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
 
 /**
@@ -30,11 +32,11 @@ const WORDS = {
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
     stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
     changed: (what, where) => `${what}${where && ` in ${where}`}`,
-    aContainer: "A container", container: "Container ", aTask: "A task", aService: "A service",
+    absent: { container: "A container", caller: "an unknown caller", other: "unknown" }, container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
-    drill: "This is a drill. No task died; the event was sent on purpose to test this alert.",
-    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Told again at ${next}.`,
-    earlier: (count) => `Before that, ${count} more came that no message has counted.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
+    drill: "This is a drill. No task failed; the event was sent on purpose to test this alert.",
+    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Next notification at ${next}.`,
+    earlier: (count) => `Before that, ${count} more occurrences were not reported.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
     lastLines: (container) => `Last lines of the log of ${container}`,
     otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
@@ -42,37 +44,37 @@ const WORDS = {
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
     at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
-    openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: "Open the log of", task: "task",
+    openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], between: " ",
-    why: { denied: (action) => `The notifier's role may not call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
+    why: { denied: (action) => `The notifier's role is not allowed to call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
-    lost: { ecs: ", so log links and essential marks are missing.", logs: ", so the end of the log is missing.",
-      dynamodb: ", so this alert may come more than once.", other: "." },
+    so: (why, lost) => (lost ? `${why}, so ${lost}.` : `${why}.`),
+    lost: { ecs: "log links and essential marks are missing", logs: "the end of the log is missing", dynamodb: "this alert may come more than once" },
   },
   ja: {
-    died: (what, where) => `${where && `${where} の `}${what} が異常停止しました`,
+    died: (what, where) => `${where && `${where} の `}${what} が異常終了しました`,
     "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
     changed: (what, where) => `${where && `${where} の `}${what}`,
-    aContainer: "コンテナ", container: "コンテナ ", aTask: "タスク", aService: "サービス",
+    absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
-    drill: "これは訓練です。停止したタスクはありません。通知の確認のために送られたイベントです。",
+    drill: "これは訓練です。停止したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
     times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
     earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
     lastLines: (container) => `${container} のログの末尾`,
     otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
     source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
-    cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（単独のタスク）", group: "グループ", ran: "実行時間",
+    cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（スタンドアロンタスク）", group: "グループ", ran: "実行時間",
     never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
-    at: "日時", deployment: "デプロイ", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
-    exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須", more: (count) => `ほか ${count} 件`,
-    openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: "ログを開く：", task: "タスク",
+    at: "日時", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
+    exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
+    openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
     underASecond: "1秒未満", units: [[86400, "日"], [3600, "時間"], [60, "分"], [1, "秒"]], between: "",
-    why: { denied: (action) => `通知用ロールに \`${action}\` の権限がない`, timeout: (action) => `\`${action}\` の応答がなかった`,
-      failed: (action) => `\`${action}\` に失敗した`, absent: (action) => `\`${action}\` の対象が見つからなかった` },
-    lost: { ecs: "ため、ログへのリンクと必須の表示を省きました。", logs: "ため、ログの末尾を省きました。",
-      dynamodb: "ため、この通知は重複することがあります。", other: "。" },
+    why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` の応答がありませんでした`,
+      failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
+    so: (why, lost) => (lost ? `${why}。そのため、${lost}。` : `${why}。`),
+    lost: { ecs: "ログへのリンクと「必須コンテナ」の表示を省略しました", logs: "ログの末尾を省略しました", dynamodb: "このアラートは重複して届くことがあります" },
   },
 };
 
@@ -104,9 +106,12 @@ function headlineOf(incident, words, key) {
   const what = subjectOf(incident, words);
   const where = filled(cluster) ? bold(cluster) : "";
   const container = cause.values.container;
-  const why = sentence(cause.words[key][0], cause, words) + (filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "");
+  const by = filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "";
+  // "failed to start: could not start" would say one thing twice.
+  const why = incident.state === "failed-to-start" && cause.id === "start-failed" ? "" : sentence(cause.words[key][0], cause, words, key);
   const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
-  const told = (what || where ? words[incident.state](what || where, what && where) + words.colon + why : why) + often;
+  const subject = what || where ? words[incident.state](what || where, what && where) : "";
+  const told = [subject, why].filter(Boolean).join(words.colon) + by + often;
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
 }
 
@@ -120,10 +125,10 @@ function subjectOf({ kind, family, service, daemon, source, taskId }, words) {
 function blocksOf(incident, words, key) {
   const blocks = [];
   if (incident.drill) blocks.push(section(`🧪 *${words.drill}*`));
-  blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words))}*`));
+  blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words, key))}*`));
   const repeated = repeatedOf(incident, words);
   if (repeated) blocks.push(section(repeated));
-  if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words)));
+  if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words, key)));
   if (filled(incident.stoppedReason)) {
     const label = incident.kind === "task" ? words.reason : words.plainReason;
     blocks.push(section(`*${label}*\n${fence(incident.stoppedReason)}`));
@@ -142,7 +147,7 @@ function blocksOf(incident, words, key) {
 function repeatedOf({ occurrence }, words) {
   if (!occurrence) return "";
   const { count, since, earlier, next } = occurrence;
-  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(" ");
+  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(words.between);
 }
 
 /** An application's stack trace: Slack folds the text of an attachment, not that of a block. */
@@ -184,12 +189,12 @@ function tailOf({ tail }) {
 }
 
 /** One line a container, the one that failed first; reasons below it. Whole lines only. */
-function containersOf({ containers }, words) {
+function containersOf({ containers }, words, key) {
   const ordered = [...containers].sort((one, other) => Number(other.failed) - Number(one.failed));
   const lines = [];
   let length = 0;
   for (const container of ordered.slice(0, CONTAINERS_SHOWN)) {
-    const line = containerLine(container, words);
+    const line = containerLine(container, words, key);
     if (length + line.length > LIMIT.containers) break;
     lines.push(line);
     length += line.length + 1;
@@ -198,8 +203,9 @@ function containersOf({ containers }, words) {
   return [...lines, ...(left > 0 ? [`_${words.more(left)}_`] : [])].join("\n");
 }
 
-function containerLine({ name, exitCode, signal, reason, essential, failed }, words) {
-  const exit = exitCode === null ? words.noExit : words.exit(exitCode) + (signal ? ` ${signal}` : "");
+function containerLine({ name, exitCode, signal, reason, essential, failed }, words, key) {
+  const how = crashOf(exitCode, key) ?? signal;
+  const exit = exitCode === null ? words.noExit : words.exit(exitCode) + (how ? ` ${how}` : "");
   const line = [code(name), failed ? `*${exit}*` : exit, ...(essential ? [words.essential] : [])].join(" · ");
   return `${failed ? "▸" : "•"} ${line}${filled(reason) ? `\n      ${code(reason, LIMIT.reason)}` : ""}`;
 }
@@ -235,7 +241,7 @@ function fieldsOf(incident, words) {
 /** A link that would be too long is left out whole: half a link leads nowhere. */
 function linksOf({ links, log }, words) {
   return [
-    [links.log, `${words.openLog} ${plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name)}`],
+    [links.log, words.openLog(plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name))],
     [links.task, words.openTask],
     [links.task ? null : links.service, words.openService],
   ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
@@ -248,7 +254,7 @@ function footOf({ account, region, taskId, drill, missing, log }, words) {
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
   const gaps = missing.slice(0, 3).map(({ action, why }) => {
     const [service] = action.split(":");
-    return (words.why[why] ?? words.why.failed)(escaped(action, LIMIT.name)) + (Object.hasOwn(words.lost, service) ? words.lost[service] : words.lost.other);
+    return words.so((own(words.why, why) ?? words.why.failed)(escaped(action, LIMIT.name)), own(words.lost, service));
   });
   return [place, ...driver, ...gaps];
 }
@@ -273,9 +279,13 @@ function localTime(iso) {
 }
 
 /** Fills a template of the cause table. Only the values are escaped: the words are ours. */
-function sentence(template, { values }, words) {
-  const container = filled(values.container) ? words.container + code(values.container) : words.aContainer;
-  return template.replace(/\{(\w+)\}/g, (_, name) => (name === "container" ? container : plain(values[name] ?? "?", LIMIT.sentence)));
+function sentence(template, { values }, words, key) {
+  const crash = crashOf(filled(values.code) ? Number(values.code) : null, key);
+  return template.replace(/\{(\w+)\}/g, (_, name) => {
+    if (!filled(values[name])) return own(words.absent, name) ?? words.absent.other;
+    if (name === "container") return words.container + code(values.container);
+    return plain(name === "signal" ? crash ?? values.signal : values[name], LIMIT.sentence);
+  });
 }
 
 /** here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */

@@ -49,7 +49,7 @@ test("the environment shapes the message", async () => {
   const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_LANGUAGE: "ja", TASKBELL_USERNAME: "ECS", TASKBELL_ICON_EMOJI: "bell", TASKBELL_MENTION: "here" } });
   await here.run(sample("02-oom"));
   const { text, username, icon_emoji } = here.seen.posts[0].payload;
-  assert.deepEqual([text, username, icon_emoji], ["<!here> 🔴 *prod* の *web* が異常停止しました：メモリ不足", "ECS", ":bell:"]);
+  assert.deepEqual([text, username, icon_emoji], ["<!here> 🔴 *prod* の *web* が異常終了しました：メモリ不足", "ECS", ":bell:"]);
 });
 
 test("the secret is kept for five minutes, the task definition for good", async () => {
@@ -102,7 +102,7 @@ test("a layout Slack refuses costs the details, not the alert", async () => {
 test("a denied look-up is named in the message and the log, and the alert goes out", async () => {
   const here = world({ describeTaskDefinition: denied });
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
-  assert.match(JSON.stringify(here.seen.posts[0].payload), /may not call `ecs:DescribeTaskDefinition`/);
+  assert.match(JSON.stringify(here.seen.posts[0].payload), /is not allowed to call `ecs:DescribeTaskDefinition`/);
   assert.deepEqual(entryOf(here).missing, [{ action: "ecs:DescribeTaskDefinition", why: "denied" }]);
 });
 
@@ -151,7 +151,7 @@ test("a log stream that is late is asked for once more; one that is denied is na
   const late = world({ readLog: () => { asked += 1; return asked === 1 ? absent() : Promise.resolve(["late words"]); } });
   await late.run(sample("02-oom"));
   assert.match(JSON.stringify(late.seen.posts[0].payload), /late words/);
-  for (const [readLog, said] of [[absent, /`logs:GetLogEvents` found nothing/], [denied, /may not call `logs:GetLogEvents`/]]) {
+  for (const [readLog, said] of [[absent, /`logs:GetLogEvents` found nothing/], [denied, /is not allowed to call `logs:GetLogEvents`/]]) {
     const here = world({ readLog });
     assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
     assert.match(JSON.stringify(here.seen.posts[0].payload), said);
@@ -206,7 +206,7 @@ test("a message Slack did not take is not marked as announced", async () => {
 
 test("a table that cannot be reached, before or in the middle, rings all the same and says so", async () => {
   for (const [step, error, said] of [
-    ["subject", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /may not call `dynamodb:GetItem`, so this alert may come more than once/],
+    ["subject", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /is not allowed to call `dynamodb:GetItem`, so this alert may come more than once/],
     ["open", { name: "ResourceNotFoundException" }, /found nothing, so this alert may come more than once/],
   ]) {
     const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), [step]: () => Promise.reject(Object.assign(new Error(error.message), error)) }) });

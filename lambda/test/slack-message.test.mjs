@@ -53,11 +53,11 @@ test("the headline names the family, the cluster, the cause and the container", 
   assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: stopped by a user");
   assert.equal(headline("05b-spot-warning-not-stopped"), "🟠 *web* is stopping in *prod*: Spot interruption");
   assert.equal(headline("03-cannot-pull"), "🔴 *web* failed to start in *prod*: image could not be pulled");
-  assert.equal(headline("03-cannot-pull", "ja"), "🔴 *prod* の *web* が起動に失敗しました：イメージを取得できない");
+  assert.equal(headline("03-cannot-pull", "ja"), "🔴 *prod* の *web* が起動に失敗しました：イメージのプル失敗");
   assert.equal(headline("08-exit-0"), "🟠 *web* stopped in *prod*: exited with code 0 (job)");
-  assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed: access violation (0xC0000005)");
+  assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed with access violation (0xC0000005)");
   assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
-  assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常停止しました：メモリ不足");
+  assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常終了しました：メモリ不足");
   assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*：デプロイ失敗");
 });
 
@@ -134,7 +134,7 @@ test("a drill is unmistakable in both languages and wakes nobody", () => {
   const drill = { ...sample("02-oom"), source: "taskbell.drill" };
   const english = messageFor(drill, { mention: "channel" });
   assert.match(english.text, /^🧪 \*DRILL, not a real incident\* · /);
-  assert.match(english.attachments[0].blocks[0].text.text, /This is a drill\. No task died/);
+  assert.match(english.attachments[0].blocks[0].text.text, /This is a drill\. No task failed/);
   assert.notEqual(english.attachments[0].color, messageFor(sample("02-oom"), {}).attachments[0].color);
   assert.match(messageFor(drill, { language: "ja" }).text, /訓練/);
   assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
@@ -145,9 +145,10 @@ const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", ea
 test("a failure that keeps coming says how often, since when, and when it is told again", () => {
   const english = messageFor(sample("02-oom"), {}, {}, REPEATED);
   assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
-  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Told again at 8."));
-  const japanese = messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, count: 1, earlier: 7 } });
-  assert.ok(textsOf(japanese).includes("それ以前に、まだ通知していない同じ障害が 7 件ありました。"));
+  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Next notification at 8."));
+  const japanese = (occurrence) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, ...occurrence } })).find((one) => /それ以前に/.test(one));
+  assert.equal(japanese({ count: 1, earlier: 7 }), "それ以前に、まだ通知していない同じ障害が 7 件ありました。");
+  assert.match(japanese({ earlier: 7 }), /次は 8 回目に通知します。それ以前に/);
   const first = messageFor(sample("02-oom"), {}, {}, { occurrence: { count: 1, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 2 } });
   assert.deepEqual(first, messageFor(sample("02-oom"), {}));
 });
@@ -215,23 +216,60 @@ test("of a detail that is too long the beginning is shown and more of the end, w
 
 test("what could not be looked up says what is missing for it", () => {
   const foot = (action, why) => textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action, why }] })).find((one) => one.includes(action));
-  assert.match(foot("logs:GetLogEvents", "denied"), /may not call `logs:GetLogEvents`, so the end of the log is missing\.$/);
+  assert.match(foot("logs:GetLogEvents", "denied"), /is not allowed to call `logs:GetLogEvents`, so the end of the log is missing\.$/);
   assert.match(foot("logs:GetLogEvents", "absent"), /found nothing, so the end of the log is missing\.$/);
   assert.match(foot("dynamodb:GetItem", "timeout"), /did not answer in time, so this alert may come more than once\.$/);
+  const japanese = (action, why) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, { missing: [{ action, why }] })).find((one) => one.includes(action));
+  assert.equal(japanese("sts:AssumeRole", "denied").split(" · ").at(-1), "通知関数のロールに `sts:AssumeRole` の権限がありません。");
+  assert.match(japanese("logs:GetLogEvents", "failed"), /`logs:GetLogEvents` の呼び出しに失敗しました。そのため、ログの末尾を省略しました。$/);
 });
 
 test("Japanese leaves no English label behind", () => {
   const texts = textsOf(messageFor(sample("02-oom"), { language: "ja" })).join("\n");
-  assert.ok(!/Stopped reason|Cluster|Ran for|exit code|Open the|essential|Container `/.test(texts), texts);
   assert.match(texts, /メモリ不足のため強制終了されました/);
+  // Outside of code, names and the text of ECS, no two English words follow one another.
+  for (const name of names.filter((one) => !one.includes("/") && one !== "30-application-error")) {
+    const shown = textsOf(messageFor(sample(name), { language: "ja" })).map((one) => one.replace(/```[\s\S]*```|`[^`]*`|<!date[^>]*>|<[^|>]*\|/g, ""));
+    for (const one of shown) assert.ok(!/(?<![\w.:/-])[A-Za-z]+ [a-z]+/.test(one), `${name}: ${one}`);
+    assert.ok(!/異常停止|単独|Spot の|保守|抑制|喪失/.test(shown.join("\n")), name);
+  }
+});
+
+test("the headline has one reason behind one colon", () => {
+  for (const name of names.filter((one) => !one.includes("/") && one !== "30-application-error")) {
+    assert.ok(messageFor(sample(name), {}).text.split(": ").length <= 2, name);
+    assert.ok(messageFor(sample(name), { language: "ja" }).text.split("：").length <= 2, name);
+  }
+  assert.equal(messageFor(sample("11d-windows-crash"), { language: "ja" }).text, "🔴 *prod* の *web* が異常終了しました：アクセス違反 (0xC0000005) でクラッシュ");
+  assert.equal(messageFor(sample("03b-cannot-start"), {}).text, "🔴 *web* failed to start in *prod*");
+  assert.equal(messageFor(sample("03b-cannot-start"), { language: "ja" }).text, "🔴 *prod* の *web* が起動に失敗しました");
+});
+
+test("a planned stop is no failure in the headline", () => {
+  for (const name of ["06-scale-in-143", "07-user-stop", "10c-maintenance", "10d-maintenance-stand-alone", "10e-draining"]) {
+    assert.match(messageFor(sample(name), {}).text, / stopped in \*prod\*: /, name);
+    assert.match(messageFor(sample(name), { language: "ja" }).text, / が停止しました：/, name);
+  }
+});
+
+test("registry authentication that failed is not called a failure of secrets alone", () => {
+  const event = changed("04-resource-init", { stoppedReason: "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: There is a connection issue" });
+  assert.match(messageFor(event, {}).text, /: could not read secrets or authenticate to the registry$/);
+  assert.match(messageFor(event, { language: "ja" }).text, /：シークレットの取得またはレジストリ認証の失敗$/);
+});
+
+test("a caller without a name is called unknown in both languages", () => {
+  const event = changed("31-run-rejected", { userIdentity: {} });
+  assert.ok(textsOf(messageFor(event, {})).includes("*ECS rejected the RunTask call of an unknown caller, so no task started.*"));
+  assert.ok(textsOf(messageFor(event, { language: "ja" })).includes("*不明な呼び出し元 による RunTask を ECS が拒否したため、タスクは起動していません。*"));
 });
 
 test("every cause has a sentence with all its places filled", () => {
   const incident = incidentOf(sample("01-exit-nonzero"));
   for (const [id, { en, ja }] of Object.entries(CAUSES)) {
     for (const language of ["en", "ja"]) {
-      const text = textsOf(messageOf({ ...incident, cause: { id, words: { en, ja }, values: { container: "web", code: "1", signal: "SIGKILL", name: "X", message: "M" } } }, { language })).join("\n");
-      assert.ok(!/\{(container|code|signal|name|message)\}|undefined|null/.test(text), `${id}: ${text}`);
+      const text = textsOf(messageOf({ ...incident, cause: { id, words: { en, ja }, values: { container: "web", code: "1", signal: "SIGKILL", name: "X", caller: "C", call: "RunTask", message: "M" } } }, { language })).join("\n");
+      assert.ok(!/\{(container|code|signal|name|caller|call|message)\}|undefined|null/.test(text), `${id}: ${text}`);
     }
   }
 });
@@ -256,7 +294,7 @@ test("username and icon are sent only when given", () => {
 
 test("a denied look-up is named, and the alert is otherwise whole", () => {
   const texts = textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action: "ecs:DescribeTaskDefinition", why: "denied" }] }));
-  assert.ok(texts.includes("The notifier's role may not call `ecs:DescribeTaskDefinition`, so log links and essential marks are missing."));
+  assert.ok(texts.includes("The notifier's role is not allowed to call `ecs:DescribeTaskDefinition`, so log links and essential marks are missing."));
   assert.ok(texts.some((one) => one.includes("Open the task in ECS")));
 });
 
