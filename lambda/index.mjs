@@ -1,4 +1,4 @@
-// The Lambda function: the handler with the real tools.
+// Starts the Lambda function: the handler with the real tools.
 
 import { createHandler } from "./handler.mjs";
 import { describeTaskDefinition, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";

@@ -1,13 +1,13 @@
-// Which container is to blame for the end of a task, and what exit codes mean. Events do not say which container ended first.
+// Decides which container is to blame for the end of a task, and names exit codes. Events do not say which container ended first.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
 import { dependencyIn, readReason, tellsOfItsLimit, tellsOutOfMemory } from "./reasons.mjs";
 
-// Exit codes above 128 are 128 + the signal, by the shell's convention.
+// Exit codes above 128 are 128 + the signal, by the convention of the shell.
 const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 133: "SIGTRAP", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM", 159: "SIGSYS" };
-/** What Windows gives for a signal: STATUS_CONTROL_C_EXIT and DBG_TERMINATE_PROCESS. */
+/** Windows has these exit codes in place of signals: STATUS_CONTROL_C_EXIT and DBG_TERMINATE_PROCESS. */
 const WINDOWS_STOPS = { 0xc000013a: "Ctrl+C", 0x40010004: "TerminateProcess" };
-/** Codes of Windows (NTSTATUS, and those of its runtimes) that a process crashes with, in English and Japanese. */
+/** Codes of Windows (NTSTATUS, and those of its runtimes) of crashed processes, with names in English and Japanese. */
 const CRASHES = {
   0xc0000005: ["access violation", "アクセス違反"], 0xc0000006: ["in-page error", "ページ読み込みエラー"], 0xc0000017: ["no memory", "メモリ不足"],
   0xc000001d: ["illegal instruction", "不正な命令"], 0xc0000025: ["noncontinuable exception", "継続不可能な例外"],
@@ -19,14 +19,15 @@ const CRASHES = {
   0xc06d007e: ["module not found", "モジュール未検出"], 0xe0434352: [".NET exception", ".NET 例外"], 0xe06d7363: ["C++ exception", "C++ 例外"],
   0x80131623: [".NET fail fast", ".NET フェイルファスト"], 0x80000003: ["breakpoint", "ブレークポイント"], 0x80131506: [".NET internal error", ".NET 内部エラー"],
 };
-/** What a container reports that ECS stopped because another one had ended. */
+/** Exit codes of a container that ECS stopped because another one had ended. */
 const STOPPED_BY_ECS = [137, 143, ...Object.keys(WINDOWS_STOPS).map(Number)];
 
 const own = (table, key) => (key !== null && Object.hasOwn(table, key) ? table[key] : null);
-/** Windows' codes have 32 bits, and come with a sign or without. */
+/** Returns the code without a sign: Windows codes have 32 bits, and arrive with a sign or without. */
 const unsigned = (exitCode) => (exitCode !== null && exitCode < 0 && exitCode >= -0x80000000 ? exitCode + 0x100000000 : exitCode);
 
 /**
+ * Names the crash that an exit code of Windows stands for.
  * @param {number|null} exitCode
  * @param {string} [language]
  * @returns {string|null} "access violation (0xC0000005)"; a code of the same range without a name is named by its digits
@@ -39,15 +40,15 @@ export function crashOf(exitCode, language = "en") {
   return code >= 0xc0000000 && code < 0xd0000000 && !own(WINDOWS_STOPS, code) ? hex : null;
 }
 
-/** @returns {string|null} the signal, or its like on Windows, that an exit code stands for */
+/** @returns {string|null} the signal that an exit code stands for, or the counterpart of a signal on Windows */
 export const signalOf = (exitCode) => own(SIGNALS, exitCode) ?? own(WINDOWS_STOPS, unsigned(exitCode));
 export const ranOutOfMemory = ({ exitCode, reason }) => tellsOutOfMemory(reason) || (exitCode === 137 && tellsOfItsLimit(reason));
 export const wasStoppedByEcs = ({ exitCode }) => STOPPED_BY_ECS.includes(unsigned(exitCode));
-/** GuardDuty puts its agent into tasks; nothing depends on it. */
+/** Recognises the agent that GuardDuty adds to tasks; no container depends on this agent. */
 export const isGuardDuty = ({ name }) => /^aws-guardduty-agent/.test(name);
-/** Service Connect puts its proxy into tasks, and it is essential, though no task definition lists it. */
+/** Recognises the proxy that Service Connect adds to tasks. The proxy is essential, though no task definition lists it. */
 export const isServiceConnect = ({ name }) => /^ecs-service-connect-/.test(name);
-/** An exit code of the container's own: neither success nor what a stop gives. */
+/** Recognises an exit code that the container chose by itself: neither success nor the result of a stop. */
 export const failedByItself = (container) => container.exitCode !== null && container.exitCode !== 0 && !wasStoppedByEcs(container);
 
 const UNEXPLAINED = 5;
@@ -55,12 +56,13 @@ const SPARE_FAILED = 9;
 const SPARE_TOLD = 12;
 
 /**
- * Lower is more to blame. A spare container (one that is not essential) comes after all others but those that were stopped.
+ * Ranks a container; a lower rank is more to blame. A spare container (one that is not essential) comes after all others except those that
+ * ECS stopped.
  * @param {{exitCode: number|null, reason: string|null, essential: boolean|null, name: string}} container
  * @param {{neverRan?: boolean, standAlone?: boolean}} how  whether the task failed to start; whether it is meant to end
  */
 export function rankOf(container, how = {}) {
-  // The agent ends with the others, or could not be pulled: it is blamed only where nothing else can be.
+  // GuardDuty's agent ends with the others, or could not be pulled: blame this agent only if nothing else can be blamed.
   return rankByItself(container, how) + (isGuardDuty(container) ? 20 : 0);
 }
 
@@ -68,41 +70,41 @@ function rankByItself(container, { neverRan = false, standAlone = false }) {
   const { exitCode, reason, essential } = container;
   const spare = essential === false;
   if (ranOutOfMemory(container)) return 0;
-  // Service Connect's proxy fails with the application that it serves: it goes first only where it alone failed.
+  // The proxy of Service Connect fails with the application that it serves: blame the proxy first only if nothing else failed.
   const behind = isServiceConnect(container) ? 0.5 : 0;
   if (failedByItself(container)) return spare ? SPARE_FAILED : essential && !behind ? 1 : 2 + behind;
   if (tellsWhy(container, neverRan)) return spare ? SPARE_TOLD : essential && !behind ? 3 : 4 + behind;
-  // Where nothing ran, it is no news that this one did not.
+  // If no container ran, a container that did not run explains nothing.
   if (exitCode === null && !reason) return neverRan ? 50 : spare ? 13 : UNEXPLAINED;
   if (exitCode === 137) return spare ? 14 : 6 + behind;
-  // SIGTERM comes from ECS once something else has ended, so an exit 0 beside it was probably first. Where a task is meant to end
-  // with 0, a spare container that failed is what is wrong.
+  // ECS sends SIGTERM once another container has ended, so a container with exit code 0 beside it probably ended first. In a task that is
+  // meant to end with 0, a failed spare container is the fault.
   if (exitCode === 0) return spare ? 15 : standAlone ? 10 : 7;
   return spare ? 14 : 11;
 }
 
-/** A reason explains an end where there is no exit code. What is written of a stopped container counts if it is not about the stop. */
+/** Says whether the reason explains the end: any reason does without an exit code; beside the exit code of a stop, a known reason that is not about the stop. */
 function tellsWhy(container, neverRan) {
   const { exitCode, reason } = container;
   if (!reason || exitCode === null || neverRan) return Boolean(reason);
   return wasStoppedByEcs(container) && readReason(reason) !== null && !isOfStop(container);
 }
 
-/** Whether the reason of a container that ended is about its stop, which explains no end: its exit code does. Beside a 0 it is what went wrong. */
+/** Says whether the reason of a container that ended is about its stop: then the exit code explains the end. Beside exit code 0 the reason is the fault. */
 export const isOfStop = (container) => container.exitCode !== null && container.exitCode !== 0 && /cannot ?stop|transition to stopped/i.test(container.reason ?? "");
 
-/** The container that most likely ended the task, by rank alone; of equals the first. */
+/** Returns the container that most likely ended the task, by rank alone; of equal ranks the first. */
 export function suspectOf(containers, how) {
   const ranked = containers.map((one) => ({ one, rank: rankOf(one, how) }));
   const best = ranked.reduce((first, next) => (first && first.rank <= next.rank ? first : next), null);
-  // An essential container without exit code may never have run, because a spare one that had to end first failed, or never began.
+  // An essential container without an exit code may never have run, because a spare container that had to end first failed or never started.
   const before = best?.rank === UNEXPLAINED ? ranked.find(({ rank }) => rank === SPARE_FAILED) ?? ranked.find(({ rank }) => rank === SPARE_TOLD) : null;
   return (before ?? best)?.one ?? null;
 }
 
 /**
- * The container that others waited for in vain, by what is written of them or of the task.
- * @returns {{container: object, reason: string}|null} reason: the one that names it
+ * Finds the container that others waited for in vain, by the reasons of the containers and of the task.
+ * @returns {{container: object, reason: string}|null} reason: the reason that names this container
  */
 export function dependencyOf(task, containers) {
   const names = containers.map(({ name }) => name);

@@ -1,4 +1,4 @@
-// Why it ended: the one table of causes, and the rules that choose a row of it.
+// Explains why a task ended: the one table of causes, and the rules that choose a row of it.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
 import { crashOf, dependencyOf, failedByItself, isGuardDuty, isOfStop, ranOutOfMemory, rankOf, suspectOf } from "./blame.mjs";
@@ -12,7 +12,7 @@ import { own } from "./records.mjs";
 
 /**
  * The one table of causes: severity, then [words for the headline, sentence] in each language.
- * In a sentence {container} becomes "Container `web`", or "A container" when it is not known.
+ * In a sentence {container} becomes "Container `web`", or "A container" if the container is not known.
  * @type {Record<string, {severity: Severity, en: [string, string], ja: [string, string]}>}
  */
 export const CAUSES = {
@@ -52,9 +52,9 @@ export const CAUSES = {
   unknown: { severity: "error", en: ["{name}", "taskbell could not determine the cause; see the report of ECS below."], ja: ["{name}", "原因を判別できませんでした。ECS からの報告は次のとおりです。"] },
 };
 
-/** With these codes it was no plan of ECS: what the reason speaks of is the failure's own. */
+/** Stop codes of tasks that ECS did not stop by plan: the words of the reason belong to the failure itself. */
 const OWN_ENDS = ["TaskFailedToStart", "EssentialContainerExited"];
-/** What is planned, and silent for a service: a stop code that tells of a loss goes before its words. */
+/** Planned stops, which are silent for a service: a stop code that means a loss outranks the words of the reason. */
 const PLANNED = ["stopped-by-scheduler", "stopped-by-user", "maintenance", "draining"];
 const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
 const SERVICE_EVENTS = {
@@ -64,7 +64,7 @@ const SERVICE_EVENTS = {
   SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",
 };
 
-/** Sentences of an event that reports the status of a task, and not an event of a service. */
+/** Sentences for an event that reports the status of a task; "service-event" has those for events of a service. */
 const STATUS_WORDS = { en: ["{name}", "The status of the task became {name}."], ja: ["{name}", "タスクの状態が {name} になりました。"] };
 
 /** @returns {Cause} */
@@ -78,23 +78,23 @@ export function serviceCauseId(eventName, reason) {
   return own(SERVICE_EVENTS, eventName) ?? (eventName ? "service-event" : "unknown");
 }
 
-/** Who starts a task again: a service, or a managed daemon. */
+/** Says whether ECS starts such a task again, for a service or a managed daemon. */
 export const isOfService = ({ group, startedBy, daemon }) => /^(?:service|daemon):/.test(group ?? "") || /^ecs-(?:svc|daemon)\//.test(startedBy ?? "") || Boolean(daemon);
 
 /**
- * Why a task ended: memory first, then what ECS wrote of a stop, then its stop code, then the container to blame.
- * @returns {{cause: Cause, suspect: object|null, reason: string|null, endedByItself: boolean}} reason: the one that decided
+ * Decides why a task ended: memory first, then the words of ECS about a stop, then the stop code, then the container to blame.
+ * @returns {{cause: Cause, suspect: object|null, reason: string|null, endedByItself: boolean}} reason: the text that decided
  */
 export function judge(task, containers) {
   const decided = (why, reason, suspect = null) => ({ cause: why, suspect, reason, endedByItself: false });
   const starved = containers.find((one) => ranOutOfMemory(one) && !isGuardDuty(one));
   if (starved) return decided(memoryCause(starved), starved.reason, starved);
-  // The reason of a user's stop is free text: it proves nothing.
+  // The reason of a stop by a user is free text: such a text proves nothing.
   if (task.stopCode === "UserInitiated") return decided(cause("stopped-by-user"), null);
-  // A planned stop is one whatever else its reason says: the pattern lets it through as little as the notifier announces it.
+  // A planned stop stays planned whatever else its reason says: neither the pattern nor the notifier lets such a stop through.
   const lost = own(STOP_CODES, task.stopCode);
   const stop = OWN_ENDS.includes(task.stopCode) ? null : stopOf(task.stoppedReason);
-  // Somebody stopped what had not failed before.
+  // A stop by a user is the cause only if no container had failed before.
   const failedBefore = stop === "stopped-by-user" && containers.some((one) => failedByItself(one) && !isGuardDuty(one));
   if (stop && !(lost && PLANNED.includes(stop)) && !failedBefore) return decided(cause(stop), task.stoppedReason);
   if (tellsOutOfMemory(task.stoppedReason)) {
@@ -106,7 +106,7 @@ export function judge(task, containers) {
 
 const memoryCause = (container) => cause("out-of-memory", { container: container?.name ?? null, code: digits(container?.exitCode) });
 
-/** The end of a task that nothing from without explains. */
+/** Finds the cause of an end that no stop explains. */
 function blamed(task, containers) {
   const said = readReason(task.stoppedReason);
   const byItself = task.stopCode === null || task.stopCode === "EssentialContainerExited";
@@ -116,7 +116,7 @@ function blamed(task, containers) {
   const suspect = dependency?.container ?? suspectOf(containers, how);
   const told = suspect && !isOfStop(suspect) ? readReason(suspect.reason) : null;
   const by = (id, reason, container = suspect) => ({ cause: cause(id, { container: container?.name ?? null }), suspect, reason, endedByItself: false });
-  // A container's own reason goes before the task's, unless the task's is more particular.
+  // A container's own reason comes before the task's, unless the task's reason is more particular.
   if (told && (!said || told.rank <= said.rank)) return by(told.id, suspect.reason);
   if (dependency) {
     const failed = failedByItself(suspect) || (suspect.exitCode && tellsFailedExit(dependency.reason));
@@ -125,17 +125,17 @@ function blamed(task, containers) {
   const named = suspect?.reason ? suspect : null;
   const general = /^task ?failed ?to ?start\W*$/i.test(plainReason(task.stoppedReason));
   if (said && !general) return by(said.id, task.stoppedReason, named && named.reason === task.stoppedReason ? named : null);
-  // An exit code is the cause where the task ended by itself, or did not start because of it; an unknown stop code is shown as it is.
+  // An exit code is the cause if the task ended by itself, or failed to start because of this exit; an unknown stop code is shown unchanged.
   if (suspect && suspect.exitCode !== null && ((byItself && !said) || (failedToStart && (failedByItself(suspect) || suspect.exitCode === 137)))) return ofExit(suspect, containers, how, null, byItself);
   if (failedToStart) return by("start-failed", named?.reason ?? task.stoppedReason, named);
   if (byItself && suspect && !suspect.reason) return { ...by("no-exit-code", null, alike(suspect, containers, how) ? null : suspect), endedByItself: true };
   return { ...unknownCause(task, named), suspect, reason: named?.reason ?? task.stoppedReason };
 }
 
-/** Where several containers ended alike, nothing tells which was first. */
+/** Says whether several containers ended alike, so that no rank shows which one ended first. */
 const alike = (suspect, containers, how) => containers.filter((one) => rankOf(one, how) === rankOf(suspect, how)).length > 1;
 
-/** The exit code of the suspect is the cause. Where several exited with 0, none is blamed. */
+/** Takes the exit code of the suspect as the cause. If several containers exited with 0, none is blamed. */
 function ofExit(suspect, containers, how, reason, endedByItself = false) {
   const none = suspect.exitCode === 0 && alike(suspect, containers, how);
   const values = { container: none ? null : suspect.name, code: digits(suspect.exitCode), signal: suspect.signal };

@@ -1,35 +1,36 @@
-// Text without what looks like a credential: the value becomes <redacted>, the words around it stay.
+// Replaces text that looks like a credential: the value becomes <redacted>, the words around the value stay.
 // Pure: no I/O, no clock, no Node API, no Intl. The time is linear in the text: every expression begins with fixed letters or at
-// a boundary, and what it may look at before it fails is bounded, or is left out of the next attempt.
+// a boundary, and the text that an expression reads before it fails is limited, or is left out of the next attempt.
 
 import { clean } from "./text.mjs";
 
 const GONE = "<redacted>";
 
 /**
+ * Replaces the credentials of a text.
  * @template T
- * @param {T} text  anything but a string is given back as it is
+ * @param {T} text  anything but a string is returned unchanged
  * @returns {T}
  */
 export function withoutCredentials(text) {
   return typeof text === "string" ? PASSES.reduce((left, pass) => pass(left), clean(text, true)) : text;
 }
 
-/** Lines of a log, oldest first: a private key may go over several of them. @param {string[]} lines @returns {string[]} */
+/** Replaces the credentials of log lines, oldest first: a private key may extend over several lines. @param {string[]} lines @returns {string[]} */
 export function linesWithoutCredentials(lines) {
   if (lines.length === 0) return [];
   const joined = lines.map((line) => clean(String(line), true)).join(BETWEEN_LINES);
   return PASSES.reduce((left, pass) => pass(left), joined).split(BETWEEN_LINES);
 }
 
-/** No line holds it after it was cleaned. */
+/** Separates joined lines: no cleaned line contains this separator. */
 const BETWEEN_LINES = "\n\u0000";
 
-// Private keys: the only credential that goes over several lines.
+// Private keys: the only credential that extends over several lines.
 const KEY_BEGINS = /-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}|PuTTY-User-Key-File-\d(?=:)/g;
 const KEY_ENDS = /-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{0,5}|Private-(?:MAC|Hash): ?[0-9a-f]*/g;
 const KEY_BODY = /(?:(?:[\s\0]|\\+[rn])*(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): ?[^\n\\]{0,200})*(?:(?:[\s\0|>"',]|\\+[rn])*[A-Za-z0-9+/=]{16,})+(?:(?:[\s\0]|\\+[rn])*[A-Za-z0-9+/=]{1,15}(?![A-Za-z0-9]))?/y;
-/** Words about a key have less between its two marks. */
+/** Between the two marks of a key there is more text than this; between marks in mere words about a key there is less. */
 const SHORTEST_KEY = 24;
 
 function withoutPrivateKeys(text) {
@@ -49,23 +50,23 @@ function withoutPrivateKeys(text) {
   return out + text.slice(done);
 }
 
-/** Where a key ends: at its mark, or, where that is cut off, behind what looks like its lines. */
+/** Finds the end of a key: its mark, or, if the mark was cut off, the end of the text that looks like lines of a key. */
 function keyEnd(text, mark, next) {
   if (next && !next.begins) return next.at - mark.to > SHORTEST_KEY ? next.to : mark.at;
   KEY_BODY.lastIndex = mark.to;
   return KEY_BODY.test(text) ? KEY_BODY.lastIndex : mark.at;
 }
 
-/** Where the lines of a key begin whose first line is cut off. */
+/** Finds the first remaining line of a key whose beginning was cut off. */
 function keyRest(text, from, end) {
   let at = end;
   while (at > from && /[A-Za-z0-9+/=\\\n\0]/.test(text[at - 1])) at -= 1;
   return at;
 }
 
-// Addresses: scheme://user:password@host, and what clients write without a scheme.
+// Addresses: scheme://user:password@host, and the forms without a scheme that clients write.
 const IN_ADDRESS = /(:(?:\\?\/){2}[^\s:/"'<>[\\]{0,256}:)([^\s/"'<>]{1,512})(?=@)/g;
-/** In such passwords a slash is often left as it is. */
+/** Passwords in such addresses often contain an unescaped slash. */
 const IN_DATABASE_ADDRESS = /((?:postgres\w{0,8}|mysql\w{0,2}|mariadb|rediss?|valkeys?|amqps?|mongodb|mssql|sqlserver|clickhouse|ldaps?|ftps?|sftp|smtps?|imaps?)(?:\+\w{1,20})?:\/\/[^\s:/@"'<>]{0,256}:)([^\s"'<>]{1,512})(?=@)/gi;
 const CUT_ADDRESS = /(:(?:\\?\/){2}[^\s:/@"'<>[\\]{0,256}:)([^\s/@"'<>]+)$/;
 const NAMELESS_ADDRESS = /(:\/\/)((?=[A-Za-z_.~-]{0,250}\d)[\w.~%-]{20,250})(?=@)/g;
@@ -81,11 +82,11 @@ function withoutUserinfo(text) {
     .replace(BARE_ADDRESS, (whole, user, secret) => (/^(?:sips?|mailto|xmpp|acct|from|to|cc):$/i.test(user) || /^sha\d/.test(secret) ? whole : user + GONE));
 }
 
-/** Keys of these may be names as well: "service_key=payments". */
+/** Keys with these prefixes may be names as well: "service_key=payments". */
 const KEYS_OF = "shared|encrypt|sign|signature|routing|master|licence|subscription|consumer|auth|storage|deploy|ssh|rsa|hmac|jwt|webhook|functions|integration|service|write|ingest|admin|root|app|application|client|user|server";
 const MAY_BE_A_NAME = new RegExp(`^(?:${KEYS_OF})key$`);
 
-// Fields: a name that is or ends in one of these, a separator, and a value.
+// Fields: a name that is or ends in one of these words, a separator, and a value.
 const NAME = new RegExp(`(?:${[
   "pass(?:word|wd|phrase|code)", "pwd", "pass", "secret", "token", "credentials?", "authorization", "signature", "sig", "auth", "pw",
   "(?:api|access|secret|private|account|shared[ _-]?access|encryption|signing|license)[ _-]?key(?:_base)?", "access[ _-]?key[ _-]?id",
@@ -105,7 +106,7 @@ const NEXT_KEY = /(?:&(?:amp;)?|[;,|])[ \t]{0,20}(?:$|\s|\0|["'`\\]|[\w.$[\]%-]{
 const CLOSING = /[)\]}>](?=$|[\s\0,;:.)\]}>"'\\])/y;
 const ESCAPED = /\\(?:[nrt]|["'`]|u00|\\)/y;
 
-/** What stands where a value could, and is none. */
+/** Words in the position of a value that are no value. */
 const WORDS = new Set(`null none nil undefined true false yes no on off required missing invalid expired empty unset redacted hidden masked filtered protected
 default unknown optional disabled enabled ok okay failed failure denied incorrect wrong mismatch changed updated reset rotated created deleted revoked accepted rejected
 valid bad set present absent n/a na error found not str string int integer number bool boolean bytes any object optional void char list dict map include omit same-origin eof
@@ -131,7 +132,7 @@ const matchAt = (expression, text, at) => {
 };
 const looksRandom = (value) => (value.length >= 6 && /\d/.test(value) && /[A-Za-z]/.test(value)) || (value.length >= 20 && /[A-Z]/.test(value) && /[a-z]/.test(value));
 
-/** Every field of the text whose name is a secret's. */
+/** Replaces the value of every field whose name is the name of a secret. */
 function withoutFields(text) {
   let out = "";
   let done = 0;
@@ -148,14 +149,14 @@ function withoutFields(text) {
   return out + text.slice(done);
 }
 
-/** The name as a whole, and what is in front of it. */
+/** Returns the whole name, and the text before the name. */
 function nameAt(text, { 0: word, index }) {
   let start = index;
   while (start > 0 && index - start < 64 && /[\w.-]/.test(text[start - 1])) start -= 1;
   return { word, kind: word.toLowerCase().replace(/[\d _-]/g, ""), start, index, end: index + word.length, run: text.slice(start, index + word.length), front: text.slice(start, index), before: text[start - 1] ?? "" };
 }
 
-/** The value to be replaced, or null. */
+/** Returns the value to be replaced, or null. */
 function valueOf(text, name) {
   if (!isName(text, name)) return null;
   const separated = matchAt(SEPARATOR, text, name.end);
@@ -178,7 +179,7 @@ function valueOf(text, name) {
   return is ? judged(text, name, is, { strong: false, random: true }) : null;
 }
 
-/** Words that are a secret's name only at the end of a longer one, or only in some forms. */
+/** Says whether a word names a secret: some words do so only at the end of a longer name, or only in some forms. */
 function isName(text, { kind, front, run, index, before }) {
   const previous = text[index - 1] ?? "";
   const apart = !/[A-Za-z0-9]/.test(previous) || /[A-Z]/.test(text[index]) && /[a-z0-9]/.test(previous);
@@ -208,7 +209,7 @@ function afterSeparator(text, name, [whole, closing, , separator, space]) {
 
 const hasScheme = (text, at) => matchAt(SCHEME, text, at + matchAt(OPENED, text, at)[0].length) !== null;
 
-/** The scheme stays; what follows it goes. */
+/** Finds the credential behind an authorization scheme; the scheme itself stays. */
 function authorizationAt(text, at) {
   const opened = matchAt(OPENED, text, at);
   const scheme = matchAt(SCHEME, text, at + opened[0].length);
@@ -218,7 +219,7 @@ function authorizationAt(text, at) {
   return to > from && !/^(?:realm|error|scope)=/.test(text.slice(from, to)) ? { from, to } : null;
 }
 
-/** To the end of the line, or of the quotes it is in. */
+/** Finds the end of the line, or of the quotes around the value. */
 function lineEnd(text, from, opened) {
   let to = from;
   while (to < text.length && text[to] !== "\n" && !(opened.endsWith('"') && text[to] === '"') && !(opened.endsWith("'") && text[to] === "'")) to += 1;
@@ -245,7 +246,7 @@ function quotedJudged(text, name, at, [whole, , slashes, mark], form) {
   return isSecret(text, name, value, { ...form, quoted: true }) ? value : null;
 }
 
-/** Where a quoted value ends; where it is cut off, at the end of its line. */
+/** Finds the end of a quoted value; if the closing quote was cut off, the end of the line. */
 function closingOf(text, from, slashes, mark) {
   let run = 0;
   for (let at = from; at < text.length && text[at] !== "\n"; at += 1) {
@@ -254,7 +255,7 @@ function closingOf(text, from, slashes, mark) {
       continue;
     }
     const closes = text.startsWith(mark, at) && run % (2 * (slashes + 1)) === slashes;
-    // A quote is doubled to stand for itself.
+    // A doubled quote stands for a quote inside the value.
     if (closes && slashes === 0 && mark.length === 1 && text[at + 1] === mark && at > from) at += 1;
     else if (closes) return at - slashes;
     run = 0;
@@ -263,20 +264,20 @@ function closingOf(text, from, slashes, mark) {
   return end < 0 ? text.length : end;
 }
 
-/** `[value]`, as Go and Java write headers. */
+/** Reads `[value]`, as Go and Java write headers. */
 function listJudged(text, name, at, form) {
   const { 0: inside } = matchAt(/[^\]\n{]{0,600}/y, text, at + 1);
   const value = { from: at + 1, to: at + 1 + inside.length };
   return text[value.to] !== "{" && inside.trim() !== "" && isSecret(text, name, value, { ...form, quoted: true }) && !/^[A-Za-z _-]+$/.test(inside) ? value : null;
 }
 
-/** `Password={a;b}`, as ODBC has it. */
+/** Reads `Password={a;b}`, as ODBC writes it. */
 function bracedJudged(text, at) {
   const { 0: inside } = matchAt(/[^}\n:="',{]{0,600}/y, text, at + 1);
   return inside.trim() !== "" && text[at + 1 + inside.length] === "}" && !/^[a-z_]+$/.test(inside) ? { from: at + 1, to: at + 1 + inside.length } : null;
 }
 
-/** Up to a blank, or to where the next field or the end of what it is in begins. */
+/** Reads an unquoted value: up to a blank, the next field, or the end of the brackets or quotes around it. */
 function unquotedAt(text, from, { encoded = false }) {
   let to = from;
   for (; to < text.length && !/[\s\0]/.test(text[to]); to += 1) {
@@ -293,7 +294,7 @@ function unquotedAt(text, from, { encoded = false }) {
 }
 
 function isSecret(text, name, { from, to }, { strong, quoted, random = false, flag = false, code = false }) {
-  // What is no credential is short; and what is left here is looked at again.
+  // Words that are no credential are short; and the remaining text is examined again.
   if (to - from > LONGEST_WORDS) return true;
   const value = text.slice(from, to).trim();
   const lower = value.toLowerCase();
@@ -315,7 +316,7 @@ function isSecret(text, name, { from, to }, { strong, quoted, random = false, fl
   return strong || isWeakSecret(text, value, to);
 }
 
-/** Behind "password: " there may be a value, or a sentence. */
+/** Decides whether a value or a sentence follows "password: ". */
 function isWeakSecret(text, value, to) {
   if (CAUSE.test(value) && (!/\d/.test(value) || /(?:Error|Exception)$/.test(value))) return false;
   const plain = /^[A-Za-z][a-z'-]*$/.test(value);
@@ -346,13 +347,13 @@ function withoutCookies(text) {
   return out + text.slice(done);
 }
 
-// Bearer and Basic by themselves.
+// Bearer and Basic without a field name.
 const BEARER = /\b(bearer(?:[ \t]{1,8}|%20|\+)\\{0,7}["']?)([A-Za-z0-9._~+/=-]{3,})/gi;
 const OF_BEARERS = /^(?:tokens?|authentication|authorization|auth|scheme|prefix|headers?|format|types?|credentials?|realm.*|error.*|scope.*|resource_metadata.*|has|is|was|of|not|must|in|for|and|or|with|to|who|can|may|required|missing|invalid|expired|challenge|only|from|the|a|methods?|security|http|https|jwt|based|token-based|failed|unauthorized|null|undefined|none)[.,:-]?$/i;
 const BASIC = /\b(basic(?:[ \t]{1,8}|%20)\\{0,7}["']?)([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9+/=])/gi;
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/** Whether it is user:password. */
+/** Says whether the decoded text is user:password. */
 function isBase64OfPair(text) {
   let bits = 0;
   let plain = "";
@@ -368,10 +369,10 @@ function withoutSchemes(text) {
     .replace(BASIC, (whole, before, secret) => (isBase64OfPair(secret) ? before + GONE : whole));
 }
 
-// What has a form of its own, wherever it is.
+// Credentials with a form of their own, anywhere in the text.
 const SLASH = "(?:\\\\?/|%2F)";
 const REST = "[^\\s\"'<>\\\\)\\],;\\0]+";
-/** [what it begins with, the letters that follow, how many at least] */
+/** [the beginning, the letters that follow, their least number] */
 const FORMS = [
   ["(?:AKIA|ASIA|ABIA|ACCA)", "A-Z0-9", 16], ["IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz", "A-Za-z0-9+/=%_-", 0], ["ABSK", "A-Za-z0-9+/=", 40],
   ["xox[a-z](?:\\.xox[a-z])?-|xapp-", "A-Za-z0-9-", 8], ["gh[pousr]_|github_pat_", "A-Za-z0-9_", 16], ["gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt|oas)-", "A-Za-z0-9_.-", 12],
@@ -381,7 +382,7 @@ const FORMS = [
   ["NRAK-|PMAK-|HRKU-|CCIPAT_|ATATT3|ATBB|dp\\.(?:pt|st)\\.|AGE-SECRET-KEY-1", "A-Za-z0-9_=-", 20], ["b3BlbnNzaC1rZXktdjE", "A-Za-z0-9+/=", 0], ["MII[A-Za-z0-9+/]{3,5}(?:IBADANBgkqhkiG9w0BAQEF|IBAAKC)", "A-Za-z0-9+/=", 16], ["LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,40}(?:UFJJVkFURSBLRVkt|QUklWQVRFIEtFWS|BSSVZBVEUgS0VZL)", "A-Za-z0-9+/=", 0],
 ];
 const SHAPES = FORMS.map(([prefix, letters, least]) => ({ expression: new RegExp(`(?<![A-Za-z0-9])(?:${prefix})[${letters}]{${least > 4 ? 4 : 0},}`, "g"), least, begin: prefix.includes("_") && letters.includes("_") ? new RegExp(`^(?:${prefix})`) : null }));
-/** Most texts have none of them, and are looked through once. */
+/** Most texts contain none of these forms, and are searched only once. */
 const ANY_SHAPE = new RegExp(`(?<![A-Za-z0-9])(?:${FORMS.map(([prefix]) => prefix).join("|")})`);
 const REPLACED = [
   [/((?:AKIA|ASIA)[A-Z0-9]{12,16}["']?[\s,:;|/]{1,3}["']?)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g, `$1${GONE}`],
@@ -402,7 +403,7 @@ const REPLACED = [
   [/(?<![\w.])[A-Za-z0-9]{14}\.atlasv1\.[\w-]{20,}/g, GONE],
   [/(?<![\w~.-])[\w.~-]{3}8Q~[\w.~-]{30,}/g, GONE],
 ];
-/** Options of programs that take a password in one letter: [the command's line, what is in it] */
+/** Options of programs that take a password with one letter: [the line of the command, the option in it] */
 const COMMANDS = [
   [/\b(?:curl|wget)\s[^\n\0]*/g, /(\s(?:-u|--user|--proxy-user)(?:[ =]|(?=\S))["']?[^\s:"']{1,64}:)[^\s"']+/g],
   [/\b(?:mysql\w{0,8}|mariadb(?:-\w{1,8})?)\s{1,4}-[^\n\0]*/g, /(\s-p["']?)[^\s"']+/g],
@@ -415,10 +416,10 @@ function withoutShapes(text) {
   return COMMANDS.reduce((left, [line, option]) => left.replace(line, (found) => found.replace(option, `$1${GONE}`)), shaped);
 }
 
-/** Words of a program joined by underscores have no digit: "re_compile_patterns_internal_error". */
+/** Recognises words of a program that are joined by underscores and have no digit: "re_compile_patterns_internal_error". */
 const isIdentifier = (found, begin) => begin !== null && !/\d/.test(found.replace(begin, ""));
 
-/** As long as such a key is, or cut off by the end of the text. */
+/** Says whether a key has its full length, or was cut off by the end of the text. */
 function isWhole(text, found, at, least) {
   const cut = /^(?:\.\.\.|…)?$/.test(text.slice(at + found.length, at + found.length + 4));
   return found.length >= least || (cut && /\d/.test(found.slice(4)));

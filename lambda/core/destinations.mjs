@@ -1,4 +1,4 @@
-// Where an incident rings: the destinations as the environment names them, and which of them take it.
+// Reads the destinations from the environment, and chooses those that take an incident.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
 /**
@@ -7,10 +7,10 @@
  * @property {string} name
  * @property {string|null} parameter  the SSM parameter with its webhook
  * @property {string|null} topic  or the ARN of an SNS topic
- * @property {Kind|null} kind  null: what the webhook's host says
- * @property {boolean} takesRest  only what no other takes
- * @property {string[]|null} patterns  null takes all; where several are given, all of them have to hold
- * @property {string[]|null} families  with * and ?
+ * @property {Kind|null} kind  null: the webhook's host decides
+ * @property {boolean} takesRest  takes only incidents that no other destination takes
+ * @property {string[]|null} patterns  null takes all; if several of the lists are given, all of them have to match
+ * @property {string[]|null} families  with * and ? as wildcards
  * @property {string[]|null} severities
  */
 
@@ -19,10 +19,10 @@ const DECLARED = ["slack", "teams", "discord", "webhook"];
 const LISTS = ["patterns", "families", "severities"];
 
 /**
- * The stack's own webhook first, if it has one.
+ * Lists the destinations: the stack's own webhook first, if it has one.
  * @param {Record<string, string|undefined>} env
  * @returns {Destination[]}
- * @throws {Error} for a list that is none: nothing may ring in the wrong place
+ * @throws {Error} for a list that is malformed: no alert may go to the wrong destination
  */
 export function destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: own, TASKBELL_WEBHOOK_TAKES: takes, TASKBELL_DESTINATIONS: listed }) {
   const others = listOf(listed).map(destinationOf);
@@ -30,8 +30,8 @@ export function destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: own, TASKBELL_WEBHO
     ? [{ name: OWN, parameter: own, topic: null, kind: null, takesRest: takes === "rest", patterns: null, families: null, severities: null }] : [];
   const all = [...ownOne, ...others];
   const again = all.find(({ name }, at) => all.findIndex((one) => one.name === name) < at);
-  // What one of them took would count as taken by the other.
-  if (again) throw new Error(`TASKBELL_DESTINATIONS: two are called ${again.name}`);
+  // An alert that one of them took would count as taken by the other.
+  if (again) throw new Error(`TASKBELL_DESTINATIONS: two destinations are called ${again.name}`);
   return all;
 }
 
@@ -41,7 +41,7 @@ function listOf(text) {
   try {
     list = JSON.parse(text);
   } catch {
-    // Told below, without its text.
+    // Reported below, without its text.
   }
   if (!Array.isArray(list)) throw new Error("TASKBELL_DESTINATIONS is not a list in JSON");
   return list;
@@ -55,14 +55,14 @@ function destinationOf(one, at) {
   if (kind !== null && (topic !== null || !DECLARED.includes(kind))) throw wrong("has a kind that is not known");
   const lists = Object.fromEntries(LISTS.map((key) => [key, one[key] ?? null]));
   for (const [key, list] of Object.entries(lists)) {
-    if (list !== null && !(Array.isArray(list) && list.every((part) => typeof part === "string"))) throw wrong(`has no list of names as ${key}`);
+    if (list !== null && !(Array.isArray(list) && list.every((part) => typeof part === "string"))) throw wrong(`has ${key} that are not a list of names`);
   }
   return { name, parameter, topic, kind: topic === null ? kind : "sns", takesRest: false, ...lists };
 }
 
 /**
- * Those that take the incident, in their order.
- * @param {{severity: string, family: string|null, patterns: string[]}} incident  patterns: as `patternsOf` gives them
+ * Returns the destinations that take the incident, in their order.
+ * @param {{severity: string, family: string|null, patterns: string[]}} incident  patterns: as `patternsOf` returns them
  * @param {Destination[]} destinations
  * @returns {Destination[]}
  */
@@ -75,7 +75,7 @@ export function routesOf({ severity, family, patterns }, destinations) {
   return taken.length > 0 ? taken : destinations.filter((one) => one.takesRest);
 }
 
-/** Each asterisk takes as little as it can: going back to the last one is enough, however many there are. */
+/** Matches a glob. Each asterisk takes as little as possible: going back to the last asterisk is enough, however many there are. */
 function isLike(name, glob) {
   const [letters, wanted] = [Array.from(name), Array.from(glob)];
   let [at, next, star, from] = [0, 0, -1, 0];

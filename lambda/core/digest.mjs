@@ -1,12 +1,12 @@
-// What makes two messages of an application the same: a digest of the whole text, in which numbers and ids do not matter.
+// Recognises equal messages of an application: by a digest of the whole text, in which numbers and ids do not matter.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
-/** What is nested deeper is left out: no event of an application that is meant to be read is. */
+/** Deeper levels are left out: an event for human readers does not nest so deep. */
 const DEEPEST = 50;
 
 /**
- * The text without what differs each time: UUIDs, dates and times, hexadecimal ids of eight and more characters with a digit, and numbers that
- * do not follow a letter. Blanks count once.
+ * Returns the text without the parts that differ each time: UUIDs, dates and times, hexadecimal ids of eight and more characters with a
+ * digit, and numbers that do not follow a letter. Blanks count once.
  * @param {string} text  of any length, in any script
  */
 export function normalised(text) {
@@ -18,7 +18,7 @@ export function normalised(text) {
     .replace(/\s+/g, " ").trim();
 }
 
-/** A value as JSON with sorted keys: the same for the same content. Never throws. */
+/** Writes a value as JSON with sorted keys: equal content gives equal text. Never throws. */
 export function jsonOf(value, depth = 0) {
   if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
   if (depth > DEEPEST) return '"…"';
@@ -36,7 +36,7 @@ const fraction = (root) => Math.floor((root - Math.floor(root)) * 2 ** 32) | 0;
 const ROUNDS = PRIMES.map((prime) => fraction(Math.cbrt(prime)));
 const START = PRIMES.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)));
 
-/** @param {string} text  half a surrogate pair counts as U+FFFD  @returns {string} the SHA-256 of its UTF-8, in hexadecimal */
+/** @param {string} text  half a surrogate pair counts as U+FFFD  @returns {string} the SHA-256 of the text in UTF-8, in hexadecimal */
 export function sha256(text) {
   const bytes = utf8Of(text);
   const length = bytes.length;

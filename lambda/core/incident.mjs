@@ -1,7 +1,7 @@
-// Event -> incident: what died, why, and whether it is worth an alert.
-// Pure: no I/O, no clock, no Node API, no Intl. It never throws, whatever the event holds, and it copies
-// only the fields it names: overrides, which may carry secrets, are never read. What looks like a credential in a text that
-// somebody wrote freely is taken out where the text is read, so that no message, no key and no log line has it.
+// Turns an event into an incident: the task that failed, the cause, and whether the incident is worth an alert.
+// Pure: no I/O, no clock, no Node API, no Intl. Never throws, whatever the event holds, and copies only the fields named here:
+// overrides, which may carry secrets, are never read. Text that looks like a credential is removed where free text is read, so that no
+// message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
 import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause } from "./causes.mjs";
@@ -25,33 +25,33 @@ import { own } from "./records.mjs";
  * @property {boolean} drill
  * @property {boolean} rings
  * @property {string|null} silentBecause
- * @property {string|null} subject  what is announced once: the task, or else the event
- * @property {string|null} failure  what counts as the same failure again
+ * @property {string|null} subject  announced once: the task, or else the event
+ * @property {string|null} failure  equal for repetitions of one failure
  * @property {import("./causes.mjs").Severity} severity
  * @property {import("./causes.mjs").Cause} cause
- * @property {string|null} reasonKind  what the reason that decided is about ("port", "volume", …): unlike kinds are unlike failures
+ * @property {string|null} reasonKind  the kind of thing that the deciding reason is about ("port", "volume", …): different kinds are different failures
  * @property {Container[]} containers
  * @property {number|null} durationSeconds
  * @property {{task: string|null, service: string|null, log: string|null}} links
- * @property {LogPlace|null} log  where the suspect's log is
+ * @property {LogPlace|null} log  the log of the suspect
  * @property {Missing[]} missing
  */
 
 // Partitions without a known public console get no links.
 const CONSOLES = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com", "aws-eusc": "console.amazonaws-eusc.eu" };
 
-// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 of them; a window's has the time of its begin, too.
+// A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 bytes; the key of a window also has the time at which the window begins.
 const KEY_LENGTH = 670;
-// Names of AWS have at most 255 characters, all of one byte: those are kept whole.
+// Names of AWS have at most 255 characters of one byte each: such names are kept whole.
 const partOf = (value) => cut(value, /^[\x20-\x7e]*$/.test(value) ? 255 : 80);
 const SHORT_PART = 40;
 const LEVELS = { fatal: "error", critical: "error", error: "error", warning: "warning", warn: "warning", info: "info" };
 const SEVERITIES = { ERROR: "error", WARN: "warning", WARNING: "warning", INFO: "info" };
 
 /**
- * What an event means. Unknown shapes give an incident too, and it rings: a lost alert is worse than an odd one.
+ * Reads an event. Unknown shapes give an incident too, and ring: a lost alert is worse than an odd one.
  * @param {unknown} event  as EventBridge delivers it
- * @param {Context} [context]  what the shell looked up
+ * @param {Context} [context]  the results of the caller's look-ups
  * @returns {Incident}
  */
 export function incidentOf(event, context) {
@@ -69,9 +69,9 @@ export function incidentOf(event, context) {
 }
 
 /**
- * Returns what is told once. A task that passes through several states may be told in each; in one state it is told once. The failure of a
- * deployment comes under two detail-types, with the same id. Everything else is its own event: whoever may put events on the bus may name a
- * task in them, and AWS refuses only sources that begin with "aws.".
+ * Returns the key of the subject, which is announced once. A task that passes through several states may be announced in each state, and
+ * once in one state. The failure of a deployment comes under two detail-types, with the same id. Every other event is a subject of its
+ * own: anybody with the permission to put events on the bus may name a task in them, and AWS refuses only sources that begin with "aws.".
  */
 function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, cause: { id } }) {
   const isOfEcs = source === "aws.ecs";
@@ -82,12 +82,12 @@ function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, 
   return name === null ? null : cut(name, KEY_LENGTH);
 }
 
-/** Each drill is a failure of its own: none is ever left out as a repetition. */
+/** Returns the key of the failure. Each drill is a failure of its own, so that none is left out as a repetition. */
 function failureOf(incident) {
   const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, severity, cause: { id, values } } = incident;
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
   const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
-  // No other source makes the key of one of ECS, an empty one neither.
+  // No other source, not even an empty one, makes a key that ECS could make.
   const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
   const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
   return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
@@ -124,7 +124,7 @@ function taskIncident(detail, taskDefinition, common) {
   const outlines = list(taskDefinition.containers).map(record);
   const found = list(detail.containers).map((container) => containerOf(record(container), outlines));
   const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: statusCause(task.lastStatus) } : judge(task, found);
-  // Scaling or a user's stop blames no container, but its log is still the one to open. What neither ended nor says why may have no log.
+  // Scaling or a user's stop blames no container, but the log of the suspect is still the one to open. A container that neither ended nor has a reason may have no log.
   const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
   const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);
   const service = task.group?.startsWith("service:") ? task.group.slice("service:".length) : null;
@@ -141,13 +141,13 @@ function taskIncident(detail, taskDefinition, common) {
   };
 }
 
-/** What every incident has that is not about a task. */
+/** Fields of every incident that is not about a task. */
 const NO_TASK = {
   state: "changed", reasonKind: null, rings: true, silentBecause: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
   family: null, revision: null, group: null, launchType: null, capacityProvider: null, containers: [], log: null,
 };
 
-/** Deployment and service events, and every detail-type taskbell does not know. */
+/** Reads deployment and service events, and every detail-type that taskbell does not know. */
 function serviceIncident(detail, common) {
   const eventName = text(detail.eventName);
   const stoppedReason = freeText(detail.reason) ?? freeText(detail.stoppedReason) ?? text(detail.status);
@@ -169,7 +169,7 @@ const CALLERS = {
   "batch.amazonaws.com": "AWS Batch", "pipes.amazonaws.com": "EventBridge Pipes",
 };
 
-/** A RunTask that was refused, or placed nothing, as CloudTrail recorded it: there is no task, and no event of one. */
+/** Reads a RunTask that ECS refused or could not place, as CloudTrail recorded the call: there is no task, and no event of a task. */
 function rejectedRun(detail, common) {
   const request = record(detail.requestParameters);
   const identity = record(detail.userIdentity);
@@ -187,10 +187,10 @@ function rejectedRun(detail, common) {
   };
 }
 
-/** An alert that an application raised itself: `{message, level, source, detail}`. */
+/** Reads an alert that an application raised: `{message, level, source, detail}`. */
 function applicationIncident(detail, common) {
   const { message: said = null } = detail;
-  // What is compared is what may be shown: two alerts that differ in a credential only are one failure.
+  // Compares the text that may be shown: two alerts that differ in a credential only are one failure.
   const given = withoutCredentials(typeof said === "string" ? said : said === null ? "" : jsonOf(said));
   const message = text(given) ?? common.detailType ?? "Application Error";
   return {
@@ -208,13 +208,13 @@ function containerOf(container, outlines) {
   const exitCode = integer(container.exitCode);
   return {
     name, exitCode, signal: signalOf(exitCode) ?? crashOf(exitCode), reason: freeText(container.reason),
-    // A container the task definition does not list was injected by AWS; but for Service Connect's proxy, it is never essential.
+    // AWS injected a container that the task definition does not list; except for Service Connect's proxy, such a container is never essential.
     essential: isServiceConnect({ name }) ? true : outlines.length === 0 ? null : outline ? outline.essential !== false : false,
     runtimeId: text(container.runtimeId), log: outline?.log ? record(outline.log) : null,
   };
 }
 
-/** Scaling, deploying and rebalancing stop tasks all day; what ECS starts again elsewhere, after maintenance or draining, is no loss either. */
+/** Explains why a stop is normal: scaling, deploying and rebalancing stop tasks all day, and after maintenance or draining ECS starts the task elsewhere. */
 function normalStop(causeId, task) {
   if (causeId === "stopped-by-user" && task.stopCode === null) return "a user stopped it, and no container had failed before";
   if (causeId === "stopped-by-scheduler") return "the service scheduler stopped it to scale, deploy or rebalance the service";
@@ -223,10 +223,10 @@ function normalStop(causeId, task) {
   return causeId === "draining" ? "the container instance under a service's task is drained: ECS starts another" : null;
 }
 
-/** A stand-alone task that finished its work: all containers done, or one essential container done and the others stopped by ECS. */
+/** Recognises a stand-alone task that finished its work: all containers ended with 0, or one essential container did and ECS stopped the others. */
 function quietEnd(task, containers, definitionKnown) {
   if (isOfService(task)) return null;
-  // Without a stop code only the reason tells whether the task lost its place, in words that nobody has listed.
+  // Without a stop code only the reason shows whether the task lost its host, in words that AWS documents nowhere.
   if (!tellsOrdinaryEnd(task.stoppedReason) && (task.stopCode === null || stopOf(task.stoppedReason))) return null;
   const own = containers.filter((one) => !isGuardDuty(one));
   if (own.length > 0 && own.every((one) => one.exitCode === 0 && !ranOutOfMemory(one))) return "stand-alone task finished: every container exited with 0";
@@ -255,19 +255,19 @@ function stateOf(task, causeId) {
   return PLANNED_STOPS.includes(causeId) ? "stopped" : "died";
 }
 
-/** "arn:…:task-definition/web:17" -> web and 17. A task's own group names the family too. */
+/** Splits "arn:…:task-definition/web:17" into web and 17. A group of a stand-alone task names the family, too. */
 function splitDefinition(arn, group) {
   const [family, revision] = (last(arn, "/") ?? "").split(":");
   return { family: text(family) ?? (group?.startsWith("family:") ? text(group.slice("family:".length)) : null), revision: text(revision) };
 }
 
-/** Clocks of a crash loop can run backwards by seconds: that is "under a second", never a minus. */
+/** Returns the seconds between two times. Clocks of a crash loop can run backwards by seconds: the result is then 0, never negative. */
 function durationOf(startedAt, endedAt) {
   if (startedAt === null || endedAt === null) return null;
   return Math.max(0, Math.floor((Date.parse(endedAt) - Date.parse(startedAt)) / 1000));
 }
 
-/** @returns {string|null} https://<region>.<console> where the partition has one */
+/** @returns {string|null} https://<region>.<console>, if the partition has a console */
 function consoleOf(partition, region) {
   const host = own(CONSOLES, partition);
   return host && /^[a-z0-9-]{1,40}$/.test(region ?? "") ? `https://${region}.${host}` : null;
@@ -285,7 +285,7 @@ function serviceLink({ partition, region, cluster, service }) {
   return `${host}/ecs/v2/clusters/${encoded(cluster)}/services/${encoded(service)}?region=${region}`;
 }
 
-/** The awslogs stream of a container: prefix/name/task, or without a prefix the runtime id. */
+/** Finds the awslogs stream of a container: prefix/name/task, or without a prefix the runtime id. */
 function logPlace(container, { region, taskId }) {
   if (!container?.log) return null;
   const { driver, group, region: home, prefix } = container.log;
@@ -301,20 +301,20 @@ function logLink(log, { partition }) {
 }
 
 const encoded = encodeURIComponent;
-/** The CloudWatch console wants names encoded twice, with $ in place of %. */
+/** Encodes twice, with $ in place of %, as the CloudWatch console expects names. */
 const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
 
 const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 const list = (value) => (Array.isArray(value) ? value : []);
 const text = (value, length = 8_000) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, length) : null);
-/** Credentials go before the cut: half of one would not be known. */
+/** Removes credentials before the cut: half of a credential could not be recognised. */
 const freeText = (value) => text(withoutCredentials(value));
-/** Of what may be very long, both ends: the message shows a part of each. */
+/** Keeps both ends of a very long text: the message shows a part of each. */
 const longText = (value) => text(typeof value === "string" && value.length > 40_000 ? `${value.slice(0, 10_000)}\n[…]\n${value.slice(-29_000)}` : value, 40_000);
-/** Half a surrogate pair, the event's own or left by the cut, is no text: URLs and the table's keys refuse it. */
+/** Cuts text, and replaces half a surrogate pair, from the event or left by the cut: URLs and the table's keys refuse such halves. */
 const cut = (value, length) => value.slice(0, length).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 const last = (value, separator) => text((value ?? "").split(separator).pop());
-/** Numbers may arrive as strings. */
+/** Reads a number, which may arrive as a string. */
 const integer = (value) => (Number.isInteger(value) ? value : typeof value === "string" && /^-?\d{1,10}$/.test(value) ? Number(value) : null);
 const time = (value) => {
   const milliseconds = typeof value === "string" ? Date.parse(value) : NaN;

@@ -1,4 +1,4 @@
-// Which patterns of the catalogue take an event: EventBridge does not say which rule matched.
+// Finds the patterns of the catalogue that match an event: EventBridge does not say which rule matched.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
 const TASK = "ECS Task State Change";
@@ -12,16 +12,16 @@ const UNHEALTHY = ["task failed elb health checks", "task failed container healt
 const SPOT = "your spot task was interrupted";
 
 /**
- * The patterns of the catalogue that take an event, as patterns/*.json has them: EventBridge does not say which rule matched.
- * Which clusters are watched is not asked here: an event of another one does not arrive.
+ * Returns the names of the patterns of the catalogue, as in patterns/*.json, that match an event: EventBridge does not say which rule matched.
+ * The watched clusters are not checked here: an event of another cluster does not arrive.
  * @param {unknown} event  as EventBridge delivers it
- * @returns {string[]} their names
+ * @returns {string[]}
  */
 export function patternsOf(event) {
   const all = (path) => leavesOf(event, path.split("."));
   const has = (path, ...wanted) => all(path).some((value) => wanted.includes(value));
   const ends = (path, end) => all(path).some((value) => typeof value === "string" && value.endsWith(end));
-  /** In any case: what a text begins with, or ends with, also before a full stop. */
+  /** Compares in any case: the beginning of a text, or its end, also before a full stop. */
   const saysOf = (path, starts, ending) => all(path).some((value) => typeof value === "string" && (starts.some((start) => value.toLowerCase().startsWith(start))
     || [ending, `${ending}.`].some((end) => value.toLowerCase().endsWith(end))));
   const begins = (path, starts) => all(path).some((value) => typeof value === "string" && starts.some((start) => value.startsWith(start)));
@@ -44,7 +44,7 @@ function taskPatternsOf({ all, has, begins, ends, saysOf }) {
   const stopCodes = all("detail.stopCode");
   const failed = all("detail.containers.exitCode").some((code) => code !== 0);
   const without = (path, starts) => all(path).length === 0 || all(path).some((value) => typeof value === "string" && !starts.some((start) => value.startsWith(start)));
-  // All but planned stops of services and stops by users: what is normal about the others only the notifier knows.
+  // Takes all stops except planned stops of services and stops by users: only the notifier can tell which of the others are normal.
   const died = stopCodes.length === 0 || stopCodes.some((code) => !["ServiceSchedulerInitiated", "UserInitiated"].includes(code))
     || (has("detail.stopCode", "ServiceSchedulerInitiated")
       && (without("detail.stoppedReason", PLANNED) || without("detail.startedBy", ["ecs-svc/"]) || all("detail.containers.reason").length > 0));
@@ -61,7 +61,7 @@ function taskPatternsOf({ all, has, begins, ends, saysOf }) {
   return Object.keys(verdicts).filter((name) => verdicts[name]);
 }
 
-/** The values at a path, as the rule engine finds them: through lists, and only those that hold no more fields. */
+/** Returns the values at a path, as the rule engine finds them: through lists, and only values without fields of their own. */
 function leavesOf(value, path) {
   if (Array.isArray(value)) return value.flatMap((one) => leavesOf(one, path));
   if (path.length === 0) return value === undefined || (value !== null && typeof value === "object") ? [] : [value];

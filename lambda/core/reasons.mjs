@@ -1,14 +1,14 @@
-// What ECS, its agent, container runtimes and Windows write about a task and its containers: which cause it means, and what kind
-// of thing failed. Pure: no I/O, no clock, no Node API, no Intl.
+// Reads the words of ECS, its agent, container runtimes and Windows about a task and its containers: the cause they mean, and the kind
+// of thing that failed. Pure: no I/O, no clock, no Node API, no Intl.
 
-/** A reason ends here where it was cut: agents of before cut it at 255 characters, ECS at 1,024; some mark the place, also in the middle. */
+/** The end of a reason that was cut: older agents cut at 255 characters, ECS at 1,024; some mark the cut, also in the middle. */
 const CUT = String.raw`(?:\.\.\.|…|$)`;
-/** ECS writes at most 1,024 characters; more of a longer text is not looked at. */
+/** ECS writes at most 1,024 characters; the rest of a longer text is not read. */
 const LOOKED_AT = 4_096;
-/** What AWS writes in front of a reason, or leaves out: "Service web: ", "(service web, taskSet x) ", "Amazon ECS …"; a service by its ARN, too. */
+/** Prefixes that AWS puts before a reason, or leaves out: "Service web: ", "(service web, taskSet x) ", "Amazon ECS …"; also with the ARN of a service. */
 const IN_FRONT = /^(?:service (?:arn:\S{1,512}(?=: )|[^\s:]{1,255}) ?:|\(service [^)]{1,512}\),?|amazon(?= )|error:) ?(?=\S)/i;
 
-/** The source of a pattern for a phrase that may be cut anywhere after its first letters; a blank may be missing, or be a hyphen. */
+/** Returns the source of a pattern for a phrase that may be cut anywhere after its first letters; a blank may be missing, or be a hyphen. */
 function cuttable(phrase, kept = 6) {
   const letters = Array.from(phrase, (letter) => (letter === " " ? "[ _-]?" : letter.replace(/\W/, String.raw`\$&`)));
   return letters.slice(0, kept).join("") + letters.slice(kept).reduceRight((rest, letter) => `(?:${CUT}|${letter}${rest})`, "");
@@ -16,7 +16,7 @@ function cuttable(phrase, kept = 6) {
 
 const says = (...sources) => new RegExp(sources.join("|"), "i");
 
-/** A reason without what is written in front of it, and with single blanks. */
+/** Removes the prefixes of a reason, and reduces blanks to one. */
 export function plainReason(reason) {
   let text = (reason ?? "").slice(0, LOOKED_AT).replace(/\s+/g, " ").trim();
   for (let left = 4; left > 0 && IN_FRONT.test(text); left -= 1) text = text.replace(IN_FRONT, "");
@@ -26,13 +26,13 @@ export function plainReason(reason) {
 const OUT_OF_MEMORY = says(cuttable("out of memory", 8), String.raw`\boom[-_ ]?${cuttable("kill", 2)}`, String.raw`\boom[-_ ]?${CUT}`,
   cuttable("memory limit too low", 14), cuttable("killed due to memory usage", 13));
 
-/** @returns {boolean} whether a reason speaks of memory that ran out; what a pull error speaks of may be the name of an image */
+/** @returns {boolean} whether a reason speaks of memory that ran out; in a pull error these words may be the name of an image */
 export const tellsOutOfMemory = (reason) => !isOfPull(plainReason(reason)) && OUT_OF_MEMORY.test(plainReason(reason));
 
-/** Words that say so of a container that was killed, and of others may be a warning. */
+/** Recognises words that mean out of memory beside a killed container; beside other containers they may be a warning. */
 export const tellsOfItsLimit = (reason) => /\bexceed\w* (?:its|the|container) memory limit|\bmemory limit (?:was )?exceeded/i.test(plainReason(reason));
 
-/** What ECS writes about a task that it stopped, or that lost its place. Only the task's own reason is asked, before any container's. */
+/** Words of ECS about a task that it stopped, or that lost its host. Only the task's own reason is read here, before any container's. */
 const STOPS = [
   [/^(?:ecs )?(?:scaling activity|availability[- ]?zone rebalancing) initiated by/i, "stopped-by-scheduler"],
   [says(cuttable("failed elb health checks", 12), cuttable("failed load balancer health checks", 16)), "elb-health-check-failed"],
@@ -40,13 +40,13 @@ const STOPS = [
   [/^task stopped by user\W*$/i, "stopped-by-user"],
   [says(cuttable("spot task was interrupted", 10), "spot interruption"), "spot-interruption"],
   [/^host ec2\b/i, "host-lost"],
-  // Whose maintenance it is has to be said: a database has its own.
+  // The words have to say that AWS performs the maintenance: a database has maintenance, too.
   [says(String.raw`\b(?:ecs|aws|fargate) (?:is )?performing (?:[\w-]+ ){0,3}${cuttable("maintenance", 5)}`), "maintenance"],
-  // The ARN of an instance, with the name of its cluster, may stand between.
+  // The ARN of an instance, with the name of its cluster, may come between the two words.
   [/\binstance\b.{0,300}\bdrain|\bdrain(?:ing|ed)?\b.{0,300}\binstance\b/i, "draining"],
 ];
 
-/** @returns {string|null} the cause that the task's own reason gives by itself; what begins with an error's name tells of that error, whatever its words */
+/** @returns {string|null} the cause that the task's own reason gives by itself; a reason that begins with the name of an error is about that error, whatever its words */
 export function stopOf(reason) {
   const text = plainReason(reason);
   return text === "" || namesError(text) ? null : STOPS.find(([words]) => words.test(text))?.[1] ?? null;
@@ -54,9 +54,9 @@ export function stopOf(reason) {
 
 const RUNS = "(?:exec:|fork/exec|create ?proces).*";
 /**
- * From the particular to the general: what a reason says, or the error name of the ECS agent that it begins with (its letters alone,
- * in lower case), and the cause. Only rows with `pull` are asked about an image that could not be pulled; those with `exec` are not
- * asked about resources, which ECS sets up by programs of its own.
+ * The words of a reason, or the error name of the ECS agent at its beginning (letters alone, in lower case), and the cause; the more
+ * particular rows first. Only rows with `pull` apply to an image that could not be pulled; rows with `exec` do not apply to resources,
+ * which ECS sets up with programs of its own.
  * @type {[RegExp|null, RegExp|null, string, {pull?: boolean, exec?: boolean}?][]}
  */
 const REASONS = [
@@ -76,15 +76,15 @@ const REASONS = [
   /^(?:task)?failedtostart|^(?:resourceinitialization|cannot\w+|containernetworking|taskstoppedbeforepullbegin|hostconfig|invalidvolume)error|^unrecognizedtransportprotocol|^unparsableport|^cannot(?:create|start)/, "start-failed"],
 ];
 
-/** "Cannot pull container error: x" and "CannotPullContainerError: x" begin with the same name. */
+/** Returns the name at the beginning: "Cannot pull container error: x" and "CannotPullContainerError: x" give the same name. */
 const nameOf = (text) => (/^[^:]{1,60}/.exec(text)?.[0] ?? "").replace(/[^a-z]/gi, "").toLowerCase();
-/** What stands behind a general "TaskFailedToStart: ", which hides the error's own name. */
+/** Returns the text behind a general "TaskFailedToStart: ", which hides the name of the error itself. */
 const behindStart = (text) => /^task ?failed ?to ?start ?: ?(.+)$/i.exec(text)?.[1] ?? text;
 const isOfPull = (text) => /^(?:cannotpull|imagepull)/.test(nameOf(behindStart(text)));
 const namesError = (text) => REASONS.some(([, names]) => names?.test(nameOf(text)));
 
 /**
- * The row of a reason.
+ * Finds the row of a reason.
  * @param {string|null|undefined} reason
  * @returns {{id: string, rank: number}|null} a lower rank is more particular
  */
@@ -96,17 +96,17 @@ export function readReason(reason) {
 function readPlain(plain) {
   const name = nameOf(plain);
   const pull = isOfPull(plain);
-  // The name of an image is no word of ECS, whatever it is called.
+  // The name of an image is no word of ECS, whatever its letters are.
   const text = pull ? plain.replace(/\S*\/\S*/g, "/") : plain;
   const left = pull ? ({ of }) => Boolean(of?.pull) : /^resourceinitialization/.test(name) && !/oci runtime/i.test(text) ? ({ of }) => !of?.exec : () => true;
   const rank = text === "" ? -1 : REASONS.findIndex(([words, names, , of]) => left({ of }) && (words?.test(text) || names?.test(name)));
   return rank === -1 ? null : { id: REASONS[rank][2], rank };
 }
 
-/** A word about a dependency, which is no part of an image's name. */
+/** A word about a dependency that is not part of an image's name. */
 const DEPENDS = /(?<![\w/.-])depend(?:enc(?:y|ies)|s|ed|ent)\b(?![\w.-]*[/:@]\w)/i;
 
-/** What kind of thing a reason is about: unlike kinds are unlike failures. The first that it speaks of. */
+/** The kind of thing that a reason is about: failures of different kinds are different failures. The first match counts. */
 const KINDS = [
   [DEPENDS, "dependency"],
   [/does not match the host|matching platform|no matching manifest|exec format|not compatible|on this platform/i, "platform"],
@@ -125,7 +125,7 @@ const KINDS = [
 ];
 
 /**
- * A short, stable word for what a reason is about; else the error name that it begins with; null where it says nothing.
+ * Returns a short, stable word for the kind of thing that a reason is about; else the error name at its beginning; null if it says neither.
  * @returns {string|null}
  */
 export function reasonKindOf(reason) {
@@ -133,21 +133,21 @@ export function reasonKindOf(reason) {
   return KINDS.find(([words, id]) => words.test(text) && !(id === "dependency" && isOfPull(text)))?.[1] ?? errorNameOf(reason);
 }
 
-/** @returns {string|null} the error name that a reason begins with: "cannot-create-volume-error" */
+/** @returns {string|null} the error name at the beginning of a reason: "cannot-create-volume-error" */
 export function errorNameOf(reason) {
   const name = /^([A-Z][A-Za-z]{3,60}): /.exec(behindStart(plainReason(reason)))?.[1];
   return name ? name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase() : null;
 }
 
-/** Words of such a reason itself, which may be the names of containers, too. */
+/** Words of such a reason that may also be names of containers. */
 const NO_NAMES = ["dependency", "dependencies", "depends", "container", "target"];
-/** Sentences of the agent (its dependencygraph package) that name no container, though one may be called as a word of theirs. */
+/** Sentences of the agent (its dependencygraph package) that name no container, though a container may be called like one of their words. */
 const NAMELESS = /dependency graph:|dependent container not in expected state|container ordering(?= dependency)|container execution credentials not available|dependency on \w+ not resolved|dependency did not exit successfully/gi;
-/** Where a name stands: behind such a word, or in quotes. */
+/** Positions of a name: behind one of these words, or in quotes. */
 const NAMED = /(?<=\b(?:on|for|container|dependency) \[?|(?:^|[\s([])["'`“])[\w-]+/gi;
 
 /**
- * The container that a reason blames: "… ordering dependency [migrate(image) …] for target [web(…)] as dependency did not exit successfully."
+ * Finds the container that a reason blames: "… ordering dependency [migrate(image) …] for target [web(…)] as dependency did not exit successfully."
  * @param {string|null} reason
  * @param {string|null} bearer  the container that has the reason
  * @param {string[]} names  of the task's containers
@@ -164,15 +164,15 @@ export function dependencyIn(reason, bearer, names) {
   const named = [...said.matchAll(NAMED)];
   const whole = named.find(([word]) => others.includes(word) && !NO_NAMES.includes(word));
   if (whole) return whole[0];
-  // A name that the cut went through is enough where only one container's begins so.
+  // A name that the cut shortened is enough if only one container has a name with this beginning.
   const cut = named.find(({ 0: word, index }) => index + word.length === said.length && word.length > 2)?.[0];
   const begun = others.filter((name) => cut && name.startsWith(cut));
   return begun.length === 1 ? begun[0] : null;
 }
 
-/** Whether a reason says that the container it blames ended badly, and was not stopped afterwards. */
+/** Says whether a reason states that the container to blame ended badly, and was not stopped afterwards. */
 export const tellsFailedExit = (reason) => says(cuttable("did not exit successfully", 12)).test(plainReason(reason));
 
 const ORDINARY = new RegExp(String.raw`^(?:${cuttable("essential container in task exited", 9)}\W*)?$`, "i");
-/** Whether a task's reason says nothing, or no more than that a container ended. */
+/** Says whether a task's reason is empty, or states only that a container ended. */
 export const tellsOrdinaryEnd = (reason) => ORDINARY.test(plainReason(reason));

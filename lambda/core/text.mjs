@@ -1,9 +1,9 @@
-// Text that is safe to show and safe to cut. Pure: no I/O, no clock, no Node API, no Intl.
+// Makes text safe to show and safe to cut. Pure: no I/O, no clock, no Node API, no Intl.
 
-// What terminals take as colours, titles and moves of the cursor.
+// Sequences that terminals read as colours, titles and moves of the cursor.
 const TERMINAL_SEQUENCES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)/g;
 
-/** Terminal and control characters, bidirectional overrides and half surrogate pairs have no place in an alert. */
+/** Removes terminal and control characters and bidirectional overrides, and replaces half surrogate pairs. */
 export function clean(value, lines) {
   const oneKind = value.replace(TERMINAL_SEQUENCES, "").replace(/\r\n?/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
@@ -12,11 +12,11 @@ export function clean(value, lines) {
 
 export const filled = (value) => typeof value === "string" && value.trim() !== "";
 
-/** Characters, each as the place wants it: a cut between two of them is a safe one. */
+/** Splits text into characters, each escaped for the destination: a cut between two of them is safe. */
 export const piecesOf = (value, escapes = {}) => Array.from(value, (character) => escapes[character] ?? character);
 
 /**
- * As many pieces from the beginning as fit, and "…" for the others.
+ * Keeps as many pieces from the beginning as fit, and puts "…" in place of the others.
  * @param {string[]} pieces
  * @param {number} limit  of the result, in what `lengthOf` counts
  * @param {(piece: string) => number} [lengthOf]  UTF-16 units, if not given
@@ -33,7 +33,7 @@ export function beginningOf(pieces, limit, lengthOf = units) {
   return pieces.join("");
 }
 
-/** The same from the end. */
+/** Keeps as many pieces from the end as fit, and puts "…" in place of the others. */
 export function endOf(pieces, limit, lengthOf = units) {
   const mark = lengthOf("…");
   let length = 0;
@@ -46,12 +46,12 @@ export function endOf(pieces, limit, lengthOf = units) {
   return pieces.join("");
 }
 
-/** Of several lines the end says most, as in a log or a stack trace; of a single one the beginning. */
+/** Cuts text: several lines, as of a log or a stack trace, say most at the end; a single line says most at the beginning. */
 export const mostOf = (pieces, limit, lengthOf) => (pieces.includes("\n") ? endOf : beginningOf)(pieces, limit, lengthOf);
 
 const units = (piece) => piece.length;
 
-/** Bytes as UTF-8. Half a surrogate pair becomes a character of three. */
+/** Counts the bytes of text in UTF-8. Half a surrogate pair becomes a character of three bytes. */
 export function utf8Length(text) {
   let bytes = 0;
   for (const character of text) {

@@ -1,9 +1,9 @@
-// The AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first needed:
-// a cold start pays for what it uses, and the tests run without it.
+// Makes the AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first needed:
+// a cold start pays only for the clients it uses, and the tests run without the SDK.
 
-/** A call with its retries ends here; the SDK's own request timeout only warns. */
+/** The time limit of a call with its retries; the SDK's own request timeout only warns. */
 const CALL_MS = 2_500;
-/** A message that SNS answers later may have been taken: it is not to be sent again soon, and not by the SDK. */
+/** The time limit of a publish: SNS may have taken a message that it answers later, so neither the SDK nor the next attempt sends this message again soon. */
 const PUBLISH_MS = 10_000;
 const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000 } };
 const PACKAGES = {
@@ -17,7 +17,7 @@ const PACKAGES = {
 const clients = new Map();
 
 /**
- * One client a service and region, kept for the life of the execution environment; `options` bound one call.
+ * Returns the client of a service and region, kept for the life of the execution environment; `options` limits the time of one call.
  * @param {keyof PACKAGES} service
  * @param {string} [region]  the function's own, if not given
  */
@@ -43,12 +43,12 @@ export async function clientOf(service, region) {
   }
 }
 
-/** The signal ends a request; credentials that do not come know no signal. */
+/** Limits the time of each call: the signal ends a request, but not the wait for credentials. */
 function bounded(client) {
   return { send: (command, options) => within(options.timeoutMs, client.send(command, options)) };
 }
 
-/** @throws {Error} named TimeoutError after ms */
+/** Waits for the work. @throws {Error} named TimeoutError after ms */
 export function within(ms, work) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -57,7 +57,7 @@ export function within(ms, work) {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-/** Loads clients that will be needed, while something else is waited for. */
+/** Loads clients that will be needed, while the caller waits for another answer. */
 export function prepare(...services) {
   for (const service of services) clientOf(service).catch(() => {});
 }
@@ -68,7 +68,7 @@ async function call(service, command, input, { region, timeoutMs } = {}) {
 }
 
 /**
- * The decrypted value of an SSM parameter. Needs ssm:GetParameter.
+ * Reads and decrypts the value of an SSM parameter. Needs ssm:GetParameter.
  * @param {string} parameterName
  * @returns {Promise<string>}
  */
@@ -82,7 +82,7 @@ export async function readWebhook(parameterName) {
 /**
  * Publishes to a topic, in the region that its ARN names. Needs sns:Publish.
  * @param {string} topicArn
- * @param {object} message  as sns.mjs makes it
+ * @param {object} message  as sns.mjs builds it
  * @param {number} timeoutMs
  */
 export async function publish(topicArn, message, timeoutMs) {
@@ -90,7 +90,7 @@ export async function publish(topicArn, message, timeoutMs) {
 }
 
 /**
- * What the alert needs to know of a task definition. Needs ecs:DescribeTaskDefinition.
+ * Reads the parts of a task definition that the alert needs. Needs ecs:DescribeTaskDefinition.
  * @param {string} arn
  * @returns {Promise<import("../core/incident.mjs").TaskDefinitionOutline>}
  */
@@ -99,7 +99,7 @@ export async function describeTaskDefinition(arn) {
 }
 
 /**
- * The last lines of a log stream, oldest first. Needs logs:GetLogEvents.
+ * Reads the last lines of a log stream, oldest first. Needs logs:GetLogEvents.
  * @param {import("../core/incident.mjs").LogPlace} log
  * @param {number} lines
  * @returns {Promise<string[]>}
@@ -111,7 +111,7 @@ export async function readLog({ group, stream, region }, lines) {
 }
 
 /**
- * Names, essential marks and log destinations only: environment and secrets of the definition stop here.
+ * Keeps names, essential marks and log destinations only: environment and secrets of the definition stop here.
  * @param {any} taskDefinition  as ECS describes it
  * @returns {import("../core/incident.mjs").TaskDefinitionOutline}
  */
@@ -131,9 +131,9 @@ function logOf({ logDriver: driver, options }) {
 }
 
 /**
- * What failed, and why, in the ways a reader can act on.
+ * Names the action that failed, and the reason as one that a reader can act on.
  * @param {any} error
- * @param {string} action  the one that was called, if the error does not name it
+ * @param {string} action  the action that was called, if the error names none
  * @returns {import("../core/incident.mjs").Missing}
  */
 export function missingBecauseOf(error, action) {

@@ -1,4 +1,4 @@
-// One incident to several destinations at once: none waits for another, and none stops another.
+// Sends one incident to several destinations at once: no destination waits for another, and none stops another.
 
 import { own } from "../core/records.mjs";
 import { MOST_UNANSWERED } from "../core/unanswered.mjs";
@@ -7,16 +7,17 @@ import { MOST_UNANSWERED } from "../core/unanswered.mjs";
  * @typedef {object} Result
  * @property {string} name
  * @property {import("../core/destinations.mjs").Kind|null} kind
- * @property {"sent"|"sent-plain"|"failed"|"already"|"counted"} outcome  already: an earlier run of the same event rang there; counted: the
- *   destination was told of this failure, and is told again at the next power of two
+ * @property {"sent"|"sent-plain"|"failed"|"already"|"counted"} outcome  already: an earlier run of the same event delivered there; counted:
+  *   the destination already reported this failure, and reports it again at the next power of two
  * @property {import("./sender.mjs").Taken} [taken]
  * @property {Error & {status?: number|null, attempts?: number, unanswered?: number}} [error]
  */
 
 /**
+ * Sends to the pending destinations.
  * @param {import("./sender.mjs").Sender[]} senders
- * @param {{pending: string[], delivered: string[], unanswered: Record<string, number>}} decided  pending: the names of those to be told;
- *   unanswered: so many posts of earlier runs were not answered
+ * @param {{pending: string[], delivered: string[], unanswered: Record<string, number>}} decided  pending: the names of the destinations to send
+ *   to; unanswered: the number of posts of earlier runs without an answer
  * @param {(sender: import("./sender.mjs").Sender, unanswered: number) => Promise<import("./sender.mjs").Taken>} send
  * @returns {Promise<Result[]>} never fails
  */
@@ -35,19 +36,19 @@ export function deliverTo(senders, { pending, delivered, unanswered }, send) {
   }));
 }
 
-/** Each post may have been taken: one more would not be a repetition but a flood. */
+/** Refuses to post again: each post may have been taken, so one more would not be a repetition but a flood. */
 const withheld = (unanswered) => Object.assign(new Error(`the message may have been taken: unanswered: ${unanswered}, not sent again`), { unanswered });
 
-/** What the log keeps of a result. @param {Result} result */
+/** Returns the part of a result that the log line keeps. @param {Result} result */
 export function toldOf({ name, kind, outcome, taken, error }) {
   const { status, attempts, reread, refused, unanswered } = taken ?? error ?? {};
   return { name, kind, outcome, status, attempts, reread, refused, ...(unanswered > 0 ? { unanswered } : {}), error: error?.message };
 }
 
 /**
- * Why Lambda is to run the event again.
+ * Returns the error with which the run fails, so that Lambda runs the event again.
  * @param {Result[]} results
- * @param {boolean} alone  where there is one destination, its own error says it all
+ * @param {boolean} alone  with one destination, the error of this destination says everything
  * @returns {Error|null}
  */
 export function failureOf(results, alone) {

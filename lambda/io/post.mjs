@@ -1,35 +1,35 @@
-// Posts to a place until it takes the message, refuses it for good, or the time is used up. The URL is the secret: no error
-// holds it. What an answer means is the place's own.
+// Posts to a destination until it takes the message, refuses the message for good, or the time is used up. The URL is the secret: no error
+// contains it. Each destination decides for itself how to read an answer.
 
 import { withoutCredentials } from "../core/credentials.mjs";
 import { MOST_UNANSWERED } from "../core/unanswered.mjs";
 import { redacted } from "./secret.mjs";
 
-/** Of those that reached nobody, or with a server error. A 429 only says when: those go on until the time is used up. */
+/** The most attempts that reach nobody, or end with a server error. A 429 only asks for a pause: such attempts go on until the time is used up. */
 const ATTEMPTS = 5;
-/** What is answered later may have been taken, and comes twice if it is sent again. Longer than fetch waits for a connection, 10 s and up to one
- * more: nothing was sent where there is none. */
+/** The longest wait for an answer: a message that is answered later may have been taken, and would come twice if sent again. Longer than the
+ * time in which fetch gives up on a connection, 10 s and up to one more: without a connection nothing was sent. */
 const ATTEMPT_MS = 11_500;
-/** Of an answer that is all that is read: what is wrong stands in its beginning. */
+/** The most bytes of an answer that are read: the beginning of an answer explains the error. */
 const ANSWER_BYTES = 64 * 1024;
 const FIRST_WAIT_MS = 500;
 const SPREAD_MS = 1_000;
-/** Too little time for a round trip: better to fail now and let Lambda run the event again. */
+/** Less time than a round trip needs: it is better to fail now and let Lambda run the event again. */
 const SHORTEST_ATTEMPT_MS = 300;
 
 /**
  * @typedef {object} Place
- * @property {string} name  as errors say it
+ * @property {string} name  as errors write it
  * @property {(status: number|null, answer: string) => "ok"|"retry"|"permanent"} classify
- * @property {(url: string) => string} [addressOf]  where to post, of a webhook's URL
- * @property {(body: string) => number|null} [retryAfterMs]  where the body of a 429 says it better than its header
+ * @property {(url: string) => string} [addressOf]  the address to post to, for the URL of a webhook
+ * @property {(body: string) => number|null} [retryAfterMs]  for a 429 whose body states the pause more exactly than its header
  * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null, unanswered?: "late"|"cut"|null}} Answer
- *   status null stands for "no answer"; unanswered: why it is not known whether the message was taken
- * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number, unanswered?: number}} Time
- *   unanswered: so many earlier posts of the same message were not answered
+  *   status null stands for "no answer"; unanswered: the reason why nobody knows whether the message was taken
+  * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number, unanswered?: number}} Time
+  *   unanswered: the number of earlier posts of the same message without an answer
  */
 
-/** A message that a place did not take. */
+/** Reports a message that a destination did not take. */
 export class PostError extends Error {
   /**
    * @param {string} message  without the URL
@@ -46,7 +46,7 @@ export class PostError extends Error {
   }
 }
 
-/** What the parameter holds is nothing to post to. */
+/** Reports a parameter whose value is not an address to post to. */
 export class NoAddress extends PostError {
   constructor(message) {
     super(message, { retryable: false });
@@ -54,9 +54,10 @@ export class NoAddress extends PostError {
 }
 
 /**
+ * Posts a message to the URL of a webhook.
  * @param {Place} place
  * @param {{url: string, payload: object, headersOf?: (body: string) => Record<string, string>, hidden: string[]}} message
- *   headersOf: of its own for each attempt; hidden: what no error may hold
+ *   headersOf: makes new headers for each attempt; hidden: text that no error may contain
  * @param {Time & {fetch?: typeof fetch}} [tools]
  * @returns {Promise<{status: number, attempts: number}>}
  * @throws {PostError} for every other end
@@ -70,6 +71,7 @@ export async function post(place, { url, payload, headersOf = () => ({}), hidden
 }
 
 /**
+ * Repeats the attempt until the destination takes the message, and waits in between.
  * @param {Place} place
  * @param {(timeoutMs: number) => Promise<Answer>} attempt  never throws
  * @param {Time} [time]
@@ -89,13 +91,13 @@ export async function untilTaken(place, attempt, { sleep = pause, now = Date.now
     const facts = { status, answer, attempts, retryable: verdict === "retry", unanswered };
     const said = `${status === null ? `${place.name} could not be reached` : `${place.name} answered ${status}`}${answer && `: ${answer}`}`;
     if (verdict === "permanent") throw new PostError(said, facts);
-    // Whether it was taken is not known. A connection that ended early is tried once more now, what was late in Lambda's next run.
+    // Nobody knows whether the message was taken. A connection that ended early is tried once more now; after a late answer, Lambda's next run tries.
     if (why !== null && (why === "late" || unanswered >= MOST_UNANSWERED)) {
       throw new PostError(`${said}; it may have taken the message (unanswered: ${unanswered}${unanswered >= MOST_UNANSWERED ? ", not sent again" : ""})`, facts);
     }
     failures += status === 429 ? 0 : 1;
     if (failures === ATTEMPTS) throw new PostError(`${said} (after ${attempts} attempts)`, facts);
-    // Everybody who was told to wait comes back at once, but for some randomness.
+    // All senders that were asked to wait would come back at once, so each adds a random time.
     const waitMs = Math.ceil((retryAfterMs ?? FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 4)) + SPREAD_MS * random());
     if (now() + waitMs + SHORTEST_ATTEMPT_MS > deadline) {
       throw new PostError(`${said} (no time left to wait ${waitMs} ms for attempt ${attempts + 1})`, facts);
@@ -104,10 +106,10 @@ export async function untilTaken(place, attempt, { sleep = pause, now = Date.now
   }
 }
 
-/** One request. It never throws. @returns {Promise<Answer>} */
+/** Makes one request. Never throws. @returns {Promise<Answer>} */
 async function attempt(place, url, request, fetch, hidden) {
   try {
-    // A webhook does not redirect; following would carry the alert, and the secret's path, elsewhere.
+    // A webhook does not redirect; following a redirect would send the alert, and the path of the secret, elsewhere.
     const response = await fetch(url, { ...request, redirect: "manual" });
     const text = await textOf(response);
     const wait = response.status === 429 ? Math.max(secondsOf(response) ?? -1, place.retryAfterMs?.(text) ?? -1) : -1;
@@ -117,7 +119,7 @@ async function attempt(place, url, request, fetch, hidden) {
   }
 }
 
-/** The beginning of a body, which may have no end. A body that breaks off changes nothing about the status. */
+/** Reads the beginning of a body, which may have no end. A body that breaks off does not change the status. */
 async function textOf({ body }) {
   if (!body) return "";
   const reader = body.getReader();
@@ -130,51 +132,51 @@ async function textOf({ body }) {
       length += value.byteLength;
     }
   } catch {
-    // What was read says enough.
+    // The part that was read is enough.
   }
   // Frees the connection.
   reader.cancel().catch(() => {});
   return Buffer.concat(parts).subarray(0, ANSWER_BYTES).toString();
 }
 
-/** Errors of a connection that was never made: nothing was sent. */
+/** Codes of errors of a connection that was never made: nothing was sent. */
 const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EINVAL|UND_ERR_CONNECT_TIMEOUT|ERR_(TLS|SSL|INVALID)\w*|CERT_\w+|DEPTH_ZERO\w*|SELF_SIGNED\w*|UNABLE_TO\w*)$/;
 
-/** The SDK calls that a TimeoutError, too. */
+/** Texts of a connection that was never made; the SDK calls this a TimeoutError, too. */
 const NEVER_CONNECTED = /(did not establish|without establishing) a connection/;
 
 const isNeverSent = ({ code, syscall } = {}) => NEVER_SENT.test(String(code)) || syscall === "connect" || syscall === "getaddrinfo";
 
-/** Why it is not known whether the message was taken; null where it was certainly not sent. @returns {"late"|"cut"|null} */
+/** Returns the reason why nobody knows whether the message was taken; null if it was certainly not sent. @returns {"late"|"cut"|null} */
 export function unansweredOf(error) {
   if (/^(Timeout|Abort)Error$|^RequestTimeout/.test(String(error?.name))) return NEVER_CONNECTED.test(String(error.message)) ? null : "late";
   const cause = error?.cause ?? error ?? {};
-  // Of a host with several addresses: one error for each.
+  // A host with several addresses gives one error for each address.
   if (Array.isArray(cause.errors) && cause.errors.length > 0) return cause.errors.every((one) => isNeverSent(one ?? {})) ? null : "cut";
   return isNeverSent({ code: cause.code ?? error?.code, syscall: cause.syscall }) ? null : "cut";
 }
 
-/** Retry-After in seconds, whole or not, as milliseconds. A date is left to our own backoff. */
+/** Reads Retry-After in seconds, whole or not, as milliseconds. A date is ignored, and the own backoff applies. */
 function secondsOf(response) {
   const seconds = response.headers?.get?.("retry-after")?.trim();
   return /^\d{1,6}(\.\d+)?$/.test(seconds ?? "") ? Math.ceil(Number(seconds) * 1000) : null;
 }
 
-/** The code of a network error says it all; its message may quote the URL. */
+/** Names a network error by its code alone; the message of the error may quote the URL. */
 function reasonOf(error) {
   if (error?.name === "TimeoutError" || error?.name === "AbortError") return "no answer in time";
   return String(error?.cause?.code ?? error?.code ?? error?.name ?? "network error");
 }
 
-/** An answer on one line, short, and without anything secret even if the server echoed it. */
+/** Shortens an answer to one line without anything secret, even if the server echoed a secret. */
 const short = (text, hidden) => withoutCredentials(redacted(String(text), hidden)).replace(/\s+/g, " ").trim().slice(0, 200);
 
-/** What is wrong with an address. Plain http is for this machine alone: the address is a secret. */
+/** Says why an address cannot be used. Plain http is allowed for this machine alone: the address is a secret. */
 function wrongWith(url) {
   if (typeof url !== "string" || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return "does not hold an https URL";
   const { protocol, hostname, username, password } = new URL(url);
   if (protocol !== "https:" && !["127.0.0.1", "localhost", "[::1]"].includes(hostname)) return "does not hold an https URL";
-  // fetch takes none of them.
+  // fetch refuses such a URL.
   return username || password ? "holds a URL with a user's name in front of its host" : null;
 }
 

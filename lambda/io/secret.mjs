@@ -1,19 +1,20 @@
-// What a parameter holds, and how it is kept out of every error and log line.
+// Reads the secret of a parameter, and keeps the secret out of every error and log line.
 
 import { createHmac } from "node:crypto";
 
-/** What is shorter may be a word that any line has; and as a key it could be guessed. */
+/** A shorter text may be a word of any line; and a shorter key could be guessed. */
 const SHORTEST = 16;
 const isLong = (text) => text.length >= SHORTEST;
 
 /**
  * @typedef {{url: string, key: string|null, hidden: string[]}} Secret
- *   key: of the signature, where there is one; hidden: all that no line may hold, the longest first
+ *   key: of the signature, if there is one; hidden: all text that no line may contain, the longest first
  */
 
 /**
- * @param {string} value  of the parameter
- * @param {import("../core/destinations.mjs").Kind|null} kind  as it was declared
+ * Reads the value of a parameter.
+ * @param {string} value
+ * @param {import("../core/destinations.mjs").Kind|null} kind  as the destination declares it
  * @returns {Secret}
  * @throws {Error} without the value
  */
@@ -23,32 +24,33 @@ export function secretOf(value, kind) {
   try {
     held = JSON.parse(value);
   } catch {
-    // Told below, without its text.
+    // Reported below, without its text.
   }
   const { url, secret: key } = held ?? {};
-  if (typeof url !== "string" || typeof key !== "string") throw new Error('it does not hold {"url": "https://…", "secret": "…"}');
-  if (!isLong(key)) throw new Error(`its secret has less than ${SHORTEST} characters`);
+  if (typeof url !== "string" || typeof key !== "string") throw new Error('the value does not hold {"url": "https://…", "secret": "…"}');
+  if (!isLong(key)) throw new Error(`the secret has less than ${SHORTEST} characters`);
   return { url, key, hidden: [value, key, JSON.stringify(key).slice(1, -1), ...hiddenIn(url)].sort(byLength) };
 }
 
-/** The URL; its path and query, which are what a server repeats; and the keys in them. */
+/** Lists the URL; its path and query, which servers repeat; and the keys in them. */
 function hiddenIn(url) {
   if (!URL.canParse(url)) return [url];
   const { href, pathname, search, username, password, searchParams } = new URL(url);
   const parts = [...pathname.split("/"), ...searchParams.values(), ...search.slice(1).split(/[&=]/), username, password].flatMap((part) => [part, decoded(part)]);
-  // A word that is short is hidden where its name is beside it.
+  // A short word is hidden only together with its name.
   const pairs = search.slice(1).split("&").filter((pair) => /=./.test(pair)).flatMap((pair) => [pair, decoded(pair)]);
   const whole = [url, href, pathname + search, pathname, search, ...pairs].filter((one) => one.length > 1);
   return [...new Set([...whole, ...parts.filter(isLong)])].sort(byLength);
 }
 
-/** @param {string} text  @param {string[]} hidden  the longest first */
+/** Replaces hidden text. @param {string} text  @param {string[]} hidden  the longest first */
 export const redacted = (text, hidden) => hidden.reduce((line, one) => line.replaceAll(one, "<webhook>"), text);
 
 /**
+ * Signs a body.
  * @param {string} key
  * @param {string} body
- * @param {number} seconds  since 1970: a receiver refuses what is old, so that nothing can be sent again by others
+ * @param {number} seconds  since 1970: a receiver refuses old signatures, so that nobody else can send the message again
  * @returns {Record<string, string>} headers
  */
 export function signatureOf(key, body, seconds) {

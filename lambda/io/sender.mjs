@@ -1,4 +1,4 @@
-// One destination: its webhook, read and kept for a while; its message; and what became of it. None knows of the others.
+// Sends to one destination: reads its webhook and keeps it for a while, builds its message, and returns the result. No sender knows of the others.
 
 import * as discord from "../places/discord.mjs";
 import { NoAddress, post, unansweredOf, untilTaken } from "./post.mjs";
@@ -11,26 +11,28 @@ import * as webhook from "../places/webhook.mjs";
 
 const PLACES = { discord, slack, sns, teams, webhook };
 const SECRET_MS = 5 * 60_000;
-/** Of a parameter that could not be read: tried so often, with such a pause between. */
+/** The number of reads of a parameter that could not be read, and the pause between them. */
 const READS = 4;
 const READ_PAUSE_MS = 700;
-/** What reading it again does not mend. */
+/** Errors that another read does not fix. */
 const FOR_GOOD = /AccessDenied|Empty|NotFound|Invalid|Unrecognized|Validation/;
-/** What is answered when a webhook was revoked or replaced: the parameter may hold a new one by now. */
+/** Statuses of a webhook that was revoked or replaced: the parameter may hold a new one by now. */
 const REVOKED = [401, 403, 404, 410];
 
 /**
- * @typedef {{status: number, attempts: number, unanswered?: number, reread?: true, refused?: string}} Taken  refused: what was said of the layout
- * @typedef {object} Sender
- * @property {string} name
- * @property {() => import("../core/destinations.mjs").Kind|null} kind  null until its webhook was read
- * @property {() => string[]} hidden  what no line may hold; answers and errors are free of it, and of its parts, already
- * @property {(left: () => number) => Promise<void>} read  begins it, and never fails: what is wrong is told by `send`, which waits for it
- * @property {(incident: import("../places/slack-message.mjs").Incident, options: import("../places/slack-message.mjs").Options, left: () => number, unanswered?: number) => Promise<Taken>} send
- *   unanswered: so many posts of earlier runs were not answered
+ * @typedef {{status: number, attempts: number, unanswered?: number, reread?: true, refused?: string}} Taken
+  *   refused: the answer to the layout; reread: the webhook was read again
+  * @typedef {object} Sender
+  * @property {string} name
+  * @property {() => import("../core/destinations.mjs").Kind|null} kind  null until the webhook was read
+  * @property {() => string[]} hidden  text that no line may contain; answers and errors are already free of this text and its parts
+  * @property {(left: () => number) => Promise<void>} read  begins to read the webhook, and never fails: `send` waits for it and reports an error
+  * @property {(incident: import("../places/slack-message.mjs").Incident, options: import("../places/slack-message.mjs").Options, left: () => number, unanswered?: number) => Promise<Taken>} send
+  *   unanswered: the number of posts of earlier runs without an answer
  */
 
 /**
+ * Creates the sender of a destination.
  * @param {import("../core/destinations.mjs").Destination} destination
  * @param {import("../index.mjs").Tools} tools
  * @returns {Sender}
@@ -41,7 +43,7 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   let reading = null;
   const kindNow = () => kind ?? (secret && kindOf(secret.url));
 
-  /** A parameter that could not be read for a moment is read again. */
+  /** Reads the webhook. A parameter that could not be read for a moment is read again. */
   async function read(fresh, left) {
     if (topic !== null || (secret && !fresh && now() - secret.readAt < SECRET_MS)) return;
     for (let reads = 1; ; reads += 1) {
@@ -57,7 +59,7 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
     }
   }
 
-  /** An old webhook most likely still works; no webhook certainly does not. */
+  /** Waits until the webhook is known. An old webhook most likely still works; no webhook certainly does not. */
   async function known(left) {
     await (reading ?? read(false, left));
     reading = null;
@@ -72,7 +74,7 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
     return post(place, { url: place.addressOf?.(url) ?? url, payload, headersOf, hidden }, { ...time, fetch });
   }
 
-  /** A layout that is refused must not cost the alert: its one line goes out alone. */
+  /** Sends the message. A refused layout must not cost the alert: then the headline is sent alone. */
   async function taken(incident, options, left, unanswered) {
     const place = PLACES[kindNow()];
     const payload = place.payloadOf(incident, options);
@@ -104,7 +106,7 @@ export function senderTo({ name, parameter, topic, kind }, { readWebhook, publis
   };
 }
 
-/** A call of the SDK, as an answer of HTTP. Its message may quote identities and is not ours to repeat. */
+/** Makes a call of the SDK, and returns the result as an answer of HTTP. The message of an error may quote identities, and is not repeated. */
 async function answerOf(call) {
   try {
     await call();
@@ -115,5 +117,5 @@ async function answerOf(call) {
   }
 }
 
-/** The kind of an AWS error. */
+/** Returns the kind of an AWS error. */
 export const nameOf = (error) => String(error?.name ?? "Error") + (error?.code ? ` (${error.code})` : "");

@@ -1,7 +1,7 @@
-// What an HTTP status of a webhook means, wherever it is. Pure: no I/O, no clock, no Node API, no Intl.
+// Reads the HTTP status of any webhook. Pure: no I/O, no clock, no Node API, no Intl.
 
 /**
- * Only 408, 429 and 5xx can become better by waiting.
+ * Classifies a status. Only 408, 429 and 5xx can improve by waiting.
  * @param {number} status
  * @returns {"ok"|"retry"|"permanent"}
  */

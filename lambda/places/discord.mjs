@@ -1,5 +1,5 @@
-// The message for a webhook of Discord: a line, and an embed under a coloured bar. Pure: no I/O, no clock, no Node API,
-// no Intl. Whatever the incident holds, Discord's limits are kept, and nobody is pinged but by the mention option.
+// Builds the message for a webhook of Discord: a line, and an embed under a coloured bar. Pure: no I/O, no clock, no Node API,
+// no Intl. Whatever the incident holds, the message keeps Discord's limits, and pings nobody except by the mention option.
 
 import { plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
@@ -9,19 +9,20 @@ export { classify } from "./answers.mjs";
 
 export const name = "Discord";
 
-// A field takes 256 and 1,024 characters, the foot 2,048: the shares below are within that.
+// A field takes 256 and 1,024 characters, the foot 2,048: the shares below are within these limits.
 const LIMIT = { content: 2000, description: 4096, all: 6000 };
-/** What one text may have of it, tried in turn; the last one fits whatever there is. */
+/** Shares of the limits for one text, tried in turn; the last one fits any incident. */
 const SHARES = [
   { text: 4096, folded: 4096, field: 1024, foot: 2048, url: 2000 },
   { text: 2000, folded: 2000, field: 300, foot: 600, url: 1000 },
   { text: 900, folded: 1000, field: 160, foot: 300, url: 600 },
   { text: 250, folded: 400, field: 100, foot: 200, url: 300 },
 ];
-/** Of a name; of the label of a link. */
+/** The limits of a name and of the label of a link. */
 const SHORT = 100;
 
 /**
+ * Builds the payload.
  * @param {import("./slack-message.mjs").Incident} incident
  * @param {import("./slack-message.mjs").Options} [options]
  * @returns {object} the body of the request
@@ -31,34 +32,34 @@ export function payloadOf(incident, options) {
   const called = calledBy(parts.mentions);
   return {
     content: called.map((one) => `@${one} `).join("") + rendered(parts.headline, LIMIT.content - 20),
-    // "everyone" stands for both; without it, no text can ping.
+    // "everyone" stands for @everyone and @here; without it, no text can ping.
     allowed_mentions: { parse: called.length > 0 ? ["everyone"] : [] },
     ...usernameOf(parts), embeds: embedsOf(parts),
   };
 }
 
-/** The headline alone, for a layout that Discord refused. */
+/** Builds the headline alone, for a layout that Discord refused. */
 export const plainPayloadOf = ({ content, allowed_mentions }) => ({ content, allowed_mentions });
 
-/** "Invalid Form Body" and its like; a webhook of a forum, which wants a thread, refuses the plain line, too. */
+/** Recognises "Invalid Form Body" and similar answers; a webhook of a forum, which needs a thread, refuses the plain line, too. */
 export const refuses = ({ status }) => status === 400;
 
-/** Without `wait`, Discord answers before it knows whether it keeps the message. @param {string} webhook */
+/** Adds `wait`: without it, Discord answers before it knows whether it keeps the message. @param {string} webhook */
 export const addressOf = (webhook) => (/[?&]wait=/.test(webhook) ? webhook : webhook.replace(/#.*/, "") + (webhook.includes("?") ? "&" : "?") + "wait=true");
 
-/** How long a 429 wants to be waited for: the body knows fractions of a second. @param {string} body  @returns {number|null} */
+/** Reads the pause that a 429 asks for: the body has fractions of a second. @param {string} body  @returns {number|null} */
 export function retryAfterMs(body) {
   const seconds = Number(/"retry_after"\s*:\s*(\d{1,6}(?:\.\d+)?)/.exec(body)?.[1] ?? NaN);
   return Number.isNaN(seconds) ? null : Math.ceil(seconds * 1000);
 }
 
-/** Discord has nobody of Slack's people. Its "everyone" are those who see the channel. */
+/** Writes the mentions. Discord knows nobody of a Slack workspace; "everyone" in Discord are all who see the channel. */
 function calledBy(mentions) {
   const called = mentions.map((one) => ({ here: "here", channel: "everyone", everyone: "everyone" })[one]).filter(Boolean);
   return called.includes("everyone") ? ["everyone"] : called.slice(0, 1);
 }
 
-/** Names Discord refuses would cost the whole message. */
+/** Names that Discord refuses; such a name would cost the whole message. */
 function usernameOf({ username }) {
   const isTaken = /discord|clyde|```|[@#:]/i.test(username ?? "") || /^(everyone|here)$/i.test(username ?? "");
   return username === null || isTaken || username.length > 80 ? {} : { username };
@@ -92,7 +93,7 @@ function embedsWith({ color, sections, links, facts, foot, folded }, share) {
 }
 
 /**
- * Discord's Markdown, at most as long as given: markup is counted, and never cut in two.
+ * Writes Discord's Markdown, at most as long as given: markup is counted, and never cut in two.
  * @param {import("./mrkdwn.mjs").Span[]} spans
  */
 function rendered(spans, limit) {
@@ -116,7 +117,7 @@ function rendered(spans, limit) {
 const LONGEST_STYLE = 3;
 const reversed = (style) => [...style].reverse().join("");
 
-/** Discord shows it in the reader's own time zone. */
+/** Writes a date that Discord shows in the reader's own time zone. */
 function dateOf(seconds, utc, left) {
   const shown = `<t:${seconds}:d> <t:${seconds}:T>`;
   return Math.abs(seconds) < 8.64e12 && shown.length <= left ? shown : escaped(utc, left);
@@ -124,11 +125,11 @@ function dateOf(seconds, utc, left) {
 
 const escaped = (text, limit) => beginningOf(piecesOf(clean(text, true), MARKDOWN), limit);
 
-// "@" is parted from what follows, as a backslash would not keep it from pinging.
+// Separates "@" from the next character, as a backslash would not keep "@" from pinging.
 const MARKDOWN = { ...Object.fromEntries(Array.from("\\*_~`|<>[]#", (one) => [one, `\\${one}`])), "@": "@\u200b" };
-// Nothing can be escaped within code; what could end it is replaced.
+// Inside code nothing can be escaped; a character that could end the code is replaced.
 const FENCE = { "`": "ˋ" };
 const CODE = { ...FENCE, "@": MARKDOWN["@"] };
 
-/** Brackets would end the link; the console takes them either way. */
+/** Encodes brackets, which would end the link; the console takes them either way. */
 const linkOf = (url) => url.replace(/[()<>\s]/g, (found) => `%${found.charCodeAt(0).toString(16)}`);

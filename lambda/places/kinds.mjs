@@ -1,13 +1,13 @@
-// Which service a webhook belongs to, by its host. Pure: no I/O, no clock, no Node API, no Intl.
+// Finds the service of a webhook by its host. Pure: no I/O, no clock, no Node API, no Intl.
 
 /** @typedef {import("../core/destinations.mjs").Kind} Kind */
 
-/** Whether the host is the name, or below it. */
+/** Says whether the host is the name, or below it. */
 const isAt = (host, ...names) => names.some((name) => host === name || host.endsWith(`.${name}`));
 const DISCORD = ["discord.com", "discordapp.com"].flatMap((host) => [host, `ptb.${host}`, `canary.${host}`]);
 
 /**
- * What a webhook speaks. Slack's format is understood by more than Slack: whatever is not known is taken for that.
+ * Returns the format that a webhook takes. Other services understand the format of Slack, too: an unknown host gets this format.
  * @param {string} url
  * @returns {Kind}
  */

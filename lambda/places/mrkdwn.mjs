@@ -1,11 +1,11 @@
-// Slack's markup -> spans that every other place renders in its own. Pure: no I/O, no clock, no Node API, no Intl.
-// It reads what slack-message.mjs writes: foreign text arrives escaped. It may be bold, as it may in Slack; links, dates,
-// mentions and code are ours alone.
+// Parses the markup of Slack into spans, which every other destination renders in its own markup. Pure: no I/O, no clock, no Node API, no Intl.
+// Reads only text that slack-message.mjs wrote: foreign text arrives escaped. Foreign text may be bold, as in Slack; links, dates,
+// mentions and code are written by the notifier alone.
 
 /**
  * @typedef {object} Span
  * @property {"text"|"code"|"fence"|"link"|"date"|"mention"} kind
- * @property {string} text  as a reader sees it: of a link its label, of a date the one in UTC, of a mention its name
+ * @property {string} text  as a reader sees it: the label of a link, the UTC form of a date, the name of a mention
  * @property {boolean} bold
  * @property {boolean} italic
  * @property {string} [url]  of a link
@@ -14,10 +14,11 @@
 
 const MARKS = { "*": "bold", _: "italic" };
 const ATOM = /```([\s\S]*?)```|`([^`\n]+)`|<([^<>\n]+)>/y;
-// The last four stand in for what would be markup in Slack.
+// The last four replace characters that would be markup in Slack.
 const UNESCAPED = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "ˋ": "`", "∗": "*", "ˍ": "_", "∼": "~" };
 
 /**
+ * Parses the markup.
  * @param {string} mrkdwn
  * @returns {Span[]}
  */
@@ -30,7 +31,7 @@ export function spansOf(mrkdwn) {
     if (text !== "") spans.push({ kind: "text", text: unescaped(text), ...style });
     text = "";
   };
-  // No closing mark was found from here to the end of the line, so that a line is looked through once.
+  // No closing mark was found from here to the end of the line; thus each line is searched once.
   const hopeless = { "*": -1, _: -1 };
   for (const [at, unit] of units.entries()) {
     const name = MARKS[unit];
@@ -54,14 +55,15 @@ export function spansOf(mrkdwn) {
   return spans;
 }
 
-/** What a reader sees, without any markup. Mentions call somebody there, and nobody here. */
+/** Returns the text as a reader sees it, without any markup. Mentions are left out: they call somebody in Slack, and nobody elsewhere. */
 export function plainOf(spans) {
   return spans.map(({ kind, text, url }) => (kind === "mention" ? "" : kind === "link" ? `${text}: ${url}` : text)).join("").trim();
 }
 
 /**
+ * Splits spans into lines.
  * @param {Span[]} spans
- * @returns {Span[][]} by line; a fence has its own
+ * @returns {Span[][]} one list for each line; a fence has lines of its own
  */
 export function linesOf(spans) {
   const lines = [[]];
@@ -78,7 +80,7 @@ export function linesOf(spans) {
   return lines;
 }
 
-/** UTF-16 units, and spans where Slack's markup stands for more than a style. */
+/** Splits text into UTF-16 units, and spans for markup that means more than a style. */
 function unitsOf(mrkdwn) {
   const units = [];
   for (let at = 0; at < mrkdwn.length;) {
@@ -102,13 +104,13 @@ function spanOf([, fence, code, angle]) {
   return { kind: "link", url: unescaped(target), text: label ?? unescaped(target) };
 }
 
-// As Slack has it: a mark opens before, and closes after, what is no space, and never within a word.
+// In Slack, an opening mark comes before, and a closing mark after, a character that is no space, and never within a word.
 const isWord = (unit) => typeof unit === "string" && /[A-Za-z0-9]/.test(unit);
 const isSpace = (unit) => unit === undefined || (typeof unit === "string" && /\s/.test(unit));
 const opens = (units, at) => !isWord(units[at - 1]) && !isSpace(units[at + 1]);
 const closes = (units, at) => !isSpace(units[at - 1]) && !isWord(units[at + 1]);
 
-/** Where the mark that is opened here is closed; if it is not, the end of the line. */
+/** Returns the position of the closing mark, or the end of the line if there is none. */
 function closingOf(units, from, mark) {
   let at = from + 2;
   while (at < units.length && units[at] !== "\n" && !(units[at] === mark && closes(units, at))) at += 1;

@@ -1,5 +1,5 @@
-// What the message is made of: Slack's payload taken apart, for the places that lay it out in their own way.
-// Pure: no I/O, no clock, no Node API, no Intl. The words stay where they are written: in slack-message.mjs.
+// Takes the payload for Slack apart, for the destinations with a layout of their own.
+// Pure: no I/O, no clock, no Node API, no Intl. All words are written in slack-message.mjs.
 
 import { linesOf, plainOf, spansOf } from "./mrkdwn.mjs";
 import { messageOf } from "./slack-message.mjs";
@@ -14,11 +14,12 @@ import { messageOf } from "./slack-message.mjs";
  * @property {{url: string, label: string}[]} links
  * @property {{name: string, value: Span[]}[]} facts
  * @property {Span[][]} foot
- * @property {string|null} folded  what Slack shows only when asked: an application's stack trace
+ * @property {string|null} folded  text that Slack shows only on demand: the stack trace of an application
  * @property {string|null} username
  */
 
 /**
+ * Takes the message apart.
  * @param {import("./slack-message.mjs").Incident} incident
  * @param {import("./slack-message.mjs").Options} [options]
  * @returns {Parts}

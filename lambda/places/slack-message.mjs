@@ -1,6 +1,6 @@
-// Incident -> Slack payload: one line that reads well on a phone, and the details under a coloured bar.
-// Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, Slack's limits are kept:
-// one block over its limit and Slack refuses the whole message. The other places translate this payload (parts.mjs).
+// Builds the payload for Slack from an incident: one line that reads well on a phone, and the details under a coloured bar.
+// Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, the payload keeps Slack's limits:
+// one block over its limit and Slack refuses the whole message. The other destinations translate this payload (parts.mjs).
 
 import { crashOf } from "../core/blame.mjs";
 import { own } from "../core/records.mjs";
@@ -8,7 +8,7 @@ import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
 
 /**
  * @typedef {import("../core/incident.mjs").Incident & {occurrence?: import("../memory/announcements.mjs").Occurrence|null, tail?: string[]}} Incident
- *   occurrence: where the same failure keeps coming; tail: the last lines of its log, oldest first
+ *   occurrence: of a failure that keeps coming; tail: the last lines of its log, oldest first
  * @typedef {{language?: string, username?: string, iconEmoji?: string, mention?: string}} Options
  * @typedef {{text: string, attachments: {color: string, blocks?: object[], text?: string, mrkdwn_in?: string[], fallback?: string}[], username?: string, icon_emoji?: string}} Payload
  */
@@ -17,9 +17,9 @@ import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
 // together; two links and their labels share one section.
 const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
 const CONTAINERS_SHOWN = 10;
-/** No more than this beyond a limit is looked at: enough to know that it is passed, and not to cut what is kept. */
+/** The most characters that are read beyond a limit: enough to notice that the limit is passed, and not to cut the part that is kept. */
 const BEYOND = 2;
-/** What stands for the middle that was left out, with its line breaks. */
+/** The length of the mark in place of the middle that was left out, with its line breaks. */
 const LONGEST_MARK = 40;
 
 const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
@@ -79,7 +79,7 @@ const WORDS = {
 };
 
 /**
- * The payload for an incoming webhook.
+ * Builds the payload for an incoming webhook.
  * @param {Incident} incident
  * @param {Options} [options]
  * @returns {Payload}
@@ -88,7 +88,7 @@ export function messageOf(incident, options) {
   const { language, username, iconEmoji, mention } = options ?? {};
   const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
   const words = WORDS[key];
-  // A drill proves the way to the channel; it wakes nobody.
+  // A drill tests the way to the channel, and mentions nobody.
   const mentioned = incident.drill ? "" : mentionOf(mention);
   const icon = iconOf(iconEmoji);
   const color = COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error;
@@ -100,14 +100,14 @@ export function messageOf(incident, options) {
   };
 }
 
-/** "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
+/** Builds the headline: "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
   const { family, cluster, cause, occurrence } = incident;
   const what = subjectOf(incident, words);
   const where = filled(cluster) ? bold(cluster) : "";
   const container = cause.values.container;
   const by = filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "";
-  // "failed to start: could not start" would say one thing twice.
+  // "failed to start: could not start" would repeat itself.
   const why = incident.state === "failed-to-start" && cause.id === "start-failed" ? "" : sentence(cause.words[key][0], cause, words, key);
   const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
   const subject = what || where ? words[incident.state](what || where, what && where) : "";
@@ -143,21 +143,21 @@ function blocksOf(incident, words, key) {
   return blocks;
 }
 
-/** How often it came, where it came more than once. */
+/** Says how often the failure came, if more than once. */
 function repeatedOf({ occurrence }, words) {
   if (!occurrence) return "";
   const { count, since, earlier, next } = occurrence;
   return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(words.between);
 }
 
-/** An application's stack trace: Slack folds the text of an attachment, not that of a block. */
+/** Folds the stack trace of an application: Slack folds the text of an attachment, not the text of a block. */
 function foldedOf({ applicationDetail }, color, words) {
   if (!filled(applicationDetail)) return [];
   const text = bothEnds(applicationDetail, LIMIT.folded, words);
   return text === "" ? [] : [{ color, text: `\`\`\`${text}\`\`\``, mrkdwn_in: ["text"], fallback: bothEnds(applicationDetail, LIMIT.sentence, words) }];
 }
 
-/** The beginning and, with the larger share, the end, where an exception names itself: whole lines, but for one longer than its share. */
+/** Keeps the beginning and, with the larger share, the end, where an exception names itself: whole lines, except for a line longer than its share. */
 function bothEnds(value, limit, words) {
   const pieces = slackPieces(clean(value, true).trim());
   const length = (from, to) => pieces.slice(from, to).reduce((sum, piece) => sum + piece.length, 0);
@@ -175,7 +175,7 @@ function bothEnds(value, limit, words) {
   return `${pieces.slice(0, from).join("")}\n${mark}\n${pieces.slice(to).join("")}`;
 }
 
-/** The last lines, as many as fit, whole ones; of a line that is too long by itself, its end. */
+/** Keeps the last whole lines that fit; of a single line that is too long, its end. */
 function tailOf({ tail }) {
   const lines = (tail ?? []).map((line) => clean(line, true).trimEnd()).join("\n").trim();
   if (lines === "") return "";
@@ -188,7 +188,7 @@ function tailOf({ tail }) {
   return `\`\`\`…${lineBreak === -1 ? "" : "\n"}${pieces.slice(lineBreak === -1 ? first : lineBreak + 1).join("")}\`\`\``;
 }
 
-/** One line a container, the one that failed first; reasons below it. Whole lines only. */
+/** Writes one line for each container, the container that failed first; reasons below the line. Whole lines only. */
 function containersOf({ containers }, words, key) {
   const ordered = [...containers].sort((one, other) => Number(other.failed) - Number(one.failed));
   const lines = [];
@@ -238,7 +238,7 @@ function fieldsOf(incident, words) {
   return [...stopped, ...pairs].slice(0, 10).map(mrkdwn);
 }
 
-/** A link that would be too long is left out whole: half a link leads nowhere. */
+/** Writes the links. A link that would be too long is left out whole: half a link leads nowhere. */
 function linksOf({ links, log }, words) {
   return [
     [links.log, words.openLog(plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name))],
@@ -248,7 +248,7 @@ function linksOf({ links, log }, words) {
     .map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`).join("   ·   ");
 }
 
-/** Where it happened, and what could not be looked up. */
+/** Writes where the task ran, and the look-ups that failed. */
 function footOf({ account, region, taskId, drill, missing, log }, words) {
   const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => plain(part, LIMIT.name)).join(" · ");
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
@@ -271,14 +271,14 @@ function durationOf(seconds, words) {
   return parts.slice(0, 2).join(words.between);
 }
 
-/** Slack shows it in the reader's own time zone; the fallback is UTC. */
+/** Writes a date that Slack shows in the reader's own time zone; the fallback is UTC. */
 function localTime(iso) {
   const seconds = Math.floor(Date.parse(iso) / 1000);
   const fallback = `${iso.slice(0, 19).replace("T", " ")} UTC`;
   return `<!date^${seconds}^{date_num} {time_secs}|${fallback}>`;
 }
 
-/** Fills a template of the cause table. Only the values are escaped: the words are ours. */
+/** Fills a template of the cause table. Only the values are escaped: the words are written here and in the cause table. */
 function sentence(template, { values }, words, key) {
   const crash = crashOf(filled(values.code) ? Number(values.code) : null, key);
   return template.replace(/\{(\w+)\}/g, (_, name) => {
@@ -288,7 +288,7 @@ function sentence(template, { values }, words, key) {
   });
 }
 
-/** here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
+/** Writes the mentions: here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
 function mentionOf(mention) {
   return String(mention ?? "").split(/[\s,]+/).slice(0, 10).map((one) => {
     const name = one.replace(/^@/, "");
@@ -314,10 +314,10 @@ const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, tru
 
 const STAND_INS = { "*": "∗", _: "ˍ", "~": "∼" };
 
-/** An asterisk in foreign text would end the bold it stands in. */
+/** Replaces asterisks: an asterisk in foreign text would end the bold text around it. */
 const unstarred = (value) => value.replaceAll("*", STAND_INS["*"]);
 
-/** What stands at the edge of a word in foreign text could begin or end bold, italic or struck: something that looks like it stands there. */
+/** Replaces marks at the edge of a word: in foreign text they could begin or end bold, italic or struck text. The replacement looks alike. */
 const unmarked = (value) => value.replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])/g, (mark) => STAND_INS[mark]);
 
 /**
@@ -328,7 +328,7 @@ const unmarked = (value) => value.replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z
  */
 const escaped = (value, limit, lines = false) => beginningOf(slackPieces(clean(String(value), lines).slice(0, limit + BEYOND)), limit);
 
-// A backtick of foreign text could close our fence, or open one.
+// A backtick of foreign text could close a fence, or open one.
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "ˋ" };
 const slackPieces = (value) => piecesOf(value, ESCAPES);
 

@@ -1,4 +1,4 @@
-// The message for a topic of Amazon SNS: plain text, as it arrives in a mail. Pure: no I/O, no clock, no Node API, no Intl.
+// Builds the message for a topic of Amazon SNS: plain text, as it arrives in a mail. Pure: no I/O, no clock, no Node API, no Intl.
 
 import { plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
@@ -6,15 +6,16 @@ import { clean, filled } from "../core/text.mjs";
 
 export const name = "SNS";
 
-/** SNS wants less than 100 characters of ASCII, and a letter or a digit first. */
+/** The longest subject: SNS requires less than 100 characters of ASCII, and a letter or a digit first. */
 const SUBJECT_LENGTH = 99;
-/** Of an attribute; SNS has no limit of its own but that of the whole message. */
+/** The longest value of an attribute; SNS itself limits only the whole message. */
 const VALUE_LENGTH = 256;
 const LOOKALIKES = { "·": "-", "–": "-", "—": "-", "…": "...", "’": "'", "‘": "'", "“": '"', "”": '"' };
-/** What SNS says where waiting does not help. */
+/** Errors of SNS that waiting does not fix. */
 const PERMANENT = /^(AuthorizationError|AccessDenied|NotFound|InvalidParameter|Validation|EndpointDisabled|InvalidSecurity|KMS(AccessDenied|Disabled|InvalidState|NotFound|OptInRequired))/;
 
 /**
+ * Builds the message.
  * @param {import("./slack-message.mjs").Incident} incident
  * @param {import("./slack-message.mjs").Options} [options]
  * @returns {{Subject: string, Message: string, MessageAttributes: Record<string, {DataType: "String", StringValue: string}>}}
@@ -22,17 +23,18 @@ const PERMANENT = /^(AuthorizationError|AccessDenied|NotFound|InvalidParameter|V
 export function payloadOf(incident, options) {
   const parts = partsOf(incident, options);
   return {
-    // Japanese has no place in a subject: it is the English one in every language.
+    // A subject cannot hold Japanese: the subject is English in every language.
     Subject: subjectOf(plainOf(partsOf(incident, { language: "en" }).headline)),
     Message: textOf(parts),
     MessageAttributes: attributesOf(incident),
   };
 }
 
-/** The headline alone, for a message that SNS refused. With its attributes: without them, filter policies would leave it out unheard. */
+/** Builds the headline alone, for a message that SNS refused. Keeps the attributes: without them, filter policies would drop the message silently. */
 export const plainPayloadOf = ({ Message, MessageAttributes }) => ({ Message: Message.split("\n")[0], MessageAttributes });
 
 /**
+ * Classifies an answer.
  * @param {number|null} status
  * @param {string} [answer]  the name of the error
  * @returns {"ok"|"retry"|"permanent"}
@@ -42,7 +44,7 @@ export function classify(status, answer) {
   return PERMANENT.test(answer ?? "") ? "permanent" : "retry";
 }
 
-/** Whether it was the message that SNS did not like. */
+/** Says whether SNS refused the message. */
 export const refuses = ({ answer }) => /^(InvalidParameter|Validation)/.test(answer ?? "");
 
 function subjectOf(headline) {
@@ -63,7 +65,7 @@ function textOf({ headline, sections, links, facts, foot, folded }) {
   return blocks.filter(filled).join("\n\n");
 }
 
-/** For filter policies of the topic's subscriptions. */
+/** Builds attributes for filter policies of the topic's subscriptions. */
 function attributesOf({ severity, cause, cluster, family }) {
   const values = Object.entries({ severity, cause: cause.id, cluster, family })
     .map(([key, value]) => [key, filled(value) ? [...clean(value, false).trim()].slice(0, VALUE_LENGTH).join("") : ""]);

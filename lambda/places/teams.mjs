@@ -1,6 +1,6 @@
-// The message as an Adaptive Card, for a webhook of Teams' Workflows. Pure: no I/O, no clock, no Node API, no Intl.
-// Text stands in runs, which no client reads as Markdown; and every line in a block of its own, because not every client
-// breaks lines within one. Facts are read as Markdown: what would be markup there is replaced by what looks like it.
+// Builds the message as an Adaptive Card, for a webhook of Teams' Workflows. Pure: no I/O, no clock, no Node API, no Intl.
+// All text is in runs, which no client reads as Markdown; and every line is a block of its own, because not every client
+// breaks lines within a block. Facts are read as Markdown: characters that would be markup there are replaced by similar ones.
 
 import { classify as verdictOf } from "./answers.mjs";
 import { linesOf, plainOf } from "./mrkdwn.mjs";
@@ -9,11 +9,11 @@ import { beginningOf, piecesOf, utf8Length } from "../core/text.mjs";
 
 export const name = "Teams";
 
-/** Teams takes some 28 KB. It counts what it makes of the card, which is more than what it was sent. */
+/** The most bytes: Teams takes some 28 KB, and counts the card after its own conversion, which is larger than the request. */
 const MOST_BYTES = 20_000;
-/** What each section may have of it, tried in turn. */
+/** Shares of the limit for each section, tried in turn. */
 const SHARES = [MOST_BYTES, 6_000, 3_000, 1_500, 700, 0];
-/** What a block costs besides its text. */
+/** The bytes of a block besides its text. */
 const BLOCK_BYTES = 120;
 const MOST = { headline: 900, label: 80, fact: 450, url: 2_000 };
 
@@ -25,6 +25,7 @@ const LOOKS = {
 };
 
 /**
+ * Builds the payload.
  * @param {import("./slack-message.mjs").Incident} incident
  * @param {import("./slack-message.mjs").Options} [options]
  * @returns {object} the body of the request
@@ -38,13 +39,13 @@ export function payloadOf(incident, options) {
   }
 }
 
-/** The headline alone, for a card that Teams refused. */
+/** Builds the headline alone, for a card that Teams refused. */
 export function plainPayloadOf({ summary }) {
   return messageWith(summary, { body: [{ type: "RichTextBlock", inlines: [{ type: "TextRun", text: summary }] }] });
 }
 
 /**
- * A workflow answers 202 before it posts the card; the connectors before it answered 200 with the word of the error.
+ * Classifies an answer. A workflow answers 202 before it posts the card; the older connectors answered 200 with the word of the error.
  * @param {number} status
  * @param {string} [answer]
  * @returns {"ok"|"retry"|"permanent"}
@@ -53,7 +54,7 @@ export function classify(status, answer) {
   return verdictOf(Number(/HTTP error (\d{3})/.exec(answer ?? "")?.[1] ?? status));
 }
 
-/** Whether it was the card that Teams did not like. */
+/** Says whether Teams refused the card. */
 export const refuses = ({ status, answer }) => status === 400 || status === 413 || /HTTP error (400|413)/.test(answer ?? "");
 
 function messageWith(headline, card) {
@@ -79,7 +80,7 @@ function cardOf({ headline, sections, links, facts, foot, folded }, look, share)
   return { body, ...(actions.length > 0 ? { actions } : {}) };
 }
 
-/** Lines; those of a fence in a box of their own. Of a fence that is too long, the end. */
+/** Writes lines; the lines of a fence in a box of their own. Of a fence that is too long, the end. */
 function sectionOf(spans, share) {
   const blocks = [];
   const costOf = (line) => BLOCK_BYTES * (1 + line.length) + line.reduce((sum, { text }) => sum + utf8Length(text), 0);
@@ -93,7 +94,7 @@ function sectionOf(spans, share) {
   return blocks;
 }
 
-/** Neighbouring lines of a fence, and neighbouring lines of anything else. */
+/** Groups neighbouring lines of a fence, and neighbouring lines of anything else. */
 function groupsOf(lines) {
   const groups = [];
   for (const line of lines) {
@@ -104,7 +105,7 @@ function groupsOf(lines) {
   return groups;
 }
 
-/** Whole lines from the first on, and one with "…" in place of the others; of a first line too long by itself, its beginning. */
+/** Keeps whole lines from the first on, and one line with "…" in place of the others; of a first line that is too long, its beginning. */
 function keptOf(lines, share, costOf) {
   const kept = [];
   let left = share - BLOCK_BYTES * 2;
@@ -129,7 +130,7 @@ function runsOf(spans, look = {}) {
   return runs.length > 0 ? runs : [{ type: "TextRun", text: "\u00a0" }];
 }
 
-/** The first spans, as many bytes as given. */
+/** Keeps the first spans, up to a number of bytes. */
 function shortened(spans, bytes) {
   const kept = [];
   let left = bytes;
@@ -147,7 +148,7 @@ function factOf({ name, value }) {
   return { title: within(withoutMarkdown(name), MOST.label), value: value[0]?.kind === "date" ? text : within(text, MOST.fact) };
 }
 
-/** Teams shows it in the reader's own time zone. Seconds it does not show, so that the time in UTC stands beside it. */
+/** Writes a date that Teams shows in the reader's own time zone, without seconds: the time in UTC is added. */
 function dateOf(seconds, utc) {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime()) || !/^\d{4}-/.test(date.toISOString())) return utc;
@@ -155,11 +156,11 @@ function dateOf(seconds, utc) {
   return `{{DATE(${iso}, SHORT)}} {{TIME(${iso})}} (${utc.slice(11)})`;
 }
 
-/** Brackets, asterisks, backticks and underscores that stand at the edge of a word could be markup. */
+/** Characters that could be markup: brackets, asterisks, backticks, and underscores at the edge of a word. */
 const LOOKALIKES = { "[": "⁅", "]": "⁆", "*": "∗", "`": "ˋ", "\\": "∖" };
 const withoutMarkdown = (text) => text.replace(/[[\]*`\\]/g, (found) => LOOKALIKES[found]).replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "ˍ");
 
-/** Several spaces in a row, and one at the beginning of a line, would be lost. */
+/** Keeps several spaces in a row, and a space at the beginning of a line: Teams would remove them. */
 const spaced = (text, kind) => text.replace(kind === "fence" ? /^ | (?= )/g : / (?= )/g, "\u00a0").replaceAll("\t", "\u00a0".repeat(4));
 
 const within = (text, bytes) => beginningOf(piecesOf(text), bytes, utf8Length);

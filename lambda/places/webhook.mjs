@@ -1,5 +1,5 @@
-// The message for programs: what is known of the incident, as JSON. Pure: no I/O, no clock, no Node API, no Intl.
-// docs/destinations.md describes every field; what stands there stays as long as `version` does.
+// Builds the message for programs: the facts of the incident, as JSON. Pure: no I/O, no clock, no Node API, no Intl.
+// docs/destinations.md describes every field; the fields described there stay unchanged as long as `version` does.
 
 import { plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
@@ -13,13 +13,14 @@ const LIMIT = { name: 300, reason: 1_000, detail: 8_000, tail: 8_000, url: 4_000
 const MOST_CONTAINERS = 20;
 
 /**
+ * Builds the payload.
  * @param {import("./slack-message.mjs").Incident} incident
  * @param {import("./slack-message.mjs").Options} [options]
  * @returns {object} the body of the request
  */
 export function payloadOf(incident, options) {
   const { headline, sections } = partsOf(incident, options);
-  // A drill says first that it is one.
+  // The first section of a drill says that it is a drill.
   const sentence = sections[incident.drill ? 1 : 0] ?? [];
   return {
     version: 1, text: plainOf(headline), severity: incident.severity, drill: incident.drill, kind: incident.kind, state: incident.state,
@@ -38,17 +39,17 @@ export function payloadOf(incident, options) {
   };
 }
 
-/** The headline and what it is about, for a receiver that did not take the rest. */
+/** Builds the headline and the cause alone, for a receiver that did not take the rest. */
 export const plainPayloadOf = ({ version, text, severity, drill, cause, event }) => ({ version, text, severity, drill, cause: { id: cause.id }, event: { id: event.id } });
 
-/** Whether it was the body that the receiver did not like. */
+/** Says whether the receiver refused the body. */
 export const refuses = ({ status }) => status === 400 || status === 413 || status === 422;
 
 const named = (incident, names) => Object.fromEntries(names.map((key) => [key, short(incident[key])]));
 
 const containerOf = ({ name: own, exitCode, signal, reason, essential, failed }) => ({ name: short(own), exitCode, signal, reason: long(reason), essential, failed });
 
-/** The last lines, oldest first; of a line too long by itself its end. */
+/** Keeps the last lines, oldest first; of a single line that is too long, its end. */
 function tailOf({ tail }) {
   const lines = [];
   let left = LIMIT.tail;
@@ -63,7 +64,7 @@ function tailOf({ tail }) {
 
 const occurrenceOf = ({ occurrence }) => (occurrence ? { count: occurrence.count, since: occurrence.since, earlier: occurrence.earlier, next: occurrence.next } : null);
 
-/** Half a link leads nowhere. */
+/** Leaves out a link that is too long: half a link leads nowhere. */
 const linkOf = (url) => (typeof url === "string" && url.length <= LIMIT.url ? url : null);
 const within = (cut, value, limit) => (typeof value === "string" ? cut(piecesOf(clean(value, true)), limit) : null);
 const short = (value) => within(beginningOf, value, LIMIT.name);

@@ -158,7 +158,7 @@ test("each webhook is read and kept by itself, and read again where it was revok
 test("a webhook that cannot be read, is none, or never comes, costs its own destination alone", async () => {
   for (const [readSigned, said] of [
     [() => Promise.reject(Object.assign(new Error("x"), { name: "ParameterNotFound" })), "could not read the webhook from parameter /signed: ParameterNotFound"],
-    [async () => "https://incidents.example.com/hunter2", 'could not read the webhook from parameter /signed: it does not hold {"url": "https://…", "secret": "…"}'],
+    [async () => "https://incidents.example.com/hunter2", 'could not read the webhook from parameter /signed: the value does not hold {"url": "https://…", "secret": "…"}'],
     [async () => JSON.stringify({ url: "hunter2", secret: "0123456789abcdef" }), "the webhook parameter does not hold an https URL"],
   ]) {
     const here = world({ readWebhook: (name) => (name === "/signed" ? readSigned() : Promise.resolve(SECRETS[name])) });
@@ -260,7 +260,7 @@ test("one that is gone does not make the others ring for every task, and gets wh
 
 test("two that are called the same ring nowhere: what one took would count as taken by the other", async () => {
   const here = world({ destinations: [{ name: "webhook", parameter: "/teams" }] });
-  await assert.rejects(here.run(sample("02-oom")), /two are called webhook/);
+  await assert.rejects(here.run(sample("02-oom")), /two destinations are called webhook/);
 });
 
 test("an address that is not https gets nothing", async () => {

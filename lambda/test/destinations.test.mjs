@@ -41,12 +41,12 @@ test("without a list the stack's own webhook takes everything; with one it comes
   assert.deepEqual([topic.kind, topic.topic, topic.parameter, topic.severities], ["sns", "arn:aws:sns:eu-west-1:1:t", null, ["error"]]);
 });
 
-test("a list that is none is an error, without its text", () => {
+test("a malformed list is an error that does not quote the list", () => {
   for (const [text, said] of [
     ["{hunter2", /not a list/], ['{"name":"hunter2"}', /not a list/], ["[null]", /number 1 has no name/], ['[{"parameter":"/hunter2"}]', /no name/],
     ['[{"name":"ops"}]', /ops needs either/], ['[{"name":"ops","parameter":"/p","topic":"hunter2"}]', /ops needs either/],
     ['[{"name":"ops","parameter":"/p","kind":"hunter2"}]', /ops has a kind/], ['[{"name":"ops","topic":"t","kind":"webhook"}]', /ops has a kind/],
-    ['[{"name":"ops","parameter":"/p","families":"hunter2"}]', /ops has no list of names as families/], ['[{"name":"ops","parameter":"/p","patterns":[1]}]', /as patterns/],
+    ['[{"name":"ops","parameter":"/p","families":"hunter2"}]', /ops has families that are not a list of names/], ['[{"name":"ops","parameter":"/p","patterns":[1]}]', /has patterns that are not/],
   ]) assert.throws(() => destinationsOf({ TASKBELL_DESTINATIONS: text }), (error) => said.test(error.message) && !error.message.includes("hunter2"), text);
 });
 
