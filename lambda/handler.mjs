@@ -1,6 +1,6 @@
-// One invocation: an EventBridge event in, a message out, in Slack and at every other destination. Decides the order; all I/O is called
-// from here. A failed post is never swallowed. The invocation fails, so that Lambda retries it, the queue of
-// undelivered events keeps it, and the Errors metric counts it.
+// Handles one invocation: an EventBridge event in, a message out, to Slack and to every other destination. Decides the order; all I/O starts
+// here. A failed post is never swallowed: the invocation fails, so that Lambda runs the event again, the queue of
+// undelivered events keeps the event, and the Errors metric counts the failure.
 
 import { randomUUID } from "node:crypto";
 import { linesWithoutCredentials, withoutCredentials } from "./core/credentials.mjs";
@@ -15,21 +15,21 @@ import { redacted } from "./io/secret.mjs";
 import { nameOf, senderTo } from "./io/sender.mjs";
 import { Busy, announce, keysOf } from "./memory/announcements.mjs";
 
-/** Kept back from Lambda's timeout for marking what was taken as announced: two calls that end by their time-out, and a pause. */
+/** Time kept back from Lambda's timeout for marking delivered messages as announced: two calls that end by their time-out, and a pause. */
 const RESERVE_MS = 6_000;
-/** Of it, for the log line. */
+/** Part of this reserve for the log line. */
 const FOR_LOG_LINE_MS = 300;
-/** Kept back for the posts from everything that comes before: the longest wait for an answer, and what comes before it. */
+/** Time kept back for the posts: the longest wait for an answer, and the steps before it. */
 const FOR_POSTS_MS = 12_000;
-/** Of a run that has less time than those want, the reserve gets so much at most; and the posts, of what is left. */
+/** Shares of a run with less time than both need: at most this share for the reserve, and this share of the rest for the posts. */
 const RESERVE_SHARE = 0.4;
 const POSTS_SHARE = 0.8;
-/** After its time is over, a run is certainly over, by whichever clock. */
+/** Tolerated clock skew: this long after its time is over, a run has certainly ended by any clock. */
 const CLOCKS_MS = 2_000;
-/** Lambda runs a failed event again within minutes, and with the same id. */
+/** The number of events kept in memory: Lambda runs a failed event again within minutes, and with the same id. */
 const REMEMBERED = 100;
 const LOG_MS = 6_000;
-/** The log driver may be some seconds behind. */
+/** The pause before a second look at a log: the log driver may be some seconds behind. */
 const LOG_PAUSE_MS = 2_000;
 const WINDOW_MINUTES = 15;
 const LOG_LINES = 10;
@@ -53,7 +53,7 @@ const DEFINITIONS_KEPT = 50;
  */
 
 /**
- * A handler with its own cache of the webhooks and of task definitions, which never change once registered.
+ * Creates a handler with its own cache of the webhooks and of task definitions, which never change once registered.
  * @param {Tools} tools
  */
 export function createHandler(tools) {
@@ -66,10 +66,10 @@ export function createHandler(tools) {
   const shownLines = env.TASKBELL_REDACTION === "off" ? (lines) => lines : linesWithoutCredentials;
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
   const alone = destinations.length === 1;
-  /** Posts without an answer, by event: all there is without a table, as long as this execution environment lives. */
+  /** Posts without an answer, by event: without a table, the only memory of them, as long as this execution environment lives. */
   const unansweredOf = new Map();
 
-  /** Never fails: an alert without log links is still an alert. */
+  /** Looks up the task definition. Never fails: an alert without log links is still an alert. */
   async function lookUp(event) {
     const arn = event?.detail?.taskDefinitionArn;
     if (event?.["detail-type"] !== "ECS Task State Change" || typeof arn !== "string") return {};
@@ -82,13 +82,13 @@ export function createHandler(tools) {
       return { taskDefinition: definitions.get(arn) };
     } catch (error) {
       const missing = missingBecauseOf(error, "ecs:DescribeTaskDefinition");
-      // A drill names a task definition that need not exist; only a missing permission is worth a word then.
+      // A drill names a task definition that need not exist; in a drill only a missing permission is worth a word.
       if (event.source === "taskbell.drill" && missing.why !== "denied") return {};
       return { missing: [missing] };
     }
   }
 
-  /** Without a table, everything is told. */
+  /** Decides and delivers. Without a table, every event is delivered. */
   async function announced({ subject, failure, time }, names, phases, deliver) {
     if (!table || !subject) {
       const decision = { verdict: "tell", pending: names, delivered: [], unanswered: {}, occurrences: {} };
@@ -103,7 +103,7 @@ export function createHandler(tools) {
     }, deliver);
   }
 
-  /** What the table knows of posts without an answer, and what this execution environment remembers of an earlier run of the event. */
+  /** Adds the posts without an answer that this execution environment remembers of an earlier run of the event. */
   function withRemembered(decision, id) {
     const { at = 0, times: remembered = {} } = unansweredOf.get(id) ?? {};
     if (now() - at >= UNANSWERED_MS) return decision;
@@ -117,7 +117,7 @@ export function createHandler(tools) {
     unansweredOf.set(id, { at: now(), times: Object.fromEntries(silent) });
   }
 
-  /** The end of the log of the container that failed. Never fails, and never takes longer than its share. */
+  /** Reads the end of the log of the container that failed. Never fails, and never takes longer than its share of the time. */
   async function tailOf({ log: place }, { left, forPosts }) {
     if (!place?.group || !place.stream || logLines === 0) return {};
     const deadline = now() + Math.min(LOG_MS, left() - forPosts);
@@ -132,13 +132,13 @@ export function createHandler(tools) {
     }
   }
 
-  /** Without patterns in any route, nothing is asked of the event. */
+  /** Chooses the senders. If no route has patterns, the event is not matched against patterns. */
   function routed(event, incident) {
     const patterns = destinations.some((one) => one.patterns) ? patternsOf(event) : [];
     return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
   }
 
-  /** Where one place hangs, the others ring all the same: whoever waits to tell the next failure waits longer than this. */
+  /** Limits the time of the posts to several destinations: one may hang, and a run that waits to announce the next failure waits longer than this. */
   function leftOfPosts({ left, forPosts }) {
     const from = now();
     return () => Math.min(left(), forPosts - (now() - from));
@@ -167,8 +167,8 @@ export function createHandler(tools) {
     };
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     try {
-      // While the rest is found out, where it is certain which will be needed; what became of it is looked at only when there is
-      // something to send.
+      // Runs in parallel with the rest if there is only one destination; its result is read only when there is something to
+      // send.
       const secretRead = alone ? timed("secret", everySender[0].read(left)) : null;
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       const known = await timed("taskDefinition", lookUp(event));
@@ -181,7 +181,7 @@ export function createHandler(tools) {
         entry.silentBecause = "no destination takes it";
         return end("silent");
       }
-      // While the table is asked.
+      // Runs while the table answers.
       if (!alone) for (const sender of chosen) sender.read(left);
       let results = [];
       const from = now();
@@ -223,7 +223,7 @@ export function createHandler(tools) {
   };
 }
 
-/** What is wrong with the settings is told when there is something to send, and not instead of every log line. */
+/** Reads the destinations. Wrong settings are reported when there is something to send, and not with every log line. */
 function destinationsIn(env) {
   try {
     const destinations = destinationsOf(env);
@@ -237,7 +237,7 @@ function optionsOf(env) {
   return { language: env.TASKBELL_LANGUAGE, username: env.TASKBELL_USERNAME, iconEmoji: env.TASKBELL_ICON_EMOJI, mention: env.TASKBELL_MENTION };
 }
 
-/** What the log keeps of an incident: names and verdicts, no free text that could hold a secret. */
+/** Returns the part of an incident that the log line keeps: names and verdicts, no free text that could hold a secret. */
 function summaryOf({ cause, severity, drill, cluster, family, revision, service, taskId, stopCode, rings, silentBecause }) {
   return {
     cause: cause.id, severity, drill, cluster, family, revision, service, taskId, stopCode, rings,
@@ -245,5 +245,5 @@ function summaryOf({ cause, severity, drill, cluster, family, revision, service,
   };
 }
 
-/** A number of the environment; anything else is the default. */
+/** Reads a number of the environment; anything else gives the default. */
 const numberOf = (value, otherwise) => (/^\d{1,5}$/.test(value ?? "") ? Number(value) : otherwise);

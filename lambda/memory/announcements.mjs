@@ -1,71 +1,72 @@
-// What was announced already: a task once, and of a failure that keeps coming occurrences 1, 2, 4, 8 and so on, for each destination.
-// The rules are here; the table keeps three kinds of items, each changed by writes that are conditional on what was seen:
+// Remembers announcements: a task is announced once, and a failure that keeps coming at occurrences 1, 2, 4, 8 and so on, for each destination.
+// This module has the rules; the table keeps three kinds of items, and each write is conditional on the state that was read:
 //
-//   subject   the task, or the event where there is no task: counted once, in one window; settled once no destination has to be told of it
-//   window    one failure in one span of time: how often it came, how many each destination was told of, and which run tells it now
-//   failure   which window of it was opened last
+//   subject   the task, or the event if there is no task: counted once, in one window; settled once no destination is due to report it
+//   window    one failure in one span of time: how often it came, how many each destination reported, and the run that announces it now
+//   failure   the start of its latest window
 //
 // Windows begin at multiples of their length, in the events' own time: events that come in any order, or again days later, count in the same
 // windows as if they had come in order.
 //
-// A subject is settled only after every destination that is due took the message that tells or counts it. A crash in between may repeat a
-// message; it cannot lose one. A run that finds another one telling waits for the outcome.
+// A subject is settled only after every destination that is due took the message that reports or counts it. A crash in between may repeat a
+// message; it cannot lose one. A run that finds another run announcing the failure waits for the outcome.
 
 import { own } from "../core/records.mjs";
 import { MOST_UNANSWERED, UNANSWERED_MS } from "../core/unanswered.mjs";
 
-/** How long what was announced is remembered: a day longer than the queue keeps what may be sent again. */
+/** How long an announcement is remembered: a day longer than the queue keeps events that may be sent again. */
 const KEPT_MS = 15 * 24 * 3600_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
-/** So often in a row a call whose outcome is not known is followed by a new look. */
+/** How many calls with an unknown outcome may follow one another, each with a new look. */
 const MOST_UNCLEAR = 2;
 
 /**
- * @typedef {{times: number, at: number, count: number, told: number}} Unanswered  posts without an answer, when the last one was, how many it
- *   told, and how many were told before
- * @typedef {{failure: string, since: number, settled: boolean, delivered: string[], unanswered: Record<string, Unanswered>}} Subject
- *   failure, since: the window that counted it; delivered: the destinations that took it
- * @typedef {{since: number, count: number, told: Record<string, number>, earlier: number, holder: string|null, heldUntil: number}} Window
- * @typedef {{id: string, failure: string, since: number}} Place  of a window
- * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item is no longer as it was seen; conflict: to be tried again
- * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` where the call may have been performed.
+ * @typedef {{times: number, at: number, count: number, told: number}} Unanswered  times: posts without an answer; at: the time of the last one;
+  *   count: how many occurrences it reported; told: how many were reported before
+  * @typedef {{failure: string, since: number, settled: boolean, delivered: string[], unanswered: Record<string, Unanswered>}} Subject
+  *   failure, since: the window that counted the subject; delivered: the destinations that took its message
+  * @typedef {{since: number, count: number, told: Record<string, number>, earlier: number, holder: string|null, heldUntil: number}} Window
+  *   told: for each destination, how many occurrences it reported
+  * @typedef {{id: string, failure: string, since: number}} Place  the key of a window
+  * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item changed since it was read; conflict: the write is to be tried again
+  * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` if the call may have been performed.
  * @property {(id: string, ms: number) => Promise<Subject|null>} subject
  * @property {(id: string, ms: number) => Promise<Window|null>} window
- * @property {(failure: string, ms: number) => Promise<number|null>} latest  when the window begins that was opened last
+ * @property {(failure: string, ms: number) => Promise<number|null>} latest  the start of the window that was opened last
  * @property {(id: string, place: Place, seen: object, fresh: Window, expires: number, ms: number) => Promise<Outcome>} open
  * @property {(id: string, place: Place, expires: number, ms: number) => Promise<Outcome>} join
  * @property {(id: string, seen: Window, names: string[], by: {holder: string, heldUntil: number}, ms: number) => Promise<{outcome: Outcome, window?: Window}>} take
  * @property {(id: string, seen: Subject, names: string[], expires: number, ms: number, as: {id: string, count: number}|null) => Promise<Outcome>} settle
- *   as: the window as it was seen, which has to be so still
+ *   as: the window as it was read; settles only if the window is unchanged
  * @property {(id: string, windowId: string, told: {holder: string, names: string[], count: number}, note: object, ms: number) => Promise<Outcome>} mark
- * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  of the subject alone; of what was not answered, `times` are added
- *   to those that are noted, unless `isAnew`, and a `count` of null leaves what is noted of it
+ * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  notes in the subject alone; adds `times` of posts without an
+  *   answer to those noted before, unless `isAnew`, and keeps the noted `count` if the new one is null
  * @property {(windowId: string, name: string, count: number, ms: number) => Promise<Outcome>} raise
  * @property {(windowId: string, holder: string, ms: number) => Promise<Outcome>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence
- *   The count-th time since; `earlier`: those of the window before that no message has counted; `next`: told again at.
+ *   the count-th time since; `earlier`: occurrences of the window before that no message reported; `next`: the count of the next message
  * @typedef {object} Decision
  * @property {"tell"|"duplicate"|"counted"} verdict
  * @property {number} [count]
- * @property {string[]} [pending]  the destinations that have to be told now
- * @property {string[]} [delivered]  those that took it before
- * @property {Record<string, number>} [unanswered]  so many posts were not answered
- * @property {Record<string, Occurrence>} [occurrences]  for each of them
- * @property {Error} [trouble]  the table could not be used
- * @typedef {{name: string, took: boolean, unanswered: number}} Result  unanswered: all posts without an answer, those of earlier runs too
+ * @property {string[]} [pending]  the destinations to send to now
+ * @property {string[]} [delivered]  the destinations that took the message before
+ * @property {Record<string, number>} [unanswered]  the number of posts without an answer
+ * @property {Record<string, Occurrence>} [occurrences]  for each pending destination
+ * @property {Error} [trouble]  set if the table could not be used
+ * @typedef {{name: string, took: boolean, unanswered: number}} Result  unanswered: all posts without an answer, with those of earlier runs
  * @typedef {object} How
  * @property {string[]} destinations
- * @property {string} holder  no other run's, not even a retry's
+ * @property {string} holder  unique to this run, even among retries of one event
  * @property {() => number} now
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} [random]
- * @property {number} waitMs  for the decision
- * @property {number} holdUntil  by then, this run is certainly over
- * @property {() => number} markMs  what is left for marking
+ * @property {number} waitMs  the time for the decision
+ * @property {number} holdUntil  the time by which this run has certainly ended
+ * @property {() => number} markMs  the time left for marking
  */
 
-/** Too many runs tell the same failure at once: Lambda runs this one again later. */
+/** Reports that too many runs announce the same failure at once: Lambda runs this one again later. */
 export class Busy extends Error {
   constructor() {
     super("the same failure is being announced by another invocation; this one is to be run again");
@@ -74,7 +75,7 @@ export class Busy extends Error {
 }
 
 /**
- * The keys of an incident: its subject, and the window it counts in where no other has counted it.
+ * Returns the keys of an incident: its subject, and the window to count in if no other window has counted it.
  * @param {{subject: string, failure: string, time: string|null}} incident
  * @param {{now: number, windowMs: number}} at
  */
@@ -83,7 +84,7 @@ export function keysOf({ subject, failure, time }, { now, windowMs }) {
   return { subject, failure, since: Math.floor(momentOf(time, now) / length) * length };
 }
 
-/** A subject stays in the window that counted it. @returns {Place} */
+/** Returns the window of a subject: a subject stays in the window that counted it. @returns {Place} */
 export function placeOf(subject, keys) {
   const { failure, since } = subject?.failure ? subject : keys;
   return { id: windowKey(failure, since), failure, since };
@@ -92,9 +93,10 @@ export function placeOf(subject, keys) {
 const windowKey = (failure, since) => `${failure} @${since}`;
 
 /**
- * Decides, has the message delivered, and marks what became of it. Without a table that answers, everything is told: twice is better than never.
+ * Decides, has the message delivered, and marks the result. If the table does not answer, every destination gets the message: twice is better
+ * than never.
  * @param {Table} table
- * @param {{subject: string, failure: string, since: number}} keys  as `keysOf` gives them
+ * @param {{subject: string, failure: string, since: number}} keys  as `keysOf` returns them
  * @param {How} how
  * @param {(decision: Decision) => Promise<Result[]>} deliver
  * @returns {Promise<Decision & {unsettled?: Error}>}
@@ -132,14 +134,14 @@ export async function announce(table, keys, how, deliver) {
 }
 
 /**
- * Whether this subject is to be told now, and to which destinations.
+ * Decides whether this subject is to be announced now, and to which destinations.
  * @param {Table} table
  * @param {{subject: string, failure: string, since: number}} keys
  * @param {How} how
- * @param {{id: string|null, joined?: string}} [hold]  gets the window that this run holds, or may hold; joined: the one in which this run
- *   certainly counted its subject
+ * @param {{id: string|null, joined?: string}} [hold]  receives the window that this run holds, or may hold; joined: the window in which this
+ *   run certainly counted its subject
  * @returns {Promise<Decision>}
- * @throws {Busy} after waitMs; and whatever the table throws
+ * @throws {Busy} after waitMs; and every error of the table
  */
 export async function decide(table, keys, how, hold = { id: null }) {
   const { now, sleep, random = Math.random, waitMs } = how;
@@ -156,7 +158,7 @@ export async function decide(table, keys, how, hold = { id: null }) {
       step = await stepOf(table, keys, how, hold, ms);
       unclear = 0;
     } catch (error) {
-      // A table that answers is busy, and not in trouble; who is at work once may be so still.
+      // A table that answers is busy, not in trouble; a run that was at work before may be so still.
       if (now() >= deadline && isContended) throw new Busy();
       isContended = false;
       unclear += 1;
@@ -166,17 +168,17 @@ export async function decide(table, keys, how, hold = { id: null }) {
     if (typeof step === "object") return step;
     if (step === "wait") isContended = true;
     if (step === "again") continue;
-    // After a write that was refused, too: whoever refused it is at work.
+    // Waits after a refused write, too: the run that changed the item is at work.
     const waited = pause * (0.5 + random());
     if (now() + waited > deadline && isContended) throw new Busy();
     await sleep(Math.max(0, Math.min(waited, deadline - now())));
   }
 }
 
-/** One look and what follows from it. @returns {Promise<Decision|"again"|"wait">} again: look at once; wait: others are at work */
+/** Reads once and acts on the result. @returns {Promise<Decision|"again"|"wait">} again: read again at once; wait: other runs are at work */
 async function stepOf(table, keys, how, hold, ms) {
   const { destinations, holder, now } = how;
-  // In this order: the window is then at least as new as the subject, and whatever came with the subject is counted in it.
+  // Reads in this order: the window is then at least as new as the subject, and contains every count that came with the subject.
   const subject = await table.subject(keys.subject, ms());
   if (subject?.settled) return { verdict: "duplicate" };
   const place = placeOf(subject, keys);
@@ -200,17 +202,17 @@ async function stepOf(table, keys, how, hold, ms) {
       if (outcome !== "conflict") hold.id = null;
       return next(outcome);
     }
-    // AWS: GetItem may see one item of a transaction before another: the window as it was before this subject was counted. Whoever had the answer
-    // of its own join has seen all of it.
+    // AWS: GetItem may see one item of a transaction before another, and thus the window as it was before this subject was counted. A run that
+    // received the answer to its own join has seen the whole transaction.
     const as = hold.joined === place.id ? null : { id: place.id, count: window.count };
     const outcome = await table.settle(keys.subject, subject, destinations, expires, ms(), as);
     return outcome === "done" ? { verdict: "counted", count: window.count } : next(outcome);
   }
-  // Where every post was left without an answer twice, nothing is to be held.
+  // If every pending destination left two posts without an answer, there is nothing to hold.
   const isHeld = pending.some((name) => timesOf(subject, name, now()) < MOST_UNANSWERED);
   if (isHeld && window.holder !== holder) {
     if (window.holder !== null && window.heldUntil >= now()) return "wait";
-    // Others may have told it since: what is due is asked again of what the table answers.
+    // Another run may have announced it since: the next look decides from the answer of the table.
     return next((await held(hold, place, () => table.take(place.id, window, destinations, by, ms()))));
   }
   if (isHeld) hold.id = place.id;
@@ -222,7 +224,7 @@ async function stepOf(table, keys, how, hold, ms) {
   };
 }
 
-/** An answer that is lost may mean that the window is held. */
+/** Writes, and notes that the window may be held: the answer of a write may be lost. */
 async function held(hold, { id }, write) {
   const before = hold.id;
   hold.id = id;
@@ -234,7 +236,7 @@ async function held(hold, { id }, write) {
 
 const next = (outcome) => (outcome === "done" ? "again" : "wait");
 
-/** The window that was opened last, if it is an earlier one. */
+/** Returns the window that was opened last, if it is an earlier one. */
 async function latestOf(table, place, ms) {
   const latest = await table.latest(place.failure, ms());
   const id = latest !== null && latest < place.since ? windowKey(place.failure, latest) : null;
@@ -242,17 +244,17 @@ async function latestOf(table, place, ms) {
   return { latest, previous, previousId: previous && id };
 }
 
-/** Marks what became of the message: for each destination, in one transaction with what it says of the subject. */
+/** Marks the result for each destination, in one transaction with the notes of the subject. */
 async function mark(table, keys, decision, results, how, hold) {
   const { now } = how;
   const took = results.filter((one) => one.took).map(({ name }) => name);
   const silent = results.filter((one) => !one.took && one.unanswered > (own(decision.unanswered, one.name) ?? 0));
   const count = decision.count ?? 0;
-  // Tentatively, for those that did not answer: the others of this failure do not each try again.
+  // Marks destinations without an answer tentatively, so that the other subjects of this failure do not each try again.
   const names = [...took, ...silent.map(({ name }) => name)];
   const noteOf = ({ name, unanswered }) => ({
     times: unanswered - (own(decision.unanswered, name) ?? 0), isAnew: isOver(own(decision.subject?.unanswered ?? {}, name), now()), at: now(),
-    // A run that could not use the table does not know what was counted.
+    // A run that could not use the table does not know the count.
     count: decision.count ?? null, told: own(decision.told ?? {}, name) ?? 0,
   });
   const note = {
@@ -269,12 +271,12 @@ async function mark(table, keys, decision, results, how, hold) {
   if (!isMine || names.length === 0) await letGo(table, how, hold);
 }
 
-/** The others need not wait for the end of the hold. */
+/** Releases the window, so that other runs need not wait for the end of the hold. */
 async function letGo(table, how, hold) {
   if (hold.id !== null) await persistently(how, (ms) => table.release(hold.id, how.holder, ms));
 }
 
-/** A write that is tried until it is done, or lost to others, or the time is over. */
+/** Repeats a write until it is done, lost to another run, or out of time. */
 async function persistently({ now, sleep, random = Math.random, markMs }, write) {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     let failure = null;
@@ -292,8 +294,8 @@ async function persistently({ now, sleep, random = Math.random, markMs }, write)
 }
 
 /**
- * What `decide` would say of a subject that no run is telling. Writes nothing.
- * @param {{subject: Subject|null, window: Window|null}} seen  the window is the one of `placeOf`
+ * Returns the verdict that `decide` would reach for a subject that no run is announcing. Writes nothing.
+ * @param {{subject: Subject|null, window: Window|null}} seen  the window of `placeOf`
  * @param {{destinations: string[]}} how
  * @returns {{verdict: "tell"|"duplicate"|"counted", since?: string, count?: number, told?: number, next?: number}}
  */
@@ -308,19 +310,19 @@ export function foresee({ subject, window }, { destinations }) {
   return { verdict: "counted", since: iso(window.since), count, told, next: nextAfter(told) };
 }
 
-/** When it happened; now where the event does not say, or says what cannot be. */
+/** Returns the time of the event; the present if the event has no time, or one that is impossible. */
 function momentOf(time, now) {
   const at = Date.parse(time);
   return at <= now ? at : now;
 }
 
-/** Destinations that have not taken the subject, and are due; or did not answer, while no later message has told them. */
+/** Lists the destinations that have not taken the subject and are due, or that did not answer while no later message counted the subject. */
 function pendingOf(destinations, { delivered, unanswered }, { count, told }) {
   const isPending = (name) => count >= nextAfter(own(told, name) ?? 0) || (own(told, name) ?? 0) <= (own(unanswered, name)?.count ?? -1);
   return destinations.filter((name) => !delivered.includes(name) && isPending(name));
 }
 
-/** So many posts of the subject were not answered; after a quarter of an hour none. */
+/** Counts the posts of the subject without an answer; after a quarter of an hour none. */
 function timesOf({ unanswered }, name, now) {
   const note = own(unanswered, name);
   return note && !isOver(note, now) ? note.times : 0;
@@ -328,21 +330,21 @@ function timesOf({ unanswered }, name, now) {
 
 const isOver = (note, now) => note !== undefined && now - note.at >= UNANSWERED_MS;
 
-/** How many a destination was told of, but for what this subject's own post without an answer told it tentatively. */
+/** Returns how many occurrences a destination reported, without the tentative mark of this subject's own post without an answer. */
 function toldOf({ unanswered }, { told }, name) {
   const count = own(told, name) ?? 0;
   const note = own(unanswered, name);
   return note && count <= note.count ? note.told : count;
 }
 
-/** Those of a window that no message has counted. */
+/** Counts the occurrences of a window that no message reported. */
 function untold(window) {
   if (!window) return 0;
   const told = Math.max(0, ...Object.values(window.told));
   return Math.max(0, window.count - told) + (told === 0 ? window.earlier : 0);
 }
 
-/** A power of two that no message has told. */
+/** Returns the next power of two that no message has reported. */
 const nextAfter = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1));
 
 const occurrenceOf = ({ count, since, earlier }, told) => ({

@@ -1,19 +1,20 @@
-// The table of announcements.mjs in DynamoDB: one item a subject, one a window, one a failure, times in milliseconds.
-// Every write is conditional on what was seen, so that any number of runs may work at once.
+// Keeps the items of announcements.mjs in DynamoDB: one item a subject, one a window, one a failure, times in milliseconds.
+// Every write is conditional on the state that was read, so that any number of runs may work at once.
 
 import { own } from "../core/records.mjs";
 import { clientOf } from "../io/aws.mjs";
 
-/** AWS: another write is under way, or there are too many: the same write is tried again. */
+/** Reasons of a cancelled transaction (AWS): another write is under way, or there are too many; the same write is tried again. */
 const AGAIN = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 const AGAIN_ERRORS = /^(TransactionConflict|TransactionInProgress|ProvisionedThroughputExceeded|Throttling|RequestLimitExceeded|ReplicatedWriteConflict)/;
 const LOST = "ConditionalCheckFailed";
-/** AWS: the longest token of a transaction; a holder ends with a UUID. */
+/** The longest token of a transaction (AWS); a holder ends with a UUID. */
 const TOKEN_LENGTH = 36;
-/** A call that may have been performed: no answer came, or a server's error. */
+/** Errors of a call that may have been performed: no answer came, or the error is one of the server. */
 const UNCLEAR_ERRORS = /Timeout|Abort|InternalServerError|InternalFailure|ServiceUnavailable|NetworkingError|^Throttling|^ProvisionedThroughput|^RequestLimit/;
 
 /**
+ * Opens the table.
  * @param {string} tableName
  * @param {(name: string) => Promise<{client: any, sdk: any, options: (ms: number) => object}>} [connect]
  * @returns {import("./announcements.mjs").Table}
@@ -61,7 +62,7 @@ export function tableOf(tableName, connect = clientOf) {
       return item && windowOf(item);
     },
 
-    /** An item of an earlier version, which kept its one window here, names none. */
+    /** Reads the start of the latest window. An item of an earlier version, which kept its one window here, has no such start. */
     async latest(failure, ms) {
       const latest = (await get(failure, ms))?.latestMs;
       return latest ? read(latest) : null;
@@ -156,10 +157,10 @@ export function tableOf(tableName, connect = clientOf) {
         },
       },
       { Update: { ...at(id), ...noteOf(note) } },
-      // A run marks once. Where the answer was lost, DynamoDB says the same again, whoever holds the window by then.
+      // A run marks once. If the answer was lost, DynamoDB repeats the same answer, whichever run holds the window by then.
     ], ms, { ClientRequestToken: holder.slice(-TOKEN_LENGTH) }),
 
-    /** A subject that was never counted is noted only as settled: its next run counts it otherwise. */
+    /** Notes in the subject. A subject that was never counted is noted only as settled: otherwise its next run counts the subject. */
     note: (id, note, ms) => update(id, noteOf(note, note.isSettled ? note.place : null), ms),
 
     raise: (windowId, name, count, ms) => update(windowId, {
@@ -174,7 +175,7 @@ export function tableOf(tableName, connect = clientOf) {
   };
 }
 
-/** @returns {import("./announcements.mjs").Outcome|null} null: neither; of several reasons a condition that failed decides */
+/** @returns {import("./announcements.mjs").Outcome|null} null: neither lost nor conflict; of several reasons a failed condition decides */
 function outcomeOf({ name, CancellationReasons = [] }) {
   if (name === "ConditionalCheckFailedException") return "lost";
   if (AGAIN_ERRORS.test(name)) return "conflict";
@@ -184,13 +185,13 @@ function outcomeOf({ name, CancellationReasons = [] }) {
   return codes.includes(LOST) ? "lost" : "conflict";
 }
 
-/** Whether a call may have been performed although no answer says so; and of a read, whether it may work the next time. */
+/** Says whether a call may have been performed although no answer says so; and of a read, whether the next one may succeed. */
 function isUnclear(error) {
   const status = error?.$metadata?.httpStatusCode;
   return UNCLEAR_ERRORS.test(String(error?.name)) || status >= 500 || (status === undefined && /^(E[A-Z_]+|UND_ERR_\w+)$/.test(String(error?.code)));
 }
 
-/** Each number of a destination is still what was seen. */
+/** Requires that each number of a destination is unchanged since it was read. */
 function numbersAsSeen(kind, names, valueOf) {
   const parts = names.map((name, nth) => ({ ref: `#${kind}${nth}`, value: `:${kind}${nth}`, name: `${kind}:${name}`, seen: valueOf(name) }));
   return {
@@ -202,25 +203,25 @@ function numbersAsSeen(kind, names, valueOf) {
 
 const toldAsSeen = (names, { told }) => numbersAsSeen("told", names, (name) => own(told, name));
 
-/** What a subject gets beside what it has. `place`: where it counts, if it was never counted. */
+/** Builds the update of a subject. `place`: the window to count in, if the subject was never counted. */
 function noteOf({ delivered, isSettled, unanswered, expires }, place) {
   const silent = Object.entries(unanswered).map(([name, note], nth) => ({ name, nth, ...note }));
   const setsSettled = isSettled || silent.length > 0;
-  /** A run that does not know the count leaves what another one has noted. */
+  /** Keeps the noted count if this run does not know the count. */
   const kept = (ref, value, count) => `${ref} = ${count === null ? `if_not_exists(${ref}, ${value})` : value}`;
   const sets = [
-    // A run of the same subject may have settled it meanwhile: what was not answered opens it again, and its next run repeats it.
+    // Another run of this subject may have settled it meanwhile: a post without an answer opens it again, and the next run repeats the post.
     "expiresAt = :expires", ...(setsSettled ? ["isSettled = :settled"] : []),
     ...(place ? ["failureKey = if_not_exists(failureKey, :failure)", "startedMs = if_not_exists(startedMs, :since)"] : []),
     ...silent.flatMap(({ nth, count }) => [`#at${nth} = :at${nth}`, kept(`#count${nth}`, `:count${nth}`, count), kept(`#before${nth}`, `:before${nth}`, count)]),
     ...silent.filter(({ isAnew }) => isAnew).map(({ nth }) => `#times${nth} = :times${nth}`),
   ];
-  // Added: runs that could not see each other may have posted at once.
+  // Adds instead of setting: runs that could not see each other may have posted at once.
   const adds = [...(delivered.length > 0 ? ["deliveredTo :names"] : []), ...silent.filter(({ isAnew }) => !isAnew).map(({ nth }) => `#times${nth} :times${nth}`)];
   const names = silent.flatMap(({ name, nth }) => [[`#times${nth}`, `unanswered:${name}`], [`#at${nth}`, `unansweredMs:${name}`], [`#count${nth}`, `unansweredCount:${name}`], [`#before${nth}`, `unansweredTold:${name}`]]);
   return {
     UpdateExpression: `SET ${sets.join(", ")}${adds.length > 0 ? ` ADD ${adds.join(", ")}` : ""}`,
-    // Not this very note, whose answer was lost: it would be added twice.
+    // Refuses this very note if its answer was lost: its numbers would be added twice.
     ...(place === null ? { ConditionExpression: ["attribute_exists(id)", ...silent.map(({ nth }) => `(attribute_not_exists(#at${nth}) OR #at${nth} <> :at${nth})`)].join(" AND ") } : {}),
     ...(names.length > 0 ? { ExpressionAttributeNames: Object.fromEntries(names) } : {}),
     ExpressionAttributeValues: {
@@ -232,10 +233,10 @@ function noteOf({ delivered, isSettled, unanswered, expires }, place) {
 }
 
 const number = (value) => ({ N: String(value) });
-/** DynamoDB removes expired items by a time in seconds. */
+/** Writes a time in seconds: DynamoDB removes expired items by such a time. */
 const seconds = (ms) => number(Math.ceil(ms / 1000));
 const read = (attribute) => Number(attribute?.N ?? 0);
-/** The attributes of a kind, by destination. */
+/** Collects the attributes of a kind, by destination. */
 const byName = (item, kind, of) => Object.fromEntries(Object.keys(item).filter((key) => key.startsWith(`${kind}:`)).map((key) => key.slice(kind.length + 1)).map((name) => [name, of(name)]));
 
 const subjectOf = (item) => ({
