@@ -8,7 +8,7 @@ import { MOST_UNANSWERED } from "../core/unanswered.mjs";
  * @property {string} name
  * @property {import("../core/destinations.mjs").Kind|null} kind
  * @property {"sent"|"sent-plain"|"failed"|"already"|"counted"} outcome  already: an earlier run of the same event delivered there; counted:
-  *   the destination already reported this failure, and reports it again at the next power of two
+ *   the destination already reported this failure, and reports it again at the next power of two
  * @property {import("./sender.mjs").Taken} [taken]
  * @property {Error & {status?: number|null, attempts?: number, unanswered?: number}} [error]
  */

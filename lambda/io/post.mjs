@@ -24,9 +24,9 @@ const SHORTEST_ATTEMPT_MS = 300;
  * @property {(url: string) => string} [addressOf]  the address to post to, for the URL of a webhook
  * @property {(body: string) => number|null} [retryAfterMs]  for a 429 whose body states the pause more exactly than its header
  * @typedef {{status: number|null, answer: string, retryAfterMs?: number|null, unanswered?: "late"|"cut"|null}} Answer
-  *   status null stands for "no answer"; unanswered: the reason why nobody knows whether the message was taken
-  * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number, unanswered?: number}} Time
-  *   unanswered: the number of earlier posts of the same message without an answer
+ *   status null stands for "no answer"; unanswered: the reason why nobody knows whether the message was taken
+ * @typedef {{sleep?: (ms: number) => Promise<void>, now?: () => number, budgetMs?: number, random?: () => number, unanswered?: number}} Time
+ *   unanswered: the number of earlier posts of the same message without an answer
  */
 
 /** Reports a message that a destination did not take. */

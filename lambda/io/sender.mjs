@@ -21,14 +21,14 @@ const REVOKED = [401, 403, 404, 410];
 
 /**
  * @typedef {{status: number, attempts: number, unanswered?: number, reread?: true, refused?: string}} Taken
-  *   refused: the answer to the layout; reread: the webhook was read again
-  * @typedef {object} Sender
-  * @property {string} name
-  * @property {() => import("../core/destinations.mjs").Kind|null} kind  null until the webhook was read
-  * @property {() => string[]} hidden  text that no line may contain; answers and errors are already free of this text and its parts
-  * @property {(left: () => number) => Promise<void>} read  begins to read the webhook, and never fails: `send` waits for it and reports an error
-  * @property {(incident: import("../places/slack-message.mjs").Incident, options: import("../places/slack-message.mjs").Options, left: () => number, unanswered?: number) => Promise<Taken>} send
-  *   unanswered: the number of posts of earlier runs without an answer
+ *   refused: the answer to the layout; reread: the webhook was read again
+ * @typedef {object} Sender
+ * @property {string} name
+ * @property {() => import("../core/destinations.mjs").Kind|null} kind  null until the webhook was read
+ * @property {() => string[]} hidden  text that no line may contain; answers and errors are already free of this text and its parts
+ * @property {(left: () => number) => Promise<void>} read  begins to read the webhook, and never fails: `send` waits for it and reports an error
+ * @property {(incident: import("../places/slack-message.mjs").Incident, options: import("../places/slack-message.mjs").Options, left: () => number, unanswered?: number) => Promise<Taken>} send
+ *   unanswered: the number of posts of earlier runs without an answer
  */
 
 /**

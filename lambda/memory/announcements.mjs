@@ -23,14 +23,14 @@ const MOST_UNCLEAR = 2;
 
 /**
  * @typedef {{times: number, at: number, count: number, told: number}} Unanswered  times: posts without an answer; at: the time of the last one;
-  *   count: how many occurrences it reported; told: how many were reported before
-  * @typedef {{failure: string, since: number, settled: boolean, delivered: string[], unanswered: Record<string, Unanswered>}} Subject
-  *   failure, since: the window that counted the subject; delivered: the destinations that took its message
-  * @typedef {{since: number, count: number, told: Record<string, number>, earlier: number, holder: string|null, heldUntil: number}} Window
-  *   told: for each destination, how many occurrences it reported
-  * @typedef {{id: string, failure: string, since: number}} Place  the key of a window
-  * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item changed since it was read; conflict: the write is to be tried again
-  * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` if the call may have been performed.
+ *   count: how many occurrences it reported; told: how many were reported before
+ * @typedef {{failure: string, since: number, settled: boolean, delivered: string[], unanswered: Record<string, Unanswered>}} Subject
+ *   failure, since: the window that counted the subject; delivered: the destinations that took its message
+ * @typedef {{since: number, count: number, told: Record<string, number>, earlier: number, holder: string|null, heldUntil: number}} Window
+ *   told: for each destination, how many occurrences it reported
+ * @typedef {{id: string, failure: string, since: number}} Place  the key of a window
+ * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item changed since it was read; conflict: the write is to be tried again
+ * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` if the call may have been performed.
  * @property {(id: string, ms: number) => Promise<Subject|null>} subject
  * @property {(id: string, ms: number) => Promise<Window|null>} window
  * @property {(failure: string, ms: number) => Promise<number|null>} latest  the start of the window that was opened last
@@ -41,7 +41,7 @@ const MOST_UNCLEAR = 2;
  *   as: the window as it was read; settles only if the window is unchanged
  * @property {(id: string, windowId: string, told: {holder: string, names: string[], count: number}, note: object, ms: number) => Promise<Outcome>} mark
  * @property {(id: string, note: object, ms: number) => Promise<Outcome>} note  notes in the subject alone; adds `times` of posts without an
-  *   answer to those noted before, unless `isAnew`, and keeps the noted `count` if the new one is null
+ *   answer to those noted before, unless `isAnew`, and keeps the noted `count` if the new one is null
  * @property {(windowId: string, name: string, count: number, ms: number) => Promise<Outcome>} raise
  * @property {(windowId: string, holder: string, ms: number) => Promise<Outcome>} release
  * @typedef {{count: number, since: string, earlier: number, next: number}} Occurrence

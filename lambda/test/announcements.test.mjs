@@ -9,7 +9,7 @@ contract("in memory", async () => memoryTable());
 
 const MINUTE = 60_000;
 
-/** One table, one clock; each call is a run of its own. */
+/** Creates one table and one clock; each call is a run of its own. */
 function world(destinations = ["slack"]) {
   const state = { table: memoryTable(), now: 900_000 + 100_000, runs: 0 };
   const how = () => ({
@@ -21,9 +21,9 @@ function world(destinations = ["slack"]) {
   const first = ({ occurrences, pending, ...decision }) => ({ ...decision, pending, occurrence: occurrences?.[pending[0]] });
   return {
     state, keysFor,
-    /** The whole of it: decides, and says that every destination took it. */
+    /** Runs the whole flow: decides, and reports that every destination took the message. */
     run: async (task, failure = "f", time = null) => first(await announce(state.table, keysFor(task, failure, time), how(), all(true))),
-    /** Decides, and gives back what comes next. */
+    /** Decides, and returns the next step. */
     async begin(task, failure = "f") {
       let end = null;
       const ended = new Promise((resolve) => { end = resolve; });
@@ -37,7 +37,7 @@ function world(destinations = ["slack"]) {
   };
 }
 
-test("occurrences 1, 2, 4, 8 and 16 are told, each with how many and since when; the others are counted", async () => {
+test("occurrences 1, 2, 4, 8 and 16 are announced with their count and start; the others are only counted", async () => {
   const here = world();
   const told = [];
   for (let n = 1; n <= 20; n += 1) {
@@ -50,13 +50,13 @@ test("occurrences 1, 2, 4, 8 and 16 are told, each with how many and since when;
   assert.deepEqual(told, [1, 2, 4, 8, 16].map((n) => [n, n, since, 2 * n]));
 });
 
-test("a task that comes again is a duplicate, told or counted", async () => {
+test("a task that comes again is a duplicate, whether announced or counted", async () => {
   const here = world();
   for (const task of ["a", "b", "c"]) await here.run(task);
   for (const task of ["c", "a", "b"]) assert.equal((await here.run(task)).verdict, "duplicate");
 });
 
-test("a task that another run tells between two reads is a duplicate, not one that was counted", async () => {
+test("a task that another run announces between two reads is a duplicate, not a counted one", async () => {
   const here = world();
   await here.run("a");
   const first = await here.begin("b");
@@ -72,7 +72,7 @@ test("a task that another run tells between two reads is a duplicate, not one th
   assert.ok(here.state.now - before >= 25, "a write that was refused is followed by a pause");
 });
 
-test("another failure is told at once, and the same one again in the next window, with those nobody counted", async () => {
+test("another failure is announced at once, and a repeated one again in the next window, with the unreported occurrences", async () => {
   const here = world();
   for (let n = 1; n <= 7; n += 1) await here.run(`t${n}`);
   assert.equal((await here.run("x", "g")).verdict, "tell");
@@ -82,7 +82,7 @@ test("another failure is told at once, and the same one again in the next window
   assert.equal((await here.run("t9")).occurrence.earlier, 0, "said once");
 });
 
-test("events that are sent again much later are told by their own times", async () => {
+test("events that are sent again much later count at their own times", async () => {
   const here = world();
   const start = Date.parse("2026-11-10T00:00:00Z");
   here.state.now = Date.parse("2026-11-24T00:00:00Z");
@@ -93,14 +93,14 @@ test("events that are sent again much later are told by their own times", async 
     assert.deepEqual([verdict, occurrence?.count, occurrence?.since], ["tell", 1, at(hour * 60 * MINUTE)]);
   }
   assert.equal((await here.run("h3", "f", at(180 * MINUTE))).verdict, "duplicate");
-  // Within one window of that day, it is a storm all the same.
+  // Within one window of that day, the failures are a storm all the same.
   const verdicts = [];
   for (let minute = 0; minute < 5; minute += 1) verdicts.push((await here.run(`m${minute}`, "g", at(minute * MINUTE))).verdict);
   assert.deepEqual(verdicts, ["tell", "tell", "counted", "tell", "counted"]);
   assert.equal((await here.run("late", "g", at(15 * MINUTE))).occurrence.count, 1, "the next window of that day");
 });
 
-test("events come in any order: each counts in the window of its own time, as if they had come in order", async () => {
+test("events in any order count in the windows of their own times, as if they had come in order", async () => {
   const here = world();
   const start = Date.parse("2026-11-24T00:00:00Z");
   here.state.now = start + 29 * MINUTE;
@@ -114,7 +114,7 @@ test("events come in any order: each counts in the window of its own time, as if
   assert.deepEqual(verdicts, ["tell 1", "tell 1", "tell 2", "tell 2", "counted 3", "counted 3"]);
 });
 
-for (const [what, live] of [["in random order", 0], ["mixed with live ones", 40]]) {
+for (const [what, live] of [["in random order", 0], ["mixed with live events", 40]]) {
   test(`the 360 failures of an hour, delivered ${what}, give about as many messages as in order`, async (t) => {
     const here = world();
     const random = randomOf(7);
@@ -133,14 +133,14 @@ for (const [what, live] of [["in random order", 0], ["mixed with live ones", 40]
   });
 }
 
-test("a time that is missing, none, or yet to come is now", async () => {
+test("a missing, invalid or future time counts as now", async () => {
   for (const time of [undefined, null, "", "soon", "2099-01-01T00:00:00Z"]) {
     const here = world();
     assert.equal((await here.run("a", "f", time)).occurrence.since, new Date(900_000).toISOString(), time);
   }
 });
 
-test("whoever comes while another tells waits, and tells what is due by then or is counted", async () => {
+test("a run waits while another announces, then announces a due occurrence or counts", async () => {
   const here = world();
   const first = await here.begin("a");
   const waiting = [here.run("b"), here.run("c")];
@@ -151,7 +151,7 @@ test("whoever comes while another tells waits, and tells what is due by then or 
   assert.ok(verdicts.find(({ verdict }) => verdict === "tell").occurrence.count >= 2);
 });
 
-test("whoever waits too long is to be run again, and nothing is lost then", async () => {
+test("a run that waits too long is run again, and nothing is lost", async () => {
   const here = world();
   const first = await here.begin("a");
   await assert.rejects(here.run("b"), Busy);
@@ -160,7 +160,7 @@ test("whoever waits too long is to be run again, and nothing is lost then", asyn
   assert.deepEqual([again.verdict, again.occurrence.count], ["tell", 2], "counted once");
 });
 
-test("a failed attempt is told by the next, its own or another's, and counted once", async () => {
+test("a failed attempt is announced by the next run, for the same task or another, and counted once", async () => {
   const here = world();
   await (await here.begin("a")).fails();
   const again = await here.begin("a");
@@ -171,7 +171,7 @@ test("a failed attempt is told by the next, its own or another's, and counted on
   assert.equal((await here.run("a")).verdict, "counted");
 });
 
-test("a crash while telling is waited for, then repeated", async () => {
+test("a crash while announcing is waited for, then repeated", async () => {
   const here = world();
   await here.begin("a");
   await assert.rejects(here.run("a"), Busy);
@@ -180,7 +180,7 @@ test("a crash while telling is waited for, then repeated", async () => {
   assert.deepEqual([verdict, occurrence.count], ["tell", 1]);
 });
 
-test("a task left untold is told later in the window that counted it, once, and its later events count nowhere else", async () => {
+test("a task left unannounced is announced later in the window that counted it, once, and its later events count nowhere else", async () => {
   const here = world();
   await (await here.begin("a")).fails();
   here.state.now += 15 * MINUTE;
@@ -190,7 +190,7 @@ test("a task left untold is told later in the window that counted it, once, and 
   assert.deepEqual([next.occurrence.count, next.occurrence.earlier], [1, 0]);
 });
 
-test("those that no message has counted are told after a pause of any length, unless older events come in between", async () => {
+test("unreported occurrences are reported after a pause of any length, unless older events come in between", async () => {
   const here = world();
   for (let n = 1; n <= 7; n += 1) await here.run(`t${n}`);
   here.state.now += 20 * 15 * MINUTE;
@@ -198,7 +198,7 @@ test("those that no message has counted are told after a pause of any length, un
   assert.equal((await here.run("t8")).occurrence.earlier, 3);
 });
 
-test("where the table throws, everything is told, with what was thrown; decide throws it", async () => {
+test("with a table that throws, every destination gets the message, with the error; decide throws the error", async () => {
   const here = world();
   here.state.table.join = () => Promise.reject(new Error("broken"));
   await here.run("a");
@@ -206,7 +206,7 @@ test("where the table throws, everything is told, with what was thrown; decide t
   await assert.rejects(decide(here.state.table, here.keysFor("c", "f", null), { destinations: ["slack"], holder: "x", now: () => 0, sleep: async () => {}, waitMs: 1_000, holdUntil: 1 }), /broken/);
 });
 
-test("what is foreseen is what is decided, and nothing is written for it", async () => {
+test("foresee returns the verdict of decide, and writes nothing", async () => {
   const here = world();
   const verdicts = [];
   for (let n = 0; n < 60; n += 1) {
@@ -228,7 +228,7 @@ test("what is foreseen is what is decided, and nothing is written for it", async
   assert.deepEqual([...new Set(verdicts)].sort(), ["counted", "duplicate", "tell"]);
 });
 
-test("a table that is busy, and answers, is no trouble: the run is to be run again, and no message is sent without a number", async () => {
+test("a busy table that answers is no trouble: the run is run again, and no message is sent without a number", async () => {
   const here = world();
   await here.run("a");
   const { table } = here.state;
@@ -246,7 +246,7 @@ test("a table that is busy, and answers, is no trouble: the run is to be run aga
   assert.equal(joins, 2);
 });
 
-test("a hold ends with its run, however long the run waited for it", async () => {
+test("a hold ends with its run, however long the run waited for the hold", async () => {
   const here = world();
   const holdUntil = here.state.now + 30_000;
   const how = { destinations: ["slack"], holder: "x", now: () => here.state.now, sleep: async (ms) => { here.state.now += ms; }, random: () => 0.5, waitMs: 9_000, holdUntil, markMs: () => 5_000 };

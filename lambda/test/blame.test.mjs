@@ -13,9 +13,9 @@ const JOB = { group: "family:job", startedBy: "events-rule/nightly" };
 const WEB = { web: true, side: false, migrate: false };
 const TWO = { web: true, api: true, side: false };
 
-/** What is known of the task definition, name -> [exit code, reason], what else the task has, and then the cause and the container. */
+/** Rows: the task definition, name -> [exit code, reason], other fields of the task, then the cause and the container. */
 const ROWS = [
-  // An exit code of its own.
+  // An exit code that a container chose by itself.
   [null, { web: [1] }, {}, "application-exit", "web"],
   [null, { web: [1], side: [0] }, {}, "application-exit", "web"],
   [null, { side: [0], web: [2] }, {}, "application-exit", "web"],
@@ -30,11 +30,11 @@ const ROWS = [
   [null, { web: [0], api: [143] }, {}, "exit-zero", "web"],
   [null, { web: [0], api: [0] }, {}, "exit-zero", null],
   [WEB, { web: [0], side: [0] }, {}, "exit-zero", "web"],
-  // Out of memory, whosever it is.
+  // Out of memory, in any container.
   [WEB, { web: [2], side: [137, "OutOfMemoryError: x"] }, {}, "out-of-memory", "side"],
   [null, { web: [128, "container init was OOM-killed"] }, START, "out-of-memory", "web"],
   [WEB, { web: [1], [AGENT]: [137, "OutOfMemoryError: x"] }, {}, "application-exit", "web"],
-  // A reason, of others than the one that failed.
+  // A reason of a container that did not fail.
   [WEB, { web: [1], side: [null, PULL] }, {}, "application-exit", "web"],
   [null, { web: [1], side: [null, PULL] }, {}, "application-exit", "web"],
   [null, { web: [1], [AGENT]: [null, PULL] }, {}, "application-exit", "web"],
@@ -44,7 +44,7 @@ const ROWS = [
   [TWO, { web: [143], api: [null, "ContainerVanishedError: x"] }, {}, "runtime-failed", "api"],
   [TWO, { web: [1], api: [143, "DockerTimeoutError: Could not transition to stopped"] }, {}, "application-exit", "web"],
   [null, { web: [0], api: [137, "CannotStopContainerError: x"] }, {}, "killed-by-signal", "api"],
-  // Scaling and the like, whatever a container says.
+  // Scaling and other planned stops, whatever a container reports.
   [WEB, { web: [143], side: [null, PULL] }, { stopCode: "ServiceSchedulerInitiated", stoppedReason: "Scaling activity initiated by x" }, "stopped-by-scheduler", null],
   [WEB, { web: [null, PULL] }, { stopCode: undefined, stoppedReason: "Your Spot Task was interrupted." }, "spot-interruption", null],
   [WEB, { web: [1] }, { stopCode: "SpotInterruption", stoppedReason: undefined }, "spot-interruption", null],
@@ -59,7 +59,7 @@ const ROWS = [
   [WEB, { web: [null], migrate: [1] }, {}, "application-exit", "migrate"],
   [null, { web: [null] }, { stopCode: undefined, stoppedReason: undefined }, "no-exit-code", "web"],
   [WEB, { web: [null] }, { stopCode: "SolarFlare" }, "unknown", null],
-  // Service Connect's proxy is essential, listed or not.
+  // The proxy of Service Connect is essential, listed or not.
   [{ web: true }, { web: [137], [PROXY]: [139] }, {}, "killed-by-signal", PROXY],
   [null, { web: [137], [PROXY]: [1] }, {}, "application-exit", PROXY],
   [{ web: true }, { web: [143], [PROXY]: [null] }, {}, "no-exit-code", PROXY],
@@ -71,7 +71,7 @@ const ROWS = [
   [WEB, { web: [null, DEPENDENCY.slice(0, 100)], migrate: [2] }, START, "application-exit", "migrate"],
   [WEB, { web: [null, "dependency container migrate never became healthy"], migrate: [143] }, START, "start-failed", "migrate"],
   [WEB, { web: [null, DEPENDENCY], side: [0] }, START, "start-failed", "web"],
-  // What never ran.
+  // Containers that never ran.
   [WEB, { web: [null], side: [null, PULL] }, START, "image-pull-failed", "side"],
   [WEB, { web: [null, "InvalidVolumeError: x"], side: [null] }, START, "start-failed", "web"],
   [WEB, { web: [null, "something new"] }, START, "start-failed", "web"],
@@ -79,7 +79,7 @@ const ROWS = [
   [WEB, { web: [null, PULL] }, { ...START, stoppedReason: PULL }, "image-pull-failed", "web"],
   [WEB, { web: [null] }, { ...START, stopCode: undefined }, "start-failed", null],
   [WEB, { web: [null], migrate: [1] }, START, "application-exit", "migrate"],
-  // A stop's own words beside an exit code; a spare container that never began; the proxy beside the application.
+  // The words of a stop beside an exit code; a spare container that never started; the proxy beside the application.
   [WEB, { web: [1, "CannotStopContainerError: x"] }, {}, "application-exit", "web"],
   [WEB, { web: [139, "DockerTimeoutError: Could not transition to stopped; timed out"] }, {}, "killed-by-signal", "web"],
   [WEB, { web: [0, "CannotStopContainerError: x"] }, JOB, "runtime-failed", "web"],
@@ -94,7 +94,7 @@ const ROWS = [
   [null, { web: [137], [PROXY]: [137] }, {}, "killed-by-signal", "web"],
   [null, { web: [137, "container exceeded its memory limit"] }, {}, "out-of-memory", "web"],
   [null, { web: [1, "worker exceeded its memory limit"] }, {}, "application-exit", "web"],
-  // Names that words of the agent are, too; and images.
+  // Container names that are words of the agent, too; and images.
   [{ web: true, graph: false, resources: false }, { web: [null, "CannotStartContainerError: dependency graph: dependent container not in expected state"], graph: [0], resources: [0] }, START, "start-failed", "web"],
   [{ web: true, graph: false, resources: false }, { web: [null, "dependency graph: dependency on resources not resolved"], graph: [0], resources: [0] }, START, "start-failed", "web"],
   [{ web: true, graph: false }, { web: [null, 'dependency "graph" did not exit successfully'], graph: [1] }, START, "application-exit", "graph"],
@@ -111,7 +111,7 @@ const ROWS = [
   [null, { web: [0], side: [-1073741510] }, {}, "exit-zero", "web"],
 ];
 
-test("a table of ends: the cause, the container to blame, and the mark on it", () => {
+test("each end in the table gives its cause, its container to blame, and the mark on this container", () => {
   assert.ok(ROWS.length >= 40);
   for (const [at, [definition, containers, detail, cause, container]] of ROWS.entries()) {
     const listed = Object.entries(containers).map(([name, [exitCode, reason]]) => ({ name, exitCode: exitCode ?? undefined, reason }));
@@ -126,7 +126,7 @@ test("a table of ends: the cause, the container to blame, and the mark on it", (
   }
 });
 
-test("exit codes of Windows have names, signed or unsigned, and a stop is one of ECS there, too", () => {
+test("exit codes of Windows have names, signed or unsigned, and a stop there counts as a stop by ECS", () => {
   for (const [code, name] of [[3221225477, "access violation (0xC0000005)"], [0xc0000409, "fail fast (0xC0000409)"], [0xc00000fd, "stack overflow (0xC00000FD)"], [0xc0000374, "heap corruption (0xC0000374)"],
     [0xe0434352, ".NET exception (0xE0434352)"], [0x80131623, ".NET fail fast (0x80131623)"], [0x80000003, "breakpoint (0x80000003)"], [0x80131506, ".NET internal error (0x80131506)"], [0xc06d007e, "module not found (0xC06D007E)"], [0xc0001234, "0xC0001234"]]) {
     assert.deepEqual([crashOf(code), crashOf(code - 2 ** 32)], [name, name]);
@@ -137,14 +137,14 @@ test("exit codes of Windows have names, signed or unsigned, and a stop is one of
   assert.deepEqual([cause.values.signal, containers[0].signal], ["access violation (0xC0000005)", "access violation (0xC0000005)"]);
 });
 
-test("a job on Windows whose sidecar was stopped after it is silent", () => {
+test("a job on Windows whose sidecar was stopped afterwards is silent", () => {
   for (const code of [3221225786, -1073741510, 1073807364]) {
     const event = changed("09b-sidecar-clean-app-killed-sidecar", { containers: [{ name: "job", exitCode: 0 }, { name: "envoy", exitCode: code }] });
     assert.equal(incidentOf(event, { taskDefinition: definitionOf({ job: true, envoy: true }) }).rings, false);
   }
 });
 
-test("a job whose containers all exited with 0 is silent without its definition; what has neither exit code nor reason, or lost its place, rings", () => {
+test("a job whose containers all exited with 0 is silent without its definition; a container without exit code and reason, or a lost host, rings", () => {
   const of = (containers, detail, definition) => incidentOf(changed("09b-sidecar-clean-app-killed-sidecar", { ...detail, containers }), definition ? { taskDefinition: definitionOf(definition) } : {});
   const [done, unknown] = [{ name: "job", exitCode: 0 }, { name: "envoy" }];
   assert.match(of([done]).silentBecause, /every container exited with 0/);
@@ -159,7 +159,7 @@ test("a job whose containers all exited with 0 is silent without its definition;
   }
 });
 
-test("without a stop code a job that exited with 0 is silent only where its reason says no more than that it ended", () => {
+test("without a stop code a job that exited with 0 is silent only if its reason states no more than its end", () => {
   const of = (stoppedReason, detail) => incidentOf(changed("09b-sidecar-clean-app-killed-sidecar", { stopCode: undefined, stoppedReason, containers: [{ name: "job", exitCode: 0 }], ...detail }));
   for (const reason of [undefined, null, "", " ", "Essential container in task exited", "essential container in task EXITED.", "Essential container in ta...", "Essential container in task…"]) assert.equal(of(reason).rings, false, reason);
   for (const reason of ["Task stopped: host hardware retired", "Container instance deregistration forced by user", "Instance i-0 terminated", "Fargate task retirement", "The Spot capacity was reclaimed", "ECS agent disconnected",
@@ -183,7 +183,7 @@ test("without a stop code a user's stop is silent, unless a container failed by 
   }
 });
 
-test("what never ran has a state of its own", () => {
+test("a task that never ran has a state of its own", () => {
   const state = (detail, name = "03-cannot-pull") => incidentOf(changed(name, detail)).state;
   assert.equal(state({}), "failed-to-start");
   assert.equal(state({ stopCode: undefined }), "failed-to-start");

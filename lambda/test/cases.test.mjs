@@ -1,4 +1,4 @@
-// Field cases (tests/cases, whose expected.jsonl has one row for each): the default patterns and the notifier together.
+// Field cases (tests/cases, with one row for each in expected.jsonl): the default patterns and the notifier together.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const catalogue = Object.fromEntries(readdirSync(new URL("../../patterns/", impo
   .map((file) => [file.slice(0, -".json".length), JSON.parse(readFileSync(new URL(`../../patterns/${file}`, import.meta.url), "utf8"))]));
 const DEFAULT = ["task-failed", "deployment-failed", "service-impaired"];
 const PLACES = { slack: messageOf, discord: discord.payloadOf, sns: sns.payloadOf, teams: teams.payloadOf, webhook: webhook.payloadOf };
-/** UTF-16 is a matter of the file, which the command line refuses and names. */
+/** A file in UTF-16, which only the command line reads, and refuses with its name. */
 const NO_EVENT = "event-utf16le.json";
 
 const eventOf = (file) => JSON.parse(text(file));
@@ -49,14 +49,14 @@ test("every case has a row, and every row a case", () => {
   assert.deepEqual(rows.map(({ file }) => file).sort(), files.sort());
 });
 
-test("a job that AWS Batch stops because it ran too long is silent by default; nonzero-exit rings for it", () => {
+test("a job that AWS Batch stops after its time limit is silent by default, and rings with nonzero-exit", () => {
   const row = rows.find(({ file }) => file === "container-stopped-by-user-batch-timeout.json");
   const { rings, cause } = judged(row);
   assert.deepEqual([takenBy(eventOf(row.file)), rings, cause.id], [["nonzero-exit"], true, "stopped-by-user"]);
 });
 
 for (const row of rows.filter(({ never_shown: never }) => never)) {
-  test(`no message of any place shows what must not be shown of ${row.file}`, () => {
+  test(`no message for any destination shows the forbidden text of ${row.file}`, () => {
     const raw = JSON.stringify(eventOf(row.file));
     const values = row.never_shown.map((name) => raw.slice(raw.indexOf(name) + name.length).match(/^[^&"\\]*/)[0]);
     assert.ok(values.every((value) => value.length > 8), `${values}`);

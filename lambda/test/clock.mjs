@@ -1,6 +1,6 @@
-// Simulated time, for tests of many runs at once.
+// Simulates time, for tests of many runs at once.
 
-/** Time that passes only while everybody waits. */
+/** Creates a clock whose time passes only while every caller waits. */
 export function clock() {
   const sleepers = new Map();
   const times = [];
@@ -13,7 +13,7 @@ export function clock() {
     }
     return new Promise((wake) => sleepers.get(at).push(wake));
   }
-  /** Until nobody waits any more, or nobody does before `end`. */
+  /** Runs until nobody waits any more, or nobody waits for a time before `end`. */
   async function run(end = Infinity) {
     for (;;) {
       await new Promise(setImmediate);

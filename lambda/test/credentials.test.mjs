@@ -1,4 +1,4 @@
-// What looks like a credential is taken out of every text, and what does not stays as it is.
+// Text that looks like a credential is removed from every text, and other text stays unchanged.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -16,13 +16,13 @@ const GONE = "<redacted>";
 const linesOf = (name) => readFileSync(new URL(`credentials/${name}`, import.meta.url), "utf8").split("\n").filter((line) => line !== "" && !line.startsWith("# "))
   .map((line) => line.replaceAll("·", "").replaceAll("⏎", "\n"));
 
-/** A line of the corpus: the text, its credentials, and what is around them. */
+/** Reads a line of the corpus: the text, its credentials, and the words around them. */
 function shapeOf(line) {
   const parts = line.split(/[⟦⟧]/);
   return { text: parts.join(""), secrets: parts.filter((_, at) => at % 2 === 1), around: parts.filter((_, at) => at % 2 === 0) };
 }
 
-/** Parts of a credential that are still there: any six letters in a row that the words around do not have themselves. */
+/** Lists the remaining parts of a credential: any six letters in a row that the words around the credential do not contain. */
 function leftOf({ secrets, around }, shown) {
   const visible = around.join("\u0000");
   const windows = (secret) => Array.from({ length: Math.max(1, secret.length - 5) }, (_, at) => secret.slice(at, at + 6));
@@ -32,7 +32,7 @@ function leftOf({ secrets, around }, shown) {
 const wordsOf = (text) => text.match(/[A-Za-z0-9]{3,}/g) ?? [];
 
 for (const file of ["caught.txt", "caught-later.txt"]) {
-  test(`no credential of ${file} is left, and the words around it stay`, (t) => {
+  test(`no credential of ${file} is left, and the words around each one stay`, (t) => {
     const shapes = linesOf(file).map(shapeOf);
     let secrets = 0;
     const survived = [];
@@ -41,7 +41,7 @@ for (const file of ["caught.txt", "caught-later.txt"]) {
       const shown = withoutCredentials(shape.text);
       secrets += shape.secrets.length;
       survived.push(...leftOf(shape, shown).map((secret) => `${secret} in ${shown}`));
-      // The marks of a private key go with it.
+      // The marks of a private key are removed with the key.
       const missing = wordsOf(shape.around.join(" ").replace(/-----.*?-----|Version: GnuPG v2/g, "")).filter((word) => !shown.includes(word));
       if (missing.length > 0) lost.push(`${missing} of ${shape.text} -> ${shown}`);
     }
@@ -52,7 +52,7 @@ for (const file of ["caught.txt", "caught-later.txt"]) {
 }
 
 for (const file of ["harmless.txt", "harmless-later.txt"]) {
-  test(`the lines of ${file} stay as they are`, (t) => {
+  test(`the lines of ${file} stay unchanged`, (t) => {
     const lines = linesOf(file);
     const touched = lines.map((line) => [line, withoutCredentials(line)]).filter(([line, shown]) => line !== shown);
     t.diagnostic(`${touched.length} of ${lines.length} harmless lines are touched`);
@@ -60,7 +60,7 @@ for (const file of ["harmless.txt", "harmless-later.txt"]) {
   });
 }
 
-test("what is given twice stays as it is, and what is no text is given back", () => {
+test("a second pass changes nothing, and a value that is no text is returned unchanged", () => {
   for (const line of [...linesOf("caught.txt"), ...linesOf("caught-later.txt")]) {
     const once = withoutCredentials(shapeOf(line).text);
     assert.equal(withoutCredentials(once), once);
@@ -68,12 +68,12 @@ test("what is given twice stays as it is, and what is no text is given back", ()
   for (const value of [null, undefined, 5, true, "", [], {}]) assert.deepEqual(withoutCredentials(value), value);
 });
 
-test("a credential is found behind the colours of a terminal and characters that cannot be seen", () => {
+test("a credential is found behind the colours of a terminal and invisible characters", () => {
   assert.equal(withoutCredentials("\u001b[36mpassword\u001b[0m=\u001b[31mhunter2\u001b[0m ok"), `password=${GONE} ok`);
   assert.equal(withoutCredentials("pass\u0000word=hunt\u0007er2 ok"), `password=${GONE} ok`);
 });
 
-test("of several lines only a private key goes over more than one", () => {
+test("only a private key extends over several lines", () => {
   const key = ["-----BEGIN EC PRIVATE KEY-----", "MHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5oRzFi0d9", "AwEHoUQDQgAE", "-----END EC PRIVATE KEY-----"];
   assert.deepEqual(linesWithoutCredentials(["start", ...key, "end"]), ["start", GONE, "end"]);
   assert.deepEqual(linesWithoutCredentials(["start", ...key.slice(0, 2)]), ["start", GONE]);
@@ -82,7 +82,7 @@ test("of several lines only a private key goes over more than one", () => {
   assert.deepEqual(linesWithoutCredentials(["two\nlines", "", "password:", "hunter2"]), ["two\nlines", "", "password:", "hunter2"]);
 });
 
-/** Beginnings of everything that is looked for, which never come to their end. */
+/** Beginnings of every kind of credential, without an end. */
 const SEEDS = ["a", "passphrase for a ", "secret_id ", "jdbc:oracle:thin:a", "re_a", " ", "\n", "-", "\\", '"', "'", "=", ":", "eyJ", "://", "://a:", "://a:b", "postgres", "postgres://a:", "a:b@", "a.", "%3A%2F%2F", "%3A%2F%2Fa%3A", "password", "password ", "password:", "password: ", "password=",
   'password:"', "password='", 'password:\\"', 'password: "a ', "password=a,", "password=a&", "password={", "password=[", "password[", "token:'", "token: x ", "secret ", "--password ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA",
   "-----END PRIVATE KEY-----", "-----BEGIN ", "A".repeat(64) + "\n", "Proc-Type: ", "Authorization: Bearer ", "Authorization: Digest ", "authorization:[", "bearer ", "basic ", "Cookie: a=", "Cookie: a=b; ", "Set-Cookie: a", "curl ", "curl -u a:", "mysql -", "sshpass ",
@@ -103,7 +103,7 @@ const PLACES = { discord, slack: { payloadOf: messageOf }, sns, teams, webhook }
 const signed = () => JSON.parse(readFileSync(new URL("credentials/signed-layer-url-in-reason.json", import.meta.url), "utf8"));
 const SIGNED = ["IQoJb3JpZ2luX2VjEXAMPLETOKEN", "ASIAEXAMPLEEXAMPLE12", "0123456789abcdef0123456789abcdef"];
 
-/** A notifier of one webhook in a world that is held in memory. */
+/** Creates a notifier of one webhook, with all services in memory. */
 function world({ env = {}, lines = [], answer = () => new Response("ok") } = {}) {
   const seen = { posts: [], log: [] };
   const tools = {
@@ -113,7 +113,7 @@ function world({ env = {}, lines = [], answer = () => new Response("ok") } = {})
   return { seen, run: (event) => createHandler(tools)(event, { awsRequestId: "r", getRemainingTimeInMillis: () => 30_000 }) };
 }
 
-test("the values of a signed address are in no message of any place, in no key and in no line of the notifier's log", async () => {
+test("the values of a signed address are in no message for any destination, in no key and in no line of the notifier's log", async () => {
   const incident = { ...incidentOf(signed(), { taskDefinition: definitionOf({ web: true }) }), occurrence: null, tail: [] };
   assert.match(incident.stoppedReason, /X-Amz-Signature=<redacted>": dial tcp 10\.0\.0\.9:443: i\/o timeout$/);
   assert.match(incident.containers[0].reason, /X-Amz-Security-Token=<redacted>&X-Amz-Algorithm=AWS4-HMAC-SHA256&/);
@@ -125,7 +125,7 @@ test("the values of a signed address are in no message of any place, in no key a
   assert.ok(here.seen.posts.length === 1 && here.seen.log.length === 1);
 });
 
-test("every text that somebody wrote freely is shown without its credentials", () => {
+test("every free text is shown without its credentials", () => {
   const secret = "password=hunter2";
   const of = (name, detail) => JSON.stringify(incidentOf(changed(name, detail), null));
   for (const [what, shown] of Object.entries({
@@ -150,7 +150,7 @@ test("occurrences that differ by their credentials alone are one failure", () =>
   assert.equal(keyOf("abc123def456"), keyOf("zzz999yyy888"));
 });
 
-test("a line of the log is shown without its credentials, unless redaction is off; everything else never is", async () => {
+test("a line of the log is shown without its credentials, unless redaction is off; all other texts always are", async () => {
   const lines = ["connecting with password=hunter2 to db", "done"];
   const event = changed("01-exit-nonzero", { stoppedReason: "token=hunter3abc" });
   const here = world({ lines });

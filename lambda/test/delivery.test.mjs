@@ -1,4 +1,4 @@
-// Several destinations: each rings on its own, none stops another, and a retry rings only where it did not ring yet.
+// Several destinations: each is independent, none stops another, and a retry sends only to destinations without the alert.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ const LISTED = [
 ];
 const placeOf = (url) => Object.keys(SECRETS).find((name) => SECRETS[name].includes(url.replace(/\?.*/, "")));
 
-/** A handler in a world where everything works, but for what `changes` replaces. */
+/** Creates a handler with services that all work, except those that `changes` replaces. */
 function world({ destinations = LISTED, env = {}, ...changes } = {}) {
   const seen = { posts: {}, published: [], reads: {}, lines: [], slept: 0 };
   const state = { clock: Date.parse("2026-11-20T10:00:00Z"), secrets: { ...SECRETS }, answers: {}, table: memoryTable() };
@@ -46,7 +46,7 @@ const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
 const told = (here) => Object.fromEntries(entryOf(here).destinations.map((one) => [one.name, one]));
 const refusal = (status, body = "no") => () => new Response(body, { status });
 
-test("one event rings everywhere, each in the place's own words, and one log line says so", async () => {
+test("one event goes to every destination, each in its own format, and to one log line", async () => {
   const here = world();
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   assert.equal(here.seen.posts["/own"][0].payload.text, "🔴 *web* died in *prod*: out of memory");
@@ -59,7 +59,7 @@ test("one event rings everywhere, each in the place's own words, and one log lin
   assert.deepEqual([outcome, status, attempts, Object.keys(ms).sort()], ["sent", undefined, undefined, ["log", "post", "table", "taskDefinition", "total"]]);
 });
 
-test("the body of the generic webhook is signed as its receiver is told to verify it, anew for each attempt", async () => {
+test("the body of the generic webhook has a signature that its receiver can verify, new for each attempt", async () => {
   const here = world();
   let refusals = 0;
   here.state.answers["/signed"] = () => (refusals++ === 0 ? new Response("", { status: 503 }) : undefined);
@@ -73,7 +73,7 @@ test("the body of the generic webhook is signed as its receiver is told to verif
   assert.ok(Object.keys(here.seen.posts).every((place) => place === "/signed" || !("taskbell-signature" in here.seen.posts[place][0].headers)));
 });
 
-test("the language applies everywhere, a mention where there is such a thing", async () => {
+test("the language applies to every destination, a mention to those that support mentions", async () => {
   const here = world({ env: { TASKBELL_LANGUAGE: "ja", TASKBELL_MENTION: "here" } });
   await here.run(sample("02-oom"));
   for (const place of Object.keys(SECRETS)) assert.match(here.seen.posts[place][0].body, /メモリ不足/);
@@ -81,7 +81,7 @@ test("the language applies everywhere, a mention where there is such a thing", a
   assert.deepEqual(Object.keys(SECRETS).filter((place) => /@here|!here/.test(here.seen.posts[place][0].body)), ["/own", "/discord"]);
 });
 
-test("one that fails stops no other; the invocation fails, and says which and why", async () => {
+test("one failing destination stops no other; the invocation fails with its name and the reason", async () => {
   const here = world();
   here.state.answers["/teams"] = refusal(404, "WorkflowNotFound");
   here.state.answers.sns = Object.assign(new Error(`not authorized on ${TOPIC}`), { name: "AuthorizationErrorException", $metadata: { httpStatusCode: 403 } });
@@ -91,7 +91,7 @@ test("one that fails stops no other; the invocation fails, and says which and wh
   assert.equal(entryOf(here).outcome, "failed");
 });
 
-test("the retry rings only where it did not ring yet, and then the event is done", async () => {
+test("a retry sends only to destinations without the alert, and then the event is done", async () => {
   const here = world();
   here.state.answers["/teams"] = refusal(500);
   here.state.answers["/discord"] = refusal(404);
@@ -100,7 +100,7 @@ test("the retry rings only where it did not ring yet, and then the event is done
   await assert.rejects(here.run(sample("02-oom")), /1 of 5 destinations did not take it: games \(discord\)/);
   assert.deepEqual(Object.values(told(here)).map(({ outcome }) => outcome), ["already", "sent", "failed", "already", "already"]);
   delete here.state.answers["/discord"];
-  // Even in the next window, where the same task is counted anew.
+  // Even in the next window, in which this task is counted anew.
   here.state.clock += 20 * 60_000;
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent", status: 200, attempts: 1 });
@@ -110,7 +110,7 @@ test("the retry rings only where it did not ring yet, and then the event is done
   assert.equal(here.seen.published.length, 1);
 });
 
-test("without a table, or where it fails, a retry rings everywhere again", async () => {
+test("without a table, or with a failing one, a retry sends to every destination again", async () => {
   for (const changes of [{ env: { TASKBELL_TABLE: "" } }, { tableOf: () => ({ ...memoryTable(), mark: () => Promise.reject(Object.assign(new Error("x"), { name: "InternalServerError" })) }) }]) {
     const here = world(changes);
     here.state.answers["/teams"] = refusal(404);
@@ -122,7 +122,7 @@ test("without a table, or where it fails, a retry rings everywhere again", async
   }
 });
 
-test("each goes only where its route takes it; what none takes is told in the log alone", async () => {
+test("each alert follows its routes; an alert without a destination is only logged", async () => {
   const here = world({
     env: { TASKBELL_WEBHOOK_TAKES: "rest" },
     destinations: [{ name: "ops", parameter: "/teams", patterns: ["out-of-memory"] }, { name: "games", parameter: "/discord", families: ["night*"] }, { name: "pager", parameter: "/signed", kind: "webhook", severities: ["warning"] }],
@@ -138,7 +138,7 @@ test("each goes only where its route takes it; what none takes is told in the lo
   assert.deepEqual([without.seen.posts, without.state.table.subjects().length], [{}, 0]);
 });
 
-test("each webhook is read and kept by itself, and read again where it was revoked", async () => {
+test("each webhook is read and kept separately, and read again after it was revoked", async () => {
   const here = world();
   await here.run(sample("02-oom"));
   await here.run(sample("01-exit-nonzero"));
@@ -155,7 +155,7 @@ test("each webhook is read and kept by itself, and read again where it was revok
   assert.ok(told(here).ops.reread && told(here).games.kind === "slack");
 });
 
-test("a webhook that cannot be read, is none, or never comes, costs its own destination alone", async () => {
+test("an unreadable, invalid or missing webhook costs its own destination alone", async () => {
   for (const [readSigned, said] of [
     [() => Promise.reject(Object.assign(new Error("x"), { name: "ParameterNotFound" })), "could not read the webhook from parameter /signed: ParameterNotFound"],
     [async () => "https://incidents.example.com/hunter2", 'could not read the webhook from parameter /signed: the value does not hold {"url": "https://…", "secret": "…"}'],
@@ -172,7 +172,7 @@ test("a webhook that cannot be read, is none, or never comes, costs its own dest
   assert.deepEqual(Object.keys(here.seen.posts).sort(), ["/discord", "/own", "/signed"]);
 });
 
-test("a parameter that cannot be read for a moment is asked for again, and none that nobody rings", async () => {
+test("a parameter that cannot be read for a moment is read again, and parameters of unused destinations are not read", async () => {
   let reads = 0;
   const throttled = () => Promise.reject(Object.assign(new Error("x"), { name: "ThrottlingException" }));
   const here = world({ readWebhook: (name) => (name === "/teams" && reads++ < 2 ? throttled() : Promise.resolve(SECRETS[name])) });
@@ -185,7 +185,7 @@ test("a parameter that cannot be read for a moment is asked for again, and none 
   assert.deepEqual([routed.seen.reads, routed.seen.published.length], [{}, 1]);
 });
 
-test("a parameter that held nothing to post to is read again once somebody has mended it", async () => {
+test("a parameter without an address is read again once a user has fixed it", async () => {
   for (const wrong of ["changeme", "https://name:hunter2@prod-1.westeurope.logic.azure.com/workflows/x"]) {
     const here = world({ destinations: [{ name: "ops", parameter: "/teams" }] });
     here.state.secrets["/teams"] = wrong;
@@ -209,7 +209,7 @@ test("a new webhook that refuses the layout gets the headline, too", async () =>
   assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent-plain", status: 200, attempts: 1, reread: true, refused: "bad form" });
 });
 
-test("Discord is asked to say whether it keeps the message", async () => {
+test("Discord is asked to confirm that it keeps the message", async () => {
   const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
   await here.run(sample("02-oom"));
   here.state.secrets["/discord"] = `${SECRETS["/discord"]}?thread_id=7#x`;
@@ -218,7 +218,7 @@ test("Discord is asked to say whether it keeps the message", async () => {
   assert.deepEqual(here.seen.posts["/discord"].map(({ url }) => url.slice(SECRETS["/discord"].length)), ["?wait=true", "?thread_id=7&wait=true"]);
 });
 
-test("a layout that one refuses goes out as its headline there, and whole everywhere else", async () => {
+test("a layout that one destination refuses is sent there as the headline, and whole to every other", async () => {
   const here = world();
   here.state.answers["/teams"] = ({ attachments }) => (JSON.stringify(attachments).includes("FactSet") ? new Response("BadCard", { status: 400 }) : undefined);
   here.state.answers["/discord"] = ({ embeds }) => (embeds ? new Response('{"message": "Invalid Form Body", "code": 50035}', { status: 400 }) : undefined);
@@ -237,7 +237,7 @@ test("a layout that one refuses goes out as its headline there, and whole everyw
   assert.deepEqual(await plain.run(sample("02-oom")), { outcome: "sent-plain" });
 });
 
-test("one that is gone does not make the others ring for every task, and gets what it missed once it is back", async () => {
+test("a destination that is gone does not make the others ring for every task, and gets the missed count once it is back", async () => {
   const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
   here.state.answers["/discord"] = refusal(404);
   const { taskArn } = sample("02-oom").detail;
@@ -258,7 +258,7 @@ test("one that is gone does not make the others ring for every task, and gets wh
   assert.match(here.seen.posts["/discord"][0].payload.content, /20 times/);
 });
 
-test("two that are called the same ring nowhere: what one took would count as taken by the other", async () => {
+test("two destinations with one name get nothing: an alert that one took would count as taken by the other", async () => {
   const here = world({ destinations: [{ name: "webhook", parameter: "/teams" }] });
   await assert.rejects(here.run(sample("02-oom")), /two destinations are called webhook/);
 });
@@ -270,10 +270,10 @@ test("an address that is not https gets nothing", async () => {
   assert.equal(here.seen.posts["/teams"], undefined);
 });
 
-/** An answer that never comes: the time that it was given passes. Needs `AbortSignal.timeout` to tell it. */
+/** Simulates an answer that never comes: the time limit passes. Needs `AbortSignal.timeout` to report the limit. */
 const hangs = (here) => (payload, url, { ms }) => { here.state.clock += ms; throw Object.assign(new Error("x"), { name: "TimeoutError" }); };
 
-test("where one hangs or is held back, the others do not wait for it longer than the next failure waits for them", async (t) => {
+test("a hanging or rate-limited destination delays the others no longer than the next failure waits for them", async (t) => {
   t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
   for (const held of [hangs, () => refusal(429), () => () => new Response("", { status: 429, headers: { "retry-after": "5" } })]) {
     const here = world();
@@ -281,7 +281,7 @@ test("where one hangs or is held back, the others do not wait for it longer than
     const from = here.state.clock;
     await assert.rejects(here.runWithin(30_000, sample("02-oom")), /1 of 5 destinations did not take it: ops/);
     assert.ok(here.state.clock - from <= 12_000, `${here.state.clock - from} ms`);
-    // One that is alone keeps nobody waiting.
+    // A single destination keeps nobody waiting.
     const alone = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
     alone.state.answers["/teams"] = () => new Response("", { status: 429, headers: { "retry-after": "5" } });
     const start = alone.state.clock;
@@ -290,7 +290,7 @@ test("where one hangs or is held back, the others do not wait for it longer than
   }
 });
 
-test("whatever hangs, there is time left to note what was delivered and to write the log line", async (t) => {
+test("time is left to note delivered messages and to write the log line, whatever hangs", async (t) => {
   t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
   for (const place of ["/own", "/teams", "/signed", "sns"]) {
     for (const timeoutMs of [5_000, 9_000, 30_000]) {
@@ -303,7 +303,7 @@ test("whatever hangs, there is time left to note what was delivered and to write
   }
 });
 
-test("who waits for another one to tell leaves time for the posts", async () => {
+test("a run that waits for another one to announce leaves time for the posts", async () => {
   const here = world();
   const other = world({ tableOf: () => here.state.table });
   other.state.answers["/teams"] = () => new Promise(() => {});
@@ -314,7 +314,7 @@ test("who waits for another one to tell leaves time for the posts", async () => 
   assert.ok(deadline - here.state.clock >= 14_000, `${deadline - here.state.clock} ms`);
 });
 
-test("each has attempts and a budget of its own", async () => {
+test("each destination has attempts and a budget of its own", async () => {
   const here = world();
   here.state.answers["/teams"] = refusal(503);
   let waits = 0;
@@ -323,7 +323,7 @@ test("each has attempts and a budget of its own", async () => {
   assert.deepEqual([told(here).webhook.attempts, told(here).ops.attempts, told(here).games.attempts], [1, 5, 3]);
 });
 
-test("no secret of any destination reaches logs or errors, whatever a server says", async () => {
+test("no secret of any destination reaches logs or errors, whatever a server answers", async () => {
   for (const status of [200, 400, 401, 404, 500]) {
     const here = world();
     for (const place of Object.keys(SECRETS)) {
@@ -335,7 +335,7 @@ test("no secret of any destination reaches logs or errors, whatever a server say
   }
 });
 
-test("one destination of another kind is told as Slack is when it is alone", async () => {
+test("a single destination of another kind is handled like a single Slack webhook", async () => {
   const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   const { destinations, status, attempts, ms } = entryOf(here);
@@ -345,13 +345,13 @@ test("one destination of another kind is told as Slack is when it is alone", asy
   await assert.rejects(dead.run(sample("02-oom")), { message: "Teams answered 404: WorkflowNotFound", status: 404 });
 });
 
-test("settings that are none fail every alert, and say so", async () => {
+test("invalid settings fail every alert with an explanation", async () => {
   const here = world({ env: { TASKBELL_DESTINATIONS: "{hunter2" } });
   await assert.rejects(here.run(sample("02-oom")), { message: "TASKBELL_DESTINATIONS is not a list in JSON" });
   assert.deepEqual([entryOf(here).outcome, here.seen.posts], ["failed", {}]);
 });
 
-test("a destination that was down and is caught up does not raise the count of the others, and has its own place in the count", async () => {
+test("a destination that was down and caught up does not raise the count of the others, and keeps its own count", async () => {
   const here = world({ destinations: [{ name: "games", parameter: "/discord" }] });
   const { taskArn } = sample("02-oom").detail;
   const run = (at) => here.run(changed("02-oom", { taskArn: `${taskArn.slice(0, -2)}${String(at).padStart(2, "0")}` }));

@@ -12,7 +12,7 @@ const read = (path) => JSON.parse(readFileSync(new URL(`../../${path}`, import.m
 const catalogue = Object.fromEntries(readdirSync(new URL("../../patterns/", import.meta.url)).filter((file) => file.endsWith(".json"))
   .map((file) => [file.slice(0, -".json".length), read(`patterns/${file}`)]));
 
-test("the host says what a webhook speaks", () => {
+test("the host decides the kind of a webhook", () => {
   for (const [url, kind] of [
     ["https://hooks.slack.com/services/T/B/x", "slack"], ["https://hooks.slack-gov.com/services/T/B/x", "slack"],
     ["https://discord.com/api/webhooks/1/x", "discord"], ["https://discordapp.com/api/webhooks/1/x", "discord"],
@@ -31,7 +31,7 @@ test("the host says what a webhook speaks", () => {
 const OWN = { name: "webhook", parameter: "/own", topic: null, kind: null, takesRest: false, patterns: null, families: null, severities: null };
 const listed = (...list) => ({ TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: JSON.stringify(list) });
 
-test("without a list the stack's own webhook takes everything; with one it comes first", () => {
+test("without a list the stack's own webhook takes everything; with a list it comes first", () => {
   assert.deepEqual(destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: "/own" }), [OWN]);
   assert.deepEqual(destinationsOf({ TASKBELL_WEBHOOK_PARAMETER: "/own", TASKBELL_DESTINATIONS: "" }), [OWN]);
   assert.deepEqual(destinationsOf({}), []);
@@ -53,7 +53,7 @@ test("a malformed list is an error that does not quote the list", () => {
 const routed = (incident, env) => routesOf({ severity: "error", family: "web", patterns: ["task-failed"], ...incident }, destinationsOf(env)).map(({ name }) => name);
 const to = (name, routes) => ({ name, parameter: `/${name}`, ...routes });
 
-test("all lists that are given have to hold, one entry of each is enough, and a missing list takes all", () => {
+test("all given lists have to match, one entry of each is enough, and a missing list takes all", () => {
   const env = listed(to("all"), to("night", { families: ["nightly-*", "w?b"], severities: ["error", "warning"] }), to("oom", { patterns: ["out-of-memory", "spot-interrupted"] }), to("none", { families: [] }));
   assert.deepEqual(routed({}, env), ["webhook", "all", "night"]);
   assert.deepEqual(routed({ severity: "info" }, env), ["webhook", "all"]);
@@ -68,7 +68,7 @@ test("the own webhook may take the rest, or nothing", () => {
   assert.deepEqual(["all", "rest", "nothing"].map((takes) => routed({}, env(takes))), [["webhook"], ["webhook"], []]);
 });
 
-test("globs: asterisk, question mark, and nothing else is special", () => {
+test("globs have asterisks and question marks, and no other special character", () => {
   const like = (family, glob) => routed({ family }, { TASKBELL_DESTINATIONS: JSON.stringify([to("x", { families: [glob] })]) }).length === 1;
   for (const [family, glob, expected] of [
     ["a", "*", true], ["nightly-import", "nightly-*", true], ["nightly", "nightly-*", false], ["a.b", "a.b", true], ["axb", "a.b", false], ["a+", "a+", true],
@@ -79,13 +79,13 @@ test("globs: asterisk, question mark, and nothing else is special", () => {
   assert.ok(process.cpuUsage().user - started < 1_000_000);
 });
 
-test("of every sample the same patterns are told that the catalogue's own matcher finds (tests/golden/patterns.json)", () => {
+test("every sample matches the patterns that the catalogue's own matcher finds (tests/golden/patterns.json)", () => {
   const golden = read("tests/golden/patterns.json");
   assert.deepEqual(Object.keys(golden).sort(), names);
   for (const name of names) assert.deepEqual(patternsOf(sample(name)).sort(), [...golden[name]].sort(), name);
 });
 
-test("the narrow patterns take what the notifier names so, in any case, with a full stop or without, and behind a service's name", () => {
+test("the narrow patterns take the causes of the same name, in any case, with a full stop or without, and behind the name of a service", () => {
   const of = (detail) => ({ ...sample("01-exit-nonzero"), detail: { ...sample("01-exit-nonzero").detail, ...detail } });
   for (const front of ["", "Service web: ", "(service web) "]) {
     for (const [words, cause, pattern] of [["Your Spot Task was interrupted", "spot-interruption", "spot-interrupted"], ["Task failed container health checks", "container-health-check-failed", "health-check-failed"]]) {
@@ -100,13 +100,13 @@ test("the narrow patterns take what the notifier names so, in any case, with a f
   assert.ok(!/null/.test(JSON.stringify(catalogue)));
 });
 
-test("a drill is taken by the patterns of what it is a drill for", () => {
+test("a drill matches the patterns of its scenario", () => {
   for (const name of names.filter((one) => sample(one).source === "aws.ecs")) {
     assert.deepEqual(patternsOf({ ...sample(name), source: "taskbell.drill" }), patternsOf(sample(name)), name);
   }
 });
 
-/** One field or two of a sample changed to what patterns ask for, or to what they must not take. */
+/** Changes one or two fields of a sample to values that patterns ask for, or must not take. */
 function* variations() {
   const stopCode = [undefined, null, 1, "EssentialContainerExited", "TaskFailedToStart", "UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "New"];
   const stoppedReason = [undefined, null, 5, "", "Scaling activity initiated by (x)", "Availability-zone rebalancing initiated by x", "ECS is performing maintenance x", "Amazon ECS is performing maintenance x", "Service web: ECS is performing maintenance", "Service web: Your Spot Task was interrupted.", "(service web) Task failed container health checks", "the container instance is in DRAINING state", "outofmemoryError: x", "Your Spot Task was interrupted.", "Task failed ELB health checks in x", "Task failed container health checks", "Task failed to start", "CannotPullX", "ResourceInitializationError: x", "task failed to start"];
@@ -130,7 +130,7 @@ function* variations() {
   yield* [null, {}, [], "text", { source: "aws.ecs" }, { source: "aws.ecs", "detail-type": "ECS Task State Change", detail: null }];
 }
 
-test("whatever the event, the patterns are those of patterns/*.json", () => {
+test("for any event, the patterns are those of patterns/*.json", () => {
   let seen = 0;
   const taken = new Set();
   for (const event of [...names.map((name) => sample(name)), ...variations()]) {
@@ -143,7 +143,7 @@ test("whatever the event, the patterns are those of patterns/*.json", () => {
   assert.deepEqual([...taken].sort(), Object.keys(catalogue));
 });
 
-/** Task ends as AWS may send them: fields are texts, numbers or absent. */
+/** Makes ends of tasks as AWS may send them: fields are texts, numbers or absent. */
 function* taskEnds() {
   const stopCode = [undefined, "EssentialContainerExited", "TaskFailedToStart", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth", "New"];
   const said = ["Scaling activity initiated by (deployment ecs-svc/1)", "Availability-zone rebalancing initiated by (deployment ecs-svc/1)", "ECS is performing maintenance on the host", "Task failed ELB health checks in (target-group x)",
@@ -157,7 +157,7 @@ function* taskEnds() {
   for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const of of origin) yield JSON.parse(JSON.stringify({ ...task, detail: { ...bare, ...of, stopCode: code, stoppedReason: reason, containers: some } }));
 }
 
-test("whatever end of a task the notifier rings for, but a stop by a user, task-failed takes", () => {
+test("task-failed takes every end of a task that the notifier rings for, except a user's stop", () => {
   const definitions = [undefined, definitionOf({ a: true, b: false })];
   let [seen, rang] = [0, 0];
   for (const event of taskEnds()) {
@@ -171,7 +171,7 @@ test("whatever end of a task the notifier rings for, but a stop by a user, task-
   assert.ok(seen > 25_000 && rang > 12_000 && rang < seen, `${rang} of ${seen}`);
 });
 
-test("task-failed takes as many clusters as ever within EventBridge's 2,048 characters", () => {
+test("task-failed takes as many clusters as before within EventBridge's 2,048 characters", () => {
   const bound = (count) => JSON.stringify(catalogue["task-failed"]).replace('"${cluster_arn}"', Array.from({ length: count }, (_, at) => `"arn:aws:ecs:us-east-1:123456789012:cluster/cluster-${10 + at}"`).join()).length;
   const fit = Array.from({ length: 40 }, (_, at) => at + 1).filter((count) => bound(count) <= 2_048).length;
   assert.ok(fit >= 23, `${fit} clusters`);

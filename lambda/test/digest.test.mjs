@@ -36,7 +36,7 @@ test("normalising takes time in proportion to the length", () => {
 const alert = (detail) => ({ source: "taskbell.app", "detail-type": "Application Error", id: "e", account: "1", region: "us-east-1", resources: [], detail });
 const failure = (detail) => incidentOf(alert(detail)).failure;
 
-test("alerts of an application are the same failure where source, level and the whole message are the same", () => {
+test("alerts of an application are one failure if source, level and the whole message are equal", () => {
   const end = (text) => ({ source: "shop", message: "あ".repeat(9_000) + text });
   assert.notEqual(failure(end("一")), failure(end("二")));
   assert.equal(failure({ source: "shop", message: "order 1 failed" }), failure({ source: "shop", message: "order 2 failed" }));
@@ -44,7 +44,7 @@ test("alerts of an application are the same failure where source, level and the 
   assert.notEqual(failure({ message: "x", level: "warning" }), failure({ message: "x", level: "error" }));
 });
 
-test("two messages that differ in a credential only are the same failure, and the words around it count", () => {
+test("two messages that differ in a credential only are one failure, and the words around the credential count", () => {
   const said = (message) => failure({ source: "shop", message });
   assert.equal(said("login failed: password=hunter2hunter2"), said("login failed: password=correct-horse-battery"));
   assert.notEqual(said("login failed: password=hunter2hunter2"), said("logout failed: password=hunter2hunter2"));
@@ -74,7 +74,7 @@ test("only the real end of a task, or failure of a deployment, is more than its 
   ]) assert.equal(subject(event), `event ${event.id}`);
 });
 
-test("unlike sources, severities and kinds of reason are unlike failures", () => {
+test("different sources, severities and kinds of reason are different failures", () => {
   const one = incidentOf(sample("02-oom")).failure;
   for (const source of [" ", "", undefined]) assert.notEqual(one, incidentOf({ ...sample("02-oom"), source }).failure, "no source is not ECS");
   assert.notEqual(one, incidentOf({ ...sample("02-oom"), source: "my.app" }).failure);

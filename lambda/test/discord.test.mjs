@@ -5,7 +5,7 @@ import { incidentOf } from "../core/incident.mjs";
 import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 
-/** Discord's limits, and that nobody is pinged but by the mention option. */
+/** Asserts Discord's limits, and that only the mention option pings anybody. */
 function assertDiscordTakes(payload, pings = []) {
   const { content, allowed_mentions, embeds = [], username } = payload;
   assert.ok(content.trim() !== "" && content.length <= 2000, `content of ${content.length}`);
@@ -23,7 +23,7 @@ function assertDiscordTakes(payload, pings = []) {
       assert.ok(name.trim() !== "" && name.length <= 256 && value.trim() !== "" && value.length <= 1024);
       all += name.length + value.length;
     }
-    // Outside of fences and our own marks there is an even number of each, and every foreign one is escaped.
+    // Outside of fences and the markup of the notifier there is an even number of each mark, and every foreign mark is escaped.
     const markup = description.replace(/```\n[\s\S]*?\n```/g, "").replace(/`[^`\n]+`/g, "").replace(/\\[\s\S]/g, "");
     assert.doesNotMatch(description.replace(/```\n[\s\S]*?\n```/g, ""), /@(everyone|here|[!&]?\d)/, "a ping outside of a fence");
     assert.ok(!/`/.test(markup), `a fence is open: ${markup.slice(0, 200)}`);
@@ -34,7 +34,7 @@ function assertDiscordTakes(payload, pings = []) {
   for (const text of stringsOf(payload)) assert.ok(text.isWellFormed(), "half a character");
 }
 
-test("every sample makes a message Discord takes, in both languages", () => {
+test("every sample makes a message that Discord takes, in both languages", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) assertDiscordTakes(payloadOf({ ...incidentOf(sample(name)), ...REPEATED, tail: ["a", "", "b"] }, { language }));
   }
@@ -51,7 +51,7 @@ test("hostile text breaks neither limits nor markup, and pings nobody", () => {
   }
 });
 
-test("the message: a line, a bar in the severity's colour, fields, masked links, the foot", () => {
+test("the message has a line, a bar in the severity's colour, fields, masked links and the foot", () => {
   const { content, embeds: [{ color, description, fields, footer }] } = payloadOf(incidentOf(sample("09-sidecar-app-crash"), { taskDefinition: definitionOf({ app: true, log_router: false }) }), {});
   assert.equal(content, "🔴 **web** died in **prod**: exit code 2 (app)");
   assert.equal(color, 0xcf222e);
@@ -60,14 +60,14 @@ test("the message: a line, a bar in the severity's colour, fields, masked links,
   assert.equal(footer.text, "taskbell · 123456789012 · us-east-1 · task 09090909090909090909090909090909");
 });
 
-test("foreign text is shown as it is: Discord's marks in it are escaped", () => {
+test("foreign text is shown unchanged: Discord's marks in it are escaped", () => {
   const event = { source: "taskbell.app", "detail-type": "Application Error", detail: { message: "5 * 3 __x [a](https://evil) @everyone `c` <@1> # h", detail: "```\n@here" } };
   const { content, embeds } = payloadOf(incidentOf(event), {});
   assert.ok(content.endsWith("5 \\* 3 \\_\\_x \\[a\\](https://evil) @\u200beveryone \\`c\\` \\<@\u200b1\\> \\# h"), content);
   assert.equal(embeds[1].description, "```\nˋˋˋ\n@here\n```");
 });
 
-test("here and everyone are called where the mention option asks for them, Slack's people are not", () => {
+test("here and everyone are called if the mention option asks for them, users of Slack are not", () => {
   const called = (mention, more) => { const { content, allowed_mentions } = payloadOf({ ...incidentOf(sample("02-oom")), ...more }, { mention }); return [content.split("🔴")[0].split("🧪")[0], allowed_mentions.parse]; };
   assert.deepEqual(called("here"), ["@here ", ["everyone"]]);
   assert.deepEqual(called("channel"), ["@everyone ", ["everyone"]]);
@@ -76,12 +76,12 @@ test("here and everyone are called where the mention option asks for them, Slack
   assert.deepEqual(called("here", { drill: true }), ["", []]);
 });
 
-test("a name Discord refuses is left out", () => {
+test("a name that Discord refuses is left out", () => {
   const nameOf = (username) => payloadOf(incidentOf(sample("02-oom")), { username }).username;
   assert.deepEqual(["ECS alerts", "Discord bot", "clyde", "everyone", "a@b", undefined].map(nameOf), ["ECS alerts", undefined, undefined, undefined, undefined, undefined]);
 });
 
-test("answers mean what Discord means by them", () => {
+test("answers are classified by Discord's meaning", () => {
   assert.deepEqual([200, 204, 429, 500, 302, 400, 401, 404].map((status) => classify(status)), ["ok", "ok", "retry", "retry", "permanent", "permanent", "permanent", "permanent"]);
   assert.deepEqual([{ status: 400 }, { status: 404 }].map(refuses), [true, false]);
   assert.deepEqual(['{"retry_after": 0.3}', '{"message":"x","retry_after":1}', '{"retry_after":1e9}', "", "<html>"].map(retryAfterMs), [300, 1000, 1000, null, null]);

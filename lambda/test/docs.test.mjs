@@ -1,4 +1,4 @@
-// What docs/destinations.md says is so: its snippets are run, and its table has the fields that are sent.
+// Tests docs/destinations.md: its snippets are run, and its table has every field that is sent.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const PAYLOAD = payloadOf({ ...incidentOf(sample("02-oom"), { taskDefinition: de
 const BODY = JSON.stringify(PAYLOAD);
 const SIGNED = signatureOf(SECRET, BODY, NOW);
 
-/** What a receiver must not take, and why. */
+/** Requests that a receiver must not take, with the reason. */
 const FORGED = {
   "another body": { headers: SIGNED, body: BODY.replace("prod", "test") },
   "another time": { headers: { ...SIGNED, "taskbell-timestamp": String(NOW + 1) }, body: BODY },
@@ -41,21 +41,21 @@ function inFolder(work) {
   return Promise.resolve(work(folder)).finally(() => rmSync(folder, { recursive: true }));
 }
 
-test("the snippet in Node.js takes what taskbell signed, and nothing else", (t) => inFolder(async (folder) => {
+test("the snippet in Node.js takes requests that taskbell signed, and nothing else", (t) => inFolder(async (folder) => {
   const file = join(folder, "verified.mjs");
   writeFileSync(file, snippet("js"));
   const { verified } = await import(pathToFileURL(file));
   assert.deepEqual(verified(SIGNED, BODY, SECRET, NOW * 1000), PAYLOAD);
   assert.deepEqual(verified(SIGNED, Buffer.from(BODY), SECRET, (NOW + 299) * 1000), PAYLOAD);
   for (const [why, { headers, body }] of Object.entries(FORGED)) assert.throws(() => verified(headers, body, SECRET, NOW * 1000), /not from taskbell/, why);
-  // By its own clock, which is not the one of the day on which the tests run.
+  // By its own clock, which may differ from the day on which the tests run.
   const clock = t.mock.method(Date, "now", () => (NOW + 301) * 1000);
   assert.throws(() => verified(SIGNED, BODY, SECRET), /not from taskbell/);
   clock.mock.mockImplementation(() => NOW * 1000);
   assert.deepEqual(verified(SIGNED, BODY, SECRET), PAYLOAD);
 }));
 
-test("the snippet in Python takes what taskbell signed, and nothing else", () => inFolder((folder) => {
+test("the snippet in Python takes requests that taskbell signed, and nothing else", () => inFolder((folder) => {
   writeFileSync(join(folder, "verified.py"), snippet("python"));
   const harness = [
     "import json, sys", "from verified import verified",

@@ -1,18 +1,19 @@
-// A DynamoDB in memory, as far as table.mjs uses it: it evaluates the real expressions, and fails on whatever it does not know.
-// A transaction locks its items when it begins, so that another write on one of them is answered as a conflict. It commits item by item, each a
-// step: AWS says that GetItem may see what a transaction wrote to one item, and not yet what it wrote to another. A token makes it the same
-// transaction again.
+// Simulates DynamoDB in memory, as far as table.mjs uses it: evaluates the real expressions, and fails on every unknown one.
+// A transaction locks its items when it begins, so that another write on one of them is answered as a conflict. A transaction commits item by
+// item, each a step: AWS says that GetItem may see the write of a transaction to one item, and not yet its write to another. With one token, a
+// repeated transaction is the first one.
 
-/** AWS: a key has at most so many bytes. */
+/** The most bytes of a key (AWS). */
 const KEY_BYTES = 2048;
 
 /**
+ * Creates the simulation.
  * @param {Map<string, object>} [items]  by id
- * @param {{isBackward?: boolean}} [how]  isBackward: the last item of a transaction is seen first; AWS promises no order
+ * @param {{isBackward?: boolean}} [how]  isBackward: the last item of a transaction is visible first; AWS promises no order
  * @returns {{items: Map<string, object>, connect: (step: Step) => Function}}
  * @typedef {(label: string, perform: () => any, kind: "read"|"write"|"begin"|"commit", ms: number) => Promise<any>} Step
- *   decides when a call is performed, and what becomes of its answer; `perform.rest`: what is left of a transaction
- *   after this commit, which DynamoDB ends whatever becomes of its caller
+ *   decides when a call is performed, and whether its answer arrives; `perform.rest`: the part of a transaction that is left
+ *   after this commit, which DynamoDB completes whatever happens to the caller
  */
 export function dynamo(items = new Map(), { isBackward = false } = {}) {
   const locks = new Map();
@@ -43,7 +44,7 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
     for (const { id } of writes) locks.set(id, writes);
   }
 
-  /** The commits of a transaction, each of one item. */
+  /** Makes the commits of a transaction, each of one item. */
   function commitsOf(writes, isOver) {
     const changes = writes.filter(({ isCheck }) => !isCheck);
     const order = isBackward ? changes.reverse() : changes;
@@ -51,7 +52,7 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
       label: `commit ${id}`,
       perform: Object.assign(() => {
         apply();
-        // Until all is seen, another write on any of them is a conflict.
+        // Until every item is visible, another write on any of them is a conflict.
         if (nth < order.length - 1) return;
         for (const one of writes) locks.delete(one.id);
         isOver();
@@ -87,7 +88,7 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
         if (token !== undefined) tokens.set(token, { parameters, isOver: false });
         return true;
       }, "begin", ms);
-      // The same transaction again changes nothing, and is answered as the first.
+      // A repeated transaction changes nothing, and gets the answer of the first.
       if (!isNew) return {};
       const isOver = () => { if (token !== undefined) tokens.get(token).isOver = true; };
       for (const { label, perform } of commitsOf(writes, isOver)) await step(label, perform, "commit", ms);
@@ -107,7 +108,7 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
 const named = (name, message = name) => Object.assign(new Error(message), { name });
 
 const known = new Map();
-/** Compiles an expression once; `used` gets the names and values that it has. */
+/** Compiles an expression once; `used` receives the names and values in it. */
 function compiled(expression, of, used) {
   if (!known.has(expression)) {
     const tokens = tokensOf(expression);
@@ -136,7 +137,7 @@ function readerOf(tokens, expression) {
   };
 }
 
-/** A path of an item, or a value. */
+/** Reads a path of an item, or a value. */
 function operandOf(read) {
   const token = read.next() ?? read.fail();
   if (token.startsWith(":")) return (item, names, values) => values[token];

@@ -1,5 +1,5 @@
-// The same golden messages that the embedded engine is held to (tests/cli/message.rs), in Node.js. Those of the other places are
-// written here: UPDATE_GOLDEN=1 node --test lambda/test/golden.test.mjs
+// Compares the messages with the golden messages in Node.js, as tests/cli/message.rs does in the embedded engine. The messages of the other
+// destinations are written here: UPDATE_GOLDEN=1 node --test lambda/test/golden.test.mjs
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -41,4 +41,4 @@ for (const [place, { payloadOf }] of Object.entries({ discord, sns, teams, webho
   });
 }
 
-test("there is a golden message for every sample", () => assert.deepEqual(messagesIn(folder), files.map(({ file }) => file).sort()));
+test("every sample has a golden message", () => assert.deepEqual(messagesIn(folder), files.map(({ file }) => file).sort()));

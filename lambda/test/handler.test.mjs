@@ -9,7 +9,7 @@ import { changed, definitionOf, sample } from "./samples.mjs";
 const OLD = "https://hooks.slack.com/services/T0/B0/oldsecret";
 const NEW = "https://hooks.slack.com/services/T0/B0/newsecret";
 
-/** A handler in a world where everything works, but for what `changes` replaces. */
+/** Creates a handler with services that all work, except those that `changes` replaces. */
 function world(changes = {}) {
   const seen = { posts: [], reads: 0, describes: 0, lines: [] };
   const state = { clock: 0, webhook: OLD, answer: () => new Response("ok") };
@@ -74,7 +74,7 @@ test("a replaced webhook is read again and the alert goes to the new one", async
   }
 });
 
-test("a webhook that stays dead is read again once, and the invocation fails without naming it", async () => {
+test("a webhook that stays dead is read again once, and the invocation fails without its name", async () => {
   const here = world();
   here.state.answer = () => new Response("no_service", { status: 404 });
   await assert.rejects(here.run(sample("02-oom")), (error) => error.message === "Slack answered 404: no_service");
@@ -83,7 +83,7 @@ test("a webhook that stays dead is read again once, and the invocation fails wit
   assert.ok(!here.seen.lines.join().includes("oldsecret"));
 });
 
-test("any final answer but success makes the invocation fail", async () => {
+test("any final answer except success makes the invocation fail", async () => {
   for (const status of [302, 400, 401, 403, 404, 410, 429, 500]) {
     const here = world();
     here.state.answer = () => new Response("no", { status });
@@ -91,7 +91,7 @@ test("any final answer but success makes the invocation fail", async () => {
   }
 });
 
-test("a layout Slack refuses costs the details, not the alert", async () => {
+test("a layout that Slack refuses costs the details, not the alert", async () => {
   const here = world();
   here.state.answer = (_, { attachments }) => (attachments ? new Response("invalid_blocks", { status: 400 }) : new Response("ok"));
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
@@ -106,7 +106,7 @@ test("a denied look-up is named in the message and the log, and the alert goes o
   assert.deepEqual(entryOf(here).missing, [{ action: "ecs:DescribeTaskDefinition", why: "denied" }]);
 });
 
-test("a secret that cannot be read fails the invocation, naming the parameter and the error only", async () => {
+test("a secret that cannot be read fails the invocation with the parameter and the error only", async () => {
   const here = world({ readWebhook: denied });
   await assert.rejects(here.run(sample("02-oom")), { message: "could not read the webhook from parameter /taskbell/prod/slack-webhook-url: AccessDeniedException" });
   assert.ok(!here.seen.lines.join().includes("oldsecret"));
@@ -145,7 +145,7 @@ test("the end of the log of the container that failed is in the message", async 
   assert.ok(!JSON.stringify(without.seen.posts[0].payload).includes("Last lines"));
 });
 
-test("a log stream that is late is asked for once more; one that is denied is named", async () => {
+test("a log stream that is late is read once more; a denied one is named", async () => {
   const absent = () => Promise.reject(Object.assign(new Error("no stream"), { name: "ResourceNotFoundException" }));
   let asked = 0;
   const late = world({ readLog: () => { asked += 1; return asked === 1 ? absent() : Promise.resolve(["late words"]); } });
@@ -195,7 +195,7 @@ test("ten failures an hour apart that are sent again together are ten alerts", a
   assert.deepEqual(outcomes, Array(10).fill("sent"));
 });
 
-test("a message Slack did not take is not marked as announced", async () => {
+test("a message that Slack did not take is not marked as announced", async () => {
   const here = world(withTable);
   here.state.answer = () => new Response("no_service", { status: 404 });
   await assert.rejects(here.run(sample("02-oom")), /no_service/);
@@ -204,7 +204,7 @@ test("a message Slack did not take is not marked as announced", async () => {
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "duplicate" });
 });
 
-test("a table that cannot be reached, before or in the middle, rings all the same and says so", async () => {
+test("a table that cannot be reached, before or in the middle, does not stop the alert, which names the table", async () => {
   for (const [step, error, said] of [
     ["subject", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /is not allowed to call `dynamodb:GetItem`, so this alert may come more than once/],
     ["open", { name: "ResourceNotFoundException" }, /found nothing, so this alert may come more than once/],
@@ -222,10 +222,10 @@ test("a table that fails after Slack took the message does not fail the invocati
   assert.equal(entryOf(here).unsettled, "InternalServerError");
 });
 
-/** An answer that never comes: the time that it was given passes. */
+/** Simulates an answer that never comes: the time limit passes. */
 const late = (here) => (_, { signal }) => { here.state.clock += signal.ms; throw Object.assign(new Error("x"), { name: "TimeoutError" }); };
 
-test("a slow Slack gets a message twice at most, however often Lambda runs the event, and the log says so", async (t) => {
+test("a slow Slack gets a message twice at most, however often Lambda runs the event, and the log reports it", async (t) => {
   t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
   for (const env of [withTable.env, { TASKBELL_WEBHOOK_PARAMETER: "p" }]) {
     const posts = [];
@@ -243,7 +243,7 @@ test("a slow Slack gets a message twice at most, however often Lambda runs the e
   }
 });
 
-test("one task that was not answered does not make each of the others try again", async (t) => {
+test("one task without an answer does not make each of the others try again", async (t) => {
   t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
   const posts = [];
   const here = world({ ...withTable, fetch: (url, request) => { posts.push(request); return posts.length === 1 ? late(here)(url, request) : Promise.resolve(new Response("ok")); } });
@@ -255,7 +255,7 @@ test("one task that was not answered does not make each of the others try again"
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "counted" }, "a later message has told it");
 });
 
-test("service events ask for no task definition, and a drill's need not exist", async () => {
+test("service events read no task definition, and a drill's need not exist", async () => {
   const missing = () => Promise.reject(Object.assign(new Error("gone"), { name: "ClientException" }));
   const here = world({ describeTaskDefinition: missing });
   await here.run(sample("20-deployment-failed"));
@@ -271,14 +271,14 @@ test("nothing of overrides or the webhook is logged", async () => {
   assert.ok(!/hunter2|oldsecret|hooks\.slack/.test(here.seen.lines.join()));
 });
 
-test("an odd event, or no context, still alerts", async () => {
+test("an odd event, or no context, still gives an alert", async () => {
   for (const event of [null, {}, "text", [], { "detail-type": "ECS Task State Change", detail: 1 }]) {
     const here = world();
     assert.deepEqual(await here.run(event), { outcome: "sent" });
   }
 });
 
-test("of a task definition only names, essential marks and log destinations are kept", () => {
+test("only names, essential marks and log destinations of a task definition are kept", () => {
   const log = (logDriver, options) => outlineOf({ containerDefinitions: [{ name: "a", environment: [{ name: "K", value: "hunter2" }], logConfiguration: { logDriver, options } }] }).containers[0];
   assert.deepEqual(log("awslogs", { "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p" }), { name: "a", essential: true, log: { driver: "awslogs", group: "g", region: "eu-west-1", prefix: "p" } });
   assert.deepEqual(log("awsfirelens", { "awslogs-group": "g" }).log, { driver: "awsfirelens", group: null, region: null, prefix: null });
@@ -287,12 +287,12 @@ test("of a task definition only names, essential marks and log destinations are 
   assert.deepEqual(outlineOf(undefined), { containers: [] });
 });
 
-test("failed calls are told apart by what a reader can do", () => {
+test("failed calls are distinguished by the action that a reader can take", () => {
   assert.deepEqual(["AccessDeniedException", "TimeoutError", "AbortError", "ClientException", undefined].map((name) => missingBecauseOf({ name }, "a:B").why), ["denied", "timeout", "timeout", "failed", "failed"]);
   assert.deepEqual(missingBecauseOf({ name: "AccessDeniedException", message: "User: x is not authorized to perform: dynamodb:PutItem on resource: y" }, "dynamodb:GetItem"), { action: "dynamodb:PutItem", why: "denied" });
 });
 
-/** Names that every plain object has something under. */
+/** Names that every plain object inherits a value for. */
 const ODD_NAMES = ["constructor", "toString", "valueOf", "__proto__", "hasOwnProperty"];
 
 test("a destination rings whatever its name: with a table, without one, and with one that fails", async () => {

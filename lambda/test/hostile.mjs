@@ -1,10 +1,10 @@
-// Incidents that try to break out of every place's limits and markup: the same ones for all of them.
+// Incidents that try to break out of the limits and the markup of every destination.
 import { incidentOf } from "../core/incident.mjs";
 import { HOSTILE, definitionOf, everywhere, sample } from "./samples.mjs";
 
 export const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00Z", earlier: 2, next: 8 } };
 
-/** Sheer length in characters of one to four bytes, of those that JSON or Markdown doubles, and in lines. */
+/** Long texts: of characters of one to four bytes, of characters that JSON or Markdown doubles, and of lines. */
 export const TEXTS = [
   HOSTILE.slice(0, 9_000),
   "@everyone @here <@1> <@&2> [x](https://evil.example) **b** __u__ ~~s~~ ||p|| # h\n> q `c` ```f``` {{DATE(2026-01-01T00:00:00Z)}} ".repeat(80),
@@ -13,7 +13,7 @@ export const TEXTS = [
 
 const KINDS = ["09-sidecar-app-crash", "20-deployment-failed", "21-placement-failure", "30-application-error", "31b-run-denied"];
 
-/** Of a sample of each kind, with every string replaced, with all but the fields that say what it is, and with a crowd of containers. */
+/** Makes incidents from a sample of each kind: with every string replaced, with all strings but the kind replaced, and with a crowd of containers. */
 export function* hostileIncidents() {
   for (const name of KINDS) {
     const event = sample(name);
@@ -29,7 +29,7 @@ export function* hostileIncidents() {
 
 export const OPTIONS = ["en", "ja"].flatMap((language) => [{ language }, { language, username: HOSTILE, iconEmoji: HOSTILE, mention: HOSTILE }, { language, mention: "here channel U012ABCDEF", username: "Discord 🔥" }]);
 
-/** Every string of a value. */
+/** Lists every string of a value. */
 export function* stringsOf(value) {
   if (typeof value === "string") yield value;
   else if (value !== null && typeof value === "object") for (const one of Object.values(value)) yield* stringsOf(one);

@@ -33,14 +33,14 @@ const EXPECTED = {
   "field/deployment-rollback-in-progress-docs": "deployment-rolled-back",
 };
 for (const [name, cause] of Object.entries(EXPECTED)) {
-  test(`the sample ${name} is told as ${cause}`, () => assert.equal(causeIdOf(sample(name)), cause));
+  test(`the sample ${name} has the cause ${cause}`, () => assert.equal(causeIdOf(sample(name)), cause));
 }
 
-/** Samples that are silent though nothing was scaled: planned stops of services, and stand-alone tasks that finished. */
+/** Samples that are silent without scaling: planned stops of services, and stand-alone tasks that finished. */
 const QUIET = ["08-exit-0", "10c-maintenance", "10e-draining", ...["ec2-exit0-2017-no-launchtype-no-stopcode", "ec2-exit0-standalone-2018-no-stopcode", "fargate-batch-exit0",
   "fargate-deprovisioning-exit0-2019", "fargate-exit0-standalone-two-containers"].map((name) => `field/${name}`)];
 
-test("every sample gives an incident from the one table of causes, without a negative duration, and rings but for planned stops and finished tasks", () => {
+test("every sample gives an incident from the table of causes, without a negative duration, and rings except for planned stops and finished tasks", () => {
   for (const name of names) {
     const incident = incidentOf(sample(name));
     assert.equal(incident.rings, incident.cause.id !== "stopped-by-scheduler" && !QUIET.includes(name), name);
@@ -81,7 +81,7 @@ test("exit codes name their signal or their meaning", () => {
     ["SIGTERM", "SIGSEGV", "SIGABRT", "command-not-found", "not-executable", "application-exit", "application-exit", "exit-zero"]);
 });
 
-test("what ECS wrote about the start decides before its stop code", () => {
+test("the words of ECS about the start decide before its stop code", () => {
   const told = (stoppedReason) => causeIdOf(changed("03-cannot-pull", { stoppedReason }));
   assert.equal(told("ResourceInitializationError: failed to validate logger args: : signal: killed"), "logger-init-failed");
   assert.equal(told("CannotStartContainerError: Error response from daemon: failed to initialize logging driver: no group"), "logger-init-failed");
@@ -102,7 +102,7 @@ test("the free text of a user's stop proves nothing", () => {
   assert.equal(causeIdOf(changed("07-user-stop", { stoppedReason: "CannotPullContainerError OutOfMemoryError" })), "stopped-by-user");
 });
 
-test("an unknown stop code is told as it is", () => {
+test("an unknown stop code is shown unchanged", () => {
   const incident = incidentOf(changed("01-exit-nonzero", { stopCode: "SolarFlare" }));
   assert.equal(incident.cause.id, "unknown");
   assert.equal(incident.cause.values.name, "SolarFlare");
@@ -119,13 +119,13 @@ test("the container that failed is the essential one that ended by itself", () =
   assert.deepEqual(failed(exits(["proxy", 0], ["app", 143])), ["proxy"]);
 });
 
-test("where several containers exited with 0, none is blamed", () => {
+test("no container is blamed if several exited with 0", () => {
   const { cause } = incidentOf(changed("01-exit-nonzero", { containers: exits(["app", 0], ["log", 0]) }));
   assert.equal(cause.id, "exit-zero");
   assert.equal(cause.values.container, null);
 });
 
-test("a container the task definition does not list is not essential, and an unlisted mark is unknown", () => {
+test("a container that the task definition does not list is not essential, and an unlisted mark is unknown", () => {
   const event = changed("01-exit-nonzero", { containers: exits(["web", 1], ["aws-guardduty-agent", 0]) });
   assert.deepEqual(incidentOf(event, { taskDefinition: definitionOf({ web: true }) }).containers.map((one) => one.essential), [true, false]);
   assert.deepEqual(incidentOf(event).containers.map((one) => one.essential), [null, null]);
@@ -134,13 +134,13 @@ test("a container the task definition does not list is not essential, and an unl
 const job = "09b-sidecar-clean-app-killed-sidecar";
 const jobDefinition = { taskDefinition: definitionOf({ job: true, envoy: true }) };
 
-test("a stand-alone task that finished, with sidecars stopped after it, stays silent and says why", () => {
+test("a stand-alone task that finished, with sidecars stopped afterwards, stays silent and says why", () => {
   const incident = incidentOf(sample(job), jobDefinition);
   assert.equal(incident.rings, false);
   assert.match(incident.silentBecause, /essential container job exited 0/);
 });
 
-test("a finished task rings where anything speaks against it", () => {
+test("a finished task rings if anything speaks against the finish", () => {
   const rings = (detail, context = jobDefinition) => incidentOf(changed(job, detail), context).rings;
   assert.ok(rings({}, {}), "task definition unknown");
   assert.ok(rings({ group: "service:web" }), "a service");
@@ -161,10 +161,10 @@ test("scaling and deploying are silent and say why, whatever pattern let them in
   assert.ok(incidentOf(changed("06-scale-in-143", { containers: exits(["web", 137, "OutOfMemoryError: x"]) })).rings, "out of memory meanwhile");
 });
 
-// Where a string has no cause of its own, the reason why.
+// Strings without a cause of their own, with the reason.
 const WITHOUT_CAUSE = { "Essential container in task exited": "only the exit codes tell" };
 
-test("every reason found in the field has a cause, or a reason why not", () => {
+test("every reason found in the field has a cause, or an explanation", () => {
   const lines = readFileSync(new URL("../../patterns/events/field/strings.tsv", import.meta.url), "utf8").trim().split("\n");
   assert.equal(lines.length, 101);
   for (const line of lines) {
@@ -179,14 +179,14 @@ test("every reason found in the field has a cause, or a reason why not", () => {
   }
 });
 
-test("what a container's runtime reported decides over the stop code", () => {
+test("the report of the container runtime decides over the stop code", () => {
   const told = (reason) => causeIdOf(changed("03-cannot-pull", { stoppedReason: "Task failed to start", containers: [{ name: "web", reason }] }));
   assert.equal(told("CannotPullContainerError: pull access denied"), "image-pull-failed");
   assert.equal(told("DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s"), "runtime-failed");
   assert.equal(told("CannotCreateContainerError: devmapper"), "start-failed");
 });
 
-test("one subject a task and state; the same failure is the same family, cause, container and code", () => {
+test("each task and state is one subject; one failure has one family, cause, container and code", () => {
   const keys = (detail, from = "01-exit-nonzero") => { const { subject, failure } = incidentOf(changed(from, detail)); return { subject, failure }; };
   const one = keys({});
   const other = keys({ taskArn: "arn:aws:ecs:us-east-1:123456789012:task/prod/another" });
@@ -205,7 +205,7 @@ test("one subject a task and state; the same failure is the same family, cause, 
   assert.notEqual(drills[0], drills[1]);
 });
 
-test("a daemon that keeps failing is one failure, whichever its task and instance; each of its events is told once", () => {
+test("a daemon that keeps failing is one failure, whatever its task and instance; each of its events is announced once", () => {
   const name = "25-daemon-start-impaired";
   const one = incidentOf(sample(name));
   const task = "arn:aws:ecs:us-east-1:123456789012:task/prod/another";
@@ -229,13 +229,13 @@ test("the failure of a deployment is one subject under both detail-types, and ea
   assert.equal(subject(sample("20b-rolling-back")), `event ${sample("20b-rolling-back").id}`);
 });
 
-test("a call that ran a task is not said to have failed, and a call without a cluster is of the default one", () => {
+test("a call that ran a task is no failure, and a call without a cluster belongs to the default one", () => {
   const accepted = incidentOf(sample("31c-run-accepted"));
   assert.deepEqual([accepted.cause.id, accepted.severity, accepted.cause.values.name], ["service-event", "info", "RunTask"]);
   assert.equal(incidentOf(changed("31b-run-denied", { requestParameters: { taskDefinition: "nightly" } })).cluster, "default");
 });
 
-test("an application's own alert is told with its source, its level and its detail", () => {
+test("an application's own alert has its source, its level and its detail", () => {
   const event = { source: "taskbell.app", "detail-type": "Application Error", id: "e", time: "2026-11-20T10:00:00Z", account: "1", region: "us-east-1", resources: [],
     detail: { message: "NoMethodError: nil", level: "warn", source: "shop", detail: "app.rb:1" } };
   const { kind, source, severity, cause, applicationDetail, subject, failure } = incidentOf(event);
@@ -298,7 +298,7 @@ test("overrides never reach the incident", () => {
   assert.ok(!JSON.stringify(incidentOf(event)).includes("hunter2"));
 });
 
-test("no event and no context, however odd, makes it throw or go silent", () => {
+test("no event and no context, however odd, throws or goes silent", () => {
   const odd = [undefined, null, 0, "", "text", [], [[]], {}, { detail: null }, { detail: [] }, { resources: {}, detail: { containers: "x" } }, { "detail-type": "ECS Task State Change" }, { "detail-type": "ECS Task State Change", detail: { containers: [null, 1, "x", [], {}] } }];
   const halves = (value) => everywhere(value, (one) => (typeof one === "string" ? `\ud800${one}\udc00x\ud83d` : one));
   const context = { taskDefinition: definitionOf({ web: true, "\ud800": true }, { driver: "\udc00", group: "\ud800/g", region: "us-east-1", prefix: "\ud800p\udc00" }), missing: [{ action: "\ud800", why: "denied" }] };

@@ -1,4 +1,4 @@
-// The table of table.mjs on a DynamoDB in memory, where every call is answered at once.
+// Creates the table of table.mjs on a DynamoDB in memory, where every call is answered at once.
 import { tableOf } from "../memory/table.mjs";
 import { dynamo } from "./dynamo.mjs";
 

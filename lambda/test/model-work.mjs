@@ -1,4 +1,4 @@
-// What the model checker looks at: the flows, the scenarios and the faults, by name. A worker of its own explores each: the hooks that the test
+// Explores the flows, the scenarios and the faults of the model checker, by name. A worker of its own explores each: the hooks that the test
 // runner puts on every promise would take most of the time.
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { announce, keysOf } from "../memory/announcements.mjs";
@@ -8,7 +8,7 @@ import { tableOf } from "../memory/table.mjs";
 import { CLOCKS_MS, TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
 import { sample } from "./samples.mjs";
 
-/** One run, as the handler does it. `changed` puts a fault into the table. */
+/** Makes one run, as the handler does. `changed` puts a fault into the table. */
 const flowWith = (changed = (table) => table) => async ({ connect, subject, time, windowMs, left, post, ...how }) => {
   const keys = keysOf({ subject, failure: "f", time }, { now: how.now(), windowMs });
   const table = changed(tableOf("t", connect), keys);
@@ -26,13 +26,13 @@ const flowWith = (changed = (table) => table) => async ({ connect, subject, time
 };
 const flow = flowWith();
 
-// The whole handler: each destination is a webhook of its own, so that the message says its count in JSON.
+// The whole handler: each destination is a webhook of its own, so that the message has its count in JSON.
 const EVENT = sample("02-oom");
 const eventOf = (subject, time) => ({ ...EVENT, id: `event ${subject}`, time, detail: { ...EVENT.detail, taskArn: `${EVENT.detail.taskArn.slice(0, -1)}${subject}` } });
 const keyOf = (subject) => incidentOf(eventOf(subject, TIME)).subject;
 const answers = { ok: { status: 200 }, fail: { status: 404 } };
 
-/** One run, by the handler. */
+/** Makes one run of the handler. */
 async function handled({ destinations, connect, subject, time, holder, left, post, now, random, sleep }) {
   const handler = createHandler({
     readWebhook: async (name) => JSON.stringify({ url: `https://example.com/${name}`, secret: "a secret that is long" }), describeTaskDefinition: async () => ({ containers: [] }), readLog: async () => [],
@@ -49,7 +49,7 @@ async function handled({ destinations, connect, subject, time, holder, left, pos
   return handler(eventOf(subject, time), { awsRequestId: holder, getRemainingTimeInMillis: left }).then(() => true);
 }
 
-/** What is in the table after so many tasks. */
+/** Returns the items of the table after a number of tasks. */
 async function after(count, destinations, flow, of) {
   let before = undefined;
   for (let nth = 0; nth < count; nth += 1) before = await execute({ ...of, events: [`s${nth}`], destinations, before }, () => 0, flow);
@@ -65,7 +65,7 @@ async function prepared(flow, of) {
 }
 const before = await prepared(flow);
 
-/** Explored with at most so many interruptions. */
+/** Scenarios, each with the most interruptions to explore. */
 export const SCENARIOS = [
   ["two tasks open a window", { events: ["x", "y"], destinations: ONE }, 4],
   ["the same event comes twice, as the first", { events: ["x", "x"], destinations: ONE, isBackward: true }, 4],
@@ -78,7 +78,7 @@ export const SCENARIOS = [
   ["the first post is not answered, and lost", { events: ["x", "y"], destinations: ONE, answer: (_, nth) => (nth === 1 ? "late-lost" : "ok") }, 3],
 ];
 
-/** Two to four deliveries of one failure, to one or two destinations, with crashes, lost answers and posts that fail. */
+/** Makes two to four deliveries of one failure, to one or two destinations, with crashes, lost answers and posts that fail. */
 const scenarioOf = (before, of) => (random) => {
   const destinations = random() < 0.6 ? ONE : TWO;
   const words = ["fail", "late", "late-lost"];
@@ -89,9 +89,9 @@ const scenarioOf = (before, of) => (random) => {
   };
 };
 
-/** Faults that this code, or an earlier version of it, could have: each by a small change of the table. */
+/** Faults that this code, or an earlier version, could have: each by a small change of the table. */
 export const FAULTS = [
-  // Settling is conditional on the window since: that alone would find it out.
+  // Settles without the condition on the window: the condition alone would find this fault.
   ["subject and window are read at once, and settled whatever came since", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, (table, { failure, since }) => {
     let early = null;
     return {
@@ -126,7 +126,7 @@ const WORK = {
   fault: (at) => exhaustive(FAULTS[at][1], flowWith(FAULTS[at][2]), 3, 20_000),
   random: (schedules, seed) => atRandom(scenarioOf(before), flow, schedules, seed),
   async handler(schedules, seed) {
-    // No timer of a request is wanted: the scheduler says when it is late.
+    // Removes the timers of requests: the scheduler decides when a request is late.
     AbortSignal.timeout = () => undefined;
     const of = { keyOf };
     return atRandom(scenarioOf(await prepared(handled, of), of), handled, schedules, seed);

@@ -1,4 +1,4 @@
-// A model checker of the memory. It runs two to four invocations of the real flow on a DynamoDB in memory, owns every await of theirs (calls of
+// Checks the memory by a model. Runs two to four invocations of the real flow on a DynamoDB in memory, owns each of their awaits (calls of
 // the table, posts, pauses, the clock), and executes them in any order that a list of choices asks for.
 import { dynamo } from "./dynamo.mjs";
 
@@ -7,30 +7,30 @@ Error.stackTraceLimit = 0;
 
 const START = Date.parse("2026-11-20T10:00:00Z");
 export const WINDOW_MS = 15 * 60_000;
-/** Lambda ends a run after that. */
+/** The time after which Lambda ends a run. */
 const RUN_MS = 30_000;
-/** A hold outlasts its run by so much: clocks differ. */
+/** The time by which a hold outlasts its run: clocks differ. */
 export const CLOCKS_MS = 2_000;
-/** Lambda runs a failed event twice more. */
+/** The times of the runs: Lambda runs a failed event twice more. */
 const RETRIES_MS = [0, 60_000, 120_000];
-/** The moment of all events. */
+/** The time of all events. */
 export const TIME = new Date(START + 1_000).toISOString();
 const MOST_STEPS = 3_000;
-/** A call of the table takes no longer than that; what is not answered is a fault of its own. */
+/** The longest time of a call of the table; an unanswered call is a fault of its own. */
 const CALL_MS = 100;
-/** So many turns without a new wait, and every run has come to its next one; where two of its posts end at once, perhaps a turn later. */
+/** The number of turns without a new wait after which every run has reached its next one; where two of its posts end at once, perhaps a turn later. */
 const IDLE_TURNS = 4;
 
 /**
  * @typedef {object} Scenario
- * @property {string[]} events  the subject of each delivery; the same one twice is delivered twice
+ * @property {string[]} events  the subject of each delivery; a subject may be delivered twice
  * @property {string[]} destinations
- * @property {{items: Map<string, object>, messages: object[]}} [before]  what came earlier
+ * @property {{items: Map<string, object>, messages: object[]}} [before]  the earlier items and messages
  * @property {(name: string, nth: number) => "ok"|"fail"|"late"|"late-lost"} [answer]  of the nth post to a destination
- * @property {number} [faults]  so many crashes and lost answers, at most
- * @property {boolean} [isBackward]  the last item of a transaction is seen first
- * @property {(subject: string) => string} [keyOf]  in the table, if the flow makes another of it
- * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: it failed, and Lambda is to run the event again
+ * @property {number} [faults]  the most crashes and lost answers
+ * @property {boolean} [isBackward]  the last item of a transaction is visible first
+ * @property {(subject: string) => string} [keyOf]  the key of the table, if the flow changes the subject
+ * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: the run failed, and Lambda is to run the event again
  * @typedef {(options: {cost: number}[], label: (at: number) => string) => number} Pick
  */
 
@@ -60,7 +60,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     return new Promise((resolve, reject) => { pending.push({ thread, run, label, perform, kind, at, asked: state.clock, resolve, reject }); });
   }
 
-  /** What has begun in DynamoDB goes on without its caller. */
+  /** Completes the part of a transaction that has begun in DynamoDB, without its caller. */
   function goOn([first, ...rest]) {
     if (!first) return;
     const { label, perform } = first;
@@ -104,7 +104,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     queue.push(thread.subject);
   }
 
-  /** A run that is over holds nothing; one that crashed, no longer than it could have lasted. */
+  /** Checks that a run that ended holds nothing; and that a crashed one holds no longer than it could have lasted. */
   function held({ holder, startedAt }, hasCrashed = false) {
     for (const [id, item] of database.items) {
       if (item.heldBy?.S.split(" ")[0] !== holder) continue;
@@ -113,7 +113,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
   }
 
-  /** Every run waits for something, or is over: counted, so that no timer is needed. */
+  /** Waits until every run waits for something, or has ended: turns are counted, so that no timer is needed. */
   async function quiet() {
     for (let idle = 0, seen = -1; idle < IDLE_TURNS; idle += 1) {
       if (seen !== state.activity || threads.some(({ blocked, isDone }) => blocked === 0 && !isDone)) idle = 0;
@@ -122,7 +122,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
   }
 
-  /** What may come next, the run that was active first; whatever interrupts it has a cost. */
+  /** Lists the next steps, those of the active run first; each interruption of this run has a cost. */
   function options() {
     const [ready, others] = [[], []];
     let next = null;
@@ -154,7 +154,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     if (fault) state.faults -= 1;
     let answer = null;
     try {
-      // A transaction that is not answered when it begins was not begun.
+      // A transaction without an answer at its beginning was not begun.
       if (fault !== "crash before" && !(fault === "unanswered" && op.kind === "begin")) answer = { value: op.perform() };
     } catch (error) {
       trace.push(`      ${error.name}`);
@@ -208,12 +208,12 @@ export async function execute({ events, destinations, before, answer = () => "ok
 const next = (told) => (told === 0 ? 1 : 2 ** (Math.floor(Math.log2(told)) + 1));
 const bucket = (count) => Math.floor(Math.log2(count));
 
-/** What does not hold once all is quiet. */
+/** Lists the broken rules once all runs have ended. */
 function wrongAtTheEnd({ items, messages, posts, queue, destinations, threads, keyOf }) {
   const problems = [];
   const windows = [...items.values()].filter(({ occurrences }) => occurrences);
   const of = (subject) => threads.filter((thread) => thread.subject === subject);
-  /** A crash or a post without an answer of the subject's own, and nobody else's, may repeat its message. */
+  /** Says whether a crash or a post without an answer of the subject itself allows a repeated message. */
   const isDisturbed = (subject) => of(subject).some((thread) => thread.isDisturbed);
   for (const { id, occurrences, ...rest } of windows) {
     const told = Object.entries(rest).filter(([name]) => name.startsWith("told"));
@@ -223,7 +223,7 @@ function wrongAtTheEnd({ items, messages, posts, queue, destinations, threads, k
   const count = windows.reduce((sum, { occurrences }) => sum + Number(occurrences.N), 0);
   for (const name of destinations) {
     const taken = messages.filter((message) => message.name === name);
-    // A run whose table did not answer tells its task without a number.
+    // A run whose table did not answer announces its task without a number.
     const blind = taken.filter((message) => message.count === 0).length;
     for (const subject of new Set(threads.map((thread) => thread.subject))) {
       const own = posts.filter((post) => post.name === name && post.subject === subject);
@@ -244,7 +244,7 @@ function wrongAtTheEnd({ items, messages, posts, queue, destinations, threads, k
   return problems;
 }
 
-/** mulberry32 */
+/** Creates random numbers (mulberry32). */
 export function randomOf(seed) {
   let state = seed;
   return () => {
@@ -256,7 +256,7 @@ export function randomOf(seed) {
 }
 
 /**
- * Every schedule with at most so many interruptions, depth first, until one is wrong.
+ * Executes every schedule with at most so many interruptions, depth first, until one is wrong.
  * @returns {Promise<{schedules: number, found: object|null, isComplete: boolean}>}
  */
 export async function exhaustive(scenario, flow, interruptions, most = Infinity) {
@@ -278,7 +278,7 @@ export async function exhaustive(scenario, flow, interruptions, most = Infinity)
   }
 }
 
-/** Schedules at random, until one is wrong. Interruptions that are faults are rare. */
+/** Executes schedules at random, until one is wrong. Interruptions that are faults are rare. */
 export async function atRandom(scenarioOf, flow, schedules, seed) {
   const random = randomOf(seed);
   let messages = 0;
@@ -297,5 +297,5 @@ export async function atRandom(scenarioOf, flow, schedules, seed) {
   return { schedules, messages, found: null };
 }
 
-/** A failing schedule, to be read. */
+/** Writes a failing schedule for a reader. */
 export const told = ({ schedules, found }) => (found === null ? `nothing in ${schedules} schedules` : `found in schedule ${schedules}:\n  ${found.problems.join("\n  ")}\nchoices ${found.choices}\n${found.trace.join("\n")}`);

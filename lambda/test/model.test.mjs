@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FAULTS, SCENARIOS } from "./model-work.mjs";
 
-/** So many schedules in all, at least; more of them by TASKBELL_SCHEDULES. Of those at random, one of a hundred goes through the whole handler. */
+/** The least number of schedules in all; TASKBELL_SCHEDULES sets more. Of the random ones, one of a hundred goes through the whole handler. */
 const SCHEDULES = Number(process.env.TASKBELL_SCHEDULES ?? 100_000);
 const HANDLED = 0.01;
 const WORKERS = 2;

@@ -21,12 +21,12 @@ test("styles, code, fences, links, dates and mentions each become a span of thei
   assert.deepEqual(spansOf("<!date^1795170731^{date_num} {time_secs}|2026-11-20 10:32:11 UTC>"), [{ kind: "date", seconds: 1795170731, text: "2026-11-20 10:32:11 UTC", ...plain }]);
 });
 
-test("what is escaped is text, and never markup", () => {
+test("escaped text is text, and never markup", () => {
   assert.deepEqual(spansOf("&lt;!here&gt; &amp;lt; &lt;https://evil|x&gt;"), [text("<!here> &lt; <https://evil|x>")]);
   assert.deepEqual(spansOf("`a &lt; b`"), [{ kind: "code", text: "a < b", ...plain }]);
 });
 
-test("what stands in for a backtick or an asterisk in Slack is one again", () => {
+test("the replacement of a backtick or an asterisk in Slack becomes the original again", () => {
   assert.equal(plainOf(spansOf("*∗nil∗ in ˋtotal'*")), "*nil* in `total'");
 });
 
@@ -37,18 +37,18 @@ test("marks within words, beside spaces, or never closed on their line are text"
   assert.deepEqual(spansOf("から *4 回*発生").map(({ bold }) => bold), [false, true, false]);
 });
 
-test("lines keep their spans, and a fence has its own", () => {
+test("lines keep their spans, and a fence has lines of its own", () => {
   const lines = linesOf(spansOf("*a*: b\n\n```one\ntwo```"));
   assert.deepEqual(lines.map((line) => line.map((span) => `${span.kind} ${span.text}`)), [["text a", "text : b"], [], ["fence one"], ["fence two"]]);
 });
 
-test("a line of nothing but marks is read once, not once for each of them", () => {
+test("a line of nothing but marks is read once, not once for each mark", () => {
   const started = process.cpuUsage().user;
   for (const one of ["*a ", " _a", "`", "<", "```", "*", "<!date^"]) assert.ok(spansOf(one.repeat(100_000)).length > 0);
   assert.ok(process.cpuUsage().user - started < 5_000_000);
 });
 
-test("every sample's message is taken apart without a word lost, and no markup is left", () => {
+test("every sample's message is parsed without a lost word, and no markup is left", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) {
       const incident = { ...incidentOf(sample(name)), tail: ["one", "two"], occurrence: { count: 4, since: "2026-11-20T10:00:00Z", earlier: 2, next: 8 } };
@@ -67,7 +67,7 @@ test("every sample's message is taken apart without a word lost, and no markup i
   }
 });
 
-test("hostile text gives no mention, no link and no date that is not ours", () => {
+test("hostile text gives no mention, no link and no date except those of the notifier", () => {
   for (const name of names.filter((one) => !one.startsWith("field/"))) {
     const event = { ...everywhere(sample(name), (value) => (typeof value === "string" ? HOSTILE : value)), "detail-type": sample(name)["detail-type"] };
     const { mentions, headline, sections, facts, foot } = partsOf({ ...incidentOf(event), tail: [HOSTILE] }, {});

@@ -1,6 +1,6 @@
-// Event patterns as far as patterns/*.json use them: what core/patterns.mjs decides is held to the files themselves.
+// Matches event patterns as far as patterns/*.json use them: core/patterns.mjs is compared with the files themselves.
 
-/** @returns {boolean} whether a pattern takes an event. Fields through lists are asked one by one, which is all the files need. */
+/** @returns {boolean} whether a pattern takes an event. Fields behind lists are matched one by one, which is enough for the files. */
 export function takes(pattern, event) {
   return Object.entries(pattern).every(([name, wanted]) => {
     if (name === "$or") return wanted.some((one) => takes(one, event));
@@ -24,7 +24,7 @@ function accepts(wanted, leaf) {
 
 const catalogues = new Map();
 
-/** The patterns of the catalogue, for the cluster, account and region that an event is of. */
+/** Returns the patterns of the catalogue, for the cluster, account and region of an event. */
 export function catalogueFor(event, catalogue) {
   const own = [event?.resources ?? []].flat().map((arn) => /^arn:.*:service\/[^/]+\//.exec(arn)?.[0]).find(Boolean) ?? "none";
   if (!catalogues.has(own)) {

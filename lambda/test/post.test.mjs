@@ -11,7 +11,7 @@ import * as webhook from "../places/webhook.mjs";
 
 const URL_PATH = "/services/T000/B000/verysecret";
 
-/** Answers in turn; the last one stays. Time passes only by sleeping. */
+/** Creates a server of given answers; the last one repeats. Time passes only by sleeping. */
 function scripted(...answers) {
   const seen = { calls: [], slept: [] };
   let clock = 0;
@@ -35,7 +35,7 @@ function scripted(...answers) {
 const url = `https://hooks.slack.com${URL_PATH}`;
 const post = (address, payload, tools, place = slack) => postTo(place, { url: address, payload, hidden: secretOf(address ?? "", null).hidden }, tools);
 
-test("statuses mean what Slack means by them", () => {
+test("statuses are classified by Slack's meaning", () => {
   const verdicts = (...statuses) => statuses.map((status) => slack.classify(status));
   assert.deepEqual(verdicts(200, 204), ["ok", "ok"]);
   assert.deepEqual(verdicts(408, 429, 500, 503), Array(4).fill("retry"));
@@ -68,7 +68,7 @@ test("a redirect is not followed and fails", async () => {
   assert.equal(seen.calls[0].redirect, "manual");
 });
 
-test("a permanent answer is not repeated, and its text is told", async () => {
+test("a permanent answer is not repeated, and its text is in the error", async () => {
   for (const status of [400, 403, 404, 410]) {
     const { seen, tools } = scripted({ status, body: "no_service" });
     await assert.rejects(post(url, {}, tools), { status, message: `Slack answered ${status}: no_service`, retryable: false });
@@ -76,7 +76,7 @@ test("a permanent answer is not repeated, and its text is told", async () => {
   }
 });
 
-test("Retry-After is waited for, then the post goes through", async () => {
+test("the time of Retry-After passes, then the post succeeds", async () => {
   const { seen, tools } = scripted({ status: 429, headers: { "retry-after": "3" } }, { status: 200, body: "ok" });
   assert.deepEqual(await post(url, {}, tools), { status: 200, attempts: 2 });
   assert.deepEqual(seen.slept, [3000]);
@@ -88,14 +88,14 @@ test("a Retry-After beyond the budget fails at once instead of waiting", async (
   assert.deepEqual(seen.slept, []);
 });
 
-test("rate limits are waited for as long as there is time, and not all at the same moment", async () => {
+test("senders wait for a rate limit while there is time, and not all equally long", async () => {
   const { tools, seen } = scripted(...Array(9).fill({ status: 429, headers: { "retry-after": "1" } }), { status: 200 });
   const { attempts } = await post(url, {}, { ...tools, random: () => 0.25, budgetMs: 20_000 });
   assert.equal(attempts, 10);
   assert.ok(seen.slept.every((ms) => ms === 1250));
 });
 
-test("fractions of a second are waited for, the header's and the body's, whichever is longer", async () => {
+test("fractions of a second count, in the header and in the body, and the longer time decides", async () => {
   for (const [headers, body, waited] of [
     [{ "retry-after": "0.65" }, "", 650],
     [{ "retry-after": "1" }, '{"message": "You are being rate limited.", "retry_after": 0.3, "global": false}', 1000],
@@ -109,20 +109,20 @@ test("fractions of a second are waited for, the header's and the body's, whichev
   }
 });
 
-test("the error names the place", async () => {
+test("the error names the destination", async () => {
   const { tools } = scripted({ status: 404, body: "The workflow does not exist" });
   await assert.rejects(post("https://x.logic.azure.com/workflows/1", {}, tools, teams), { message: "Teams answered 404: The workflow does not exist" });
   const { tools: other } = scripted(Object.assign(new TypeError("fetch failed"), { cause: { code: "ENOTFOUND" } }));
   await assert.rejects(post("https://discord.com/api/webhooks/1/x", {}, other, discord), /^PostError: Discord could not be reached: ENOTFOUND \(after 5 attempts\)$/);
 });
 
-test("a connector of Teams that answers 200 with the word of an error has not taken it", async () => {
+test("a connector of Teams that answers 200 with the word of an error has not taken the message", async () => {
   const { tools, seen } = scripted({ status: 200, body: "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId" }, { status: 200, body: "1" });
   assert.deepEqual(await post("https://x.webhook.office.com/webhookb2/1", {}, tools, teams), { status: 200, attempts: 2 });
   assert.equal(seen.calls.length, 2);
 });
 
-test("an unreadable Retry-After falls back to our own wait", async () => {
+test("an unreadable Retry-After gives the default wait", async () => {
   const { seen, tools } = scripted({ status: 429, headers: { "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT" } }, { status: 200 });
   await post(url, {}, tools);
   assert.deepEqual(seen.slept, [500]);
@@ -137,7 +137,7 @@ test("server errors and broken connections are retried with growing waits", asyn
 
 const failing = (name, code, more) => Object.assign(new Error("x"), { name, ...(code ? { cause: { code, ...more } } : {}) });
 
-test("a message that may have been taken is sent twice at most; one that certainly was not, as long as there is time", async () => {
+test("a message that may have been taken is sent twice at most; a message that certainly was not, while there is time", async () => {
   for (const [error, before, calls, unanswered] of [
     [failing("TimeoutError"), 0, 1, 1], [failing("TimeoutError"), 1, 1, 2], [failing("AbortError"), 0, 1, 1],
     [failing("TypeError", "ECONNRESET"), 0, 2, 2], [failing("TypeError", "UND_ERR_SOCKET"), 1, 1, 2], [failing("TypeError", "EPIPE"), 0, 2, 2],
@@ -153,7 +153,7 @@ test("a message that may have been taken is sent twice at most; one that certain
   }
 });
 
-test("of an answer without an end the beginning is read, and its connection is freed", async () => {
+test("the beginning of an endless answer is read, and its connection is freed", async () => {
   let [given, isFreed] = [0, false];
   const body = new ReadableStream({ pull(to) { given += 1; to.enqueue(new Uint8Array(10_000).fill(97)); }, cancel() { isFreed = true; } });
   const { tools } = scripted();
@@ -167,7 +167,7 @@ test("a server that never recovers fails after five attempts", async () => {
   assert.equal(seen.calls.length, 5);
 });
 
-test("every place has longer to answer than a connection takes, and never longer than there is time", async () => {
+test("every destination has longer to answer than a connection takes, and never longer than the time that is left", async () => {
   for (const [place, budgetMs, expected] of [[slack, 20_000, 11_500], [webhook, 20_000, 11_500], [webhook, 1_000, 1_000]]) {
     const given = [];
     await untilTaken(place, async (timeoutMs) => { given.push(timeoutMs); return { status: 200, answer: "" }; }, { budgetMs, now: () => 0 });
@@ -175,7 +175,7 @@ test("every place has longer to answer than a connection takes, and never longer
   }
 });
 
-test("no error repeats a short secret beside its name, nor a key as JSON has it", async () => {
+test("no error repeats a short secret beside its name, nor a key as JSON writes it", async () => {
   const signed = secretOf(JSON.stringify({ url: "https://h.example/in?token=short&x=%C3%A9", secret: 'a "quoted" key \\ of length' }), "webhook");
   for (const body of ["bad token=short", "bad x=é", `bad ${JSON.stringify({ key: signed.key })}`]) {
     const { tools } = scripted({ status: 400, body });
@@ -190,7 +190,7 @@ test("a silent server is given up within the budget", async (t) => {
   const timeout = AbortSignal.timeout.bind(AbortSignal);
   t.mock.method(AbortSignal, "timeout", (ms) => { given.push(ms); return timeout(ms); });
   try {
-    // No clock is read: the time limit that `post` set is what counts.
+    // No clock is read: only the time limit that `post` set counts.
     const tools = { budgetMs: 400, now: () => 0 };
     await assert.rejects(post(`http://127.0.0.1:${server.address().port}/`, {}, tools), /could not be reached: no answer in time/);
     assert.deepEqual(given, [400]);
@@ -200,7 +200,7 @@ test("a silent server is given up within the budget", async (t) => {
   }
 });
 
-test("no error holds a part of the address that could be a key: path, query, decoded or not", async () => {
+test("no error contains a part of the address that could be a key: path, query, decoded or not", async () => {
   const key = "kN7bQ2%2Fz-verysecret%3D";
   const address = `https://prod-1.westeurope.logic.azure.com:443/workflows/0123456789abcdef0123/triggers/manual/paths/invoke?api-version=2016-06-01&sig=${key}`;
   for (const body of [address, `sig=${key}`, key, decodeURIComponent(key), "workflow 0123456789abcdef0123 is off"]) {
@@ -209,7 +209,7 @@ test("no error holds a part of the address that could be a key: path, query, dec
   }
 });
 
-test("no error holds the URL, even where the server or the network repeats it", async () => {
+test("no error contains the URL, even if the server or the network repeats it", async () => {
   const scripts = [
     scripted({ status: 404, body: `no hook at ${url} (${URL_PATH})` }),
     scripted(new TypeError(`Failed to parse URL from ${url}`)),
@@ -239,7 +239,7 @@ test("a connection that was never made has sent nothing", () => {
   ]) assert.equal(unansweredOf(error), expected, String(error?.cause?.errors ?? error?.message));
 });
 
-test("of real connections: a port that refuses is tried again, one that hangs up may have taken the message", async () => {
+test("a real port that refuses is tried again, a connection that hangs up may have taken the message", async () => {
   const server = createSocket((socket) => socket.once("data", () => socket.destroy()));
   await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
   const { port } = server.address();

@@ -4,7 +4,7 @@ import { incidentOf } from "../core/incident.mjs";
 import { dependencyIn, plainReason, readReason, reasonKindOf, stopOf, tellsOutOfMemory } from "../core/reasons.mjs";
 import { changed } from "./samples.mjs";
 
-/** Every error name of the ECS agent (its public source), and the cause that it gives without further words. */
+/** Every error name of the ECS agent (from its public source), and the cause of the name without further words. */
 const AGENT = {
   "start-failed": ["CannotCreateContainerError", "CannotCreateContainerExecError", "CannotCreateVolumeError", "CannotStartContainerError", "CannotStartContainerExecError", "ContainerNetworkingError",
     "HostConfigError", "InvalidVolumeError", "ResourceInitializationError", "TaskDependencyError", "TaskStoppedBeforePullBeginError", "UnrecognizedTransportProtocol", "UnparsablePort", "TaskFailedToStart"],
@@ -30,7 +30,7 @@ test("every error name of the agent has a cause, as the container's reason and a
 });
 
 const START = "CannotStartContainerError: Error response from daemon: ";
-/** What decides in a reason, and the cause. */
+/** The deciding words of a reason, and the cause. */
 const PHRASES = [
   [`${START}OCI runtime create failed: exec: "/app/run.sh": stat /app/run.sh: `, "no such file or directory", "command-not-found"],
   [`${START}starting container process caused: exec: "python": `, "executable file not found in $PATH", "command-not-found"],
@@ -61,7 +61,7 @@ test("a reason is understood wherever it is cut, however the cut is marked, and 
   }
 });
 
-test("what only resembles such a reason is not taken for it", () => {
+test("a text that only resembles such a reason is not taken for one", () => {
   for (const [reason, cause] of [
     [`${START}error gathering device information while adding custom device "/dev/dri/renderD130": no such file or directory`, "start-failed"],
     [`${START}rootfs_linux.go:76: mounting "/app" to rootfs: permission denied`, "start-failed"],
@@ -73,7 +73,7 @@ test("what only resembles such a reason is not taken for it", () => {
   assert.equal(tellsOutOfMemory("the room is full"), false);
 });
 
-test("what AWS writes in front of a reason is read over", () => {
+test("the prefixes that AWS puts before a reason are ignored", () => {
   for (const reason of ["Service web-1: ECS is x", "(service web_1) ECS is x", "Amazon ECS is x", "Service web: Amazon  ECS\tis x", " ECS is x", "Service web : ECS is x", "(service web, taskSet ecs-svc/1) ECS is x", "(service web, deployment ecs-svc/1), ECS is x",
     "Service arn:aws:ecs:us-east-1:123456789012:service/prod/web: ECS is x"]) assert.equal(plainReason(reason), "ECS is x", reason);
   for (const front of ["", "Service web: ", "(service web) ", "Amazon ", "service WEB: amazon ", "Service arn:aws:ecs:us-east-1:123456789012:service/prod/web: ", "(service web, taskSet ecs-svc/1) ", "Service web : "]) {
@@ -100,7 +100,7 @@ test("a planned stop is silent for a service's task, and a lost stand-alone task
   }
 });
 
-test("words of a planned stop in the reason of a failure silence nothing, and a stop code of a loss goes before them", () => {
+test("words of a planned stop in the reason of a failure silence nothing, and the stop code of a loss outranks them", () => {
   const of = (detail) => incidentOf(changed("10c-maintenance", { group: "service:web", ...detail }));
   const planned = ["Scaling activity initiated by x", "ECS is performing maintenance on x", "the container instance is in DRAINING state", "Task stopped by user"];
   const failed = [{ name: "web", exitCode: 1 }];
@@ -147,7 +147,7 @@ test("a general beginning does not hide the cause behind it", () => {
   }
 });
 
-test("unlike failures to start of one container have unlike keys, and the same one has the same", () => {
+test("different failures to start of one container have different keys, and a repeated failure has one key", () => {
   const keys = ["CannotStartContainerError: Bind for 0.0.0.0:80 failed: port is already allocated", "CannotStartContainerError: error mounting volume", "CannotCreateVolumeError: no such plugin", "CannotCreateVolumeError: no such file",
     "CannotStartContainerError: no such plugin", "CannotStartContainerError: x", "CannotCreateContainerError: x"].map((reason) => told(reason).failure);
   assert.equal(new Set(keys).size, keys.length);
@@ -156,7 +156,7 @@ test("unlike failures to start of one container have unlike keys, and the same o
   assert.ok(!Object.hasOwn(told("CannotStartContainerError: x"), "errorName"));
 });
 
-test("the kind of a reason tells unlike failures to start apart", () => {
+test("the kind of a reason distinguishes failures to start", () => {
   const kinds = { port: "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated", volume: "failed to mount local volume: mount /x:/var: no such file or directory", memory: "cannot allocate memory",
     dependency: "dependency graph: failed to resolve", disk: "write /var/lib/docker: no space left on device", device: "error gathering device information", network: "dial tcp: lookup x: no such host", timeout: "i/o timeout",
     "rate-limit": "toomanyrequests: x", denied: "not authorized to perform: x", permission: "operation not permitted", "not-found": "manifest for x not found", platform: "does not match the host operating system" };

@@ -1,4 +1,4 @@
-// The sample events of patterns/events, and small variations on them. Every call gives fresh values.
+// Reads the sample events of patterns/events, and makes small variations of them. Every call returns fresh values.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,13 +13,13 @@ export const names = ["", "field"].flatMap((part) => readdirSync(join(folder, pa
 
 export const sample = (name) => JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
 
-/** A sample with some fields of its detail replaced; undefined removes one. */
+/** Returns a sample with some fields of its detail replaced; undefined removes a field. */
 export function changed(name, detail) {
   const event = sample(name);
   return JSON.parse(JSON.stringify({ ...event, detail: { ...event.detail, ...detail } }));
 }
 
-/** A task definition outline: name -> essential. */
+/** Makes the outline of a task definition: name -> essential. */
 export function definitionOf(containers, log = { driver: "awslogs", group: "/ecs/web", region: "us-east-1", prefix: "app" }) {
   return { containers: Object.entries(containers).map(([name, essential]) => ({ name, essential, log })) };
 }
@@ -27,7 +27,7 @@ export function definitionOf(containers, log = { driver: "awslogs", group: "/ecs
 /** Text that tries to break out of everything: entities, mentions, fences, half characters, sheer length. */
 export const HOSTILE = "<!channel> & <@U1|x> ``` `*_~ \ud83d \u202e\u0000 |]( \n\r\n $& {container} 🔥".repeat(400);
 
-/** The same JSON with every string, number and list made hostile by `change`. */
+/** Returns the JSON with every string, number and list made hostile by `change`. */
 export function everywhere(value, change) {
   if (Array.isArray(value)) return change(value.map((one) => everywhere(one, change)));
   if (value !== null && typeof value === "object") return change(Object.fromEntries(Object.entries(value).map(([key, one]) => [key, everywhere(one, change)])));

@@ -11,7 +11,7 @@ function textsOf({ text, attachments }) {
   return [text, ...attachments.flatMap(({ blocks = [], text: folded }) => (folded ? [{ text: { text: folded } }] : blocks).flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text)))];
 }
 
-/** Slack's limits and escaping, for any payload. */
+/** Asserts Slack's limits and escaping, for any payload. */
 function assertSlackTakes(payload) {
   const { blocks } = payload.attachments[0];
   assert.ok(payload.text.length > 0 && payload.text.length <= 2000, "text");
@@ -39,7 +39,7 @@ function assertSlackTakes(payload) {
 
 const messageFor = (event, options, context, more) => messageOf({ ...incidentOf(event, context), ...more }, options);
 
-test("every sample makes a payload Slack takes, in both languages", () => {
+test("every sample makes a payload that Slack takes, in both languages", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) assertSlackTakes(messageFor(sample(name), { language }));
   }
@@ -81,7 +81,7 @@ test("exit codes come with their signal, reasons with their container", () => {
   assert.ok(texts.includes("▸ `web` · *exit code 137 SIGKILL*\n      `OutOfMemoryError: Container killed due to memory usage`"), texts.join("\n"));
 });
 
-test("durations are calm: two units, under a second, never started", () => {
+test("durations have at most two units, and words for under a second and never started", () => {
   const ran = (detail, language) => textsOf(messageFor(changed("01-exit-nonzero", detail), { language })).find((one) => /^\*(Ran for|実行時間)/.test(one))?.split("\n")[1];
   const from = "2026-11-20T10:00:00Z";
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-22T13:00:09Z" }), "2 d 3 h");
@@ -112,7 +112,7 @@ test("long names at their AWS limits keep every limit, with links whole or absen
   }
 });
 
-test("a cut falls between entities and says so", () => {
+test("a cut falls between entities and is marked", () => {
   const texts = textsOf(messageFor(changed("01-exit-nonzero", { stoppedReason: "&".repeat(5000) }), {}));
   const reason = texts.find((one) => one.startsWith("*Stopped reason*"));
   assert.match(reason, /^\*Stopped reason\*\n```(&amp;)+…```$/);
@@ -130,7 +130,7 @@ test("exactly the three characters are escaped, once", () => {
   assert.ok(texts.some((one) => one.endsWith("```a &amp; b &lt; c &gt; d \"e\" 'f' &amp;amp;```")));
 });
 
-test("a drill is unmistakable in both languages and wakes nobody", () => {
+test("a drill is unmistakable in both languages and mentions nobody", () => {
   const drill = { ...sample("02-oom"), source: "taskbell.drill" };
   const english = messageFor(drill, { mention: "channel" });
   assert.match(english.text, /^🧪 \*DRILL, not a real incident\* · /);
@@ -142,7 +142,7 @@ test("a drill is unmistakable in both languages and wakes nobody", () => {
 
 const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 8 } };
 
-test("a failure that keeps coming says how often, since when, and when it is told again", () => {
+test("a failure that keeps coming has its count, its start, and the count of the next message", () => {
   const english = messageFor(sample("02-oom"), {}, {}, REPEATED);
   assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
   assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Next notification at 8."));
@@ -156,7 +156,7 @@ test("a failure that keeps coming says how often, since when, and when it is tol
 const tailOf = (tail, options = {}) => textsOf(messageFor(sample("02-oom"), options, { taskDefinition: definitionOf({ web: true }) }, { tail }))
   .find((one) => /^\*(Last lines|`web` のログ)/.test(one))?.split("\n").slice(1).join("\n");
 
-test("the end of the log is fenced, without colours, and says whose it is", () => {
+test("the end of the log is fenced, without colours, and names its container", () => {
   assert.equal(tailOf(["\u001b[31mERROR\u001b[0m <b> & ```\n", "bye\r\n"]), "```ERROR &lt;b&gt; &amp; ˋˋˋ\nbye```");
   assert.equal(tailOf(["bye"], { language: "ja" }), "```bye```");
   assert.equal(tailOf([]), undefined);
@@ -191,7 +191,7 @@ test("an application's alert has its words, and its stack trace folded", () => {
   assertSlackTakes(messageFor(everywhere(event, (value) => (typeof value === "string" && value !== "taskbell.app" ? HOSTILE : value)), {}));
 });
 
-test("of a detail that is too long the beginning is shown and more of the end, whole lines, and what is left out is counted", () => {
+test("a long detail shows its beginning and more of its end, whole lines, and the number of lines left out", () => {
   const told = (detail, options = {}) => messageFor({ source: "taskbell.app", "detail-type": "Application Error", detail: { message: "m", detail } }, options).attachments[1];
   const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number} <of> many & more`);
   for (const [detail, first, count] of [[lines.slice(0, 300).join("\n"), 0, 300], [lines.join("\r\n"), 0, null]]) {
@@ -207,14 +207,14 @@ test("of a detail that is too long the beginning is shown and more of the end, w
     assert.ok(fallback.endsWith("FATAL: ˋordersˋ is gone") && fallback.length <= 310);
   }
   assert.match(told(lines.join("\n"), { language: "ja" }).text, /行を省略/);
-  // One line longer than all of it: its beginning and its end.
+  // A single line longer than the limit: its beginning and its end.
   const { text } = told(`first${"x&".repeat(9_000)}last`);
   assert.match(text, /^```firstx&amp;[^\n]*\n\[…\]\n[^\n]*&amp;last```$/);
   assert.ok(text.length <= 4_010 && !/&(?!amp;)/.test(text));
   assert.equal(told("\u0000\u0001"), undefined);
 });
 
-test("what could not be looked up says what is missing for it", () => {
+test("a failed look-up names the missing part of the message", () => {
   const foot = (action, why) => textsOf(messageFor(sample("02-oom"), {}, { missing: [{ action, why }] })).find((one) => one.includes(action));
   assert.match(foot("logs:GetLogEvents", "denied"), /is not allowed to call `logs:GetLogEvents`, so the end of the log is missing\.$/);
   assert.match(foot("logs:GetLogEvents", "absent"), /found nothing, so the end of the log is missing\.$/);
@@ -264,7 +264,7 @@ test("a caller without a name is called unknown in both languages", () => {
   assert.ok(textsOf(messageFor(event, { language: "ja" })).includes("*不明な呼び出し元 による RunTask を ECS が拒否したため、タスクは起動していません。*"));
 });
 
-test("every cause has a sentence with all its places filled", () => {
+test("every cause has a sentence with all its values filled in", () => {
   const incident = incidentOf(sample("01-exit-nonzero"));
   for (const [id, { en, ja }] of Object.entries(CAUSES)) {
     for (const language of ["en", "ja"]) {
@@ -303,7 +303,7 @@ test("secrets in overrides never reach the payload", () => {
   assert.ok(!/hunter2|API_KEY/.test(JSON.stringify(messageFor(event, {}))));
 });
 
-test("an event of no known shape still makes a message", () => {
+test("an event of unknown shape still makes a message", () => {
   for (const event of [null, {}, [], { "detail-type": "Something New", detail: { status: "BROKEN" }, resources: ["arn:aws:x:y:1:thing"] }]) {
     assertSlackTakes(messageFor(event, {}));
     assertSlackTakes(messageFor(event, null));
@@ -311,7 +311,7 @@ test("an event of no known shape still makes a message", () => {
   assert.match(messageFor({ "detail-type": "Something New" }, {}).text, /Something New/);
 });
 
-test("the pure modules use nothing an embedded engine lacks, and import only one another", async () => {
+test("the pure modules use nothing that an embedded engine lacks, and import only one another", async () => {
   const { readFile, readdir } = await import("node:fs/promises");
   const root = new URL("../", import.meta.url);
   const within = async (room) => (await readdir(new URL(`${room}/`, root))).map((file) => `${room}/${file}`);
@@ -322,7 +322,7 @@ test("the pure modules use nothing an embedded engine lacks, and import only one
     assert.equal(lacking.exec(source)?.[0], undefined, name);
     const imported = [...source.matchAll(/^(?:import|export) .* from "(.*)";$/gm)].map(([, from]) => new URL(from, new URL(name, root)).href.slice(root.href.length));
     assert.ok(imported.every((from) => pure.includes(from)), `${name} imports ${imported}`);
-    // The rooms: core imports nothing but core, places nothing but places and core.
+    // The folders: core imports nothing but core, places nothing but places and core.
     const rooms = name.startsWith("core/") ? ["core/"] : ["core/", "places/"];
     assert.ok(imported.every((from) => rooms.some((room) => from.startsWith(room))), `${name} imports ${imported}`);
     assert.equal(imported.length, source.match(/^import\b|^export .* from\b/gm)?.length ?? 0, name);

@@ -5,7 +5,7 @@ import { classify, payloadOf, plainPayloadOf, refuses } from "../places/sns.mjs"
 import { OPTIONS, REPEATED, hostileIncidents, stringsOf } from "./hostile.mjs";
 import { definitionOf, names, sample } from "./samples.mjs";
 
-/** What SNS wants of a message. */
+/** Asserts the limits of SNS for a message. */
 function assertSnsTakes({ Subject, Message, MessageAttributes = {} }) {
   if (Subject !== undefined) assert.match(Subject, /^[A-Za-z0-9][\x20-\x7e]{0,98}$/);
   assert.ok(Message.trim() !== "");
@@ -18,7 +18,7 @@ function assertSnsTakes({ Subject, Message, MessageAttributes = {} }) {
   for (const text of stringsOf({ Message, MessageAttributes })) assert.ok(text.isWellFormed() && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(text));
 }
 
-test("every sample makes a message SNS takes, in both languages", () => {
+test("every sample makes a message that SNS takes, in both languages", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) assertSnsTakes(payloadOf({ ...incidentOf(sample(name)), ...REPEATED, tail: ["a", "", "b"] }, { language }));
   }
@@ -34,7 +34,7 @@ test("hostile text breaks no limit", () => {
   }
 });
 
-test("the subject is ASCII in every language, and begins with what died", () => {
+test("the subject is ASCII in every language, and begins with the name of the task", () => {
   const subjectOf = (event, language) => payloadOf(incidentOf(event), { language, mention: "here" }).Subject;
   assert.equal(subjectOf(sample("02-oom"), "ja"), "web died in prod: out of memory");
   assert.equal(subjectOf({ ...sample("02-oom"), source: "taskbell.drill" }), "DRILL, not a real incident - web died in prod: out of memory");
@@ -55,13 +55,13 @@ test("the message has everything, as a mail shows it", () => {
   assert.ok(blocks[6].startsWith("Stopped at: 2026-11-20 10:32:11 UTC\nCluster: prod\nService: web\n"));
 });
 
-test("filter policies find severity, cause, cluster and family, and nothing that is empty", () => {
+test("filter policies find severity, cause, cluster and family, and no empty value", () => {
   const attributesOf = (name) => Object.fromEntries(Object.entries(payloadOf(incidentOf(sample(name)), {}).MessageAttributes).map(([key, { StringValue }]) => [key, StringValue]));
   assert.deepEqual(attributesOf("02-oom"), { severity: "error", cause: "out-of-memory", cluster: "prod", family: "web" });
   assert.deepEqual(attributesOf("30-application-error"), { severity: "error", cause: "application-error" });
 });
 
-test("errors mean what SNS means by them", () => {
+test("errors are classified by the meaning that SNS gives them", () => {
   assert.equal(classify(200, ""), "ok");
   const verdicts = (...errors) => errors.map((name) => classify(400, name));
   assert.deepEqual(verdicts("AuthorizationErrorException", "NotFoundException", "InvalidParameterException", "InvalidParameterValueException", "KMSAccessDeniedException", "ValidationException"), Array(6).fill("permanent"));

@@ -1,5 +1,5 @@
-// A thousand tasks die at once, their events come three times in any order, Slack takes one message a second and
-// fails at random, and invocations crash. Run in simulated time; the random numbers are the same in every run.
+// A thousand tasks fail at once, their events come three times in any order, Slack takes one message a second and
+// fails at random, and invocations crash. Runs in simulated time; the random numbers are equal in every run.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHandler } from "../handler.mjs";
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 30_000;
 // Lambda runs a failed asynchronous invocation twice more: a minute later, then two.
 const RETRIES_MS = [0, 60_000, 120_000];
 
-/** Takes one message a second; the others are told to come back, or lost on the way, or refused. */
+/** Simulates Slack: takes one message a second; other messages are rate-limited, lost on the way, or refused. */
 function slack({ now, sleep }, random) {
   const seen = { taken: [], answers: {} };
   let freeAt = 0;
@@ -35,7 +35,7 @@ function slack({ now, sleep }, random) {
   return { seen, fetch };
 }
 
-/** EventBridge tells whole seconds. */
+/** Writes a time in whole seconds, as EventBridge does. */
 const timeOf = (ms) => new Date(ms - (ms % 1000)).toISOString().replace(".000Z", "Z");
 
 function eventOf(task, family, at) {
@@ -62,7 +62,7 @@ async function storm(seed, crashing) {
     const run = createHandler({
       readWebhook: async () => "https://hooks.slack.com/services/T/B/x",
       describeTaskDefinition: async () => definitionOf({ web: true }), readLog: async () => ["last words"],
-      // Dies between Slack's answer and the mark in the table.
+      // Crashes between Slack's answer and the mark in the table.
       tableOf: () => (dies ? { ...table, mark: (subject) => { crashed.add(subject); return new Promise(() => {}); } } : table),
       fetch, sleep: time.sleep, now: time.now, random, log: () => {}, env: { TASKBELL_WEBHOOK_PARAMETER: "p", TASKBELL_TABLE: "t" },
     });
@@ -90,7 +90,7 @@ async function storm(seed, crashing) {
   for (const [at, { event, at: after }] of deliveries.entries()) time.sleep(after).then(() => deliver(event, `r-${at}`));
   await time.run();
   const failed = [];
-  /** What was not answered twice may be sent again after a quarter of an hour. */
+  /** Replays: a message that stayed without an answer twice may be sent again after a quarter of an hour. */
   async function replay() {
     for (let round = 0; round < 3 && undelivered.length > 0; round += 1) {
       time.sleep(15 * 60_000);
@@ -102,7 +102,7 @@ async function storm(seed, crashing) {
     }
   }
   await replay();
-  // After the window, one more of each family: it counts whatever no message has counted.
+  // After the window, one more failure of each family: its message reports every unreported occurrence.
   time.sleep(16 * 60_000);
   await time.run();
   for (let family = 0; family < FAMILIES; family += 1) deliver(eventOf(TASKS + family, family, time.now()), "straggler");
@@ -114,7 +114,7 @@ async function storm(seed, crashing) {
 const textOf = (payload) => JSON.stringify(payload);
 const numberIn = (payload, pattern) => Number(pattern.exec(textOf(payload))?.[1] ?? NaN);
 
-/** By family, in the order Slack took them: how often each message says the failure came. */
+/** Lists the counts in the messages of each family, in the order in which Slack took them. */
 function announcements(taken) {
   const families = Array.from({ length: FAMILIES }, () => []);
   for (const payload of taken) {
@@ -153,13 +153,13 @@ for (const [seed, crashing] of [[1, false], [2, false], [3, true], [5, true]]) {
   });
 }
 
-/** AWS: a transaction takes two rounds, and another write on one of its items is refused meanwhile. */
+/** Simulates DynamoDB (AWS): a transaction takes two rounds, and another write on one of its items is refused meanwhile. */
 const conflicting = ({ sleep }, random) => async (_, perform, kind) => {
   await sleep(kind === "commit" ? 5 + 10 * random() : 2 + 4 * random());
   return perform();
 };
 
-/** So many tasks of one service die within a time. Slack takes a message a second, and nothing fails. */
+/** Runs a storm: so many tasks of one service fail within a time. Slack takes a message a second, and nothing else fails. */
 async function burst(tasks, spanMs, seed) {
   const random = randomOf(seed);
   const time = clock();
@@ -201,7 +201,7 @@ async function burst(tasks, spanMs, seed) {
 }
 
 for (const [tasks, spanMs] of [[100, 2_000], [200, 2_000], [1_500, 60_000]]) {
-  test(`${tasks} tasks in ${spanMs / 1000} s, with writes that conflict: hardly a run is busy, the first message comes at once, each power of two once`, async (t) => {
+  test(`${tasks} tasks in ${spanMs / 1000} s, with conflicting writes: hardly a run is busy, the first message comes at once, each power of two once`, async (t) => {
     const { posts, runs, undelivered, table } = await burst(tasks, spanMs, 1);
     const counts = posts.map(({ count }) => count);
     const share = (100 * runs.busy) / (runs.ok + runs.busy + runs.failed);
@@ -211,7 +211,7 @@ for (const [tasks, spanMs] of [[100, 2_000], [200, 2_000], [1_500, 60_000]]) {
     assert.equal(table.subjects().length, tasks);
     assert.ok(table.subjects().every(({ isSettled }) => isSettled.BOOL), "every task is told or counted");
     assert.deepEqual(counts, [...counts].sort((one, other) => one - other));
-    // One message tells all powers of two up to its count.
+    // A single message reports all powers of two up to its count.
     const powers = counts.map((count) => Math.floor(Math.log2(count)));
     assert.equal(new Set(powers).size, powers.length, `a power is told twice: ${counts}`);
     assert.equal(powers.at(-1), Math.floor(Math.log2(tasks)), `${counts}`);

@@ -1,4 +1,4 @@
-// What announcements.mjs needs of a table, whichever it is.
+// Checks the contract that announcements.mjs requires of any table.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -12,7 +12,7 @@ const EXPIRES = 4_000_000_000_000;
 const MS = 10_000;
 const note = (fields) => ({ delivered: [], isSettled: false, unanswered: {}, expires: EXPIRES, ...fields });
 
-/** @param {string} name  @param {() => Promise<import("../memory/announcements.mjs").Table>} make  an empty one each time */
+/** Checks a table. @param {string} name  @param {() => Promise<import("../memory/announcements.mjs").Table>} make  an empty one each time */
 export function contract(name, make) {
   const check = (what, work) => test(`${name}: ${what}`, async () => work(await make()));
   const opened = (table, id = "task a", place = PLACE, seen = UNSEEN, fields = {}) => table.open(id, place, seen, window(place, fields), EXPIRES, MS);
@@ -21,14 +21,14 @@ export function contract(name, make) {
     assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [null, null, null]);
   });
 
-  check("a window is opened once, with its subject counted, its opener holding it, and the failure naming it", async (table) => {
+  check("a window is opened once, with its subject counted, held by its opener, and named by the failure", async (table) => {
     assert.equal(await opened(table), "done");
     assert.equal(await opened(table, "task b"), "lost");
     assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [subject(PLACE), window(PLACE), 1000]);
     assert.equal(await table.subject("task b", MS), null);
   });
 
-  check("the next window is opened by a run that saw the one before as it is", async (table) => {
+  check("the next window is opened by a run that has read the current state of the window before", async (table) => {
     await opened(table);
     const previous = await table.window(PLACE.id, MS);
     const seen = { ...UNSEEN, latest: 1000, previous, previousId: PLACE.id };
@@ -55,7 +55,7 @@ export function contract(name, make) {
     assert.deepEqual(await table.subject("task b", MS), subject(PLACE));
   });
 
-  check("one run at a time tells, as long as all is as it was seen", async (table) => {
+  check("one run at a time holds a window, while its numbers are unchanged since the run read them", async (table) => {
     await opened(table);
     const take = async (holder, seen, until = 2000) => (await table.take(PLACE.id, seen, NAMES, { holder, heldUntil: until }, MS)).outcome;
     const held = await table.window(PLACE.id, MS);
@@ -73,7 +73,7 @@ export function contract(name, make) {
     assert.deepEqual([outcome, taken], ["done", window(PLACE, { count: 2, told: { "team é": 1 }, holder: "you", heldUntil: 2000 })]);
   });
 
-  check("what was told is marked with the subject, or not at all", async (table) => {
+  check("reported counts are marked together with the subject, or not at all", async (table) => {
     await opened(table);
     await table.join("task b", PLACE, EXPIRES, MS);
     const told = { holder: "me", names: NAMES, count: 2 };
@@ -91,7 +91,7 @@ export function contract(name, make) {
     assert.equal(await table.raise(NEXT.id, "slack", 4, MS), "lost", "no such window");
   });
 
-  check("posts without an answer add up, and are counted anew where the earlier ones are over", async (table) => {
+  check("posts without an answer add up, and are counted anew once the earlier ones have expired", async (table) => {
     await opened(table);
     const noted = async (fields, outcome = "done") => {
       assert.equal(await table.note("task a", note({ unanswered: { slack: { times: 1, isAnew: false, at: 5000, count: 4, told: 2, ...fields } } }), MS), outcome);
@@ -104,7 +104,7 @@ export function contract(name, make) {
     assert.deepEqual(await noted({ isAnew: true, at: 7000, count: 8, told: 4 }), { times: 1, at: 7000, count: 8, told: 4 });
   });
 
-  check("a subject is settled as it was seen, and where its count is not certain, with the window as it was seen", async (table) => {
+  check("a subject is settled if unchanged, and if its count is not certain, together with an unchanged window", async (table) => {
     await opened(table);
     const settle = (seen, as = null) => table.settle("task a", seen, NAMES, EXPIRES, MS, as);
     const seen = await table.subject("task a", MS);

@@ -1,4 +1,4 @@
-// What the answers of DynamoDB mean to announcements.mjs.
+// Tests how table.mjs reads the answers of DynamoDB.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableOf } from "../memory/table.mjs";
@@ -17,10 +17,10 @@ const WRITES = {
 };
 const error = (name, more) => Object.assign(new Error(name), { name, ...more });
 const cancelled = (...codes) => error("TransactionCanceledException", { CancellationReasons: codes.map((Code) => ({ Code })) });
-/** A table whose every call ends with the error. */
+/** Creates a table whose every call ends with the error. */
 const failing = (what) => tableOf("t", async () => ({ sdk: new Proxy({}, { get: () => class {} }), client: { send: () => Promise.reject(what) }, options: () => ({}) }));
 
-test("of every write: a condition that failed is lost, another write or too many are a conflict, and of both the condition decides", async () => {
+test("for every write, a failed condition is lost, another write or too many are a conflict, and of both the condition decides", async () => {
   for (const [what, expected] of [
     [error("ConditionalCheckFailedException"), "lost"], [cancelled("ConditionalCheckFailed", "None"), "lost"], [cancelled("TransactionConflict", "ConditionalCheckFailed"), "lost"],
     [cancelled("None", "TransactionConflict"), "conflict"], [cancelled("ThrottlingError", undefined), "conflict"], [cancelled("ProvisionedThroughputExceeded"), "conflict"],
@@ -31,7 +31,7 @@ test("of every write: a condition that failed is lost, another write or too many
   }
 });
 
-test("what is neither is thrown, and says whether the call may have been performed", async () => {
+test("other errors are thrown, with a mark if the call may have been performed", async () => {
   for (const [what, isUnclear] of [
     [error("TimeoutError"), true], [error("AbortError"), true], [error("InternalServerError", { $metadata: { httpStatusCode: 500 } }), true], [error("Error", { code: "ECONNRESET" }), true],
     [error("Odd", { $metadata: { httpStatusCode: 503 } }), true], [error("AccessDeniedException", { $metadata: { httpStatusCode: 400 } }), false],

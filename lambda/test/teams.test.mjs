@@ -10,7 +10,7 @@ const flat = (elements) => elements.flatMap((one) => [one, ...flat(one.items ?? 
 const runsOf = (payload) => flat(cardOf(payload).body).flatMap((one) => one.inlines ?? []);
 const wordsOf = (payload) => flat(cardOf(payload).body).map((one) => (one.inlines ?? []).map((run) => run.text).join("")).filter(Boolean);
 
-/** What Teams wants of a message, whatever it is about. */
+/** Asserts the limits of Teams for a message about anything. */
 function assertTeamsTakes(payload) {
   const { type, summary, attachments: [{ contentType, contentUrl, content }, ...others] } = payload;
   assert.deepEqual([type, contentType, contentUrl, content.type, content.version, others.length], ["message", "application/vnd.microsoft.card.adaptive", null, "AdaptiveCard", "1.4", 0]);
@@ -29,7 +29,7 @@ function assertTeamsTakes(payload) {
   for (const text of stringsOf(payload)) assert.ok(text.isWellFormed(), "half a character");
 }
 
-test("every sample makes a card Teams takes, in both languages", () => {
+test("every sample makes a card that Teams takes, in both languages", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) assertTeamsTakes(payloadOf({ ...incidentOf(sample(name)), ...REPEATED, tail: ["a", "", "b"] }, { language }));
   }
@@ -60,7 +60,7 @@ test("the headline has the colour of the severity, facts and links have elements
   assert.equal(styleOf({ ...sample("02-oom"), source: "taskbell.drill" }), "accent");
 });
 
-test("a mention has nothing to call in Teams, and is left out", () => {
+test("a mention has nobody to call in Teams, and is left out", () => {
   const told = JSON.stringify(payloadOf(incidentOf(sample("02-oom")), { mention: "here U012ABCDEF" }));
   assert.equal(told, JSON.stringify(payloadOf(incidentOf(sample("02-oom")), {})));
 });
@@ -72,7 +72,7 @@ test("a line is a block, and its indentation is kept", () => {
   assert.deepEqual(lines.slice(at, at + 5), ["Traceback:", "\u00a0 at a", "\u00a0\u00a0\u00a0\u00a0at b", "\u00a0", "end"]);
 });
 
-test("of a log that is too long the end stays, in whole lines, and everything else with it", () => {
+test("the end of a long log stays, in whole lines, and everything else with it", () => {
   const tail = Array.from({ length: 400 }, (_, at) => `行${at}`);
   const payload = payloadOf({ ...incidentOf(changed("02-oom", { stoppedReason: "reason" }), { taskDefinition: definitionOf({ web: true }) }), tail }, {});
   assertTeamsTakes(payload);
@@ -81,7 +81,7 @@ test("of a log that is too long the end stays, in whole lines, and everything el
   assert.ok(lines.every((line) => !/行/.test(line) || tail.includes(line)));
 });
 
-test("answers mean what Teams means by them", () => {
+test("answers are classified by Teams' meaning", () => {
   const verdicts = (...statuses) => statuses.map((status) => classify(status, ""));
   assert.deepEqual(verdicts(200, 202), ["ok", "ok"]);
   assert.deepEqual(verdicts(408, 429, 500, 502), Array(4).fill("retry"));

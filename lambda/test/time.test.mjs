@@ -1,4 +1,4 @@
-// Every service is slow at random: no run ends with a post that is not marked, is killed, or ends without a post that could have been made.
+// Every service is slow at random: no run ends with an unmarked post, is killed, or ends without a post that could have been made.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHandler } from "../handler.mjs";
@@ -15,13 +15,13 @@ const SLOWEST_MS = 4_000;
 const SERVICES = ["secret", "definition", "log", "table", "slack"];
 const late = () => Object.assign(new Error("late"), { name: "TimeoutError" });
 
-/** One run in a world of its own, but for the clock. */
+/** Makes one run with services of its own and a shared clock. */
 async function run(nth, time, random) {
   const seen = { posts: [], isSecretKnown: false, answers: [], isSilent: false };
-  // One call of one service is never answered, in half of the runs; and each run has slow and fast services.
+  // In half of the runs one call of one service is never answered; and each run has slow and fast services.
   const silent = random() < 0.5 ? SERVICES[Math.floor(random() * SERVICES.length)] : null;
   const slowest = Object.fromEntries(SERVICES.map((service) => [service, random() < 0.5 ? SLOWEST_MS : 300]));
-  /** A call ends with its answer, or at its own time-out. */
+  /** Ends a call with its answer, or at its own time-out. */
   async function call(service, limitMs, perform) {
     const isSilent = service === silent && !seen.isSilent && random() < 0.5;
     if (isSilent) seen.isSilent = true;
@@ -36,7 +36,7 @@ async function run(nth, time, random) {
   const database = dynamo();
   const connect = database.connect((_, perform, kind, ms) => {
     const answered = (answer) => { seen.answers.push({ at: time.now(), kind }); return answer; };
-    // What a transaction has begun, DynamoDB ends by itself.
+    // DynamoDB completes a transaction that has begun.
     return kind === "commit" ? Promise.resolve(answered(perform())) : call("table", ms, perform).then(answered);
   });
   const handler = createHandler({
@@ -59,7 +59,7 @@ async function run(nth, time, random) {
   return {
     wasKilled: time.now() - startedAt > TIMEOUT_MS,
     isUnmarked: took !== undefined && !isMarked && seen.answers.some(({ at }) => at > took.takenAt),
-    // Slack answers within its time, but for the one call that it may never answer.
+    // Slack answers within its time, except for the one call that it may never answer.
     isMute: seen.posts.length === 0 && seen.isSecretKnown,
     took: took !== undefined,
   };

@@ -9,7 +9,7 @@ import { definitionOf, names, sample } from "./samples.mjs";
 
 const shown = (name, more) => ({ ...incidentOf(sample(name), { taskDefinition: definitionOf({ web: true }) }), occurrence: null, tail: [], ...more });
 
-/** The same fields for whatever happened, and a body of bounded length. */
+/** Asserts equal fields for any incident, and a body of bounded length. */
 function assertWhole(payload) {
   assert.deepEqual(Object.keys(payload), Object.keys(payloadOf(shown("02-oom"), {})));
   const bytes = Buffer.byteLength(JSON.stringify(payload));
@@ -18,7 +18,7 @@ function assertWhole(payload) {
   for (const text of stringsOf(payload)) assert.ok(text.isWellFormed() && !/[\u0000-\u0008\u001b]/.test(text));
 }
 
-test("every sample has the same fields, in both languages, and nothing is undefined", () => {
+test("every sample has all fields, in both languages, and nothing is undefined", () => {
   for (const name of names) {
     for (const language of ["en", "ja"]) {
       const payload = payloadOf({ ...incidentOf(sample(name)), ...REPEATED, tail: ["a"] }, { language });
@@ -32,7 +32,7 @@ test("hostile text breaks no limit", () => {
   for (const incident of hostileIncidents()) for (const options of OPTIONS.slice(0, 2)) assertWhole(payloadOf(incident, options));
 });
 
-test("facts are told as they are, and words in the language asked for", () => {
+test("facts are sent unchanged, and words in the chosen language", () => {
   const payload = payloadOf(shown("02-oom", { ...REPEATED, tail: ["  `one` <two>", "\u001b[31mthree\u001b[0m"] }), { language: "ja", mention: "here" });
   assert.equal(payload.text, "🔴 prod の web が異常終了しました：メモリ不足 · 4 回");
   assert.deepEqual(payload.cause, { id: "out-of-memory", text: "コンテナ web はメモリ不足のため強制終了されました。", container: "web" });
@@ -44,13 +44,13 @@ test("facts are told as they are, and words in the language asked for", () => {
   assert.deepEqual(payloadOf(shown("02-oom"), {}).occurrence, null);
 });
 
-test("a drill says that it is one, and has the cause's sentence all the same", () => {
+test("a drill is marked as one, and has the cause's sentence", () => {
   const { text, drill, cause } = payloadOf({ ...incidentOf({ ...sample("02-oom"), source: "taskbell.drill" }) }, {});
   assert.ok(drill && text.startsWith("🧪 DRILL"));
   assert.equal(cause.text, "Container web was killed because it ran out of memory.");
 });
 
-test("of a long tail the last lines stay; half a link is none", () => {
+test("the last lines of a long tail stay; half a link is left out", () => {
   const lines = Array.from({ length: 1_000 }, (_, at) => `line ${at} of the log`);
   const { tail } = payloadOf(shown("02-oom", { tail: lines }), {});
   assert.equal(tail.at(-1), "line 999 of the log");
@@ -60,17 +60,17 @@ test("of a long tail the last lines stay; half a link is none", () => {
   assert.equal(payloadOf(shown("02-oom", { links: { task: `https://x/${"a".repeat(5_000)}`, service: null, log: null } }), {}).links.task, null);
 });
 
-test("nothing of overrides is in it", () => {
+test("nothing of overrides is sent", () => {
   const event = sample("01-exit-nonzero");
   event.detail.overrides = { containerOverrides: [{ name: "web", environment: [{ name: "KEY", value: "hunter2" }] }] };
   assert.ok(!JSON.stringify(payloadOf(incidentOf(event), {})).includes("hunter2"));
 });
 
-test("the plain one is the headline and what it is about", () => {
+test("the plain payload has the headline and the cause", () => {
   assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web died in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" }, event: { id: "11111111-2222-4333-8444-000000000002" } });
 });
 
-test("answers: 2xx is taken, 408, 429 and 5xx may become better", () => {
+test("answers: 2xx is taken, 408, 429 and 5xx may improve", () => {
   assert.deepEqual([200, 204, 408, 429, 503, 301, 400, 401, 422].map((status) => classify(status)), ["ok", "ok", "retry", "retry", "retry", ...Array(4).fill("permanent")]);
   assert.deepEqual([400, 413, 422, 404].map((status) => refuses({ status })), [true, true, true, false]);
 });
@@ -81,7 +81,7 @@ test("the signature is the HMAC of time, dot and body", () => {
   assert.equal(headers["taskbell-signature"], `v1=${createHmac("sha256", "0123456789abcdef").update('1795170731.{"a":"é"}').digest("hex")}`);
 });
 
-test("a parameter that does not hold what it should is told without its value", () => {
+test("a parameter with a wrong value is reported without its value", () => {
   const url = "https://hooks.example.com/taskbell";
   assert.deepEqual(secretOf(JSON.stringify({ url, secret: "0123456789abcdef" }), "webhook").key, "0123456789abcdef");
   for (const [value, said] of [[url, /does not hold/], ["{", /does not hold/], ["null", /does not hold/], ['{"url":"hunter2"}', /does not hold/], [JSON.stringify({ url, secret: "hunter2" }), /less than 16/]]) {
@@ -90,7 +90,7 @@ test("a parameter that does not hold what it should is told without its value", 
   assert.deepEqual([secretOf(url, null).key, secretOf(url, "teams").url], [null, url]);
 });
 
-test("the longest secret goes first, so that no end of it is left", () => {
+test("the longest secret is replaced first, so that no end of it is left", () => {
   const { hidden } = secretOf(JSON.stringify({ url: "https://hooks.example.com/a/0123456789abcdefgh?token=zyxwvutsrqponmlkj%2F1", secret: "a secret with \"quotes\"" }), "webhook");
   for (const text of ["https://hooks.example.com/a/0123456789abcdefgh?token=zyxwvutsrqponmlkj%2F1", "/a/0123456789abcdefgh", "zyxwvutsrqponmlkj/1", "a secret with \"quotes\""]) {
     assert.equal(redacted(`<${text}>`, hidden), "<<webhook>>");

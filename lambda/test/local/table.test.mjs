@@ -1,4 +1,4 @@
-// The table in DynamoDB keeps the contract of the one in memory. Run by dev/local-aws.
+// Checks that the table in DynamoDB keeps the contract of the table in memory. Run by dev/local-aws.
 import { createRequire } from "node:module";
 import { tableOf } from "../../memory/table.mjs";
 import { contract } from "../table-contract.mjs";
