@@ -68,14 +68,14 @@ const before = await prepared(flow);
 /** Scenarios, each with the most interruptions to explore. */
 export const SCENARIOS = [
   ["two tasks open a window", { events: ["x", "y"], destinations: ONE }, 4],
-  ["the same event comes twice, as the first", { events: ["x", "x"], destinations: ONE, isBackward: true }, 4],
-  ["the same event comes twice, as the fourth", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, 4],
-  ["the same event comes twice, as the fourth, and the subject is seen before the window", { events: ["x", "x"], destinations: ONE, before: before(3, ONE), isBackward: true }, 4],
+  ["an event comes twice, as the first", { events: ["x", "x"], destinations: ONE, isBackward: true }, 4],
+  ["an event comes twice, as the fourth", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, 4],
+  ["an event comes twice, as the fourth, and the subject is seen before the window", { events: ["x", "x"], destinations: ONE, before: before(3, ONE), isBackward: true }, 4],
   ["two tasks come as the second and the third", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, 4],
   ["two tasks go to two destinations", { events: ["x", "y"], destinations: TWO }, 3],
-  ["one destination does not take it at first", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 3 ? "fail" : "ok") }, 2],
-  ["one crash, or one answer that is lost", { events: ["x", "y"], destinations: ONE, before: before(1, ONE), faults: 1 }, 2],
-  ["the first post is not answered, and lost", { events: ["x", "y"], destinations: ONE, answer: (_, nth) => (nth === 1 ? "late-lost" : "ok") }, 3],
+  ["a destination does not take the message at first", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 3 ? "fail" : "ok") }, 2],
+  ["a crash, or a lost answer", { events: ["x", "y"], destinations: ONE, before: before(1, ONE), faults: 1 }, 2],
+  ["the first post is lost without an answer", { events: ["x", "y"], destinations: ONE, answer: (_, nth) => (nth === 1 ? "late-lost" : "ok") }, 3],
 ];
 
 /** Makes two to four deliveries of one failure, to one or two destinations, with crashes, lost answers and posts that fail. */
@@ -92,20 +92,20 @@ const scenarioOf = (before, of) => (random) => {
 /** Faults that this code, or an earlier version, could have: each by a small change of the table. */
 export const FAULTS = [
   // Settles without the condition on the window: the condition alone would find this fault.
-  ["subject and window are read at once, and settled whatever came since", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, (table, { failure, since }) => {
+  ["subject and window are read at once, and settled whatever came in between", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, (table, { failure, since }) => {
     let early = null;
     return {
       ...table, subject: (id, ms) => { early = table.window(`${failure} @${since}`, ms); return table.subject(id, ms); }, window: (id, ms) => early ?? table.window(id, ms),
       settle: (...call) => table.settle(...call.slice(0, -1), null),
     };
   }, /is untold/],
-  ["a subject that is seen as counted is settled by a window that does not show it yet", { events: ["x", "x"], destinations: ONE, before: before(3, ONE), isBackward: true }, (table) => ({
+  ["a counted subject is settled by a window that does not show the count yet", { events: ["x", "x"], destinations: ONE, before: before(3, ONE), isBackward: true }, (table) => ({
     ...table, settle: (...call) => table.settle(...call.slice(0, -1), null),
   }), /is untold/],
   ["a conflict is taken for a lost race when a message is marked", { events: ["x", "y"], destinations: ONE }, (table) => ({
     ...table, mark: async (...call) => (await table.mark(...call)) === "done" ? "done" : "lost",
   }), /still holds/],
-  ["a window is taken as it was seen before, whatever was told since", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, (table) => {
+  ["a window is taken although its counts changed since it was read", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, (table) => {
     let stale = null;
     return {
       ...table, window: async (id, ms) => (stale ? { ...await table.window(id, ms), ...stale } : table.window(id, ms)),
@@ -116,7 +116,7 @@ export const FAULTS = [
       },
     };
   }, /a message has told it|told twice/],
-  ["what one destination took counts for all", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 1 ? "fail" : "ok") }, (table) => ({
+  ["the message of one destination counts for all", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 1 ? "fail" : "ok") }, (table) => ({
     ...table, mark: (id, windowId, told, ...rest) => table.mark(id, windowId, { ...told, names: TWO }, ...rest),
   }), /pager: .* is untold/],
 ];
