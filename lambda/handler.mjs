@@ -156,20 +156,21 @@ export function createHandler(tools) {
     const reserve = Math.min(RESERVE_MS, RESERVE_SHARE * whole);
     const left = () => remaining() - reserve;
     const phases = { remaining, left, forPosts: Math.min(FOR_POSTS_MS, POSTS_SHARE * (whole - reserve)), holder: `${context?.awsRequestId} ${randomUUID()}` };
-    const entry = { stack: env.TASKBELL_STACK, requestId: context?.awsRequestId, eventId: event?.id, detailType: event?.["detail-type"], ms: {} };
+    const entry = { stack: env.TASKBELL_STACK, requestId: context?.awsRequestId, eventId: event?.id, detailType: event?.["detail-type"], ms: {}, destinations: [] };
     const timed = async (name, work) => {
       const from = now();
       try {
         return await work;
       } finally {
-        if (name) entry.ms[name] = now() - from;
+        entry.ms[name] = now() - from;
       }
     };
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
+    /** Begins to read the webhooks. Never fails: each sender waits for its own webhook when there is something to send. */
+    const readWebhooks = (of) => { timed("secret", Promise.all(of.map((sender) => sender.read(left)))); };
     try {
-      // Runs in parallel with the rest if there is only one destination; its result is read only when there is something to
-      // send.
-      const secretRead = alone ? timed("secret", everySender[0].read(left)) : null;
+      // With one destination it is certain which webhook will be needed, so that the read runs in parallel with the rest.
+      if (alone) readWebhooks(everySender);
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = incidentOf(event, known);
@@ -182,7 +183,7 @@ export function createHandler(tools) {
         return end("silent");
       }
       // Runs while the table answers.
-      if (!alone) for (const sender of chosen) sender.read(left);
+      if (!alone) readWebhooks(chosen);
       let results = [];
       const from = now();
       const id = `${entry.requestId} ${incident.subject}`;
@@ -193,13 +194,12 @@ export function createHandler(tools) {
         const log = await timed("log", tailOf(incident, phases));
         incident.missing.push(...[trouble && missingBecauseOf(trouble, "dynamodb:GetItem"), log.missing].filter(Boolean));
         if (incident.missing.length > 0) entry.missing = incident.missing;
-        await secretRead;
         const told = withRemembered(decision, id);
         const leftNow = chosen.length === 1 ? left : leftOfPosts(phases);
         const send = (sender, unanswered) => sender.send({ ...incident, occurrence: own(occurrences, sender.name) ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
-        results = await timed(alone ? chosen[0].kind() : "post", deliverTo(chosen, told, send));
+        results = await timed("post", deliverTo(chosen, told, send, now));
         remember(id, results);
-        Object.assign(entry, alone ? results[0].taken : { destinations: results.map(toldOf) });
+        entry.destinations = results.map(toldOf);
         return results.filter(({ name }) => pending.includes(name))
           .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? own(told.unanswered, name) ?? 0 }));
       });
@@ -213,7 +213,7 @@ export function createHandler(tools) {
       if (failure) throw failure;
       return end(results.some(({ outcome }) => outcome === "sent-plain") ? "sent-plain" : "sent");
     } catch (error) {
-      Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message, status: error.status, attempts: error.attempts, ...(error.unanswered > 0 ? { unanswered: error.unanswered } : {}) });
+      Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message });
       const message = withoutSecrets(error.message);
       throw message === error.message ? error : new Error(message);
     } finally {

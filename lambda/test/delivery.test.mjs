@@ -54,9 +54,9 @@ test("one event goes to every destination, each in its own format, and to one lo
   assert.equal(here.seen.posts["/discord"][0].payload.content, "🔴 **web** died in **prod**: out of memory");
   assert.equal(here.seen.posts["/signed"][0].payload.version, 1);
   assert.deepEqual(here.seen.published.map(({ topic, message }) => [topic, message.Subject]), [[TOPIC, "web died in prod: out of memory"]]);
-  const { destinations, outcome, status, attempts, ms } = entryOf(here);
-  assert.deepEqual(destinations, [["webhook", "slack"], ["ops", "teams"], ["games", "discord"], ["pager", "webhook"], ["mail", "sns"]].map(([name, kind]) => ({ name, kind, outcome: "sent", status: 200, attempts: 1 })));
-  assert.deepEqual([outcome, status, attempts, Object.keys(ms).sort()], ["sent", undefined, undefined, ["log", "post", "table", "taskDefinition", "total"]]);
+  const { destinations, outcome, ms } = entryOf(here);
+  assert.deepEqual(destinations, [["webhook", "slack"], ["ops", "teams"], ["games", "discord"], ["pager", "webhook"], ["mail", "sns"]].map(([name, kind]) => ({ name, kind, outcome: "sent", status: 200, attempts: 1, ms: 0 })));
+  assert.deepEqual([outcome, Object.keys(ms).sort()], ["sent", ["log", "post", "secret", "table", "taskDefinition", "total"]]);
 });
 
 test("the body of the generic webhook has a signature that its receiver can verify, new for each attempt", async () => {
@@ -87,7 +87,7 @@ test("one failing destination stops no other; the invocation fails with its name
   here.state.answers.sns = Object.assign(new Error(`not authorized on ${TOPIC}`), { name: "AuthorizationErrorException", $metadata: { httpStatusCode: 403 } });
   await assert.rejects(here.run(sample("02-oom")), { message: "2 of 5 destinations did not take it: ops (teams): Teams answered 404: WorkflowNotFound; mail (sns): SNS answered 403: AuthorizationErrorException" });
   assert.deepEqual(Object.values(told(here)).map(({ name, outcome }) => `${name} ${outcome}`), ["webhook sent", "ops failed", "games sent", "pager sent", "mail failed"]);
-  assert.deepEqual(told(here).ops, { name: "ops", kind: "teams", outcome: "failed", status: 404, attempts: 1, error: "Teams answered 404: WorkflowNotFound" });
+  assert.deepEqual(told(here).ops, { name: "ops", kind: "teams", outcome: "failed", status: 404, attempts: 1, ms: 0, error: "Teams answered 404: WorkflowNotFound" });
   assert.equal(entryOf(here).outcome, "failed");
 });
 
@@ -103,7 +103,7 @@ test("a retry sends only to destinations without the alert, and then the event i
   // Even in the next window, in which this task is counted anew.
   here.state.clock += 20 * 60_000;
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
-  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent", status: 200, attempts: 1 });
+  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent", status: 200, attempts: 1, ms: 0 });
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "duplicate" });
   const rung = Object.entries(here.seen.posts).map(([place, posts]) => [place, posts.length]);
   assert.deepEqual(Object.fromEntries(rung), { "/own": 1, "/teams": 6, "/discord": 3, "/signed": 1 });
@@ -206,7 +206,7 @@ test("a new webhook that refuses the layout gets the headline, too", async () =>
     return payload.embeds ? new Response("bad form", { status: 400 }) : new Response("ok");
   };
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
-  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent-plain", status: 200, attempts: 1, reread: true, refused: "bad form" });
+  assert.deepEqual(told(here).games, { name: "games", kind: "discord", outcome: "sent-plain", status: 200, attempts: 1, ms: 0, reread: true, refused: "bad form" });
 });
 
 test("Discord is asked to confirm that it keeps the message", async () => {
@@ -338,11 +338,26 @@ test("no secret of any destination reaches logs or errors, whatever a server ans
 test("a single destination of another kind is handled like a single Slack webhook", async () => {
   const here = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
-  const { destinations, status, attempts, ms } = entryOf(here);
-  assert.deepEqual([destinations, status, attempts, "teams" in ms], [undefined, 200, 1, true]);
+  assert.deepEqual(entryOf(here).destinations, [{ name: "ops", kind: "teams", outcome: "sent", status: 200, attempts: 1, ms: 0 }]);
   const dead = world({ env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] });
   dead.state.answers["/teams"] = refusal(404, "WorkflowNotFound");
   await assert.rejects(dead.run(sample("02-oom")), { message: "Teams answered 404: WorkflowNotFound", status: 404 });
+  const { outcome, error, destinations } = entryOf(dead);
+  assert.deepEqual([outcome, error], ["failed", "Teams answered 404: WorkflowNotFound"]);
+  assert.deepEqual(destinations, [{ name: "ops", kind: "teams", outcome: "failed", status: 404, attempts: 1, ms: 0, error }]);
+});
+
+test("the log line has one shape, however many destinations there are and whatever the outcome", async () => {
+  const single = { env: { TASKBELL_WEBHOOK_PARAMETER: "" }, destinations: [{ name: "ops", parameter: "/teams" }] };
+  const shapeOf = (here) => { const entry = entryOf(here); return [Array.isArray(entry.destinations), ...["status", "attempts", "refused", "unanswered", "reread"].map((field) => field in entry)]; };
+  for (const changes of [single, {}]) {
+    for (const [event, answer] of [[sample("02-oom"), null], [sample("02-oom"), refusal(404)], [sample("06-scale-in-143"), null]]) {
+      const here = world(changes);
+      if (answer) here.state.answers["/teams"] = answer;
+      await here.run(event).catch(() => {});
+      assert.deepEqual(shapeOf(here), [true, false, false, false, false, false]);
+    }
+  }
 });
 
 test("invalid settings fail every alert with an explanation", async () => {

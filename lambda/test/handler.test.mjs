@@ -41,8 +41,9 @@ test("an event becomes one post, with log link, and one log line", async () => {
   assert.match(JSON.stringify(here.seen.posts[0].payload), /Open the log of web/);
   assert.equal(here.seen.lines.length, 1);
   const { ms, ...entry } = entryOf(here);
-  assert.deepEqual(entry, { stack: "prod", requestId: "r-1", eventId: "11111111-2222-4333-8444-000000000002", detailType: "ECS Task State Change", cause: "out-of-memory", severity: "error", drill: false, cluster: "prod", family: "web", revision: "17", service: "web", taskId: "02020202020202020202020202020202", stopCode: "EssentialContainerExited", rings: true, outcome: "sent", status: 200, attempts: 1 });
-  assert.deepEqual(Object.keys(ms).sort(), ["log", "secret", "slack", "table", "taskDefinition", "total"]);
+  assert.deepEqual(entry, { stack: "prod", requestId: "r-1", eventId: "11111111-2222-4333-8444-000000000002", detailType: "ECS Task State Change", cause: "out-of-memory", severity: "error", drill: false, cluster: "prod", family: "web", revision: "17", service: "web", taskId: "02020202020202020202020202020202", stopCode: "EssentialContainerExited", rings: true, outcome: "sent",
+    destinations: [{ name: "webhook", kind: "slack", outcome: "sent", status: 200, attempts: 1, ms: 0 }] });
+  assert.deepEqual(Object.keys(ms).sort(), ["log", "post", "secret", "table", "taskDefinition", "total"]);
 });
 
 test("the environment shapes the message", async () => {
@@ -74,7 +75,7 @@ test("a replaced webhook is read again and the alert goes to the new one", async
   }
 });
 
-test("a webhook that stays dead is read again once, and the invocation fails without its name", async () => {
+test("a webhook that stays dead is read again once, and the invocation fails without its address", async () => {
   const here = world();
   here.state.answer = () => new Response("no_service", { status: 404 });
   await assert.rejects(here.run(sample("02-oom")), (error) => error.message === "Slack answered 404: no_service");
@@ -96,7 +97,7 @@ test("a layout that Slack refuses costs the details, not the alert", async () =>
   here.state.answer = (_, { attachments }) => (attachments ? new Response("invalid_blocks", { status: 400 }) : new Response("ok"));
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
   assert.deepEqual(here.seen.posts[1].payload, { text: "🔴 *web* died in *prod*: out of memory" });
-  assert.equal(entryOf(here).refused, "invalid_blocks");
+  assert.equal(entryOf(here).destinations[0].refused, "invalid_blocks");
 });
 
 test("a denied look-up is named in the message and the log, and the alert goes out", async () => {
@@ -235,7 +236,7 @@ test("a slow Slack gets a message twice at most, however often Lambda runs the e
       here.state.clock += 60_000;
     }
     assert.equal(posts.length, 2);
-    assert.equal(entryOf(here).unanswered, 2);
+    assert.equal(entryOf(here).destinations[0].unanswered, 2);
     if (!env.TASKBELL_TABLE) continue;
     here.state.clock += 16 * 60_000;
     await assert.rejects(here.run(sample("02-oom")), /unanswered: 1/, "a replay from the queue");
