@@ -35,7 +35,7 @@ pub struct Line {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
-    /// What the notifier did about an event: `eventId`, `outcome`, `error`, `status`, `ms` and so on.
+    /// The notifier's line about an event: `eventId`, `outcome`, `error`, `destinations`, `ms` and so on.
     Entry(Value),
     /// A run of the function failed, in the words of the run.
     Failure(String),
@@ -44,6 +44,74 @@ pub enum Said {
     /// A run began.
     Began,
     Other,
+}
+
+/// The result of an alert at one destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// None in the line of an older notifier with one destination.
+    pub name: Option<String>,
+    /// `slack`, `teams`, `discord`, `sns` or `webhook`; none if the webhook could not be read.
+    pub kind: Option<String>,
+    /// `sent`, `sent-plain`, `failed`, `already` or `counted`.
+    pub outcome: String,
+    pub status: Option<i64>,
+    pub attempts: Option<i64>,
+    pub milliseconds: Option<i64>,
+    /// The answer to a layout that the destination refused.
+    pub refused: Option<String>,
+    pub error: Option<String>,
+}
+
+impl Delivery {
+    /// Reads the fields that every version of the notifier has in common.
+    fn of(value: &Value) -> Self {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        let number = |name: &str| value[name].as_i64();
+        Self {
+            name: text("name"),
+            kind: text("kind"),
+            outcome: text("outcome").unwrap_or_default(),
+            status: number("status"),
+            attempts: number("attempts"),
+            milliseconds: number("ms"),
+            refused: text("refused"),
+            error: text("error"),
+        }
+    }
+
+    /// Says whether the alert failed because the webhook could not be read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.error.as_deref().is_some_and(|error| error.contains("could not read the webhook"))
+    }
+}
+
+/// Kinds under which an older notifier logged the time of the post to its only destination.
+const KINDS: [&str; 5] = ["slack", "teams", "discord", "sns", "webhook"];
+
+/// Reads the deliveries of an entry, by a notifier of any version; empty if nothing was sent.
+#[must_use]
+pub fn deliveries(entry: &Value) -> Vec<Delivery> {
+    match entry["destinations"].as_array() {
+        Some(listed) => listed.iter().map(Delivery::of).collect(),
+        None => only_delivery(entry).into_iter().collect(),
+    }
+}
+
+/// Reads the line of an older notifier with one destination: `status`, `attempts` and `refused` at the top, and the time of the post
+/// as `ms.slack` (or another kind). Lines of several destinations had `destinations` before, without `ms`.
+fn only_delivery(entry: &Value) -> Option<Delivery> {
+    let timed = KINDS.iter().find_map(|kind| Some((*kind, entry["ms"][kind].as_i64()?)));
+    let only = Delivery { name: None, kind: None, milliseconds: None, ..Delivery::of(entry) };
+    match (only.outcome.as_str(), timed) {
+        ("sent" | "sent-plain" | "failed", Some((kind, milliseconds))) => {
+            Some(Delivery { kind: Some(kind.to_owned()), milliseconds: Some(milliseconds), ..only })
+        }
+        ("sent" | "sent-plain", None) => Some(Delivery { kind: Some(KINDS[0].to_owned()), ..only }),
+        ("failed", None) if only.is_unread() => Some(only),
+        _ => None,
+    }
 }
 
 impl Journal {
@@ -218,6 +286,63 @@ mod tests {
         ];
         let told = failures(&lines);
         assert_eq!(told, [("the run ended with timeout".to_owned(), 900_000), ("no_service".to_owned(), 500_000)]);
+    }
+
+    #[test]
+    fn deliveries_are_read_from_lines_of_every_notifier() {
+        let slack = Delivery {
+            name: Some("webhook".to_owned()),
+            kind: Some("slack".to_owned()),
+            outcome: "sent".to_owned(),
+            status: Some(200),
+            attempts: Some(2),
+            milliseconds: Some(40),
+            ..Delivery::default()
+        };
+        let now = json!({ "outcome": "sent", "ms": { "secret": 3, "post": 41, "total": 50 }, "destinations": [
+            { "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 2, "ms": 40 },
+        ] });
+        assert_eq!(deliveries(&now), [slack]);
+        for silent in ["silent", "duplicate", "counted", "busy", "failed"] {
+            assert!(deliveries(&json!({ "outcome": silent, "destinations": [], "ms": { "total": 1 } })).is_empty());
+        }
+    }
+
+    /// Stacks that were set up by an older taskbell, and logs of their notifier.
+    #[test]
+    fn deliveries_are_read_from_lines_of_an_older_notifier() {
+        // One destination: its result at the top, and its kind as the name of its time.
+        let sent =
+            json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": { "secret": 3, "teams": 40, "total": 50 } });
+        let teams = Delivery {
+            kind: Some("teams".to_owned()),
+            outcome: "sent".to_owned(),
+            status: Some(200),
+            attempts: Some(2),
+            milliseconds: Some(40),
+            ..Delivery::default()
+        };
+        assert_eq!(deliveries(&sent), [teams.clone()]);
+        let failed = json!({ "outcome": "failed", "error": "Slack answered 404: no_service", "status": 404, "ms": { "slack": 30 } });
+        let refused = deliveries(&failed).remove(0);
+        assert_eq!((refused.kind.as_deref(), refused.status), (Some("slack"), Some(404)));
+        assert_eq!(refused.error.as_deref(), Some("Slack answered 404: no_service"));
+        let plain = json!({ "outcome": "sent-plain", "status": 200, "refused": "invalid_blocks", "ms": {} });
+        assert_eq!(deliveries(&plain)[0].refused.as_deref(), Some("invalid_blocks"));
+        let unread = json!({ "outcome": "failed", "error": "could not read the webhook from parameter /x: AccessDenied", "ms": { "secret": 9 } });
+        assert!(deliveries(&unread)[0].is_unread());
+        for nothing in ["failed", "silent", "duplicate", "counted", "busy"] {
+            let error = "TASKBELL_WEBHOOK_PARAMETER is not set";
+            assert!(deliveries(&json!({ "outcome": nothing, "error": error, "ms": { "total": 1 } })).is_empty());
+        }
+        // Several destinations: a list without times.
+        let several = json!({ "outcome": "failed", "error": "1 of 2 destinations did not take it: …", "ms": { "post": 40 }, "destinations": [
+            { "name": "webhook", "kind": "teams", "outcome": "sent", "status": 200, "attempts": 2 },
+            { "name": "ops", "kind": null, "outcome": "failed", "error": "could not read the webhook from parameter /ops: x" },
+        ] });
+        let listed = deliveries(&several);
+        assert_eq!(listed[0], Delivery { name: Some("webhook".to_owned()), milliseconds: None, ..teams });
+        assert!(listed.len() == 2 && listed[1].kind.is_none() && listed[1].is_unread());
     }
 
     proptest! {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{count, time};
+use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
+use crate::operations::drill::trace::place_of;
 use crate::operations::status::{Fact, Status};
 
 /// Returns a line for each fact.
@@ -95,9 +97,9 @@ fn entry_text((entry, at): (&Value, i64)) -> String {
     let cluster = text("cluster").map(|cluster| format!(" in {cluster}")).unwrap_or_default();
     let end = match text("outcome") {
         Some("failed") => format!("failed: {}", text("error").unwrap_or_default()),
-        _ => match entry["destinations"].as_array() {
-            Some(places) => format!("{} took it", count(places.len(), "place")),
-            None => "Slack took it".to_owned(),
+        _ => match &deliveries(entry)[..] {
+            [only] => format!("{} took it", place_of(only.kind.as_deref())),
+            several => format!("{} took it", count(several.len(), "place")),
         },
     };
     format!("{}  {what}{cluster}: {}; {end}", time(at), text("cause").unwrap_or_default())

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::aws::calls::journal::{Line, Said, failures};
+use crate::aws::calls::journal::{Delivery, Line, Said, deliveries, failures};
 use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
 use crate::operations::check::{Check, Held};
 use crate::stack::Stack;
@@ -58,41 +58,31 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Check> {
     // Clocks differ: a notifier that began before it was asked to began at once.
     let started = (after - milliseconds("total").unwrap_or_default()).max(0);
     let ran = Check::holds("notifier", "began").took(started);
-    let secret = || Check::holds("webhook", "read").took(milliseconds("secret"));
-    let error = text("error");
-    let (kind, hop) = PLACES.iter().find(|(kind, _)| milliseconds(kind).is_some()).unwrap_or(&PLACES[0]);
-    if let Some(places) = entry["destinations"].as_array() {
-        let mut hops: Vec<Check> = places.iter().map(|place| of_place(place, stack)).collect();
-        // The last hop says how it ended.
-        hops.sort_by_key(|hop| hop.held != Held::Yes);
-        return std::iter::once(ran).chain(hops).collect();
-    }
-    match text("outcome").as_str() {
-        outcome @ ("sent" | "sent-plain") => {
-            let attempts = entry["attempts"].as_i64().filter(|attempts| *attempts > 1);
-            let attempts = attempts.map(|attempts| format!(" at attempt {attempts}")).unwrap_or_default();
-            let plain = match outcome {
-                "sent" => String::new(),
-                _ => format!(", but only in one plain line: it refused the layout with {}", text("refused")),
-            };
-            let answered =
-                entry["status"].as_i64().map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
-            vec![ran, secret(), Check::holds(hop, format!("{answered}{attempts}{plain}")).took(milliseconds(kind))]
-        }
-        "silent" => {
+    match (text("outcome").as_str(), &deliveries(entry)[..]) {
+        ("silent", _) => {
             let told = format!("does not announce it: {}", text("silentBecause"));
             let hint = "`taskbell pattern list` tells what each pattern leaves out; --scenario pretends something else";
             vec![Check::broken("notifier", told, hint).took(started)]
         }
-        _ if error.contains("could not read the webhook") => {
+        (_, []) => {
+            let told = format!("failed: {}", text("error"));
+            vec![Check::broken("notifier", told, look_at_function(stack)).took(started)]
+        }
+        (_, [only]) if only.is_unread() => {
+            let error = only.error.clone().unwrap_or_default();
             let hint = of_parameter(&error, stack);
             vec![ran, Check::broken("webhook", error, hint).took(milliseconds("secret"))]
         }
-        _ if milliseconds(kind).is_some() => {
-            let hint = of_answer(kind, entry["status"].as_i64());
-            vec![ran, secret(), Check::broken(hop, error, hint).took(milliseconds(kind))]
+        (_, [only]) => {
+            let read = Check::holds("webhook", "read").took(milliseconds("secret"));
+            vec![ran, read, of_place(only, true, stack)]
         }
-        _ => vec![Check::broken("notifier", format!("failed: {error}"), look_at_function(stack)).took(started)],
+        (_, several) => {
+            let mut hops: Vec<Check> = several.iter().map(|place| of_place(place, false, stack)).collect();
+            // The last hop says how it ended.
+            hops.sort_by_key(|hop| hop.held != Held::Yes);
+            std::iter::once(ran).chain(hops).collect()
+        }
     }
 }
 
@@ -108,23 +98,43 @@ pub fn is_place(hop: &str) -> bool {
     hop == SOME || PLACES.iter().any(|(_, known)| *known == hop)
 }
 
-/// One place of several.
-fn of_place(place: &Value, stack: &Stack) -> Check {
-    let text = |name: &str| place[name].as_str().unwrap_or_default();
-    let hop = PLACES.iter().find(|(kind, _)| *kind == text("kind")).map_or(SOME, |(_, hop)| hop);
-    let (name, status) = (text("name"), place["status"].as_i64());
-    let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
-    match text("outcome") {
-        "sent" => Check::holds(hop, format!("{name} {answered}")),
-        "sent-plain" => {
-            Check::holds(hop, format!("{name} {answered}, but only in one plain line: it refused the layout"))
+/// Returns the name of the hop where messages of this kind are read.
+pub fn place_of(kind: Option<&str>) -> &'static str {
+    PLACES.iter().find(|(known, _)| kind == Some(*known)).map_or(SOME, |(_, hop)| hop)
+}
+
+/// The name that the notifier gives the stack's own webhook.
+const OWN: &str = "webhook";
+
+/// Returns the hop of one destination. The stack's own webhook is not named if it is the only one.
+fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
+    let Delivery { name, kind, status, attempts, refused, error, .. } = place;
+    let hop = place_of(kind.as_deref());
+    let named = name.as_deref().filter(|name| !(is_only && *name == OWN && kind.is_some()));
+    let named = |mark: &str| named.map(|name| format!("{name}{mark}")).unwrap_or_default();
+    let error = error.as_deref().unwrap_or_default();
+    let held = match place.outcome.as_str() {
+        outcome @ ("sent" | "sent-plain") => {
+            let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
+            let attempts = attempts.filter(|attempts| *attempts > 1);
+            let attempts = attempts.map(|attempts| format!(" at attempt {attempts}")).unwrap_or_default();
+            let plain = match outcome {
+                "sent" => String::new(),
+                _ => {
+                    let refused = refused.as_deref().unwrap_or_default();
+                    format!(", but only in one plain line: it refused the layout with {refused}")
+                }
+            };
+            Check::holds(hop, format!("{}{answered}{attempts}{plain}", named(" ")))
         }
-        "already" => Check::holds(hop, format!("{name} took it before")),
-        _ if text("error").contains("could not read the webhook") => {
-            Check::broken(hop, format!("{name}: {}", text("error")), of_parameter(text("error"), stack))
+        "already" => Check::holds(hop, format!("{}took it before", named(" "))),
+        _ if place.is_unread() => Check::broken(hop, format!("{}{error}", named(": ")), of_parameter(error, stack)),
+        _ => {
+            let hint = of_answer(kind.as_deref().unwrap_or_default(), *status);
+            Check::broken(hop, format!("{}{error}", named(": ")), hint)
         }
-        _ => Check::broken(hop, format!("{name}: {}", text("error")), of_answer(text("kind"), status)),
-    }
+    };
+    held.took(place.milliseconds)
 }
 
 /// What to do about a parameter that could not be read.
