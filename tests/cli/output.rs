@@ -99,8 +99,8 @@ async fn the_next_step_is_one_that_rings() {
         ("--cluster batch --no-drill", None),
     ] {
         let aws = Aws::new().await;
-        let entry =
-            serde_json::json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 50, "slack": 9 } });
+        let entry = serde_json::json!({ "outcome": "sent", "ms": { "total": 50, "post": 9 },
+            "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 1, "ms": 9 }] });
         aws.notifier_tells(Some(entry));
         let setup = taskbell(&aws, &format!("setup --yes {flags}")).await;
         assert_eq!(setup.code, 0, "{setup:?}");

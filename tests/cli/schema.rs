@@ -29,7 +29,8 @@ async fn of_the_stack(printed: &mut Printed) {
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:CreateFunction"), nth: 0, times: 99 });
     printed.by("setup", &aws, "setup --cluster batch --yes", 1).await;
     aws.heal();
-    aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "ms": { "slack": 1 } })));
+    aws.notifier_tells(Some(json!({ "outcome": "sent", "ms": { "post": 1 },
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "ms": 1 }] })));
     printed.by("setup", &aws, "setup --cluster batch --yes --drill", 0).await;
     printed.by("drift", &aws, "drift --cluster batch", 0).await;
     printed.by("graph", &aws, "graph --cluster batch", 0).await;

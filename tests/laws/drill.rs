@@ -18,9 +18,19 @@ async fn with_stack() -> Aws {
 }
 
 fn sent() -> Value {
-    json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": { "secret": 3, "slack": 40, "total": 50 } })
+    json!({ "outcome": "sent", "ms": { "secret": 3, "post": 41, "total": 50 }, "destinations": [
+        { "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 2, "ms": 40 },
+    ] })
 }
 
+/// The line of an alert that the only destination did not take.
+fn not_taken(kind: Option<&str>, status: Option<u16>, error: &str) -> Value {
+    json!({ "outcome": "failed", "error": error, "ms": { "secret": 9, "post": 30, "total": 40 }, "destinations": [
+        { "name": "webhook", "kind": kind, "outcome": "failed", "status": status, "ms": 30, "error": error },
+    ] })
+}
+
+/// The line of a notifier that an older taskbell set up.
 fn failed(error: &str, status: Option<u16>, ms: &Value) -> Value {
     json!({ "outcome": "failed", "error": error, "status": status, "ms": ms })
 }
@@ -57,7 +67,57 @@ fn refuse(aws: &Aws, failure: Failure, action: &'static str) {
     aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
 }
 
-const CASES: [Case; 31] = [
+const CASES: [Case; 36] = [
+    (
+        "the only webhook may not be read",
+        |aws| {
+            let error =
+                "could not read the webhook from parameter /taskbell/batch/slack-webhook-url: AccessDeniedException";
+            aws.notifier_tells(Some(not_taken(None, None, error)));
+        },
+        1,
+        "webhook",
+        "AccessDeniedException",
+    ),
+    (
+        "the only webhook is revoked",
+        |aws| aws.notifier_tells(Some(not_taken(Some("slack"), Some(404), "Slack answered 404: no_service"))),
+        1,
+        "Slack",
+        "TASKBELL_SLACK_WEBHOOK_URL",
+    ),
+    (
+        "settings are wrong",
+        |aws| {
+            let error = "TASKBELL_WEBHOOK_PARAMETER is not set";
+            let entry = json!({ "outcome": "failed", "error": error, "ms": { "total": 1 }, "destinations": [] });
+            aws.notifier_tells(Some(entry));
+        },
+        1,
+        "notifier",
+        "TASKBELL_WEBHOOK_PARAMETER is not set",
+    ),
+    (
+        "a plain line to the only destination",
+        |aws| {
+            aws.notifier_tells(Some(json!({ "outcome": "sent-plain", "ms": {}, "destinations": [
+                { "name": "ops", "kind": "teams", "outcome": "sent-plain", "status": 200, "refused": "BadRequest" },
+            ] })));
+        },
+        0,
+        "Teams",
+        "ops answered 200, but only in one plain line: it refused the layout with BadRequest",
+    ),
+    (
+        "the line of an older notifier",
+        |aws| {
+            let ms = json!({ "secret": 3, "slack": 40, "total": 50 });
+            aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": ms })));
+        },
+        0,
+        "Slack",
+        "answered 200 at attempt 2  (40 ms)",
+    ),
     (
         "the role may not read the webhook",
         |aws| {

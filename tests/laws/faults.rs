@@ -44,7 +44,8 @@ async fn prepared(command: &Command) -> Aws {
         let outcome = taskbell(&aws, line).await;
         assert_eq!(outcome.code, 0, "{line}: {outcome:?}");
     }
-    aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "ms": { "slack": 1 } })));
+    aws.notifier_tells(Some(json!({ "outcome": "sent", "ms": { "post": 1 },
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "ms": 1 }] })));
     aws.describe_task(Some(json!({ "taskArn": TASK, "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart",
         "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/batch" })));
     if !command.before.is_empty() {

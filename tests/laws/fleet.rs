@@ -202,9 +202,8 @@ async fn a_stack_without_a_cluster_is_no_failed_drill() {
     let (_folder, path) =
         file("[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"alerts\"\npatterns = [\"application-error\"]\n");
     let aws = Aws::lax().await;
-    aws.notifier_tells(Some(
-        json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 5, "slack": 1 } }),
-    ));
+    aws.notifier_tells(Some(json!({ "outcome": "sent", "ms": { "total": 5, "post": 1 },
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 1, "ms": 1 }] })));
     let run = |line: &str| {
         let line = format!("{line} --config {}", path.display());
         let aws = &aws;

@@ -43,7 +43,8 @@ async fn by_hand_with(pattern: &Value, variables: &[(&str, &str)]) -> (Aws, Hand
     let hand = Hand::of(&aws);
     make_function(&hand, variables).await;
     make_rule(&hand, OLD, pattern, &[function()]).await;
-    aws.notifier_tells(Some(json!({ "outcome": "sent", "status": 200, "attempts": 1, "ms": { "total": 50 } })));
+    aws.notifier_tells(Some(json!({ "outcome": "sent", "ms": { "total": 50 },
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 1, "ms": 1 }] })));
     aws.forget_calls();
     (aws, hand)
 }

@@ -168,7 +168,8 @@ fn after_setup(line: &str, tells: Option<Value>, code: u8) -> Case {
 const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
 
 fn cases(command: &str) -> Vec<Case> {
-    let sent = json!({ "outcome": "sent", "status": 200, "ms": { "slack": 1 } });
+    let sent = json!({ "outcome": "sent", "ms": { "post": 1 },
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "ms": 1 }] });
     match command {
         "setup" => of_setup(""),
         "setup within a boundary" => of_setup(BOUNDARY),

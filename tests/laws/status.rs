@@ -27,6 +27,7 @@ async fn write_log(aws: &Aws, stream: &str, lines: &[(i64, Value)]) {
 
 fn entry(drill: bool, outcome: &str) -> Value {
     json!({ "eventId": "e", "outcome": outcome, "drill": drill, "cause": "exit-code", "cluster": "batch",
+        "destinations": [{ "name": "webhook", "kind": "slack", "outcome": outcome }],
         "family": "import", "error": (outcome == "failed").then_some("Slack answered 404: no_service") })
 }
 
