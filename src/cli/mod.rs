@@ -1,39 +1,12 @@
 //! The command line: what can be typed, who carries it out, and with which code it ends.
 //! Only this room prints.
 
-mod completion;
-mod doctor;
-mod draw;
-mod drift;
-mod drill;
-mod events;
+mod args;
+mod commands;
 mod exit;
-mod export;
-mod fleet;
-mod graph;
-mod import;
-mod init;
-mod man;
-mod markdown;
-mod mrkdwn;
-mod notify;
-mod options;
-mod page;
-mod pattern;
-mod pattern_test;
-mod permissions;
-mod phases;
-mod preview;
-mod progress;
 mod render;
-mod replay;
-mod setup;
-mod silence;
-mod status;
-mod teardown;
-mod version;
-mod whole;
-pub mod world;
+mod run;
+pub mod terminal;
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
@@ -46,8 +19,13 @@ use futures_util::FutureExt;
 
 use crate::error::{Error, Result};
 use crate::input::printable_lines;
-use options::{Common, Format};
-use world::World;
+use args::common::{Common, Format};
+use commands::{
+    completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, pattern_test, permissions,
+    preview, replay, setup, status, teardown, version,
+};
+use run::fleet;
+use terminal::World;
 
 /// Rings Slack when an Amazon ECS task dies.
 ///
@@ -130,7 +108,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // Shells put `--` before the words to complete: whoever has the variable set otherwise wants his command to run.
     if let (Some(shell), Some("--")) =
-        (world::shell_that_asks(completion::VARIABLE), arguments.get(1).and_then(|word| word.to_str()))
+        (terminal::shell_that_asks(completion::VARIABLE), arguments.get(1).and_then(|word| word.to_str()))
     {
         if let Ok(runtime) = runtime {
             // As it is: what separates the words for bash is no text that a terminal would show.

@@ -47,9 +47,17 @@ const DOORS: [(&str, &[&str]); 19] = [
     ),
 ];
 
-/// The same within a room. A room that is not listed has no walls inside.
-const INNER_DOORS: [(&str, &[&str]); 3] =
-    [("aws/client", &[]), ("aws/calls", &["aws/client", "aws/kinds"]), ("aws/kinds", &["aws/client"])];
+/// The same within a room. `cli` itself, with `cli/exit`, is the command line's root.
+const INNER_DOORS: [(&str, &[&str]); 8] = [
+    ("aws/client", &[]),
+    ("aws/calls", &["aws/client", "aws/kinds"]),
+    ("aws/kinds", &["aws/client"]),
+    ("cli/terminal", &["cli/args"]),
+    ("cli/args", &["cli/terminal"]),
+    ("cli/render", &[]),
+    ("cli/run", &["cli/args", "cli/exit", "cli/render", "cli/terminal"]),
+    ("cli/commands", &["cli/args", "cli/exit", "cli/render", "cli/run", "cli/terminal"]),
+];
 
 #[test]
 fn every_import_goes_through_a_door() {
@@ -81,15 +89,13 @@ fn every_import_goes_through_a_door() {
 #[test]
 fn no_files_import_one_another_in_a_circle() {
     let house = House::read();
-    let mut circles = house.circles();
-    // Still to be built there.
-    circles.retain(|circle| !circle.iter().all(|file| room(file) == "cli"));
+    let circles = house.circles();
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
 /// `cargo test --test cli no_room_grows -- --nocapture` prints them.
 #[test]
-fn no_room_grows_beyond_a_third_of_the_code() {
+fn every_room_has_less_than_22_percent_of_the_code() {
     let house = House::read();
     let rooms: BTreeSet<&str> = house.files.keys().map(|file| sized_room(file)).collect();
     let arrows: BTreeSet<(&str, &str)> =
@@ -105,7 +111,7 @@ fn no_room_grows_beyond_a_third_of_the_code() {
         let to: Vec<&str> = arrows.iter().filter(|(from, _)| from == room).map(|(_, to)| *to).collect();
         println!("{room} ({}): {}", size(room), to.join(" "));
     }
-    assert!(share < 33, "{biggest} has {share} % of {all} lines");
+    assert!(share < 22, "{biggest} has {share} % of {all} lines");
 }
 
 /// What a file of src says of others.

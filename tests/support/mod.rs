@@ -28,10 +28,8 @@ use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
 use taskbell::aws::client::connections::Connections;
-use taskbell::cli::{
-    self,
-    world::{Output, World},
-};
+use taskbell::cli;
+use taskbell::cli::terminal::{Output, World};
 use taskbell::config::{WebhookHosts, webhook};
 use tokio_util::sync::CancellationToken;
 

@@ -5,27 +5,27 @@ use serde_json::Value;
 use crate::operations::drift::Comparison;
 
 pub fn annotations(Comparison { stack, plan, warning, .. }: &Comparison) -> String {
-    super::annotations(stack, plan, warning.as_deref())
+    super::github::annotations(stack, plan, warning.as_deref())
 }
 
 pub fn markdown(Comparison { stack, place, plan, warning, .. }: &Comparison) -> String {
-    super::markdown(&super::heading(stack, place), plan, warning.as_deref())
+    super::markdown::markdown(&super::heading::heading(stack, place), plan, warning.as_deref())
 }
 
 pub fn object(Comparison { stack, place, plan, warning, .. }: &Comparison) -> Value {
-    let mut object = super::plan_json(stack, place, plan, None);
+    let mut object = super::json::plan_json(stack, place, plan, None);
     object["warnings"] = warning.iter().cloned().collect();
     object
 }
 
 /// Returns what is to be said beside the result. The command is as `permissions --for` calls it.
 pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, command: &str) -> String {
-    let mut text = super::hints(plan, command);
+    let mut text = super::error::hints(plan, command);
     if let Some(warning) = warning {
         text += &format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n");
     }
     if let Some(error) = missing_cluster {
-        text += &super::warning(error, command);
+        text += &super::error::warning(error, command);
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::hint;
+use super::error::hint;
 use crate::operations::check::{Check, Held};
 use crate::operations::drill::Drill;
 use crate::operations::drill::trace::{SOME, is_place};

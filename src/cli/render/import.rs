@@ -5,7 +5,6 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::count;
 use crate::config::Config;
 use crate::config::file::{File, Site};
 use crate::operations::import::compare::Compared;
@@ -15,6 +14,7 @@ use crate::operations::setup::Prepared;
 use crate::pattern::Drill;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
+use crate::words::count;
 
 const RED: Style = AnsiColor::Red.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -230,7 +230,7 @@ fn moves(old: &ExistingAlert, remove: bool) -> Vec<(&'static str, String, String
 
 /// Returns the plan, with the steps of the old alert under it.
 pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> String {
-    let mut text = super::plan(plan, verbose);
+    let mut text = super::plan::plan(plan, verbose);
     let moves = moves(&found.old, takeover.remove_old);
     if !moves.is_empty() {
         text += match takeover.config.drill {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{count, time};
 use crate::aws::calls::undelivered::{Content, Entry};
 use crate::operations::replay::fate::{Fate, Handled};
 use crate::operations::replay::{Purge, Replay};
+use crate::words::{count, time};
 
 fn alerts(number: usize) -> String {
     count(number, "alert")

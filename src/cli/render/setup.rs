@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
-use super::{count, heading, plan, plan_json};
+use super::heading::heading;
+use super::json::plan_json;
+use super::plan::plan;
 use crate::error::Error;
 use crate::operations::drill::Drill;
 use crate::operations::setup::{Applied, Failed, Halt, Prepared};
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
+use crate::words::count;
 
 pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
     format!("Make {} to the {}", count(plan.steps.len(), "change"), heading(stack, place))
@@ -37,7 +40,7 @@ pub fn applied_object(applied: &Applied, drill: Option<&Drill>) -> Value {
 pub fn failure(report: &Report, failed: &Failed, command: &str) -> String {
     match failed {
         Failed::NotBegun(_) => String::new(),
-        Failed::HalfDone(_) | Failed::Incomplete(_) => super::report(report, command),
+        Failed::HalfDone(_) | Failed::Incomplete(_) => super::error::report(report, command),
         Failed::Unsettled { left, .. } => left.as_ref().map(|left| plan(left, false)).unwrap_or_default(),
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{count, time};
 use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
 use crate::operations::drill::trace::place_of;
 use crate::operations::status::{Fact, Status};
+use crate::words::{count, time};
 
 /// Returns a line for each fact.
 pub fn text(status: &Status) -> String {

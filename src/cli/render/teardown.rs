@@ -1,7 +1,9 @@
 //! What `teardown` has to say.
 
-use super::{count, heading, hints, report};
+use super::error::{hints, report};
+use super::heading::heading;
 use crate::operations::teardown::{Applied, Prepared};
+use crate::words::count;
 
 /// Returns what is to be known before anything is removed. The command is as `permissions --for` calls it.
 pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, command: &str) -> String {
@@ -17,7 +19,7 @@ pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, comman
         Some(Ok(_)) | None => String::new(),
     };
     if let Some(error) = missing_cluster {
-        text += &super::warning(error, command);
+        text += &super::error::warning(error, command);
     }
     text
 }

@@ -1,0 +1,208 @@
+//! Flags that several commands share, and what they mean.
+
+use std::path::PathBuf;
+
+use anstream::ColorChoice;
+use clap::{Args, ValueEnum};
+
+use crate::aws::kinds::parameter::Webhook;
+use crate::cli::terminal::World;
+use crate::config::file::{Assumed, Site};
+use crate::config::settings::{Settings, items};
+use crate::config::{self, Cluster, Config, WebhookHosts};
+use crate::error::{Error, Result};
+use crate::operations::drift;
+use crate::operations::events::{Event, Listener};
+use crate::operations::target::Target;
+use crate::pattern::Pattern;
+use crate::reconcile::plan::Exceptions;
+use crate::stack::StackName;
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// The stack's name [default: the cluster's name]; may be repeated where a command takes --all
+    #[arg(id = "stack", long, global = true, value_name = "NAME")]
+    pub stacks: Vec<String>,
+    /// The file with the stacks [default: taskbell.toml in this folder, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The AWS region [default: as the AWS CLI finds it]
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// The AWS profile [default: as the AWS CLI finds it]
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    #[arg(long, global = true, value_enum, default_value_t)]
+    /// How results are written to stdout; github: annotations of a workflow, markdown: a summary of it (`drift` only)
+    pub output: Format,
+    /// When to use colour (NO_COLOR and CLICOLOR_FORCE are heeded, too)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Also show what is unchanged, and errors at length
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// No progress on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// The role that is assumed in the account of the stack, as the file has it.
+    #[arg(skip)]
+    pub assumed: Option<Assumed>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+    Github,
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    #[must_use]
+    pub fn choice(self) -> ColorChoice {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+    }
+}
+
+impl Common {
+    /// In which account and region.
+    pub fn site(&self) -> Site {
+        let (role_arn, external_id) = match self.assumed.clone() {
+            Some(Assumed { role_arn, external_id }) => (Some(role_arn), external_id),
+            None => (None, None),
+        };
+        Site { region: self.region.clone(), profile: self.profile.clone(), role_arn, external_id }
+    }
+
+    /// The stack that is meant, and where.
+    ///
+    /// # Errors
+    /// As [`Common::stack_name`].
+    pub fn target(&self, clusters: &[Cluster]) -> Result<Target> {
+        Ok(self.target_called(self.stack_name(clusters)?))
+    }
+
+    /// A stack of this name, at the place of the flags.
+    pub fn target_called(&self, stack: StackName) -> Target {
+        Target { stack, site: self.site() }
+    }
+
+    /// `--stack`, or else the name of the first cluster.
+    ///
+    /// # Errors
+    /// If neither is given, or the name has illegal characters.
+    pub fn stack_name(&self, clusters: &[Cluster]) -> Result<StackName> {
+        match (self.stacks.first(), clusters.first()) {
+            (Some(name), _) => name.parse(),
+            (None, Some(cluster)) => cluster.name().parse(),
+            (None, None) => {
+                Err(Error::usage("it is not clear which stack is meant").hint("give --cluster NAME or --stack NAME"))
+            }
+        }
+    }
+}
+
+/// Flags that name clusters.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ClusterArgs {
+    /// An ECS cluster, by name or ARN; may be repeated
+    #[arg(long = "cluster", value_name = "NAME|ARN")]
+    pub clusters: Vec<String>,
+}
+
+impl ClusterArgs {
+    /// # Errors
+    /// If one is neither a name nor an ARN.
+    pub fn parse(&self) -> Result<Vec<Cluster>> {
+        config::clusters(&self.clusters)
+    }
+}
+
+/// Flags that say what a stack shall be, and where its webhook comes from.
+#[derive(Debug, Clone, Args)]
+pub struct StackArgs {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks where none is stored]
+    #[arg(long)]
+    slack_webhook_url_stdin: bool,
+}
+
+impl StackArgs {
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn config(&self, common: &Common) -> Result<Config> {
+        let stack = common.stack_name(&self.settings.clusters()?)?;
+        Ok(self.settings.config(stack)?)
+    }
+
+    /// What AWS is to be compared with.
+    ///
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn comparison(&self, common: &Common, world: &World) -> Result<drift::Request> {
+        let config = self.config(common)?;
+        let webhook = self.webhook(world, WebhookHosts::Any)?;
+        let ignore = config::ignore(items(&self.settings.ignore))?;
+        Ok(drift::Request { config, webhook, exceptions: Exceptions { adopt: Vec::new(), ignore } })
+    }
+
+    #[must_use]
+    pub fn reads_stdin(&self) -> bool {
+        self.slack_webhook_url_stdin
+    }
+
+    /// The webhook that is on standard input, to be read once.
+    ///
+    /// # Errors
+    /// If it is not a webhook.
+    pub fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
+        match std::mem::take(&mut self.slack_webhook_url_stdin) {
+            true => config::webhook(&world.read_stdin()?, WebhookHosts::Any).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The webhook this run was given, if any. Never asks.
+    ///
+    /// # Errors
+    /// If it is not a webhook.
+    pub fn webhook(&self, world: &World, hosts: WebhookHosts) -> Result<Option<Webhook>> {
+        if self.settings.webhook_parameter.is_some() {
+            return Ok(None);
+        }
+        match (self.slack_webhook_url_stdin, &world.webhook) {
+            (true, _) => config::webhook(&world.read_stdin()?, hosts).map(Some),
+            (false, Some(text)) => config::webhook(text.reveal(), hosts).map(Some),
+            (false, None) => Ok(None),
+        }
+    }
+}
+
+/// Prints what [`report_repeated`] reports.
+pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
+    for warning in patterns.into_iter().flat_map(Pattern::warnings) {
+        world.err.print(&format!("warning: {warning}\n"));
+    }
+}
+
+/// Reports a warning for each field that comes again in one of the patterns: EventBridge takes it, but its author may not know how.
+pub fn report_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, listener: &Listener) {
+    for warning in patterns.into_iter().flat_map(Pattern::warnings) {
+        listener(Event::Warning(warning));
+    }
+}

@@ -1,0 +1,85 @@
+//! `drift`: reads, compares, never writes.
+
+use std::convert::Infallible;
+
+use clap::Args as ClapArgs;
+
+use crate::aws::kinds::parameter::Webhook;
+use crate::cli::args::common::{Format, StackArgs};
+use crate::cli::args::fleet::{FleetArgs, OfStack};
+use crate::cli::render;
+use crate::cli::run::{Desk, InPhases, Phase, Told};
+use crate::cli::terminal::World;
+use crate::config::settings::{Settings, items};
+use crate::error::Result;
+use crate::operations::drift::{Comparison, compare};
+use crate::operations::verdict::Verdict;
+
+/// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
+///
+/// Give it the same flags as `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
+///
+/// Warns when AWS stops to support the notifier's runtime within 180 days.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  taskbell drift --cluster batch")]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// End with 2 also where there is nothing but a warning
+    #[arg(long)]
+    fail_on_warning: bool,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        items(&self.stack.settings.clusters)
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+
+    fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
+        self.stack.take_webhook(world)
+    }
+
+    fn looks_for_orphans(&self) -> bool {
+        true
+    }
+}
+
+impl InPhases for Args {
+    type Prepared = Infallible;
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
+        let Desk { common, world, context, .. } = desk;
+        let request = self.stack.comparison(common, world)?;
+        let target = common.target_called(request.config.stack.clone());
+        let comparison = compare(&request, &target, context).await?;
+        let Comparison { plan, warning, .. } = &comparison;
+        Ok(Phase::Over(Told {
+            out: match common.output {
+                Format::Text | Format::Json => render::plan(plan, common.verbose),
+                Format::Github => render::drift::annotations(&comparison),
+                Format::Markdown => render::drift::markdown(&comparison),
+            },
+            object: Some(render::drift::object(&comparison)),
+            err: render::drift::remarks(&comparison, world.command()),
+            sum: render::sum(plan),
+            ended: Ok(match Verdict::of(plan) {
+                Verdict::InSync if self.fail_on_warning && warning.is_some() => Verdict::Differs,
+                verdict => verdict,
+            }),
+        }))
+    }
+
+    async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
+        match never {}
+    }
+}

@@ -1,0 +1,102 @@
+//! `graph`: the stack as a picture, each resource marked as `drift` would mark it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use serde_json::json;
+
+use crate::cli::args::common::{Common, Format, StackArgs};
+use crate::cli::args::fleet::OfStack;
+use crate::cli::exit::code;
+use crate::cli::render;
+use crate::cli::run::progress::Progress;
+use crate::cli::terminal::{World, whole_file};
+use crate::config::settings::{Settings, items};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, mermaid, svg};
+use crate::operations::drift::{Comparison, compare};
+use crate::operations::verdict::Verdict;
+
+/// Draw the stack: what is wired to what, and how each part is doing.
+///
+/// Give it the same flags as `setup`. Only reads, as `drift` does, and says the same: each part is in sync, drifted, missing, not
+/// asked for, not ours or unknown, in words and in colour. Exit code 0: in sync; 2: there are differences; 3: something could
+/// not be read; the picture is drawn all the same.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell graph --cluster batch --file stack.svg
+  taskbell graph --cluster batch >stack.mmd
+  taskbell graph --cluster batch --file stack.md")]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// How it is drawn [default: as the name of --file ends, or else mermaid]
+    #[arg(long, value_enum)]
+    format: Option<Drawn>,
+    /// The file to write, instead of standard output: .svg, .mmd, or .md for a block of Markdown
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Drawn {
+    /// A picture of its own, for browsers and READMEs
+    Svg,
+    /// A flowchart for Markdown, wikis and pull requests
+    Mermaid,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        items(&self.stack.settings.clusters)
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.stack.complete(settings);
+    }
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let draw = drawer(&args, common)?;
+    let request = args.stack.comparison(common, world)?;
+    let target = common.target_called(request.config.stack.clone());
+    let progress = Progress::new(common, world);
+    let comparison = progress.over(compare(&request, &target, progress.context())).await?;
+    let Comparison { stack, place, desired, plan, .. } = &comparison;
+    let graph = Graph::new(stack, place, desired, plan);
+    if let Some(path) = &args.file {
+        whole_file::write(path, &draw(&graph))?;
+        if !common.quiet {
+            world.err.print(&format!("wrote {}: {}\n", path.display(), graph.summary()));
+        }
+    }
+    match (common.output, &args.file) {
+        (Format::Json, _) => {
+            let mut object = render::located(stack, place, graph.object());
+            object["in_sync"] = json!(plan.is_in_sync());
+            world.out.print(&render::json(&object));
+        }
+        (_, None) => world.out.print(&draw(&graph)),
+        (_, Some(_)) => {}
+    }
+    world.err.print(&render::drift::remarks(&comparison, world.command()));
+    Ok(code(Verdict::of(plan)))
+}
+
+/// Who draws. What is said comes before what the file's name says.
+fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
+    if common.output == Format::Json && args.file.is_none() && args.format.is_some() {
+        return Err(Error::usage("--output json shows nodes and edges, and --format a picture")
+            .hint("give --file FILE to have both, or one of them"));
+    }
+    let ending = args.file.as_deref().and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
+    match (args.format, ending.as_deref()) {
+        (Some(Drawn::Svg), _) | (None, Some("svg")) => Ok(svg::picture),
+        (Some(Drawn::Mermaid) | None, Some("md" | "markdown")) => Ok(mermaid::markdown),
+        (Some(Drawn::Mermaid), _) | (None, Some("mmd" | "mermaid")) => Ok(mermaid::chart),
+        (None, _) if args.file.is_none() => Ok(mermaid::chart),
+        (None, _) => Err(Error::usage("the file's name does not say how to draw")
+            .hint("end it in .svg, .mmd or .md, or give --format svg or mermaid")),
+    }
+}

@@ -1,0 +1,70 @@
+//! `man`: the help as manual pages.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use clap_mangen::Man;
+
+use crate::cli::terminal::World;
+use crate::error::{Error, Result, nearest};
+
+/// Write the manual: one page, or all of them into a folder.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell man | man -l -
+  taskbell man pattern test >taskbell-pattern-test.1
+  taskbell man --to /usr/local/share/man/man1")]
+pub struct Args {
+    /// The command the page is about [default: taskbell itself]
+    #[arg(value_name = "COMMAND", conflicts_with = "to")]
+    words: Vec<String>,
+    /// The folder to write all pages into; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    match &args.to {
+        Some(folder) => {
+            write_all(&command, folder).map_err(|error| {
+                Error::new(format!("could not write the manual into {}", folder.display())).because(error)
+            })?;
+        }
+        None => world.out.print(&page(find(&command, &args.words)?)),
+    }
+    Ok(0)
+}
+
+fn find<'a>(command: &'a clap::Command, words: &[String]) -> Result<&'a clap::Command> {
+    let Some((first, rest)) = words.split_first() else { return Ok(command) };
+    if let Some(found) = command.find_subcommand(first) {
+        return find(found, rest);
+    }
+    let error = Error::usage(format!("there is no command {first}"));
+    let names = command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
+    Err(match nearest(names, first) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("`taskbell --help` lists them"),
+    })
+}
+
+fn write_all(command: &clap::Command, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for inner in command.get_subcommands().filter(|one| !one.is_hide_set()) {
+        write_all(inner, folder)?;
+    }
+    std::fs::write(folder.join(Man::new(command.clone()).get_filename()), page(command))
+}
+
+fn page(command: &clap::Command) -> String {
+    let mut bytes = Vec::new();
+    // Memory takes everything.
+    let _ = Man::new(command.clone()).manual("taskbell").render(&mut bytes);
+    // What stands after our help are examples, and they say so themselves.
+    String::from_utf8_lossy(&bytes)
+        .replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+        .replace(".SH EXTRA\nExample:\n", ".SH EXAMPLE\n")
+}

@@ -1,0 +1,108 @@
+//! `pattern`: the catalogue, and one pattern as a rule would have it.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::pattern_test;
+use crate::cli::args::common::{ClusterArgs, Common, Format, warn_of_repeated};
+use crate::cli::render;
+use crate::cli::terminal::World;
+use crate::config::settings::FilterSettings;
+use crate::error::{Error, Result};
+use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
+use crate::stack::Place;
+
+/// Show what rings: the catalogue of event patterns.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  taskbell pattern list
+  taskbell pattern test event.json")]
+pub enum Command {
+    /// What each pattern rings for, and what it leaves silent
+    #[command(after_help = "Example:\n  taskbell pattern list")]
+    List,
+    /// One pattern, bound to clusters
+    #[command(
+        after_help = "Example:\n  taskbell pattern show task-failed --cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch"
+    )]
+    Show {
+        /// A pattern of the catalogue, or the path of a JSON file
+        #[arg(value_name = "NAME|FILE")]
+        pattern: String,
+        #[command(flatten)]
+        clusters: ClusterArgs,
+        #[command(flatten)]
+        filters: FilterSettings,
+    },
+    /// Which patterns take an event, and for the others the first field that decided
+    ///
+    /// Without --cluster, patterns are bound to the event's own cluster. Exit code 0: something matched; 1: nothing did.
+    #[command(after_help = "\
+Examples:
+  taskbell pattern test event.json
+  taskbell pattern test events/ --cluster batch --pattern task-failed
+  taskbell pattern test event.json --cluster batch --live")]
+    Test(pattern_test::Args),
+}
+
+pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
+    match command {
+        Command::Test(_) => {}
+        Command::List => world.out.print(&list(common.output)),
+        Command::Show { pattern, clusters, filters } => {
+            let text = show(pattern, clusters, filters, common, world)?;
+            world.out.print(&text);
+            if text.contains(":ACCOUNT:") {
+                world
+                    .err
+                    .print("note: REGION and ACCOUNT stand for yours; give the cluster's ARN to have them filled in\n");
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn list(format: Format) -> String {
+    match format {
+        Format::Text | Format::Github | Format::Markdown => CATALOGUE.iter().map(told).collect(),
+        Format::Json => {
+            let entry = |entry: &Entry| {
+                let Entry { name, rings, needs, silent, .. } = entry;
+                let default = DEFAULT.contains(name);
+                json!({ "name": name, "default": default, "rings": rings, "needs": needs, "silent": silent })
+            };
+            render::json(&CATALOGUE.iter().map(entry).collect())
+        }
+    }
+}
+
+fn told(entry: &Entry) -> String {
+    let default = if DEFAULT.contains(&entry.name) { " (default)" } else { "" };
+    let needs = if entry.needs.is_empty() { String::new() } else { format!("  needs:  {}\n", entry.needs) };
+    format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
+}
+
+fn show(
+    name: &str,
+    clusters: &ClusterArgs,
+    filters: &FilterSettings,
+    common: &Common,
+    world: &World,
+) -> Result<String> {
+    let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
+    warn_of_repeated([&pattern], world);
+    let clusters = clusters.parse()?;
+    if clusters.is_empty() && pattern.needs_cluster() {
+        return Err(
+            Error::usage(format!("the pattern {} needs to know which cluster", pattern.name)).hint("give --cluster")
+        );
+    }
+    let region = common.region.clone().unwrap_or_else(|| "REGION".to_owned());
+    let anywhere = Place::of_region("ACCOUNT", &region);
+    let arn = |cluster: &crate::config::Cluster| {
+        cluster.arn().map_or_else(|| anywhere.cluster_arn(cluster.name()), str::to_owned)
+    };
+    let arns: Vec<String> = clusters.iter().map(arn).collect();
+    Ok(render::json(&pattern.bind(&arns, Drill::Accepted)?))
+}

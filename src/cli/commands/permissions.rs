@@ -1,0 +1,102 @@
+//! `permissions`: the least IAM policy that a command needs for this stack.
+
+use clap::Args as ClapArgs;
+
+use crate::aws::kinds::Given;
+use crate::cli::args::common::{ClusterArgs, Common};
+use crate::cli::args::fleet::OfStack;
+use crate::cli::render;
+use crate::cli::run::progress::Progress;
+use crate::cli::terminal::World;
+use crate::config::settings::Settings;
+use crate::desired::cluster_arn;
+use crate::error::Result;
+use crate::operations::session::Session;
+use crate::permissions::{Command, Ground, policy};
+use crate::stack::Place;
+
+/// Print the least IAM policy that a command needs for this stack.
+///
+/// With the ARNs of this stack, ready for `aws iam create-policy` and the like. Asks AWS for nothing but the account, which needs
+/// no permission.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell permissions --cluster batch
+  taskbell permissions --cluster batch --for drift >drift.json
+  taskbell permissions --for notify")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    /// The command
+    #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
+    command: Command,
+    /// The role of yours that `setup` is given for the notifier
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+    /// The permissions boundary that `setup` is given: whoever holds the policy cannot lift the notifier's role over it
+    #[arg(long, value_name = "ARN", conflicts_with = "role_arn")]
+    permissions_boundary: Option<String>,
+    /// The account [default: that of the credentials]
+    #[arg(long, value_name = "ID", value_parser = account)]
+    account: Option<String>,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+        if self.role_arn.is_none() && self.permissions_boundary.is_none() {
+            self.role_arn.clone_from(&settings.notifier_role_arn);
+            self.permissions_boundary.clone_from(&settings.permissions_boundary);
+        }
+    }
+
+    fn needs_stack(&self) -> bool {
+        self.command != Command::Notify
+    }
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let clusters = args.clusters.parse()?;
+    let given = Given::default();
+    let name = match args.command == Command::Notify && clusters.is_empty() && common.stacks.is_empty() {
+        // The bus is everybody's: that policy names no stack.
+        true => "notify".parse()?,
+        false => common.stack_name(&clusters)?,
+    };
+    let progress = Progress::new(common, world);
+    let target = common.target_called(name);
+    let session = progress.over(Session::open(&target, given, progress.context())).await?;
+    let place = match &args.account {
+        // The partition follows from the region where nobody says.
+        Some(account) => Place::of_region(account, &session.stack.region),
+        None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
+    };
+    let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    let ground = Ground {
+        stack: &session.stack,
+        place: &place,
+        clusters: &cluster_arns,
+        own_role: args.role_arn.as_deref(),
+        boundary: args.permissions_boundary.as_deref(),
+    };
+    world.out.print(&render::json(&policy(args.command, ground)));
+    if args.command == Command::Setup && !common.quiet {
+        world.err.print(
+            "note: with ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, too, \
+             setup tells which logs the notifier may not read; with ecs:ListClusters, the nearest names of an unknown cluster\n",
+        );
+    }
+    Ok(0)
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account id has 12 digits".to_owned()),
+    }
+}

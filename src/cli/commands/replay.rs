@@ -1,0 +1,87 @@
+//! `replay`: sends what lies in the queue of undelivered alerts through the notifier again.
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+
+use crate::cli::args::common::{ClusterArgs, Common, Format};
+use crate::cli::args::fleet::OfStack;
+use crate::cli::exit::code;
+use crate::cli::render;
+use crate::cli::run::progress::Progress;
+use crate::cli::terminal::World;
+use crate::config::settings::Settings;
+use crate::error::Result;
+use crate::operations::replay::{prepare_purge, replay};
+use crate::operations::target::Target;
+use crate::operations::verdict::Verdict;
+
+/// Send the alerts that could not be delivered once more.
+///
+/// Shows what lies in the queue, oldest first, and hands it to the notifier one at a time. An entry leaves the queue only once
+/// the notifier has taken it: interrupting loses nothing. One that the notifier fails on stays, and the next is sent; two in a
+/// row end the run. Exit code 0: nothing is known to be left in the queue; 1: something is, because it failed, is no event, is held
+/// by another replay, or is more than one run takes. With --dry-run always 0.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  taskbell replay --cluster batch --dry-run
+  taskbell replay --cluster batch
+  taskbell replay --cluster batch --purge")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    /// Show what lies in the queue and send nothing
+    #[arg(long, conflicts_with = "purge")]
+    dry_run: bool,
+    /// Delete what lies in the queue instead of sending it
+    #[arg(long)]
+    purge: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+}
+
+pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
+    let target = common.target(&args.clusters.parse()?)?;
+    if args.purge {
+        return purge(&args, &target, common, world).await;
+    }
+    let progress = Progress::new(common, world);
+    let mut replay = progress.over(replay(args.dry_run, &target, progress.context())).await?;
+    if common.output == Format::Json {
+        let object = render::replay::object(&replay);
+        world.out.print(&render::json(&render::located(&replay.stack, &replay.place, object)));
+    }
+    world.err.print(&render::replay::warning(&replay));
+    if let Some(error) = replay.error() {
+        return Err(error);
+    }
+    world.err.print(&render::replay::end(&replay, common.quiet));
+    Ok(code(if replay.is_left() && !args.dry_run { Verdict::Failed } else { Verdict::InSync }))
+}
+
+async fn purge(args: &Args, target: &Target, common: &Common, world: &World) -> Result<u8> {
+    let progress = Progress::new(common, world);
+    let purge = progress.over(prepare_purge(target, progress.context())).await?;
+    if purge.depth > 0 {
+        world.confirm(args.yes, &render::replay::question(&purge)).await?;
+        progress.over(purge.apply()).await?;
+    }
+    if common.output == Format::Json {
+        let object = render::located(&purge.stack, &purge.place, json!({ "deleted": purge.depth }));
+        world.out.print(&render::json(&object));
+    } else if !common.quiet {
+        world.err.print(&render::replay::deleted(&purge));
+    }
+    Ok(code(Verdict::InSync))
+}

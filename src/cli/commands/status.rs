@@ -1,0 +1,63 @@
+//! `status`: the stack on one screen.
+
+use std::convert::Infallible;
+
+use clap::Args as ClapArgs;
+
+use crate::cli::args::common::ClusterArgs;
+use crate::cli::args::fleet::{FleetArgs, OfStack};
+use crate::cli::render;
+use crate::cli::run::{Desk, InPhases, Phase, Told};
+use crate::config::settings::Settings;
+use crate::error::Result;
+use crate::operations::status::{self, Status};
+use crate::operations::verdict::Verdict;
+
+/// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
+///
+/// `taskbell drift` tells whether it still is what was asked for. Exit code 0: told; 1: there is no such stack; 3: something
+/// could not be read.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  taskbell status --cluster batch")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+}
+
+impl InPhases for Args {
+    type Prepared = Infallible;
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
+        let target = desk.common.target(&self.clusters.parse()?)?;
+        let status = status::look(&target, desk.context).await?;
+        let Status { stack, place, warning, .. } = &status;
+        let warn = |warning| format!("warning: {warning}; a newer taskbell's `setup` moves the notifier on\n");
+        Ok(Phase::Over(Told {
+            out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status)),
+            object: Some(render::located(stack, place, render::status::object(&status))),
+            err: warning.as_ref().map(warn).unwrap_or_default(),
+            sum: None,
+            ended: Ok(if status.is_known() { Verdict::InSync } else { Verdict::Unreadable }),
+        }))
+    }
+
+    async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
+        match never {}
+    }
+}

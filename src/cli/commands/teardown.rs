@@ -1,0 +1,110 @@
+//! `teardown`: removes what the stack owns, and only that. The plan to nothing.
+
+use clap::Args as ClapArgs;
+
+use crate::cli::args::common::ClusterArgs;
+use crate::cli::args::fleet::{FleetArgs, OfStack};
+use crate::cli::render;
+use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
+use crate::config::settings::Settings;
+use crate::error::Result;
+use crate::operations::teardown::{Applied, Prepared, prepare};
+use crate::operations::verdict::Verdict;
+
+/// Remove everything the stack owns in AWS, and nothing else.
+///
+/// Whatever earlier versions or other flags left behind goes, too. Resources without the stack's tag are not touched.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
+pub struct Args {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// The stacks that are in AWS but no longer in the file; only those whose `fleet` is the file's, if it has one
+    #[arg(long, conflicts_with_all = ["all", "clusters"])]
+    orphans: bool,
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Args {
+    /// To show what would be removed.
+    #[must_use]
+    pub fn look() -> Self {
+        Self {
+            clusters: ClusterArgs::default(),
+            fleet: FleetArgs::default(),
+            orphans: false,
+            dry_run: true,
+            yes: false,
+        }
+    }
+}
+
+impl OfStack for Args {
+    fn clusters(&self) -> &[String] {
+        &self.clusters.clusters
+    }
+
+    fn complete(&mut self, settings: &Settings) {
+        self.clusters.complete(settings);
+    }
+
+    fn fleet(&self) -> Option<&FleetArgs> {
+        Some(&self.fleet)
+    }
+
+    fn orphans(&self) -> bool {
+        self.orphans
+    }
+
+    fn asks(&self) -> bool {
+        !(self.yes || self.dry_run)
+    }
+}
+
+impl InPhases for Args {
+    type Prepared = Prepared;
+
+    fn yes(&self) -> bool {
+        self.yes
+    }
+
+    async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Prepared>> {
+        let Desk { common, world, context, .. } = desk;
+        let clusters = self.clusters.parse()?;
+        let prepared = prepare(&clusters, &common.target(&clusters)?, context).await?;
+        let Prepared { stack, place, plan, .. } = &prepared;
+        let (out, sum) = (render::plan(plan, common.verbose), render::sum(plan));
+        let err = render::teardown::warnings(&prepared, world.command());
+        if self.dry_run || plan.steps.is_empty() {
+            let object = Some(render::plan_json(stack, place, plan, None));
+            return Ok(Phase::Over(Told { out, object, err, sum, ended: Ok(Verdict::of(plan)) }));
+        }
+        let question = render::teardown::question(&prepared);
+        Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
+    }
+
+    async fn apply(prepared: Prepared, desk: &Desk<'_>) -> Told {
+        let applied = prepared.apply().await;
+        let err = render::teardown::end(&applied, desk.world.command());
+        let (is_gone, sum) = (applied.is_gone(), render::sum(&applied.plan));
+        let Applied { stack, place, plan, report, incomplete } = applied;
+        Told {
+            out: String::new(),
+            object: Some(render::plan_json(&stack, &place, &plan, Some((&report, is_gone)))),
+            err,
+            sum,
+            ended: match incomplete {
+                Some(error) => Err(error),
+                None if plan.unknown.is_empty() => Ok(Verdict::InSync),
+                None => Ok(Verdict::Unreadable),
+            },
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Errors, their causes and their hints.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::error::{Error, Hint};
+use crate::input::printable_lines;
+use crate::reconcile::engine::Report;
+use crate::reconcile::plan::Plan;
+
+const RED: Style = AnsiColor::Red.on_default();
+const BOLD: Style = Style::new().bold();
+
+/// What can be done about what could not be read.
+pub fn hints(plan: &Plan, command: &str) -> String {
+    let hints = plan.unknown.iter().filter_map(|unknown| unknown.error.nearest_hint());
+    let hints: BTreeSet<String> = hints.map(|hint| self::hint(hint, command)).collect();
+    hints.iter().map(|hint| format!("  hint: {hint}\n")).collect()
+}
+
+/// A hint in words, for the command that is run: as `permissions --for` calls it.
+pub fn hint(hint: &Hint, command: &str) -> String {
+    match hint {
+        Hint::Words(words) => printable_lines(words),
+        Hint::GrantPolicy => format!(
+            "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
+        ),
+    }
+}
+
+/// An error that ends nothing.
+pub fn warning(error: &Error, command: &str) -> String {
+    format!("warning: {error}{}\n", hint_after(error, command))
+}
+
+/// The hint of an error, to stand behind its message in the same line.
+pub fn hint_after(error: &Error, command: &str) -> String {
+    error.nearest_hint().map(|hint| format!("; {}", self::hint(hint, command))).unwrap_or_default()
+}
+
+/// What was done, what failed, what was not started: for stderr, when not all was done.
+pub fn report(report: &Report, command: &str) -> String {
+    let Report { done, failed, not_started } = report;
+    let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
+    let mut text = String::new();
+    for (_, failure) in failed {
+        text += &error(failure, command);
+    }
+    let _ = writeln!(text, "done: {}", list(done.iter().map(ToString::to_string).collect()));
+    let _ = writeln!(text, "failed: {}", list(failed.iter().map(|(id, _)| id.to_string()).collect()));
+    let _ = writeln!(text, "not started: {}", list(not_started.iter().map(ToString::to_string).collect()));
+    text + "The same command is safe to run again; it goes on from here.\n"
+}
+
+/// An error with its causes and the nearest hint.
+pub fn error(error: &Error, command: &str) -> String {
+    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", printable_lines(&error.to_string()));
+    for cause in causes(error) {
+        let _ = writeln!(text, "  caused by: {}", printable_lines(&cause));
+    }
+    if let Some(hint) = error.nearest_hint() {
+        let _ = writeln!(text, "  hint: {}", self::hint(hint, command));
+    }
+    text
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes
+}

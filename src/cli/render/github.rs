@@ -1,0 +1,54 @@
+//! A plan as annotations of a GitHub workflow.
+
+use super::plan::{LONGEST_VALUE, NOT_THERE, change_text};
+use crate::reconcile::plan::{Action, Plan, PropertyChange};
+use crate::stack::Stack;
+
+/// The plan as annotations of a GitHub workflow: what differs is an error, what could not be read and what is warned of, a warning.
+pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String {
+    let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
+    let mut text = String::new();
+    let mut annotate = |level: &str, id: &str, told: &str| {
+        text += &annotation(level, &format!("{} in {}: {id}", stack.name, stack.region), told);
+    };
+    for step in steps {
+        let told = match step.action {
+            Action::Add => "is missing".to_owned(),
+            Action::Remove => "is there, and not asked for".to_owned(),
+            Action::Change => {
+                let told = |change: &PropertyChange| {
+                    format!("{}  {}", change_text(change, LONGEST_VALUE), change.cause.text())
+                };
+                step.changes.iter().map(told).collect::<Vec<_>>().join("\n")
+            }
+        };
+        annotate("error", &step.address.id.to_string(), &told);
+    }
+    for conflict in conflicts {
+        annotate("error", &conflict.address.id.to_string(), &format!("exists, is not ours: {}", conflict.evidence));
+    }
+    for name in missing {
+        annotate("error", name, NOT_THERE);
+    }
+    for unknown in unknown {
+        let told = format!("could not be read: {}", unknown.error.in_one_line());
+        annotate("warning", &unknown.address.id.to_string(), &told);
+    }
+    if let Some(warning) = warning {
+        annotate("warning", "function/notifier", warning);
+    }
+    text
+}
+
+pub fn annotation(level: &str, about: &str, told: &str) -> String {
+    format!("::{level} title={}::{}\n", property(&format!("taskbell {about}")), data(told))
+}
+
+/// As GitHub's own toolkit escapes it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

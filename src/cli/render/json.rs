@@ -1,0 +1,48 @@
+//! Results as JSON.
+
+use serde_json::{Value, json};
+
+use crate::reconcile::engine::Report;
+use crate::reconcile::plan::{Plan, Step};
+use crate::stack::{Place, Stack};
+
+/// The plan as one object. `result` is there once the plan was carried out.
+pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) -> Value {
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
+    let step = |step: &Step| {
+        json!({
+            "action": step.action,
+            "id": step.address.id,
+            "name": step.address.name,
+            "arn": place.arn_of(&step.address),
+            "changes": step.changes,
+        })
+    };
+    let mut object = json!({
+        "stack": stack.name,
+        "region": stack.region,
+        "account": place.account,
+        "in_sync": result.map_or(plan.is_in_sync(), |(_, in_sync)| in_sync),
+        "steps": steps.iter().map(step).collect::<Vec<_>>(),
+        "unchanged": unchanged.iter().map(|address| &address.id).collect::<Vec<_>>(),
+        "conflicts": conflicts.iter().map(|conflict| json!({
+            "id": conflict.address.id, "name": conflict.address.name, "evidence": conflict.evidence,
+        })).collect::<Vec<_>>(),
+        "unknown": unknown.iter().map(|unknown| json!({
+            "id": unknown.address.id, "name": unknown.address.name, "error": unknown.error.in_one_line(),
+        })).collect::<Vec<_>>(),
+        "missing": missing,
+    });
+    if let Some((Report { done, failed, not_started }, _)) = result {
+        object["result"] = json!({
+            "done": done,
+            "failed": failed.iter().map(|(id, error)| json!({ "id": id, "error": error.in_one_line() })).collect::<Vec<_>>(),
+            "not_started": not_started,
+        });
+    }
+    object
+}
+
+pub fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}

@@ -1,0 +1,70 @@
+//! Texts from elsewhere in Markdown: nothing in them is markup there, and they stay on their line.
+
+use std::fmt::Write;
+
+use super::plan::{LONGEST_VALUE, NOT_THERE, change_text, summary};
+use crate::reconcile::plan::{Action, Plan};
+
+/// The text as it is.
+pub fn escaped(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\n' | '\r' => " ".to_owned(),
+        // `@name` would call somebody, and `#1` would link.
+        '@' | '#' => format!("&#{};", u32::from(c)),
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '~' | '!' => format!("\\{c}"),
+        other => other.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// A name as code: it holds no backtick and no bar.
+pub fn code(name: &str) -> String {
+    format!("`{}`", name.replace(['`', '|', '\n', '\r'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_foreign_is_markup() {
+        assert_eq!(escaped("a|b\n<img> @team *x* #1"), r"a\|b &lt;img> &#64;team \*x\* &#35;1");
+        assert_eq!(code("rule/a`|b"), "`rule/a  b`");
+    }
+}
+
+/// The plan for the summary of a workflow, or a comment of a pull request.
+pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
+    let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for step in steps {
+        let id = step.address.id.to_string();
+        match step.action {
+            Action::Add => rows.push(["missing".to_owned(), id, step.address.name.clone()]),
+            Action::Remove => rows.push(["not asked for".to_owned(), id, step.address.name.clone()]),
+            Action::Change => rows.extend(step.changes.iter().map(|change| {
+                [
+                    "differs".to_owned(),
+                    id.clone(),
+                    format!("{}, {}", change_text(change, LONGEST_VALUE), change.cause.text()),
+                ]
+            })),
+        }
+    }
+    rows.extend(conflicts.iter().map(|one| ["not ours".to_owned(), one.address.id.to_string(), one.evidence.clone()]));
+    rows.extend(missing.iter().map(|name| ["missing".to_owned(), name.clone(), NOT_THERE.to_owned()]));
+    rows.extend(unknown.iter().map(|one| ["unknown".to_owned(), one.address.id.to_string(), one.error.in_one_line()]));
+    let mut text = format!("### {}\n\n{}\n", escaped(title), escaped(&summary(plan)));
+    if let Some(warning) = warning {
+        let _ = writeln!(text, "\nwarning: {}", escaped(warning));
+    }
+    if !rows.is_empty() {
+        text += "\n|  | resource | what |\n|---|---|---|\n";
+        for [state, id, what] in rows {
+            let _ = writeln!(text, "| {state} | {} | {} |", code(&id), escaped(&what));
+        }
+    }
+    text
+}

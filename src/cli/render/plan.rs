@@ -1,0 +1,121 @@
+//! A plan as people read it.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
+use crate::reconcile::resource::APPLIED_TAG;
+use crate::stack::Address;
+use crate::words;
+
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// The longest value shown in a line of a plan; JSON and `--verbose` have it whole.
+pub const LONGEST_VALUE: usize = 72;
+
+/// Of a parameter of the user's own.
+pub const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
+
+/// The plan as people read it. With `verbose`, what is unchanged, too.
+pub fn plan(plan: &Plan, verbose: bool) -> String {
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
+    let mut lines: Vec<[String; 4]> = Vec::new();
+    for step in steps {
+        lines.extend(step_lines(step, if verbose { usize::MAX } else { LONGEST_VALUE }));
+    }
+    for conflict in conflicts {
+        let id = conflict.address.id.to_string();
+        let adopt = if conflict.adoptable { format!("(--adopt {id})") } else { String::new() };
+        lines.push([mark("!", RED), id, format!("exists, is not ours: {}", conflict.evidence), adopt]);
+    }
+    lines.extend(missing.iter().map(|name| [mark("!", RED), name.clone(), NOT_THERE.to_owned(), String::new()]));
+    for unknown in unknown {
+        let error = format!("could not be read: {}", unknown.error.in_one_line());
+        lines.push([mark("?", YELLOW), unknown.address.id.to_string(), error, String::new()]);
+    }
+    if verbose {
+        let same = |address: &Address| [mark("=", DIM), address.id.to_string(), String::new(), String::new()];
+        lines.extend(unchanged.iter().map(same));
+    }
+    let width = lines.iter().map(|line| line[1].len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for [mark, id, what, note] in lines {
+        let line = format!("{mark} {id:width$}  {what}  {DIM}{note}{DIM:#}");
+        let line = if note.is_empty() { format!("{mark} {id:width$}  {what}") } else { line };
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text + &summary(plan) + "\n"
+}
+
+fn mark(mark: &str, style: Style) -> String {
+    format!("{style}{mark}{style:#}")
+}
+
+fn step_lines(step: &Step, longest: usize) -> Vec<[String; 4]> {
+    let id = step.address.id.to_string();
+    match step.action {
+        Action::Add => vec![[mark("+", GREEN), id, step.address.name.clone(), String::new()]],
+        Action::Remove => vec![[mark("-", RED), id, step.address.name.clone(), String::new()]],
+        Action::Change if step.changes.is_empty() => vec![[mark("~", YELLOW), id, String::new(), "adopted".to_owned()]],
+        Action::Change => {
+            let line = |change: &PropertyChange| {
+                [mark("~", YELLOW), id.clone(), change_text(change, longest), change.cause.text().to_owned()]
+            };
+            step.changes.iter().map(line).collect()
+        }
+    }
+}
+
+pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest: usize) -> String {
+    if change.path == "/stored_by_taskbell" {
+        return "the webhook was stored by somebody else; setup asks for it, or takes it with --adopt parameter/webhook".to_owned();
+    }
+    if change.path.ends_with(APPLIED_TAG) {
+        return "the record of what was last applied is missing or out of date".to_owned();
+    }
+    let (have, want) = (value(change.have.as_ref(), longest), value(change.want.as_ref(), longest));
+    format!("{}   {have} -> {want}", change.path)
+}
+
+fn value(value: Option<&Value>, longest: usize) -> String {
+    let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The plan in one line, if one says it all.
+pub fn sum(plan: &Plan) -> Option<String> {
+    let Plan { steps, unchanged, unknown, .. } = plan;
+    let says_it = unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()));
+    says_it.then(|| summary(plan))
+}
+
+/// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`
+pub fn summary(plan: &Plan) -> String {
+    let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
+    if plan.is_in_sync() {
+        return match unchanged.len() {
+            0 => "nothing of this stack is there".to_owned(),
+            1 => "in sync: 1 resource is as asked for".to_owned(),
+            count => format!("in sync: {count} resources are as asked for"),
+        };
+    }
+    let count = |action| steps.iter().filter(|step| step.action == action).count();
+    let parts = [
+        (count(Action::Add), format!("{} to add", count(Action::Add))),
+        (count(Action::Change), format!("{} to change", count(Action::Change))),
+        (count(Action::Remove), format!("{} to remove", count(Action::Remove))),
+        (conflicts.len(), words::count(conflicts.len(), "conflict")),
+        (missing.len(), format!("{} missing", words::count(missing.len(), "parameter"))),
+        (unknown.len(), format!("{} unknown", unknown.len())),
+    ];
+    let shown: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    shown.join(", ")
+}

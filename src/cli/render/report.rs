@@ -1,0 +1,24 @@
+//! What is shown of an operation while it goes on.
+
+use super::heading::heading;
+use super::{drill, replay};
+use crate::operations::events::Event;
+
+/// What is shown of a report, and on which stream.
+pub enum Shown {
+    Out(String),
+    Err(String),
+}
+
+/// What is shown of a report that is no step of a change. `is_text`: results are written for people.
+pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
+    Some(match event {
+        Event::Located { stack, place } if !quiet => Shown::Err(heading(stack, place) + "\n"),
+        Event::Note(note) if !quiet => Shown::Err(note.clone()),
+        Event::Warning(warning) => Shown::Err(format!("warning: {warning}\n")),
+        Event::Shown(text) if is_text => Shown::Out(text.clone()),
+        Event::Hop(hop) if is_text => Shown::Out(drill::line(hop)),
+        Event::Handled(handled) if is_text => Shown::Out(replay::line(handled)),
+        _ => return None,
+    })
+}

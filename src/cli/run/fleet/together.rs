@@ -1,0 +1,228 @@
+//! Carries out a command for many stacks, and shows how each went.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::Stream;
+
+use super::outcome::{Outcome, headed, show};
+use crate::cli::args::common::{Common, Format};
+use crate::cli::render::{self, Shown};
+use crate::cli::run::progress::Progress;
+use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
+use crate::cli::terminal::World;
+use crate::cli::terminal::fleet_progress::Lines;
+use crate::error::{Category, Error, Hint};
+use crate::operations::events::{Event, Listener};
+use crate::operations::fleet::{self, StackOperation};
+use crate::operations::target::Context;
+use crate::reconcile::resource::Event as Step;
+use crate::secret::Sealed;
+
+/// One stack's part.
+pub struct Job<A, R> {
+    pub name: String,
+    pub heading: String,
+    pub common: Common,
+    pub work: Work<A, R>,
+    /// The error of the account's lookup. The command is not run then.
+    pub lost: Option<Error>,
+}
+
+/// What is done for a stack.
+pub enum Work<A, R> {
+    Command(A),
+    /// It is no longer in the file.
+    Removal(R),
+}
+
+/// A job at work.
+struct Running<'a, A, R> {
+    work: Work<A, R>,
+    common: Common,
+    lost: Mutex<Option<Error>>,
+    world: &'a World,
+    context: Context,
+    reported: Arc<Mutex<Reported>>,
+}
+
+/// What was reported meanwhile.
+#[derive(Default)]
+struct Reported {
+    out: String,
+    err: String,
+}
+
+impl Reported {
+    fn hear(&mut self, event: &Event, quiet: bool, is_text: bool) {
+        match render::event(event, quiet, is_text) {
+            Some(Shown::Out(text)) => self.out += &text,
+            Some(Shown::Err(text)) => self.err += &text,
+            None => {}
+        }
+    }
+}
+
+/// What there is to do for a stack, once somebody agrees.
+struct Waiting<A: InPhases, R: InPhases> {
+    out: String,
+    err: String,
+    sum: Option<String>,
+    prepared: Prepared<A, R>,
+}
+
+enum Prepared<A: InPhases, R: InPhases> {
+    Command(A::Prepared),
+    Removal(R::Prepared),
+}
+
+impl<A: InPhases, R: InPhases> Running<'_, A, R> {
+    fn desk(&self) -> Desk<'_> {
+        Desk { common: &self.common, world: self.world, context: &self.context, is_one_of_many: true }
+    }
+
+    /// What was reported, and what there is to see, since the last time.
+    fn with_reports(&self, mut told: Told) -> Told {
+        let Reported { out, err } = std::mem::take(&mut *self.reported.lock().unwrap_or_else(PoisonError::into_inner));
+        (told.out, told.err) = (out + &told.out, err + &told.err);
+        told
+    }
+}
+
+fn failed(error: Error) -> Told {
+    Told { out: String::new(), object: None, err: String::new(), sum: None, ended: Err(error) }
+}
+
+impl<A: InPhases, R: InPhases> StackOperation for Running<'_, A, R> {
+    type Prepared = Waiting<A, R>;
+    type Done = Told;
+
+    async fn prepare(&self) -> fleet::Phase<Waiting<A, R>, Told> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let desk = self.desk();
+        let asked = match (&self.work, lost) {
+            _ if self.world.cancel.is_cancelled() => Err(Error::interrupted("not started")),
+            (_, Some(error)) => Err(error),
+            (Work::Command(args), None) => {
+                Box::pin(args.clone().prepare(&desk)).await.map(|phase| phase.map(Prepared::Command))
+            }
+            (Work::Removal(args), None) => {
+                Box::pin(args.clone().prepare(&desk)).await.map(|phase| phase.map(Prepared::Removal))
+            }
+        };
+        match asked {
+            Err(error) => fleet::Phase::Over(self.with_reports(failed(error))),
+            Ok(Phase::Over(told)) => fleet::Phase::Over(self.with_reports(told)),
+            Ok(Phase::Asks(Asks { out, err, sum, prepared, .. })) => {
+                let Told { out, err, .. } = self.with_reports(Told { out, err, ..failed(Error::new("")) });
+                fleet::Phase::Ready(Waiting { out, err, sum, prepared })
+            }
+        }
+    }
+
+    async fn apply(&self, Waiting { out, err, sum, prepared }: Waiting<A, R>) -> Told {
+        let desk = self.desk();
+        let told = match prepared {
+            Prepared::Command(prepared) => Box::pin(A::apply(prepared, &desk)).await,
+            Prepared::Removal(prepared) => Box::pin(R::apply(prepared, &desk)).await,
+        };
+        let told = self.with_reports(told);
+        Told { out: out + &told.out, err: err + &told.err, sum: told.sum.or(sum), ..told }
+    }
+}
+
+/// Carries out all jobs, some at a time. What has to be asked is asked once, when all have shown what they would do.
+pub async fn together<A: InPhases, R: InPhases>(
+    jobs: Vec<Job<A, R>>,
+    yes: bool,
+    at_once: usize,
+    common: &Common,
+    world: &World,
+    webhook: Option<Sealed<String>>,
+) -> Vec<Outcome> {
+    let lines = Arc::new(Lines::new(common, world, jobs.len()));
+    let progress = Progress::new(common, world);
+    let world_of_all = world.of_many(webhook);
+    let names: Vec<[String; 2]> = jobs.iter().map(|job| [job.name.clone(), job.heading.clone()]).collect();
+    let running: Vec<Running<'_, A, R>> =
+        jobs.into_iter().map(|job| begun(job, &world_of_all, &lines, &progress)).collect();
+    let mut outcomes: Vec<Option<Outcome>> = names.iter().map(|_| None).collect();
+    let mut ended = |at: usize, told: Told| {
+        let [name, heading] = names[at].clone();
+        let outcome = Outcome { name, heading, told };
+        lines.done(&outcome.name, &outcome.told());
+        lines.aside(|| show(&outcome, common, world));
+        outcomes[at] = Some(outcome);
+    };
+    if yes {
+        each(fleet::prepare_and_apply(&running, at_once), &progress, &mut ended).await;
+    } else {
+        let mut waiting = Vec::new();
+        let phases = fleet::prepare(&running, at_once);
+        each(phases, &progress, &mut |at, phase| match phase {
+            fleet::Phase::Over(told) => ended(at, told),
+            fleet::Phase::Ready(ready) => waiting.push((at, ready)),
+        })
+        .await;
+        waiting.sort_by_key(|(at, _)| *at);
+        if !waiting.is_empty() {
+            lines.pause();
+            for (at, ready) in &mut waiting {
+                let [_, heading] = &names[*at];
+                let (out, err) = (std::mem::take(&mut ready.out), std::mem::take(&mut ready.err));
+                if !err.trim().is_empty() {
+                    world.err.print(&headed(heading, &err));
+                }
+                if common.output == Format::Text {
+                    world.out.print(&headed(heading, &out));
+                }
+            }
+            let question = format!("Do this to {}?", render::count(waiting.len(), "stack"));
+            let answer = match world.cancel.is_cancelled() {
+                true => Err(Error::interrupted("interrupted; nothing was changed")),
+                false => world.confirm(false, &question).await,
+            };
+            match answer {
+                Ok(()) => each(fleet::apply(&running, waiting, at_once), &progress, &mut ended).await,
+                Err(error) => waiting.into_iter().for_each(|(at, _)| ended(at, failed(again(&error)))),
+            }
+        }
+    }
+    lines.finish();
+    outcomes.into_iter().flatten().collect()
+}
+
+/// A job with its own listener and what it reports.
+fn begun<'a, A, R>(job: Job<A, R>, world: &'a World, lines: &Arc<Lines>, progress: &Progress) -> Running<'a, A, R> {
+    let Job { name, heading: _, common, work, lost } = job;
+    let reported = Arc::new(Mutex::new(Reported::default()));
+    // What is the same for all is told once.
+    let common = Common { quiet: !common.verbose, ..common };
+    let (quiet, is_text) = (common.quiet, common.output == Format::Text);
+    let (hearing, lines, line) = (Arc::clone(&reported), Arc::clone(lines), Mutex::new(None));
+    let listener: Listener = Arc::new(move |event| match event {
+        Event::Step(step) => {
+            let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
+            let line: &mut Arc<dyn Fn(Step) + Send + Sync> = line.get_or_insert_with(|| lines.of(&name));
+            line(step);
+        }
+        event => hearing.lock().unwrap_or_else(PoisonError::into_inner).hear(&event, quiet, is_text),
+    });
+    let context = Context { listener, ..progress.context().clone() };
+    Running { work, common, lost: Mutex::new(lost), world, context, reported }
+}
+
+/// Hands on what comes, as it comes.
+async fn each<T>(stream: impl Stream<Item = (usize, T)>, progress: &Progress, take: &mut impl FnMut(usize, T)) {
+    let mut stream = Box::pin(stream);
+    while let Some((at, one)) = progress.patiently_unless_drawn(stream.next()).await {
+        take(at, one);
+    }
+}
+
+/// The same error for another stack.
+fn again(error: &Error) -> Error {
+    let (told, hint, kind): (String, Option<&Hint>, Category) =
+        (error.in_one_line(), error.nearest_hint(), error.kind());
+    hint.cloned().into_iter().fold(Error::new(told).category(kind), Error::hint)
+}

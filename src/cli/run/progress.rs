@@ -1,0 +1,151 @@
+//! Progress on stderr: redrawn in place on a terminal, plain lines elsewhere, nothing with `--quiet`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::cli::args::common::{Common, Format};
+use crate::cli::render::{self, Shown};
+use crate::cli::terminal::waiting::{Silence, Voice};
+use crate::cli::terminal::{Output, World};
+use crate::operations::events::{Asking, Event, Listener};
+use crate::operations::session::asking;
+use crate::operations::target::Context;
+use crate::reconcile::resource::Event as Step;
+use crate::stack::Id;
+
+pub struct Progress {
+    context: Context,
+    live: Option<Arc<Live>>,
+    silence: Option<Arc<Silence>>,
+}
+
+struct Live {
+    bars: MultiProgress,
+    lines: Mutex<BTreeMap<Id, ProgressBar>>,
+}
+
+impl Progress {
+    pub fn new(common: &Common, world: &World) -> Self {
+        let live = Arc::new(Live { bars: MultiProgress::new(), lines: Mutex::default() });
+        let live = (!common.quiet && world.live).then_some(live);
+        let voice = match &live {
+            Some(live) => Voice::InPlace(live.bars.clone()),
+            None => Voice::Plain(world.err.clone()),
+        };
+        let silence = (!common.quiet).then(|| Arc::new(Silence::new(voice)));
+        let steps: Arc<dyn Fn(Step) + Send + Sync> = match &live {
+            Some(live) => {
+                let live = Arc::clone(live);
+                Arc::new(move |step| live.draw(step))
+            }
+            None if common.quiet => Arc::new(|_| {}),
+            None => {
+                let err = world.err.clone();
+                Arc::new(move |step| plain(&err, &step))
+            }
+        };
+        let (out, err, quiet) = (world.out.clone(), world.err.clone(), common.quiet);
+        let is_text = common.output == Format::Text;
+        let (listening, drawn) = (silence.clone(), live.clone());
+        let listener: Listener = Arc::new(move |event| {
+            if let Some(silence) = &listening {
+                silence.heard(&event);
+            }
+            match event {
+                Event::Step(step) => steps(step),
+                Event::Finished => drawn.iter().for_each(|live| live.finish()),
+                event => match render::event(&event, quiet, is_text) {
+                    Some(Shown::Out(text)) => out.print(&text),
+                    Some(Shown::Err(text)) => err.print(&text),
+                    None => {}
+                },
+            }
+        });
+        let context = Context {
+            connections: Arc::clone(&world.connections),
+            cancel: world.cancel.clone(),
+            clock: world.clock,
+            listener,
+        };
+        Self { context, live, silence }
+    }
+
+    /// What operations work with: their reports are shown here.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Goes on with a command, and says so where AWS is asked for long. Boxed: what is waited for does not belong on the stack.
+    pub fn over<F: Future>(&self, command: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        let command = Box::pin(command);
+        async move {
+            match &self.silence {
+                Some(silence) => silence.over(command).await,
+                None => command.await,
+            }
+        }
+    }
+
+    /// Waits for AWS, and says so where that takes long.
+    pub fn patiently<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        self.over(asking(&self.context.listener, Asking::Look, wait))
+    }
+
+    /// The same where no line is drawn for each thing that is waited for.
+    pub fn patiently_unless_drawn<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
+        self.over(asking(&self.context.listener, Asking::Changes, wait))
+    }
+
+    /// Leaves the last state of every line on the screen.
+    pub fn finish(&self) {
+        if let Some(live) = &self.live {
+            live.finish();
+        }
+    }
+}
+
+fn plain(err: &Output, event: &Step) {
+    let line = match event {
+        Step::Started { id, doing } => format!("{doing} {id}\n"),
+        Step::Waiting { id, what, seconds: 0 } => format!("{id}: waiting for {what}\n"),
+        Step::Waiting { id, what, seconds } => format!("{id}: waiting for {what} ({seconds} s)\n"),
+        Step::Done { id } => format!("{id}: done\n"),
+        Step::Failed { id } => format!("{id}: failed\n"),
+    };
+    err.print(&line);
+}
+
+impl Live {
+    fn finish(&self) {
+        for (_, line) in std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
+            line.abandon();
+        }
+    }
+
+    fn draw(&self, event: Step) {
+        match event {
+            Step::Started { id, doing } => self.line(&id).set_message(doing),
+            // Its line counts the seconds.
+            Step::Waiting { id, what, seconds: _ } => self.line(&id).set_message(format!("waiting for {what}")),
+            Step::Done { id } => self.line(&id).finish_with_message("done"),
+            Step::Failed { id } => self.line(&id).abandon_with_message("failed"),
+        }
+    }
+
+    fn line(&self, id: &Id) -> ProgressBar {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
+            let line = self.bars.add(ProgressBar::new_spinner());
+            line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            line.set_prefix(id.to_string());
+            line.enable_steady_tick(Duration::from_millis(100));
+            line
+        };
+        lines.entry(id.clone()).or_insert_with(new).clone()
+    }
+}

@@ -1,0 +1,83 @@
+//! Progress of a fleet: a line a stack.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::cli::args::common::Common;
+use crate::cli::terminal::{Output, World};
+use crate::reconcile::resource::{Event, Listener};
+
+/// One line of progress a stack.
+pub struct Lines {
+    total: usize,
+    done: Mutex<usize>,
+    live: Option<MultiProgress>,
+    bars: Mutex<Vec<(String, ProgressBar)>>,
+    plain: Option<Output>,
+}
+
+impl Lines {
+    pub fn new(common: &Common, world: &World, total: usize) -> Self {
+        let live = (!common.quiet && world.live).then(MultiProgress::new);
+        let plain = (!common.quiet && !world.live).then(|| world.err.clone());
+        Self { total, done: Mutex::new(0), live, bars: Mutex::default(), plain }
+    }
+
+    /// The listener of a stack that begins.
+    pub fn of(&self, name: &str) -> Listener {
+        let Some(bars) = &self.live else { return Arc::new(|_| {}) };
+        let bar = bars.add(ProgressBar::new_spinner());
+        let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), bar.clone()));
+        Arc::new(move |event| {
+            bar.set_message(match event {
+                Event::Started { id, doing } => format!("{doing} {id}"),
+                Event::Waiting { id, what, seconds: _ } => format!("{id}: waiting for {what}"),
+                Event::Done { id } => format!("{id}: done"),
+                Event::Failed { id } => format!("{id}: failed"),
+            });
+        })
+    }
+
+    pub fn done(&self, name: &str, told: &str) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done += 1;
+        if let Some(err) = &self.plain {
+            err.print(&format!("[{done}/{}] {}: {}\n", self.total, name, told));
+        }
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, bar) in bars.extract_if(.., |(one, _)| one == name) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Nothing is drawn while a question stands there.
+    pub fn pause(&self) {
+        for (_, bar) in self.bars.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            bar.disable_steady_tick();
+            bar.reset();
+        }
+        if let Some(bars) = &self.live {
+            let _ = bars.clear();
+        }
+    }
+
+    /// Prints without what is drawn being in the way.
+    pub fn aside(&self, print: impl FnOnce()) {
+        match &self.live {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+
+    pub fn finish(&self) {
+        if let Some(bars) = &self.live {
+            let _ = bars.clear();
+        }
+    }
+}

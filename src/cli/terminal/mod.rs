@@ -1,0 +1,323 @@
+//! What the process is connected to: its streams, its terminal, its environment, its clock, Ctrl-C.
+//! Tests bring a world of their own.
+
+pub mod fleet_progress;
+pub mod waiting;
+pub mod whole_file;
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Read, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use anstream::{AutoStream, ColorChoice};
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::client::connections::Connections;
+use crate::error::{Error, Result};
+use crate::input;
+use crate::secret::Sealed;
+
+/// A stream that takes styled text; styles are taken out where they do not belong.
+#[derive(Clone)]
+pub struct Output {
+    stream: Arc<Mutex<dyn Write + Send>>,
+    /// Whether it shows nothing but ASCII.
+    ascii: bool,
+}
+
+/// Our own signs, and what stands for them where there is nothing but ASCII.
+const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
+
+impl Output {
+    pub fn new(stream: impl Write + Send + 'static) -> Self {
+        Self { stream: Arc::new(Mutex::new(stream)), ascii: false }
+    }
+
+    /// The same, for a terminal that cannot show our own signs. What is data stays as it is.
+    #[must_use]
+    pub fn in_ascii(self, ascii: bool) -> Self {
+        Self { ascii, ..self }
+    }
+
+    /// A reader that has gone away (`| head`) is no error of ours.
+    pub fn print(&self, text: &str) {
+        let text = match self.ascii {
+            true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
+            false => text,
+        };
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    }
+}
+
+pub struct World {
+    /// Data.
+    pub out: Output,
+    /// Everything else.
+    pub err: Output,
+    /// Whether somebody can be asked.
+    pub interactive: bool,
+    /// Whether progress may be redrawn in place.
+    pub live: bool,
+    /// The width of the terminal in cells; 80 where nobody says.
+    pub columns: usize,
+    /// What TASKBELL_SLACK_WEBHOOK_URL holds.
+    pub webhook: Option<Sealed<String>>,
+    pub cancel: CancellationToken,
+    /// A variable of the environment, for who tells where something comes from.
+    pub variable: fn(&str) -> Option<String>,
+    pub clock: fn() -> SystemTime,
+    /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
+    pub signals: bool,
+    /// Clients and credentials, shared by all stacks of the process.
+    pub connections: Arc<Connections>,
+    /// What is typed, line by line; none: what somebody types at the terminal.
+    pub typed: Option<Arc<Mutex<VecDeque<String>>>>,
+    /// What is run, as `permissions --for` calls it.
+    pub command: OnceLock<&'static str>,
+}
+
+impl World {
+    /// The world of the process. `color` is what the user said about it, if anything.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
+    pub fn real(color: ColorChoice) -> Self {
+        let webhook = std::env::var("TASKBELL_SLACK_WEBHOOK_URL").ok().filter(|text| !text.trim().is_empty());
+        let (terminal, shows_all) = (std::io::stderr().is_terminal(), is_utf8(|name| std::env::var(name).ok()));
+        let (out, err) = (std::io::stdout(), std::io::stderr());
+        let ascii = [out.is_terminal(), terminal].map(|is_terminal| is_terminal && !shows_all);
+        Self {
+            out: Output::new(AutoStream::new(std::io::stdout(), choice(color, &out))).in_ascii(ascii[0]),
+            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &err))).in_ascii(ascii[1]),
+            interactive: terminal && std::io::stdin().is_terminal(),
+            live: terminal && shows_all,
+            columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
+            webhook: webhook.map(Sealed::new),
+            cancel: CancellationToken::new(),
+            variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
+            clock: SystemTime::now,
+            signals: true,
+            connections: Arc::default(),
+            typed: None,
+            command: OnceLock::new(),
+        }
+    }
+
+    /// The command that is run from now on, as `permissions --for` calls it.
+    pub fn is_running(&self, command: &'static str) {
+        let _ = self.command.set(command);
+    }
+
+    #[must_use]
+    pub fn command(&self) -> &'static str {
+        self.command.get().copied().unwrap_or("setup")
+    }
+
+    /// The first signal lets the calls in flight finish; the second ends the process. Needs a running runtime.
+    pub fn heed_signals(&self) {
+        if !self.signals {
+            return;
+        }
+        let (cancel, err) = (self.cancel.clone(), self.err.clone());
+        tokio::spawn(async move {
+            signalled().await;
+            err.print("\ninterrupted: finishing the calls in flight (again to stop at once)\n");
+            cancel.cancel();
+            signalled().await;
+            err.print(
+                "\nstopped at once: what was in flight may be done or not; the same command is safe to run again\n",
+            );
+            exit_at_once();
+        });
+    }
+
+    /// Asks before something is written, unless the answer was given beforehand; no is the default.
+    ///
+    /// # Errors
+    /// If the answer is no, or nobody is there to give one; on interruption.
+    pub async fn confirm(&self, yes: bool, question: &str) -> Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
+        }
+        let answer = self.ask_line(&format!("{question} [y/N] ")).await?;
+        match ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            true => Ok(()),
+            false => Err(Error::new("not confirmed; nothing was changed")),
+        }
+    }
+
+    /// One line.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read; on interruption.
+    pub async fn ask_line(&self, question: &str) -> Result<String> {
+        self.err.print(question);
+        if let Some(typed) = &self.typed {
+            let mut typed = typed.lock().unwrap_or_else(PoisonError::into_inner);
+            return typed.pop_front().ok_or_else(|| Error::usage("could not read the answer; nothing was changed"));
+        }
+        let read = || {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map(|_| answer)
+        };
+        Ok(self.ask(read).await?.trim().to_owned())
+    }
+
+    /// Typed without being shown.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read; on interruption.
+    pub async fn ask_secret(&self, question: &'static str) -> Result<String> {
+        self.ask(move || rpassword::prompt_password(question)).await
+    }
+
+    /// Waits for a person on a thread of its own, so that Ctrl-C is answered meanwhile.
+    async fn ask(&self, read: impl FnOnce() -> std::io::Result<String> + Send + 'static) -> Result<String> {
+        let (tell, answer) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || tell.send(read()));
+        let unreadable = || Error::usage("could not read the answer; nothing was changed");
+        tokio::select! {
+            answer = answer => match answer {
+                Ok(Ok(text)) => Ok(text),
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+                    Err(Error::interrupted("interrupted; nothing was changed"))
+                }
+                Ok(Err(error)) => Err(unreadable().because(error)),
+                Err(_) => Err(unreadable()),
+            },
+            () = self.cancel.cancelled() => Err(Error::interrupted("interrupted; nothing was changed")),
+        }
+    }
+
+    /// All of standard input.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not UTF-8.
+    pub fn read_stdin(&self) -> Result<String> {
+        input::text(self.read_stdin_bytes()?, "standard input")
+    }
+
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_stdin_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut bytes);
+        read.map_err(|error| Error::usage("could not read standard input").because(error))?;
+        Ok(bytes)
+    }
+
+    /// The world of many stacks at once: nobody is asked about one of them. A webhook that was read is for all.
+    #[must_use]
+    pub fn of_many(&self, webhook: Option<Sealed<String>>) -> Self {
+        Self {
+            out: self.out.clone(),
+            err: self.err.clone(),
+            interactive: false,
+            live: false,
+            columns: self.columns,
+            webhook: webhook.or_else(|| self.webhook.clone()),
+            cancel: self.cancel.clone(),
+            variable: self.variable,
+            clock: self.clock,
+            signals: false,
+            connections: Arc::clone(&self.connections),
+            typed: None,
+            command: self.command.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+}
+
+/// What the locale says of the terminal; one that is not set says nothing, as in containers.
+fn is_utf8(variable: impl Fn(&'static str) -> Option<String>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
+    set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))
+}
+
+/// The shell that wants words to complete, and no command to run.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn shell_that_asks(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|shell| !shell.is_empty())
+}
+
+/// At which of its words the shell has its cursor, as clap's scripts tell.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn completion_index() -> usize {
+    std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok()).unwrap_or_default()
+}
+
+fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+    match asked {
+        ColorChoice::Auto => AutoStream::choice(stream),
+        asked => asked,
+    }
+}
+
+#[cfg(unix)]
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[allow(clippy::disallowed_methods, reason = "the user insists")]
+fn exit_at_once() -> ! {
+    std::process::exit(130)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_locale_that_is_set_to_something_else_is_without_utf8() {
+        let of = |all: &'static str, lang: &'static str| {
+            is_utf8(|name| {
+                Some(match name {
+                    "LC_ALL" => all.to_owned(),
+                    "LANG" => lang.to_owned(),
+                    _ => return None,
+                })
+            })
+        };
+        assert!(of("", "en_US.UTF-8") && of("C.utf8", "C") && of("", ""));
+        assert!(!of("", "C") && !of("ja_JP.SJIS", "en_US.UTF-8") && !of("POSIX", ""));
+    }
+
+    #[test]
+    fn where_there_is_only_ascii_our_own_signs_are_spelled() {
+        #[derive(Clone, Default)]
+        struct Page(Arc<Mutex<Vec<u8>>>);
+        impl Write for Page {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let page = Page::default();
+        Output::new(page.clone()).in_ascii(true).print("a · b…\n┃ メモリ\n");
+        assert_eq!(String::from_utf8(page.0.lock().unwrap().clone()).unwrap(), "a - b...\n| メモリ\n");
+    }
+}

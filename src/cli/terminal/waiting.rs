@@ -1,0 +1,237 @@
+//! What is said while AWS says nothing: after three seconds, after ten, and every ten from then on.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Output;
+use crate::aws::client::wait;
+use crate::operations::events::{Asking, Event};
+use crate::reconcile::resource::Event as Step;
+use crate::stack::Id;
+
+const FIRST: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(10);
+/// Who said so long ago that he waits has a call that hangs by now.
+const STALE: Duration = Duration::from_secs(30);
+
+/// Where it is said.
+pub enum Voice {
+    /// A line each time.
+    Plain(Output),
+    /// One line that counts.
+    InPlace(MultiProgress),
+}
+
+/// Listens to a run, and speaks when nobody else does.
+pub struct Silence {
+    voice: Voice,
+    state: Mutex<State>,
+    heard: Notify,
+}
+
+struct State {
+    /// How many wait, one within another or side by side: they speak with one voice.
+    waits: usize,
+    /// Nothing was said since.
+    since: Instant,
+    /// How often this silence was told.
+    told: u32,
+    /// Who says himself what he waits for, and for how long, and when he last did.
+    telling: BTreeMap<Id, Instant>,
+    line: Option<ProgressBar>,
+}
+
+impl State {
+    fn due(&self) -> Instant {
+        self.since + if self.told == 0 { FIRST } else { AGAIN * self.told }
+    }
+
+    fn begin(&mut self) {
+        (self.since, self.told) = (Instant::now(), 0);
+        if let Some(line) = self.line.take() {
+            line.finish_and_clear();
+        }
+    }
+}
+
+impl Silence {
+    #[must_use]
+    pub fn new(voice: Voice) -> Self {
+        let state = State { waits: 0, since: Instant::now(), told: 0, telling: BTreeMap::new(), line: None };
+        Self { voice, state: Mutex::new(state), heard: Notify::new() }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hears what is asked and answered, and what is said meanwhile.
+    pub fn heard(&self, event: &Event) {
+        // Each change has a line of its own that counts.
+        let is_drawn = |asking: &Asking| *asking == Asking::Changes && matches!(self.voice, Voice::InPlace(_));
+        self.with(|state| match event {
+            Event::Asking(asking) if !is_drawn(asking) => {
+                if state.waits == 0 {
+                    state.begin();
+                    state.telling.clear();
+                }
+                state.waits += 1;
+            }
+            Event::Answered(asking) if !is_drawn(asking) => {
+                state.waits = state.waits.saturating_sub(1);
+                if state.waits == 0 {
+                    state.begin();
+                }
+            }
+            Event::Step(step) => {
+                state.begin();
+                match step {
+                    Step::Waiting { id, .. } => drop(state.telling.insert(id.clone(), Instant::now())),
+                    Step::Started { id, .. } | Step::Done { id } | Step::Failed { id } => {
+                        state.telling.remove(id);
+                    }
+                }
+            }
+            _ => {}
+        });
+        self.heard.notify_waiters();
+    }
+
+    /// Goes on with a command, and tells how long nothing has been said while AWS is asked.
+    pub async fn over<T>(&self, command: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            ended = command => ended,
+            never = self.tell() => match never {},
+        }
+    }
+
+    async fn tell(&self) -> Infallible {
+        loop {
+            let heard = self.heard.notified();
+            let due = self.with(|state| (state.waits > 0).then(|| state.due()));
+            let Some(due) = due else {
+                heard.await;
+                continue;
+            };
+            tokio::select! {
+                () = wait::moment(due) => {}
+                () = heard => continue,
+            }
+            self.with(|state| {
+                // Another one may have said it, or something else may have been said.
+                if state.waits > 0 && state.due() <= Instant::now() {
+                    state.told += 1;
+                    if state.telling.values().all(|last| last.elapsed() > STALE) {
+                        self.say(state);
+                    }
+                }
+            });
+        }
+    }
+
+    fn say(&self, state: &mut State) {
+        let time = state.since.elapsed();
+        match &self.voice {
+            Voice::Plain(err) => err.print(&format!("still waiting for AWS ({} s)…\n", time.as_secs())),
+            Voice::InPlace(bars) => {
+                state.line.get_or_insert_with(|| {
+                    let style = ProgressStyle::with_template("{spinner} still waiting for AWS ({elapsed})…");
+                    let line = bars.add(ProgressBar::new_spinner().with_elapsed(time));
+                    line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+                    line.enable_steady_tick(Duration::from_millis(100));
+                    line
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        fn seconds(&self) -> Vec<u64> {
+            let text = String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap();
+            let number = |line: &str| line.split(['(', ' ']).find_map(|word| word.parse().ok()).unwrap();
+            text.lines().map(number).collect()
+        }
+    }
+
+    /// AWS is asked, and answers at the end of the wait.
+    async fn asked<T>(silence: &Silence, wait: impl Future<Output = T>) -> T {
+        silence
+            .over(async {
+                silence.heard(&Event::Asking(Asking::Look));
+                let waited = wait.await;
+                silence.heard(&Event::Answered(Asking::Look));
+                waited
+            })
+            .await
+    }
+
+    async fn pass(seconds: u64) {
+        wait::moment(Instant::now() + Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_after_three_seconds_ten_and_every_ten_and_by_one_voice() {
+        let page = Page::default();
+        let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
+        asked(&silence, pass(2)).await;
+        assert!(page.seconds().is_empty());
+        asked(&silence, async { tokio::join!(asked(&silence, pass(35)), asked(&silence, pass(12))) }).await;
+        assert_eq!(page.seconds(), [3, 10, 20, 30]);
+        silence.over(pass(60)).await;
+        assert!(page.seconds().is_empty(), "AWS is not asked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_ends_the_silence_and_who_tells_himself_is_not_talked_over() {
+        let page = Page::default();
+        let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
+        let id = Id::new("function", "notifier");
+        asked(&silence, async {
+            pass(4).await;
+            silence.heard(&Event::Step(Step::Started { id: id.clone(), doing: "adding" }));
+            pass(5).await;
+            for seconds in [0, 10, 20, 30] {
+                silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds }));
+                pass(10).await;
+            }
+            silence.heard(&Event::Step(Step::Done { id: id.clone() }));
+            pass(4).await;
+        })
+        .await;
+        assert_eq!(page.seconds(), [3, 3, 3]);
+        // A call that hangs is told, whoever waited before it.
+        asked(&silence, async {
+            silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 }));
+            pass(45).await;
+        })
+        .await;
+        assert_eq!(page.seconds(), [40]);
+    }
+}
