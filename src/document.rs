@@ -1,5 +1,5 @@
-//! JSON documents in canonical form, and the differences between two of them.
-//! Knows nothing of AWS.
+//! Brings JSON documents into a canonical form, and lists the differences between two of them.
+//! Does not depend on AWS.
 
 use std::mem::discriminant;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// One difference. `have` or `want` is absent where only the other side has the path.
+/// One difference. `have` or `want` is absent if only the other side has the path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// A JSON Pointer (RFC 6901).
@@ -18,7 +18,7 @@ pub struct Change {
     pub want: Option<Value>,
 }
 
-/// The same document with its object keys sorted, whatever map the parser was built with.
+/// Returns the document with its object keys sorted, for any map that the parser was built with.
 #[must_use]
 pub fn canonical(value: &Value) -> Value {
     match value {
@@ -33,7 +33,7 @@ pub fn canonical(value: &Value) -> Value {
     }
 }
 
-/// `digits` hex digits of a hash over the canonical form.
+/// Returns `digits` hex digits of a hash over the canonical form.
 #[must_use]
 pub fn digest(value: &Value, digits: usize) -> String {
     let mut text = format!("{:x}", Sha256::digest(canonical(value).to_string()));
@@ -41,7 +41,7 @@ pub fn digest(value: &Value, digits: usize) -> String {
     text
 }
 
-/// What would have to change in `have` to make it `want`, ordered by path; empty exactly when they are equal.
+/// Returns the changes that turn `have` into `want`, ordered by path; empty exactly if both are equal.
 #[must_use]
 pub fn diff(have: &Value, want: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -70,7 +70,7 @@ fn compare_objects(changes: &mut Vec<Change>, path: &str, have: &Map<String, Val
     }
 }
 
-/// Elements both sides have are set aside first, so that one added element is one change and not a cascade.
+/// Compares arrays. Elements that both sides have are removed first, so that one added element is one change and not a cascade.
 fn compare_arrays(changes: &mut Vec<Change>, path: &str, have: &[Value], want: &[Value]) {
     let mut unmatched: Vec<&Value> = want.iter().collect();
     let mut removed: Vec<(usize, &Value)> = Vec::new();
@@ -89,7 +89,7 @@ fn compare_arrays(changes: &mut Vec<Change>, path: &str, have: &[Value], want: &
         return;
     }
     for (index, item) in removed {
-        // The likest one: what it became.
+        // The most similar wanted element is taken as the changed one.
         let likest = (0..unmatched.len()).min_by_key(|other| unlikeness(item, unmatched[*other]));
         let other = likest.map(|other| unmatched.remove(other));
         compare_optional(changes, format!("{path}/{index}"), Some(item), other);
@@ -99,7 +99,7 @@ fn compare_arrays(changes: &mut Vec<Change>, path: &str, have: &[Value], want: &
     }
 }
 
-/// How many of their fields differ. Not how much of each: documents of strangers may be nested as deep as they like.
+/// Counts the fields that differ. Does not count within the fields: documents of others may be nested to any depth.
 fn unlikeness(one: &Value, other: &Value) -> usize {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -135,25 +135,25 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_element_is_compared_with_what_it_became() {
+    fn changed_element_is_compared_with_its_most_similar_one() {
         let read = |of: &[&str]| json!({ "Action": ["read"], "Resource": of });
         let other = json!({ "Action": ["open"], "Resource": ["key"], "Condition": { "for": "b" } });
         assert_eq!(paths(&json!([read(&["a"])]), &json!([other, read(&["a", "b"])])), ["/0/Resource/1", "/1"]);
     }
 
     #[test]
-    fn deep_documents_are_compared_in_no_time() {
+    fn deep_documents_are_compared_fast() {
         let nested = |leaf: &str| (0..60).fold(json!(leaf), |inner, at| json!([{ leaf: at }, inner]));
         assert_eq!(diff(&nested("a"), &nested("b")).len(), 121);
     }
 
     #[test]
-    fn another_order_of_an_array_is_a_change() {
+    fn new_order_of_an_array_is_a_change() {
         assert_eq!(paths(&json!({"a": [1, 2]}), &json!({"a": [2, 1]})), ["/a"]);
     }
 
     #[test]
-    fn a_change_deep_inside_names_its_path() {
+    fn change_deep_inside_names_its_path() {
         let have = json!({"pattern": {"detail": {"lastStatus": ["STOPPED"]}}});
         let want = json!({"pattern": {"detail": {"lastStatus": ["RUNNING"]}}});
         assert_eq!(paths(&have, &want), ["/pattern/detail/lastStatus/0"]);
@@ -181,13 +181,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_differs_exactly_when_they_are_equal(a in any_json(), b in any_json()) {
+        fn diff_is_empty_exactly_for_equal_documents(a in any_json(), b in any_json()) {
             prop_assert_eq!(diff(&a, &b).is_empty(), a == b);
             prop_assert!(diff(&a, &a).is_empty());
         }
 
         #[test]
-        fn the_digest_follows_the_value(a in any_json(), b in any_json()) {
+        fn digest_follows_the_value(a in any_json(), b in any_json()) {
             prop_assert_eq!(digest(&a, 64) == digest(&b, 64), a == b);
         }
     }

@@ -1,5 +1,5 @@
-//! The one error type: what we were doing, why it failed, and what the reader can do about it.
-//! It knows its category, from which the command line makes an exit code. It prints nothing.
+//! Defines the one error type: the action that failed, the reason, and the fix that the reader can try.
+//! An error has a category, from which the command line makes an exit code. The module prints nothing.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What kind of trouble it is; the exit code follows from it.
+/// The kind of a problem; the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Category {
-    /// Something went wrong while doing what was asked.
+    /// An action that the user asked for failed.
     Failure,
     /// Something could not be read, so there is no verdict.
     Unreadable,
     /// The command line or an input is not usable as given.
     Usage,
-    /// Stopped by Ctrl-C or SIGTERM.
+    /// Ctrl-C or SIGTERM stopped the command.
     Interrupted,
 }
 
-/// What the reader of an error can do about it.
+/// A thing that the reader of an error can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hint {
-    /// In words.
+    /// A hint in words.
     Words(String),
-    /// AWS denied a call: the policy of the command that is run has to be granted. Which command that is, the renderer knows.
+    /// AWS denied a call: the user has to grant the policy of the command that is running. Only the renderer knows the command.
     GrantPolicy,
 }
 
@@ -41,9 +41,9 @@ impl From<&str> for Hint {
     }
 }
 
-/// An error told in the user's terms.
+/// An error in the user's terms.
 ///
-/// The message says what was being done and never repeats its source; the printer in `cli` walks the chain.
+/// The message names the action that failed and never repeats its source; the printer in `cli` walks the chain.
 #[derive(Debug)]
 pub struct Error {
     doing: String,
@@ -59,7 +59,7 @@ impl Error {
         Self { doing: doing.into(), hint: None, detail: None, source: None, category: Category::Failure }
     }
 
-    /// The command line or an input is not usable as given (exit code 64).
+    /// Creates an error about a command line or an input that is not usable as given (exit code 64).
     #[must_use]
     pub fn usage(problem: impl Into<String>) -> Self {
         Self::new(problem).category(Category::Usage)
@@ -76,14 +76,14 @@ impl Error {
         self
     }
 
-    /// Something the reader can do.
+    /// Adds one thing that the reader can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// More than most readers want, such as all that a library tried.
+    /// Adds information that most readers do not need, such as everything that a library tried.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
@@ -96,13 +96,13 @@ impl Error {
         self
     }
 
-    /// The nearest hint in the chain.
+    /// Returns the nearest hint in the chain.
     #[must_use]
     pub fn nearest_hint(&self) -> Option<&Hint> {
         self.hint.as_ref().or_else(|| self.source.as_deref()?.downcast_ref::<Self>()?.nearest_hint())
     }
 
-    /// The words of the nearest hint, if it has any.
+    /// Returns the words of the nearest hint, if it has any.
     #[must_use]
     pub fn hint_text(&self) -> Option<&str> {
         match self.nearest_hint()? {
@@ -111,13 +111,13 @@ impl Error {
         }
     }
 
-    /// The nearest detail in the chain.
+    /// Returns the nearest detail in the chain.
     #[must_use]
     pub fn detail_text(&self) -> Option<&str> {
         self.detail.as_deref().or_else(|| self.source.as_deref()?.downcast_ref::<Self>()?.detail_text())
     }
 
-    /// The first source in the chain that is a `T`.
+    /// Returns the first error in the chain that is a `T`, beginning with this one.
     #[must_use]
     pub fn find<T: std::error::Error + 'static>(&self) -> Option<&T> {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
@@ -130,7 +130,7 @@ impl Error {
         None
     }
 
-    /// The message and those of its causes.
+    /// Returns the message and the messages of its causes.
     #[must_use]
     pub fn in_one_line(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
@@ -149,19 +149,19 @@ impl Error {
     }
 }
 
-/// How alike two names are at least, from 0 to 1, for one to be taken for the other mistyped.
+/// Least similarity of two names, from 0 to 1, at which one counts as a misspelling of the other.
 const ALIKE: f64 = 0.8;
-/// A part that names may have in common is no shorter.
+/// Least length of a part that two names may have in common.
 const SHORTEST_PART: usize = 3;
 
-/// Whether the known name may have been meant: it is alike, or one is a part of the other.
+/// Returns whether the user may have meant the known name: the names are similar, or one is a part of the other.
 #[must_use]
 pub fn is_near(known: &str, typed: &str) -> bool {
     let part = |whole: &str, part: &str| part.len() >= SHORTEST_PART && whole.contains(part);
     strsim::jaro_winkler(known, typed) >= ALIKE || part(known, typed) || part(typed, known)
 }
 
-/// The known name that was most likely meant, if any was.
+/// Returns the known name that the user most likely meant, if any is near.
 pub fn nearest<'a>(known: impl IntoIterator<Item = &'a str>, typed: &str) -> Option<&'a str> {
     let near = known.into_iter().filter(|name| is_near(name, typed));
     near.max_by(|a, b| strsim::jaro_winkler(a, typed).total_cmp(&strsim::jaro_winkler(b, typed)))
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_near_was_meant() {
+    fn only_near_names_are_suggested() {
         let known = ["task-failed", "nonzero-exit", "out-of-memory"];
         for (typed, meant) in [
             ("non-zero-exit", Some("nonzero-exit")),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_does_not_repeat_its_source_and_the_hint_is_found_down_the_chain() {
+    fn message_omits_its_source_and_hint_comes_from_the_chain() {
         let inner = Error::new("AccessDenied: no").hint("ask for the permission");
         let outer = Error::new("could not create the role x").because(inner);
         assert_eq!(outer.to_string(), "could not create the role x");

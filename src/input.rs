@@ -1,13 +1,13 @@
-//! The text of a user's file, or of standard input. Decides which encodings are read; makes no sense of the text itself.
+//! Decodes the text of a user's file, or of standard input. Decides which encodings are read; does not interpret the text.
 
 use crate::error::{Error, Result};
 
 const MARK: &str = "\u{feff}";
 
-/// Reads bytes as UTF-8 and reads over a byte order mark. `name` is the file's, for the error.
+/// Reads bytes as UTF-8 and skips a byte order mark. `name` is the name of the file, for the error.
 ///
 /// # Errors
-/// For text in another encoding: with its name and the way out if that can be recognised, else with the place.
+/// For text in another encoding: names a recognised encoding and the conversion, otherwise the line and column of the bad byte.
 pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
     if let Some(Wide { encoding, converter, .. }) = Wide::of(&bytes) {
         return Err(Error::usage(format!("{name} is {encoding} text, and not UTF-8")).hint(format!(
@@ -29,8 +29,8 @@ pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
     })
 }
 
-/// Reads bytes as far as they can be read: for an alert, which must not be lost because of its encoding. Only a byte order mark
-/// makes them UTF-16: a log may hold zero bytes.
+/// Reads bytes as far as possible: for an alert, which must not be lost because of its encoding. Takes the bytes for UTF-16 only if
+/// they begin with a byte order mark: a log may contain zero bytes.
 #[must_use]
 pub fn lossy(bytes: &[u8]) -> String {
     let text = match Wide::of(bytes) {
@@ -46,19 +46,19 @@ pub fn lossy(bytes: &[u8]) -> String {
     text.strip_prefix(MARK).map(str::to_owned).unwrap_or(text)
 }
 
-/// Foreign text on one line, without what no terminal and no page may hold: see [`printable_char`].
+/// Returns text from outside on one line, without the characters that no terminal and no page may contain: see [`printable_char`].
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars().map(printable_char).collect()
 }
 
-/// The same for text that may have several lines, and columns.
+/// Returns text from outside like [`printable`], but keeps line breaks and tabs.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     text.chars().map(|char| if matches!(char, '\n' | '\t') { char } else { printable_char(char) }).collect()
 }
 
-/// Without control characters, and those that turn the direction of what follows.
+/// Replaces control characters, and the characters that change the direction of the text after them.
 #[must_use]
 pub fn printable_char(char: char) -> char {
     match char {
@@ -69,17 +69,17 @@ pub fn printable_char(char: char) -> char {
     }
 }
 
-/// Counts from 1, in characters.
+/// Returns the line and the column after this text, counted from 1, in characters.
 fn place(before: &str) -> (usize, usize) {
     let last = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, last.trim_start_matches(MARK).chars().count() + 1)
 }
 
-/// An encoding with several bytes for each letter of ASCII.
+/// An encoding with several bytes for each ASCII character.
 #[derive(Debug, PartialEq)]
 struct Wide {
     encoding: &'static str,
-    /// Its name for iconv: without a byte order mark, the order of the bytes has to be named.
+    /// The encoding's name for iconv: without a byte order mark, the name includes the byte order.
     converter: &'static str,
     big_endian: bool,
 }
@@ -97,10 +97,11 @@ impl Wide {
     }
 }
 
-/// Letters of ASCII have a zero byte in each unit, always on the same side. No text in UTF-8 that is of use here has any.
+/// Recognises an encoding without a mark: ASCII characters have a zero byte in each unit, always on the same side. No useful text in
+/// UTF-8 contains zero bytes.
 fn without_mark(bytes: &[u8]) -> Option<(&'static str, &'static str, bool)> {
     let zeros = |width: usize, at: usize| bytes.iter().skip(at).step_by(width).filter(|byte| **byte == 0).count();
-    // An eighth: half of a file may be comments in another script. Other characters have few zero bytes.
+    // At least an eighth of the bytes: half of a file may be comments in another script, and other characters have few zero bytes.
     let many = |zeros: usize| zeros > 1 && zeros * 8 >= bytes.len();
     let by_four = [0, 1, 2, 3].map(|at| zeros(4, at));
     let [even, odd] = [by_four[0] + by_four[2], by_four[1] + by_four[3]];
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_cannot_command_the_terminal() {
+    fn text_from_outside_cannot_command_the_terminal() {
         let foreign = "a\u{1b}[31m\u{9b}2J\u{7}\u{7f}\u{202e}b\u{2066}\r\n\tメモリ";
         assert_eq!(printable(foreign), "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}b\u{fffd}   メモリ");
         assert_eq!(printable_lines(foreign), "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}b\u{fffd} \n\tメモリ");
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_encodings_are_named_with_the_way_out() {
+    fn wide_encodings_are_named_with_the_conversion() {
         let toml = "# 通知の設定：本番の環境だけ\nfleet = \"a\"\n";
         for (bytes, encoding, converter) in [
             (utf16("\u{feff}{}", LITTLE), "UTF-16", "UTF-16"),
@@ -170,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_refused_with_the_place() {
-        // CP932, Latin 1, and a character that was cut off; the mark is no column.
+    fn other_encodings_are_refused_with_line_and_column() {
+        // CP932, Latin 1, and a truncated character; a byte order mark is not a column.
         for (bytes, said) in [
             (b"{\n  \"a\": \"\x83\x81\"".to_vec(), "x is not UTF-8 text: byte 0x83 at line 2 column 9"),
             (b"caf\xe9".to_vec(), "x is not UTF-8 text: byte 0xe9 at line 1 column 4"),
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_read_as_far_as_it_can_be() {
+    fn alert_is_read_as_far_as_possible() {
         for (bytes, told) in [
             (b"caf\xe9".to_vec(), "caf\u{fffd}"),
             ("\u{feff}a".into(), "a"),

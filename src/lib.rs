@@ -1,18 +1,18 @@
-//! taskbell rings Slack when an Amazon ECS task dies.
+//! Get a Slack alert when an Amazon ECS task fails.
 //!
-//! The floor plan, from the ground up:
+//! The modules, from the bottom up:
 //!
 //! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`task`], [`input`]: values; they import nothing but `error`
 //! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
 //! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
-//! - [`reconcile`]: what a kind of resource is, the plan as a value, and the engine that observes and applies
-//! - [`config`]: what can be said about a stack, `taskbell.toml`, and what was asked for, checked
-//! - [`aws`]: the only room that names the SDK: `kinds`, the other `calls`, and `client`, which alone waits
-//! - [`desired`]: what should exist for a configuration; [`permissions`]: the least policy for each command
-//! - [`export`]: what should exist, as a file for other engines; [`graph`]: the stack as a picture
-//! - [`chain`]: which links hold between an event and the notifier
+//! - [`reconcile`]: the definition of a kind of resource, the plan as a value, and the engine that observes and applies
+//! - [`config`]: the settings of a stack, `taskbell.toml`, and the checked configuration
+//! - [`aws`]: the only module that names the SDK: `kinds`, the other `calls`, and `client`, the only module that waits
+//! - [`desired`]: the resources that a configuration needs; [`permissions`]: the least policy for each command
+//! - [`export`]: the desired resources as a file for other engines; [`graph`]: the stack as a picture
+//! - [`chain`]: the links between an event and the notifier that work
 //! - [`operations`]: the use cases, as values
-//! - [`cli`]: the only room that prints
+//! - [`cli`]: the only module that prints
 
 pub mod aws;
 pub mod cli;

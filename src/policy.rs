@@ -1,6 +1,6 @@
-//! IAM policy documents in normal form, so that equal meaning is equal value.
+//! Brings IAM policy documents into a normal form, so that equal meaning is equal value.
 //!
-//! AWS hands a policy back percent-encoded, with scalars where lists were sent, in another order. None of that is a
+//! AWS returns a policy percent-encoded, with scalars instead of lists, and in another order. None of these is a
 //! difference, and a `Sid` is only a label.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The names taskbell writes, in the spelling AWS documents. Others are compared in lower case.
+/// The names that taskbell writes, in AWS's documented spelling. Other names are compared in lower case.
 const SPELLINGS: [&str; 17] = [
     "dynamodb:ConditionCheckItem",
     "logs:GetLogEvents",
@@ -37,7 +37,7 @@ const SPELLINGS: [&str; 17] = [
 pub struct Policy(Value);
 
 impl Policy {
-    /// The normal form of a document. What is not understood is kept, so that it still shows as a difference.
+    /// Returns the normal form of a document. Keeps the parts that it does not understand, so that they still show as a difference.
     #[must_use]
     pub fn new(document: &Value) -> Self {
         if !document.is_object() {
@@ -49,7 +49,7 @@ impl Policy {
         Self(Value::Array(statements))
     }
 
-    /// Reads what an API returned: JSON, or percent-encoded JSON as IAM sends it (RFC 3986: `+` is literal).
+    /// Reads an API's answer: JSON, or percent-encoded JSON as IAM sends it (RFC 3986: `+` is literal).
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let decoded = percent_decode_str(text).decode_utf8_lossy();
@@ -60,14 +60,14 @@ impl Policy {
         }
     }
 
-    /// The document to send: its normal form is itself a policy.
+    /// Returns the document to send: the normal form is itself a policy.
     #[must_use]
     pub fn document(&self) -> Value {
         serde_json::json!({ "Version": "2012-10-17", "Statement": self.0 })
     }
 
-    /// Whether the policy lets a service do this on behalf of the resource with `source_arn`. Conditions other than on
-    /// that ARN are taken to hold, denials of other services not to matter.
+    /// Returns whether the policy allows a service this action on behalf of the resource with `source_arn`. Assumes that conditions on
+    /// anything but that ARN hold, and that denials for other services do not matter.
     #[must_use]
     pub fn allows_service(&self, service: &str, action: &str, source_arn: &str) -> bool {
         let about_it = |statement: &&Value| {
@@ -96,14 +96,14 @@ impl Policy {
         effects.peek().is_some() && effects.all(|effect| effect == "Allow")
     }
 
-    /// The normal form of one statement.
+    /// Returns the normal form of one statement.
     #[must_use]
     pub fn of_statement(statement: &Value) -> Self {
         Self::new(&serde_json::json!({ "Statement": [statement] }))
     }
 }
 
-/// Whether a name fits one with `*` and `?` in it, letters in either case.
+/// Returns whether a name matches a pattern with `*` and `?`; letters match in either case.
 fn fits(pattern: &str, name: &str) -> bool {
     GlobBuilder::new(pattern).case_insensitive(true).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
@@ -127,7 +127,7 @@ fn statement(statement: &Value) -> Value {
     normal.into_iter().collect()
 }
 
-/// `"*"` and `{"AWS": "*"}` are the same; an account id stands for its root.
+/// Normalises a principal: `"*"` equals `{"AWS": "*"}`, and an account's root equals its id.
 fn principal(value: &Value) -> Value {
     let everybody = Map::from_iter([("AWS".to_owned(), Value::from("*"))]);
     let fields = match value {
@@ -153,13 +153,13 @@ fn account_of_root(arn: &str) -> Option<&str> {
     (parts.next() == Some("root") && parts.next().is_none()).then_some(account)
 }
 
-/// Names of actions and condition keys are case-insensitive.
+/// Normalises the spelling of an action or a condition key: both are case-insensitive.
 fn spelling(name: &str) -> String {
     let known = SPELLINGS.iter().find(|known| known.eq_ignore_ascii_case(name));
     known.map_or_else(|| name.to_lowercase(), |known| (*known).to_owned())
 }
 
-/// Condition keys are case-insensitive and their values are strings; `ArnEquals` and `ArnLike` behave identically.
+/// Normalises conditions: keys are case-insensitive, values are strings, and `ArnEquals` and `ArnLike` behave identically.
 fn condition(value: &Value) -> Value {
     let Value::Object(operators) = value else {
         return value.clone();
@@ -175,7 +175,7 @@ fn condition(value: &Value) -> Value {
     renamed(operators, &operator).into_iter().map(|(name, value)| (name, keys(value))).collect()
 }
 
-/// With each name replaced by its normal form, unless another field has that name: both conditions have to hold then, and
+/// Replaces each name by its normal form, unless another field has that name: both conditions have to hold then, and
 /// neither may be lost.
 fn renamed<'a>(fields: &'a Map<String, Value>, normal: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, &'a Value> {
     let mut all = BTreeMap::new();
@@ -187,7 +187,7 @@ fn renamed<'a>(fields: &'a Map<String, Value>, normal: &dyn Fn(&str) -> Option<S
     all
 }
 
-/// A scalar or a list as a sorted list of strings.
+/// Returns a scalar or a list as a sorted list of strings.
 fn sorted(value: &Value, normal: &dyn Fn(&str) -> String) -> Value {
     let mut items: Vec<String> = as_list(Some(value))
         .into_iter()
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn order_scalars_case_and_labels_carry_no_meaning() {
+    fn order_scalars_case_and_labels_have_no_meaning() {
         let other = json!({"Statement": [
             {"Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": ["sqs:*"], "Resource": ["*"]},
             {"Condition": {"ArnEquals": {"AWS:SourceArn": ["a", "b"]}}, "Resource": ["q"],
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_carries_no_meaning_and_a_plus_stays_a_plus() {
+    fn percent_encoding_has_no_meaning_and_plus_is_literal() {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "x+y"}]});
         let encoded = utf8_percent_encode(&document.to_string(), NON_ALPHANUMERIC).to_string();
         assert_eq!(Policy::parse(&encoded), Policy::new(&document));
@@ -243,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_its_root() {
+    fn account_equals_its_root() {
         let of = |principal: &str| Policy::of_statement(&json!({"Effect": "Allow", "Principal": {"AWS": principal}}));
         assert_eq!(of("123456789012"), of("arn:aws:iam::123456789012:root"));
         assert_ne!(of("123456789012"), of("arn:aws:iam::123456789012:user/x"));
     }
 
     #[test]
-    fn everything_that_has_meaning_is_a_difference() {
+    fn every_change_of_meaning_is_a_difference() {
         let normal = Policy::new(&send_message());
         for (from, to) in [
             ("Allow", "Deny"),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_let_in_by_what_names_it_its_action_and_its_source() {
+    fn service_is_allowed_by_its_name_action_and_source() {
         let with = |effect: &str, service: &str, action: &str, condition: Value| {
             Policy::of_statement(&json!({
                 "Effect": effect, "Principal": { "Service": service }, "Action": action, "Condition": condition,
@@ -289,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_not_taken_for_an_empty_one() {
+    fn invalid_document_differs_from_an_empty_one() {
         for strange in ["null", "\"{}\"", "1", "[]x", "%", ""] {
             assert_ne!(Policy::parse(strange), Policy::new(&json!({ "Statement": [] })), "{strange}");
         }
     }
 
     #[test]
-    fn of_two_conditions_that_would_be_called_the_same_none_is_lost() {
+    fn conditions_with_equal_normal_names_are_both_kept() {
         let with = |condition: Value| Policy::of_statement(&json!({ "Effect": "Allow", "Condition": condition }));
         let ours = with(json!({ "ArnLike": { "aws:SourceArn": "a" } }));
         assert_eq!(with(json!({ "ArnEquals": { "AWS:SourceArn": "a" } })), ours);

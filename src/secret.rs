@@ -1,5 +1,5 @@
-//! Secrets that cannot leak by accident: whatever prints a `Sealed` prints a fingerprint.
-//! `reveal()` is the one door.
+//! Keeps secrets from leaking by accident: printing a `Sealed` prints a fingerprint.
+//! Only `reveal()` returns the secret.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ impl<T: AsRef<str>> Sealed<T> {
         Self(secret)
     }
 
-    /// The secret itself, for the one call that has to carry it.
+    /// Returns the secret itself, for the one call that has to carry it.
     pub fn reveal(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// 12 hex digits that change when the secret does. A webhook has far more entropy than can be searched,
-    /// so 48 bits of a hash tell nothing about it.
+    /// Returns 12 hex digits that change when the secret changes. A webhook has far more entropy than can be searched,
+    /// so 48 bits of a hash reveal nothing about it.
     pub fn fingerprint(&self) -> String {
         let hash = Sha256::new().chain_update("taskbell webhook\n").chain_update(self.reveal()).finalize();
         format!("{hash:x}")[..12].to_owned()
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_way_of_printing_shows_the_secret() {
+    fn printing_never_shows_the_secret() {
         let secret = Sealed::new("https://hooks.slack.com/services/T0/B0/hunter2");
         let shown = format!("{secret:?} {secret:#?} {secret} {}", serde_json::to_string(&secret).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_has_another_fingerprint() {
+    fn different_secrets_have_different_fingerprints() {
         assert_ne!(Sealed::new("a").fingerprint(), Sealed::new("b").fingerprint());
     }
 }

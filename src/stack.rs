@@ -1,4 +1,4 @@
-//! Identity: what a stack is called, where it lives, and what its resources are named in AWS.
+//! Identifies a stack: its name, its region and account, and the names of its resources in AWS.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// The tag that says a resource is ours, and whose it is.
+/// The tag that marks a resource as managed by taskbell, and names its stack.
 pub const STACK_TAG: &str = "taskbell:stack";
 
-/// The tag that another engine gives to what it makes of a stack's export: it works for the stack, and is not ours to change.
+/// The tag that another engine gives to the resources of an exported stack: they work for the stack, but taskbell must not change them.
 pub const EXPORTED_TAG: &str = "taskbell:exported";
 
-/// The tag that says which file of many stacks it is from.
+/// The tag that names the fleet of a stack: the stacks of one file.
 pub const FLEET_TAG: &str = "taskbell:fleet";
 
-/// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, which is also what ECS takes for a cluster's name.
+/// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, the characters that ECS accepts in a cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct StackName(String);
@@ -48,7 +48,7 @@ impl fmt::Display for StackName {
     }
 }
 
-/// Everything taskbell owns for one name in one region (of the account whose credentials are used).
+/// Everything that taskbell manages under one name in one region (of the account of the credentials in use).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
     pub name: StackName,
@@ -61,7 +61,7 @@ impl Stack {
         fit(&format!("taskbell-{}", self.name), 64)
     }
 
-    /// IAM is global, so the region is part of the name: two regions never share a role.
+    /// Returns the name of the role. IAM is global, so the name includes the region: two regions never share a role.
     #[must_use]
     pub fn role_name(&self) -> String {
         fit(&format!("taskbell-{}-{}", self.name, self.region), 64)
@@ -77,7 +77,7 @@ impl Stack {
         fit(&format!("taskbell-{}-announcements", self.name), 255)
     }
 
-    /// The key stands in whole at the end.
+    /// Returns the name of an alarm, which ends with the whole key.
     #[must_use]
     pub fn alarm_name(&self, key: &str) -> String {
         format!("{}{key}", fit(&format!("taskbell-{}-", self.name), 200))
@@ -98,7 +98,7 @@ impl Stack {
         fit(&format!("{}{pattern}", self.whole_rule_prefix()), 64)
     }
 
-    /// What the names of all rules of this stack begin with, shortened or not. Rules of other stacks may, too.
+    /// Returns the prefix of the names of all rules of this stack, shortened or not. Rules of other stacks may have the prefix, too.
     #[must_use]
     pub fn rule_prefix(&self) -> String {
         let mut prefix = self.whole_rule_prefix();
@@ -106,7 +106,7 @@ impl Stack {
         prefix
     }
 
-    /// The same, not shortened: what follows it is the pattern's name.
+    /// Returns the prefix without shortening: the pattern's name follows it.
     #[must_use]
     pub fn whole_rule_prefix(&self) -> String {
         format!("taskbell-{}-", self.name)
@@ -115,7 +115,7 @@ impl Stack {
 
 const HASH_LENGTH: usize = 9;
 
-/// The name, or its beginning and a hash of the whole where the service takes no more than `limit` characters.
+/// Returns the name, or, if it is longer than `limit` characters, its beginning and a hash of the whole.
 fn fit(name: &str, limit: usize) -> String {
     if name.len() <= limit {
         return name.to_owned();
@@ -125,7 +125,7 @@ fn fit(name: &str, limit: usize) -> String {
     format!("{beginning}-{}", &hash[..HASH_LENGTH - 1])
 }
 
-/// The names of the kinds, in the order of the floor plan.
+/// The names of the kinds, in the order of `aws::kinds`.
 const KINDS: [&str; 8] = ["parameter", "log_group", "queue", "table", "alarm", "role", "function", "rule"];
 
 /// A resource of a stack: `role/notifier`, `rule/task-failed`.
@@ -140,10 +140,10 @@ impl Id {
         Self { kind, key: key.into() }
     }
 
-    /// An id as a user types it.
+    /// Reads an id as a user types it.
     ///
     /// # Errors
-    /// If it is not of the form `kind/key` with one of our kinds.
+    /// If it is not of the form `kind/key` with one of taskbell's kinds.
     pub fn parse(text: &str) -> Result<Self> {
         let (kind, key) = text.split_once('/').unwrap_or((text, ""));
         match KINDS.iter().find(|known| **known == kind) {
@@ -166,16 +166,16 @@ impl Serialize for Id {
     }
 }
 
-/// Where a resource is to be found: its id in the stack, and its name in AWS.
+/// The address of a resource: its id in the stack, and its name in AWS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     pub id: Id,
     pub name: String,
-    /// The stack that has to own it.
+    /// The stack that has to own the resource.
     pub stack: StackName,
 }
 
-/// Account, partition and region: what is needed to write ARNs.
+/// Account, partition and region: the parts that an ARN needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub partition: String,
@@ -184,7 +184,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// From the ARN that STS gives for the caller: the partition is taken from it, never assumed.
+    /// Reads the partition from the ARN that STS returns for the caller, and never assumes it.
     #[must_use]
     pub fn of_caller(arn: &str, account: &str, region: &str) -> Self {
         Self {
@@ -194,7 +194,7 @@ impl Place {
         }
     }
 
-    /// Without asking AWS: the partition is the one the region is known to be in.
+    /// Derives the partition from the region, without a call to AWS.
     #[must_use]
     pub fn of_region(account: &str, region: &str) -> Self {
         let partitions = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")];
@@ -203,7 +203,7 @@ impl Place {
         Self { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() }
     }
 
-    /// The ARN of a resource of ours.
+    /// Returns the ARN of a resource of a stack.
     #[must_use]
     pub fn arn_of(&self, address: &Address) -> String {
         let name = &address.name;
@@ -234,13 +234,13 @@ impl Place {
         self.arn("lambda", &format!("function:{name}"))
     }
 
-    /// A rule on the default bus.
+    /// Returns the ARN of a rule on the default bus.
     #[must_use]
     pub fn rule_arn(&self, name: &str) -> String {
         self.arn("events", &format!("rule/{name}"))
     }
 
-    /// The default bus.
+    /// Returns the ARN of the default bus.
     #[must_use]
     pub fn bus_arn(&self) -> String {
         self.arn("events", "event-bus/default")
@@ -266,7 +266,7 @@ impl Place {
         self.arn("logs", &format!("log-group:{name}"))
     }
 
-    /// `/a/b` and `a` both follow `parameter` with one slash.
+    /// Returns the ARN of a parameter: `/a/b` and `a` both follow `parameter` with one slash.
     #[must_use]
     pub fn parameter_arn(&self, name: &str) -> String {
         self.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')))
@@ -277,7 +277,7 @@ impl Place {
         format!("arn:{}:iam::{}:role{path_and_name}", self.partition, self.account)
     }
 
-    /// The hosts a service has here, as condition keys name it. In China both spellings are in use.
+    /// Returns a service's hosts in this region, as condition keys name them. In China both spellings are in use.
     #[must_use]
     pub fn service_hosts(&self, service: &str) -> Vec<String> {
         let suffixes: &[&str] = match self.partition.as_str() {
@@ -313,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_aws_would_refuse_are_refused_here() {
+    fn names_that_aws_would_refuse_are_refused() {
         for bad in ["", "a b", "a/b", "日本", "a.b", &"x".repeat(256)] {
             assert_eq!(bad.parse::<StackName>().unwrap_err().kind(), crate::error::Category::Usage, "{bad}");
         }
     }
 
     #[test]
-    fn the_partition_is_the_callers() {
+    fn partition_is_the_callers() {
         let place = Place::of_caller("arn:aws-cn:iam::123456789012:user/me", "123456789012", "cn-north-1");
         assert_eq!(place.rule_arn("r"), "arn:aws-cn:events:cn-north-1:123456789012:rule/r");
         assert_eq!(place.role_arn("/taskbell/r"), "arn:aws-cn:iam::123456789012:role/taskbell/r");
@@ -343,7 +343,7 @@ mod tests {
         }
 
         #[test]
-        fn long_names_that_differ_at_their_end_stay_apart(name in "[a-z]{100}", end in "[0-9]{3}", other in "[0-9]{3}") {
+        fn long_names_with_different_ends_differ(name in "[a-z]{100}", end in "[0-9]{3}", other in "[0-9]{3}") {
             prop_assume!(end != other);
             let (a, b) = (stack(&format!("{name}{end}")), stack(&format!("{name}{other}")));
             prop_assert_ne!(a.function_name(), b.function_name());

@@ -1,5 +1,5 @@
-//! A task and a task definition as ECS describes them, made into what the notifier gets: the event of the task's state, and
-//! the outline of its definition. Copies only the fields it names: environments and secrets stay behind. Makes no call.
+//! Converts a task and a task definition, as ECS describes them, to the notifier's input: the event of the task's state, and
+//! the outline of its definition. Copies only the fields that it names, so no environment and no secret. Makes no call.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -50,7 +50,7 @@ const TEXTS_OF_CONTAINERS: [&str; 12] = [
     "memory",
     "memoryReservation",
 ];
-/// Lists of objects that containers have, with the fields of each.
+/// Lists of objects in a container, with the fields that are copied from each object.
 const LISTS_OF_CONTAINERS: [(&str, &[&str]); 3] = [
     ("networkInterfaces", &["attachmentId", "privateIpv4Address", "ipv6Address"]),
     ("networkBindings", &["bindIP", "containerPort", "hostPort", "protocol", "containerPortRange", "hostPortRange"]),
@@ -58,8 +58,8 @@ const LISTS_OF_CONTAINERS: [(&str, &[&str]); 3] = [
 ];
 const STORAGES: [&str; 2] = ["ephemeralStorage", "fargateEphemeralStorage"];
 
-/// Returns the event that ECS sends of a task in this state. `task` is one of the `tasks` of DescribeTasks, with times as
-/// ISO 8601 or in seconds. Attachments, attributes, overrides and tags, which may hold secrets, are left out.
+/// Returns the event that ECS sends about a task in this state. `task` is one of the `tasks` of DescribeTasks, with times in
+/// ISO 8601 or in seconds. Omits attachments, attributes, overrides and tags, which may contain secrets.
 #[must_use]
 pub fn event_of(task: &Value) -> Value {
     let arn = task["taskArn"].as_str().unwrap_or_default();
@@ -113,7 +113,7 @@ fn texts(of: &Value, names: &[&str]) -> Map<String, Value> {
     names.iter().filter_map(text).collect()
 }
 
-/// Texts and numbers: ports are numbers.
+/// Copies texts and numbers: ports are numbers.
 fn scalars(of: &Value, names: &[&str]) -> Map<String, Value> {
     let is_scalar = |value: &&Value| value.is_string() || value.is_number();
     let scalar = |name: &&str| Some(((*name).to_owned(), of.get(*name).filter(is_scalar)?.clone()));
@@ -124,10 +124,10 @@ fn number(value: &Value) -> Option<Value> {
     value.as_i64().map(Value::from)
 }
 
-/// As events have it, in UTC. The AWS CLI prints the offset of the machine it runs on, or seconds.
+/// Returns a time as events contain it, in UTC. The AWS CLI prints times with the offset of its machine, or in seconds.
 fn time(value: &Value) -> Option<String> {
     let time = match value {
-        // Seconds that are no binary fraction are a little less than the milliseconds that are meant.
+        // Seconds without an exact binary fraction are slightly below the intended milliseconds.
         Value::Number(seconds) => {
             let time = DateTime::from_secs_f64(seconds.as_f64()? + 0.000_5);
             DateTime::from_millis(time.to_millis().ok()?)
@@ -138,8 +138,8 @@ fn time(value: &Value) -> Option<String> {
     time.fmt(Format::DateTime).ok()
 }
 
-/// Returns what the notifier knows of a task definition as DescribeTaskDefinition tells it: names, essential marks and log
-/// destinations, as `outlineOf` of `lambda/io/aws.mjs` does.
+/// Returns the notifier's knowledge of a task definition as DescribeTaskDefinition returns it: names, essential marks and log
+/// destinations, like `outlineOf` of `lambda/io/aws.mjs`.
 #[must_use]
 pub fn outline_of(definition: &Value) -> Value {
     let containers = definition["containerDefinitions"].as_array().into_iter().flatten();
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_the_aws_cli_to_write_a_time_is_read() {
+    fn every_time_format_of_the_aws_cli_is_read() {
         for (written, told) in [
             (json!("2026-11-20T10:32:11.177000+00:00"), Some("2026-11-20T10:32:11.177Z")),
             (json!("2026-11-20T19:32:11.177000+09:00"), Some("2026-11-20T10:32:11.177Z")),
@@ -178,9 +178,9 @@ mod tests {
         }
     }
 
-    /// A pattern may ask for any of them.
+    /// A pattern may test any of these fields.
     #[test]
-    fn what_is_harmless_is_copied_and_nothing_else() {
+    fn only_harmless_fields_are_copied() {
         let harmless = json!({
             "taskArn": "arn:aws:ecs:us-east-1:1:task/c/0a", "version": 2, "enableExecuteCommand": true,
             "platformFamily": "Linux", "platformVersion": "1.4.0", "healthStatus": "UNHEALTHY",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_of_any_shape_is_an_event() {
+    fn any_task_becomes_an_event() {
         let odd = json!({ "taskArn": 1, "containers": [1, { "name": [], "exitCode": "x" }], "version": "x", "stoppedAt": {} });
         for task in [json!(null), json!([]), json!({}), odd] {
             let event = event_of(&task);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_has_names_marks_and_logs_only() {
+    fn outline_has_only_names_marks_and_logs() {
         let definition = json!({ "containerDefinitions": [
             {
                 "name": "web", "environment": [{ "name": "TOKEN", "value": "x" }], "secrets": [{ "valueFrom": "y" }],
