@@ -1,4 +1,5 @@
-//! AWS, and the only room that names its SDK: `kinds` of resources, the other `calls`, and how calls are made, `client`.
+//! Talks to AWS, and is the only module that names the SDK: `kinds` of resources, the other `calls`, and `client`, which makes
+//! calls.
 
 pub mod calls;
 pub mod client;

@@ -1,4 +1,5 @@
-//! What the notifier has noted of a task and of its failure, as `lambda/memory/table.mjs` writes it: read, to tell why it is silent.
+//! Reads the notifier's records of a task and of its failure, as `lambda/memory/table.mjs` writes them: they explain a missing
+//! alert.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use crate::aws::client::fault::{Fault, fault};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Returns what was noted of a subject; null where nothing was, or there is no such table.
+/// Returns the record of a subject; null if there is no record or no such table.
 ///
 /// # Errors
 /// If the call fails.
@@ -20,7 +21,7 @@ pub async fn subject(sdk: &SdkConfig, table: &str, id: &str) -> Result<Value, Fa
     Ok(item(&client::dynamodb(sdk), table, id).await?.as_ref().map_or(Value::Null, subject_of))
 }
 
-/// Returns what was noted of a failure in one window. Read it after the subject, so that it is at least as new.
+/// Returns the record of a failure in one window. Read it after the subject, so that it is at least as new.
 ///
 /// # Errors
 /// If the call fails.
@@ -62,7 +63,7 @@ fn window_of(item: &Item) -> Value {
     })
 }
 
-/// Returns the attributes of one kind, by the destination that their names end with.
+/// Returns the attributes of one kind, by the destination at the end of their names.
 fn by_destination(item: &Item, kind: &str, of: impl Fn(&str) -> Value) -> Value {
     item.keys().filter_map(|name| name.strip_prefix(kind)).map(|name| (name.to_owned(), of(name))).collect()
 }

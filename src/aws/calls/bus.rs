@@ -1,4 +1,4 @@
-//! Events of our own on the default bus.
+//! Puts taskbell's own events on the default bus, and asks EventBridge whether a pattern matches.
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
@@ -8,10 +8,10 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::error::Result;
 
-/// Puts one event on the bus; the id it has got.
+/// Puts one event on the bus and returns its id.
 ///
 /// # Errors
-/// Also for an entry that EventBridge refuses within a successful answer.
+/// If the call fails, or a successful answer says that EventBridge refused the entry.
 pub async fn put(
     sdk: &SdkConfig,
     source: &str,
@@ -33,10 +33,10 @@ pub async fn put(
     }
 }
 
-/// Whether EventBridge itself would let the pattern take the event.
+/// Returns whether EventBridge itself says that the event matches the pattern.
 ///
 /// # Errors
-/// If the pattern is not valid for it, or the call fails.
+/// If EventBridge does not accept the pattern, or the call fails.
 pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool, Fault> {
     let call =
         client::eventbridge(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());

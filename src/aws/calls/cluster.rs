@@ -1,4 +1,4 @@
-//! ECS clusters: never ours, only looked up.
+//! Looks up ECS clusters, which taskbell never manages.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -8,16 +8,17 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::error::{Error, Result, is_near};
 
-/// How many clusters one DescribeClusters takes.
+/// Most clusters that one DescribeClusters accepts.
 const AT_ONCE: usize = 100;
 
 /// # Errors
-/// If one of the clusters does not exist here: with the nearest names that do, and the way out.
+/// If one of the clusters does not exist here: the hint has the nearest existing names, and `way_out`.
 pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<()> {
     missing(sdk, clusters, way_out).await?.map_or(Ok(()), Err)
 }
 
-/// What is wrong with the clusters: that one of them does not exist here, with the nearest names that do, and the way out.
+/// Returns an error about the first cluster that does not exist here, with the nearest existing names and `way_out`; none if all
+/// exist.
 ///
 /// # Errors
 /// If the call fails.
@@ -46,7 +47,7 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
     }
 }
 
-/// The names of all clusters here, in their order.
+/// Returns the names of all clusters here, sorted.
 ///
 /// # Errors
 /// If the call fails.

@@ -1,5 +1,5 @@
-//! Rules and functions of others, that ring for ECS already: read, and at last switched off or removed. Nothing of them is
-//! changed in any other way, and nothing is kept of a function's environment but the webhooks.
+//! Reads rules and functions that taskbell does not manage and that send alerts for ECS already, and finally disables or removes
+//! them. Changes nothing else about them, and keeps nothing of a function's environment but the webhooks.
 
 use std::sync::Arc;
 
@@ -20,46 +20,46 @@ use crate::error::{Error, Result};
 use crate::reconcile::resource::{Kind, Tags};
 use crate::stack::{Address, Id, StackName};
 
-/// A rule on the default bus, as it is.
+/// A rule on the default bus, as AWS describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub name: String,
     pub arn: String,
-    /// As it was written: the order of its fields may have a meaning.
+    /// The text of the pattern, unchanged: the order of its fields may have a meaning.
     pub pattern: Option<String>,
     pub state: String,
     pub schedule: Option<String>,
-    /// The AWS service that made it for itself.
+    /// The AWS service that created the rule for itself.
     pub managed_by: Option<String>,
 }
 
 impl Rule {
-    /// There is a second state that rings.
+    /// Returns whether the rule delivers events: ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS also does.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.state != "DISABLED"
     }
 }
 
-/// What a rule rings.
+/// A target of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     pub id: String,
     pub arn: String,
 }
 
-/// A function, as far as it matters who wants to do without it.
+/// The facts that decide whether a function can be removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     pub name: String,
-    /// By which it is called in every call: a name alone could be another function's, in the account of the caller.
+    /// The ARN, used in every call: a bare name could match another function in the caller's account.
     pub arn: String,
-    /// The digest of its code.
+    /// The digest of the function's code.
     pub code: String,
     pub role: String,
     pub log_group: String,
     pub tags: Tags,
-    /// The webhooks in its environment, with the names of the variables; each webhook once.
+    /// The webhooks in the function's environment, with the names of the variables; each webhook once.
     pub webhooks: Vec<(String, Webhook)>,
 }
 
@@ -81,7 +81,7 @@ impl Foreign {
         }
     }
 
-    /// All rules of the default bus, whoever made them.
+    /// Returns all rules of the default bus, of any owner.
     ///
     /// # Errors
     /// If the call fails.
@@ -99,7 +99,7 @@ impl Foreign {
         }
     }
 
-    /// What it rings, in the order of the ids.
+    /// Returns the targets of a rule, in the order of their ids.
     ///
     /// # Errors
     /// If the call fails.
@@ -127,10 +127,10 @@ impl Foreign {
         Ok(answer.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())
     }
 
-    /// The function of that ARN; none: it is not there.
+    /// Returns the function with that ARN; none if it does not exist.
     ///
     /// # Errors
-    /// If it cannot be read, or its environment cannot be decrypted.
+    /// If the function cannot be read, or its environment cannot be decrypted.
     pub async fn function(&self, arn: &str, hosts: WebhookHosts) -> Result<Option<Function>> {
         let answer = match self.lambda.get_function().function_name(arn).send().await {
             Err(error) => match fault("lambda:GetFunction")(error) {
@@ -161,10 +161,11 @@ impl Foreign {
         }))
     }
 
-    /// What rings the function besides that rule, in words. Who is let in by IAM alone is not among them: no call tells.
+    /// Returns, in words, everything besides that rule that triggers the function, and its aliases. Callers that are allowed by
+    /// IAM alone are not included: no call lists them.
     ///
     /// # Errors
-    /// If it cannot be read, or its resource policy is not understood.
+    /// If a call fails, or the function's resource policy is not understood.
     pub async fn other_triggers(&self, function: &Function, rule_arn: &str) -> Result<Vec<String>> {
         let answer = self.lambda.get_policy().function_name(&function.arn).send().await;
         let policy = match answer.map_err(fault("lambda:GetPolicy")) {
@@ -178,7 +179,7 @@ impl Foreign {
             let mapping = mapping.map_err(fault("lambda:ListEventSourceMappings"))?;
             triggers.push(match (mapping.event_source_arn, mapping.uuid) {
                 (Some(source), _) => format!("it takes what comes from {source}"),
-                // What somebody runs outside AWS has no ARN.
+                // An event source outside AWS has no ARN.
                 (None, id) => format!("it has the event source mapping {}", id.unwrap_or_default()),
             });
         }
@@ -190,10 +191,10 @@ impl Foreign {
         Ok(triggers)
     }
 
-    /// It is there as before, and rings no more.
+    /// Disables the rule, which otherwise stays as it was. A rule that no longer exists is no error.
     ///
     /// # Errors
-    /// If the call fails; interruption.
+    /// If the call fails, or on interruption.
     pub async fn disable(&self, rule: &str) -> Result<()> {
         let call = || async {
             match self.events.disable_rule().name(rule).send().await.map_err(fault("events:DisableRule")) {
@@ -204,10 +205,10 @@ impl Foreign {
         self.waiter.retry(&Id::new("rule", rule), CONFLICT, conflict, call).await
     }
 
-    /// The rule, with its targets.
+    /// Removes the rule with its targets.
     ///
     /// # Errors
-    /// If a call fails; interruption.
+    /// If a call fails, or on interruption.
     pub async fn remove_rule(&self, rule: &str, stack: &StackName) -> Result<()> {
         let kind = RuleKind {
             events: self.events.clone(),
@@ -223,10 +224,10 @@ impl Foreign {
         }
     }
 
-    /// The function with all its versions; its role and its log group stay.
+    /// Removes the function with all its versions; its role and its log group stay.
     ///
     /// # Errors
-    /// If the call fails; interruption.
+    /// If the call fails, or on interruption.
     pub async fn remove_function(&self, function: &Function) -> Result<()> {
         let call = || async {
             let call = self.lambda.delete_function().function_name(&function.arn);
@@ -250,14 +251,15 @@ fn normal(rule: SdkRule) -> Rule {
     }
 }
 
-/// The values that are webhooks of Slack's; only where there is none, those of other hosts, if these are taken.
+/// Returns the values that are webhooks of Slack, Teams or Discord; if there are none, the URLs of other hosts, if `hosts` allows
+/// them.
 fn webhooks(variables: impl IntoIterator<Item = (String, String)>, hosts: WebhookHosts) -> Vec<(String, Webhook)> {
     let mut variables: Vec<(String, String)> = variables.into_iter().collect();
     variables.sort();
     let of = |hosts: WebhookHosts| {
         let mut found: Vec<(String, Webhook)> = Vec::new();
         for (name, value) in &variables {
-            // AWS's own sample functions keep it without the scheme.
+            // AWS's own sample functions store the webhook without the scheme.
             let text = if value.contains("://") { value.clone() } else { format!("https://{value}") };
             if let Ok(webhook) = config::webhook(&text, hosts)
                 && (value.contains("://") || hosts == WebhookHosts::Known)
@@ -274,7 +276,7 @@ fn webhooks(variables: impl IntoIterator<Item = (String, String)>, hosts: Webhoo
     }
 }
 
-/// The statements of a resource policy that let others in than this rule, in words.
+/// Returns, in words, the statements of a resource policy that allow others than this rule.
 fn let_in(policy: &str, rule_arn: &str) -> Result<Vec<String>> {
     let document: Value = serde_json::from_str(policy).map_err(|error| not_understood().because(error))?;
     let statements = document["Statement"].as_array().ok_or_else(not_understood)?;
@@ -290,10 +292,11 @@ fn not_understood() -> Error {
     Error::new("its resource policy is not understood")
 }
 
-/// Conditions that ask for a value. Those with another ending let in who says nothing, or everybody else.
+/// Condition operators that require a value. Others also allow a caller without the value (`…IfExists`), or every other caller
+/// (`…Not…`).
 const ASKING: [&str; 4] = ["arnequals", "arnlike", "stringequals", "stringlike"];
 
-/// Whether the statement has a condition on who calls, and it names this rule alone.
+/// Returns whether the statement denies, or has a condition on the caller that names this rule alone.
 fn lets_in_only(statement: &Value, rule_arn: &str) -> bool {
     let conditions = statement["Condition"].as_object().into_iter().flatten();
     let asking = conditions.filter(|(operator, _)| ASKING.contains(&operator.to_lowercase().as_str()));
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_webhook_is_the_value_that_is_one_whatever_its_name() {
+    fn webhook_is_recognised_by_its_value() {
         let slack = "https://hooks.slack.com/services/T0/B0/x";
         let other = ("API", "https://api.example/v1");
         assert_eq!(found(&[("HOOK", slack), other, ("CHANNEL", "#ops")], WebhookHosts::Any), ["HOOK"]);
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_statement_that_names_the_rule_lets_in_nobody_else() {
+    fn statement_is_exclusive_only_if_it_names_the_rule() {
         let rule = "arn:aws:events:us-east-1:123456789012:rule/old";
         let with = |condition: Value| lets_in_only(&json!({ "Effect": "Allow", "Condition": condition }), rule);
         assert!(with(json!({ "ArnLike": { "AWS:SourceArn": rule } })));
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_policy_that_is_not_understood_lets_in_nobody_knows_whom() {
+    fn unreadable_resource_policy_is_an_error() {
         let told = |policy: &str| let_in(policy, "arn:aws:events:us-east-1:123456789012:rule/old");
         for policy in ["", "{", "{}", r#"{"Statement":{"Sid":"api"}}"#, r#"{"Statement":"none"}"#] {
             assert_eq!(told(policy).unwrap_err().to_string(), "its resource policy is not understood", "{policy}");

@@ -1,4 +1,4 @@
-//! The notifier, run by hand for one event.
+//! Invokes the notifier by hand for one event.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use crate::aws::client::fault::{Fault, fault};
 
-/// The notifier may take 30 seconds, and has to be started.
+/// Longest wait for an invocation: the notifier may run for 30 seconds, and Lambda has to start it first.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// What the notifier can have done about an event, so that it needs no sending again.
+/// Outcomes of the notifier after which the event need not be sent again.
 const OUTCOMES: [&str; 5] = ["sent", "sent-plain", "duplicate", "counted", "silent"];
 
-/// Runs the function with the event and waits for it: its outcome, or, as the inner error, what it failed with.
+/// Invokes the function with the event and waits: returns the notifier's outcome, or its failure as the inner error.
 ///
 /// # Errors
-/// If Lambda does not run it, or its answer is lost.
+/// If Lambda does not run the function, or its answer is lost.
 pub async fn invoke(sdk: &SdkConfig, function: &str, event: &Value) -> Result<Result<String, String>, Fault> {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build();
-    // Not made again by itself: whoever asks decides whether the event may be told twice.
+    // No retries: the caller decides whether the event may be announced twice.
     let own = aws_sdk_lambda::config::Builder::from(sdk).timeout_config(timeouts).retry_config(RetryConfig::disabled());
     let call = Client::from_conf(own.build()).invoke().function_name(function).payload(Blob::new(event.to_string()));
     let answer = call.send().await.map_err(fault("lambda:InvokeFunction"))?;
@@ -32,7 +32,7 @@ pub async fn invoke(sdk: &SdkConfig, function: &str, event: &Value) -> Result<Re
 }
 
 fn outcome(error: Option<&str>, payload: &[u8]) -> Result<String, String> {
-    // Not JSON: an answer that is not the notifier's.
+    // An answer that is not JSON does not come from the notifier.
     let said: Value = serde_json::from_slice(payload).unwrap_or_default();
     match (error, said["outcome"].as_str()) {
         (Some(kind), _) => Err(said["errorMessage"].as_str().unwrap_or(kind).to_owned()),
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_answer_of_the_notifier_counts_as_taken() {
+    fn only_answers_of_the_notifier_are_accepted() {
         assert_eq!(outcome(None, br#"{"outcome":"sent"}"#), Ok("sent".to_owned()));
         assert_eq!(outcome(Some("Unhandled"), br#"{"errorMessage":"no_service"}"#), Err("no_service".to_owned()));
         assert_eq!(outcome(Some("Unhandled"), b"oops"), Err("Unhandled".to_owned()));

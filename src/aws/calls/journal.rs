@@ -1,4 +1,4 @@
-//! The notifier's own log: one JSON line for each event it was given, and what Lambda says of runs that failed.
+//! Reads the notifier's log: one JSON line for each event that it received, and Lambda's reports of runs that failed.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 
-/// Pages of a search, at the most: a drill's window holds a few lines.
+/// Most pages of a search: the time window of a drill contains a few lines.
 const MOST_PAGES: usize = 20;
-/// Streams, and lines of each, that are looked at for what came last.
+/// Streams that are searched for the latest lines, and lines that are read from each.
 const STREAMS: i32 = 5;
 const LINES: i32 = 200;
-/// Lines of one run, at the most so far apart, in milliseconds.
+/// Largest distance between two lines of one run, in milliseconds.
 const ONE_RUN: i64 = 60_000;
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
@@ -37,11 +37,11 @@ pub struct Line {
 pub enum Said {
     /// The notifier's line about an event: `eventId`, `outcome`, `error`, `destinations`, `ms` and so on.
     Entry(Value),
-    /// A run of the function failed, in the words of the run.
+    /// The failure of a run of the function, in the words of the run.
     Failure(String),
-    /// What Lambda says of the end of such a run; its own words mostly stand beside it.
+    /// Lambda's report of the end of a failed run; the run's own words are mostly in another line.
     Ended(String),
-    /// A run began.
+    /// The start of a run.
     Began,
     Other,
 }
@@ -80,7 +80,7 @@ impl Delivery {
         }
     }
 
-    /// Says whether the alert failed because the webhook could not be read.
+    /// Returns whether the alert failed because the webhook could not be read.
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.error.as_deref().is_some_and(|error| error.contains("could not read the webhook"))
@@ -120,10 +120,10 @@ impl Journal {
         Self { logs: client::logs(sdk), group }
     }
 
-    /// What was written since, in milliseconds since 1970.
+    /// Returns the lines since `start`, in milliseconds since 1970.
     ///
     /// # Errors
-    /// If the log group cannot be read, or there is none.
+    /// If the log group cannot be read, or does not exist.
     pub async fn since(&self, start: i64) -> Result<Vec<Line>, Fault> {
         let (mut lines, mut next) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
@@ -138,12 +138,12 @@ impl Journal {
         Ok(lines)
     }
 
-    /// The last lines of the streams that were written to last, newest first.
+    /// Returns the last lines of the streams that were written to last, newest first; none if there is no log group.
     ///
     /// # Errors
-    /// If they cannot be read. No log group is no line.
+    /// If they cannot be read.
     pub async fn latest(&self) -> Result<Vec<Line>, Fault> {
-        // CloudWatch knows of a stream's last line up to an hour late; its name begins with its day.
+        // CloudWatch updates the time of a stream's last line up to an hour late; a stream's name begins with its day.
         let streams = try_join(self.streams(OrderBy::LastEventTime), self.streams(OrderBy::LogStreamName)).await;
         let streams = match streams {
             Err(fault) if fault.is(&ABSENT) => return Ok(Vec::new()),
@@ -154,7 +154,7 @@ impl Journal {
         Ok(lines)
     }
 
-    /// The names of the last streams in this order.
+    /// Returns the names of the last streams in this order.
     async fn streams(&self, order: OrderBy) -> Result<Vec<String>, Fault> {
         let call = self.logs.describe_log_streams().log_group_name(&self.group).order_by(order).descending(true);
         let answer = call.limit(STREAMS).send().await.map_err(fault("logs:DescribeLogStreams"))?;
@@ -164,17 +164,17 @@ impl Journal {
     async fn tail(&self, stream: String) -> Result<Vec<Line>, Fault> {
         let call = self.logs.get_log_events().log_group_name(&self.group).log_stream_name(stream).limit(LINES);
         let answer = match call.start_from_head(false).send().await.map_err(fault("logs:GetLogEvents")) {
-            // Its retention has just taken it away.
+            // The log group's retention has just deleted the stream.
             Err(fault) if fault.is(&ABSENT) => return Ok(Vec::new()),
             answer => answer?,
         };
-        // Those of one moment stand in the order in which they were written.
+        // Lines with the same time are in the order in which they were written.
         let lines = answer.events().iter().rev();
         Ok(lines.filter_map(|event| Some(line(event.timestamp()?, event.message()?))).collect())
     }
 }
 
-/// What failed last, newest first: the words of the run, and Lambda's only where the run left none.
+/// Returns the last failures, newest first: in the words of the run, and in Lambda's only if the run left none.
 #[must_use]
 pub fn failures(lines: &[Line]) -> Vec<(String, i64)> {
     let spoken = |line: &Line| match &line.said {
@@ -200,12 +200,12 @@ fn line(at: i64, text: &str) -> Line {
     Line { at, said: said(text) }
 }
 
-/// Lambda wraps what the notifier prints into an object of its own; a local emulator may not.
+/// Parses a line. Lambda wraps the notifier's output into an object of its own; a local emulator may not.
 fn said(text: &str) -> Said {
     let text = text.trim();
     let Some(outer) = text.find('{').and_then(|start| serde_json::from_str::<Value>(&text[start..]).ok()) else {
         let marks = ["Task timed out", "\tERROR\t", "Runtime exited"];
-        // As JavaScript prints it: `TypeError: x is not a function`.
+        // The format in which JavaScript prints an error: `TypeError: x is not a function`.
         let thrown = text.split_once(": ").is_some_and(|(kind, _)| kind.ends_with("Error") && !kind.contains(' '));
         return match marks.iter().any(|mark| text.contains(mark)) || thrown {
             true => Said::Failure(text.to_owned()),
@@ -239,7 +239,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_entry_is_found_however_it_is_wrapped() {
+    fn entry_is_found_in_every_wrapping() {
         let entry = json!({ "eventId": "e", "outcome": "sent" });
         for text in [
             entry.to_string(),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_failed_is_told_in_lambdas_words() {
+    fn failed_run_is_read_in_lambdas_words() {
         let failure = |text: &str, told: &str| assert_eq!(said(text), Said::Failure(told.to_owned()));
         failure(r#"{"level":"ERROR","message":{"errorType":"Error","errorMessage":"no_service"}}"#, "no_service");
         let timeout = said(r#"{"type":"platform.report","record":{"status":"timeout"}}"#);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_run_its_own_words_are_told_and_lambdas_only_where_there_are_none() {
+    fn failures_have_lambdas_words_only_without_the_runs_own() {
         let at = |seconds: i64, said| Line { at: seconds * 1000, said };
         let ended = |status: &str| Said::Ended(format!("the run ended with {status}"));
         let lines = [
@@ -308,10 +308,10 @@ mod tests {
         }
     }
 
-    /// Stacks that were set up by an older taskbell, and logs of their notifier.
+    /// Reads the logs of stacks that an older taskbell set up.
     #[test]
     fn deliveries_are_read_from_lines_of_an_older_notifier() {
-        // One destination: its result at the top, and its kind as the name of its time.
+        // One destination: the result is at the top, and the kind is the name of the time.
         let sent =
             json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": { "secret": 3, "teams": 40, "total": 50 } });
         let teams = Delivery {
@@ -347,13 +347,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_is_logged_stops_the_reader(text in "\\PC{0,200}") {
+        fn any_line_can_be_read(text in "\\PC{0,200}") {
             let _ = said(&text);
         }
 
-        /// Whatever else a line carries.
+        /// Tries entries with any other contents of the line.
         #[test]
-        fn an_outcome_is_found_among_anything(
+        fn outcome_is_found_among_other_contents(
             outcome in "[a-z]{1,8}", level in "\\PC{0,8}", other in "\\PC{0,8}", before in "[^{]{0,20}", wrapped in 0..3,
         ) {
             let entry = json!({ "outcome": outcome, "eventId": other, "error": { "errorMessage": level } });

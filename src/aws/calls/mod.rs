@@ -1,4 +1,4 @@
-//! What is asked of AWS or sent to it, besides the resources of a stack.
+//! Makes the calls to AWS that are not about the resources of a stack.
 
 pub mod announcement;
 pub mod bus;

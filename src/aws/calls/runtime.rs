@@ -1,4 +1,4 @@
-//! Until when AWS supports a Lambda runtime, and how a function is doing.
+//! Reports until when AWS supports a Lambda runtime, and the state of a function.
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
@@ -7,10 +7,10 @@ use aws_smithy_types::date_time::Format;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 
-/// Days before its end from which a runtime is worth a warning: AWS writes to account owners at about this time.
+/// Days before the end of a runtime from which taskbell warns: AWS writes to account owners at about this time.
 pub const NOTICE_DAYS: i64 = 180;
 
-/// The end of support, as AWS's page "Lambda runtimes" gives it (read in November 2026; AWS has moved such dates before).
+/// The ends of support, from AWS's page "Lambda runtimes" (read in November 2026; AWS has moved such dates before).
 const ENDS: [(&str, &str); 4] = [
     ("nodejs18.x", "2025-09-01"),
     ("nodejs20.x", "2026-04-30"),
@@ -18,13 +18,13 @@ const ENDS: [(&str, &str); 4] = [
     ("nodejs24.x", "2028-04-30"),
 ];
 
-/// The day on which AWS stops to support the runtime; none where it has not said.
+/// Returns the day on which AWS stops supporting the runtime; none for a runtime that the list does not have.
 #[must_use]
 pub fn supported_until(runtime: &str) -> Option<&'static str> {
     ENDS.iter().find(|(known, _)| *known == runtime).map(|(_, day)| *day)
 }
 
-/// What is to be said about the runtime now, if anything.
+/// Returns a warning about the runtime, if its support has ended or ends soon.
 #[must_use]
 pub fn warning(runtime: &str, now: DateTime) -> Option<String> {
     let day = supported_until(runtime)?;
@@ -36,20 +36,20 @@ pub fn warning(runtime: &str, now: DateTime) -> Option<String> {
     }
 }
 
-/// How the function is doing.
+/// The state of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Health {
     pub runtime: String,
-    /// `Active`, `Pending`, `Inactive`, `Failed`
+    /// One of `Active`, `Pending`, `Inactive` and `Failed`.
     pub state: String,
-    /// Why it is in this state, or why its last update failed.
+    /// The reason for this state, or for the failure of the last update.
     pub problem: Option<String>,
 }
 
-/// None if there is no function of that name.
+/// Returns the state of a function; none if no function has that name.
 ///
 /// # Errors
-/// If Lambda does not say.
+/// If the call fails.
 pub async fn health(sdk: &SdkConfig, function: &str) -> Result<Option<Health>, Fault> {
     let call = client::lambda(sdk).get_function_configuration().function_name(function);
     let answer = match call.send().await.map_err(fault("lambda:GetFunctionConfiguration")) {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_is_warned_about_half_a_year_before_its_end() {
+    fn runtime_warning_starts_half_a_year_before_the_end() {
         assert_eq!(warning("nodejs24.x", on("2026-11-24")), None);
         assert_eq!(warning("nodejs24.x", on("2027-10-01")), None);
         let half = warning("nodejs24.x", on("2027-11-03")).unwrap();

@@ -1,4 +1,4 @@
-//! The services that taskbell uses: each is asked for one small thing that it reads anyway, to see whether it answers.
+//! Checks that the services that taskbell uses answer: requests from each of them one small thing that taskbell reads anyway.
 
 use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
@@ -8,15 +8,15 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::stack::Stack;
 
-/// One question, and who is asked.
+/// One request to a service.
 pub struct Question<'a> {
     pub service: &'static str,
-    /// Whether it is about a resource of the stack: who may ask about one stack may not about another.
+    /// Whether the request is about a resource of the stack: a caller with permission for one stack may have none for another.
     pub of_stack: bool,
     pub answer: BoxFuture<'a, Result<(), Fault>>,
 }
 
-/// What services say of something that is not there: an answer, too.
+/// Error codes for something that does not exist: the service has answered.
 const ABSENT: [&str; 7] = [
     "ResourceNotFoundException",
     "NoSuchEntity",
@@ -27,10 +27,10 @@ const ABSENT: [&str; 7] = [
     "TableNotFoundException",
 ];
 
-/// All services but STS, which is asked who is calling.
+/// Returns a request to each service but STS, which is asked for the caller.
 #[must_use]
 pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) -> Vec<Question<'a>> {
-    // Read-only, and allowed by the policies that `permissions` prints.
+    // Read-only calls, allowed by the policies that `permissions` prints.
     macro_rules! ask {
         ($service:literal, $of_stack:literal, $action:literal, $call:expr) => {{
             let call = $call;

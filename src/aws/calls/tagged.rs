@@ -1,4 +1,4 @@
-//! Which stacks there are: by the tag that all their resources carry.
+//! Finds the stacks by the tag on all their resources.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,9 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::stack::{FLEET_TAG, STACK_TAG};
 
-/// Names of the stacks in this account and region; with a fleet's name, only its own. What was deleted a moment ago may still be
-/// among them. Roles are not found by their tags: a stack of which nothing is left but its role is not found.
+/// Returns the names of the stacks in this account and region; with a fleet's name, only the fleet's stacks. A stack that was
+/// just deleted may still be included. The call does not find roles by their tags: a stack with nothing left but a role is not
+/// found.
 ///
 /// # Errors
 /// If the call fails.

@@ -1,4 +1,4 @@
-//! A task of ECS, told as the event ECS would have sent, and its task definition: for "why did it not ring?".
+//! Reads a task of ECS as the event that ECS would have sent, and its task definition, to explain why there was no alert.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{
@@ -13,8 +13,8 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::task::{event_of as event, outline_of as outline};
 
-/// The event of the task's state as DescribeTasks tells it; none if ECS does not know the task (any more: it shows stopped
-/// tasks for about an hour). Attachments, attributes and overrides, which may hold secrets, are left out.
+/// Returns the event of the task's state as DescribeTasks describes it; none if ECS does not know the task (ECS returns stopped
+/// tasks for about an hour). Omits attachments, attributes and overrides, which may contain secrets.
 ///
 /// # Errors
 /// If the call fails.
@@ -27,7 +27,7 @@ pub async fn event_of(sdk: &SdkConfig, cluster: &str, task_arn: &str) -> Result<
     Ok(answer.tasks().first().map(|task| event(&described(task))))
 }
 
-/// Of a task definition, what the notifier looks up before it decides: the outline that `lambda/io/aws.mjs` makes of it, with
+/// Returns the part of a task definition that the notifier looks up before it decides: the outline of `lambda/io/aws.mjs`, with
 /// names, essential marks and log destinations. None if ECS does not know the definition.
 ///
 /// # Errors
@@ -43,7 +43,7 @@ pub async fn outline_of(sdk: &SdkConfig, definition: &str) -> Result<Option<Valu
     Ok(Some(outline(&json!({ "containerDefinitions": definitions }))))
 }
 
-/// In the form of the JSON that ECS sends, as far as the outline needs it.
+/// Converts a container definition to the JSON that ECS sends, as far as the outline needs it.
 fn of_definition(container: &ContainerDefinition) -> Value {
     let log = container.log_configuration();
     json!({
@@ -53,7 +53,7 @@ fn of_definition(container: &ContainerDefinition) -> Value {
     })
 }
 
-/// In the form of the JSON that ECS sends, as far as events have it.
+/// Converts a task to the JSON that ECS sends, as far as events contain it.
 fn described(task: &Task) -> Value {
     let time = |value: Option<&DateTime>| value.and_then(|time| time.fmt(Format::DateTime).ok());
     json!({

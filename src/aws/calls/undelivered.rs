@@ -1,4 +1,4 @@
-//! The alerts that lie in the queue: what EventBridge could not deliver, and what the notifier failed on.
+//! Reads the alerts in the queue: events that EventBridge could not deliver, and events on which the notifier failed.
 
 use std::time::Duration;
 
@@ -12,33 +12,34 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::kinds::queue;
 
-/// SQS hands out so many at once.
+/// Most entries that SQS returns in one answer.
 pub const AT_ONCE: u8 = 10;
-/// A queue is spread over several hosts, and an answer comes from some of them: empty answers before it counts as empty.
+/// Empty answers after which the queue counts as empty: a queue is spread over several hosts, and an answer comes from some of
+/// them.
 const EMPTY_ANSWERS: u32 = 2;
-/// Who waits this long for an answer is given one from all hosts.
+/// Wait with which SQS answers a request from all hosts.
 const WAIT: Duration = Duration::from_secs(1);
 const CALLS_AT_ONCE: usize = 10;
-/// The time of the hold is over: whoever asks next is handed it anyway.
+/// Errors of SQS after the hold has ended: the next request receives the entry anyway.
 const NOT_HELD: [&str; 2] = ["MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"];
 
 /// One entry of the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub id: String,
-    /// What deletes it: of this one time it was received.
+    /// The handle that deletes the entry, valid for this receipt only.
     receipt: String,
-    /// When it came to the queue, in milliseconds since 1970.
+    /// Time at which the entry came to the queue, in milliseconds since 1970.
     pub at: i64,
     pub content: Content,
 }
 
-/// What an entry holds.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// The event, and why it lies here.
+    /// The event, and the reason why it is in the queue.
     Event { event: Value, why: String },
-    /// Nothing the notifier could take.
+    /// A body that the notifier could not process.
     Unknown { body: String },
 }
 
@@ -48,10 +49,10 @@ pub struct Undelivered {
 }
 
 impl Undelivered {
-    /// None if there is no queue of that name.
+    /// Opens the queue; none if no queue has that name.
     ///
     /// # Errors
-    /// If SQS does not say.
+    /// If the call fails.
     pub async fn open(sdk: &SdkConfig, name: &str) -> Result<Option<Self>, Fault> {
         let sqs = client::sqs(sdk);
         match sqs.get_queue_url().queue_name(name).send().await.map_err(fault("sqs:GetQueueUrl")) {
@@ -60,10 +61,10 @@ impl Undelivered {
         }
     }
 
-    /// Up to ten entries, in no order, without holding them: whoever else asks is handed them too.
+    /// Returns up to ten entries, in no order, without holding them: other callers receive them too.
     ///
     /// # Errors
-    /// If SQS does not give them.
+    /// If the call fails.
     pub async fn glance(&self) -> Result<Vec<Entry>, Fault> {
         self.receive(Duration::ZERO, Duration::ZERO).await
     }
@@ -79,13 +80,13 @@ impl Undelivered {
         Ok(answer.messages().iter().map(entry).collect())
     }
 
-    /// Puts all there are into `entries`, oldest first, but for those beyond `most` and those somebody else holds just now.
-    /// An answer without any that is new counts as an empty one.
-    /// Nobody else is handed them for the time of `hold`: also where this fails, or `stop` says to stop, whoever called has
-    /// to let go of what came so far.
+    /// Collects all entries into `entries`, oldest first, except entries that another caller holds at the moment. Requests no
+    /// more once there are `most` entries. Counts an answer without a new entry as an empty one.
+    /// Holds the entries for `hold`, so that nobody else receives them: even if this fails, or `stop` returns true, the caller
+    /// has to release the entries collected so far.
     ///
     /// # Errors
-    /// If SQS does not give them.
+    /// If a call fails.
     pub async fn collect(
         &self,
         hold: Duration,
@@ -98,11 +99,11 @@ impl Undelivered {
             let some = self.receive(hold, WAIT).await?;
             let known = entries.len();
             for entry in some {
-                // Delivered twice: the later receipt counts.
+                // SQS delivered the entry twice: the later receipt counts.
                 entries.retain(|known| known.id != entry.id);
                 entries.push(entry);
             }
-            // Where the hold is over before the end, what is known already comes again and again.
+            // If the hold ends before this loop, SQS returns known entries again and again.
             empty = if entries.len() == known { empty + 1 } else { 0 };
         }
         entries.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
@@ -112,14 +113,14 @@ impl Undelivered {
     /// Holds an entry for longer, from now on.
     ///
     /// # Errors
-    /// If SQS does not do it.
+    /// If the call fails.
     pub async fn hold(&self, entry: &Entry, hold: Duration) -> Result<(), Fault> {
         let call = self.sqs.change_message_visibility().queue_url(&self.url).receipt_handle(&entry.receipt);
         let call = call.visibility_timeout(seconds(hold));
         call.send().await.map_err(fault("sqs:ChangeMessageVisibility")).map(drop)
     }
 
-    /// Lets go of entries, so that whoever asks next is handed them: those that are still held, and why.
+    /// Releases entries, so that the next request receives them. Returns a fault for each entry that may still be held.
     pub async fn let_go(&self, entries: &[&Entry]) -> Vec<Fault> {
         let calls = entries.iter().map(|entry| self.hold(entry, Duration::ZERO));
         let answers = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).collect::<Vec<_>>().await;
@@ -127,24 +128,24 @@ impl Undelivered {
     }
 
     /// # Errors
-    /// If SQS does not delete it.
+    /// If the call fails.
     pub async fn delete(&self, entry: &Entry) -> Result<(), Fault> {
         let call = self.sqs.delete_message().queue_url(&self.url).receipt_handle(&entry.receipt);
         call.send().await.map_err(fault("sqs:DeleteMessage")).map(drop)
     }
 
-    /// Deletes all there are.
+    /// Deletes all entries.
     ///
     /// # Errors
-    /// If SQS does not do it: it does once in 60 seconds.
+    /// If the call fails: SQS allows one in 60 seconds.
     pub async fn purge(&self) -> Result<(), Fault> {
         self.sqs.purge_queue().queue_url(&self.url).send().await.map_err(fault("sqs:PurgeQueue")).map(drop)
     }
 
-    /// About how many there are, those somebody holds just now too.
+    /// Returns the approximate number of entries, including those that somebody holds at the moment.
     ///
     /// # Errors
-    /// If SQS does not say.
+    /// If the call fails, or the answer has no number.
     pub async fn depth(&self) -> Result<u64, Fault> {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -174,8 +175,8 @@ fn entry(message: &Message) -> Entry {
     }
 }
 
-/// Two shapes lie in one queue: EventBridge's (the event itself, and why as attributes) and Lambda's (a record with the event
-/// in it).
+/// Reads an entry of one of two shapes: EventBridge's (the event itself, with the reason in attributes) and Lambda's (a record
+/// that contains the event).
 fn content(body: &str, told: &[&str; 2]) -> Content {
     let unknown = || Content::Unknown { body: body.to_owned() };
     let Ok(mut object) = serde_json::from_str::<Value>(body) else { return unknown() };
@@ -201,7 +202,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn both_shapes_are_understood_and_anything_else_is_kept_as_it_is() {
+    fn both_shapes_are_read_and_other_bodies_kept() {
         let event = json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {} });
         let of = |body: &Value, code, message| content(&body.to_string(), &[code, message]);
         let is = |why: &str| Content::Event { event: event.clone(), why: why.to_owned() };
@@ -233,13 +234,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_stops_the_reader_and_none_is_lost(body in "\\PC{0,200}") {
+        fn any_text_is_kept_as_it_is(body in "\\PC{0,200}") {
             prop_assert_eq!(content(&body, &["", ""]), Content::Unknown { body });
         }
 
-        /// What is an event stays that event, whatever stands around it; anything else is kept as it was.
+        /// Finds an event unchanged in any surroundings; keeps any other body as it was.
         #[test]
-        fn of_a_record_that_was_changed_the_event_or_the_whole_is_kept(
+        fn changed_record_keeps_its_event_or_its_whole_body(
             payload in any_json(), context in any_json(), response in any_json(), code in "\\PC{0,8}",
         ) {
             let is_event = |value: &Value| value["source"].is_string() && value["detail-type"].is_string();

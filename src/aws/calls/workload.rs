@@ -1,4 +1,4 @@
-//! What runs in a cluster: never ours, only looked at, and only for advice.
+//! Reads the services and tasks of a cluster, which taskbell never manages, only to give advice.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use futures_util::stream::iter;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 
-/// How many services, or tasks, one call describes.
+/// Most services, and most tasks, that one call describes.
 const SERVICES_AT_ONCE: usize = 10;
 const TASKS_AT_ONCE: usize = 100;
-/// Task definitions looked at, the most of them at once.
+/// Most task definitions that are read, and most of them at once.
 const MOST_DEFINITIONS: usize = 100;
 const AT_ONCE: usize = 10;
 
-/// What was found.
+/// The log groups that were found.
 #[derive(Debug, Default)]
 pub struct LogGroups {
     pub groups: BTreeSet<String>,
-    /// Whether every task definition was looked at.
+    /// Whether every task definition was read.
     pub whole: bool,
 }
 
-/// The CloudWatch log groups that the task definitions of the cluster's services and of its tasks (running, or stopped
-/// within about an hour) log to in this region.
+/// Returns the CloudWatch log groups in this region to which the task definitions of the cluster's services and tasks (running,
+/// or stopped within about an hour) log.
 ///
 /// # Errors
 /// If one of the calls fails.
