@@ -1,4 +1,4 @@
-//! Credentials of a role that a stack assumes. The SDK's own provider would share its quota of retries with those of all other
+//! Gets the credentials of a role that a stack assumes. The SDK's own provider would share its quota of retries with all other
 //! accounts (`client/mod.rs`): one account whose role cannot be assumed for a while would leave the others one attempt.
 
 use aws_config::SdkConfig;
@@ -8,10 +8,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_sts::Client;
 
-/// Names the session in CloudTrail.
+/// The name of the session in CloudTrail.
 const SESSION: &str = "taskbell";
 
-/// Assumes a role on every request. The SDK's identity cache keeps the credentials until they expire.
+/// A provider that assumes a role on every request. The SDK's identity cache keeps the credentials until they expire.
 #[derive(Debug)]
 pub struct AssumedRole {
     sts: Client,
@@ -39,7 +39,7 @@ impl AssumedRole {
             .session_token(given.session_token)
             .expiry(expires)
             .provider_name("AssumeRoleProvider");
-        // The SDK builds account-based endpoints from it, such as DynamoDB's.
+        // The SDK builds account-based endpoints, such as DynamoDB's, from the account.
         let account = answer.assumed_role_user.and_then(|user| user.arn.split(':').nth(4).map(AccountId::from));
         credentials.set_account_id(account);
         Ok(credentials.build())
@@ -75,7 +75,7 @@ mod tests {
         <Credentials><AccessKeyId>key</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
         <Expiration>2026-11-28T12:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
 
-    /// Answers AssumeRole if the role, the session's name and the external id are right.
+    /// A network that answers AssumeRole if the role, the session's name and the external id are right.
     #[derive(Debug, Clone)]
     struct Sts;
 

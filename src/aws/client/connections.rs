@@ -1,4 +1,4 @@
-//! Clients and credentials: the ordinary configuration of every AWS tool, loaded once for each account and shared by all stacks.
+//! Loads clients and credentials from the configuration that all AWS tools use, once for each account and for all stacks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,24 +43,24 @@ impl Connection {
     }
 }
 
-/// Whose credentials.
+/// The source of credentials: a profile, a role, both or none.
 type Account = (Option<String>, Option<Assumed>);
 
-/// Those that were made so far.
+/// The connections that were made so far.
 #[derive(Default)]
 pub struct Connections {
-    /// AWS as it was given, whatever account is asked for; none: the ordinary configuration of environment and files.
+    /// A given AWS, used for every account; none: the configuration of environment and files.
     given: Option<SdkConfig>,
     http: OnceLock<SharedHttpClient>,
-    /// With whether a region was named: where none is, the profile or the environment says it.
+    /// The configurations by account, and by whether a region was named: otherwise the profile or the environment decides.
     accounts: Mutex<HashMap<(Account, bool), SdkConfig>>,
     made: Mutex<HashMap<(Account, Option<String>), Connection>>,
-    /// Whether calls wait for their turn: where there are many stacks at once.
+    /// Whether calls wait for their turn, as they do with many stacks at once.
     paced: AtomicBool,
 }
 
 impl Connections {
-    /// Connections to this AWS alone.
+    /// Returns connections to this AWS alone.
     #[must_use]
     pub fn given(sdk: SdkConfig) -> Self {
         Self { given: Some(sdk), ..Self::default() }
@@ -71,13 +71,13 @@ impl Connections {
         self.given.is_some()
     }
 
-    /// From now on, calls keep to what the control planes take.
+    /// Limits calls to the control planes' rates from now on.
     pub fn pace(&self) {
         self.paced.store(true, Ordering::Relaxed);
     }
 
     /// # Errors
-    /// If no region is known, or a profile is asked for that is not there.
+    /// If no region is known, or the requested profile does not exist.
     pub async fn to(&self, site: &Site) -> Result<Connection> {
         if let Some(sdk) = &self.given {
             return Connection::new(sdk.clone());
@@ -93,10 +93,10 @@ impl Connections {
         Ok(connection)
     }
 
-    /// The configuration alone, with or without a region.
+    /// Returns the configuration alone, with or without a region.
     ///
     /// # Errors
-    /// If a profile is asked for that is not there.
+    /// If the requested profile does not exist.
     pub async fn configuration(&self, site: &Site) -> Result<SdkConfig> {
         if let Some(sdk) = &self.given {
             return Ok(sdk.clone());
@@ -112,7 +112,7 @@ impl Connections {
         })
     }
 
-    /// Its credentials are asked for once, in whatever regions they are used.
+    /// Loads the configuration of an account, whose credentials are requested once for all regions.
     async fn of_account(&self, account: Account, site: &Site) -> Result<SdkConfig> {
         let key = (account, site.region.is_some());
         let mut accounts = self.accounts.lock().await;
@@ -122,7 +122,7 @@ impl Connections {
         let http = self.http.get_or_init(http);
         let mut sdk = load(site, http.clone()).await?;
         if self.paced.load(Ordering::Relaxed) {
-            // Waiting for its turn is part of a call, as the SDK counts.
+            // The SDK counts the wait for a call's turn as part of the call.
             let patient = wait::time_outs_of_many();
             sdk = sdk.to_builder().http_client(Pace::new(http.clone())).timeout_config(patient).build();
         }
@@ -136,7 +136,7 @@ impl Connections {
     }
 }
 
-/// Through the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name, as other AWS tools do.
+/// Creates a client that uses the proxy of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as other AWS tools do.
 fn http() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector =
@@ -147,7 +147,7 @@ fn http() -> SharedHttpClient {
     })
 }
 
-/// Environment, files, SSO, containers, instance roles.
+/// Loads the configuration from environment, files, SSO, containers or instance roles.
 async fn load(site: &Site, client: SharedHttpClient) -> Result<SdkConfig> {
     let unknown = credentials::unknown_profile(site.profile.as_deref()).await;
     if let (Some(name), Some(_)) = (&unknown, &site.profile) {
@@ -164,7 +164,7 @@ async fn load(site: &Site, client: SharedHttpClient) -> Result<SdkConfig> {
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &site.profile {
-        // As for the AWS CLI: a profile that is asked for comes before keys in the environment.
+        // A requested profile precedes keys in the environment, as in the AWS CLI.
         let region = match &site.region {
             Some(region) => Some(Region::new(region.clone())),
             None => ProfileFileRegionProvider::builder().profile_name(profile).build().region().await,
@@ -174,7 +174,7 @@ async fn load(site: &Site, client: SharedHttpClient) -> Result<SdkConfig> {
         loader = loader.profile_name(profile).credentials_provider(of_profile);
     }
     let sdk = loader.load().await;
-    // One that only the environment names matters where nothing else has what is needed.
+    // An unknown profile that only the environment names matters only if region or credentials are missing without it.
     match unknown {
         Some(name) if sdk.region().is_none() || credentials::must_exist(&sdk).await.is_err() => {
             Err(credentials::no_such_profile(&name))

@@ -1,4 +1,4 @@
-//! Whether there is anything to sign calls with, before a call is made. Knows no credential, and keeps none.
+//! Checks that credentials exist before a call is made. Never sees a credential's value, and keeps none.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::ProvideCredentials;
@@ -7,12 +7,12 @@ use super::fault::{self, Fault};
 use crate::error::{Error, Result};
 
 /// # Errors
-/// If none can be had: short, with the whole story as detail.
+/// If there are no usable credentials: the error is short, with every attempt of the SDK as detail.
 pub async fn must_exist(sdk: &SdkConfig) -> Result<()> {
     source(sdk).await.map(drop)
 }
 
-/// Where they come from, in words.
+/// Returns the source of the credentials, in words.
 ///
 /// # Errors
 /// As [`must_exist`].
@@ -24,7 +24,7 @@ pub async fn source(sdk: &SdkConfig) -> Result<String> {
     }
 }
 
-/// The SDK tells it nowhere else than in its text for debugging, which holds no secret.
+/// Reads the provider's name from the SDK's debug text, which holds no secret: the SDK has the name nowhere else.
 fn source_of(text: &str) -> String {
     let name = text.split("provider_name: \"").nth(1).and_then(|rest| rest.split('"').next());
     match name.unwrap_or("an unknown source") {
@@ -41,16 +41,16 @@ fn source_of(text: &str) -> String {
     }
 }
 
-/// Who AWS says they belong to.
+/// Returns the ARN to which the credentials belong, as AWS reports it.
 ///
 /// # Errors
-/// If AWS does not know them, or does not answer.
+/// If AWS does not know the credentials, or does not answer.
 pub async fn caller(sdk: &SdkConfig) -> Result<String, Fault> {
     let answer = super::sts(sdk).get_caller_identity().send().await;
     Ok(answer.map_err(fault::fault("sts:GetCallerIdentity"))?.arn.unwrap_or_default())
 }
 
-/// The name of the profile in use, and whether it says a region.
+/// Returns the name of the profile in use, and whether the profile has a region.
 #[allow(clippy::default_trait_access, reason = "the types are of a crate that the SDK keeps to itself")]
 pub async fn profile(asked: Option<&str>) -> Option<(String, bool)> {
     let asked = asked.map(|name| name.to_owned().into());
@@ -60,11 +60,11 @@ pub async fn profile(asked: Option<&str>) -> Option<(String, bool)> {
     Some((name.to_owned(), profiles.get_profile(name)?.get("region").is_some()))
 }
 
-/// The profile that is asked for, by this name or in the environment, if no file has it.
+/// Returns the profile that is requested, by this name or in the environment, if no file has it.
 #[allow(clippy::default_trait_access, reason = "the types are of a crate that the SDK keeps to itself")]
 pub async fn unknown_profile(asked: Option<&str>) -> Option<String> {
     let asked = asked.map(|name| name.to_owned().into());
-    // What cannot be read is told by whoever needs something of it.
+    // Files that cannot be read are reported by the code that needs something from them.
     let profiles =
         aws_config::profile::load(&Default::default(), &Default::default(), &Default::default(), asked).await.ok()?;
     let name = profiles.selected_profile();
@@ -83,7 +83,7 @@ mod tests {
     use aws_sdk_sts::config::Credentials;
 
     #[test]
-    fn the_source_is_told_in_words_and_nothing_of_the_credentials() {
+    fn source_is_named_without_any_credential() {
         for (provider, told) in
             [("EnvironmentVariable", "AWS_ACCESS_KEY_ID in the environment"), ("SSO", "an SSO login"), ("New", "New")]
         {

@@ -1,4 +1,4 @@
-//! What time it is at AWS: every answer says it, one that refuses too.
+//! Reads the time at AWS: every answer contains it, also one that refuses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,11 +11,11 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-/// Reads the dates of the answers that come through it.
+/// A client that reads the dates of the answers that it receives.
 #[derive(Debug, Clone)]
 pub struct Dates {
     inner: SharedHttpClient,
-    /// How far our clock is ahead of AWS's, in seconds; as the last answer has it.
+    /// Seconds by which this machine's clock is ahead of AWS's, according to the last answer.
     ahead: Arc<Mutex<Option<i64>>>,
     clock: fn() -> SystemTime,
 }
@@ -26,7 +26,7 @@ impl Dates {
         Self { inner, ahead: Arc::default(), clock }
     }
 
-    /// How many seconds our clock is ahead of AWS's; behind, it is negative. None: nobody has answered.
+    /// Returns the seconds by which this machine's clock is ahead of AWS's; negative if it is behind, none before an answer.
     #[must_use]
     pub fn ahead(&self) -> Option<i64> {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)

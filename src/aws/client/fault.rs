@@ -1,4 +1,4 @@
-//! A failed AWS call, told in the user's terms: which action, which code, what AWS said, and what can be done.
+//! Describes a failed AWS call in the user's terms: the action, the code, AWS's message, and the fix.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,27 +13,27 @@ use crate::error::{Error, Hint};
 pub struct Fault {
     /// The IAM action of the call: `lambda:UpdateFunctionCode`.
     action: &'static str,
-    /// The service's error code; none if it never answered.
+    /// The service's error code; none if the service never answered.
     code: Option<String>,
     message: String,
-    /// The same at length, where the message is short.
+    /// The message at length, if `message` is short.
     detail: Option<String>,
-    /// The call may have been made: it went out, and its answer was lost.
+    /// Whether the call may have been made: the request was sent, and the answer was lost.
     pub unanswered: bool,
 }
 
-/// What kind of trouble a call met.
+/// The kind of problem that a call met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     Denied,
     Throttled,
-    /// AWS does not know, or no longer takes, the credentials; or there are none.
+    /// AWS does not know the credentials or no longer accepts them, or there are none.
     Credentials,
     /// This machine's clock is wrong.
     Clock,
-    /// The host's name is not known.
+    /// The name of the host is not known.
     Name,
-    /// Who answered is not trusted.
+    /// The host that answered is not trusted.
     Certificate,
     Proxy,
     Network,
@@ -41,7 +41,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What can be done where AWS was not reached.
+    /// Returns the fix for a call that did not reach AWS.
     fn way_to_aws(self) -> &'static str {
         match self {
             Self::Name => "no such host is known: check --region, the network's DNS, and AWS_ENDPOINT_URL if it is set",
@@ -59,7 +59,7 @@ const CLOCK: &str = "this machine's clock is wrong: AWS takes no call that was s
 
 const NO_CREDENTIALS: &str = "no credentials found";
 
-/// For `map_err`: names the action a call needs.
+/// Returns a function for `map_err` that names the action of a call.
 pub fn fault<E, R>(action: &'static str) -> impl Fn(SdkError<E, R>) -> Fault
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -83,12 +83,12 @@ where
     }
 }
 
-/// The words of the SDK for a chain of providers, and for a single one, of which none has any.
+/// Recognises the SDK's words for missing credentials: of a chain of providers, and of a single provider.
 fn is_without_credentials(message: &str) -> bool {
     message.contains("no credentials found in chain") || message.ends_with("the credential provider was not enabled")
 }
 
-/// There is nothing to sign a call with, for this reason.
+/// Returns the error that there are no credentials to sign a call with, for this reason.
 #[must_use]
 pub fn no_credentials(reason: &str) -> Error {
     let (told, detail) = match reason.is_empty() || is_without_credentials(reason) {
@@ -102,7 +102,7 @@ pub fn no_credentials(reason: &str) -> Error {
 const WAYS_TO_CREDENTIALS: &str = "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, \
     `aws configure`); in an ECS task, its task role is used";
 
-/// Every message down the chain of sources, without repetitions.
+/// Returns all messages of the chain of sources, without repetitions.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut messages: Vec<String> = Vec::new();
     let mut next = Some(error);
@@ -117,7 +117,7 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Fault {
-    /// A fault that came inside a successful answer, such as a failed entry of PutTargets.
+    /// Creates a fault from an error inside a successful answer, such as a failed entry of PutTargets.
     #[must_use]
     pub fn of_entry(action: &'static str, code: Option<&str>, message: Option<&str>) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Fault {
         self.action
     }
 
-    /// Why there was no answer, without the SDK's way of putting it.
+    /// Returns the reason why there was no answer, without the SDK's prefixes.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.message.rsplit("client error (Connect): ").next().unwrap_or_default()
@@ -193,7 +193,7 @@ impl Fault {
             "InvalidClientTokenId" | "UnrecognizedClientException" => {
                 "AWS does not take these credentials here: check --profile and --region".to_owned()
             }
-            // One that is too old says so, and is told above.
+            // A signature that is too old is a problem of the clock, handled above.
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
                 "AWS does not take the signature: check the secret access key".to_owned()
             }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kept_a_call_from_aws_is_told_apart() {
+    fn causes_of_an_unanswered_call_are_distinguished() {
         let unanswered =
             |message: &str| Fault { code: None, ..Fault::of_entry("sts:GetCallerIdentity", None, Some(message)) };
         let client = "dispatch failure: io error: client error (Connect)";
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_clock_is_not_taken_for_wrong_credentials() {
+    fn wrong_clock_is_distinguished_from_wrong_credentials() {
         let expired =
             "Signature expired: 20261124T000000Z is now earlier than 20261125T000000Z (20261125T000500Z - 5 min.)";
         for (code, message, trouble) in [

@@ -1,4 +1,4 @@
-//! Who is calling: account, partition and region.
+//! Identifies the caller: account, partition and region.
 
 use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
@@ -7,7 +7,7 @@ use super::fault::{Fault, fault};
 use crate::error::{Error, Result};
 use crate::stack::Place;
 
-/// Account, partition and region of the caller. Asked for once; whoever needs it meanwhile waits for that one answer.
+/// The account, partition and region of the caller. Requested once: all callers that need them wait for the one answer.
 pub struct Identity {
     sts: aws_sdk_sts::Client,
     pub region: String,
@@ -21,7 +21,7 @@ impl Identity {
     }
 
     /// # Errors
-    /// If AWS does not know the caller, or cannot be reached: for all who ask, once and for all.
+    /// If AWS does not know the caller, or cannot be reached. Later callers receive the first answer, also if it is an error.
     pub async fn place(&self) -> Result<&Place> {
         let ask = || async {
             let call = self.sts.get_caller_identity().send();

@@ -1,4 +1,4 @@
-//! One call for all who ask at the same time: two kinds that want the same answer in one observation share it.
+//! Joins equal calls at the same time into one: two kinds that need the same answer in one observation share it.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::fault::Fault;
 
-/// The answer that is being waited for, if one is. Nothing is kept once everybody has it.
+/// The answer of the call in progress, if there is one. Nothing is kept once all callers have the answer.
 #[derive(Debug)]
 pub struct Joined<T> {
     running: Mutex<Weak<OnceCell<Result<T, Fault>>>>,
@@ -20,11 +20,11 @@ impl<T> Default for Joined<T> {
 }
 
 impl<T: Clone> Joined<T> {
-    /// Makes the call, or waits for the one that is under way.
+    /// Makes the call, or waits for the one in progress.
     ///
     /// # Errors
-    /// The call's own, for all who waited for it: making it again for each of them would wait for an AWS that does not answer
-    /// as many times.
+    /// Returns the call's error to all callers that waited for it: if each of them repeated the call, each would wait for an AWS
+    /// that does not answer.
     pub async fn ask<F>(&self, call: impl FnOnce() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,

@@ -1,9 +1,9 @@
 //! The clients of AWS's services, each with its own quota of retries.
 //!
-//! The SDK keeps one quota for a service and region in the whole process, whichever client makes the call
-//! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens. A retry costs 5 or 10, and of a call that ends well only the last
-//! retry's come back. A stack of a fleet whose calls keep failing would use up the retries of all the others. A quota lasts as
-//! long as its client; `wait::retries` bounds the attempts of one call.
+//! The SDK keeps one quota for a service and region in the whole process, for the calls of all clients
+//! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens. A retry costs 5 or 10, and a call that ends well returns only the
+//! tokens of its last retry. A stack of a fleet whose calls keep failing would use up the retries of all the others. A quota
+//! lasts as long as its client; `wait::retries` bounds the attempts of one call.
 //!
 //! This module does not make two kinds of client. `invocation.rs` makes its own, which never retries. The SDK's providers of
 //! credentials (SSO, web identity, roles of a profile) make their own, which still share the SDK's quota.
@@ -21,7 +21,7 @@ pub mod wait;
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::retry::RetryPartition;
 
-/// A quota that no other client draws on: custom partitions share nothing, whatever their names.
+/// Returns a quota that no other client uses: custom partitions share nothing, even with equal names.
 fn own_quota(service: &'static str) -> RetryPartition {
     RetryPartition::custom(service).build()
 }
@@ -72,7 +72,7 @@ mod tests {
     use crate::aws::client::assumed_role::AssumedRole;
     use crate::aws::client::wait;
 
-    /// A network without a route: counts the attempts.
+    /// A network without a route, which counts the attempts.
     #[derive(Debug, Clone, Default)]
     struct NoRoute(Arc<AtomicUsize>);
 
@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// The attempts of each of 20 calls that fail, one after the other.
+    /// Returns the attempts of each of 20 calls that fail, one after the other.
     async fn attempts(region: &'static str, fails: impl AsyncFn(&SdkConfig)) -> Vec<usize> {
         let network = NoRoute::default();
         let connector = network.clone();
@@ -123,7 +123,7 @@ mod tests {
         let ours =
             attempts("eu-west-3", async |config| gives_nothing(AssumedRole::new(config, ROLE, None)).await).await;
         assert!(all_alike(&ours), "{ours:?}");
-        // The SDK's own provider: the reason for ours.
+        // The SDK's own provider is the reason for `AssumedRole`.
         let shared = attempts("eu-north-1", async |config| gives_nothing(sdk_role(config).await).await).await;
         assert!(shared.last() < ours.last(), "{shared:?}");
     }

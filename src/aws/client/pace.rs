@@ -1,4 +1,5 @@
-//! Keeps many stacks at once to what the control planes take: calls wait for their turn here instead of being throttled there.
+//! Limits the calls of many stacks to the rates of the control planes: calls wait for their turn here instead of being throttled
+//! by AWS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,20 +14,20 @@ use tokio::time::Instant;
 
 use super::wait;
 
-/// Calls a second of an account in a region, and how many at once: four fifths of what AWS takes of everybody together, so
-/// that others find room. EventBridge takes 50 and Lambda 15 (their quotas), Parameter Store 40 (its default throughput); IAM has
-/// no documented number, 20 is what is seen.
+/// Calls per second of an account in a region, and the size of a burst: the rate is four fifths of AWS's limit for all callers
+/// together, so that other callers have room. EventBridge allows 50 and Lambda 15 (their quotas), Parameter Store 40 (its default
+/// throughput); IAM has no documented limit, 20 is observed.
 const RATES: [(&str, f64, f64); 4] =
     [("events", 40.0, 4.0), ("lambda", 12.0, 3.0), ("ssm", 32.0, 4.0), ("iam", 16.0, 3.0)];
 
-/// The turns of one account.
+/// A client whose calls wait for the turns of one account.
 #[derive(Debug, Clone)]
 pub struct Pace {
     inner: SharedHttpClient,
     turns: Arc<Turns>,
 }
 
-/// By service and region: when the next call would be due if they came evenly.
+/// The time at which the next call would be due at an even rate, by service and region.
 #[derive(Debug, Default)]
 struct Turns(Mutex<HashMap<(String, String), Instant>>);
 
@@ -38,7 +39,7 @@ impl Pace {
 }
 
 impl Turns {
-    /// How long a call has to wait.
+    /// Returns the time that a call has to wait, and counts the call.
     fn wait(&self, service: &str, region: &str) -> Duration {
         let Some((_, a_second, burst)) = RATES.into_iter().find(|(name, ..)| *name == service) else {
             return Duration::ZERO;
@@ -52,7 +53,7 @@ impl Turns {
     }
 }
 
-/// Region and service of a signed request: `Credential=KEY/20261124/us-east-1/lambda/aws4_request, …`.
+/// Reads region and service of a signed request: `Credential=KEY/20261124/us-east-1/lambda/aws4_request, …`.
 fn scope(request: &HttpRequest) -> Option<(&str, &str)> {
     let mut parts = request.headers().get("authorization")?.split_once("Credential=")?.1.split('/').skip(2);
     Some((parts.next()?, parts.next()?))
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn calls_come_evenly_after_the_first_few_and_services_and_regions_do_not_wait_for_each_other() {
+    async fn calls_of_a_service_and_region_are_even_after_a_burst() {
         let turns = Turns::default();
         let waits: Vec<u128> = (0..16).map(|_| turns.wait("lambda", "us-east-1").as_millis()).collect();
         assert_eq!(waits[..3], [0; 3], "{waits:?}");
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn service_and_region_are_those_the_call_is_signed_for() {
+    fn service_and_region_come_from_the_signature() {
         let mut request = HttpRequest::empty();
         assert_eq!(scope(&request), None);
         let signed = "AWS4-HMAC-SHA256 Credential=AKIA/20261124/eu-west-1/events/aws4_request, SignedHeaders=host";

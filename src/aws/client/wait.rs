@@ -1,5 +1,5 @@
-//! Waiting for AWS: how often the SDK tries by itself, and the only place that sleeps or retries beyond that.
-//! Every wait is bounded, says what it waits for, starts short, backs off with jitter, and ends at once on Ctrl-C.
+//! Waits for AWS: sets the SDK's own attempts, and is the only module that sleeps or retries beyond them.
+//! Every wait is bounded, reports its reason, starts short, backs off with jitter, and ends at once on Ctrl-C.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,50 +14,51 @@ use crate::error::{Error, Result};
 use crate::reconcile::resource::{Event, Listener};
 use crate::stack::Id;
 
-/// A role is usable by other services some seconds after it was made; up to a minute has been seen.
+/// Longest wait for a new role: other services can use it some seconds after its creation; up to a minute has been observed.
 pub const ROLE_PROPAGATION: Duration = Duration::from_mins(2);
-/// A queue's name is held back for 60 seconds after its deletion.
+/// Longest wait for the name of a deleted queue: SQS blocks the name for 60 seconds.
 pub const DELETED_QUEUE: Duration = Duration::from_secs(75);
-/// A function's code or configuration is being taken over.
+/// Longest wait until Lambda has applied a function's code or configuration.
 pub const FUNCTION_UPDATE: Duration = Duration::from_mins(5);
-/// A table is being created, updated or deleted.
+/// Longest wait until a table is created, updated or deleted.
 pub const TABLE_STATE: Duration = Duration::from_mins(3);
-/// Somebody else is changing the same resource.
+/// Longest wait for the end of another change of the same resource.
 pub const CONFLICT: Duration = Duration::from_mins(1);
 
-/// What was just written may be read as it was before: a queue's attributes for up to a minute.
+/// Longest wait until a write is visible: a read may return old values, of a queue's attributes for up to a minute.
 pub const SETTLING: Duration = Duration::from_mins(2);
-/// A rule that was made or changed takes effect after a short delay, which nothing tells.
+/// Wait for a rule that was created or changed: it takes effect after a short delay, and no call reports when.
 pub const NEW_RULE: Duration = Duration::from_mins(1);
-/// Interrupted, calls in flight are given so long to end.
+/// Time that calls in flight have to end after an interruption.
 pub const LETTING_GO: Duration = Duration::from_secs(10);
-/// A queue's hosts count for themselves, and tell each other some seconds later.
+/// Longest wait for a queue's count: each host counts separately, and the hosts share their counts some seconds later.
 pub const COUNTING: Duration = Duration::from_secs(10);
 
-/// What is waited for is told again that often.
+/// Interval after which a wait is reported again.
 const TOLD_AGAIN: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Lambda and IAM take some fifteen calls a second of a whole account: of ten stacks at once, half fail with the three attempts
-/// of the SDK's own. The pauses between eight attempts take 13 seconds on average, and 25 at most.
+/// Lambda and IAM accept some fifteen calls a second from a whole account: of ten stacks at once, half fail with the SDK's own
+/// three attempts. The pauses between eight attempts take 13 seconds on average, and 25 at most.
 const ATTEMPTS: u32 = 8;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// How often the SDK makes a call by itself.
+/// Returns the SDK's own retries of a call.
 #[must_use]
 pub fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF)
 }
 
-/// The same where a look is made again anyway: it fails before its time is over, so that it tells what AWS said.
+/// Returns fewer retries, for a look that is repeated anyway: the call fails before its time is over, so that AWS's answer is
+/// reported.
 #[must_use]
 pub fn retries_of_a_look() -> RetryConfig {
     RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF)
 }
 
-/// How long the SDK waits for an answer, and for all attempts of a call together.
+/// Returns the SDK's time limits for one answer, and for all attempts of a call together.
 #[must_use]
 pub fn time_outs() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -67,7 +68,7 @@ pub fn time_outs() -> TimeoutConfig {
         .build()
 }
 
-/// The same where calls of many stacks wait for their turn first.
+/// Returns the time limits for calls of many stacks, which wait for their turn first.
 #[must_use]
 pub fn time_outs_of_many() -> TimeoutConfig {
     time_outs()
@@ -77,17 +78,17 @@ pub fn time_outs_of_many() -> TimeoutConfig {
         .build()
 }
 
-/// How one attempt went.
+/// The result of one attempt.
 pub enum Attempt<T> {
     Ready(T),
-    /// What AWS still needs, and the call that told so.
+    /// AWS still needs `what`; `fault` is the call that reported it.
     NotYet {
         what: String,
         fault: Option<Fault>,
     },
 }
 
-/// The time for waiting is spent.
+/// The end of a wait whose time was spent.
 #[derive(Debug)]
 pub struct Late {
     pub seconds: u64,
@@ -106,7 +107,7 @@ impl From<Late> for Error {
     }
 }
 
-/// Waits, telling `listener` and heeding `cancel`.
+/// Waits, reports to `listener`, and stops on `cancel`.
 #[derive(Clone)]
 pub struct Waiter {
     pub listener: Listener,
@@ -114,10 +115,10 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Attempts until ready.
+    /// Repeats attempts until one is ready.
     ///
     /// # Errors
-    /// What an attempt fails with; the last fault once `budget` is spent; interruption.
+    /// Returns an attempt's error, the last fault once `budget` is spent, or an interruption.
     pub async fn until<T, F>(&self, id: &Id, budget: Duration, attempt: impl FnMut() -> F + Send) -> Result<T>
     where
         F: Future<Output = Result<Attempt<T>>> + Send,
@@ -128,10 +129,10 @@ impl Waiter {
         }
     }
 
-    /// Attempts until ready, or until `budget` is spent: the inner error.
+    /// Repeats attempts until one is ready, or until `budget` is spent: then returns the inner error.
     ///
     /// # Errors
-    /// What an attempt fails with; interruption.
+    /// Returns an attempt's error, or an interruption.
     pub async fn within<T, F>(
         &self,
         id: &Id,
@@ -162,10 +163,10 @@ impl Waiter {
         }
     }
 
-    /// Makes the call again for as long as `reason` can say what AWS still needs.
+    /// Repeats the call as long as `reason` says what AWS still needs.
     ///
     /// # Errors
-    /// As [`Waiter::until`].
+    /// Returns the errors of [`Waiter::until`].
     pub async fn retry<T, F>(
         &self,
         id: &Id,
@@ -192,10 +193,10 @@ impl Waiter {
         .await
     }
 
-    /// Makes the call again while everybody of the account together makes more than AWS takes, beyond the SDK's own attempts.
+    /// Repeats the call while all callers of the account together exceed AWS's limit, beyond the SDK's own attempts.
     ///
     /// # Errors
-    /// What it fails with otherwise; the throttling itself once [`CONFLICT`] is over, or on interruption.
+    /// Returns any other error of the call; the throttling itself once [`CONFLICT`] is over, or on interruption.
     pub async fn unless_throttled<T, F>(&self, mut call: impl FnMut() -> F + Send) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>> + Send,
@@ -214,10 +215,10 @@ impl Waiter {
         }
     }
 
-    /// Lets the time pass that AWS needs, where no call tells whether it still does.
+    /// Waits for the time that AWS needs, if no call reports whether AWS is ready.
     ///
     /// # Errors
-    /// Interruption.
+    /// On interruption.
     pub async fn pass(&self, id: &Id, time: Duration, what: &str) -> Result<()> {
         (self.listener)(Event::Waiting { id: id.clone(), what: what.to_owned(), seconds: 0 });
         self.pause(time).await
@@ -232,30 +233,30 @@ impl Waiter {
     }
 }
 
-/// Until it is a call's turn.
+/// Waits until it is a call's turn.
 #[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
 pub async fn turn(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Until then.
+/// Waits until a moment.
 #[allow(clippy::disallowed_methods, reason = "here is where it is slept")]
 pub async fn moment(time: Instant) {
     tokio::time::sleep_until(time).await;
 }
 
-/// What came of it within the time, if anything did.
+/// Returns the result of `look`; none if it takes longer than the time.
 pub async fn at_most<T>(time: Duration, look: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(time, look).await.ok()
 }
 
-/// Everybody of the account together makes more calls than the service takes, for longer than the SDK tries.
+/// Returns what to wait for if all callers of the account together exceed the service's limit for longer than the SDK retries.
 #[must_use]
 pub fn throttled(fault: &Fault) -> Option<&'static str> {
     fault.is(&["ThrottlingException", "TooManyRequestsException"]).then_some("AWS to take more calls")
 }
 
-/// Somebody (or our own last call) is still changing the same resource.
+/// Returns what to wait for if somebody (or taskbell's own last call) is still changing the same resource.
 #[must_use]
 pub fn conflict(fault: &Fault) -> Option<&'static str> {
     let codes = [
@@ -277,7 +278,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_waited_for_is_told_at_once_and_again_with_the_time_it_has_taken() {
+    async fn waits_are_reported_at_once_and_again_with_their_time() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
         let listener: Listener = Arc::new(move |event| {
