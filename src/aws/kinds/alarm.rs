@@ -1,4 +1,4 @@
-//! A CloudWatch alarm: rings by another way than Slack, for the day on which Slack, or the notifier itself, is what fails.
+//! Manages CloudWatch alarms: they alert by another way than Slack, for the case that Slack or the notifier itself fails.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
-/// The alarms a stack may have: on what the queue holds, and on the notifier's failures.
+/// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
 pub const UNDELIVERED: &str = "undelivered";
 pub const ERRORS: &str = "errors";
 
@@ -30,7 +30,7 @@ pub struct Spec {
     pub datapoints_to_alarm: i32,
     pub comparison: String,
     pub threshold: f64,
-    /// What a period without data counts as.
+    /// The meaning of a period without data.
     pub missing_data: String,
     pub enabled: bool,
     pub alarm_actions: Vec<String>,
@@ -41,7 +41,7 @@ pub struct Spec {
 pub struct Alarm {
     pub cloudwatch: Client,
     pub waiter: Waiter,
-    /// One call for both of the stack's alarms.
+    /// One call for both alarms of the stack.
     pub described: Joined<Vec<MetricAlarm>>,
 }
 
@@ -72,7 +72,7 @@ impl Kind for Alarm {
         Ok(Some(Found { spec: normal(alarm), tags }))
     }
 
-    /// The call replaces the whole alarm; tags are taken only by the call that makes it.
+    /// Replaces the whole alarm; only the call that creates an alarm accepts tags.
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
         if have != Some(want) {
             let new = have.is_none().then(|| sdk_tags(&tags.all));
@@ -105,7 +105,7 @@ impl Kind for Alarm {
 }
 
 impl Alarm {
-    /// Both alarms of the stack, whichever is asked for: their names differ in the end alone.
+    /// Reads both alarms of the stack, for either address: their names differ only at the end.
     async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
         let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
         let names = [UNDELIVERED, ERRORS].map(|key| format!("{common}{key}"));

@@ -1,4 +1,4 @@
-//! The notifier Lambda: its code and configuration. What hangs on it is in `children`.
+//! Manages the notifier's Lambda function: its code and configuration. `children` manages the settings attached to it.
 
 mod children;
 
@@ -23,7 +23,8 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
-/// The id of the role whose grants the function holds: a role that was made anew under the old name has another.
+/// The tag with the id of the role whose grants the function holds: a role that was created again under the old name has another
+/// id.
 pub const ROLE_ID_TAG: &str = "taskbell:role-id";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,20 +36,20 @@ pub struct Spec {
     pub timeout_seconds: i32,
     pub description: String,
     pub role: String,
-    /// Whether the grants are those of the role that has this name today; none for a role of the user's own.
+    /// Whether the grants belong to the role that has this name now; none for a role of the user's own.
     pub bound_to_current_role: Option<bool>,
     /// Base64 of the SHA-256 of the archive.
     pub code_sha256: String,
     pub environment: BTreeMap<String, String>,
     pub log_format: String,
-    /// Below which the notifier's own lines are left out. They are written at INFO.
+    /// The level below which Lambda drops the notifier's lines. The notifier writes them at INFO.
     pub log_level: String,
     pub log_group: String,
     pub layers: Vec<String>,
     pub in_vpc: bool,
-    /// `Some(0)` would switch the notifier off.
+    /// The reserved concurrency; `Some(0)` would switch the notifier off.
     pub reserved_concurrency: Option<i32>,
-    /// Statements of the resource policy by their ids.
+    /// The statements of the resource policy, by their ids.
     pub permissions: BTreeMap<String, Policy>,
     pub failed_invocations: Option<FailedInvocations>,
 }
@@ -126,7 +127,7 @@ impl Kind for Function {
         if have.is_some() { self.tag(at, tags, bound).await } else { Ok(()) }
     }
 
-    /// Its resource policy goes with it.
+    /// Deletes the function, and with it the resource policy.
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
         let call = || {
             let call = self.lambda.delete_function().function_name(&at.name);
@@ -145,7 +146,7 @@ impl Kind for Function {
     }
 }
 
-/// Reading.
+/// Reads the function.
 impl Function {
     fn children(&self) -> Children<'_> {
         Children { lambda: &self.lambda, waiter: &self.waiter, identity: &self.identity }
@@ -163,7 +164,7 @@ impl Function {
     }
 }
 
-/// Making it so.
+/// Creates and updates the function.
 impl Function {
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
         let mut tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
@@ -203,7 +204,7 @@ impl Function {
         }
     }
 
-    /// A role that was just made is not visible everywhere at once.
+    /// Waits until IAM shows the role: a new role is not visible everywhere at once.
     async fn visible_role_id(&self, at: &Address) -> Result<String> {
         let look = || async {
             Ok(match self.role_id().await? {
@@ -231,7 +232,7 @@ impl Function {
         self.wait_until_settled(at).await
     }
 
-    /// Returns the id of the role the function has been bound to, if it was bound anew.
+    /// Updates the configuration. Returns the id of the role to which the function is now bound, if it was bound again.
     async fn update_configuration(&self, at: &Address, have: &Spec, want: &Spec) -> Result<Option<String>> {
         let configuration = |spec: &Spec| Spec {
             code_sha256: String::new(),
@@ -324,7 +325,7 @@ impl Function {
     }
 }
 
-/// GetFunction leaves the tags out for callers without lambda:ListTags: then nobody knows whose the function is.
+/// Returns the tags. GetFunction omits them for callers without lambda:ListTags: then the owner of the function is unknown.
 fn tags(function: &GetFunctionOutput) -> Result<Tags> {
     match function.tags_error() {
         Some(error) => Err(Error::new(format!("{} on lambda:ListTags: {}", error.error_code(), error.message()))),
@@ -332,7 +333,7 @@ fn tags(function: &GetFunctionOutput) -> Result<Tags> {
     }
 }
 
-/// GetFunction succeeds without the variables where Lambda could not decrypt them for the caller.
+/// Checks the environment: GetFunction succeeds without the variables if Lambda could not decrypt them for the caller.
 fn environment_is_readable(function: &GetFunctionOutput) -> Result<()> {
     let environment = function.configuration().and_then(FunctionConfiguration::environment);
     match environment.and_then(|environment| environment.error()) {

@@ -1,4 +1,4 @@
-//! The notifier's log group. Made by us, so that it has a retention; the notifier's role may not make one.
+//! Manages the notifier's log group. taskbell creates it, so that it has a retention; the notifier's role may not create one.
 
 use aws_sdk_cloudwatchlogs::Client;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::stack::{Address, Id, Stack};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// `None`: kept for ever.
+    /// The retention in days; `None` keeps the log for ever.
     pub retention_days: Option<i32>,
 }
 
@@ -85,7 +85,7 @@ impl LogGroup {
         self.waiter.retry(&at.id, CONFLICT, conflict, call).await
     }
 
-    /// ARN (as tagging wants it, without the trailing `:*`) and retention. DescribeLogGroups searches by prefix.
+    /// Returns the ARN (without the trailing `:*`, as tagging requires) and the retention. DescribeLogGroups searches by prefix.
     async fn describe(&self, name: &str) -> Result<Option<(String, Option<i32>)>> {
         let mut pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().send();
         while let Some(page) = pages.next().await {

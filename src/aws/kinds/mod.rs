@@ -1,4 +1,4 @@
-//! THE LIST of kinds. Each kind is a file of its own and knows no other kind.
+//! Lists the kinds. Each kind has a file of its own and uses no other kind, except that the function reads the role.
 
 pub mod alarm;
 pub mod function;
@@ -29,18 +29,18 @@ use role::Role;
 use rule::Rule;
 use table::Table;
 
-/// What the kinds need to know of this run; by default, nothing: for commands that write none of it.
+/// The inputs of this run for the kinds; empty by default, for commands that write none of them.
 #[derive(Default)]
 pub struct Given {
     /// The webhook, if this run was given one.
     pub webhook: Option<Webhook>,
-    /// Whether a webhook that somebody else stored is taken as it is.
+    /// Whether a webhook that somebody else stored is accepted as it is.
     pub accept_stored_webhook: bool,
     /// The notifier's zip archive.
     pub archive: Vec<u8>,
 }
 
-/// THE LIST of kinds.
+/// Returns all kinds. A new kind is added here.
 #[must_use]
 pub fn all(
     config: &SdkConfig,

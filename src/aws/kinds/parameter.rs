@@ -1,7 +1,7 @@
-//! The SSM SecureString that holds the webhook.
+//! Manages the SSM SecureString with the webhook.
 //!
-//! Its value is never read: a fingerprint and the version are kept as tags, so that a change by somebody else, or
-//! another webhook being given, is seen without decrypting anything.
+//! taskbell never reads the value: tags hold a fingerprint and the version, so that a change by somebody else, or
+//! another webhook in this run, is noticed without decrypting anything.
 
 use std::collections::BTreeMap;
 
@@ -20,29 +20,29 @@ use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, T
 use crate::secret::Sealed;
 use crate::stack::{Address, Id, Stack};
 
-/// The id under which a stored webhook can be taken as it is.
+/// The id under which a stored webhook can be adopted as it is.
 pub const ADOPTABLE: &str = "parameter/webhook";
 
 pub type Webhook = Sealed<String>;
 
 const FINGERPRINT_TAG: &str = "taskbell:fingerprint";
-/// The key of the service in every account. Its own policy lets in whoever may read the parameter.
+/// The service's key in every account. The key's own policy allows every caller that may read the parameter.
 const DEFAULT_KEY: &str = "alias/aws/ssm";
 const VERSION_TAG: &str = "taskbell:version";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub r#type: String,
-    /// The key it is encrypted with. The notifier may use no other than the account's default one.
+    /// The key that encrypts the parameter. The notifier may use only the account's default key.
     pub key: String,
-    /// Which webhook it is: its fingerprint, never the webhook.
+    /// The fingerprint of the webhook, never the webhook itself.
     pub webhook: Option<String>,
-    /// Whether the version that is there is the one taskbell wrote.
+    /// Whether taskbell wrote the current version.
     pub stored_by_taskbell: bool,
 }
 
 impl Spec {
-    /// With the webhook that was given in this run, if one was.
+    /// Returns the spec with the webhook of this run, if there is one.
     #[must_use]
     pub fn holding(webhook: Option<&Webhook>) -> Self {
         let (r#type, key) = (ParameterType::SecureString.as_str().to_owned(), DEFAULT_KEY.to_owned());
@@ -53,9 +53,9 @@ impl Spec {
 pub struct Parameter {
     pub ssm: Client,
     pub waiter: Waiter,
-    /// The webhook given in this run.
+    /// The webhook of this run.
     pub webhook: Option<Webhook>,
-    /// Whether a value that somebody else stored is taken as it is (`--adopt parameter/webhook`).
+    /// Whether a value that somebody else stored is accepted as it is (`--adopt parameter/webhook`).
     pub accept_stored: bool,
 }
 
@@ -105,10 +105,10 @@ impl Kind for Parameter {
     }
 }
 
-/// How many names a filter takes.
+/// Most names that a filter accepts.
 const NAMES_AT_ONCE: usize = 50;
 
-/// Those of the names that no parameter has. No value is read.
+/// Returns the names that no parameter has. Reads no value.
 ///
 /// # Errors
 /// If a call fails.
@@ -132,7 +132,7 @@ fn named(names: Vec<String>) -> Result<ParameterStringFilter, Fault> {
 }
 
 impl Parameter {
-    /// All but the value. A filtered listing may have empty pages before the one with the parameter.
+    /// Reads everything but the value. A filtered listing may have empty pages before the page with the parameter.
     async fn describe(&self, name: &str) -> Result<Option<ParameterMetadata>, Fault> {
         let filter = named(vec![name.to_owned()])?;
         let mut pages = self.ssm.describe_parameters().parameter_filters(filter).into_paginator().send();
@@ -153,7 +153,7 @@ impl Parameter {
         Ok(answer.tag_list().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())
     }
 
-    /// Tags cannot be sent along with an overwrite, but they can with a creation.
+    /// Creates the parameter with its tags. SSM accepts tags with a creation, but not with an overwrite.
     async fn create(&self, at: &Address, tags: &TagChange) -> Result<()> {
         let webhook = self.webhook.as_ref().ok_or_else(no_webhook)?;
         let mut all = tags.all.clone();
@@ -165,7 +165,7 @@ impl Parameter {
         }
     }
 
-    /// Stores the webhook over what is there; the tags that then record it.
+    /// Stores the webhook over the current value. Returns the tags that record the new version.
     async fn store(&self, at: &Address) -> Result<BTreeMap<String, String>> {
         let Some(webhook) = &self.webhook else {
             return match self.describe(&at.name).await?.filter(|_| self.accept_stored) {
@@ -187,7 +187,7 @@ impl Parameter {
             async { call.send().await.map_err(fault("ssm:PutParameter")) }
         };
         let answer = self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
-        // Another run may have stored its own meanwhile, and records that.
+        // Another run may have stored its own webhook meanwhile, and recorded that.
         let newest = self.describe(&at.name).await?.is_none_or(|now| now.version() <= answer.version());
         Ok(if newest { record(&webhook.fingerprint(), answer.version()) } else { Tags::new() })
     }
@@ -239,7 +239,7 @@ fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
     tags.collect::<Result<_, _>>().map_err(|error| Error::new("a tag is incomplete").because(error))
 }
 
-/// There is no webhook to store.
+/// Returns the error that there is no webhook to store.
 #[must_use]
 pub fn no_webhook() -> Error {
     Error::usage("no Slack webhook was given, and none that taskbell stored is there").hint(

@@ -1,4 +1,4 @@
-//! The SQS queue for alerts that could not be delivered: failed deliveries of the rules, failed invocations of the notifier.
+//! Manages the SQS queue for undelivered alerts: failed deliveries of the rules, failed invocations of the notifier.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -15,7 +15,8 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
-/// Both spellings: the JSON protocol's, and the query protocol's that services keep sending for old clients.
+/// The error of a missing queue in both spellings: the JSON protocol's, and the query protocol's, which services send to old
+/// clients.
 pub(crate) const ABSENT: [&str; 2] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
 const EXISTS: [&str; 2] = ["QueueAlreadyExists", "QueueNameExists"];
 const DELETED_RECENTLY: [&str; 2] = ["AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"];
@@ -25,17 +26,17 @@ pub struct Spec {
     pub retention_seconds: u32,
     pub visibility_timeout_seconds: u32,
     pub delay_seconds: u32,
-    /// Encrypted at rest with the queue's own key, which EventBridge and Lambda need no permission for.
+    /// Whether the queue's own key encrypts it at rest; EventBridge and Lambda need no permission for that key.
     pub managed_encryption: bool,
     pub policy: Policy,
-    /// Which other queue takes over what was received too often. None: an alert stays until it was sent.
+    /// The queue that receives messages after too many receipts. None: an alert stays until it is sent.
     pub redrive: Option<String>,
 }
 
 pub struct Queue {
     pub sqs: Client,
     pub waiter: Waiter,
-    /// The queue's URL, once known: it follows from account, region and name, and never changes.
+    /// The queue's URL, once known: account, region and name determine it, and it never changes.
     pub url: Mutex<Option<String>>,
 }
 
@@ -71,7 +72,7 @@ impl Kind for Queue {
         if have != want {
             let mut changed = attributes(want);
             if !have.managed_encryption && want.managed_encryption {
-                // One kind of encryption at a time: a key that somebody set has to go.
+                // SQS allows one kind of encryption at a time: a key that somebody set has to be removed.
                 changed.insert(Name::KmsMasterKeyId, String::new());
             }
             if have.redrive != want.redrive {
@@ -100,7 +101,7 @@ impl Kind for Queue {
             Err(fault) if !fault.is(&ABSENT) => return Err(fault.into()),
             _ => *self.url.lock().await = None,
         }
-        // For up to a minute it may answer as if it were there: a setup in that time would count on it.
+        // For up to a minute SQS may answer as if the queue existed: a setup in that time would rely on it.
         let look = || async {
             if self.url(&at.name).await?.is_none() {
                 return Ok(Attempt::Ready(()));
@@ -117,7 +118,7 @@ impl Kind for Queue {
 }
 
 impl Queue {
-    /// About how many undelivered alerts lie in the queue; none if there is no queue.
+    /// Returns the approximate number of undelivered alerts in the queue; 0 if there is no queue.
     ///
     /// # Errors
     /// If the queue cannot be read.
@@ -133,7 +134,7 @@ impl Queue {
         Ok(counts.iter().map(|name| number::<u64>(&attributes, name)).sum())
     }
 
-    /// Asked for once: while one caller asks, others wait for its answer.
+    /// Returns the URL, requested once: while one caller requests it, others wait for the answer.
     async fn url(&self, name: &str) -> Result<Option<String>, Fault> {
         let mut known = self.url.lock().await;
         if known.is_none() {

@@ -1,4 +1,4 @@
-//! The notifier's IAM role, with its inline policies and attachments: what others attach to it is drift, too.
+//! Manages the notifier's IAM role, with its inline policies and attachments: attachments of others are drift, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
-/// Where all our roles live, so that a permission to manage them can be limited to it.
+/// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
 pub const PATH: &str = "/taskbell/";
 /// The name of the one inline policy.
 pub const POLICY: &str = "notifier";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// A role keeps the path it was made with.
+    /// The path, which cannot be changed after the role's creation.
     pub path: String,
     pub trust: Policy,
     pub description: String,
@@ -40,14 +40,14 @@ pub struct Role {
     pub reader: Arc<Reader>,
 }
 
-/// Reads roles; also for the function, which must know whether it is bound to the role of today.
+/// A reader of roles; the function uses it too, and checks whether it is bound to the current role.
 pub struct Reader {
     pub iam: Client,
     pub joined: Joined<Option<SdkRole>>,
 }
 
 impl Reader {
-    /// The role of that name. Everybody asks for the stack's own: the same answer serves all who ask at once.
+    /// Returns the role of that name. All callers request the stack's own role: concurrent callers share one answer.
     pub(super) async fn get(&self, name: &str) -> Result<Option<SdkRole>, Fault> {
         let call = || async {
             match self.iam.get_role().role_name(name).send().await.map_err(fault("iam:GetRole")) {
@@ -127,11 +127,11 @@ impl Kind for Role {
             let call = self.iam.attach_role_policy().role_name(&at.name).policy_arn(arn);
             call.send().await.map_err(fault("iam:AttachRolePolicy"))?;
         }
-        // The record of what was applied comes once it was.
+        // The record of the applied spec comes last, once it is applied.
         if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
-    /// What was attached since it was read makes DeleteRole refuse; then everything is listed again.
+    /// Deletes the role. DeleteRole refuses if something was attached since the role was read; then everything is listed again.
     async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
         self.strip(at, &have.policies.keys().collect::<Vec<_>>(), &have.attached.iter().collect::<Vec<_>>()).await?;
         if self.delete_role(at).await?.is_ok() {
@@ -254,7 +254,7 @@ impl Role {
         Ok(())
     }
 
-    /// The inner error says that something is still attached.
+    /// Deletes the role alone. The inner error says that something is still attached.
     async fn delete_role(&self, at: &Address) -> Result<Result<(), Fault>> {
         let call = || {
             let call = self.iam.delete_role().role_name(&at.name);
@@ -276,7 +276,7 @@ impl Role {
             let profile = profile.instance_profile_name();
             let call = self.iam.remove_role_from_instance_profile().role_name(&at.name).instance_profile_name(profile);
             let left = call.send().await.map_err(fault("iam:RemoveRoleFromInstanceProfile"));
-            // Somebody put it there; no policy that we print lets anybody take roles out of profiles.
+            // Somebody added the role to the profile; no policy that taskbell prints allows removing it from there.
             tolerate_absent(left).map_err(|error| {
                 Error::new(format!("the role {} is in the instance profile {profile}", at.name))
                     .hint(format!("remove it from the instance profile {profile}, then run the same command again"))

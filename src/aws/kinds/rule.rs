@@ -1,4 +1,4 @@
-//! An EventBridge rule on the default bus, with its targets.
+//! Manages the EventBridge rules on the default bus, with their targets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ pub struct Spec {
     pub pattern: Value,
     pub state: String,
     pub description: String,
-    /// Always none: a schedule beside the pattern would ring at its times, too.
+    /// The schedule, always none: a schedule next to the pattern would also invoke the notifier.
     pub schedule: Option<String>,
     pub role: Option<String>,
-    /// By target id.
+    /// The targets by id.
     pub targets: BTreeMap<String, Target>,
 }
 
@@ -36,7 +36,7 @@ pub struct Target {
     pub max_event_age_seconds: Option<i32>,
     pub max_retry_attempts: Option<i32>,
     pub dead_letter_queue: Option<String>,
-    /// What replaces the event on its way; none: the event arrives as it is.
+    /// The text that replaces the event; none delivers the event unchanged.
     pub input: Option<String>,
     pub role: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct Rule {
     pub events: Client,
     pub waiter: Waiter,
     pub identity: Arc<Identity>,
-    /// What the names of all rules of the stack begin with.
+    /// The prefix of the names of all rules of the stack.
     pub prefix: String,
     pub listed: Joined<Vec<SdkRule>>,
 }
@@ -91,7 +91,7 @@ impl Kind for Rule {
         if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
-    /// A rule that still has targets cannot be deleted; if one came since it was read, they are listed again.
+    /// Deletes the rule, which must not have targets; if one was added since the rule was read, the targets are listed again.
     async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
         self.remove_targets(at, &have.targets.keys().cloned().collect::<Vec<_>>()).await?;
         if self.delete_rule(at).await?.is_ok() {
@@ -117,7 +117,7 @@ impl Kind for Rule {
 }
 
 impl Rule {
-    /// All rules whose names begin like ours, with all that DescribeRule tells.
+    /// Returns all rules whose names begin with the stack's prefix, with everything that DescribeRule returns.
     async fn rules(&self) -> Result<Vec<SdkRule>, Fault> {
         let list_once = || async {
             let mut rules = Vec::new();
@@ -132,7 +132,7 @@ impl Rule {
                 }
             }
         };
-        // Everything about rules hangs on this one call.
+        // All knowledge about rules depends on this one call.
         self.listed.ask(|| self.waiter.unless_throttled(list_once)).await
     }
 
@@ -165,7 +165,7 @@ impl Rule {
         }
     }
 
-    /// PutRule replaces the whole rule, and takes tags only for a new one.
+    /// Replaces the whole rule; PutRule accepts tags only for a new one.
     async fn put_rule(&self, at: &Address, want: &Spec, tags: Option<&Tags>) -> Result<()> {
         let Spec { pattern, state, description, schedule, role, targets: _ } = want;
         let tags = tags.map(sdk_tags).transpose()?;
@@ -185,7 +185,7 @@ impl Rule {
         self.waiter.retry(&at.id, CONFLICT, conflict, call).await.map(drop)
     }
 
-    /// PutTargets can fail for single entries within a successful answer.
+    /// Puts the targets; PutTargets can fail for single entries within a successful answer.
     async fn put_targets(&self, at: &Address, targets: &BTreeMap<&String, &Target>) -> Result<()> {
         if targets.is_empty() {
             return Ok(());
@@ -227,7 +227,7 @@ impl Rule {
         Ok(())
     }
 
-    /// The inner error says that there are still targets.
+    /// Deletes the rule. The inner error says that the rule still has targets.
     async fn delete_rule(&self, at: &Address) -> Result<Result<(), Fault>> {
         let call = || async {
             match self.try_delete(at).await {
@@ -260,7 +260,7 @@ impl Rule {
     }
 }
 
-/// The pattern as EventBridge judges it, also where somebody edited the rule so that a field comes again.
+/// Returns the pattern as EventBridge evaluates it, even if somebody edited the rule so that it repeats a field.
 fn settled(text: &str) -> Value {
     pattern::read(text).map_or_else(|_| Value::from(text), |(tree, _)| canonical(&tree.to_value()))
 }

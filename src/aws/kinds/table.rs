@@ -1,4 +1,4 @@
-//! The DynamoDB table in which the notifier remembers what it has announced.
+//! Manages the DynamoDB table in which the notifier records its announcements.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -13,24 +13,24 @@ use crate::error::{Error, Result};
 use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Stack};
 
-/// The one key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
+/// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
 const KEY: &str = "id";
 pub const EXPIRY: &str = "expiresAt";
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Its key attributes with their types, as in `id:S`. A table's key cannot be changed.
+    /// The key attributes with their types, as in `id:S`. A table's key cannot be changed.
     pub key: String,
-    /// Paid by request, and not by the hour.
+    /// Whether the table is billed by request, and not by the hour.
     pub on_demand: bool,
-    /// The attribute that says when an item is to be removed.
+    /// The attribute with the time at which DynamoDB removes an item.
     pub expiry: Option<String>,
     pub deletion_protection: bool,
 }
 
 impl Spec {
-    /// What the notifier needs.
+    /// Returns the spec that the notifier needs.
     #[must_use]
     pub fn of_announcements() -> Self {
         Self { key: format!("{KEY}:S"), on_demand: true, expiry: Some(EXPIRY.to_owned()), deletion_protection: false }
@@ -106,7 +106,7 @@ impl Kind for Table {
 }
 
 impl Table {
-    /// A table that is being deleted is as good as gone.
+    /// Reads the table. A table that is being deleted counts as absent.
     async fn describe(&self, name: &str) -> Result<Option<TableDescription>, Fault> {
         let answer = self.dynamodb.describe_table().table_name(name).send().await;
         match answer.map_err(fault("dynamodb:DescribeTable")) {
@@ -139,7 +139,7 @@ impl Table {
         }
     }
 
-    /// Makes it and waits until it can be used. What it is then.
+    /// Creates the table and waits until it is usable. Returns the spec that it then has.
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<Spec> {
         let attribute = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S);
         let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash);
@@ -154,7 +154,7 @@ impl Table {
             async { call.send().await.map(drop).map_err(fault("dynamodb:CreateTable")) }
         };
         if let Err(fault) = call().await {
-            // The name is taken, if only by a table that is being deleted.
+            // The name is taken, perhaps by a table that is being deleted.
             if !fault.is(&["ResourceInUseException"]) {
                 return Err(fault.into());
             }
@@ -167,7 +167,7 @@ impl Table {
         Ok(Spec { expiry: None, ..want.clone() })
     }
 
-    /// Only what differs: a table that is paid by the hour would want its capacity along with the mode.
+    /// Updates only the settings that differ: with the mode, a table that is billed by the hour would also need its capacity.
     async fn update(&self, at: &Address, have: &Spec, want: &Spec) -> Result<()> {
         let mode = (have.on_demand != want.on_demand).then(|| billing(want));
         let protection = (have.deletion_protection != want.deletion_protection).then_some(want.deletion_protection);
@@ -180,7 +180,7 @@ impl Table {
         self.until_active(at).await
     }
 
-    /// The attribute can only be changed by turning expiry off before.
+    /// Sets the expiry. The attribute can only be changed after expiry was turned off.
     async fn expire_by(&self, at: &Address, have: Option<&str>, want: Option<&str>) -> Result<()> {
         for (attribute, enabled) in [(have, false), (want, true)] {
             let Some(attribute) = attribute else { continue };
@@ -191,7 +191,7 @@ impl Table {
                 let call = call.time_to_live_specification(setting.clone());
                 async {
                     match call.send().await.map_err(fault("dynamodb:UpdateTimeToLive")) {
-                        // Our own last call arrived, or another run was faster.
+                        // taskbell's own last call arrived, or another run was faster.
                         Err(fault) if fault.says("already enabled") || fault.says("already disabled") => Ok(()),
                         answer => answer.map(drop),
                     }
@@ -237,7 +237,7 @@ impl Table {
     }
 }
 
-/// While a table is created, updated or deleted, it takes no other change.
+/// Returns what to wait for: while a table is created, updated or deleted, it accepts no other change.
 fn in_use(fault: &Fault) -> Option<&'static str> {
     let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
     if busy { Some("another change of the same table to finish") } else { conflict(fault) }

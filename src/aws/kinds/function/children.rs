@@ -1,4 +1,4 @@
-//! What hangs on the function: who may invoke it, and what becomes of events whose invocation failed.
+//! Manages the settings attached to the function: the permissions to invoke it, and the destination of failed invocations.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::stack::Address;
 
-/// What becomes of an event whose invocation failed.
+/// The treatment of an event whose invocation failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailedInvocations {
     pub max_retry_attempts: Option<i32>,
     pub max_event_age_seconds: Option<i32>,
-    /// ARN of the queue that takes it in the end.
+    /// The ARN of the queue that receives the event in the end.
     pub destination: Option<String>,
 }
 
-/// Reads and writes what hangs on a function.
+/// A reader and writer of the settings attached to a function.
 pub(super) struct Children<'a> {
     pub lambda: &'a Client,
     pub waiter: &'a Waiter,
     pub identity: &'a Identity,
 }
 
-/// The statements of the resource policy, by their ids.
+/// Reads and writes the statements of the resource policy, by their ids.
 impl Children<'_> {
     pub(super) async fn permissions(&self, name: &str) -> Result<BTreeMap<String, Policy>> {
         let answer = self.lambda.get_policy().function_name(name).send().await;
@@ -46,9 +46,9 @@ impl Children<'_> {
         Ok(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect())
     }
 
-    /// A statement's id is the name of the rule it lets in. New ones come before old ones go, so that no event meets
-    /// a closed door; a statement that was changed has to go first. Lambda lets one change of the policy win at a
-    /// time, and the others be made again.
+    /// Updates the statements; the id of a statement is the name of the rule that it allows. New statements come before old ones
+    /// are removed, so that every event can invoke the function; a changed statement has to be removed first. Lambda accepts one
+    /// change of the policy at a time, and the others are repeated.
     pub(super) async fn update_permissions(
         &self,
         at: &Address,
@@ -79,7 +79,8 @@ impl Children<'_> {
                 .source_arn(&rule_arn);
             async {
                 match call.send().await.map_err(fault("lambda:AddPermission")) {
-                    // Our own call arrived and its answer was lost: the id is ours, and its content follows from it.
+                    // taskbell's own call arrived and its answer was lost: taskbell chose the id, and the content follows from
+                    // it.
                     Err(fault) if fault.is(&["ResourceConflictException"]) && fault.says("already exists") => Ok(()),
                     outcome => outcome.map(drop),
                 }
@@ -102,7 +103,7 @@ impl Children<'_> {
     }
 }
 
-/// The configuration of asynchronous invocations.
+/// Reads and writes the configuration of asynchronous invocations.
 impl Children<'_> {
     pub(super) async fn failed_invocations(&self, name: &str) -> Result<Option<FailedInvocations>, Fault> {
         let answer = self.lambda.get_function_event_invoke_config().function_name(name).send().await;
@@ -147,7 +148,8 @@ pub(super) fn is_absent(fault: &Fault) -> bool {
     fault.is(&["ResourceNotFoundException"])
 }
 
-/// A fresh role is not usable at once; Lambda says so in several ways, all under one general code.
+/// Returns what to wait for: a new role is not usable at once, and Lambda reports that in several ways, all under one general
+/// code.
 pub(super) fn not_ready(fault: &Fault) -> Option<&'static str> {
     let messages = [
         "cannot be assumed by Lambda",
