@@ -1,5 +1,5 @@
-//! Observes and applies: concurrency, order, cancellation, and the report of what was done.
-//! Decides nothing: what to do is in the plan, how to do it in the kinds.
+//! Observes and applies: concurrency, order, cancellation, and the report of the results.
+//! Decides nothing: the plan has the steps, the kinds know how to carry them out.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,17 +15,17 @@ use crate::reconcile::plan::{Action, Plan, Step};
 use crate::reconcile::resource::{AnyKind, Event, Inventory, Listener, Seen, Stage};
 use crate::stack::{Address, Id, Stack};
 
-/// The kinds, and who listens to what happens.
+/// The kinds, and the listener for the events of a run.
 pub struct Engine {
     pub kinds: Vec<Arc<dyn AnyKind>>,
     pub listener: Listener,
-    /// No new step begins.
+    /// Stops new steps from beginning.
     pub cancel: CancellationToken,
-    /// Steps that still run are left as they are.
+    /// Abandons the steps that still run.
     pub let_go: CancellationToken,
 }
 
-/// What became of a plan's steps.
+/// The results of a plan's steps.
 #[derive(Debug, Default)]
 pub struct Report {
     pub done: Vec<Id>,
@@ -39,7 +39,7 @@ impl Report {
         self.failed.is_empty() && self.not_started.is_empty()
     }
 
-    /// This report and that of what was done after it.
+    /// Joins this report and the report of later steps.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
         let Self { done, failed, not_started } = later;
@@ -53,16 +53,16 @@ impl Report {
 }
 
 impl Engine {
-    /// Reads every address the stack may have a resource at, and every wanted one. A resource that cannot be read is
-    /// in the inventory with its error.
+    /// Reads every address at which the stack may have a resource, and every wanted one. Includes a resource that cannot be read
+    /// with its error.
     pub async fn observe(&self, stack: &Stack, wanted: &[Address]) -> Inventory {
         let of_kinds = self.kinds.iter().map(|kind| observe_kind(&**kind, stack, wanted));
         join_all(of_kinds).await.into_iter().flatten().map(|seen| (seen.address.id.clone(), seen)).collect()
     }
 
-    /// Carries out the plan: what is to be added or changed stage by stage, then what is to be removed, backwards.
+    /// Carries out the plan: first additions and changes stage by stage, then removals, backwards.
     ///
-    /// Forward, the first failure stops new work. Backward, errors are collected and the rest goes on.
+    /// Forward, the first failure stops new work, and nothing is removed. Backward, errors are collected and the rest goes on.
     pub async fn apply(&self, plan: &Plan) -> Report {
         let mut report = Report::default();
         let removals = |step: &&Step| step.action == Action::Remove;
@@ -139,7 +139,7 @@ enum OnFailure {
     GoOn,
 }
 
-/// Of a change that was let go.
+/// Returns the error of a change that was abandoned.
 #[must_use]
 pub fn unanswered() -> Error {
     Error::interrupted("interrupted before AWS answered: it may be done or not")
@@ -166,7 +166,7 @@ fn could_not(action: Action, address: &Address, error: Error) -> Error {
     }
 }
 
-/// The wanted addresses are read while the others are still being listed.
+/// Reads the wanted addresses while the others are still being listed.
 async fn observe_kind(kind: &dyn AnyKind, stack: &Stack, wanted: &[Address]) -> Vec<Seen> {
     let wanted: Vec<&Address> = wanted.iter().filter(|address| address.id.kind == kind.name()).collect();
     let is_wanted = |address: &Address| wanted.iter().any(|other| other.name == address.name);
@@ -194,7 +194,7 @@ async fn read(kind: &dyn AnyKind, address: Address) -> Seen {
     Seen { address, stage: kind.stage(), observed }
 }
 
-/// What cannot be listed may hold anything, so it stands as one unknown resource.
+/// Returns one unknown resource for a kind that cannot be listed: the kind may have any resources.
 fn unlistable(kind: &dyn AnyKind, stack: &Stack, error: Error) -> Seen {
     let address = Address {
         id: Id::new(kind.name(), "*"),

@@ -1,4 +1,5 @@
-//! From what exists to what should exist: what a kind of resource is, the plan as a value, and the engine that applies it.
+//! Leads from the existing resources to the desired ones: kinds of resources, the plan as a value, and the engine that applies
+//! it.
 
 pub mod engine;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! The plan: the steps that lead from what is there to what should be, as a value.
+//! Computes the plan: the steps that lead from the existing resources to the desired ones, as a value.
 //! Pure: no async, no clock, no I/O. `setup`, `teardown`, `drift` and `--dry-run` all show this one value.
 
 use globset::GlobSet;
@@ -20,14 +20,14 @@ pub enum Action {
     Remove,
 }
 
-/// Why a property differs.
+/// The reason why a property differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Somebody changed it in AWS since taskbell last applied it.
+    /// Somebody changed the property in AWS since taskbell last applied it.
     Outside,
-    /// It is as taskbell last applied it; what is asked for has changed.
+    /// The property is as taskbell last applied it; the configuration has changed.
     Configuration,
-    /// It was somebody else's until now (`--adopt`).
+    /// Somebody else managed the resource until now (`--adopt`).
     Adopted,
 }
 
@@ -56,7 +56,7 @@ pub struct PropertyChange {
     pub cause: Cause,
 }
 
-/// One resource to be added, changed or removed.
+/// One resource to add, change or remove.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub action: Action,
@@ -65,16 +65,16 @@ pub struct Step {
     pub have: Option<Value>,
     pub want: Option<Value>,
     pub tags: TagChange,
-    /// Empty for `Add` and `Remove`.
+    /// The differing properties; empty for `Add` and `Remove`.
     pub changes: Vec<PropertyChange>,
 }
 
-/// A resource that should exist, whose name somebody else's resource has.
+/// A desired resource whose name is taken by a resource that the stack does not own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
     pub address: Address,
     pub evidence: String,
-    /// Whether it could become the stack's (`--adopt`).
+    /// Whether the stack could adopt the resource (`--adopt`).
     pub adoptable: bool,
 }
 
@@ -85,19 +85,19 @@ pub struct Unknown {
     pub error: Error,
 }
 
-/// In order of creation (removals last, backwards); independent of the order of the input.
+/// The steps in order of creation (removals last, backwards); independent of the order of the input.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
     pub unchanged: Vec<Address>,
     pub conflicts: Vec<Conflict>,
     pub unknown: Vec<Unknown>,
-    /// SSM parameters of the user's own that are to be read, and are not there: nothing rings where they point to.
+    /// The user's own SSM parameters that the notifier should read and that do not exist: their destinations receive no alert.
     pub missing: Vec<String>,
 }
 
 impl Plan {
-    /// Whether AWS is as it should be, for certain.
+    /// Returns whether AWS is as configured, for certain.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
         let Self { steps, unchanged: _, conflicts, unknown, missing } = self;
@@ -105,16 +105,16 @@ impl Plan {
     }
 }
 
-/// What the user said about known exceptions.
+/// The user's decisions about known exceptions.
 #[derive(Debug, Default)]
 pub struct Exceptions {
-    /// Foreign resources to take over.
+    /// Resources of others to adopt.
     pub adopt: Vec<Id>,
-    /// Differences to leave as they are: globs over `kind/key` and `kind/key/path/of/property`.
+    /// Differences to keep: globs over `kind/key` and `kind/key/path/of/property`.
     pub ignore: GlobSet,
 }
 
-/// The steps that lead from `seen` to `desired`.
+/// Returns the steps that lead from `seen` to `desired`.
 #[must_use]
 pub fn plan(desired: &Desired, seen: Inventory, exceptions: &Exceptions) -> Plan {
     let mut plan = Plan::default();
@@ -192,8 +192,8 @@ fn decide(
     }
 }
 
-/// The differences with their causes. Our own record of what was applied follows from the rest, so it is shown only
-/// when nothing else is.
+/// Returns the differences with their causes. The tags with taskbell's own records follow from the rest, so they are shown only
+/// if nothing else differs.
 fn changes(found: &Found<Value>, want: &Value, cause: impl Fn(&str) -> Cause) -> Vec<PropertyChange> {
     let bookkeeping = |path: &str| path.starts_with("/tags/taskbell:") && !path.ends_with(FLEET_TAG);
     let all = diff(&found.spec, want);
@@ -210,8 +210,8 @@ fn changes(found: &Found<Value>, want: &Value, cause: impl Fn(&str) -> Cause) ->
     shown.map(with_cause).collect()
 }
 
-/// The wanted spec with every ignored difference set to what is there.
-/// Within a list an ignored element stands for the whole list: positions in two different lists do not correspond.
+/// Returns the wanted spec with every ignored difference set to the existing value.
+/// An ignored element of a list keeps the whole list: positions in two different lists do not correspond.
 fn keep_ignored(id: &Id, have: &Value, want: &Value, ignore: &GlobSet) -> Value {
     let mut kept = want.clone();
     for Change { path, .. } in diff(have, want) {
@@ -308,7 +308,7 @@ mod tests {
         Want::new::<Thing>(address(key), &Spec { size, parts: vec![size] }, &Tags::new()).unwrap()
     }
 
-    /// As `want` would be found if it had been applied.
+    /// Returns `want` as it would be found after it was applied.
     fn applied(key: &str, size: u8) -> Found<Value> {
         let spec = want(key, size).document(None);
         let tags = serde_json::from_value(spec["tags"].clone()).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn who_changed_it_is_told_property_by_property() {
+    fn each_changed_property_has_its_own_cause() {
         let mut found = applied("a", 1);
         found.spec["parts"] = json!([7]);
         let desired = Desired { wants: vec![want("a", 2)] };
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_property_stays_as_it_is_and_the_others_do_not() {
+    fn only_ignored_properties_stay_as_they_are() {
         let ignore = GlobSetBuilder::new().add(Glob::new("rule/*/size").unwrap()).build().unwrap();
         let exceptions = Exceptions { adopt: Vec::new(), ignore };
         let desired = Desired { wants: vec![want("a", 2)] };
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_foreign_is_a_conflict_if_wanted_and_nobodys_business_if_not() {
+    fn foreign_resource_conflicts_only_if_desired() {
         let foreign = || Observed::Foreign { evidence: "no tag".to_owned(), found: applied("a", 1) };
         let desired = Desired { wants: vec![want("a", 1)] };
         let wanted = plan(&desired, [seen("a", foreign())].into(), &Exceptions::default());
@@ -358,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_plan_does_not_depend_on_the_order_of_its_input(
+        fn plan_does_not_depend_on_the_order_of_its_input(
             things in prop::collection::btree_map("[a-f]", (0u8..3, 0u8..4), 0..6),
             order in any::<prop::sample::Index>(),
         ) {

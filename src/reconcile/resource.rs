@@ -1,4 +1,4 @@
-//! What a kind of resource is, and the values that pass between kinds, planner and engine.
+//! Defines a kind of resource, and the values that pass between kinds, planner and engine.
 //! Decides who owns a resource, from its tags, in one place for all kinds. Makes no call.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,54 +17,54 @@ use crate::stack::{Address, EXPORTED_TAG, Id, STACK_TAG, Stack, StackName};
 
 pub type Tags = BTreeMap<String, String>;
 
-/// Per-field digests of the spec as last applied: tells who caused a difference, without a state file.
+/// The tag with a digest of each field of the spec as last applied: shows who caused a difference, without a state file.
 pub const APPLIED_TAG: &str = "taskbell:applied";
-/// Digests of the keys of the tags that the user asked for, so that one no longer asked for is removed.
+/// The tag with digests of the keys of the user's tags, so that a tag is removed when it is no longer configured.
 const TAG_KEYS_TAG: &str = "taskbell:tags";
 
-/// When a kind is created. Within a stage everything runs at once.
-/// Removal goes backwards in two waves: what rings first, then, with nothing left to ring, all the rest.
+/// The time at which a kind is created. Everything within a stage runs at once.
+/// Removal goes backwards in two waves: first the triggers, then, once nothing can trigger the notifier, all the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// What the notifier stands on.
+    /// The resources that the notifier needs.
     Foundation,
     /// The function.
     Notifier,
-    /// What rings it.
+    /// The resources that trigger the function.
     Trigger,
 }
 
-/// One resource as it was read: what we promise about such a resource, and all of its tags.
+/// One resource as it was read: the properties that taskbell manages, and all of its tags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<S> {
     pub spec: S,
     pub tags: Tags,
 }
 
-/// What `put` has to do about tags. Tags that are not ours are in none of these.
+/// The changes of tags for `put`. Tags that taskbell does not manage are in none of these.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagChange {
-    /// Every tag the resource shall have from us: for the call that creates it.
+    /// Every tag that the resource shall have from taskbell: for the call that creates it.
     pub all: Tags,
-    /// Those that are missing or differ: for a resource that exists.
+    /// The tags that are missing or differ: for a resource that exists.
     pub set: Tags,
-    /// Keys of tags that were ours and are no longer asked for.
+    /// The keys of tags that taskbell set and that are no longer configured.
     pub remove: Vec<String>,
 }
 
-/// One kind of resource. Every verb may be run again after any interruption and still leads to the same place.
+/// One kind of resource. Every method may be repeated after any interruption and still leads to the same state.
 pub trait Kind: Send + Sync + 'static {
-    /// The normal form: only what taskbell promises, nothing AWS adds; equal meaning is equal value.
+    /// The normal form: only the properties that taskbell manages, nothing that AWS adds; equal meaning is equal value.
     type Spec: Serialize + DeserializeOwned + Send + Sync;
     const NAME: &'static str;
     const STAGE: Stage;
-    /// Fields that AWS does not let anybody change.
+    /// Fields that AWS does not allow anybody to change.
     const FIXED: &'static [&'static str] = &[];
 
-    /// What is there now, whoever owns it; `None` if nothing is.
+    /// Reads the existing resource, of any owner; `None` if there is none.
     fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
 
-    /// Leads from `have` (nothing, half-made or different) to `want`.
+    /// Leads from `have` (nothing, half-created or different) to `want`.
     fn put(
         &self,
         at: &Address,
@@ -73,14 +73,14 @@ pub trait Kind: Send + Sync + 'static {
         tags: &TagChange,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Removes it with everything attached to it. Already gone is success.
+    /// Removes the resource with everything attached to it. Succeeds if it no longer exists.
     fn delete(&self, at: &Address, have: &Self::Spec) -> impl Future<Output = Result<()>> + Send;
 
-    /// Where this kind of resource may exist for the stack, wanted or not: names that follow from the stack need no call.
+    /// Returns where the stack may have resources of this kind, wanted or not: names that follow from the stack need no call.
     fn list(&self, stack: &Stack) -> impl Future<Output = Result<Vec<Address>>> + Send;
 }
 
-/// What was read at an address, and whose it is.
+/// The result of reading an address, with the owner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observed {
     Absent,
@@ -93,9 +93,9 @@ pub enum Observed {
 pub struct Want {
     pub address: Address,
     pub stage: Stage,
-    /// The kind's spec, and under `tags` the tags it shall carry.
+    /// The kind's spec, and under `tags` the tags that the resource shall have.
     spec: Value,
-    /// Fields about which nothing is asked for in this run: they stay as they are.
+    /// Fields that are not configured in this run: they stay as they are.
     kept: &'static [&'static str],
     fixed: &'static [&'static str],
 }
@@ -106,7 +106,7 @@ pub struct Desired {
     pub wants: Vec<Want>,
 }
 
-/// One address that was looked at.
+/// One address that was read.
 #[derive(Debug)]
 pub struct Seen {
     pub address: Address,
@@ -115,10 +115,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What works for the stack: its own, or what another engine made of its export. Only its own may be changed.
+    /// Returns the resource if it works for the stack: the stack's own, or another engine's from the stack's export. Only the
+    /// stack's own may be changed.
     ///
     /// # Errors
-    /// If it could not be read.
+    /// If the resource could not be read.
     pub fn serving(&self) -> std::result::Result<Option<&Found<Value>>, &Error> {
         Ok(match self.observed.as_ref()? {
             Observed::Ours(found) => Some(found),
@@ -130,18 +131,19 @@ impl Seen {
     }
 }
 
-/// The stack that something with these tags works for: as one of its own, or as what another engine made of its export.
+/// Returns the stack for which a resource with these tags works: as the stack's own, or as another engine's from the stack's
+/// export.
 #[must_use]
 pub fn served(tags: &Tags) -> Option<&str> {
     tags.get(STACK_TAG).or_else(|| tags.get(EXPORTED_TAG)).map(String::as_str)
 }
 
-/// Everything that was looked at.
+/// Everything that was read.
 pub type Inventory = BTreeMap<Id, Seen>;
 
 impl Want {
     /// # Errors
-    /// If the spec is not a JSON object, which no kind's is.
+    /// If the spec is not a JSON object, which cannot happen with any kind.
     pub fn new<K: Kind>(address: Address, spec: &K::Spec, user_tags: &Tags) -> Result<Self> {
         let mut spec = to_document::<K>(spec)?;
         let fields = spec.as_object_mut().ok_or_else(|| not_an_object(K::NAME))?;
@@ -155,7 +157,7 @@ impl Want {
         Ok(Self { address, stage: K::STAGE, spec, kept: &[], fixed: K::FIXED })
     }
 
-    /// What keeps a resource of somebody's from ever becoming this one.
+    /// Returns the field that keeps a resource of somebody else from ever becoming this one.
     #[must_use]
     pub fn hindrance(&self, have: &Value) -> Option<&'static str> {
         self.fixed.iter().copied().find(|field| have[field] != self.spec[field])
@@ -166,7 +168,7 @@ impl Want {
         Self { kept, ..self }
     }
 
-    /// The whole wanted document, with the record of itself, for a resource that has `have`.
+    /// Returns the whole wanted document, with the record of itself, for a resource that has `have`.
     #[must_use]
     pub fn document(&self, have: Option<&Value>) -> Value {
         let mut document = self.spec.clone();
@@ -180,7 +182,7 @@ impl Want {
     }
 }
 
-/// The value of `taskbell:applied` for a spec: a digest of its field names, then one for each field in their order.
+/// Returns the value of `taskbell:applied` for a spec: a digest of its field names, then one for each field in their order.
 fn applied(spec: &Value) -> String {
     let digests = field_digests(spec);
     let names: Vec<&str> = digests.keys().map(String::as_str).collect();
@@ -197,7 +199,7 @@ fn field_digests(spec: &Value) -> BTreeMap<String, String> {
     fields.map(|(name, value)| (name.clone(), digest(value, 6))).collect()
 }
 
-/// Whether the top-level `field` is now as taskbell last applied it; `None` if no usable record says.
+/// Returns whether the top-level `field` is now as taskbell last applied it; `None` without a usable record.
 #[must_use]
 pub fn is_as_applied(found: &Found<Value>, field: &str) -> Option<bool> {
     let record = found.tags.get(APPLIED_TAG)?;
@@ -209,7 +211,7 @@ pub fn is_as_applied(found: &Found<Value>, field: &str) -> Option<bool> {
     Some(record.split('.').nth(position)? == now.split('.').nth(position)?)
 }
 
-/// What `put` has to do to the tags of a resource that has `have` (nothing, if it does not exist).
+/// Returns the changes of tags for `put` on a resource that has `have` (empty if the resource does not exist).
 #[must_use]
 pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
     let all: Tags = want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default();
@@ -220,7 +222,7 @@ pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
     TagChange { set: set.collect(), remove: gone.cloned().collect(), all }
 }
 
-/// Whose it is. A resource is ours only if its tag names this very stack.
+/// Decides who owns a resource. The stack owns it only if its tag names this very stack.
 fn judge(found: Found<Value>, stack: &StackName) -> Observed {
     let evidence = match found.tags.get(STACK_TAG) {
         Some(name) if name == stack.as_str() => return Observed::Ours(found),
@@ -230,7 +232,7 @@ fn judge(found: Found<Value>, stack: &StackName) -> Observed {
     Observed::Foreign { evidence, found }
 }
 
-/// The tags that belong to the spec: those taskbell once set. Everybody else's are not our business.
+/// Returns the tags that belong to the spec: the tags that taskbell once set. Other tags do not matter to taskbell.
 fn promised(tags: &Tags) -> Tags {
     let ours = recorded_keys(tags);
     let promised = tags.iter().filter(|(key, _)| is_ours(key, &ours));
@@ -257,8 +259,8 @@ fn not_an_object(kind: &str) -> Error {
     Error::new(format!("the spec of kind {kind} is not a JSON object"))
 }
 
-/// `put` was to create a resource, and the service says that the name is taken: another run was faster, or our own
-/// call arrived and its answer was lost. Holds what the service said.
+/// An error of `put` on creating a resource whose name is taken: another run was faster, or taskbell's own call arrived and its
+/// answer was lost. Holds the service's message.
 #[derive(Debug)]
 pub struct AlreadyExists(pub String);
 
@@ -276,7 +278,7 @@ impl From<AlreadyExists> for Error {
     }
 }
 
-/// A kind whose spec is a JSON document: what engine and planner work with.
+/// A kind whose spec is a JSON document, as engine and planner use it.
 pub trait AnyKind: Send + Sync {
     fn name(&self) -> &'static str;
     fn stage(&self) -> Stage;
@@ -338,7 +340,7 @@ impl<K: Kind> AnyKind for K {
     }
 }
 
-/// Goes on from what is there by now, if it is ours.
+/// Continues from the resource that exists by now, if the stack owns it.
 async fn converge<K: Kind>(kind: &K, at: &Address, want: &Value, spec: &K::Spec, error: Error) -> Result<()> {
     match AnyKind::read(kind, at).await? {
         Observed::Absent => Err(error),
@@ -357,14 +359,14 @@ fn from_document<K: Kind>(document: &Value) -> Result<K::Spec> {
         .map_err(|error| Error::new(format!("the spec of kind {} cannot be read back", K::NAME)).because(error))
 }
 
-/// What happens during a run, for whoever wants to show it.
+/// The events of a run, for any listener that shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Started {
         id: Id,
         doing: &'static str,
     },
-    /// AWS needs time: what is waited for, and for how long by now.
+    /// AWS needs time for `what`; `seconds` have passed so far.
     Waiting {
         id: Id,
         what: String,
@@ -397,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_tag_is_never_removed_and_one_of_ours_is_once_it_is_not_wanted() {
+    fn only_tags_that_taskbell_set_are_removed() {
         let mut have: Tags =
             serde_json::from_value(want_tags(&tags(&[("team", "a"), ("env", "x")]))["tags"].clone()).unwrap();
         have.insert("stranger".to_owned(), "keep".to_owned());
@@ -408,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_tag_with_this_very_name_makes_it_ours() {
+    fn only_a_tag_with_the_stacks_name_makes_a_resource_its_own() {
         let found = |pairs: &[(&str, &str)]| Found { spec: json!({}), tags: tags(pairs) };
         let stack: StackName = "prod".parse().unwrap();
         assert!(matches!(judge(found(&[(STACK_TAG, "prod")]), &stack), Observed::Ours(_)));
@@ -418,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_engine_made_of_the_export_works_for_this_very_stack_and_is_not_ours() {
+    fn exported_resource_serves_its_stack_but_is_not_managed() {
         let seen = |pairs: &[(&str, &str)]| {
             let address = Address { id: Id::new("rule", "a"), name: "a".to_owned(), stack: "prod".parse().unwrap() };
             let observed = judge(Found { spec: json!({}), tags: tags(pairs) }, &address.stack);
@@ -436,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_tells_field_by_field_who_changed_it() {
+    fn record_shows_which_fields_changed() {
         let spec = json!({"a": 1, "b": 2, "tags": {}});
         let record = applied(&spec);
         let mut now = spec;
