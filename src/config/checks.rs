@@ -1,13 +1,13 @@
-//! The form of single values, as AWS and Slack take them.
+//! Checks the form of single values, as AWS and Slack accept them.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
 
-/// Log retention in days, of those CloudWatch Logs takes; `never` for no end.
+/// Checks a log retention in days, one that CloudWatch Logs accepts; `never` for no end.
 ///
 /// # Errors
-/// For any other number, naming them.
+/// For any other number; the error lists the accepted ones.
 pub fn log_retention(text: &str) -> Result<Option<i32>> {
     const DAYS: [i32; 22] =
         [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
@@ -20,7 +20,7 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
     })
 }
 
-/// Whom a message mentions.
+/// Checks the person or group that a message mentions.
 ///
 /// # Errors
 /// For anything but here, channel, or the id of a user (U…, W…) or of a user group (S…).
@@ -34,10 +34,10 @@ pub fn mention(text: &str) -> Result<String> {
     }
 }
 
-/// The ARN of an SNS topic.
+/// Checks the ARN of an SNS topic.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is not such an ARN.
 pub fn topic(text: &str) -> Result<String> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts[..] {
@@ -47,10 +47,10 @@ pub fn topic(text: &str) -> Result<String> {
     }
 }
 
-/// The name of a CloudWatch Logs group, or a pattern of names with `*` and `?`.
+/// Checks the name of a CloudWatch Logs group, or a pattern of names with `*` and `?`.
 ///
 /// # Errors
-/// If it has characters that no log group's name has.
+/// If the text is empty or too long, or has characters that no log group's name has.
 pub fn log_group(text: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_-/.#*?".contains(c);
     match !text.is_empty() && text.len() <= 512 && text.chars().all(legal) {
@@ -60,16 +60,16 @@ pub fn log_group(text: &str) -> Result<String> {
     }
 }
 
-/// Whether a name fits a pattern of [`log_group`], as IAM reads it: `*` stands for any characters, `/` too.
+/// Returns whether a name matches a pattern of [`log_group`], as IAM reads it: `*` stands for any characters, also `/`.
 #[must_use]
 pub fn log_group_covers(pattern: &str, name: &str) -> bool {
     GlobBuilder::new(pattern).build().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
-/// One `KEY=VALUE`, in the letters that every tagged service takes.
+/// Checks one `KEY=VALUE`, in the letters that every tagged service accepts.
 ///
 /// # Errors
-/// If it has no `=`, is too long, or has other characters; reserved keys too.
+/// If the text has no `=`, is too long, or has other characters, or if the key is reserved.
 pub fn tag(text: &str) -> Result<(String, String)> {
     let Some((key, value)) = text.split_once('=') else {
         return Err(Error::usage(format!("the tag {text:?} is not of the form KEY=VALUE")));
@@ -86,10 +86,10 @@ pub fn tag(text: &str) -> Result<(String, String)> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// The name of an SSM parameter.
+/// Checks the name of an SSM parameter.
 ///
 /// # Errors
-/// If it has characters that none has, or is too long.
+/// If the text has characters that no parameter's name has, or is too long.
 pub fn parameter_name(text: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     let whole = !text.contains('/') || (text.starts_with('/') && !text.ends_with('/'));
@@ -101,8 +101,8 @@ pub fn parameter_name(text: &str) -> Result<String> {
     }
 }
 
-/// What was said, to be told again. Where an address stands in it, that is cut short after its host: it may be a webhook, and is
-/// a secret then.
+/// Returns the user's text, quoted for an error. An address in it is cut after its host: it may be a webhook, and then it is
+/// a secret.
 pub(super) fn echoed(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -114,18 +114,18 @@ pub(super) fn echoed(text: &str) -> String {
     }
 }
 
-/// The ARN of an IAM policy.
+/// Checks the ARN of an IAM policy.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is not such an ARN.
 pub fn policy_arn(text: &str) -> Result<String> {
     of_iam(text, "policy")
 }
 
-/// The ARN of an IAM role.
+/// Checks the ARN of an IAM role.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is not such an ARN.
 pub fn role_arn(text: &str) -> Result<String> {
     of_iam(text, "role")
 }
@@ -144,7 +144,7 @@ fn of_iam(text: &str, what: &str) -> Result<String> {
     }
 }
 
-/// The globs of `--ignore`.
+/// Compiles the globs of `--ignore`.
 ///
 /// # Errors
 /// If one is not a glob.
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retention_and_tags_are_what_aws_takes() {
+    fn retention_and_tags_are_those_that_aws_accepts() {
         assert_eq!(log_retention("30").unwrap(), Some(30));
         assert_eq!(log_retention("never").unwrap(), None);
         assert!(log_retention("31").is_err() && log_retention("+30").is_err());

@@ -1,4 +1,4 @@
-//! The clusters that a stack watches.
+//! Reads the clusters that a stack watches.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ impl Cluster {
         &self.name
     }
 
-    /// Only if it was given.
+    /// Returns the ARN, if the user gave it.
     #[must_use]
     pub fn arn(&self) -> Option<&str> {
         self.arn.as_deref()
@@ -37,7 +37,7 @@ impl FromStr for Cluster {
                 (name.map_or("", |(_, name)| name), Some(text.to_owned()))
             }
         };
-        // ECS takes the same characters for a cluster's name as taskbell for a stack's.
+        // ECS accepts the same characters in a cluster's name as taskbell in a stack's.
         match name.parse::<StackName>() {
             Ok(_) => Ok(Self { name: name.to_owned(), arn }),
             Err(_) => Err(Error::usage(format!("{text:?} is neither the name nor the ARN of an ECS cluster"))
@@ -52,7 +52,7 @@ impl fmt::Display for Cluster {
     }
 }
 
-/// The clusters, each once.
+/// Reads the clusters, each once.
 ///
 /// # Errors
 /// If one is neither a name nor an ARN.
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_is_a_name_or_an_arn() {
+    fn cluster_is_a_name_or_an_arn() {
         let arn = "arn:aws-cn:ecs:cn-north-1:123456789012:cluster/batch";
         let cluster: Cluster = arn.parse().unwrap();
         assert_eq!((cluster.name(), cluster.arn()), ("batch", Some(arn)));

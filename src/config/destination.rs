@@ -1,4 +1,4 @@
-//! Where alerts go besides the stack's own webhook, and which of them: checked, and as the notifier is told it.
+//! Checks the destinations of alerts besides the stack's own webhook, and their routes; writes them for the notifier.
 //! Makes no call.
 
 use std::fmt;
@@ -33,10 +33,10 @@ pub enum WebhookTakes {
     Nothing,
 }
 
-/// One place, as `--to` has it.
+/// One destination, as given with `--to`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Destination {
-    /// What log and drill call it.
+    /// The name of the destination in the log and in a drill.
     pub name: String,
     #[serde(flatten)]
     pub at: At,
@@ -44,11 +44,11 @@ pub struct Destination {
     pub route: Route,
 }
 
-/// What is rung there.
+/// The address of a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum At {
-    /// The webhook in this SSM parameter of the user's. Whose it is, its host says where nobody else does.
+    /// The webhook in this SSM parameter of the user's. Without a kind, the webhook's host decides it.
     Webhook {
         parameter: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,10 +69,10 @@ pub enum Kind {
     Webhook,
 }
 
-/// Which alerts go there: those that each of the lists takes. An empty list takes all.
+/// The alerts that a destination receives: those that match each of the lists. An empty list matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Route {
-    /// Names of the catalogue.
+    /// Names of patterns of the catalogue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
     /// Families of task definitions, with * and ?.
@@ -90,7 +90,7 @@ impl Route {
 }
 
 impl Destination {
-    /// The SSM parameter that holds where it is.
+    /// Returns the SSM parameter with the webhook, if the destination is a webhook.
     #[must_use]
     pub fn parameter(&self) -> Option<&str> {
         match &self.at {
@@ -99,7 +99,7 @@ impl Destination {
         }
     }
 
-    /// The ARN of the topic, if it is one.
+    /// Returns the ARN of the topic, if the destination is a topic.
     #[must_use]
     pub fn topic(&self) -> Option<&str> {
         match &self.at {
@@ -109,7 +109,7 @@ impl Destination {
     }
 }
 
-/// `PLACE,key=value,…`: the name of a parameter or the ARN of a topic first.
+/// Reads `PLACE,key=value,…`: the name of a parameter or the ARN of a topic comes first.
 impl FromStr for Destination {
     type Err = Error;
 
@@ -188,7 +188,7 @@ fn called(name: &str) -> Result<String> {
     }
 }
 
-/// What the notifier calls the stack's own webhook.
+/// The notifier's name for the stack's own webhook.
 const OWN: &str = "webhook";
 
 fn pattern(name: &str) -> Result<String> {
@@ -212,10 +212,11 @@ fn family(glob: &str) -> Result<String> {
     }
 }
 
-/// Together they have to be told apart, to fit where the notifier reads them, and to leave no alert unheard.
+/// Checks the destinations together: their names differ, they fit into the notifier's environment, and every alert has a
+/// destination.
 ///
 /// # Errors
-/// If they do not.
+/// If one of these does not hold, or nothing would be left for a webhook that takes the rest.
 pub fn checked(destinations: &[Destination], takes: WebhookTakes) -> Result<()> {
     for (at, one) in destinations.iter().enumerate() {
         if destinations[..at].iter().any(|other| other.name == one.name) {
@@ -240,10 +241,10 @@ pub fn checked(destinations: &[Destination], takes: WebhookTakes) -> Result<()> 
     }
 }
 
-/// Lambda takes 4 KB for all variables of a function together.
+/// Most characters of the destinations: Lambda accepts 4 KB for all variables of a function together.
 const LONGEST: usize = 3_000;
 
-/// As the notifier reads them.
+/// Returns the destinations as the notifier reads them.
 #[must_use]
 pub fn told(destinations: &[Destination]) -> String {
     serde_json::to_string(destinations).unwrap_or_default()
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_notifier_is_told_what_was_said() {
+    fn notifier_receives_the_destinations_as_given() {
         let all = [
             parsed("/ops/teams-webhook"),
             parsed(&format!("{TOPIC},severity=error,severity=warning")),
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told_with_the_way_out() {
+    fn invalid_destinations_are_explained_with_a_fix() {
         for (text, told) in [
             ("", "is not the name of an SSM parameter"),
             ("https://discord.com/api/webhooks/1/SECRET", "is not the name of an SSM parameter"),
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn no_alert_is_left_without_a_place() {
+    fn every_alert_has_a_destination() {
         let routed = parsed("/a,severity=error");
         let whole = parsed("/b");
         for (places, takes, is_good) in [

@@ -1,6 +1,6 @@
-//! `taskbell.toml`: everything the flags can say, for one or many stacks.
+//! Reads `taskbell.toml`: all settings that flags have, for one or many stacks.
 //!
-//! A mistake in it is told with its line and column, and the nearest key where a key is not known.
+//! An error has the line and column, and the nearest key if a key is unknown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use crate::error::{Error, Result, nearest};
 use crate::stack::StackName;
 use crate::{config, input};
 
-/// Where it is looked for.
+/// The name under which the file is searched in the current folder.
 pub const NAME: &str = "taskbell.toml";
 
-/// A file that was read, and is right in itself.
+/// A file that was read and checked.
 #[derive(Debug, Default)]
 pub struct File {
     pub path: PathBuf,
-    /// Whose stacks these are: the tag by which stacks that are no longer in the file are known.
+    /// The name of the fleet: the tag by which stacks that are no longer in the file are found.
     pub fleet: Option<String>,
-    /// What holds where a stack says nothing.
+    /// The settings for stacks that do not set their own.
     pub defaults: Member,
     pub stacks: Vec<Member>,
 }
@@ -34,13 +34,13 @@ pub struct File {
 /// One stack of the file, completed by the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Member {
-    /// None only in the defaults.
+    /// The name of the stack; none only in the defaults.
     pub name: Option<StackName>,
     pub site: Site,
     pub settings: Settings,
 }
 
-/// In which account and region.
+/// The region and the account of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct Site {
@@ -65,7 +65,7 @@ impl Site {
     }
 
     fn or(self, wider: &Self) -> Self {
-        // Who names credentials of its own does not borrow the role of others, and an external id belongs to its role.
+        // A site that names its own credentials does not use the defaults' role, and an external id belongs to its role.
         let own = self.profile.is_some() || self.role_arn.is_some();
         let (role_arn, external_id) = match own {
             true => (self.role_arn, self.external_id),
@@ -86,7 +86,7 @@ struct Named {
     name: Option<String>,
 }
 
-/// The document, of whose tables every reader takes what it knows.
+/// The document; each reader takes the fields that it knows from the document's tables.
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "T: DeserializeOwned + Default")]
 struct Document<T> {
@@ -96,10 +96,10 @@ struct Document<T> {
 }
 
 impl File {
-    /// The file that is named, or the one in this folder; none: there is none.
+    /// Finds the named file, or the one in this folder; none if there is none in this folder.
     ///
     /// # Errors
-    /// If it cannot be read, or holds a mistake.
+    /// If the file cannot be read, or has a mistake.
     pub fn find(named: Option<&Path>) -> Result<Option<Self>> {
         let path = named.unwrap_or(Path::new(NAME));
         match std::fs::read(path) {
@@ -122,7 +122,7 @@ impl File {
         }
         let here = path.parent().unwrap_or(Path::new(""));
         let defaults = Member { name: None, site: sites.defaults, settings: beside(here, of_defaults) };
-        // Tags are joined: a stack's own do not take the place of the defaults'.
+        // Tags are joined: a stack's tags do not replace the defaults'.
         defaults.settings.tags().map_err(|error| text.at(keys.defaults.get("tags"), &error))?;
         let mut stacks: Vec<Member> = Vec::new();
         for (at, ((own, site), Named { name })) in settings.into_iter().zip(sites.stack).zip(names.stack).enumerate() {
@@ -160,7 +160,7 @@ fn of_first_cluster(settings: &Settings) -> Result<StackName> {
     }
 }
 
-/// Files are looked for beside the one that names them.
+/// Resolves the paths of files relative to the folder of the file that names them.
 fn beside(folder: &Path, settings: Settings) -> Settings {
     let is_file = |name: &str| name.contains('/') || Path::new(name).extension().is_some();
     let path = |name: String| match is_file(&name) {
@@ -171,7 +171,7 @@ fn beside(folder: &Path, settings: Settings) -> Settings {
     Settings { patterns, ..settings }
 }
 
-/// The text, to tell where in it something is.
+/// The text of the file, which finds the line and column of a span.
 struct Text<'a> {
     path: &'a Path,
     text: &'a str,
@@ -191,19 +191,19 @@ impl Text<'_> {
     }
 
     fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
-        // What a library has to say may take several lines.
+        // A library's message may have several lines.
         let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
         Error::usage(format!("{}: {message}", self.place(span)))
     }
 
-    /// An error, told with the place it is about.
+    /// Returns the error with its position in the file.
     fn at(&self, span: Option<&Span>, error: &Error) -> Error {
         let hint = error.nearest_hint().cloned();
         let told = Error::usage(format!("{}: {}", self.place(span), error.in_one_line()));
         hint.into_iter().fold(told, Error::hint)
     }
 
-    /// `taskbell.toml:3:1`
+    /// Returns a position as `taskbell.toml:3:1`.
     fn place(&self, span: Option<&Span>) -> String {
         let path = self.path.display();
         let Some(before) = span.and_then(|span| self.text.get(..span.start)) else { return path.to_string() };
@@ -213,7 +213,7 @@ impl Text<'_> {
     }
 }
 
-/// Where each key stands.
+/// The position of each key.
 type Spans = BTreeMap<String, Span>;
 
 #[derive(Default)]
@@ -221,11 +221,11 @@ struct Keys {
     top: Spans,
     defaults: Spans,
     stacks: Vec<Spans>,
-    /// Where each stack begins.
+    /// The beginning of each stack.
     starts: Vec<Span>,
 }
 
-/// The keys a stack is made of.
+/// The keys of a stack and of the defaults.
 struct Where<'a> {
     own: Option<&'a Spans>,
     defaults: &'a Spans,
@@ -239,7 +239,7 @@ impl<'a> Where<'a> {
 }
 
 impl Keys {
-    /// Of all tables; every key has to be one the schema knows.
+    /// Finds the keys of all tables; every key has to be in the schema.
     fn of(text: &Text, tree: &DeTable) -> Result<Self> {
         let schema = schema();
         let mut keys = Self { top: known(text, tree, &schema)?, ..Self::default() };
@@ -263,7 +263,7 @@ impl Keys {
     }
 }
 
-/// The keys of a table that says something of stacks, and of the tables in it.
+/// Checks the keys of a table with settings of stacks, and of the tables in it.
 fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     let spans = known(text, table, schema)?;
     for (key, value) in table {
@@ -294,7 +294,7 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     Ok(spans)
 }
 
-/// What a webhook is likely to be called.
+/// Likely keys for a webhook.
 const SECRETS: [&str; 4] = ["webhook", "webhook_url", "slack_webhook", "slack_webhook_url"];
 
 fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
@@ -321,7 +321,7 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     Ok(spans)
 }
 
-/// The JSON Schema of the file, for editors. Its keys are the flags, with their help.
+/// Returns the JSON Schema of the file, for editors. The keys are the flags, with their help.
 #[must_use]
 pub fn schema() -> Value {
     let filters = properties(&FilterSettings::augment_args(Command::new("")), &Map::new());
@@ -350,7 +350,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// A place to ring, as a table.
+/// Returns the schema of a destination as a table.
 fn place() -> Value {
     let list = json!({ "type": "array", "items": { "type": "string" } });
     let text = json!({ "type": "string" });
@@ -360,7 +360,7 @@ fn place() -> Value {
     } })
 }
 
-/// The values that a flag takes.
+/// Returns the values that a flag accepts.
 fn names<T: ValueEnum>() -> Vec<String> {
     T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned()).collect()
 }
@@ -369,7 +369,7 @@ fn object(told: &str, properties: &Map<String, Value>) -> Value {
     json!({ "type": "object", "description": told, "additionalProperties": false, "properties": properties })
 }
 
-/// One for each flag that is not among `others`.
+/// Returns one property for each flag that is not among `others`.
 fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Value> {
     let arguments = command.get_arguments().filter(|argument| !others.contains_key(argument.get_id().as_str()));
     arguments
@@ -388,7 +388,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
                 _ => json!({ "type": "boolean" }),
             };
             let told = match id {
-                // The key says the opposite of its flag, --no-redaction.
+                // The key is the opposite of its flag, --no-redaction.
                 "redaction" => {
                     "false: show log lines unredacted; by default, what looks like a credential is replaced in them, as it always is elsewhere"
                         .to_owned()

@@ -1,4 +1,4 @@
-//! What was asked for, validated once: everything behind this wall may rely on it.
+//! Checks the settings of a stack once: all other modules may rely on the result.
 
 mod checks;
 mod cluster;
@@ -19,13 +19,13 @@ use destination::{Destination, WebhookTakes};
 pub use webhook::{WebhookHosts, webhook};
 
 impl Config {
-    /// Whether the stack keeps the webhook in a parameter of its own.
+    /// Returns whether the stack stores the webhook in a parameter of its own.
     #[must_use]
     pub fn stores_webhook(&self) -> bool {
         self.own_parameter.is_none() && self.webhook_takes != WebhookTakes::Nothing
     }
 
-    /// The SSM parameters that the notifier reads and taskbell did not make.
+    /// Returns the SSM parameters that the notifier reads and that taskbell did not create.
     #[must_use]
     pub fn parameters(&self) -> Vec<&str> {
         self.own_parameter
@@ -36,14 +36,14 @@ impl Config {
     }
 }
 
-/// A stack as it was asked for.
+/// The checked configuration of a stack.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub stack: StackName,
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
     pub drill: Drill,
-    /// Where alerts go besides the webhook of its own.
+    /// The destinations of alerts besides the stack's own webhook.
     pub destinations: Vec<Destination>,
     pub webhook_takes: WebhookTakes,
     /// The user's own SSM parameter with the webhook; none: the stack has one of its own.
@@ -51,40 +51,40 @@ pub struct Config {
     /// The user's own role for the notifier; none: the stack has one of its own.
     pub own_role_arn: Option<String>,
     pub permissions_boundary: Option<String>,
-    /// None: for ever.
+    /// The retention of the notifier's log in days; none: for ever.
     pub log_retention_days: Option<i32>,
     pub tags: BTreeMap<String, String>,
     pub message: MessageOptions,
-    /// What is announced again, and how often.
+    /// The rules for announcing a repetition.
     pub announcements: Announcements,
-    /// The SNS topic that is told when the alert itself fails; none: no alarms.
+    /// The SNS topic for the alarms about a failing alert; none: no alarms.
     pub alarm_topic: Option<String>,
-    /// Names of the application log groups the notifier may read, with `*` and `?`.
+    /// The names of the application log groups that the notifier may read, with `*` and `?`.
     pub log_groups: Vec<String>,
 }
 
-/// What the notifier remembers of what it announced.
+/// The notifier's memory of its announcements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announcements {
-    /// Every event is announced.
+    /// The notifier announces every event.
     Forgotten,
-    /// A task once; the same failure within this many minutes on occurrences 1, 2, 4, 8 and so on.
+    /// The notifier announces a task once; the same failure within this many minutes on occurrences 1, 2, 4, 8 and so on.
     Remembered { window_minutes: u16 },
 }
 
-/// How messages look.
+/// The appearance of messages.
 #[derive(Debug, Clone, Default)]
 pub struct MessageOptions {
     pub language: Language,
     pub username: Option<String>,
     pub icon_emoji: Option<String>,
     pub mentions: Vec<String>,
-    /// How many of the last lines of the log; 0: none.
+    /// The number of last lines of the log to show; 0: none.
     pub log_lines: u16,
     pub redaction: Redaction,
 }
 
-/// Whether credentials are taken out of log lines; everywhere else they always are.
+/// Whether credentials are removed from log lines; in all other texts they always are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Redaction {
     #[default]

@@ -1,7 +1,7 @@
-//! What can be said about a stack, by flag or in `taskbell.toml`: as it was said, and not yet checked.
+//! Holds the settings of a stack, from flags or from `taskbell.toml`: as they were given, and not yet checked.
 //!
-//! A field is a flag and, by its own name, a key of the file. What is said in a narrower place comes before what is said in a
-//! wider one: flags, then the stack, then the defaults of the file, then our own.
+//! A field is a flag and, by its own name, a key of the file. A narrower source has priority over a wider one: flags, then the
+//! stack, then the defaults of the file, then taskbell's own.
 
 mod values;
 
@@ -17,10 +17,10 @@ use crate::pattern::filter::Filters;
 use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
 
-/// None: nothing was said. An empty list says that there is nothing, whatever is said in a wider place.
+/// A list of values; none if the source does not set it. An empty list sets it to nothing, regardless of wider sources.
 pub type List = Option<Vec<String>>;
 
-/// What a list says.
+/// Returns the values of a list.
 #[must_use]
 pub fn items(list: &List) -> &[String] {
     list.as_deref().unwrap_or_default()
@@ -133,7 +133,7 @@ pub struct FilterSettings {
 
 impl FilterSettings {
     /// # Errors
-    /// For filters that make no sense.
+    /// For invalid filters.
     pub fn checked(&self) -> Result<Filters> {
         let Self { families, exclude_families, services, exclude_services, container } = self;
         let list = |list: &List| items(list).to_vec();
@@ -148,11 +148,11 @@ impl FilterSettings {
     }
 }
 
-/// Of two of these, only one can be meant.
+/// Pairs of settings that exclude each other.
 pub const CONTRADICTIONS: [(&str, &str); 2] =
     [("no_dedupe", "storm_window"), ("permissions_boundary", "notifier_role_arn")];
 
-/// Where the ECS console's own task definitions log to.
+/// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 const DEFAULT_LOG_LINES: u16 = 10;
 const DEFAULT_STORM_WINDOW: u16 = 15;
@@ -161,7 +161,7 @@ const DEFAULT_LOG_RETENTION: &str = "30";
 const OF_DEFAULTS: &str = "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place: \
     deployments and services then ring from a stack of their own (--stack NAME --pattern deployment-failed --pattern service-impaired)";
 
-/// What is wrong with a setting, and with which.
+/// A problem with a setting, and the key of the setting.
 #[derive(Debug)]
 pub struct Trouble {
     pub key: &'static str,
@@ -179,7 +179,7 @@ fn about<T>(key: &'static str, checked: Result<T>) -> Result<T, Trouble> {
 }
 
 impl Settings {
-    /// These, completed by what was said in a wider place. Lists replace each other; tags are joined key by key.
+    /// Returns these settings, completed by the settings of a wider source. Lists replace each other; tags are joined key by key.
     #[must_use]
     pub fn or(self, wider: Self) -> Self {
         let wider = wider.without_what_contradicts(&self);
@@ -217,7 +217,7 @@ impl Settings {
         }
     }
 
-    /// What stands in a narrower place drops what it contradicts in a wider one.
+    /// Drops the settings that contradict those of a narrower source.
     fn without_what_contradicts(self, narrower: &Self) -> Self {
         let mut left = self;
         if narrower.storm_window.is_some() {
@@ -252,7 +252,7 @@ impl Settings {
         left
     }
 
-    /// The clusters, each once.
+    /// Returns the clusters, each once.
     ///
     /// # Errors
     /// If one is neither a name nor an ARN.
@@ -260,14 +260,14 @@ impl Settings {
         config::clusters(items(&self.clusters))
     }
 
-    /// Which hosts a webhook may have.
+    /// Returns the hosts that a webhook may have.
     #[must_use]
     pub fn hosts(&self) -> WebhookHosts {
         if self.allow_any_webhook_host == Some(true) { WebhookHosts::Any } else { WebhookHosts::Known }
     }
 
     /// # Errors
-    /// For the first value that makes no sense.
+    /// For the first invalid value.
     pub fn config(&self, stack: StackName) -> Result<Config, Trouble> {
         let clusters = about("clusters", self.clusters())?;
         let patterns = self.patterns()?;
@@ -328,10 +328,10 @@ impl Settings {
         })
     }
 
-    /// The tags, and the one that says whose fleet it is.
+    /// Returns the tags, with the tag that names the fleet.
     ///
     /// # Errors
-    /// For the first that AWS would not take.
+    /// For the first tag that AWS would refuse.
     pub fn tags(&self) -> Result<BTreeMap<String, String>> {
         let fleet = self.fleet.iter().map(|fleet| Ok((FLEET_TAG.to_owned(), fleet.clone())));
         self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect()
@@ -379,10 +379,10 @@ impl Settings {
         Ok(patterns)
     }
 
-    /// The catalogue's patterns that could have been asked for besides those of the configuration.
+    /// Returns the other patterns of the catalogue that this configuration could use.
     ///
     /// # Errors
-    /// For filters that make no sense.
+    /// For invalid filters.
     pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
         let filters = self.filters.checked()?;
         let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
@@ -401,7 +401,7 @@ impl Settings {
     }
 }
 
-/// `KEY=VALUE`, the later ones over the earlier ones.
+/// Joins `KEY=VALUE` lists; later values replace earlier ones.
 fn joined(earlier: Vec<String>, later: Vec<String>) -> Vec<String> {
     let key = |tag: &str| tag.split_once('=').map(|(key, _)| key.to_owned());
     let mut tags = earlier;

@@ -1,17 +1,17 @@
-//! Which webhooks are taken.
+//! Checks webhooks.
 
 use crate::error::{Error, Result};
 use crate::secret::Sealed;
 
-/// Which hosts a webhook may have.
+/// The hosts that a webhook may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookHosts {
-    /// Those of Slack, Teams and Discord.
+    /// The hosts of Slack, Teams and Discord.
     Known,
     Any,
 }
 
-/// Checks a webhook. No message repeats it. Whose it is, the notifier tells by its host as well (`lambda/places/kinds.mjs`).
+/// Checks a webhook. No message repeats it. The notifier also recognises the service by the host (`lambda/places/kinds.mjs`).
 ///
 /// # Errors
 /// If it is not an https URL of an incoming webhook of Slack, Teams or Discord (or, with `WebhookHosts::Any`, of another
@@ -25,7 +25,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else {
         return Err(bad("the webhook is not a complete URL".to_owned()));
     };
-    // The notifier's fetch takes no URL with credentials in it.
+    // The notifier's fetch refuses a URL with credentials in it.
     if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(bad("the webhook has a user's name in front of its host".to_owned()));
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_is_taken_only_from_slack_and_never_repeated() {
+    fn only_webhooks_of_known_hosts_are_accepted_and_none_is_repeated() {
         let good = "https://hooks.slack.com/services/T0/B0/hunter2";
         assert_eq!(webhook(good, WebhookHosts::Known).unwrap().reveal(), good);
         for good in [
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn another_host_needs_the_flag_and_plain_http_needs_this_machine() {
+    fn other_hosts_need_the_flag_and_plain_http_needs_this_machine() {
         assert!(webhook("https://chat.example/hook", WebhookHosts::Any).is_ok());
         assert!(webhook("http://127.0.0.1:8080/services/x", WebhookHosts::Any).is_ok());
         assert!(webhook("http://127.0.0.1:8080/services/x", WebhookHosts::Known).is_err());

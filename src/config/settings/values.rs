@@ -1,4 +1,5 @@
-//! Values that the file has otherwise than flags: tables, and numbers that may be words. Read as the flags would say them.
+//! Reads values that the file writes differently than flags: tables, and numbers that may be words. Returns them as flags write
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,13 +7,13 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
-/// A table of strings, as in `{ team = "data" }`.
+/// Reads a table of strings, as in `{ team = "data" }`.
 pub fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let table = BTreeMap::<String, String>::deserialize(deserializer)?;
     Ok(table.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
 }
 
-/// A place as `--to` has it, or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
+/// Reads destinations, each as `--to` has it or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
 pub fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a place is a text, or a table with parameter or topic")]
@@ -28,7 +29,7 @@ pub fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<S
     places.into_iter().map(text).collect::<Result<_, _>>().map(Some)
 }
 
-/// A place as a table of the file.
+/// A destination as a table of the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct PlaceTable {
@@ -54,7 +55,7 @@ impl PlaceTable {
             ("family", families),
             ("severity", severities),
         ];
-        // They are read as the flag's words.
+        // The values are read as words of the flag.
         if pairs.iter().flat_map(|(_, values)| values).any(|value| value.contains(',')) {
             return Err("a value of a place has no comma: it is a list of its own that holds several");
         }
@@ -64,7 +65,7 @@ impl PlaceTable {
     }
 }
 
-/// A number of days, or a word.
+/// Reads a number of days, or a word.
 pub fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Days;
     impl Visitor<'_> for Days {
@@ -85,10 +86,10 @@ pub fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     deserializer.deserialize_any(Days).map(Some)
 }
 
-/// What a flag that begins with "no" says of the key that does not.
+/// Reads the value of a flag that begins with "no" as the value of its key, which does not.
 ///
 /// # Errors
-/// If it is neither true nor false.
+/// If the text is neither true nor false.
 pub fn opposite(text: &str) -> Result<bool, std::str::ParseBoolError> {
     text.parse().map(|off: bool| !off)
 }
