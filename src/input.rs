@@ -97,8 +97,8 @@ impl Wide {
     }
 }
 
-/// Recognises an encoding without a mark: ASCII characters have a zero byte in each unit, always on the same side. No useful text in
-/// UTF-8 contains zero bytes.
+/// Recognises an encoding without a mark: ASCII characters have a zero byte in each unit, always on the same side. No useful text
+/// in UTF-8 contains zero bytes.
 fn without_mark(bytes: &[u8]) -> Option<(&'static str, &'static str, bool)> {
     let zeros = |width: usize, at: usize| bytes.iter().skip(at).step_by(width).filter(|byte| **byte == 0).count();
     // At least an eighth of the bytes: half of a file may be comments in another script, and other characters have few zero bytes.

@@ -66,8 +66,8 @@ impl Policy {
         serde_json::json!({ "Version": "2012-10-17", "Statement": self.0 })
     }
 
-    /// Returns whether the policy allows a service this action on behalf of the resource with `source_arn`. Assumes that conditions on
-    /// anything but that ARN hold, and that denials for other services do not matter.
+    /// Returns whether the policy allows a service this action on behalf of the resource with `source_arn`. Assumes that
+    /// conditions on anything but that ARN hold, and that denials for other services do not matter.
     #[must_use]
     pub fn allows_service(&self, service: &str, action: &str, source_arn: &str) -> bool {
         let about_it = |statement: &&Value| {

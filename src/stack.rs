@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 /// The tag that marks a resource as managed by taskbell, and names its stack.
 pub const STACK_TAG: &str = "taskbell:stack";
 
-/// The tag that another engine gives to the resources of an exported stack: they work for the stack, but taskbell must not change them.
+/// The tag that another engine gives to the resources of an exported stack: they work for the stack, but taskbell must not
+/// change them.
 pub const EXPORTED_TAG: &str = "taskbell:exported";
 
 /// The tag that names the fleet of a stack: the stacks of one file.
@@ -98,7 +99,8 @@ impl Stack {
         fit(&format!("{}{pattern}", self.whole_rule_prefix()), 64)
     }
 
-    /// Returns the prefix of the names of all rules of this stack, shortened or not. Rules of other stacks may have the prefix, too.
+    /// Returns the prefix of the names of all rules of this stack, shortened or not. Rules of other stacks may have the prefix,
+    /// too.
     #[must_use]
     pub fn rule_prefix(&self) -> String {
         let mut prefix = self.whole_rule_prefix();
