@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// One difference. `have` or `want` is absent if only the other side has the path.
+/// A difference. `have` or `want` is absent if only the other side has the path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// A JSON Pointer (RFC 6901).
@@ -89,7 +89,7 @@ fn compare_arrays(changes: &mut Vec<Change>, path: &str, have: &[Value], want: &
         return;
     }
     for (index, item) in removed {
-        // The most similar wanted element is taken as the changed one.
+        // The most similar wanted element counts as the changed one.
         let likest = (0..unmatched.len()).min_by_key(|other| unlikeness(item, unmatched[*other]));
         let other = likest.map(|other| unmatched.remove(other));
         compare_optional(changes, format!("{path}/{index}"), Some(item), other);

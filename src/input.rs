@@ -29,7 +29,7 @@ pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
     })
 }
 
-/// Reads bytes as far as possible: for an alert, which must not be lost because of its encoding. Takes the bytes for UTF-16 only if
+/// Reads bytes as far as possible: for an alert, which must not be lost because of its encoding. Decodes them as UTF-16 only if
 /// they begin with a byte order mark: a log may contain zero bytes.
 #[must_use]
 pub fn lossy(bytes: &[u8]) -> String {

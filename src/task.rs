@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// A pattern may test any of these fields.
+    /// Covers the fields that a pattern may test.
     #[test]
     fn only_harmless_fields_are_copied() {
         let harmless = json!({

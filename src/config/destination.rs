@@ -33,7 +33,7 @@ pub enum WebhookTakes {
     Nothing,
 }
 
-/// One destination, as given with `--to`.
+/// A destination, as given with `--to`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Destination {
     /// The name of the destination in the log and in a drill.
@@ -216,7 +216,7 @@ fn family(glob: &str) -> Result<String> {
 /// destination.
 ///
 /// # Errors
-/// If one of these does not hold, or nothing would be left for a webhook that takes the rest.
+/// If one of these does not hold, or nothing would be left for a webhook that receives the rest.
 pub fn checked(destinations: &[Destination], takes: WebhookTakes) -> Result<()> {
     for (at, one) in destinations.iter().enumerate() {
         if destinations[..at].iter().any(|other| other.name == one.name) {

@@ -31,7 +31,7 @@ pub struct File {
     pub stacks: Vec<Member>,
 }
 
-/// One stack of the file, completed by the defaults.
+/// A stack of the file, completed by the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Member {
     /// The name of the stack; none only in the defaults.
@@ -86,7 +86,7 @@ struct Named {
     name: Option<String>,
 }
 
-/// The document; each reader takes the fields that it knows from the document's tables.
+/// The document; each reader uses the fields that it knows in the document's tables.
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "T: DeserializeOwned + Default")]
 struct Document<T> {

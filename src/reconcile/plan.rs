@@ -48,7 +48,7 @@ impl Serialize for Cause {
     }
 }
 
-/// One property that a step changes.
+/// A property that a step changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PropertyChange {
     #[serde(flatten)]
@@ -56,7 +56,7 @@ pub struct PropertyChange {
     pub cause: Cause,
 }
 
-/// One resource to add, change or remove.
+/// A resource to add, change or remove.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub action: Action,

@@ -34,7 +34,7 @@ pub enum Stage {
     Trigger,
 }
 
-/// One resource as it was read: the properties that taskbell manages, and all of its tags.
+/// A resource as it was read: the properties that taskbell manages, and all of its tags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<S> {
     pub spec: S,
@@ -52,7 +52,7 @@ pub struct TagChange {
     pub remove: Vec<String>,
 }
 
-/// One kind of resource. Every method may be repeated after any interruption and still leads to the same state.
+/// A kind of resource. Every method may be repeated after any interruption and still leads to the same state.
 pub trait Kind: Send + Sync + 'static {
     /// The normal form: only the properties that taskbell manages, nothing that AWS adds; equal meaning is equal value.
     type Spec: Serialize + DeserializeOwned + Send + Sync;
@@ -88,7 +88,7 @@ pub enum Observed {
     Foreign { evidence: String, found: Found<Value> },
 }
 
-/// One resource that should exist.
+/// A resource that should exist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Want {
     pub address: Address,
@@ -106,7 +106,7 @@ pub struct Desired {
     pub wants: Vec<Want>,
 }
 
-/// One address that was read.
+/// An address that was read.
 #[derive(Debug)]
 pub struct Seen {
     pub address: Address,

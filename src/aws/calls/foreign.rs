@@ -34,7 +34,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Returns whether the rule delivers events: ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS also does.
+    /// Returns whether the rule delivers events: the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS also does.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.state != "DISABLED"

@@ -25,7 +25,7 @@ pub struct Journal {
     group: String,
 }
 
-/// One line of the log.
+/// A line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// Milliseconds since 1970.
@@ -311,7 +311,7 @@ mod tests {
     /// Reads the logs of stacks that an older taskbell set up.
     #[test]
     fn deliveries_are_read_from_lines_of_an_older_notifier() {
-        // One destination: the result is at the top, and the kind is the name of the time.
+        // A single destination: the result is at the top, and the kind is the name of the time.
         let sent =
             json!({ "outcome": "sent", "status": 200, "attempts": 2, "ms": { "secret": 3, "teams": 40, "total": 50 } });
         let teams = Delivery {

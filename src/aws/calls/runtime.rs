@@ -40,7 +40,7 @@ pub fn warning(runtime: &str, now: DateTime) -> Option<String> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Health {
     pub runtime: String,
-    /// One of `Active`, `Pending`, `Inactive` and `Failed`.
+    /// `Active`, `Pending`, `Inactive` or `Failed`.
     pub state: String,
     /// The reason for this state, or for the failure of the last update.
     pub problem: Option<String>,

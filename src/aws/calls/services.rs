@@ -8,7 +8,7 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::config::Cluster;
 use crate::stack::Stack;
 
-/// One request to a service.
+/// A request to a service.
 pub struct Question<'a> {
     pub service: &'static str,
     /// Whether the request is about a resource of the stack: a caller with permission for one stack may have none for another.

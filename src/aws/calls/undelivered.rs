@@ -17,13 +17,13 @@ pub const AT_ONCE: u8 = 10;
 /// Empty answers after which the queue counts as empty: a queue is spread over several hosts, and an answer comes from some of
 /// them.
 const EMPTY_ANSWERS: u32 = 2;
-/// Wait with which SQS answers a request from all hosts.
+/// Wait of a request for entries; if a request waits, SQS answers it from all hosts.
 const WAIT: Duration = Duration::from_secs(1);
 const CALLS_AT_ONCE: usize = 10;
 /// Errors of SQS after the hold has ended: the next request receives the entry anyway.
 const NOT_HELD: [&str; 2] = ["MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"];
 
-/// One entry of the queue.
+/// An entry of the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub id: String,

@@ -23,7 +23,7 @@ use super::{credentials, wait};
 use crate::config::file::{Assumed, Site};
 use crate::error::{Error, Result};
 
-/// One account in one region.
+/// An account in a region.
 #[derive(Clone)]
 pub struct Connection {
     pub sdk: SdkConfig,

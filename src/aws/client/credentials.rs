@@ -1,4 +1,4 @@
-//! Checks that credentials exist before a call is made. Never sees a credential's value, and keeps none.
+//! Checks that credentials exist before a call is made. Never reads the value of a credential, and keeps none.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::ProvideCredentials;

@@ -1,4 +1,4 @@
-//! Reads the time at AWS: every answer contains it, also one that refuses.
+//! Reads the time at AWS: every answer contains it, also a refusal.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};

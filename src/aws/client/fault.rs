@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, Hint};
 
-/// One call that failed, after the SDK's own retries.
+/// A call that failed, after the SDK's own retries.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The IAM action of the call: `lambda:UpdateFunctionCode`.

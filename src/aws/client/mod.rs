@@ -113,7 +113,7 @@ mod tests {
     async fn client_whose_calls_fail_uses_up_no_retries_of_another() {
         let ours = attempts("eu-west-1", async |config| is_refused(sts(config)).await).await;
         assert!(all_alike(&ours), "{ours:?}");
-        // The SDK's own clients: the reason for this module. Should this change, the module may go.
+        // The SDK's own clients are the reason for this module. If they change, the module can be removed.
         let shared = attempts("eu-west-2", async |config| is_refused(aws_sdk_sts::Client::new(config)).await).await;
         assert!(shared.last() < ours.last(), "{shared:?}");
     }

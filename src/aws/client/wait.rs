@@ -107,7 +107,7 @@ impl From<Late> for Error {
     }
 }
 
-/// Waits, reports to `listener`, and stops on `cancel`.
+/// A waiter that reports to `listener` and stops on `cancel`.
 #[derive(Clone)]
 pub struct Waiter {
     pub listener: Listener,
@@ -250,13 +250,13 @@ pub async fn at_most<T>(time: Duration, look: impl Future<Output = T>) -> Option
     tokio::time::timeout(time, look).await.ok()
 }
 
-/// Returns what to wait for if all callers of the account together exceed the service's limit for longer than the SDK retries.
+/// Returns the reason to wait if all callers of the account together exceed the service's limit for longer than the SDK retries.
 #[must_use]
 pub fn throttled(fault: &Fault) -> Option<&'static str> {
     fault.is(&["ThrottlingException", "TooManyRequestsException"]).then_some("AWS to take more calls")
 }
 
-/// Returns what to wait for if somebody (or taskbell's own last call) is still changing the same resource.
+/// Returns the reason to wait if somebody (or taskbell's own last call) is still changing the same resource.
 #[must_use]
 pub fn conflict(fault: &Fault) -> Option<&'static str> {
     let codes = [

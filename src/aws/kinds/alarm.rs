@@ -17,7 +17,7 @@ use crate::stack::{Address, Id, Stack};
 pub const UNDELIVERED: &str = "undelivered";
 pub const ERRORS: &str = "errors";
 
-/// One metric, compared with one threshold.
+/// A metric, compared with a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub description: String,
@@ -41,7 +41,7 @@ pub struct Spec {
 pub struct Alarm {
     pub cloudwatch: Client,
     pub waiter: Waiter,
-    /// One call for both alarms of the stack.
+    /// The call that reads both alarms of the stack at once.
     pub described: Joined<Vec<MetricAlarm>>,
 }
 

@@ -237,7 +237,7 @@ impl Table {
     }
 }
 
-/// Returns what to wait for: while a table is created, updated or deleted, it accepts no other change.
+/// Returns the reason to wait: while a table is created, updated or deleted, it accepts no other change.
 fn in_use(fault: &Fault) -> Option<&'static str> {
     let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
     if busy { Some("another change of the same table to finish") } else { conflict(fault) }

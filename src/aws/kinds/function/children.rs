@@ -148,7 +148,7 @@ pub(super) fn is_absent(fault: &Fault) -> bool {
     fault.is(&["ResourceNotFoundException"])
 }
 
-/// Returns what to wait for: a new role is not usable at once, and Lambda reports that in several ways, all under one general
+/// Returns the reason to wait: a new role is not usable at once, and Lambda reports that in several ways, all under one general
 /// code.
 pub(super) fn not_ready(fault: &Fault) -> Option<&'static str> {
     let messages = [
