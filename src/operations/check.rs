@@ -1,8 +1,8 @@
-//! One thing that was looked at: a hop of a drill, or what `doctor` asks.
+//! Describes the result of a check: of a hop of a drill, or of a question of `doctor`.
 
 use crate::error::{Error, Hint};
 
-/// Whether it is as it should be.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     Yes,
@@ -10,15 +10,15 @@ pub enum Held {
     Unknown,
 }
 
-/// How it is, and what can be done about it.
+/// The result of a check, and the way to fix a problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     pub name: &'static str,
     pub held: Held,
     pub told: String,
-    /// Where to look, if it does not hold.
+    /// The next thing to do, if the check did not succeed.
     pub hint: Option<Hint>,
-    /// How long it took.
+    /// The duration, if it was measured.
     pub milliseconds: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ impl Check {
         Self { held: Held::Unknown, ..Self::broken(name, told, hint) }
     }
 
-    /// What failed, in the error's words, with its hint.
+    /// Returns a failed check with the words and the nearest hint of an error.
     pub fn failed(name: &'static str, error: &Error) -> Self {
         Self { held: Held::No, hint: error.nearest_hint().cloned(), ..Self::holds(name, error.in_one_line()) }
     }

@@ -1,4 +1,4 @@
-//! Compares AWS with what was asked for.
+//! Compares AWS with the configuration.
 
 use super::session::Session;
 use super::setup::preflight;
@@ -14,37 +14,37 @@ use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
 use crate::reconcile::resource::{Desired, Inventory};
 use crate::stack::{Place, Stack};
 
-/// What AWS is compared with.
+/// The configuration that AWS is compared with.
 pub struct Request {
     pub config: Config,
-    /// The webhook that should be stored, if it is known.
+    /// The webhook that the parameter should contain, if it is known.
     pub webhook: Option<Webhook>,
     pub exceptions: Exceptions,
 }
 
-/// What is there, beside what was asked for.
+/// The resources in AWS, compared with the configuration.
 pub struct Comparison {
     pub stack: Stack,
     pub place: Place,
     pub desired: Desired,
     pub plan: Plan,
-    /// What is to be said about the end of the notifier's runtime.
+    /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
-    /// Where nothing at all is there: a cluster that does not exist.
+    /// The error about a cluster that does not exist, if no resource of the stack exists either.
     pub missing_cluster: Option<Error>,
 }
 
-/// Looks, and compares. Writes nothing.
+/// Reads the resources of a stack and compares them with the configuration. Writes nothing.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or the request does not fit the place; on interruption.
+/// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.
 pub async fn compare(request: &Request, target: &Target, context: &Context) -> Result<Comparison> {
     let Request { config, webhook, exceptions } = request;
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(target, given, context).await?;
     let addresses = addresses(config, &session.stack);
-    // Boxed: the futures of dozens of calls do not belong on the stack.
+    // Boxed, because the futures of dozens of calls are too large for the call stack.
     let look =
         Box::pin(async { tokio::join!(session.observe(&addresses), preflight::parameters_missing(config, &session)) });
     let (observed, missing) = look.await;
@@ -55,13 +55,13 @@ pub async fn compare(request: &Request, target: &Target, context: &Context) -> R
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
     let plan = preflight::lacking(plan(&desired, seen, exceptions), missing)?;
-    // Most likely a name with a typing mistake.
+    // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };
     Ok(Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster })
 }
 
-/// What is to be said about the runtime the notifier has now.
+/// Returns the warning about the current runtime of the notifier, if one is due.
 fn end_of_runtime(seen: &Inventory, session: &Session, context: &Context) -> Option<String> {
     let found = seen.get(&function::address(&session.stack).id)?.serving().ok()??;
     runtime::warning(found.spec["runtime"].as_str()?, (context.clock)().into())

@@ -1,4 +1,4 @@
-//! What an operation reports while it goes on.
+//! Defines the reports that an operation makes while it runs.
 
 use std::sync::Arc;
 
@@ -7,52 +7,52 @@ use super::replay::fate::Handled;
 use crate::reconcile::resource;
 use crate::stack::{Place, Stack};
 
-/// One report.
+/// A report of an operation.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// It is known which stack this is about, and where.
+    /// The stack of the operation, with its account and region, as soon as they are known.
     Located {
         stack: Stack,
         place: Place,
     },
-    /// How far a drill came.
+    /// A hop that a drill reached, or where it was lost.
     Hop(Check),
-    /// What became of an alert in the queue.
+    /// An entry of the queue that was handled, with the result.
     Handled(Handled),
-    /// A part of the result that comes before its end, in words.
+    /// A part of the result, in words, that is ready before the end.
     Shown(String),
-    /// Something that may not be overlooked.
+    /// A message that must not be overlooked.
     Warning(String),
-    /// Something that is not part of the result.
+    /// A message that is not part of the result.
     Note(String),
-    /// AWS is being asked: until `Answered`, nobody knows for how long.
+    /// The beginning of a wait for AWS, which ends with `Answered`. The duration is not known.
     Asking(Asking),
     Answered(Asking),
-    /// How far a change is.
+    /// The progress of a change.
     Step(resource::Event),
-    /// All changes so far are done: what is drawn of them stays as it is.
+    /// The end of all changes so far: their lines on the screen do not change any more.
     Finished,
 }
 
-/// What AWS is asked for.
+/// The kind of request that AWS is to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
-    /// Something that is read, or a single change.
+    /// A read, or a single change.
     Look,
-    /// Changes that report their steps themselves.
+    /// Several changes, which report their own steps.
     Changes,
 }
 
 pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// The steps of changes, reported to the listener of an operation.
+/// Returns a listener that reports the steps of changes to the listener of an operation.
 #[must_use]
 pub fn steps(listener: &Listener) -> resource::Listener {
     let listener = Arc::clone(listener);
     Arc::new(move |event| listener(Event::Step(event)))
 }
 
-/// Reports the end, whenever the wait ends.
+/// A wait for AWS, which reports its end when it is dropped.
 pub(super) struct Wait<'a>(&'a Listener, Asking);
 
 impl<'a> Wait<'a> {

@@ -1,4 +1,4 @@
-//! Carries out an operation for many stacks: some at a time, none stopped by another.
+//! Carries out an operation for many stacks: some at a time, and no stack stops another one.
 
 use std::future::Future;
 
@@ -9,22 +9,23 @@ pub trait StackOperation {
     type Prepared;
     type Done;
 
-    /// Looks, checks and plans. Writes nothing.
+    /// Reads, checks and plans. Writes nothing.
     fn prepare(&self) -> impl Future<Output = Phase<Self::Prepared, Self::Done>>;
 
-    /// Does what was prepared. What was done is in the result, whatever comes.
+    /// Carries out the prepared operation. The result contains everything that was done, also after a failure.
     fn apply(&self, prepared: Self::Prepared) -> impl Future<Output = Self::Done>;
 }
 
-/// How far an operation came without writing anything.
+/// The end of the first phase of an operation, which writes nothing.
 pub enum Phase<P, D> {
-    /// There is nothing to write, or it may not be written.
+    /// The result: nothing has to be written, or nothing may be written.
     Over(D),
-    /// There is something to write.
+    /// The prepared changes.
     Ready(P),
 }
 
-/// Prepares all, so many at a time, in the order in which they end; each with its number.
+/// Prepares all operations, at most `at_once` at a time. Returns the results in the order in which the operations end, each with
+/// the operation's number.
 pub fn prepare<'a, O: StackOperation>(
     operations: &'a [O],
     at_once: usize,
@@ -33,7 +34,8 @@ pub fn prepare<'a, O: StackOperation>(
     iter(operations.iter().enumerate().map(prepare)).buffer_unordered(at_once)
 }
 
-/// Applies what was prepared, so many at a time, in the order in which they end; each with its number.
+/// Applies all prepared operations, at most `at_once` at a time. Returns the results in the order in which the operations end, each
+/// with the operation's number.
 pub fn apply<'a, O: StackOperation>(
     operations: &'a [O],
     prepared: Vec<(usize, O::Prepared)>,
@@ -43,7 +45,7 @@ pub fn apply<'a, O: StackOperation>(
     iter(prepared.into_iter().map(apply)).buffer_unordered(at_once)
 }
 
-/// Prepares and applies each, without a question between: for those that may write unasked.
+/// Prepares and applies each operation without a question between the two phases: for operations that may write unasked.
 pub fn prepare_and_apply<'a, O: StackOperation>(
     operations: &'a [O],
     at_once: usize,

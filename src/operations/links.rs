@@ -1,4 +1,4 @@
-//! From an event on the bus to the notifier: which links hold, for each rule of a stack. Decides from what was read;
+//! Checks the links between an event on the bus and the notifier, for each rule of a stack. Decides from what was read;
 //! makes no call.
 
 use std::fmt;
@@ -11,15 +11,15 @@ use crate::pattern::matcher::{Matcher, Mismatch};
 use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Id, Place, Stack};
 
-/// How far an event comes through one rule.
+/// The links that a rule provides for an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     pub rule: Id,
-    /// The first link that does not hold; none: the event reaches the notifier.
+    /// The first broken link; none: the event reaches the notifier.
     pub broken: Option<Broken>,
 }
 
-/// Why an event does not come further.
+/// The reason why an event does not reach the notifier.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Broken {
     Mismatch(Mismatch),
@@ -27,12 +27,12 @@ pub enum Broken {
     Disabled,
     /// None of the rule's targets is the notifier.
     NoTarget,
-    /// The rule hands the notifier something else than the event.
+    /// The rule sends the notifier another input than the event.
     Replaced,
     NoFunction,
-    /// The function's policy does not let the rule in.
+    /// The function's policy does not allow the rule to invoke the function.
     NotLetIn,
-    /// The function may run no more than 0 times at once.
+    /// The function's reserved concurrency is 0.
     SwitchedOff,
     Unreadable {
         what: Id,
@@ -58,7 +58,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Every rule of the stack, with the first link that does not hold for the event.
+/// Returns every rule of the stack, with the first link that is broken for the event.
 #[must_use]
 pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> Vec<Link> {
     let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
@@ -76,7 +76,8 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     rules.filter_map(link).collect()
 }
 
-/// What is wrong about the pattern, or keeps the event out of it. The rule was read so that no field comes again in its pattern.
+/// Checks whether the rule is enabled, and its pattern is valid and matches. The read of the rule has already removed repeated
+/// fields from the pattern.
 fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
     let matcher = match Matcher::new(&(&spec["pattern"]).into()) {
         Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
@@ -155,7 +156,7 @@ mod tests {
         })
     }
 
-    /// What breaks for `{"a": 1}` where these specs were read.
+    /// Returns the link that is broken for the event `{"a": 1}` if these specs were read.
     fn broken(specs: &[(Address, Value)]) -> Option<Broken> {
         let seen = specs.iter().map(|(address, spec)| {
             let found = Found { spec: spec.clone(), tags: Tags::new() };
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_cannot_be_read_is_no_link_that_holds() {
+    fn missing_or_unreadable_resource_breaks_the_link() {
         let address = rule::address(&stack(), "task-failed");
         let rule = (address.clone(), rule_with(&json!({ "a": [1] })));
         assert_eq!(broken(std::slice::from_ref(&rule)), Some(Broken::NoFunction));

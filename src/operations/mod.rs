@@ -1,4 +1,4 @@
-//! The use cases. They print nothing, ask nothing, and know no format: the command line, or another program, does.
+//! Contains the use cases. They print nothing, ask nothing, and know no format: the command line, or another program, does that.
 
 pub mod check;
 pub mod drift;

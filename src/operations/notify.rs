@@ -1,4 +1,4 @@
-//! Raises an alert of an application: an event of its own on the bus.
+//! Raises an alert of an application: puts an event of the application on the bus.
 
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use crate::error::{Error, Result};
 use crate::pattern::APPLICATION_SOURCE;
 use crate::stack::StackName;
 
-/// What of a detail is sent, in characters. A message shows the first 4,000, escaped: what is sent is to be seen to its end.
+/// The most characters of a detail that are sent. A message shows the first 4,000 characters, after escaping, so that the end of a
+/// sent detail is visible.
 pub const LONGEST_DETAIL: usize = 3_600;
-/// Of which the beginning has this many.
+/// The number of these characters that come from the beginning of the detail.
 const BEGINNING: usize = LONGEST_DETAIL / 4;
 
-/// How long credentials are looked for before the command is started.
+/// The time limit of the search for credentials before the user's command is started.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// One alert.
+/// An alert of an application.
 pub struct Alert {
     pub message: String,
     pub source: String,
@@ -31,7 +32,7 @@ pub struct Alert {
     pub detail: String,
 }
 
-/// Whether there are a region and credentials; whether they suffice is known only once the bus is asked.
+/// Checks whether a region and credentials exist. Only a request to the bus shows whether they suffice.
 ///
 /// # Errors
 /// If there are none, or they are not found within five seconds.
@@ -41,16 +42,16 @@ pub async fn could_be_raised(site: &Site, context: &Context) -> Result<()> {
     tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// The event is for every stack with the rule: no name of one is needed.
+/// Opens a session without the name of a stack, because the event is for every stack with the rule.
 async fn open(site: &Site, context: &Context) -> Result<Session> {
     let nobody: StackName = "notify".parse()?;
     Session::open(&Target { stack: nobody, site: site.clone() }, Given::default(), context).await
 }
 
-/// Puts the alert on the bus; the id that EventBridge gave it.
+/// Puts the alert on the bus. Returns the id that EventBridge gave to the event.
 ///
 /// # Errors
-/// If the alert has no message, or EventBridge does not take it, or may have taken it.
+/// If the alert has no message, or EventBridge refuses it, or EventBridge may have accepted it without an answer.
 pub async fn raise(alert: Alert, site: &Site, context: &Context) -> Result<String> {
     let Alert { message, source, level, detail } = alert;
     if message.trim().is_empty() {
@@ -65,7 +66,7 @@ pub async fn raise(alert: Alert, site: &Site, context: &Context) -> Result<Strin
     })
 }
 
-/// Its beginning and its end: what failed stands in one, and how it came to it in the other.
+/// Returns the beginning and the end of a long detail: one of them shows the failure, the other the way to it.
 fn shortened(detail: &str) -> String {
     let count = detail.chars().count();
     if count <= LONGEST_DETAIL {

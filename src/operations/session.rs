@@ -1,4 +1,4 @@
-//! One run against AWS: who is calling, what exists, and applying a plan.
+//! Holds the connection of one run to AWS: identifies the caller, observes the resources and applies a plan.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Session {
         Ok(Self { sdk, stack, identity, waiter, engine, listener: Arc::clone(listener) })
     }
 
-    /// Returns what exists, and where.
+    /// Returns the existing resources, with their account and region.
     ///
     /// # Errors
     /// If the caller is unknown to AWS, or on interruption.
@@ -54,7 +54,7 @@ impl Session {
         self.read_with_place(self.engine.observe(&self.stack, wanted)).await
     }
 
-    /// Returns the same, of these kinds alone.
+    /// Returns the existing resources of these kinds alone, with their account and region.
     ///
     /// # Errors
     /// As [`Session::observe`].
@@ -65,22 +65,22 @@ impl Session {
         self.read_with_place(engine.observe(&self.stack, &[])).await
     }
 
-    /// What is read, and where. Where the account cannot be looked up, nothing is read any longer: all stacks of an account share
-    /// that one answer, and a fleet without network would wait for the reads of each.
+    /// Returns the result of `read`, with the account and the region. Stops reading if the account cannot be looked up: all
+    /// stacks of an account share that one answer, and a fleet without network would wait for the reads of each stack.
     async fn read_with_place(&self, read: impl Future<Output = Inventory>) -> Result<(Inventory, Place)> {
         let place = async { self.identity.place().await.cloned().map_err(no_account) };
-        // The account comes first: if its role cannot be assumed, each call waits for its own turn to try that again.
+        // Ask for the account first: if its role cannot be assumed, each call waits for its own turn to try again.
         let both = async { tokio::try_join!(biased; place, async { Ok(read.await) }) };
         self.unless_interrupted(both).await?.map(|(place, inventory)| (inventory, place))
     }
 
     /// # Errors
-    /// On interruption: what was being looked at is let go.
+    /// On interruption, which abandons the read.
     pub fn unless_interrupted<F: Future>(&self, look: F) -> impl Future<Output = Result<F::Output>> + use<'_, F> {
         unless(&self.waiter.cancel, asking(&self.listener, Asking::Look, look))
     }
 
-    /// What came of a change; interrupted, it is waited for, but not for long.
+    /// Returns the result of a change. After an interruption, waits for the change for at most [`LETTING_GO`].
     pub fn letting_go<F: Future>(&self, change: F) -> impl Future<Output = Option<F::Output>> + use<'_, F> {
         let change = asking(&self.listener, Asking::Look, change);
         async move {
@@ -91,7 +91,7 @@ impl Session {
         }
     }
 
-    /// Reports which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
+    /// Reports the stack, its account and its region, so that nobody reads about the wrong account, or changes it.
     pub fn report_place(&self, place: &Place) {
         (self.listener)(Event::Located { stack: self.stack.clone(), place: place.clone() });
     }
@@ -100,18 +100,19 @@ impl Session {
         (self.listener)(Event::Note(note.into()));
     }
 
-    /// Where nothing at all was found: most likely the cluster's name has a typing mistake.
+    /// Returns the error about clusters that do not exist. Asked if no resource was found: most likely the cluster's name is
+    /// mistyped.
     pub async fn missing_clusters(&self, clusters: &[Cluster]) -> Option<Error> {
         match self.unless_interrupted(cluster::missing(&self.sdk, clusters, "")).await {
             Ok(Ok(missing)) => missing,
-            // No printed policy of a command that only reads stacks has it.
+            // The printed policies of commands that only read stacks do not allow this call.
             Ok(Err(fault)) if fault.trouble() == Trouble::Denied => None,
             Ok(Err(fault)) => Some(fault.into()),
             Err(_) => None,
         }
     }
 
-    /// Interrupted, it waits for the calls in flight, but not for long.
+    /// Applies a plan. After an interruption, waits for the calls in flight for at most [`LETTING_GO`].
     pub async fn apply(&self, plan: &Plan) -> Report {
         let letting_go = async {
             time_to_let_go(&self.waiter.cancel).await;
@@ -129,13 +130,13 @@ impl Session {
         report
     }
 
-    /// Reports that no step goes on any more.
+    /// Reports that no step is in progress any more.
     pub fn finish_steps(&self) {
         (self.listener)(Event::Finished);
     }
 }
 
-/// Reports that AWS is being asked, for as long as it is. Boxed: what is waited for does not belong on the stack.
+/// Reports the beginning and the end of a wait for AWS. Boxes the future, which is too large for the call stack.
 pub fn asking<F: Future>(listener: &Listener, what: Asking, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
     let wait = Box::pin(wait);
     async move {
@@ -145,7 +146,7 @@ pub fn asking<F: Future>(listener: &Listener, what: Asking, wait: F) -> impl Fut
 }
 
 /// # Errors
-/// On interruption: what was being looked at is let go.
+/// On interruption, which abandons the read.
 pub async fn unless<T>(cancel: &CancellationToken, look: impl Future<Output = T>) -> Result<T> {
     tokio::select! {
         found = look => Ok(found),
@@ -158,12 +159,12 @@ async fn time_to_let_go(cancel: &CancellationToken) {
     wait::moment(Instant::now() + LETTING_GO).await;
 }
 
-/// Without it nothing can be said about what is there.
+/// Describes an unknown account as unreadable: without the account, nothing is known about the stack's resources.
 pub fn no_account(error: Error) -> Error {
     Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
 }
 
-/// For whoever would have written, and was interrupted before that.
+/// Adds to the error of an interruption that nothing was changed. For commands that were interrupted before their first change.
 pub fn nothing_changed(error: Error) -> Error {
     match error.is_interrupted() {
         true => error.hint("nothing was changed; the same command is safe to run again"),

@@ -1,4 +1,4 @@
-//! How the stack is doing: rules, notifier, queue, the last alert, the last drill.
+//! Reads the state of a stack: rules, notifier, queue, the last alert, the last drill.
 
 use std::collections::BTreeSet;
 
@@ -15,24 +15,24 @@ use crate::error::{Error, Result};
 use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Place, Stack};
 
-/// A fact, or why it is not known.
+/// A fact, or the reason why it is not known.
 pub type Fact<T> = Result<T, String>;
 
 pub struct Status {
     pub stack: Stack,
     pub place: Place,
-    /// None where a rule could not be read, and none of those that could names one.
+    /// An error if a rule could not be read, and no readable rule names a cluster.
     pub clusters: Fact<BTreeSet<String>>,
-    /// By name: its state.
+    /// The name and the state of each rule.
     pub rules: Vec<(String, Fact<String>)>,
     pub notifier: Fact<Option<Health>>,
     pub undelivered: Fact<Option<u64>>,
-    /// What is to be said about the end of the notifier's runtime.
+    /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
     lines: Fact<Vec<Line>>,
 }
 
-/// Looks at the stack. Writes nothing.
+/// Reads the state of a stack. Writes nothing.
 ///
 /// # Errors
 /// If nothing of the stack exists, or the caller is unknown to AWS; on interruption.
@@ -83,7 +83,7 @@ async fn depth(session: &Session) -> Result<Option<u64>, Fault> {
     }
 }
 
-/// How the function is doing, if there is one and it is the stack's.
+/// Returns the health of the function, if the function exists and belongs to the stack.
 fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -> Fact<Option<Health>> {
     match seen.get(&function::address(&session.stack).id).map(Seen::serving) {
         Some(Err(error)) => Err(error.in_one_line()),
@@ -93,7 +93,7 @@ fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -
             Ok(health?.map(|health| Health { problem: off.or(health.problem.clone()), ..health }))
         }
         Some(Ok(None)) => Ok(None),
-        // No function was listed; whether that can be relied on, the other read knows.
+        // The listing has no function. If the health could not be read either, the answer is not known.
         None => health.map(|_| None),
     }
 }
@@ -108,7 +108,7 @@ fn rules(seen: &Inventory) -> Vec<(String, Fact<String>)> {
     of_rules(seen).map(|(name, found)| (name.clone(), found.map(state).map_err(Error::in_one_line))).collect()
 }
 
-/// Every cluster that a rule names, in any place of its pattern: by its ARN, or at the head of its services' ARNs.
+/// Returns every cluster that a rule names anywhere in its pattern: by the cluster's ARN, or in the ARNs of its services.
 fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
     fn collect(value: &Value, names: &mut BTreeSet<String>) {
         match value {
@@ -140,7 +140,7 @@ impl Status {
         self.rules.is_empty() && matches!(self.notifier, Ok(None)) && matches!(self.undelivered, Ok(None))
     }
 
-    /// Whether everything could be read.
+    /// Returns whether everything could be read.
     #[must_use]
     pub fn is_known(&self) -> bool {
         let Self { clusters, rules, notifier, undelivered, lines, .. } = self;
@@ -148,7 +148,7 @@ impl Status {
         rules && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()
     }
 
-    /// The last line about an event that is a drill, or none, and that was told or failed.
+    /// Returns the last line about an event that was announced or that failed: among drills only, or among all other events.
     pub fn last(&self, drill: bool) -> Fact<Option<(&Value, i64)>> {
         let lines = self.lines.as_ref().map_err(Clone::clone)?;
         Ok(lines.iter().find_map(|line| match &line.said {
@@ -160,7 +160,7 @@ impl Status {
         }))
     }
 
-    /// The last failure of the notifier itself.
+    /// Returns the last failure of the notifier itself.
     pub fn last_failure(&self) -> Fact<Option<(String, i64)>> {
         let lines = self.lines.as_ref().map_err(Clone::clone)?;
         Ok(failures(lines).into_iter().next())

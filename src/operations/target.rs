@@ -1,4 +1,4 @@
-//! What an operation is about, and what it works with.
+//! Defines the target of an operation, and the means that the operation uses.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,26 +10,26 @@ use crate::aws::client::connections::Connections;
 use crate::config::file::Site;
 use crate::stack::StackName;
 
-/// Which stack, in which account and region.
+/// A stack, with its account and region.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub stack: StackName,
     pub site: Site,
 }
 
-/// With what an operation works.
+/// The means that an operation uses: connections, interruption, clock and listener.
 #[derive(Clone)]
 pub struct Context {
     /// Clients and credentials, shared by all stacks of the process.
     pub connections: Arc<Connections>,
-    /// Ends the operation: looks at once, changes within ten seconds.
+    /// Ends the operation: reads at once, changes within ten seconds.
     pub cancel: CancellationToken,
     pub clock: fn() -> SystemTime,
     pub listener: Listener,
 }
 
 impl Context {
-    /// A context of the ordinary configuration, which reports nothing.
+    /// Returns a context with the ordinary configuration, which reports nothing.
     #[must_use]
     pub fn new() -> Self {
         Self { connections: Arc::default(), cancel: CancellationToken::new(), clock: now, listener: Arc::new(|_| {}) }

@@ -1,4 +1,4 @@
-//! Removes what a stack owns, and only that: the plan to nothing.
+//! Removes the resources that a stack owns, and no others: carries out a plan that wants no resource.
 
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
@@ -11,32 +11,32 @@ use crate::reconcile::plan::{Exceptions, Plan, plan};
 use crate::reconcile::resource::Desired;
 use crate::stack::{Place, Stack};
 
-/// What would be removed.
+/// The removal of a stack, before the user confirms it.
 pub struct Prepared {
     pub stack: Stack,
     pub place: Place,
     pub plan: Plan,
-    /// How many alerts would be deleted with the queue, or why that is not known; none: the queue stays.
+    /// The number of alerts that would be deleted with the queue, or the reason why it is not known; none: the queue stays.
     pub undelivered: Option<Result<u64>>,
-    /// Where nothing at all is there: a cluster that does not exist.
+    /// The error about a cluster that does not exist, if no resource of the stack exists either.
     pub missing_cluster: Option<Error>,
     session: Session,
 }
 
-/// What was removed.
+/// The result of a removal.
 pub struct Applied {
     pub stack: Stack,
     pub place: Place,
     pub plan: Plan,
     pub report: Report,
-    /// Why not everything was.
+    /// The reason why not everything was removed.
     pub incomplete: Option<Error>,
 }
 
-/// Looks at what the stack owns. Writes nothing.
+/// Reads the resources that the stack owns. Writes nothing.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or a cluster is of another place; on interruption.
+/// If the caller is unknown to AWS, or a cluster belongs to another account or region; on interruption.
 pub async fn prepare(clusters: &[Cluster], target: &Target, context: &Context) -> Result<Prepared> {
     let session = Session::open(target, Given::default(), context).await?;
     let queue = kinds::queue_of(&session.sdk, &session.waiter);
@@ -53,7 +53,7 @@ pub async fn prepare(clusters: &[Cluster], target: &Target, context: &Context) -
 }
 
 impl Prepared {
-    /// Removes it. What was done is in the result, whatever comes.
+    /// Removes the resources. The result contains everything that was done, also after a failure.
     pub async fn apply(self) -> Applied {
         let Self { stack, place, plan, session, .. } = self;
         let report = session.apply(&plan).await;
@@ -66,7 +66,7 @@ impl Prepared {
 }
 
 impl Applied {
-    /// Whether nothing of the stack is left.
+    /// Returns whether nothing of the stack is left.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.report.is_complete() && self.plan.unknown.is_empty()

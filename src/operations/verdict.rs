@@ -1,22 +1,22 @@
-//! What an operation came to, where it did not fail.
+//! Defines the verdict of an operation that ended without an error.
 
 use crate::reconcile::plan::Plan;
 
-/// A result of comparing or looking, without an error.
+/// The result of a comparison or a check that ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// All is as asked for, or was done.
+    /// Everything is as configured, or was done.
     InSync,
-    /// AWS differs from what was asked for.
+    /// AWS differs from the configuration.
     Differs,
-    /// Something could not be read, so that there is no verdict.
+    /// Something could not be read, so that nothing can be decided.
     Unreadable,
-    /// What was looked at does not work, or not all was done.
+    /// Something that was checked does not work, or not everything was done.
     Failed,
 }
 
 impl Verdict {
-    /// What a plan says of AWS. An unknown is graver than a difference: there is no verdict.
+    /// Returns the verdict of a plan. An unreadable resource is more severe than a difference, because nothing can be decided.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         match (plan.unknown.is_empty(), plan.is_in_sync()) {

@@ -31,23 +31,23 @@ use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Place, Stack};
 use trace::{Looks, Sent, arrival, lost};
 
-/// Seconds: a function that has to be started, a throttling Slack, a log that is some seconds behind.
+/// The default time limit in seconds: enough for a cold start, a throttling Slack and a log that is some seconds late.
 pub const TIMEOUT: u64 = 60;
-/// No single look takes longer.
+/// The time limit of a single read of the log or the queue.
 const LOOK: Duration = Duration::from_secs(10);
-/// Clocks differ: how far back the log is read, in milliseconds.
+/// The time before the drill from which the log is read, in milliseconds, because clocks differ.
 const SKEW: i64 = 60_000;
-/// Rules may ask for several names.
+/// The most changes of a drill's event to the names that the rules require.
 const MOST_FITS: usize = 8;
 
-/// What became of a drill.
+/// A drill and the hops that it reached.
 pub struct Drill {
     pub scenario: Scenario,
     pub event_id: Option<String>,
     pub hops: Vec<Check>,
 }
 
-/// A drill, and through which stack it went.
+/// A drill, with the stack through which it went.
 pub struct Performed {
     pub stack: Stack,
     pub place: Place,
@@ -57,7 +57,7 @@ pub struct Performed {
 /// Sends a drill through a stack. `timeout` is in seconds.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or the cluster is of another place; on interruption.
+/// If the caller is unknown to AWS, or the cluster belongs to another account or region; on interruption.
 pub async fn perform(
     scenario: Scenario,
     timeout: u64,
@@ -74,10 +74,10 @@ pub async fn perform(
 }
 
 impl Drill {
-    /// Sends it and waits until it is known how far it came.
+    /// Sends a drill and waits until its last hop is known.
     ///
     /// # Errors
-    /// On interruption, and for a cluster that cannot be.
+    /// On interruption, and for a cluster that belongs to another account or region.
     pub async fn perform(
         scenario: Scenario,
         timeout: u64,
@@ -131,7 +131,7 @@ impl Drill {
         self.hops.push(hop);
     }
 
-    /// The last hop says it: nothing is behind one that does not hold.
+    /// Returns the verdict of the drill. The last hop decides: nothing is checked after a broken one.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.hops.last().map(|hop| hop.held) {
@@ -142,8 +142,8 @@ impl Drill {
     }
 }
 
-/// Whether a rule would ring for it, after the drill has taken the names that the rule asks for. A drill that nothing can
-/// ring for is not sent.
+/// Checks whether a rule would send the drill to the notifier, after changing the drill's names to those that the rule requires.
+/// A drill that no rule can match is not sent.
 fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Session, place: &Place) -> Check {
     let mut found = Vec::new();
     for _ in 0..MOST_FITS {
@@ -162,7 +162,8 @@ fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Ses
     no_way_in(scenario, &found)
 }
 
-/// What to say where no rule would ring. Rules that would take it, if one link held, count before those that take other events.
+/// Explains why no rule would send the drill to the notifier. Rules that match, but have a broken link, come before rules that
+/// match other events.
 fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
     let repair = "`taskbell drift` tells what differs, and `taskbell setup` with the same flags repairs it";
     let is = |kind: fn(&Broken) -> bool| found.iter().any(|link| link.broken.as_ref().is_some_and(kind));
@@ -190,7 +191,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
     Check::broken("rule", format!("no rule takes a drill like this: {}", tell(takes_others)), hint)
 }
 
-/// What else may be pretended: what the rules ring for.
+/// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
     let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
     let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
@@ -210,7 +211,8 @@ fn refusal(Link { rule, broken }: &Link) -> Option<String> {
     })
 }
 
-/// The hops behind the bus. Ends within the time, and two looks: a last look that failed tells nothing, and is made once more.
+/// Returns the hops after the bus. Ends within the time limit and two reads: a last read that failed is repeated once, because it
+/// shows nothing.
 async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<Vec<Check>> {
     let sdk = session.sdk.to_builder().retry_config(wait::retries_of_a_look()).build();
     let journal = Journal::new(&sdk, session.stack.log_group_name());
@@ -254,10 +256,10 @@ async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<V
     Ok(vec![lost(&looks, seconds, sent, &session.stack)])
 }
 
-/// Whoever may not read the log now may not a moment later.
+/// Errors of a read of the log that a second read would return too.
 const FOR_GOOD: [&str; 3] = ["AccessDeniedException", "AccessDenied", "ResourceNotFoundException"];
 
-/// What was read, or else why it was not.
+/// Keeps the result of a read, or returns the reason for its failure.
 fn keep<T>(
     answer: std::result::Result<std::result::Result<Vec<T>, Fault>, tokio::time::error::Elapsed>,
     kept: &mut Vec<T>,
@@ -273,7 +275,7 @@ fn keep<T>(
     }
 }
 
-/// What lies in the queue. Its address is asked for once.
+/// Returns entries of the queue. Looks up the queue's address only once.
 async fn entries(
     sdk: &SdkConfig,
     stack: &Stack,
@@ -291,7 +293,7 @@ async fn entries(
     }
 }
 
-/// Since 1970.
+/// Returns the current time in milliseconds since 1970.
 fn millis(context: &Context) -> i64 {
     let since = (context.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! The hops of a drill behind the bus, told from what the notifier's log and the queue hold. Decides from what was read;
+//! Determines the hops of a drill after the bus from the notifier's log and the entries of the queue. Decides from what was read;
 //! makes no call.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
 use crate::operations::check::{Check, Held};
 use crate::stack::Stack;
 
-/// What a drill is known by: EventBridge's id, and the task that never was. A put that was made twice has two ids.
+/// The marks of a drill: the id from EventBridge, and the invented task, because a put that was made twice has two ids.
 #[derive(Debug, Clone)]
 pub struct Sent {
     pub event_id: String,
@@ -18,14 +18,14 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Whether a line of the notifier is about it.
+    /// Checks whether a line of the notifier's log is about this drill.
     fn is_of(&self, entry: &Value) -> bool {
         entry["eventId"] == *self.event_id || entry["taskId"] == *self.task
     }
 }
 
-/// The hops behind the bus, as soon as it is known how far the drill came. Several rules may have taken it: what Slack took
-/// counts before what failed; who waits for the other says nothing.
+/// Returns the hops after the bus, as soon as the last one is known. Several rules may have matched the drill: a delivery outranks
+/// a failure, and an invocation that waits for another one logs nothing.
 pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Check>> {
     let told = |outcomes: &[&str]| {
         lines.iter().find_map(|line| match &line.said {
@@ -51,11 +51,11 @@ pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) ->
     told(&["sent", "sent-plain"]).or_else(|| told(&["failed", "silent"])).or_else(undelivered)
 }
 
-/// What the notifier's own line says about its hops.
+/// Returns the hops that a line of the notifier's log describes.
 fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Check> {
     let milliseconds = |name: &str| entry["ms"][name].as_i64();
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    // Clocks differ: a notifier that began before it was asked to began at once.
+    // Clocks differ: a notifier that seems to begin before the drill was sent began at once.
     let started = (after - milliseconds("total").unwrap_or_default()).max(0);
     let ran = Check::holds("notifier", "began").took(started);
     match (text("outcome").as_str(), &deliveries(entry)[..]) {
@@ -79,26 +79,26 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Check> {
         }
         (_, several) => {
             let mut hops: Vec<Check> = several.iter().map(|place| of_place(place, false, stack)).collect();
-            // The last hop says how it ended.
+            // The last hop decides about the drill, so broken hops come last.
             hops.sort_by_key(|hop| hop.held != Held::Yes);
             std::iter::once(ran).chain(hops).collect()
         }
     }
 }
 
-/// What the notifier calls the places, and what their hop is called.
+/// The notifier's names of the kinds of destinations, with the names of their hops.
 const PLACES: [(&str, &str); 5] =
     [("slack", "Slack"), ("teams", "Teams"), ("discord", "Discord"), ("sns", "SNS"), ("webhook", "signed")];
 
-/// One whose kind is not known: its webhook could not be read.
+/// The name of the hop of a destination whose kind is not known, because its webhook could not be read.
 pub const SOME: &str = "place";
 
-/// Whether a hop of that name is where a message is read.
+/// Checks whether a hop of that name is a destination.
 pub fn is_place(hop: &str) -> bool {
     hop == SOME || PLACES.iter().any(|(_, known)| *known == hop)
 }
 
-/// Returns the name of the hop where messages of this kind are read.
+/// Returns the name of the hop of a destination of this kind.
 pub fn place_of(kind: Option<&str>) -> &'static str {
     PLACES.iter().find(|(known, _)| kind == Some(*known)).map_or(SOME, |(_, hop)| hop)
 }
@@ -137,7 +137,7 @@ fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
     held.took(place.milliseconds)
 }
 
-/// What to do about a parameter that could not be read.
+/// Returns the fix for a parameter that could not be read.
 fn of_parameter(error: &str, stack: &Stack) -> String {
     let (own, role) = (stack.parameter_name(), stack.role_name());
     match error.contains(&own) {
@@ -149,7 +149,7 @@ fn of_parameter(error: &str, stack: &Stack) -> String {
     }
 }
 
-/// What the word of Slack, or of another place, means.
+/// Explains the answer of Slack, or of another destination.
 fn of_answer(kind: &str, status: Option<i64>) -> &'static str {
     match status {
         Some(403 | 404) if kind == "sns" => {
@@ -170,19 +170,19 @@ fn look_at_function(stack: &Stack) -> String {
     format!("`taskbell drift` tells whether the function is as it was; its log is {}", stack.log_group_name())
 }
 
-/// What the last looks brought, where nothing was told about the drill.
+/// The results of the last reads, if they contained nothing about the drill.
 #[derive(Debug, Default)]
 pub struct Looks {
     pub lines: Vec<Line>,
-    /// Why the log could not be read.
+    /// The reason why the log could not be read.
     pub log: Option<String>,
-    /// Why the queue could not be looked into.
+    /// The reason why the queue could not be read.
     pub queue: Option<String>,
-    /// The most entries of the queue that came at once.
+    /// The most entries that one read of the queue returned.
     pub entries: usize,
 }
 
-/// The hop where the drill was lost sight of.
+/// Returns the hop at which the drill was lost.
 pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let Looks { lines, log, queue, entries } = looks;
     let since: Vec<Line> = lines.iter().filter(|line| line.at >= sent.at - NEAR).cloned().collect();
@@ -190,7 +190,7 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let others: Vec<Line> = since.iter().filter(is_of_another).cloned().collect();
     let words = |lines: &[Line]| failures(lines).into_iter().map(|(message, _)| message).collect::<Vec<_>>();
     let of_others = words(&others);
-    // Lambda repeats the words of a run without saying whose it was.
+    // Lambda logs the error of a run again, without the event's id.
     let failed: Vec<String> = words(&since).into_iter().filter(|message| !of_others.contains(message)).collect();
     let may = "`taskbell permissions --for drill` prints what a drill needs; `taskbell drift` tells what differs";
     match (failed.is_empty(), log, queue) {
@@ -211,7 +211,7 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
             Check::unknown("notifier", told, may)
         }
         (true, None, None) => {
-            // A look takes a sample of what lies there.
+            // A read of the queue returns only a sample of its entries.
             let lies = match *entries {
                 0 => "it does not lie in the queue",
                 some if some < usize::from(AT_ONCE) => "it was not seen in the queue",
@@ -231,5 +231,5 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     }
 }
 
-/// Clocks of machines that keep them differ by less, in milliseconds.
+/// The clock skew that is tolerated between synchronised machines, in milliseconds.
 const NEAR: i64 = 2_000;

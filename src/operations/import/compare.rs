@@ -1,4 +1,4 @@
-//! What the old rule rings for, and what the new ones would: asked of the recorded samples, with the notifier's own rules.
+//! Compares the alerts of the old rule with those of the new ones, by means of the recorded samples and the notifier's own rules.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::pattern::scenario::fit;
 use crate::pattern::tree::Tree;
 use crate::pattern::{Drill, Pattern};
 
-/// Titles of samples.
+/// The titles of the samples, by the change of their alert.
 #[derive(Debug, Default)]
 pub struct Compared {
     pub as_before: Vec<&'static str>,
@@ -18,13 +18,13 @@ pub struct Compared {
     pub no_longer: Vec<&'static str>,
 }
 
-/// A pattern may ask for several names.
+/// The most changes of an event to the names that a pattern requires.
 const MOST_FITS: usize = 8;
 
-/// Compares them for one of the clusters.
+/// Compares the old pattern and the new ones for the first of the clusters. Returns none if the old pattern is not understood.
 ///
 /// # Errors
-/// If a new pattern cannot be bound; none: the old pattern is not understood.
+/// If a new pattern cannot be bound.
 pub fn compare(old: &Tree, new: &[Pattern], drill: Drill, cluster_arns: &[String]) -> Result<Option<Compared>> {
     let Ok(old) = Matcher::new(old) else { return Ok(None) };
     let mut matchers = Vec::new();
@@ -51,7 +51,7 @@ pub fn compare(old: &Tree, new: &[Pattern], drill: Drill, cluster_arns: &[String
     Ok(Some(compared))
 }
 
-/// Whether it takes such an event, whatever names of families, services and containers it asks for.
+/// Checks whether a pattern matches such an event, regardless of the families, services and containers that the pattern names.
 pub fn takes(matcher: &Matcher, mut event: Value) -> bool {
     for _ in 0..MOST_FITS {
         match matcher.mismatch(&event) {

@@ -1,4 +1,4 @@
-//! What is there already: rules of others that ring for ECS, and what hangs on them.
+//! Reads existing alerts: rules for ECS events that taskbell does not manage, with their targets and functions.
 
 use std::fmt;
 
@@ -14,32 +14,32 @@ use crate::pattern::tree::Tree;
 use crate::reconcile::resource::{Tags, served};
 use crate::stack::{Place, STACK_TAG};
 
-/// A rule of somebody else's, with what it rings.
+/// A rule that taskbell does not manage, with its targets.
 pub struct ExistingAlert {
     pub rule: Rule,
-    /// As EventBridge judges it: no field comes again.
+    /// The pattern as EventBridge evaluates it: no field is repeated.
     pub pattern: Tree,
-    /// The fields that come again in the rule's pattern as it is written.
+    /// The fields that are repeated in the written pattern of the rule.
     pub repeated: Vec<Repeated>,
     pub clusters: Clusters,
     pub targets: Vec<Target>,
-    /// None: its target is no function, or one that is not there.
+    /// None: no target is a function, the function does not exist, or a taskbell stack owns the rule.
     pub function: Option<Function>,
     pub keeper: Option<Keeper>,
     tags: Tags,
 }
 
-/// Which clusters a pattern takes.
+/// The clusters whose events a pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clusters {
     All,
-    /// Their ARNs.
+    /// The clusters with these ARNs.
     Named(Vec<String>),
-    /// Not by exact ARNs.
+    /// Clusters that the pattern does not name by exact ARNs.
     Otherwise,
 }
 
-/// Who would bring the old rule back.
+/// The tool that would restore the old rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keeper {
     CloudFormation(String),
@@ -55,16 +55,16 @@ impl fmt::Display for Keeper {
     }
 }
 
-/// A rule of the list: one that could be read, or why not.
+/// A rule of the list, with its alert or the reason why the alert could not be read.
 pub struct Candidate {
     pub rule: Rule,
     pub read: Result<ExistingAlert>,
 }
 
-/// The enabled rules of others that ring a function or a topic for ECS.
+/// Returns the enabled rules that taskbell does not manage and that send ECS events to a function or a topic.
 ///
 /// # Errors
-/// If the rules cannot be listed. What hangs on one of them is its own matter.
+/// If the rules cannot be listed. A candidate contains the error of reading its own rule.
 pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let cluster = place.cluster_arn("default");
@@ -87,7 +87,7 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
 
 impl ExistingAlert {
     /// # Errors
-    /// If something of it cannot be read, or its pattern is none.
+    /// If a part of the alert cannot be read, or the rule's pattern is not a pattern.
     pub async fn read(rule: Rule, foreign: &Foreign, hosts: WebhookHosts) -> Result<Self> {
         let name = &rule.name;
         let text = rule.pattern.as_deref().unwrap_or("{}");
@@ -96,7 +96,7 @@ impl ExistingAlert {
         let targets = foreign.targets(name).await.map_err(unread(&format!("the targets of the rule {name}")))?;
         let tags = foreign.tags(&rule.arn).await.map_err(unread(&format!("the tags of the rule {name}")))?;
         let mut function = None;
-        // Whose it is says whether the rest may be looked at.
+        // Read the function only if no taskbell stack owns the rule.
         if served(&tags).is_none()
             && let Some(target) = targets.iter().find(|target| kind(target) == "function")
         {
@@ -110,7 +110,7 @@ impl ExistingAlert {
         Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, repeated, targets, function, keeper, tags })
     }
 
-    /// What is not as it was when the other one was read.
+    /// Returns the parts of the alert that changed since `before` was read.
     pub fn changed(&self, before: &Self) -> Vec<&'static str> {
         let Self { rule, pattern: _, repeated: _, clusters: _, targets, function, keeper: _, tags } = self;
         let Rule { name: _, arn: _, pattern, state, schedule, managed_by } = rule;
@@ -126,19 +126,19 @@ impl ExistingAlert {
         changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
     }
 
-    /// The version or alias that is rung.
+    /// Returns the version or alias of the function that the rule invokes.
     pub fn qualifier(&self) -> Option<&str> {
         self.targets.first()?.arn.split(':').nth(7)
     }
 
-    /// The function by its name, also where it is not there.
+    /// Returns the name of the function, also if the function does not exist.
     pub fn function_name(&self) -> Option<&str> {
         let target = self.targets.iter().find(|target| kind(target) == "function")?;
         Some(function_name(&target.arn))
     }
 
     /// # Errors
-    /// If the same alert cannot be had as a stack, or switching it off would switch off more.
+    /// If a stack cannot replace the alert, or disabling the rule would end more than this alert.
     pub fn can_be_taken_over(&self) -> Result<()> {
         let name = &self.rule.name;
         let refused = |why: String| Err(Error::new(format!("the rule {name} cannot be taken over: {why}")));
@@ -182,7 +182,7 @@ impl ExistingAlert {
     }
 }
 
-/// What rings: a function, a topic, or something else.
+/// Returns the kind of a target: a function, a topic, or something else.
 pub fn kind(target: &Target) -> &'static str {
     match target.arn.split(':').nth(2) {
         Some("lambda") => "function",
@@ -210,7 +210,8 @@ fn clusters(pattern: &Value) -> Clusters {
     }
 }
 
-/// CloudFormation tags what it makes; Terraform's modules mostly do, in words of their own.
+/// Finds the tool that created a resource. CloudFormation tags its resources; Terraform's modules mostly do, with words of their
+/// own.
 fn keeper(tags: &Tags) -> Option<Keeper> {
     if let Some(stack) = tags.get("aws:cloudformation:stack-name") {
         return Some(Keeper::CloudFormation(stack.clone()));
@@ -220,7 +221,7 @@ fn keeper(tags: &Tags) -> Option<Keeper> {
     Some(Keeper::Terraform(format!("{}={}", tag.0, tag.1)))
 }
 
-/// An error of a read, told with what was read.
+/// Returns a function that adds the name of the thing that was read to an error.
 pub fn unread<E: Into<Error>>(what: &str) -> impl Fn(E) -> Error {
     let error = format!("could not read {what}");
     move |cause| Error::new(&error).because(cause.into()).category(Category::Unreadable)
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn who_would_bring_it_back_is_read_from_the_tags() {
+    fn tags_reveal_the_tool_that_would_restore_a_rule() {
         let of = |key: &str, value: &str| keeper(&Tags::from([(key.to_owned(), value.to_owned())]));
         assert_eq!(of("aws:cloudformation:stack-name", "ops"), Some(Keeper::CloudFormation("ops".to_owned())));
         assert_eq!(of("ManagedBy", "Terraform"), Some(Keeper::Terraform("ManagedBy=Terraform".to_owned())));

@@ -1,4 +1,4 @@
-//! Finds the rule that is to be taken over.
+//! Finds the rule of the alert that is to be replaced.
 
 use super::existing::{ExistingAlert, unread};
 use crate::aws::calls::foreign::Foreign;
@@ -6,7 +6,7 @@ use crate::config::WebhookHosts;
 use crate::error::{Error, Result, nearest};
 use crate::stack::Place;
 
-/// The rule of that name or ARN, with all that hangs on it, if it can be taken over.
+/// Returns the alert of the rule with that name or ARN, if a stack can replace it.
 pub async fn look_at(
     rule: &str,
     place: &Place,
@@ -40,7 +40,7 @@ pub async fn named(name: &str, foreign: &Foreign, hosts: WebhookHosts) -> Result
 }
 
 /// # Errors
-/// If anything else would go with the function, or that cannot be read.
+/// If anything else invokes the function, or the function's triggers cannot be read.
 pub async fn can_be_removed(old: &ExistingAlert, foreign: &Foreign) -> Result<()> {
     let Some(function) = &old.function else { return Ok(()) };
     let name = &function.name;

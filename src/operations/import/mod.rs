@@ -1,5 +1,5 @@
-//! Takes over an alert that was made by hand or by a module: the same for the same clusters as a stack, proved by a drill, and only
-//! then the old one is switched off. Names in AWS cannot be changed, so nothing of the old one becomes the stack's.
+//! Replaces an alert that was made by hand or by a module: sets up a stack for the same clusters, proves it by a drill, and only
+//! then disables the old rule. Names in AWS cannot be changed, so no resource of the old alert becomes part of the stack.
 
 pub mod compare;
 pub mod existing;
@@ -32,25 +32,25 @@ use compare::{Compared, compare};
 use existing::{Candidate, Clusters, ExistingAlert, candidates};
 use switch_off::{Switch, SwitchedOff};
 
-/// What is taken over, and how.
+/// The settings of the new stack, and the way in which it replaces the old alert.
 pub struct Request {
-    /// Of the new stack.
+    /// The settings of the new stack.
     pub settings: Settings,
-    /// Rings for what the old pattern takes.
+    /// Uses the old pattern for the new rule.
     pub keep_pattern: bool,
     /// Removes the old rule and its function in the end.
     pub remove_old: bool,
-    /// The webhook that was given.
+    /// The webhook that the user gave.
     pub webhook: Option<Webhook>,
 }
 
-/// Rules that could be taken over, and where.
+/// The rules that a stack could replace, with their account and region.
 pub struct Survey {
     pub candidates: Vec<Candidate>,
     pub place: Place,
 }
 
-/// The rule that is taken over.
+/// The alert that is to be replaced.
 pub struct Found {
     pub old: ExistingAlert,
     pub place: Place,
@@ -59,32 +59,32 @@ pub struct Found {
     session: Session,
 }
 
-/// Where the webhook comes from.
+/// The origin of the webhook.
 pub enum Origin {
     Given(Webhook),
     Found {
         variable: String,
         webhook: Webhook,
     },
-    /// It is stored already, in a parameter of the user's, or has to be asked for.
+    /// A webhook that is stored already, is in a parameter that the user owns, or has to be asked for.
     Elsewhere,
 }
 
-/// What the new stack should be, and what would change.
+/// The configuration of the new stack, and the differences from the old alert.
 pub struct Takeover {
     pub config: Config,
     pub origin: Origin,
     /// None: the old pattern is not understood.
     pub compared: Option<Compared>,
-    /// Clusters that the old rule rings for and the stack is not about.
+    /// The clusters of the old rule for which the stack would send no alerts.
     pub no_longer: Vec<String>,
-    /// The flags that narrow the new rules.
+    /// The names of the flags that narrow the new rules.
     pub filters: Vec<&'static str>,
-    /// Events that the old rule takes and no sample stands for.
+    /// The events that the old rule matches and for which no sample exists.
     pub beyond: Vec<String>,
-    /// Whether something of the old alert is left to switch off.
+    /// Whether a part of the old alert is left to be disabled or removed.
     pub is_left: bool,
-    /// What the drill pretends that proves the new alert; none: it is not drilled.
+    /// The scenario of the drill that proves the new alert; none: no drill is sent.
     pub scenario: Option<Scenario>,
     pub remove_old: bool,
 }
@@ -96,7 +96,7 @@ async fn open(site: &Site, context: &Context) -> Result<(Session, Place)> {
     Ok((session, place))
 }
 
-/// Lists the rules that could be taken over.
+/// Lists the rules that a stack could replace.
 ///
 /// # Errors
 /// If the rules cannot be listed; on interruption.
@@ -108,10 +108,10 @@ pub async fn survey(hosts: WebhookHosts, site: &Site, context: &Context) -> Resu
     Ok(Survey { candidates, place })
 }
 
-/// Finds the rule of that name or ARN.
+/// Finds the rule with that name or ARN.
 ///
 /// # Errors
-/// If it does not exist, cannot be read, or cannot be taken over; on interruption.
+/// If the rule does not exist, cannot be read, or cannot be replaced; on interruption.
 pub async fn find(rule: &str, hosts: WebhookHosts, remove_old: bool, site: &Site, context: &Context) -> Result<Found> {
     let (session, place) = open(site, context).await?;
     let foreign = Foreign::new(&session.sdk, &session.waiter, &session.identity);
@@ -121,10 +121,10 @@ pub async fn find(rule: &str, hosts: WebhookHosts, remove_old: bool, site: &Site
 }
 
 impl Found {
-    /// The clusters that were asked for, or else those that the rule's pattern names.
+    /// Returns the clusters from the settings, or else the clusters that the rule's pattern names.
     ///
     /// # Errors
-    /// If there are none.
+    /// If neither of them names a cluster.
     pub fn clusters(&self, settings: &Settings) -> Result<Vec<String>> {
         clusters(settings, &self.old, &self.place)
     }
@@ -132,7 +132,7 @@ impl Found {
     /// Compares the old alert with the new stack.
     ///
     /// # Errors
-    /// If the settings do not make a stack, or no drill can prove it.
+    /// If the settings are not a valid stack, or no drill can prove the stack.
     pub fn compare(&self, mut request: Request, name: StackName, dry_run: bool, now: SystemTime) -> Result<Takeover> {
         let Self { old, place, .. } = self;
         let filters = request.settings.filters.checked()?;
@@ -151,12 +151,12 @@ impl Found {
     }
 
     /// # Errors
-    /// If the plan ends an alert of the stack: what it took over before would go unheard.
+    /// If the plan ends an alert of the stack: failures whose old alert the stack has already replaced would become silent.
     pub fn ends_no_alert(&self, prepared: &Prepared) -> Result<()> {
         no_alert_ends::ends_no_alert(&prepared.plan, &prepared.stack.name)
     }
 
-    /// Switches the old alert off, once the new one is proved.
+    /// Disables the old alert, after the new one is proved.
     pub async fn switch_off(&self, takeover: &Takeover) -> SwitchedOff {
         let Self { old, hosts, foreign, session, .. } = self;
         let (config, removes) = (&takeover.config, takeover.remove_old);
@@ -164,14 +164,14 @@ impl Found {
     }
 }
 
-/// What was asked for, or else what the rule's pattern names.
+/// Returns the clusters from the settings, or else the clusters that the rule's pattern names.
 fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<Vec<String>> {
     let given = items(&settings.clusters);
     if !given.is_empty() {
         return Ok(given.to_vec());
     }
     let what = match &old.clusters {
-        // By their names, as somebody would type them.
+        // Shorten ARNs to names, as a user would type them.
         Clusters::Named(named) => {
             let name = |arn: &String| match arn.parse::<Cluster>() {
                 Ok(cluster) if place.cluster_arn(cluster.name()) == *arn => cluster.name().to_owned(),
@@ -189,13 +189,13 @@ fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<V
     .hint("give --cluster NAME, once for each"))
 }
 
-/// What the stack shall be: that of the flags, or with the old pattern.
+/// Returns the configuration of the stack, with the patterns of the flags or with the old pattern.
 fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result<Config> {
     let settings = &mut request.settings;
     if !request.keep_pattern {
         return Ok(settings.config(name)?);
     }
-    // Meant for the old pattern, and not for those it replaces.
+    // The filters are for the old pattern, not for the patterns that it replaces.
     let filters = std::mem::take(&mut settings.filters);
     let mut config = settings.config(name)?;
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
@@ -214,7 +214,7 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
     Ok(config)
 }
 
-/// The webhook that was given, or else that of the old function.
+/// Returns the webhook that the user gave, or else the webhook of the old function.
 fn webhook(request: &Request, old: &ExistingAlert) -> Result<Origin> {
     if let Some(given) = &request.webhook {
         return Ok(Origin::Given(given.clone()));
@@ -232,7 +232,7 @@ fn webhook(request: &Request, old: &ExistingAlert) -> Result<Origin> {
     }
 }
 
-/// The clusters the old rule rings for and the stack would not.
+/// Returns the clusters of the old rule for which the stack would send no alerts.
 fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) -> Vec<String> {
     match &old.clusters {
         _ if request.keep_pattern => Vec::new(),
@@ -242,7 +242,7 @@ fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) 
     }
 }
 
-/// The first failure to pretend that one of the patterns rings for.
+/// Returns the first scenario that one of the patterns matches.
 fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result<Scenario> {
     let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
     for scenario in Scenario::value_variants() {

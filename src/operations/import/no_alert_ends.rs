@@ -1,4 +1,4 @@
-//! No alert of the stack ends when it takes over an old one.
+//! Refuses plans that end an alert of an existing stack while it replaces another alert.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::stack::StackName;
 use crate::words::count;
 
 /// # Errors
-/// If the plan takes a rule from a stack that is there, or a cluster from one of its rules. What these took over before would go
-/// unheard, with its old rule switched off already.
+/// If the plan removes a rule of an existing stack, or a cluster from one of the stack's rules. If the stack had replaced an alert
+/// before, nothing would send that alert any more, because its old rule is already disabled.
 pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
     let rules = || plan.steps.iter().filter(|step| step.address.id.kind == "rule");
     let going: Vec<&str> =
@@ -28,7 +28,7 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
     ))
 }
 
-/// The clusters that a changed rule names now, and would not any more.
+/// Returns the clusters that a rule names now, and would no longer name after its change.
 fn clusters_left_out(step: &Step) -> Vec<String> {
     let named = |spec: &Option<Value>| {
         let mut found = Vec::new();
@@ -44,7 +44,7 @@ fn clusters_left_out(step: &Step) -> Vec<String> {
     }
 }
 
-/// The ARNs of clusters, and of those whose services are named.
+/// Collects the ARNs of clusters that a pattern names directly or by their services.
 fn clusters(pattern: &Value, found: &mut Vec<String>) {
     match pattern {
         Value::String(text) if text.contains(":cluster/") => found.push(text.clone()),

@@ -1,4 +1,4 @@
-//! What a pattern takes events of: of ECS, of anything else, and of what no sample stands for.
+//! Determines the events that a pattern matches: events of ECS, of other services, and events for which no sample exists.
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ use crate::pattern::samples;
 
 const ECS: &str = "aws.ecs";
 const CLOUDTRAIL: &str = "AWS API Call via CloudTrail";
-/// The calls that samples stand for.
+/// The API calls for which samples exist.
 const CALLS: [&str; 2] = ["RunTask", "StartTask"];
 
-/// Whether it can take an event of ECS, by its source and what the event is about; everything else aside.
+/// Checks whether a pattern can match an event of ECS. Regards the source and the detail-type alone, or else the clusters' ARNs.
 pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
     if pattern["$or"].to_string().contains(ECS) {
         return true;
@@ -28,7 +28,7 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
     let (Ok(matcher), Ok(events)) = (Matcher::new(&(&asked).into()), samples::of_cluster(cluster_arn)) else {
         return false;
     };
-    // Not everything that ECS tells has a sample.
+    // Not every detail-type of ECS has a sample.
     let of_ecs = |event: &Value| event["source"] == ECS;
     let kinds = pattern["detail-type"].as_array().into_iter().flatten();
     let mut moved = kinds.filter(|kind| is_of_ecs(kind)).filter_map(|kind| {
@@ -39,9 +39,9 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
     events.iter().any(|event| of_ecs(event) && matcher.matches(event)) || moved.any(|event| matcher.matches(&event))
 }
 
-/// Why it takes, or may take, events of others than ECS; none: it does not. Drills aside.
+/// Returns the reason why a pattern matches, or may match, events from others than ECS and drills; none: it matches no such event.
 pub fn others(pattern: &Value) -> Option<String> {
-    // What stands under `$or` replaces what stands beside it.
+    // A field under `$or` replaces the same field beside it.
     if pattern["$or"].to_string().contains("\"source\"") {
         return Some("its pattern says under $or which sources it takes".to_owned());
     }
@@ -54,10 +54,10 @@ pub fn others(pattern: &Value) -> Option<String> {
     (!only_ecs).then(|| "its pattern has no source, and takes events of others, too".to_owned())
 }
 
-/// The events that it takes and no sample stands for: what becomes of them cannot be told.
+/// Returns the events that a pattern matches and for which no sample exists: their alerts cannot be compared.
 ///
 /// # Errors
-/// If a sample is not JSON, which no release should show.
+/// If a sample is not JSON, which is a defect of the release.
 pub fn beyond_samples(pattern: &Value, cluster_arn: &str) -> Result<Vec<String>> {
     let Some(kinds) = pattern["detail-type"].as_array() else { return Ok(vec!["of any detail-type".to_owned()]) };
     let samples = samples::of_cluster(cluster_arn)?;
@@ -71,12 +71,12 @@ pub fn beyond_samples(pattern: &Value, cluster_arn: &str) -> Result<Vec<String>>
     Ok(beyond)
 }
 
-/// Only ECS calls what it tells so.
+/// Checks for a detail-type of ECS. No other service uses this prefix.
 fn is_of_ecs(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| kind.starts_with("ECS "))
 }
 
-/// Whether it names clusters of ECS: nobody else tells of them in this field.
+/// Checks whether a pattern names clusters of ECS. No other service has them in this field.
 fn names_clusters(pattern: &Value) -> bool {
     let is_cluster = |leaf: &Value| leaf.as_str().is_some_and(|arn| arn.contains(":ecs:") && arn.contains(":cluster/"));
     pattern["detail"]["clusterArn"].as_array().is_some_and(|leaves| leaves.iter().all(is_cluster))
@@ -95,7 +95,7 @@ mod tests {
     const TASK: &str = "ECS Task State Change";
 
     #[test]
-    fn a_pattern_is_about_ecs_if_it_takes_its_events() {
+    fn pattern_is_about_ecs_if_it_matches_ecs_events() {
         for (pattern, about) in [
             (json!({ "source": ["aws.ecs"] }), true),
             (json!({ "source": [{ "prefix": "aws." }] }), true),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_no_events_of_others_if_it_says_so() {
+    fn pattern_excludes_other_services_by_source_type_or_cluster() {
         for (pattern, takes_others) in [
             (json!({ "source": ["aws.ecs"] }), false),
             (json!({ "source": ["aws.ecs", "taskbell.drill"] }), false),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_sample_stands_for_is_named() {
+    fn events_without_a_sample_are_listed() {
         let of = |kinds: Value, detail: Value| {
             beyond_samples(&json!({ "source": ["aws.ecs"], "detail-type": kinds, "detail": detail }), ARN).unwrap()
         };

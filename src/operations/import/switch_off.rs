@@ -1,4 +1,4 @@
-//! The end of the old one: looked at again right before, and only what was shown is switched off.
+//! Disables the old alert: reads it again immediately before, and disables only the alert that the user saw.
 
 use std::future::Future;
 
@@ -20,23 +20,24 @@ pub struct Switch<'a> {
     /// The new stack.
     pub config: &'a Config,
     pub hosts: WebhookHosts,
-    /// Whether rule and function are removed, too.
+    /// Whether the rule and the function are removed, too.
     pub removes: bool,
 }
 
-/// What became of the old rule.
+/// The state of the old rule after the run.
 #[derive(Default)]
 pub struct SwitchedOff {
-    /// It may not be as it was.
+    /// Whether the rule may differ from the rule that the user saw.
     pub is_unsure: bool,
-    /// It rings no more.
+    /// Whether the rule is disabled.
     pub is_done: bool,
-    /// Why not everything was done.
+    /// The reason why not everything was done.
     pub failed: Option<Error>,
 }
 
 impl Switch<'_> {
-    /// The function goes before its rule: what fails half-way is found again by the rule's name.
+    /// Disables the rule and, if requested, removes the function and then the rule: after a failure in between, the next run
+    /// finds the rest by the rule's name.
     pub async fn off(&self) -> SwitchedOff {
         let mut off = SwitchedOff::default();
         off.failed = self.carry_out(&mut off).await.err();
@@ -46,7 +47,7 @@ impl Switch<'_> {
     async fn carry_out(&self, off: &mut SwitchedOff) -> Result<()> {
         let (rule, foreign) = (&self.old.rule.name, self.foreign);
         if self.old.rule.is_enabled() && self.config.drill == Drill::Refused {
-            // No drill has shown that the new rules are in force.
+            // Without a drill, nothing has shown that EventBridge already applies the new rules.
             let what = "EventBridge to apply the new rules";
             let passed = self.session.waiter.pass(&Id::new("rule", rule), NEW_RULE, what).await;
             self.session.finish_steps();
@@ -85,12 +86,12 @@ impl Switch<'_> {
         self.unless_let_go(self.foreign.remove_rule(&self.old.rule.name, &self.config.stack)).await
     }
 
-    /// Interrupted, what is under way is waited for, but not for long.
+    /// Waits for a change. After an interruption, waits for at most 10 more seconds.
     async fn unless_let_go(&self, change: impl Future<Output = Result<()>>) -> Result<()> {
         self.session.letting_go(change).await.unwrap_or_else(|| Err(unanswered()))
     }
 
-    /// Much may have happened while somebody was asked, the stack was set up and the drill was under way.
+    /// Checks that the old alert did not change while the user was asked, the stack was set up and the drill was sent.
     async fn is_as_shown(&self, off: &mut SwitchedOff) -> Result<()> {
         let rule = &self.old.rule.name;
         let look = async {
@@ -122,7 +123,7 @@ impl Switch<'_> {
     }
 }
 
-/// A command that was interrupted says so, and one that could not read; wrong usage it cannot be any more.
+/// Returns the category of an error, which the command reports. A usage error this late is reported as a plain failure.
 fn category(error: &Error) -> Category {
     match error.kind() {
         Category::Usage => Category::Failure,

@@ -1,21 +1,21 @@
-//! What became of the entries of the queue.
+//! Defines the results of a replay for the entries of the queue.
 
 use crate::aws::calls::undelivered::Entry;
 
-/// What became of an entry.
+/// The result for an entry of the queue.
 #[derive(Debug, Clone)]
 pub enum Fate {
-    /// It would be sent.
+    /// An event that a run would send, in a dry run.
     Waiting,
-    /// The notifier took it: its outcome.
+    /// An event that the notifier accepted, with the notifier's outcome.
     Sent(String),
-    /// It is not an event: it stays.
+    /// An entry that is not an event and stays in the queue.
     Unknown,
-    /// The notifier failed on it: the next one may fare better.
+    /// An event on which the notifier failed. The next event may succeed.
     Refused(String),
-    /// AWS did not do it.
+    /// An event that AWS did not deliver, or may not have delivered.
     Failed(String),
-    /// Sent, but it could not be deleted: it stays, and is told once at most where there is a table.
+    /// An event that was sent, but not deleted: the entry stays, and is announced at most once if the stack has a table.
     NotDeleted(String),
 }
 

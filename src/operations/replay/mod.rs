@@ -1,4 +1,4 @@
-//! Sends what lies in the queue of undelivered alerts through the notifier again.
+//! Sends the events in the queue of undelivered alerts through the notifier again.
 
 pub mod fate;
 
@@ -21,45 +21,45 @@ use crate::stack::{Address, Place, Stack};
 use crate::words::count;
 use fate::{Fate, Handled};
 
-/// How long entries are held while they are sent; each is held anew when its turn comes.
+/// The time for which a run holds entries. Each entry is held again, for [`TURN`], before it is sent.
 const HOLD: Duration = Duration::from_mins(10);
 const TURN: Duration = Duration::from_mins(2);
-/// How long they are held to be looked at.
+/// The time for which a dry run holds entries.
 const GLANCE: Duration = Duration::from_secs(30);
-/// What the notifier fails on so often in a row is not the events' fault.
+/// The failures of the notifier after which a run ends: so many in a row are not the fault of the events.
 const MOST_REFUSED: usize = 2;
-/// Of one run: SQS lets 120,000 be held at once, and memory is not endless.
+/// The most entries of one run: SQS allows 120,000 to be held at once, but memory is limited.
 const MOST: usize = 1000;
 const UNANSWERED: &str = "AWS had not answered";
 
-/// What a run came to.
+/// The result of a run.
 pub struct Replay {
     pub stack: Stack,
     pub place: Place,
-    /// Nothing is sent.
+    /// Whether the run sends nothing.
     pub is_dry_run: bool,
-    /// Oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<Entry>,
-    /// Of the entries from the first on, as far as it came.
+    /// The results for the entries, from the first entry to the last one that was handled.
     pub fates: Vec<Fate>,
-    /// About how many more lie in the queue, which were not handed out.
+    /// The approximate number of further entries in the queue, which SQS did not return.
     pub elsewhere: usize,
-    /// Why it ended before the last entry, if nothing failed.
+    /// The reason for an end before the last entry, if nothing failed.
     pub stopped: Option<Stopped>,
-    /// Why entries that stay could not be let go of, for each of them.
+    /// The error of each entry that stays, but could not be released.
     pub held: Vec<String>,
-    /// Why the queue could not be read.
+    /// The error of reading the queue.
     failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     Interrupted,
-    /// What is held would soon be handed to others too.
+    /// SQS would soon return the held entries to other readers too.
     OutOfTime,
 }
 
-/// The queue of a stack, opened.
+/// Opens the queue of a stack.
 async fn open(kinds: &[&str], target: &Target, context: &Context) -> Result<(Session, Place, Undelivered)> {
     let session = Session::open(target, Given::default(), context).await?;
     let wanted = [queue::address(&session.stack), function::address(&session.stack)];
@@ -74,10 +74,10 @@ async fn open(kinds: &[&str], target: &Target, context: &Context) -> Result<(Ses
     Ok((session, place, queue))
 }
 
-/// Takes the entries of the queue, oldest first, and sends them; in a dry run it only looks at them.
+/// Receives the entries of the queue and sends them, oldest first. In a dry run, only receives them.
 ///
 /// # Errors
-/// If the stack has no queue or no notifier. What happened after that is in the result.
+/// If the stack has no queue or no notifier. The result contains everything that happened after that check.
 pub async fn replay(is_dry_run: bool, target: &Target, context: &Context) -> Result<Replay> {
     let kinds: &[&str] = if is_dry_run { &["queue"] } else { &["queue", "function"] };
     let (session, place, queue) = open(kinds, target, context).await?;
@@ -92,7 +92,7 @@ pub async fn replay(is_dry_run: bool, target: &Target, context: &Context) -> Res
         held: Vec::new(),
         failed: None,
     };
-    // However it goes: what was taken out of the queue and is not done with goes back before anything else is told.
+    // Release the entries that stay in any case, before anything is reported.
     replay.failed = replay.carry_out(&session, &queue, context).await.err();
     let kept = replay.kept();
     let held = session.letting_go(queue.let_go(&kept)).await;
@@ -104,13 +104,13 @@ pub async fn replay(is_dry_run: bool, target: &Target, context: &Context) -> Res
 }
 
 impl Replay {
-    /// How long entries are held.
+    /// Returns the time for which entries are held.
     #[must_use]
     pub fn hold(&self) -> Duration {
         if self.is_dry_run { GLANCE } else { HOLD }
     }
 
-    /// Takes the entries and sends them, up to the first fault of AWS, or until the notifier fails twice in a row.
+    /// Receives the entries and sends them, up to the first fault of AWS, or until the notifier fails twice in a row.
     async fn carry_out(&mut self, session: &Session, queue: &Undelivered, context: &Context) -> Result<()> {
         let hold = self.hold();
         let start = Instant::now();
@@ -152,7 +152,7 @@ impl Replay {
                 Fate::Sent(_) => 0,
                 _ => refused,
             };
-            // What Slack, Lambda or SQS did not do now it will not do a moment later either: the rest stays in order.
+            // If Lambda or SQS fails now, the next entry would fail too: stop, so that the others stay in order.
             let stop = matches!(fate, Fate::Failed(_) | Fate::NotDeleted(_));
             self.fates.push(fate);
             if stop || refused == MOST_REFUSED {
@@ -166,14 +166,14 @@ impl Replay {
         Ok(())
     }
 
-    /// Those that stay in the queue.
+    /// Returns the entries that stay in the queue.
     #[must_use]
     pub fn kept(&self) -> Vec<&Entry> {
         let gone = |at: usize| matches!(self.fates.get(at), Some(Fate::Sent(_)));
         self.entries.iter().enumerate().filter(|(at, _)| !gone(*at)).map(|(_, entry)| entry).collect()
     }
 
-    /// In words: what was sent, what failed, what is left.
+    /// Returns a summary in words: the numbers of alerts that were sent, that failed and that are left.
     #[must_use]
     pub fn came_to(&self) -> String {
         let kept = self.kept().len();
@@ -183,19 +183,19 @@ impl Replay {
         format!("{} sent, {failures}{} left in the queue", alerts(sent), alerts(kept))
     }
 
-    /// Whether it ended because it took as much as one run takes.
+    /// Checks whether the run ended because of the limits of a run: the number of entries or the time.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.entries.len() >= MOST || self.stopped == Some(Stopped::OutOfTime)
     }
 
-    /// Whether alerts are known to be left in the queue.
+    /// Checks whether alerts are known to be left in the queue.
     #[must_use]
     pub fn is_left(&self) -> bool {
         !self.kept().is_empty() || self.elsewhere > 0 || self.is_full()
     }
 
-    /// Why it ended early, if it did.
+    /// Returns the reason for an early end, or none if the run was complete.
     pub fn error(&mut self) -> Option<Error> {
         let came_to = self.came_to();
         if let Some(error) = self.failed.take() {
@@ -221,7 +221,8 @@ impl Replay {
     }
 }
 
-/// About how many lie in the queue beyond so many. SQS counts late: what was just taken or deleted may still be counted.
+/// Returns the approximate number of entries in the queue beyond `known`. SQS counts late: the count may include entries that were
+/// just received or deleted.
 async fn elsewhere(session: &Session, queue: &Undelivered, known: usize) -> Result<usize> {
     let count = Mutex::new(0);
     let look = || async {
@@ -233,16 +234,16 @@ async fn elsewhere(session: &Session, queue: &Undelivered, known: usize) -> Resu
         })
     };
     match session.waiter.within(&queue::address(&session.stack).id, COUNTING, look).await {
-        // Whoever sends looks for it, too.
+        // The caller checks for interruption too.
         Err(error) if error.is_interrupted() => {}
         waited => drop(waited?),
     }
     Ok(count.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// One entry through the notifier. It is deleted only after that.
+/// Sends an entry through the notifier, and deletes the entry only after that.
 async fn send(session: &Session, queue: &Undelivered, entry: &Entry, event: &Value) -> Fate {
-    // Held for its turn: the entries before it may have taken long.
+    // Hold the entry again: the entries before it may have taken long.
     if let Err(fault) = queue.hold(entry, TURN).await {
         return Fate::Failed(fault.to_string());
     }
@@ -256,17 +257,17 @@ async fn send(session: &Session, queue: &Undelivered, entry: &Entry, event: &Val
     }
 }
 
-/// What a purge would delete.
+/// A purge of the queue, before the user confirms it.
 pub struct Purge {
     pub stack: Stack,
     pub place: Place,
-    /// About how many alerts lie in the queue.
+    /// The approximate number of alerts in the queue.
     pub depth: usize,
     session: Session,
     queue: Undelivered,
 }
 
-/// Counts what lies in the queue. Writes nothing.
+/// Counts the alerts in the queue. Writes nothing.
 ///
 /// # Errors
 /// If the stack has no queue, or it cannot be read; on interruption.
@@ -278,10 +279,10 @@ pub async fn prepare_purge(target: &Target, context: &Context) -> Result<Purge> 
 }
 
 impl Purge {
-    /// Deletes what lies in the queue.
+    /// Deletes all alerts in the queue.
     ///
     /// # Errors
-    /// If SQS does not, or did not answer before the end.
+    /// If SQS refuses, or did not answer before the run was interrupted.
     pub async fn apply(&self) -> Result<()> {
         let purged = self.session.letting_go(self.queue.purge()).await;
         let unanswered = || Error::interrupted("interrupted before SQS answered: the queue may be empty or not");

@@ -1,9 +1,10 @@
-//! What was confirmed, and no other resource.
+//! Limits a run to the steps that the user confirmed.
 
 use crate::reconcile::plan::{Action, Plan, Step};
 
-/// Whether a later plan does what was confirmed, and no more: AWS may have changed since the user confirmed. The queue and the
-/// function may change besides: so the permissions of rules that go are kept, and removed in the end.
+/// Checks whether a later plan contains only confirmed steps: AWS may have changed since the user confirmed. Changes of the queue
+/// and the function are allowed besides, because the permissions of rules that are removed are first kept, and removed in the
+/// end.
 #[must_use]
 pub fn still_as_confirmed(confirmed: &Plan, plan: &Plan) -> bool {
     let is_door = |step: &Step| step.action == Action::Change && ["queue", "function"].contains(&step.address.id.kind);

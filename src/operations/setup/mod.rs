@@ -1,4 +1,4 @@
-//! Sets a stack up, or brings it back to what was asked for: plan, apply, observe again.
+//! Sets a stack up, or repairs it: plans, applies, and observes again.
 
 mod confirmed;
 pub mod pattern_check;
@@ -27,28 +27,28 @@ use crate::reconcile::resource::Stage;
 use crate::stack::{Id, Place, Stack};
 use confirmed::still_as_confirmed;
 
-/// What is said where a cluster does not exist.
+/// The end of the error about a cluster that does not exist.
 const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
 
-/// So many looks in a row at what was applied may find something that cannot be read.
+/// The number of reads in a row, after the plan was applied, that may contain something unreadable. The last of them is an error.
 const UNREADABLE_LOOKS: u8 = 5;
 
-/// What the stack should be.
+/// The configuration of the stack, and the conditions of the setup.
 pub struct Request {
     pub config: Config,
-    /// The webhook to store; none: it is stored already, or somebody is asked for it.
+    /// The webhook to store; none: it is stored already, or the user is asked for it.
     pub webhook: Option<Webhook>,
     pub exceptions: Exceptions,
-    /// Takes clusters that do not exist (yet).
+    /// Allows clusters that do not exist (yet).
     pub allow_missing_cluster: bool,
-    /// Asks EventBridge itself whether it takes what the patterns take.
+    /// Asks EventBridge itself which samples the patterns match.
     pub check_patterns: bool,
-    /// Whether it is one of many stacks. Of those, only the ones whose rules change ask EventBridge: it takes but so many
+    /// Whether the stack is one of many. Of many stacks, only those whose rules change ask EventBridge, which limits the
     /// questions a second.
     pub is_one_of_many: bool,
 }
 
-/// Everything that does not depend on the plan.
+/// The parts of a setup that do not depend on the plan.
 struct Setup {
     request: Request,
     archive: Archive,
@@ -57,7 +57,7 @@ struct Setup {
     context: Context,
 }
 
-/// What would be done.
+/// A setup, before the user confirms it.
 pub struct Prepared {
     pub stack: Stack,
     pub place: Place,
@@ -65,48 +65,48 @@ pub struct Prepared {
     setup: Setup,
 }
 
-/// Why nothing may be done.
+/// The reason why nothing may be changed.
 pub enum Refusal {
     /// Something could not be read.
     Unreadable,
-    /// Names of the stack are taken by resources that are not its own, or a parameter of the user's does not exist.
+    /// Resources that the stack does not own use the stack's names, or a parameter that the user owns does not exist.
     Blocked(Error),
 }
 
-/// What was done.
+/// The result of a setup.
 pub struct Applied {
     pub stack: Stack,
     pub place: Place,
     pub plan: Plan,
     pub report: Report,
-    /// Why AWS is not known to be as asked for.
+    /// The reason why AWS is not known to be as configured.
     pub failed: Option<Failed>,
     setup: Setup,
 }
 
-/// Why AWS is not known to be as asked for.
+/// The reason why AWS is not known to be as configured.
 pub enum Failed {
-    /// Nothing was done: AWS could not be looked at again, or changed since the user confirmed.
+    /// Nothing was done: AWS could not be read again, or changed since the user confirmed.
     NotBegun(Halt),
-    /// A part was done before that.
+    /// A part was done before AWS could not be read again, or differed from the confirmed plan.
     HalfDone(Halt),
     /// Steps failed, or were not started.
     Incomplete(Error),
-    /// Everything was applied. What AWS shows instead, if it is known.
+    /// Everything was applied, but AWS does not show it. `left` is the remaining plan, if it is known.
     Unsettled { left: Option<Plan>, error: Error },
 }
 
-/// Why it did not go on.
+/// The reason why a setup stopped.
 pub enum Halt {
-    /// AWS changed since the user confirmed: a plan that was not shown would be carried out.
+    /// AWS changed since the user confirmed. This plan would be needed now, but was not shown.
     Changed(Box<Plan>),
     Error(Error),
 }
 
-/// Looks, checks and plans. Writes nothing.
+/// Reads, checks and plans. Writes nothing.
 ///
 /// # Errors
-/// If a cluster does not exist, EventBridge does not agree about a pattern, or the caller is unknown to AWS; on interruption.
+/// If a cluster does not exist, EventBridge disagrees about a pattern, or the caller is unknown to AWS; on interruption.
 pub async fn prepare(request: Request, target: &Target, context: &Context) -> Result<Prepared> {
     let archive = archive()?;
     let session = request.open(&archive, target, context).await?;
@@ -129,7 +129,7 @@ impl Request {
 }
 
 impl Prepared {
-    /// Whether a webhook has to be stored that is not known.
+    /// Checks whether the plan stores a webhook that is not known yet.
     #[must_use]
     pub fn needs_webhook(&self) -> bool {
         let Request { webhook, .. } = &self.setup.request;
@@ -172,7 +172,7 @@ impl Prepared {
         preflight::all_there(&self.plan).err().map(Refusal::Blocked)
     }
 
-    /// Applies the plan, and observes again. What was done is in the result, whatever comes.
+    /// Applies the plan, and observes again. The result contains everything that was done, also after a failure.
     pub async fn apply(self) -> Applied {
         let Self { stack, place, plan, setup } = self;
         let mut report = Report::default();
@@ -187,7 +187,7 @@ impl Prepared {
         Applied { stack, place, plan, report, failed, setup }
     }
 
-    /// Sends a test through what is there.
+    /// Sends a drill through the existing stack.
     ///
     /// # Errors
     /// As [`Drill::perform`].
@@ -202,7 +202,7 @@ impl Prepared {
 }
 
 impl Applied {
-    /// Sends a test through what is there by now.
+    /// Sends a drill through the stack after the setup.
     ///
     /// # Errors
     /// As [`Drill::perform`].
@@ -217,7 +217,7 @@ impl Applied {
 }
 
 impl Setup {
-    /// Looks for the clusters while it reads.
+    /// Plans, and checks clusters, logs, patterns and parameters at the same time.
     async fn first_plan(&self) -> Result<(Plan, Place)> {
         let Self { request, session, .. } = self;
         let config = &request.config;
@@ -227,7 +227,7 @@ impl Setup {
                 false => cluster::must_exist(&session.sdk, &config.clusters, WAY_OUT).await,
             }
         };
-        // Boxed: the futures of dozens of calls do not belong on the stack.
+        // Boxed, because the futures of dozens of calls are too large for the call stack.
         let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(&[])));
         let log_groups = Box::pin(preflight::logs_beyond(config, &session.sdk));
         let alone = !request.is_one_of_many;
@@ -239,7 +239,7 @@ impl Setup {
         let planned = (preflight::lacking(planned, missing)?, place);
         clusters?;
         preflight::own_is_kept(&planned.0, config)?;
-        // What cannot be read has its own place in the plan.
+        // The plan itself reports unreadable resources.
         if planned.0.unknown.is_empty() {
             agreed?;
             if !alone && planned.0.steps.iter().any(|step| step.stage == Stage::Trigger) {
@@ -252,7 +252,7 @@ impl Setup {
         Ok(planned)
     }
 
-    /// Before anything is written, EventBridge itself is asked about the patterns.
+    /// Asks EventBridge itself about the patterns, before anything is written.
     async fn eventbridge_agrees(&self) -> Result<()> {
         let Self { request, session, .. } = self;
         if !request.check_patterns {
@@ -265,7 +265,7 @@ impl Setup {
         Ok(())
     }
 
-    /// The plan; the rules of these names, which are to go, still may ring the notifier.
+    /// Returns the plan. The `leaving` rules, which will be removed, keep their permission to invoke the notifier.
     async fn plan(&self, leaving: &[String]) -> Result<(Plan, Place)> {
         let Self { request, archive, session, .. } = self;
         let (seen, place) = session.observe(&addresses(&request.config, &session.stack)).await?;
@@ -274,9 +274,9 @@ impl Setup {
         Ok((plan(&desired(&request.config, ground)?, seen, &request.exceptions), place))
     }
 
-    /// Carries out the plan. A rule that has to go still rings until it is gone, and the notifier uses its rights until it is
-    /// changed, so that permissions are kept until then: nothing is lost between the old and the new. What was done is in the
-    /// report, whatever comes of it.
+    /// Carries out the plan. Keeps permissions until they are no longer used, so that no event is lost in between: a rule invokes
+    /// the notifier until the rule is removed, and the notifier uses its old permissions until the notifier is changed. The
+    /// report contains everything that was done, also after a failure.
     async fn apply(&self, planned: &Plan, report: &mut Report) -> Result<(), Failed> {
         let leaving = transition::leaving(planned);
         if leaving.is_empty() && !transition::narrows(planned) {
@@ -298,7 +298,7 @@ impl Setup {
         if still_as_confirmed(confirmed, &plan) { Ok(plan) } else { Err(Halt::Changed(Box::new(plan))) }
     }
 
-    /// Observes again. AWS may show for some seconds what was there before.
+    /// Observes again. AWS may show the state before the changes for some seconds.
     async fn settle(&self) -> Result<(), Failed> {
         let id = Id::new("stack", self.request.config.stack.as_str());
         let left = Mutex::new(None);
@@ -308,7 +308,8 @@ impl Setup {
             if plan.is_in_sync() {
                 return Ok(Attempt::Ready(()));
             }
-            // What was just made may answer oddly for a moment; what goes on doing so will not be read in two minutes either.
+            // A new resource may give odd answers for a moment. If it still does after several reads, two minutes would not help
+            // either.
             let looks = if plan.unknown.is_empty() { 0 } else { unreadable.load(Ordering::Relaxed) + 1 };
             *left.lock().await = Some(plan);
             unreadable.store(looks, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Whether EventBridge itself takes what our matcher takes: asked of each pattern before a rule is made of it.
+//! Asks EventBridge, before a rule is created, whether each pattern matches the samples that taskbell's own matcher matches.
 
 use aws_config::SdkConfig;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -14,17 +14,17 @@ use crate::pattern::samples;
 use crate::pattern::scenario::fit;
 use crate::stack::{Id, Place};
 
-/// EventBridge's control plane takes 50 calls a second of everybody together; with this many, asking takes no longer than the
-/// looks beside it.
+/// The number of questions at once. EventBridge's control plane accepts 50 calls a second from all callers together; with this
+/// number, the check takes no longer than the reads that run at the same time.
 const AT_ONCE: usize = 32;
-/// Of the samples that a pattern does not take, so many are asked about.
+/// The number of questions for each pattern about samples that the pattern does not match.
 const OTHERS: usize = 2;
 
-/// Asks about the samples that a pattern takes, but once about those that are alike in all that it asks for, and about some that it
-/// does not take; the notes for the user.
+/// Asks about the samples that a pattern matches, once for samples that are alike in all fields that the pattern names, and about
+/// some samples that the pattern does not match. Returns the notes for the user.
 ///
 /// # Errors
-/// If an answer is not ours, or a call fails.
+/// If an answer of EventBridge differs from taskbell's, or a call fails.
 pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &Place) -> Result<Vec<String>> {
     let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
@@ -68,7 +68,7 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
     iter(answers).buffer_unordered(AT_ONCE).try_collect::<()>().await.map(|()| notes)
 }
 
-/// What a pattern asks of an event. The answer about two events that are alike in it is the same.
+/// Returns the part of an event that a pattern names. Two events with equal parts have equal answers.
 fn asked(pattern: &Value, event: &Value) -> Value {
     match (pattern, event) {
         (Value::Object(_), Value::Array(items)) => items.iter().map(|item| asked(pattern, item)).collect(),
@@ -76,18 +76,18 @@ fn asked(pattern: &Value, event: &Value) -> Value {
             .iter()
             .map(|(name, wanted)| match (name.as_str(), wanted) {
                 ("$or", Value::Array(branches)) => branches.iter().map(|branch| asked(branch, event)).collect(),
-                // What is not there is not null.
+                // A null in an array differs from a missing field.
                 _ => event.get(name).map_or(Value::Null, |value| Value::Array(vec![asked(wanted, value)])),
             })
             .collect(),
-        // Whether it is there at all.
+        // Only the existence of the field matters.
         (Value::Array(all), _) if all.iter().all(|matcher| matcher.get("exists").is_some()) => Value::Bool(true),
         _ => event.clone(),
     }
 }
 
-/// A narrowed pattern takes families, services or a container of the user's: the sample pretends to be of them, if that is all
-/// there is between the two.
+/// Returns the sample with the user's families, services or container, if these names are the only difference between the sample
+/// and a narrowed pattern.
 fn fitted(matcher: &Matcher, sample: &Value) -> Option<Value> {
     let mut event = sample.clone();
     while let Some(mismatch) = matcher.mismatch(&event) {
@@ -105,7 +105,7 @@ mod tests {
     use crate::pattern::{Drill, Pattern};
 
     #[test]
-    fn a_sample_fits_every_pattern_however_it_is_narrowed() {
+    fn every_narrowed_pattern_fits_a_sample() {
         let arn = "arn:aws:ecs:eu-west-1:210987654321:cluster/night-jobs".to_owned();
         let samples = samples::of_cluster(&arn).unwrap();
         let names = |name: &str| vec![name.to_owned()];

@@ -1,5 +1,4 @@
-//! How far the notifier reaches: which logs of the clusters' tasks it may not read, and which webhooks of the user's own are not
-//! there.
+//! Finds the logs of the clusters' tasks that the notifier may not read, and the user's own parameters that do not exist.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +12,7 @@ use crate::operations::session::Session;
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::Address;
 
-/// Which log groups of the clusters' tasks the notifier may not read, and the flags that would change it.
+/// Returns a note about the log groups of the clusters' tasks that the notifier may not read, with the flags that would allow it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
     let covered = &config.log_groups;
     if covered.is_empty() || config.own_role_arn.is_some() {
@@ -26,7 +25,7 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
                 missing.extend(found.groups);
                 whole &= found.whole;
             }
-            // The cluster itself is asked for beside this.
+            // Another check, at the same time, asks for the cluster itself.
             Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
             Err(fault) => {
                 return Some(format!("note: which logs the clusters' tasks write is not known: {fault}\n"));
@@ -47,10 +46,10 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
     ))
 }
 
-/// The parameters of the user's own that are not there.
+/// Returns the user's own parameters that do not exist.
 ///
 /// # Errors
-/// If they cannot be looked for; on interruption.
+/// If AWS does not answer which parameters exist; on interruption.
 pub async fn parameters_missing(config: &Config, session: &Session) -> Result<Vec<String>> {
     let names = config.parameters();
     if names.is_empty() {
@@ -60,10 +59,11 @@ pub async fn parameters_missing(config: &Config, session: &Session) -> Result<Ve
     found.map_err(|fault| Error::from(fault).category(Category::Unreadable))
 }
 
-/// The plan, with what is missing. Where the plan has something that could not be read, there is no verdict anyway.
+/// Returns the plan with the missing parameters. If the plan contains something unreadable, nothing can be decided anyway, and an
+/// error about the parameters is dropped.
 ///
 /// # Errors
-/// If what is missing is not known.
+/// If the missing parameters are not known, and everything else could be read.
 pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
     match missing {
         Err(error) if plan.unknown.is_empty() => Err(error),
@@ -72,7 +72,7 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
 }
 
 /// # Errors
-/// If the user calls his own what is the stack's, and would be removed as that.
+/// If the user names a parameter or a role as his own that the stack owns, so that setup would remove it.
 pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
     let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
     let is_used = |address: &Address| match address.id.kind {
@@ -91,7 +91,7 @@ pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
 }
 
 /// # Errors
-/// If a parameter of the user's own is missing.
+/// If a parameter that the user owns is missing.
 pub fn all_there(Plan { missing, .. }: &Plan) -> Result<()> {
     let Some(name) = missing.first() else { return Ok(()) };
     let error = Error::new(format!("there is no SSM parameter {} here; nothing was changed", missing.join(", ")));

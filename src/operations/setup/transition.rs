@@ -1,5 +1,5 @@
-//! Doors that stay open until nobody goes through them any more: rules that have to go ring until they are gone, and the notifier
-//! has its old settings until it has the new ones.
+//! Keeps permissions that are still in use: rules invoke the notifier until they are removed, and the notifier has its old
+//! settings until it receives the new ones.
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,13 @@ use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::reconcile::resource::Stage;
 
-/// Names of the rules that have to go.
+/// Returns the names of the rules that will be removed.
 pub fn leaving(plan: &Plan) -> Vec<String> {
     let going = plan.steps.iter().filter(|step| step.action == Action::Remove && step.stage == Stage::Trigger);
     going.map(|step| step.address.name.clone()).collect()
 }
 
-/// Whether the notifier's role is to lose a right while the notifier, which is changed after it, may still use it.
+/// Checks whether the notifier's role loses a permission that the notifier may still use, because the notifier is changed later.
 pub fn narrows(plan: &Plan) -> bool {
     let notifier_changes =
         plan.steps.iter().any(|step| step.action == Action::Change && step.address.id.kind == "function");
@@ -22,7 +22,7 @@ pub fn narrows(plan: &Plan) -> bool {
         && plan.steps.iter().any(|step| rights(step).is_some_and(|[have, want]| !lost(&have, &want).is_empty()))
 }
 
-/// The plan, with the role keeping what it may.
+/// Returns the plan, changed so that the role keeps its present permissions.
 pub fn widened(mut plan: Plan) -> Plan {
     for step in &mut plan.steps {
         if let (Some([have, want]), Some(wanted)) = (rights(step), &mut step.want) {
@@ -35,7 +35,7 @@ pub fn widened(mut plan: Plan) -> Plan {
     plan
 }
 
-/// The statements that are there, and those that are wanted, of a role that is to be changed.
+/// Returns the existing statements and the wanted statements of a role that will be changed.
 fn rights(step: &Step) -> Option<[Vec<Value>; 2]> {
     let is_role = step.action == Action::Change && step.address.id.kind == "role";
     let statements = |spec: &Option<Value>| spec.as_ref()?["policies"][role::POLICY].as_array().cloned();
