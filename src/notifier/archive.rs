@@ -1,4 +1,4 @@
-//! The notifier's code: the files of `lambda/`, as one zip archive whose bytes depend on nothing but them.
+//! Packs the notifier's code, the files of `lambda/`, in a zip archive whose bytes depend on these files alone.
 
 use std::io::{Cursor, Write};
 use std::sync::OnceLock;
@@ -54,7 +54,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().map(|(name, _)| name)
 }
 
-/// Returns the modules without I/O, with their texts: what another engine than Node.js can run.
+/// Returns the modules without I/O, with their texts. Other engines than Node.js can run them.
 pub fn pure() -> impl Iterator<Item = (&'static str, &'static str)> {
     let is_pure =
         |name: &str| name.starts_with("core/") || name.starts_with("places/") || name == "memory/announcements.mjs";
@@ -65,17 +65,17 @@ pub fn pure() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[derive(Debug, Clone)]
 pub struct Archive {
     pub bytes: Vec<u8>,
-    /// As Lambda gives it: base64 of the SHA-256 of the bytes.
+    /// The SHA-256 of the bytes in base64, as Lambda returns it.
     pub code_sha256: String,
 }
 
-/// The same bytes on every machine: files in order of their names, one fixed date, readable by everybody. What
-/// deflate makes of them depends on its implementation alone, whose version Cargo.toml pins to the digit.
+/// Returns the archive, with the same bytes on every machine: files in the order of their names, one fixed date, readable by
+/// everybody. The compressed bytes depend only on the implementation of deflate, whose exact version Cargo.toml pins.
 ///
 /// # Errors
 /// If the archive cannot be written to memory.
 pub fn archive() -> Result<Archive> {
-    // Packed once: a fleet asks for each of its stacks.
+    // Pack only once, because a fleet asks for the archive for each stack.
     static PACKED: OnceLock<Archive> = OnceLock::new();
     if let Some(archive) = PACKED.get() {
         return Ok(archive.clone());
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_archive_is_the_same_every_time_and_small() {
+    fn archive_is_reproducible_and_small() {
         let one = archive().unwrap();
         assert_eq!(one.bytes, zip().unwrap());
         assert!(one.bytes.len() < 90_000, "{} bytes", one.bytes.len());
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn every_module_of_the_notifier_is_in_it() {
+    fn archive_contains_every_module_of_the_notifier() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lambda");
         let mut modules = modules_in(&folder, &folder);
         modules.sort();
         assert_eq!(modules, FILES.map(|(name, _)| name));
     }
 
-    /// The paths of the modules in a folder, but for the tests.
+    /// Returns the paths of the modules in a folder, without the tests.
     fn modules_in(folder: &Path, root: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let of = |path: PathBuf| match path.is_dir() {

@@ -1,4 +1,4 @@
-//! The notifier's pure modules in an embedded JavaScript engine: the message an event gives, without AWS or Node.js.
+//! Runs the notifier's pure modules in an embedded JavaScript engine: computes the message for an event without AWS or Node.js.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::notifier::archive;
 
-/// Bounds on what a message may need: a greedy or stuck script ends with an error. The engine takes a turn every some
-/// thousand operations; an ordinary message needs a few.
+/// Limits for one message: a script that needs too much memory or is stuck ends with an error. The engine counts a turn every few
+/// thousand operations; an ordinary message needs a few turns.
 const MEMORY_BYTES: usize = 64 << 20;
 const MOST_TURNS: u32 = 100_000;
 const STACK_BYTES: usize = 1 << 20;
 
-/// What the shell of the notifier does with the pure modules, less the I/O.
+/// The script that uses the pure modules as the notifier does, without the I/O.
 const SHELL: &str = r#"
 import { foresee, keysOf, placeOf } from "memory/announcements.mjs";
 import { linesWithoutCredentials } from "core/credentials.mjs";
@@ -78,25 +78,25 @@ impl Place {
     }
 }
 
-/// What the notifier makes of an event.
+/// The notifier's result for an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
     pub incident: Value,
-    /// What would be posted.
+    /// The message that would be posted.
     pub payload: Value,
 }
 
-/// An engine with the modules loaded; one serves any number of events.
+/// An engine with the modules loaded, for any number of events.
 pub struct Engine {
     context: Context,
     turns: Arc<AtomicU32>,
-    /// The context lives in it.
+    /// The runtime that the context needs.
     _runtime: Runtime,
 }
 
 impl Engine {
     /// # Errors
-    /// If the modules cannot be loaded, which no release should show.
+    /// If the modules cannot be loaded, which is a defect of the release.
     pub fn new() -> Result<Self> {
         let runtime = Runtime::new().map_err(|error| broken(&error.to_string()))?;
         runtime.set_memory_limit(MEMORY_BYTES);
@@ -119,17 +119,17 @@ impl Engine {
         Ok(Self { context, turns, _runtime: runtime })
     }
 
-    /// The message for an event. `context` is what the notifier would look up: the task definition's outline as
-    /// `taskDefinition`, the last lines of the log as `tail`, a repetition as `occurrence`. `options` are `language`,
+    /// Returns the message for an event. `context` contains the facts that the notifier would look up: the task definition's
+    /// outline as `taskDefinition`, the last lines of the log as `tail`, a repetition as `occurrence`. `options` are `language`,
     /// `username`, `iconEmoji` and `mention`.
     ///
     /// # Errors
-    /// If the modules throw, which no event should make them do.
+    /// If the modules throw, which is a defect: no event should cause it.
     pub fn preview(&self, event: &Value, context: &Value, options: &Value) -> Result<Preview> {
         self.preview_at(Place::Slack, event, context, options)
     }
 
-    /// The same, for another place than Slack.
+    /// Returns the message for an event, as [`Engine::preview`] does, for any kind of destination.
     ///
     /// # Errors
     /// As [`Engine::preview`].
@@ -139,7 +139,8 @@ impl Engine {
         Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
     }
 
-    /// Which patterns of the catalogue the notifier takes the event to have come by, to route it.
+    /// Returns the patterns of the catalogue that the notifier assumes to have matched the event. The notifier routes the event
+    /// by them.
     ///
     /// # Errors
     /// As [`Engine::preview`].
@@ -148,22 +149,22 @@ impl Engine {
         Ok(names.as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
     }
 
-    /// Returns the key of the window in which the incident counts. `subject` is what the table has noted of its subject, or
+    /// Returns the key of the window in which the incident counts. `subject` is the table's record of the incident's subject, or
     /// null. The time and the length of a window are in milliseconds.
     ///
     /// # Errors
-    /// If the modules throw, which nothing that is noted should make them do.
+    /// If the modules throw, which is a defect: no record should cause it.
     pub fn window_of(&self, incident: &Value, subject: &Value, now: u64, window: u64) -> Result<String> {
         let at = json!({ "now": now, "windowMs": window });
         let key = self.call("windowOf", &json!({ "incident": incident, "subject": subject, "at": at }))?;
         Ok(key.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Returns whether the incident of an event would be told now, or is a repetition, after what the table has noted of it
-    /// (`seen`: `subject` and `window`). `settings` is the notifier's environment: it names the destinations.
+    /// Returns whether the incident of an event would be announced now or is a repetition, according to the table's records
+    /// (`seen`: `subject` and `window`). `settings` is the notifier's environment, which names the destinations.
     ///
     /// # Errors
-    /// If the settings name no destinations, or the modules throw, which nothing that is noted should make them do.
+    /// If the settings name no destinations, or the modules throw, which is a defect: no record should cause it.
     pub fn foresee(&self, event: &Value, incident: &Value, settings: &Value, seen: &Value) -> Result<Value> {
         let input = json!({ "event": event, "incident": incident, "settings": settings, "seen": seen });
         self.call("foresee", &input)

@@ -1,4 +1,4 @@
-//! The notifier: its code as an archive, and its pure modules in an embedded JavaScript engine.
+//! Contains the notifier's code, as an archive and as pure modules in an embedded JavaScript engine.
 
 pub mod archive;
 pub mod embedded;
