@@ -1,5 +1,5 @@
-//! Tells the binary which commit it is made from, for `taskbell --version`. Only release builds are told: the others would be
-//! compiled anew after every commit.
+//! Gives the binary the commit from which it is built, for `taskbell --version`. Only release builds receive the commit: other
+//! builds would be compiled again after every commit.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "how a build script reads and speaks")]
 
@@ -19,13 +19,14 @@ fn main() {
     }
 }
 
-/// A crate's archive says which commit it was packed from; a checkout has git. None: nobody knows, and nobody is told.
+/// Finds the commit: a crate's archive contains the commit from which it was packed; a checkout has git. None: the commit is not
+/// known, and `--version` does not show one.
 pub(crate) fn commit(root: &Path) -> Option<String> {
     if let Ok(told) = std::fs::read_to_string(root.join(".cargo_vcs_info.json")) {
         let sha = told.split("\"sha1\"").nth(1)?.split('"').nth(1)?;
         return Some(named(sha, told.contains("\"dirty\": true")));
     }
-    // An archive unpacked somewhere in a repository of somebody's is not of that repository.
+    // An archive that was unpacked inside another repository is not a part of that repository.
     let own = git(root, &["rev-parse", "--show-prefix"])?.is_empty();
     let sha = git(root, &["rev-parse", "HEAD"]).filter(|_| own)?;
     let changed = git(root, &["status", "--porcelain", "--untracked-files=no"])?;
@@ -36,7 +37,8 @@ fn named(sha: &str, dirty: bool) -> String {
     format!("{}{}", sha.get(..10).unwrap_or(sha), if dirty { "-dirty" } else { "" })
 }
 
-/// What the answer depends on, as far as it is there: cargo would run this again and again for a path that is not.
+/// Returns the existing paths on which the commit depends. Cargo would run this script in every build for a path that does not
+/// exist.
 pub(crate) fn watched(root: &Path) -> Vec<String> {
     let sources = ["src", "lambda", "patterns", "Cargo.toml", "Cargo.lock"].map(str::to_owned);
     let head = git(root, &["symbolic-ref", "--quiet", "HEAD"]);
@@ -45,7 +47,7 @@ pub(crate) fn watched(root: &Path) -> Vec<String> {
     sources.into_iter().chain(of_git).filter(|path| root.join(path).exists()).collect()
 }
 
-/// What git says; none: there is no git, or it refuses.
+/// Returns the output of git; none: git is not installed, or refuses.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

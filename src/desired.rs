@@ -1,6 +1,6 @@
-//! What should exist: the stack's resources and how they are wired to each other. Reads like the diagram in the README.
+//! Describes the resources that a stack should have, and their connections, in the order of the diagram in the README.
 //!
-//! Names and ARNs follow from stack and place, so nothing has to exist for another to be described.
+//! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
 
-/// Where the resources of this configuration are to be found: known before the account is.
+/// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
 pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     let mut addresses = vec![log_group::address(stack), queue::address(stack), function::address(stack)];
@@ -36,7 +36,7 @@ pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     addresses
 }
 
-/// What the rest of a stack is described from.
+/// The facts, besides the configuration, from which a stack is described.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
     pub stack: &'a Stack,
@@ -44,7 +44,7 @@ pub struct Ground<'a> {
     pub archive: &'a Archive,
     /// The webhook given in this run.
     pub webhook: Option<&'a parameter::Webhook>,
-    /// Names of rules that are not wanted any more but still ring: as long as they do, they are let in.
+    /// The names of rules that are no longer wanted, but still exist. The queue and the function allow them until they are removed.
     pub leaving: &'a [String],
 }
 
@@ -90,10 +90,10 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     Ok(Desired { wants })
 }
 
-/// The ARN of the cluster in the place in use.
+/// Returns the ARN of the cluster in the account and region in use.
 ///
 /// # Errors
-/// If it was given by an ARN of another account or region.
+/// If the cluster was given by an ARN of another account or region.
 pub fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
     let here = place.cluster_arn(cluster.name());
     match cluster.arn() {
@@ -105,7 +105,7 @@ pub fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
     }
 }
 
-/// ARNs of the rules that may ring, by their names.
+/// Returns the ARNs of the rules that may invoke the notifier, by their names.
 fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) -> BTreeMap<String, String> {
     let wanted = config.patterns.iter().map(|pattern| stack.rule_name(&pattern.name));
     wanted.chain(leaving.iter().cloned()).map(|name| (name.clone(), place.rule_arn(&name))).collect()
@@ -115,7 +115,8 @@ fn log_group(config: &Config) -> log_group::Spec {
     log_group::Spec { retention_days: config.log_retention_days }
 }
 
-/// Takes what EventBridge could not deliver (by its policy) and what the notifier failed on (by the role's policy).
+/// Describes the queue for events that EventBridge could not deliver (allowed by the queue's policy) and for events on which the
+/// notifier failed (allowed by the role's policy).
 fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queue::Spec {
     queue::Spec {
         retention_seconds: 14 * 24 * 3600,
@@ -133,7 +134,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
     }
 }
 
-/// On what lies in the queue, and on runs of the notifier that failed: in the order of their addresses.
+/// Describes the alarms, in the order of their addresses: on alerts in the queue, and on failed runs of the notifier.
 fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
     if topic.split(':').nth(3) != Some(&place.region) {
         return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
@@ -154,7 +155,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             missing_data: "notBreaching".to_owned(),
             enabled: true,
             alarm_actions: vec![topic.to_owned()],
-            // A pager's incident is over only when somebody says so.
+            // A pager closes an incident only after a message that the alarm is over.
             ok_actions: vec![topic.to_owned()],
             insufficient_data_actions: Vec::new(),
         };
@@ -176,8 +177,8 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
     ])
 }
 
-/// May write its log, read its webhooks, publish to its topics, hand over what it failed on, look up what it reports, and
-/// remember it.
+/// Describes the role, which allows the notifier to write its log, read its webhooks, publish to its topics, send failed events to
+/// the queue, look up the facts that it reports, and record its announcements.
 fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     let allow =
         |actions: Value, resource: String| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
@@ -210,7 +211,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
             "Effect": "Allow", "Action": "logs:GetLogEvents", "Resource": streams.collect::<Vec<_>>(),
         }));
     }
-    // A key of theirs has to let the role in besides.
+    // If the user encrypts a parameter with an own key, the key's policy has to allow the role too.
     if !theirs.is_empty() {
         let theirs: Vec<String> = theirs.iter().map(|name| place.parameter_arn(name)).collect();
         statements.push(json!({
@@ -238,7 +239,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     }
 }
 
-/// The parameter with the webhook that is not one of the places, if there is such a webhook.
+/// Returns the parameter of the webhook that is not one of the configured destinations, if such a webhook exists.
 fn webhook_parameter(config: &Config, stack: &Stack) -> Option<String> {
     config.own_parameter.clone().or_else(|| config.stores_webhook().then(|| stack.parameter_name()))
 }
@@ -282,7 +283,7 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
     }
 }
 
-/// Nothing secret: whoever may see the function sees its environment.
+/// Returns the function's environment. Contains no secret, because everybody who may read the function sees its environment.
 fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
     let message = &config.message;
     let mentions = (!message.mentions.is_empty()).then(|| message.mentions.join(","));
@@ -307,7 +308,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// Rings the notifier; what cannot be delivered for a day goes to the queue.
+/// Describes a rule, which invokes the notifier. An event that cannot be delivered for a day goes to the queue.
 fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spec {
     let target = rule::Target {
         arn: place.function_arn(&stack.function_name()),
@@ -355,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_tells_the_same_topic_that_it_is_over() {
+    fn alarm_reports_its_end_to_the_same_topic() {
         let topic = "arn:aws:sns:us-east-1:123456789012:on-call";
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_redaction_only_if_it_is_off() {
+    fn environment_names_redaction_only_if_it_is_off() {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let of = |redaction| {
             let config =
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_arn_is_of_the_callers_partition() {
+    fn every_arn_has_the_partition_of_the_caller() {
         for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
             let place = Place {
                 partition: partition.to_owned(),
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn every_action_of_the_role_is_spelled_as_aws_documents_it() {
+    fn every_action_of_the_role_begins_with_a_capital() {
         let topic = "arn:aws:sns:us-east-1:1:on-call".parse().unwrap();
         let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_described_is_missing_from_the_addresses_that_are_read() {
+    fn desired_resources_are_exactly_those_that_are_read() {
         let config = config("batch");
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");

@@ -1,7 +1,7 @@
-//! The least IAM policy that a command needs for one stack. Makes no call.
+//! Computes the least IAM policy that a command needs for one stack. Makes no call.
 //!
-//! Actions on several kinds at once follow AWS's rules: what is made with tags needs the service's tag action too, a function
-//! that is given a role iam:PassRole, and tags in GetFunction's answer lambda:ListTags.
+//! Some calls need several actions, by AWS's rules: to create a resource with tags also needs the service's tag action, to give a
+//! function a role also needs iam:PassRole, and to see tags in GetFunction's answer also needs lambda:ListTags.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub enum Command {
     Notify,
 }
 
-/// What a statement is about, in the order in which statements are written.
+/// The resources of a statement, in the order in which statements are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum On {
     Everything,
@@ -39,9 +39,9 @@ enum On {
     Bus(&'static str),
     Function,
     Role,
-    /// The role, as long as it has the permissions boundary.
+    /// The role, on condition that it has the permissions boundary.
     RoleWithin,
-    /// The role, handed to Lambda and to nobody else.
+    /// The role, on condition that it is passed to Lambda and to no other service.
     RoleForLambda,
     LogGroup,
     Queue,
@@ -50,7 +50,7 @@ enum On {
     Alarms,
 }
 
-/// Actions by what they are about.
+/// Actions by their resources.
 type Grants = &'static [(On, &'static [&'static str])];
 
 const READ_PARAMETER: Grants =
@@ -64,7 +64,7 @@ const READ_ALARMS: Grants =
     &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
 const READ_ROLE: Grants =
     &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
-/// A function's grants are those of the role of today, or of one before it: hence the role.
+/// Includes the role, because a function's grants belong to the present role or to an earlier one.
 const READ_FUNCTION: Grants = &[
     (
         On::Function,
@@ -132,7 +132,7 @@ const WRITE: Grants = &[
     (On::Rules, &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"]),
 ];
 
-/// Not needed where the role is the user's own.
+/// Not needed if the user owns the role.
 const WRITE_ROLE: Grants = &[(
     On::Role,
     &[
@@ -146,7 +146,7 @@ const WRITE_ROLE: Grants = &[(
         "iam:UntagRole",
     ],
 )];
-/// Of what the role may do, these decide; a boundary is a wall only if none of them goes past it.
+/// The actions that decide about the role's permissions. A boundary is effective only if each of them requires it.
 const WITHIN_BOUNDARY: [&str; 5] = [
     "iam:CreateRole",
     "iam:PutRolePolicy",
@@ -155,14 +155,15 @@ const WITHIN_BOUNDARY: [&str; 5] = [
     "iam:DetachRolePolicy",
 ];
 const STRIP_ROLE: Grants = &[(On::Role, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"])];
-/// Instance profiles are anybody's: the role is taken out of them only by who may do that anyway.
+/// Contains no action that changes instance profiles, which others may own. Only a caller who has that permission from elsewhere
+/// can remove the role from them.
 const DELETE_ROLE: Grants = &[(On::Role, &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"])];
 const DELETE_RULES: Grants = &[(On::Rules, &["events:RemoveTargets", "events:DeleteRule"])];
 const DELETE_REST: Grants = &[
     (On::Parameter, &["ssm:DeleteParameter"]),
     (On::LogGroup, &["logs:DeleteLogGroup"]),
     (On::Queue, &["sqs:DeleteQueue"]),
-    // A table that somebody protected is released before it is deleted.
+    // UpdateTable disables deletion protection that somebody enabled.
     (On::Table, &["dynamodb:UpdateTable", "dynamodb:DeleteTable"]),
     (On::Alarms, &["cloudwatch:DeleteAlarms"]),
     (On::Function, &["lambda:DeleteFunction"]),
@@ -182,7 +183,7 @@ const STATUS: Grants = &[
     (On::LogGroup, &["logs:DescribeLogStreams", "logs:GetLogEvents"]),
     (On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),
 ];
-/// As for the notifier itself: task definitions cannot be named in a policy.
+/// Allows DescribeTaskDefinition for all task definitions, as the notifier's role does: a policy cannot name them.
 const PATTERN_TEST: Grants = &[
     (On::Everything, &["ecs:DescribeTaskDefinition"]),
     (On::Tasks, &["ecs:DescribeTasks"]),
@@ -194,11 +195,11 @@ fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
     let and_all = |more: &[Grants]| [&READ_ALL[..], more].concat();
     match command {
         Command::Setup if own_role.is_none() => and_all(&[WRITE, WRITE_ROLE, STRIP_ROLE, DELETE_RULES]),
-        // A role of the stack's own, from before, has to go.
+        // Setup removes a role that the stack owned before.
         Command::Setup => and_all(&[WRITE, STRIP_ROLE, DELETE_ROLE, DELETE_RULES]),
         Command::Drift => and_all(&[]),
         Command::Teardown if own_role.is_none() => and_all(&[STRIP_ROLE, DELETE_ROLE, DELETE_RULES, DELETE_REST]),
-        // Of the stack's own, it is only seen that there is none.
+        // For the stack's own role, teardown only has to see that none exists: READ_FUNCTION allows that.
         Command::Teardown => {
             let all = and_all(&[DELETE_RULES, DELETE_REST]);
             all.into_iter().filter(|grants| *grants != READ_ROLE).collect()
@@ -211,20 +212,20 @@ fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
     }
 }
 
-/// What a policy is written for.
+/// The stack, the clusters and the roles for which a policy is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
     pub stack: &'a Stack,
     pub place: &'a Place,
-    /// ARNs; none: any.
+    /// The ARNs of the clusters; empty: all clusters.
     pub clusters: &'a [String],
     /// The user's own role for the notifier.
     pub own_role: Option<&'a str>,
-    /// The permissions boundary that the notifier's role is to have.
+    /// The permissions boundary that the notifier's role must have.
     pub boundary: Option<&'a str>,
 }
 
-/// The policy document.
+/// Returns the policy document for a command.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
     let mut by_resource: BTreeMap<On, Vec<&str>> = BTreeMap::new();
@@ -275,7 +276,7 @@ fn resources(on: On, Ground { stack, place, clusters, own_role, boundary: _ }: G
         On::Rules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
         On::Bus(_) => vec![place.bus_arn()],
         On::Function => vec![place.function_arn(&stack.function_name())],
-        // A role that does not exist (yet) is asked for without its path.
+        // AWS evaluates a request for a role that does not exist (yet) without the role's path.
         On::Role | On::RoleWithin => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
         On::RoleForLambda => vec![own_role.map_or(role, str::to_owned)],
         On::LogGroup => vec![group.clone(), format!("{group}:*")],
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn drift_and_status_only_read_and_nothing_decrypts() {
+    fn reading_commands_only_read_and_no_policy_decrypts() {
         for command in [Command::Drift, Command::Status, Command::PatternTest] {
             let policy = of(command);
             for action in actions(&policy) {
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn every_arn_is_of_the_partition_and_everything_but_lists_is_narrow() {
+    fn arns_have_the_partition_and_only_reads_apply_to_everything() {
         for command in Command::value_variants() {
             let policy = of(*command);
             for statement in policy["Statement"].as_array().unwrap() {
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_boundary_nothing_decides_about_the_role_without_it() {
+    fn every_decision_about_the_role_requires_the_boundary() {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         let boundary = Some("arn:aws:iam::123456789012:policy/wall");
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_may_touch_instance_profiles_and_who_brings_a_role_may_not_make_one() {
+    fn no_policy_changes_instance_profiles_or_writes_an_own_role() {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         for command in Command::value_variants() {
@@ -378,7 +379,8 @@ mod tests {
         }
     }
 
-    /// IAM counts no white space: 6,144 characters for a managed policy, 10,240 for all inline policies of a role.
+    /// Checks IAM's limits, which do not count white space: 6,144 characters for a managed policy, 10,240 for all inline policies
+    /// of a role.
     #[test]
     fn every_policy_fits_a_managed_policy_even_with_the_longest_names() {
         let name = "x".repeat(255);
