@@ -1,5 +1,5 @@
-//! The stack as a picture: what there is or should be, how each is doing, and what is wired to what.
-//! Decides nothing: the state of each resource is what the plan says. Makes no call; its pages draw.
+//! Describes a stack as a graph: the existing and the wanted resources, their states, and their connections.
+//! Takes the state of each resource from the plan. Makes no call; the modules below draw the graph.
 
 pub mod mermaid;
 pub mod svg;
@@ -16,17 +16,17 @@ use crate::stack::{Address, Place, Stack};
 pub use wires::Column;
 use wires::{End, Wire, column, wires};
 
-/// How a resource, or a wire, is doing.
+/// The state of a resource or a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     InSync,
     Drifted,
     Missing,
-    /// It is there, and nobody asked for it.
+    /// A resource that exists, but is not configured.
     Unwanted,
     Foreign,
     Unknown,
-    /// No resource of the stack.
+    /// A node that is not a resource of the stack.
     Outside,
 }
 
@@ -34,7 +34,7 @@ impl State {
     pub const ALL: [Self; 7] =
         [Self::InSync, Self::Drifted, Self::Missing, Self::Unwanted, Self::Foreign, Self::Unknown, Self::Outside];
 
-    /// In words: no picture tells it by a colour alone.
+    /// Returns the state in words, because no picture shows a state by a colour alone.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// The class of what is drawn.
+    /// Returns the class of the state in a picture.
     #[must_use]
     pub fn class(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// As `drift` marks it.
+    /// Returns the mark that `drift` prints for the state.
     #[must_use]
     pub fn mark(self) -> &'static str {
         match self {
@@ -85,20 +85,20 @@ impl Serialize for State {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Node {
-    /// `rule/task-failed`; of what is outside, what it is called.
+    /// The id, such as `rule/task-failed`; outside of the stack, the name.
     pub id: String,
-    /// The name in AWS; of what is outside, what it is.
+    /// The name in AWS; outside of the stack, a description.
     pub name: String,
     pub arn: Option<String>,
     pub state: State,
-    /// What differs, why it is not ours, or why it is not known.
+    /// The properties that differ, or the reason why the resource is not managed by taskbell or not known.
     pub told: String,
     #[serde(skip)]
     pub column: Column,
 }
 
 impl Node {
-    /// What is known by its ARN goes by the end of it.
+    /// Returns the id; outside of the stack, only the end of an ARN.
     fn short_id(&self) -> &str {
         match self.state {
             State::Outside if self.arn.is_some() => self.id.rsplit(':').next().unwrap_or_default(),
@@ -107,7 +107,7 @@ impl Node {
     }
 }
 
-/// From one node to another, by their places in the list.
+/// A connection between two nodes, given by their indices in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
     pub from: usize,
@@ -138,7 +138,7 @@ impl Graph {
             graph.nodes.push(Node {
                 id: address.id.to_string(),
                 name: address.name.clone(),
-                // What could not be listed has no name.
+                // Resources that could not be listed have no name.
                 arn: (address.id.key != "*").then(|| place.arn_of(address)),
                 state,
                 told,
@@ -160,7 +160,7 @@ impl Graph {
         graph
     }
 
-    /// The node a wire ends at; what is none of the stack's resources becomes one.
+    /// Returns the node at the end of a wire. Adds a node for an end that is not a resource of the stack.
     fn end(&mut self, end: End, place: &Place) -> usize {
         let End { kind, name, what, column } = end;
         let is_it = |node: &Node| match (kind, node.state) {
@@ -179,7 +179,7 @@ impl Graph {
         self.nodes.len() - 1
     }
 
-    /// Column by column, each in the order of the README's diagram, whatever order things came in.
+    /// Sorts the nodes by their columns, and each column in the order of the README's diagram, regardless of the order of the plan.
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.sort_by_key(|at| {
@@ -194,7 +194,7 @@ impl Graph {
         self.nodes = order.iter().map(|at| self.nodes[*at].clone()).collect();
     }
 
-    /// How many of the stack's resources are in each state.
+    /// Counts the stack's resources in each state.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<State, usize> {
         let mut counts = BTreeMap::new();
@@ -204,20 +204,20 @@ impl Graph {
         counts
     }
 
-    /// `7 in sync, 1 drifted`
+    /// Returns the counts in words, such as `7 in sync, 1 drifted`.
     #[must_use]
     pub fn summary(&self) -> String {
         let counts = self.counts().into_iter().map(|(state, count)| format!("{count} {}", state.word()));
         counts.collect::<Vec<_>>().join(", ")
     }
 
-    /// What is to be said of a wire that does not simply hold; nothing where one of its ends says it already.
+    /// Returns the state of a wire in words; none if the wire is in sync, or one of its ends already shows that state.
     fn trouble(&self, Edge { from, to, label: _, state }: &Edge) -> Option<&'static str> {
         let said = [from, to].into_iter().any(|at| self.nodes[*at].state == *state);
         (*state != State::InSync && !said).then(|| state.word())
     }
 
-    /// Nodes and edges, for other programs to draw.
+    /// Returns nodes and edges as JSON, for other programs to draw.
     #[must_use]
     pub fn object(&self) -> Value {
         let edge = |Edge { from, to, label, state }: &Edge| json!({ "from": self.nodes[*from].id, "to": self.nodes[*to].id, "label": label, "state": state });
@@ -225,17 +225,17 @@ impl Graph {
     }
 }
 
-/// A resource as the plan has it.
+/// A resource of the plan.
 struct Seen<'a> {
     address: &'a Address,
     state: State,
     told: String,
-    /// What is there, where the plan says it.
+    /// The existing resource, if the plan contains it.
     have: Option<&'a Value>,
     want: Option<&'a Value>,
 }
 
-/// Every resource of the plan.
+/// Returns every resource of the plan.
 fn seen<'a>(plan: &'a Plan) -> Vec<Seen<'a>> {
     let Plan { steps, unchanged, conflicts, unknown, missing: _ } = plan;
     let of_step = |step: &'a Step| {
@@ -255,7 +255,7 @@ fn seen<'a>(plan: &'a Plan) -> Vec<Seen<'a>> {
     steps.chain(unchanged).chain(conflicts.iter().map(conflict)).chain(unknown.iter().map(unreadable)).collect()
 }
 
-/// The properties that differ; not their values, which are for `drift` to show.
+/// Returns the properties that differ, without their values, which `drift` shows.
 fn changed(step: &Step) -> String {
     let name = |path: &str| match path.ends_with(APPLIED_TAG) {
         true => "record of what was last applied".to_owned(),
@@ -264,7 +264,7 @@ fn changed(step: &Step) -> String {
     step.changes.iter().map(|change| name(&change.change.path)).collect::<Vec<_>>().join(", ")
 }
 
-/// Which wires hold: those asked for and those there. Where it is not known what is there, a wire is as its resource.
+/// Compares the wanted wires with the existing ones. If only one side is known, each wire has the state of its resource.
 fn compared(wanted: Option<Vec<Wire>>, there: Option<Vec<Wire>>, state: State) -> Vec<(Wire, State)> {
     let of_all = match state {
         State::Foreign => State::Unknown,
@@ -284,7 +284,7 @@ fn compared(wanted: Option<Vec<Wire>>, there: Option<Vec<Wire>>, state: State) -
     }
 }
 
-/// Within its column.
+/// Returns the rank of a node within its column.
 fn rank(node: &Node) -> usize {
     let order = [
         wires::ECS,
@@ -303,7 +303,7 @@ fn rank(node: &Node) -> usize {
     order.iter().position(|known| *known == kind).unwrap_or(order.len())
 }
 
-/// As many cells of text as there is room for; what is left out is in the middle, where names say least.
+/// Shortens a text to the number of cells. Cuts in the middle, where names contain the least information.
 fn cut(text: &str, cells: usize) -> String {
     use unicode_width::UnicodeWidthStr;
     if text.width() <= cells {
@@ -315,7 +315,7 @@ fn cut(text: &str, cells: usize) -> String {
     format!("{head}{}", backwards(tail.trim_end_matches('…')))
 }
 
-/// The beginning, where that says most.
+/// Shortens a text to its beginning, for texts whose beginning contains the most information.
 fn beginning(text: &str, cells: usize) -> String {
     use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
     if text.width() <= cells {

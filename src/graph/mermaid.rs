@@ -1,14 +1,14 @@
-//! The picture as a Mermaid flowchart: for Markdown, wikis, pull requests.
+//! Draws the graph as a Mermaid flowchart, for Markdown, wikis and pull requests.
 
 use std::fmt::Write;
 
 use super::{Edge, Graph, Node, State, beginning};
 use crate::input::printable_char;
 
-/// Of what is told of a node, so many cells: a node grows with its text.
+/// The most cells of a node's details, because a node grows with its text.
 const LONGEST: usize = 72;
 
-/// The flowchart alone.
+/// Returns the flowchart alone.
 #[must_use]
 pub fn chart(graph: &Graph) -> String {
     let Graph { title, nodes, edges } = graph;
@@ -35,7 +35,7 @@ pub fn chart(graph: &Graph) -> String {
     text
 }
 
-/// In a block that Markdown shows as a picture.
+/// Returns the flowchart in a block that Markdown shows as a picture.
 #[must_use]
 pub fn markdown(graph: &Graph) -> String {
     format!("```mermaid\n{}```\n", chart(graph))
@@ -52,7 +52,7 @@ fn label(node: &Node) -> String {
     format!("{}<br>{}<br>{mark} {word}{told}", escaped(id), escaped(name))
 }
 
-/// The text's colour, too: the page around it may be dark.
+/// Returns the style of a state. Sets the colour of the text too, because the page around the picture may be dark.
 fn style(state: State) -> &'static str {
     match state {
         State::InSync => "fill:#dafbe1,stroke:#1a7f37,color:#1f2328",
@@ -65,7 +65,7 @@ fn style(state: State) -> &'static str {
     }
 }
 
-/// As Mermaid has it: a number for every sign that means something in its language, in HTML or in Markdown.
+/// Escapes a text for Mermaid: writes the number of every character with a meaning in Mermaid's language, in HTML or in Markdown.
 fn escaped(text: &str) -> String {
     text.chars().map(printable_char).fold(String::new(), |mut text, char| {
         match char {

@@ -1,5 +1,5 @@
-//! The picture as an SVG file of its own: no script, no font, nothing from elsewhere; readable on light and dark pages.
-//! Columns from left to right, each centred; the same graph is the same bytes.
+//! Draws the graph as a self-contained SVG file: no script, no font, nothing from elsewhere; readable on light and dark pages.
+//! Puts columns from left to right, each centred; equal graphs have equal bytes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,10 +12,10 @@ const HEADER: i32 = 74;
 const FOOTER: i32 = 50;
 const HEIGHT: i32 = 76;
 const GAP: i32 = 20;
-/// Between those that are wired to each other within a column.
+/// The gap between nodes that are connected with each other within a column.
 const WIDE_GAP: i32 = 62;
 
-/// Light, and dark where the reader prefers it. The background is the picture's own.
+/// The style: light, or dark if the reader prefers that. The picture has its own background.
 const STYLE: &str = "\
 svg { color-scheme: light dark; }
 text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Helvetica, Arial, sans-serif; fill: #1f2328; }
@@ -35,7 +35,7 @@ text { fill: #e6edf3; } .paper { fill: #0d1117; } .card { fill: #161b22; }
 }
 ";
 
-/// How wide a column's nodes are, and how far the next column is.
+/// Returns the width of a column's nodes, and the distance to the next column.
 fn width(column: Column) -> (i32, i32) {
     match column {
         Column::Source => (188, 60),
@@ -82,7 +82,7 @@ pub fn picture(graph: &Graph) -> String {
     }
     let mut told = BTreeSet::new();
     for edge in edges {
-        // Wires that meet say it once.
+        // Wires with one end and equal words share one label.
         if told.insert((edge.to, edge.label, edge.state)) {
             text += &label(edge, graph.trouble(edge), &spots);
         }
@@ -90,7 +90,7 @@ pub fn picture(graph: &Graph) -> String {
     text + &legend(graph, height - 26) + "</svg>\n"
 }
 
-/// Where each node stands, and how much room all take.
+/// Returns the position of each node, and the width and height of all nodes together.
 fn layout(nodes: &[Node]) -> (Vec<Spot>, i32, i32) {
     let columns: BTreeSet<Column> = nodes.iter().map(|node| node.column).collect();
     let gap = |column| if column == Column::Notifier { WIDE_GAP } else { GAP };
@@ -114,7 +114,7 @@ fn layout(nodes: &[Node]) -> (Vec<Spot>, i32, i32) {
     (spots, wide, high)
 }
 
-/// Everything that is drawn, for who does not see it.
+/// Describes the whole picture in words, for readers who do not see it.
 fn in_words(graph: &Graph) -> String {
     let Graph { title: _, nodes, edges } = graph;
     let node = |Node { id, name, arn: _, state, told, column: _ }: &Node| match (state, told.is_empty()) {
@@ -181,7 +181,7 @@ fn drawn(node: &Node, Spot { x, y, width }: Spot) -> String {
     text + "</g>\n"
 }
 
-/// The state in words, and how wide that is.
+/// Draws the state in words. Returns the drawing and its width.
 fn badge(state: State, count: Option<usize>, x: i32, y: i32) -> (String, i32) {
     let count = count.map(|count| format!("{count} ")).unwrap_or_default();
     let words = format!("{} {count}{}", state.mark(), state.word());
@@ -202,7 +202,7 @@ fn wire(Edge { from, to, label: _, state }: &Edge, spots: &[Spot]) -> String {
     let path = if from.x == to.x && to.y > from.y && to.y - from.y <= HEIGHT + WIDE_GAP {
         format!("M{} {} V{}", from.x + from.width / 2, from.y + HEIGHT, to.y - 2)
     } else if from.x == to.x {
-        // Past what stands between them.
+        // Lead the wire around the nodes in between.
         let (edge, out) = (from.x + from.width, from.x + from.width + 56);
         format!("M{edge} {middle_from} C{out} {middle_from} {out} {middle_to} {} {middle_to}", edge + 2)
     } else {
@@ -222,7 +222,7 @@ fn wire(Edge { from, to, label: _, state }: &Edge, spots: &[Spot]) -> String {
     )
 }
 
-/// Where it arrives, on the side that the wire does not come from; with what is wrong with it.
+/// Draws the label of a wire and the wire's trouble, at the end of the wire, on the side from which the wire does not come.
 fn label(Edge { from, to, label, state: _ }: &Edge, trouble: Option<&str>, spots: &[Spot]) -> String {
     const LINE: i32 = 14;
     let (from, to) = (spots[*from], spots[*to]);
@@ -251,7 +251,7 @@ fn legend(graph: &Graph, y: i32) -> String {
     text
 }
 
-/// For text and for attributes.
+/// Escapes a text for SVG's text and attributes.
 fn escaped(text: &str) -> String {
     printable(text)
         .replace('&', "&amp;")

@@ -1,4 +1,4 @@
-//! What a resource is wired to, read from its spec.
+//! Reads the connections of a resource from its spec.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::aws::kinds::{alarm, function, rule};
 
-/// Where a node stands, from the event to whoever is told.
+/// The column of a node, from the source of the event to the recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     Source,
@@ -25,20 +25,20 @@ pub fn column(kind: &str) -> Column {
     }
 }
 
-/// What is no resource of any stack.
+/// The names of nodes that are not resources of a stack.
 pub const ECS: &str = "ECS";
 pub const APPLICATIONS: &str = "applications";
 pub const SLACK: &str = "Slack";
 
-/// Where a wire ends.
+/// The end of a wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// Of a resource: its kind. It is known by its name or its ARN.
+    /// The kind, if the end is a resource. `name` is then the resource's name or ARN.
     pub kind: Option<&'static str>,
     pub name: String,
-    /// What it is if it is none of the stack's.
+    /// The description, if the end is not a resource of the stack.
     pub what: &'static str,
-    /// Where it stands then.
+    /// The column, if the end is not a resource of the stack.
     pub column: Column,
 }
 
@@ -46,7 +46,7 @@ pub struct End {
 pub struct Wire {
     pub end: End,
     pub label: &'static str,
-    /// Whether it comes from there, or leads to there.
+    /// Whether the wire comes from the end; otherwise the wire leads to it.
     pub is_incoming: bool,
 }
 
@@ -66,7 +66,7 @@ impl Wire {
     }
 }
 
-/// Those of a resource with this document. Of the other kinds nothing leads anywhere: they are used.
+/// Returns the wires of a resource with this document. Resources of other kinds have no wires of their own: others use them.
 #[must_use]
 pub fn wires(kind: &str, document: &Value) -> Vec<Wire> {
     match kind {
@@ -99,7 +99,7 @@ fn of_source(source: &str) -> Wire {
     }
 }
 
-/// Whose events a pattern takes, but for drills, which come in through every door.
+/// Returns the sources of the events that a pattern matches. Leaves out the source of drills, unless a pattern has no other source.
 fn sources(pattern: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for one in pattern["source"].as_array().into_iter().flatten().filter_map(Value::as_str) {
