@@ -1,4 +1,4 @@
-"""How big the release binary is, how fast it starts, and how much memory that takes. Fails if it is too big."""
+"""Measures the size of the release binary, its time to start and the memory that it needs for that. Fails if the binary is too big."""
 
 import os
 import statistics

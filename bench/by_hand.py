@@ -1,4 +1,4 @@
-"""The same alert, as somebody would script it by hand: one boto3 call after the other. What taskbell is measured beside."""
+"""Sets up an alert as an engineer would script it by hand: one boto3 call after the other. taskbell is compared with it."""
 
 import io
 import json
@@ -64,7 +64,7 @@ def setup():
 
 
 def drift():
-    """Reads what the alert consists of, without the tags."""
+    """Reads the resources of the alert, without the tags."""
     ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [f"/{NAME}"]}])
     logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{NAME}")
     url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]

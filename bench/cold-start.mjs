@@ -1,6 +1,7 @@
-// From the start of the process to the POST being sent: the notifier, beside a plain function of forty lines that does
-// only the POST. Each run is a process of its own; both get the same event, and an AWS and a Slack that answer at once.
-// Usage: node bench/cold-start.mjs [RUNS]   (the SDK clients come from .local/node, as Lambda's runtime brings them)
+// Measures the time from the start of the process to Slack's answer: for the notifier, and for a plain function of a few lines
+// that does only the POST. Each run has its own process; both functions receive the same event, and an AWS and a Slack that
+// answer at once. Usage: node bench/cold-start.mjs [RUNS]   (the SDK clients come from .local/node; Lambda's runtime contains the
+// same clients)
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -20,7 +21,7 @@ export const handler = async (event) => {
 };
 `;
 
-/** What the process prints: milliseconds from its start until Slack's answer was there. */
+/** The script of a run. Prints the milliseconds from the start of the process until Slack's answer. */
 const RUNNER = `
 import { performance } from "node:perf_hooks";
 import { readFileSync } from "node:fs";
@@ -52,7 +53,7 @@ const server = createServer((request, response) => {
 await new Promise((ready) => { server.listen(0, "127.0.0.1", ready); });
 const endpoint = `http://127.0.0.1:${server.address().port}`;
 
-/** The process must not block this one: it answers for AWS. */
+/** Runs a module in another process, without blocking this process, which answers for AWS. */
 function once(module) {
   const env = {
     PATH: process.env.PATH, AWS_ENDPOINT_URL: endpoint, AWS_REGION: "us-east-1", AWS_ACCESS_KEY_ID: "x", AWS_SECRET_ACCESS_KEY: "x",
@@ -66,7 +67,7 @@ function once(module) {
 const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
 try {
   const times = { "plain.mjs": [], "notifier/index.mjs": [] };
-  // Side by side, so that whatever else the machine does hits both.
+  // Alternate, so that other work of the machine affects both.
   for (let run = 0; run < runs; run += 1) for (const module of Object.keys(times)) times[module].push(await once(module));
   const [plain, notifier] = Object.values(times).map(median);
   console.log(`cold start until Slack's answer, median of ${runs}: notifier ${notifier.toFixed(0)} ms, plain function ${plain.toFixed(0)} ms, ratio ${(notifier / plain).toFixed(1)}`);

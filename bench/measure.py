@@ -1,4 +1,4 @@
-"""taskbell beside the same provisioning by hand: calls, time, memory."""
+"""Compares taskbell with provisioning by hand: calls, time, memory."""
 
 import os
 import pathlib
@@ -16,11 +16,11 @@ ROUNDS = 3
 
 
 def run(command, environment):
-    """Seconds and peak memory in MiB of a command that has to succeed."""
+    """Returns the seconds and the peak memory in MiB of a command that has to succeed."""
     start = time.monotonic()
     child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     peaks = [0.0]
-    # The kernel's own account of a child begins with what this process had: hence what the child says while it lives.
+    # The kernel's figure for a child starts with the memory of this process, so read the child's own figure while it runs.
     watch = threading.Thread(target=lambda: peaks.extend(peak_while_alive(child)), daemon=True)
     watch.start()
     output = child.stdout.read()
@@ -46,7 +46,7 @@ def measure(proxy, environment):
     steps = ["setup", "setup again", "drift", "teardown"]
     figures = {step: {"taskbell": [], "by hand": []} for step in steps}
     calls, memory = {}, {}
-    # The script by hand has one rule and no table.
+    # The script has one rule and no table, so taskbell gets the same.
     same = ["--pattern", "task-failed", "--no-dedupe"]
     flags = {"setup": ["--yes", *same], "teardown": ["--yes"], "drift": same}
     for _ in range(ROUNDS):
@@ -69,7 +69,7 @@ def measure(proxy, environment):
 
 
 def archive_size(environment):
-    """Bytes, as Lambda tells them."""
+    """Returns the size of the archive in bytes, as Lambda reports it."""
     size = "import boto3; print(boto3.client('lambda').get_function_configuration(FunctionName='taskbell-bench')['CodeSize'])"
     return int(subprocess.run([sys.executable, "-c", size], env=environment, capture_output=True, check=True).stdout)
 

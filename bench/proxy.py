@@ -1,4 +1,4 @@
-"""A proxy before the local AWS that takes a round trip's time for every call, counts, and throttles as the control planes do."""
+"""Runs a proxy before the local AWS that delays every call by a round trip, counts calls, and throttles as the control planes do."""
 
 import http.client
 import re
@@ -8,7 +8,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-# Calls a second of an account in a region: EventBridge's and Lambda's quotas, Parameter Store's default, and what is seen of IAM.
+# Calls a second of an account in a region: quotas of EventBridge and Lambda, Parameter Store's default, and a rate observed for IAM.
 RATES = {"events": 50, "lambda": 15, "ssm": 40, "iam": 20}
 BURST = 5
 
@@ -31,7 +31,7 @@ class Limits:
 
 
 def throttling(service: str):
-    """Status, content type and body of the answer to a call too many."""
+    """Returns status, content type and body of the answer to a call above the limit."""
     if service == "iam":
         error = "<Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>"
         return 400, "text/xml", f"<ErrorResponse>{error}</ErrorResponse>".encode()
@@ -40,7 +40,7 @@ def throttling(service: str):
 
 
 class Proxy:
-    """Forwards to `endpoint`, after `latency` seconds a call; with `limited`, only so many a second."""
+    """Forwards to `endpoint`, `latency` seconds after each call; with `limited`, at the rates of `RATES` only."""
 
     def __init__(self, endpoint: str, latency: float, limited: bool = False):
         self.calls = self.throttled = 0
@@ -101,7 +101,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def count(self) -> int:
-        """The calls since the last count."""
+        """Returns the number of calls since the last count."""
         with self.lock:
             calls, self.calls = self.calls, 0
         return calls

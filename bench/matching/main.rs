@@ -1,5 +1,5 @@
-//! Events a second on one core: the default pattern over the samples; beside the quamina crate for what both can say;
-//! and the same for growing numbers of events.
+//! Measures events a second on one core: the default pattern over the samples; the part of it that the quamina crate can express,
+//! beside that crate; and growing numbers of events.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -35,8 +35,8 @@ fn main() {
     }
 }
 
-/// Both read the event's text. quamina has neither `$or` nor `anything-but` with a prefix: it is given the alternatives one
-/// by one, and both go without the one alternative it cannot say.
+/// Compares the two matchers, which both read the event's text. quamina has neither `$or` nor `anything-but` with a prefix: it
+/// receives the alternatives one by one, and both matchers omit the one alternative that quamina cannot express.
 fn beside_quamina(pattern: &Value, events: &[Value]) {
     let mut common = pattern.clone();
     let alternatives = common["detail"]["$or"].take();
