@@ -1,4 +1,4 @@
-"""Measures the size of the release binary, its time to start and the memory that it needs for that. Fails if the binary is too big."""
+"""Measures the size of the release binary, and the time and memory of a start. Fails if the binary is too big."""
 
 import os
 import statistics

@@ -1,4 +1,4 @@
-"""Runs a proxy before the local AWS that delays every call by a round trip, counts calls, and throttles as the control planes do."""
+"""Runs a proxy before the local AWS: delays every call by a round trip, counts calls, and throttles as the control planes do."""
 
 import http.client
 import re
@@ -8,7 +8,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-# Calls a second of an account in a region: quotas of EventBridge and Lambda, Parameter Store's default, and a rate observed for IAM.
+# Calls a second of an account in a region: quotas of EventBridge and Lambda, Parameter Store's default, an observed rate of IAM.
 RATES = {"events": 50, "lambda": 15, "ssm": 40, "iam": 20}
 BURST = 5
 

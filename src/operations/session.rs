@@ -100,7 +100,7 @@ impl Session {
         (self.listener)(Event::Note(note.into()));
     }
 
-    /// Returns the error about clusters that do not exist. Asked if no resource was found: most likely the cluster's name is
+    /// Returns the error about clusters that do not exist. Called if no resource was found: most likely the cluster's name is
     /// mistyped.
     pub async fn missing_clusters(&self, clusters: &[Cluster]) -> Option<Error> {
         match self.unless_interrupted(cluster::missing(&self.sdk, clusters, "")).await {
