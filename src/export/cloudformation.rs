@@ -1,4 +1,4 @@
-//! The blueprint as a CloudFormation template.
+//! Writes the blueprint as a CloudFormation template.
 
 mod parameters;
 
@@ -13,10 +13,10 @@ use crate::reconcile::resource::Tags;
 pub use parameters::{Bucket, CODE_PREFIX};
 use parameters::{camel, choices, condition, name, parameters};
 
-/// CloudFormation takes a longer template only from a bucket.
+/// The most bytes of a template. CloudFormation accepts a longer one only from a bucket.
 pub const LONGEST_BODY: usize = 51_200;
 
-// Logical ids.
+// The logical ids.
 const LOG_GROUP: &str = "LogGroup";
 const QUEUE: &str = "Undelivered";
 const QUEUE_POLICY: &str = "UndeliveredPolicy";
@@ -27,10 +27,10 @@ const FAILED: &str = "FailedInvocations";
 
 const IN_CHINA: &str = "InChina";
 
-/// The template.
+/// Returns the template.
 ///
 /// # Errors
-/// If a part of the blueprint cannot be said in a template.
+/// If a part of the blueprint cannot be expressed in a template.
 pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
     let writer = Writer { blueprint, bucket };
     let mut resources = Map::new();
@@ -66,7 +66,7 @@ pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
     Ok(canonical(&template))
 }
 
-/// The tree with its blanks as references. Where a whole text is one blank, it is that one's value.
+/// Returns the tree with references for its blanks. A text that consists of one blank becomes the reference itself.
 fn filled(blueprint: &Blueprint, tree: &Value) -> Value {
     match tree {
         Value::String(text) => match &blueprint.parts(text)[..] {
@@ -87,7 +87,7 @@ fn filled(blueprint: &Blueprint, tree: &Value) -> Value {
     }
 }
 
-/// As `Place::service_hosts` has them, partition by partition.
+/// Returns the hosts of SSM for each partition, as `Place::service_hosts` does.
 fn ssm_hosts() -> Value {
     let host = |suffix: &str| json!({ "Fn::Sub": format!("ssm.${{AWS::Region}}.{suffix}") });
     json!({ "Fn::If": [
@@ -99,7 +99,7 @@ fn ssm_hosts() -> Value {
 
 type Resources = Vec<(String, Value)>;
 
-/// Writes one piece after the other.
+/// The writer of the pieces, one after the other.
 #[derive(Clone, Copy)]
 struct Writer<'a> {
     blueprint: &'a Blueprint,
@@ -121,7 +121,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The function, what may ring it, and what becomes of events it failed on.
+    /// Returns the function, the permissions of the rules that may invoke it, and the settings for events on which it failed.
     fn function(self, name: &str, spec: &function::Spec, tags: &Tags) -> Result<Resources> {
         let function::Spec {
             runtime,
@@ -132,13 +132,13 @@ impl Writer<'_> {
             description,
             role,
             bound_to_current_role,
-            // Follows from the archive.
+            // The template takes the code from the archive.
             code_sha256: _,
             environment,
             log_format,
             log_level,
             log_group: _,
-            // What a function has none of unless somebody says so.
+            // A function has none of these by default.
             layers: _,
             in_vpc: _,
             reserved_concurrency: _,
@@ -148,7 +148,7 @@ impl Writer<'_> {
         let own_role = *bound_to_current_role == Some(true);
         let mut all_tags = self::tags(tags);
         if own_role && let Some(all) = all_tags.as_array_mut() {
-            // Says truly for whom the grants were made: `setup --adopt` need not make them again.
+            // Names the role that has the grants, so that `setup --adopt` need not create the grants again.
             all.push(json!({ "Key": function::ROLE_ID_TAG, "Value": attribute(ROLE, "RoleId") }));
         }
         let bucket = match self.bucket {
@@ -197,7 +197,7 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: &str, spec: &queue::Spec, tags: &Tags) -> Result<Resources> {
-        // There is none, which is what a new queue has.
+        // `redrive` is none, as for every new queue.
         let queue::Spec {
             retention_seconds,
             visibility_timeout_seconds,
@@ -231,7 +231,7 @@ impl Writer<'_> {
         ])
     }
 
-    /// Made last, so that it rings only once everything else is there.
+    /// Returns the rule. CloudFormation creates it last, so that it invokes the notifier only after everything else exists.
     fn rule(self, key: &str, name: &str, spec: &rule::Spec, tags: &Tags) -> (String, Value) {
         let rule::Spec { pattern, state, description, schedule, role, targets } = spec;
         let target = |(id, target): (&String, &rule::Target)| {
@@ -268,7 +268,7 @@ impl Writer<'_> {
         (id, self.chosen(key, rule))
     }
 
-    /// A resource that is made only if the pattern is chosen.
+    /// Returns the resource, with the condition that the pattern is chosen, if the pattern is a choice.
     fn chosen(self, key: &str, mut resource: Value) -> Value {
         if self.is_choice(key) {
             resource["Condition"] = json!(condition(key));
@@ -280,7 +280,7 @@ impl Writer<'_> {
         self.blueprint.choices.iter().any(|choice| choice.pattern == key)
     }
 
-    /// `task-failed` is `TaskFailedRule`.
+    /// Returns the logical id of a rule: `TaskFailedRule` for `task-failed`.
     fn rule_id(self, key: &str) -> String {
         self.blueprint.distinct_rule(key, |key| format!("{}Rule", camel(key))).replace('_', "")
     }
@@ -372,7 +372,7 @@ fn role(name: &str, spec: &role::Spec, tags: &Tags) -> (String, Value) {
     (ROLE.to_owned(), resource("AWS::IAM::Role", properties))
 }
 
-/// Without empty lists: nothing is what they say.
+/// Returns a resource. Leaves out empty lists, which mean nothing.
 fn resource(kind: &str, mut properties: Value) -> Value {
     if let Some(fields) = properties.as_object_mut() {
         fields.retain(|_, value| value.as_array().is_none_or(|items| !items.is_empty()));
@@ -380,7 +380,7 @@ fn resource(kind: &str, mut properties: Value) -> Value {
     json!({ "Type": kind, "Properties": properties })
 }
 
-/// One that holds data, which goes with the stack, as `teardown` has it.
+/// Returns a resource with data, which is deleted with the stack, as `teardown` does.
 fn of_data(kind: &str, properties: Value) -> Value {
     let mut resource = resource(kind, properties);
     resource["DeletionPolicy"] = json!("Delete");

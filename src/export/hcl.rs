@@ -1,21 +1,21 @@
-//! HashiCorp's configuration language, written as `terraform fmt` would leave it. Knows nothing of AWS.
+//! Writes HashiCorp's configuration language in the format of `terraform fmt`. Knows nothing about AWS.
 
 use std::fmt::Write;
 
-/// Lists of simple values that would make a line longer than this have a line for each.
+/// The longest line, in characters, for a list of simple values. Longer lists have a line for each value.
 const WIDEST: usize = 120;
 
-/// A value.
+/// A value of the language.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
-    /// Written as it is: a reference, a number, a condition.
+    /// Code that is written unchanged: a reference, a number, a condition.
     Code(String),
-    /// In quotes.
+    /// A text in quotes.
     Text(Vec<Piece>),
     List(Vec<Expression>),
-    /// In the order given.
+    /// An object, with its keys in the given order.
     Object(Vec<(String, Expression)>),
-    /// A function of one argument.
+    /// A call of a function with one argument.
     Call(&'static str, Box<Expression>),
 }
 
@@ -23,18 +23,18 @@ pub enum Expression {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
     Plain(String),
-    /// A reference that stands in for a part of the text.
+    /// A reference that replaces a part of the text.
     Filled(String),
 }
 
-/// A line of a body, or a block in it.
+/// A line of a body, or a block in the body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     Attribute(&'static str, Expression),
     Block(Block),
 }
 
-/// `resource "aws_sqs_queue" "undelivered" { … }`.
+/// A block, such as `resource "aws_sqs_queue" "undelivered" { … }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     pub kind: &'static str,
@@ -54,7 +54,7 @@ impl Expression {
     }
 }
 
-/// The blocks, an empty line between every two.
+/// Returns the blocks, with an empty line between every two.
 #[must_use]
 pub fn file(blocks: &[Block]) -> String {
     blocks.iter().map(|block| lines(block, 0)).collect::<Vec<_>>().join("\n")
@@ -84,7 +84,7 @@ fn lines(block: &Block, depth: usize) -> String {
     text + &indent + "}\n"
 }
 
-/// `name = value`, a line each. The equals signs of neighbours stand below each other, unless a value has several lines.
+/// Returns a line `name = value` for each pair. Aligns the equals signs of adjacent lines, unless a value has several lines.
 fn assignments(pairs: &[(String, Expression)], depth: usize) -> String {
     let indent = "  ".repeat(depth);
     let written: Vec<(&str, String)> = pairs
@@ -101,7 +101,7 @@ fn assignments(pairs: &[(String, Expression)], depth: usize) -> String {
     text
 }
 
-/// The value, whose first line begins at that column.
+/// Returns the value, whose first line begins at that column.
 fn written(value: &Expression, depth: usize, column: usize) -> String {
     match value {
         Expression::Code(code) => code.clone(),
@@ -125,7 +125,7 @@ fn list(items: &[Expression], depth: usize, column: usize) -> String {
     format!("[\n{lines}{}]", "  ".repeat(depth))
 }
 
-/// On one line, if it says one simple thing.
+/// Returns an object, on one line if it contains only one simple value.
 fn object(pairs: &[(String, Expression)], depth: usize) -> String {
     let simple = |value: &Expression| !matches!(value, Expression::List(_) | Expression::Object(_));
     match pairs {
@@ -138,7 +138,7 @@ fn object(pairs: &[(String, Expression)], depth: usize) -> String {
     }
 }
 
-/// A key of an object: in quotes if it is more than a word, or one of the language's own.
+/// Returns a key of an object, in quotes if the key is not a single word, or is a word of the language.
 fn key(name: &str) -> String {
     let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -175,7 +175,7 @@ fn escaped(plain: &str) -> String {
         }
     }
     let text = text.replace("${", "$${").replace("%{", "%%{");
-    // Before a reference, it would escape it.
+    // A dollar sign before a reference would escape the reference.
     match text.strip_suffix('$') {
         Some(before) => format!("{before}\\u0024"),
         None => text,
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_signs_of_neighbours_stand_below_each_other() {
+    fn equals_signs_of_adjacent_lines_are_aligned() {
         let list = Expression::List(vec![Expression::text(&"x".repeat(80)), Expression::text(&"y".repeat(80))]);
         let inner = Block { kind: "inner", labels: Vec::new(), body: vec![attribute("a", Expression::code("1"))] };
         let block = Block {
@@ -228,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_language_would_read_is_escaped() {
+    fn characters_with_a_meaning_are_escaped() {
         let pieces = [Piece::Plain("a\"\\\n${x}%{if}\u{1}$".to_owned()), Piece::Filled("var.b".to_owned())];
         assert_eq!(quoted(&pieces), r#""a\"\\\n$${x}%%{if}\u0001\u0024${var.b}""#);
     }
 
     #[test]
-    fn a_key_that_is_no_word_is_quoted() {
+    fn key_that_is_not_a_word_is_quoted() {
         assert_eq!(
             ["exists", "$or", "aws:SourceArn", "for", "1a"].map(key),
             ["exists", "\"$or\"", "\"aws:SourceArn\"", "\"for\"", "\"1a\""]

@@ -1,8 +1,8 @@
-//! A stack as a file for other engines: what `desired` describes, with the account, the region, the clusters and the
-//! parameter of the webhook left open. Makes no call and writes no file.
+//! Exports a stack for other engines: the resources that `desired` describes, with blanks for the account, the region, the clusters
+//! and the parameter of the webhook. Makes no call and writes no file.
 //!
-//! `desired` is asked with tokens in their place; each engine writes what fills them in. So a template and `setup` cannot
-//! drift apart.
+//! Calls `desired` with tokens instead of these values; each engine writes references in place of the tokens. A template therefore
+//! always describes the same stack as `setup`.
 
 pub mod cloudformation;
 mod hcl;
@@ -23,28 +23,28 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{Tags, Want};
 use crate::stack::{Address, EXPORTED_TAG, Place, Stack};
 
-/// As long as the longest partition, region and account, so that what fits with these fits everywhere.
+/// Tokens as long as the longest partition, region and account, so that a text that fits with them fits everywhere.
 const PARTITION: &str = "~partition";
 const REGION: &str = "~region~~~~~~~";
 const ACCOUNT: &str = "~account~~~~";
 const WEBHOOK: &str = "~webhook";
 const TOPIC: &str = "~topic";
 
-/// The cluster that ECS takes where a call names none: patterns say more about it than its name.
+/// The cluster that ECS uses if a call names none. Patterns contain more about this cluster than its name.
 const DEFAULT_CLUSTER: &str = "default";
 
-/// What is left open.
+/// A value that is left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blank {
     Partition,
     Region,
     Account,
-    /// The name of a cluster, by its place among those that are left open.
+    /// The name of a cluster, by its index among the clusters that are left open.
     Cluster(usize),
     WebhookParameter,
     /// The name of the SNS topic for alarms.
     TopicName,
-    /// Its ARN.
+    /// The ARN of the SNS topic for alarms.
     TopicArn,
 }
 
@@ -55,27 +55,27 @@ pub enum Part<'a> {
     Blank(Blank),
 }
 
-/// How the topic for alarms is named.
+/// The way in which the topic for alarms is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
-    /// Wherever it is.
+    /// By the topic's ARN, wherever the topic is.
     ByArn,
-    /// A topic of that name in the account and region of the stack.
+    /// By the topic's name, in the account and region of the stack.
     ByName,
 }
 
-/// Everything that shall exist, with blanks in its texts.
+/// All resources of a stack, with blanks in their texts.
 #[derive(Debug)]
 pub struct Blueprint {
     pub stack: Stack,
     pub pieces: Vec<Piece>,
-    /// The patterns that whoever uses the file may choose from. A rule of none of these is always made.
+    /// The patterns that the user of the file may choose. Rules for other patterns are always created.
     pub choices: Vec<Choice>,
-    /// What each blank is as long as nobody says otherwise; none for what the engine knows by itself.
+    /// The default of each blank. Blanks that the engine knows by itself have none.
     pub defaults: Vec<(Blank, String)>,
-    /// The hosts of SSM as policies have them outside of China: there, both spellings are in use.
+    /// The hosts of SSM as policies contain them outside of China. In China, both spellings are in use.
     pub ssm_hosts: Vec<String>,
-    /// What the archive is called in a bucket: another archive is called something else.
+    /// The name of the archive in a bucket. Another archive has another name.
     pub code_file: String,
     pub code_sha256: String,
     tokens: Vec<(String, Blank)>,
@@ -84,17 +84,18 @@ pub struct Blueprint {
 /// A pattern of the catalogue, with a rule among the pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The key of its rule.
+    /// The key of the pattern's rule.
     pub pattern: String,
-    /// Whether it rings as long as nobody says otherwise.
+    /// Whether the pattern is chosen by default.
     pub chosen: bool,
 }
 
-/// One resource.
+/// A resource of the blueprint.
 #[derive(Debug)]
 pub struct Piece {
     pub address: Address,
-    /// The user's, and the one that says whose export it is. None that would make it taskbell's own.
+    /// The user's tags, and the tag that names the exported stack. Contains no tag that would make the resource managed by
+    /// taskbell.
     pub tags: Tags,
     pub spec: Spec,
 }
@@ -111,10 +112,11 @@ pub enum Spec {
 }
 
 impl Blueprint {
-    /// With `others`, their rules are in it, too, as far as they can be bound, and whoever uses the file chooses.
+    /// Describes a stack with blanks. With `others`, adds the rules of these patterns, if the patterns can be bound, as choices
+    /// of the user of the file.
     ///
     /// # Errors
-    /// If something that was asked for cannot be left open, and what `desired` refuses.
+    /// If a configured value cannot be left open, and for everything that `desired` refuses.
     pub fn new(config: &Config, others: Option<&[Pattern]>, archive: &Archive, topic: Topic) -> Result<Self> {
         let stack = Stack { name: config.stack.clone(), region: REGION.to_owned() };
         let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
@@ -145,12 +147,12 @@ impl Blueprint {
         Ok(Self { stack, pieces, choices, defaults, ssm_hosts, code_file, code_sha256, tokens })
     }
 
-    /// The text, cut at its blanks.
+    /// Returns the text, cut at its blanks.
     #[must_use]
     pub fn parts<'a>(&self, text: &'a str) -> Vec<Part<'a>> {
         let mut parts = Vec::new();
         let mut rest = text;
-        // The first token; of two that begin at once, the longer.
+        // The first token; of two tokens at one position, the longer one.
         let next = |rest: &str| {
             let found = self.tokens.iter().filter_map(|(token, blank)| Some((rest.find(token)?, token.len(), *blank)));
             found.min_by_key(|(at, length, _)| (*at, usize::MAX - length))
@@ -168,17 +170,17 @@ impl Blueprint {
         parts
     }
 
-    /// The rule with that name in AWS.
+    /// Returns the rule with that name in AWS.
     ///
     /// # Errors
-    /// If there is none.
+    /// If no rule has that name.
     pub fn rule_named(&self, name: &str) -> Result<&Address> {
         let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_))).map(|piece| &piece.address);
         let found = rules.into_iter().find(|address| address.name == name);
         found.ok_or_else(|| Error::new(format!("there is no rule {name} to be let in")))
     }
 
-    /// What the rule is called in an engine's own way. Of several that would be called the same, the later ones are numbered.
+    /// Returns the name of a rule in the form of an engine. If several rules would have one name, numbers the later ones.
     #[must_use]
     pub fn distinct_rule(&self, key: &str, called: fn(&str) -> String) -> String {
         let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_)));
@@ -190,13 +192,13 @@ impl Blueprint {
     }
 }
 
-/// What the archive is to be called in a bucket.
+/// Returns the name of the archive in a bucket.
 #[must_use]
 pub fn code_file(archive: &Archive) -> String {
     format!("notifier-{:.16}.zip", format!("{:x}", Sha256::digest(&archive.bytes)))
 }
 
-/// A configuration on its way to having blanks.
+/// A configuration whose values are being replaced by blanks.
 struct Opened {
     config: Config,
     tokens: Vec<(String, Blank)>,
@@ -226,7 +228,7 @@ impl Opened {
         Ok(())
     }
 
-    /// All that can be bound are described; of those, the configuration's own rings unless somebody says otherwise.
+    /// Adds the other patterns that can be bound. Returns the choices; the configuration's own patterns are chosen by default.
     fn open_patterns(&mut self, others: Option<&[Pattern]>, place: &Place) -> Result<Vec<Choice>> {
         let Some(others) = others else { return Ok(Vec::new()) };
         let arns =
@@ -241,7 +243,8 @@ impl Opened {
         Ok(choices)
     }
 
-    /// The user's own, or one under the name the stack's own would have: no template can make a SecureString.
+    /// Leaves the webhook's parameter open. The default is the user's own parameter, or one with the name that the stack's own
+    /// parameter would have, because no template can create a SecureString.
     fn open_webhook(&mut self, stack: &Stack) {
         if self.config.webhook_takes == WebhookTakes::Nothing {
             return;
@@ -273,7 +276,8 @@ impl Opened {
     }
 }
 
-/// The same role or policy in whatever account: both have to be in the account of what uses them, or are AWS's own.
+/// Returns the ARN of a role or policy with blanks for the partition and the account. Both have to be in the account of the
+/// resource that uses them, unless AWS owns them.
 fn anywhere(arn: &str) -> String {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts[..] {
@@ -309,7 +313,7 @@ fn read<T: DeserializeOwned>(address: &Address, document: &Value) -> Result<T> {
         .map_err(|error| Error::new(format!("{} cannot be exported", address.id)).because(error))
 }
 
-/// One statement of the function's resource policy, as engines other than ours write it.
+/// A statement of the function's resource policy, as other engines write it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permission {
     pub action: String,
@@ -319,7 +323,7 @@ pub struct Permission {
 
 impl Permission {
     /// # Errors
-    /// If the policy says more than an action, a service and the resource it acts for.
+    /// If the policy contains more than an action, a service and the resource for which the service acts.
     pub fn of(policy: &Policy) -> Result<Self> {
         let document = policy.document();
         let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -343,7 +347,7 @@ impl Permission {
     }
 }
 
-/// The words of a key, of which engines make names in their own way.
+/// Returns the words of a key, from which each engine builds names in its own form.
 #[must_use]
 pub fn words(key: &str) -> Vec<&str> {
     key.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect()

@@ -1,4 +1,4 @@
-//! The blueprint as a Terraform configuration, with the resources of the provider `hashicorp/aws`.
+//! Writes the blueprint as a Terraform configuration, with the resources of the provider `hashicorp/aws`.
 
 mod variables;
 
@@ -14,13 +14,13 @@ use crate::policy::Policy;
 use crate::reconcile::resource::Tags;
 use variables::{reference, variables};
 
-/// The first version of the provider that takes the notifier's runtime.
+/// The first version of the provider that accepts the notifier's runtime.
 const PROVIDER: &str = ">= 6.19";
 
-/// The configuration, as `terraform fmt` would leave it.
+/// Returns the configuration in the format of `terraform fmt`.
 ///
 /// # Errors
-/// If a part of the blueprint cannot be said in a configuration.
+/// If a part of the blueprint cannot be expressed in a configuration.
 pub fn configuration(blueprint: &Blueprint) -> Result<String> {
     let writer = Writer { blueprint };
     let mut resources = Vec::new();
@@ -41,7 +41,7 @@ fn requirements() -> Block {
     block("terraform", &[], vec![Attribute("required_version", Expression::text(">= 1.3")), Item::Block(providers)])
 }
 
-/// Where it is: asked of the provider.
+/// Returns the blocks that ask the provider for the account, the partition and the region.
 fn surroundings(used: &str) -> Vec<Block> {
     let data = ["aws_caller_identity", "aws_partition", "aws_region"];
     let mut blocks: Vec<Block> = data.iter().map(|kind| block("data", &[kind, "current"], Vec::new())).collect();
@@ -53,7 +53,7 @@ fn surroundings(used: &str) -> Vec<Block> {
     if used.contains("local.ssm_hosts") {
         let host = |suffix: &str| format!(r#""ssm.${{local.region}}.{suffix}""#);
         let (regional, suffixed) = (host("amazonaws.com"), host("${data.aws_partition.current.dns_suffix}"));
-        // As `Place::service_hosts` has them.
+        // The hosts agree with `Place::service_hosts`.
         let hosts = format!(r#"local.partition == "aws-cn" ? [{regional}, {suffixed}] : [{suffixed}]"#);
         locals.push(Attribute("ssm_hosts", Expression::Code(hosts)));
     }
@@ -61,7 +61,7 @@ fn surroundings(used: &str) -> Vec<Block> {
     blocks
 }
 
-/// Writes one piece after the other.
+/// The writer of the pieces, one after the other.
 #[derive(Clone, Copy)]
 struct Writer<'a> {
     blueprint: &'a Blueprint,
@@ -123,7 +123,7 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: Expression, spec: &queue::Spec, tags: Pairs) -> Vec<Block> {
-        // There is none, which is what a new queue has.
+        // `redrive` is none, as for every new queue.
         let queue::Spec {
             retention_seconds,
             visibility_timeout_seconds,
@@ -217,7 +217,7 @@ impl Writer<'_> {
         blocks
     }
 
-    /// The function, what may ring it, and what becomes of events it failed on.
+    /// Returns the function, the permissions of the rules that may invoke it, and the settings for events on which it failed.
     fn function(self, name: Expression, spec: &function::Spec, mut tags: Pairs) -> Result<Vec<Block>> {
         let function::Spec {
             runtime,
@@ -228,13 +228,13 @@ impl Writer<'_> {
             description,
             role,
             bound_to_current_role,
-            // Follows from the archive.
+            // The configuration computes the digest from the archive.
             code_sha256: _,
             environment,
             log_format,
             log_level,
             log_group: _,
-            // What a function has none of unless somebody says so.
+            // A function has none of these by default.
             layers: _,
             in_vpc: _,
             reserved_concurrency: _,
@@ -243,7 +243,7 @@ impl Writer<'_> {
         } = spec;
         let own_role = *bound_to_current_role == Some(true);
         if own_role {
-            // Says truly for whom the grants were made: `setup --adopt` need not make them again.
+            // Names the role that has the grants, so that `setup --adopt` need not create the grants again.
             tags.push((function::ROLE_ID_TAG.to_owned(), Expression::code("aws_iam_role.notifier.unique_id")));
         }
         let role = if own_role { Expression::code("aws_iam_role.notifier.arn") } else { self.text(role) };
@@ -286,7 +286,8 @@ impl Writer<'_> {
         Ok(blocks)
     }
 
-    /// Its target is made last, so that it rings only once everything else is there.
+    /// Returns the rule and its target. Terraform creates the target last, so that the rule invokes the notifier only after
+    /// everything else exists.
     fn rule(self, key: &str, name: Expression, spec: &rule::Spec, tags: Pairs) -> Vec<Block> {
         let rule::Spec { pattern, state, description, schedule, role, targets } = spec;
         let label = self.rule_label(key);
@@ -369,7 +370,8 @@ fn table(name: Expression, spec: &table::Spec, tags: Pairs) -> Block {
     resource("aws_dynamodb_table", "announcements", body)
 }
 
-/// Lambda looks whether the role may send to the queue: it has to be allowed to by then.
+/// Returns the settings for events on which the function failed. Depends on the role's policy, because Lambda checks whether the
+/// role may send to the queue.
 fn failed_invocation(failed: &function::FailedInvocations, own_role: bool) -> Block {
     let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = failed;
     let mut body = vec![Attribute("function_name", Expression::code("aws_lambda_function.notifier.function_name"))];
@@ -406,7 +408,7 @@ fn resource(kind: &str, label: &str, body: Vec<Item>) -> Block {
     block("resource", &[kind, label], body)
 }
 
-/// A name the language takes: it begins with a letter.
+/// Returns a name that the language accepts: one that does not begin with a digit.
 fn label(key: &str) -> String {
     let label = words(key).join("_").to_lowercase();
     if label.starts_with(|c: char| c.is_ascii_digit()) { format!("_{label}") } else { label }

@@ -1,25 +1,25 @@
-//! The parameters of a template: what each blank is filled in with, where the code lies, and which patterns ring.
+//! Defines the parameters of a template: the values of the blanks, the location of the code, and the choice of patterns.
 
 use serde_json::{Map, Value, json};
 
 use crate::export::{Blank, Blueprint, Piece, Spec, words};
 use crate::pattern::CATALOGUE;
 
-/// What the key of the archive begins with, unless somebody says otherwise.
+/// The default beginning of the archive's key.
 pub const CODE_PREFIX: &str = "taskbell/";
 const YES: &str = "Yes";
 const NO: &str = "No";
 
-/// Where the archive of the notifier lies.
+/// The bucket with the notifier's archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket {
-    /// In this bucket.
+    /// A bucket that a parameter names.
     Named,
-    /// In a bucket of each region, named with it: for StackSets.
+    /// A bucket in each region, whose name contains the region: for StackSets.
     PerRegion,
 }
 
-/// The name of the parameter, or of CloudFormation's own, that fills a blank in.
+/// Returns the name of the parameter, or of CloudFormation's pseudo parameter, for a blank.
 pub fn name(blank: Blank) -> String {
     match blank {
         Blank::Partition => "AWS::Partition".to_owned(),
@@ -69,7 +69,7 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
         ),
     };
     all.insert(name.to_owned(), json!({ "Type": "String", "Description": description, "AllowedPattern": pattern }));
-    // Only the beginning of the key: an update keeps the values that parameters had, and the archive's own part may not stay.
+    // Only the beginning of the key: an update of the stack keeps the old values of parameters, but must not keep the old archive.
     let prefix = json!({
         "Type": "String",
         "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
@@ -89,12 +89,12 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
     Value::Object(all)
 }
 
-/// `task-failed` is `PatternTaskFailed`.
+/// Returns the name of the parameter for a pattern: `PatternTaskFailed` for `task-failed`.
 fn pattern_name(key: &str) -> String {
     format!("Pattern{}", camel(key))
 }
 
-/// The conditions by which rules are made or not, and what has to hold of the parameters themselves.
+/// Returns the conditions for creating rules, and the assertions about the parameters themselves.
 pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
     let is_yes = |key: &str| json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] });
@@ -109,7 +109,7 @@ pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     (conditions, rule)
 }
 
-/// `Fn::Or` takes 2 to 10 conditions.
+/// Joins conditions with `Fn::Or`, which accepts 2 to 10 conditions.
 fn any(of: &[Value]) -> Value {
     match of {
         [one] => one.clone(),
@@ -118,7 +118,7 @@ fn any(of: &[Value]) -> Value {
     }
 }
 
-/// The condition for what a pattern needs.
+/// Returns the name of the condition for the resources of a pattern.
 pub fn condition(key: &str) -> String {
     format!("Has{}", camel(key))
 }

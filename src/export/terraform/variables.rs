@@ -1,10 +1,10 @@
-//! The variables of a configuration: what each blank is filled in with.
+//! Defines the variables of a configuration, which are the values of the blanks.
 
 use crate::export::hcl::Item::{self, Attribute};
 use crate::export::hcl::{Block, Expression, block};
 use crate::export::{Blank, Blueprint};
 
-/// The name of the variable for a blank; none for what the provider knows.
+/// Returns the name of the variable for a blank; none for blanks that the provider knows.
 fn variable(blank: Blank) -> Option<String> {
     match blank {
         Blank::Partition | Blank::Region | Blank::Account => None,
