@@ -1,19 +1,19 @@
-//! Addresses as the rule engine compares them: by the digits of a range's two ends, without asking which version they are of.
+//! Compares addresses as the rule engine does: by the digits of a range's two ends, regardless of the versions of the addresses.
 
 use std::net::Ipv6Addr;
 
-/// From the first address to the last.
+/// A range from the first address to the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
     first: Vec<u8>,
     last: Vec<u8>,
 }
 
-/// Why a text is no range, in the engine's words.
+/// The reason why a text is not a range, in the engine's words.
 pub type Malformed = String;
 
 impl Range {
-    /// A text that is an address takes the same address, however it is written.
+    /// Returns the range of a single address, which accepts every notation of that address; none if the text is not an address.
     #[must_use]
     pub fn of_one(text: &str) -> Option<Self> {
         let address = address(text).ok()?;
@@ -21,9 +21,9 @@ impl Range {
     }
 
     /// # Errors
-    /// For what is no CIDR block, and for one of a single address.
+    /// If the text is not a CIDR block, or is the block of a single address.
     pub fn of_block(text: &str) -> Result<Self, Malformed> {
-        // Slashes at the end are dropped.
+        // The engine ignores slashes at the end.
         let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
         let &[base, mask] = parts.as_slice() else {
             return Err("Malformed CIDR, one '/' required".to_owned());
@@ -43,7 +43,8 @@ impl Range {
         Ok(Self { first, last })
     }
 
-    /// An address of the longer version is cut; one of the shorter has to lie between the ends before it is over.
+    /// Checks whether an address is in the range. An address longer than the range's is cut; a shorter one has to be strictly
+    /// between the beginnings of the two ends.
     #[must_use]
     pub fn accepts(&self, text: &str) -> bool {
         let Ok(address) = address(text) else { return false };
@@ -56,8 +57,8 @@ impl Range {
     }
 }
 
-/// Four bytes or sixteen. Leading zeros are no matter, dots stand in version 4 alone, and version 4 in the clothes of version 6
-/// is version 4.
+/// Parses an address of four or sixteen bytes. Ignores leading zeros, accepts dots in version 4 alone, and reads a version 4
+/// address in the notation of version 6 as version 4.
 fn address(text: &str) -> Result<Vec<u8>, Malformed> {
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let dotted: Vec<&str> = text.split('.').collect();
@@ -81,7 +82,7 @@ fn address(text: &str) -> Result<Vec<u8>, Malformed> {
 mod tests {
     use super::*;
 
-    /// Asked of the service's own rule engine.
+    /// Expects the answers of the service's own rule engine.
     #[test]
     fn addresses_are_compared_by_their_digits() {
         for (block, text, expected) in [

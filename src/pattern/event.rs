@@ -1,11 +1,11 @@
-//! An event as EventBridge's rule engine sees it: leaves by their paths, arrays flattened, but for which element of an
-//! array a leaf comes from: fields of one pattern have to agree on it.
+//! Represents an event as EventBridge's rule engine sees it: leaves by their paths, with flattened arrays. Each leaf keeps the
+//! elements of arrays from which it comes, because the fields of one pattern have to agree on them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-/// Array by its number in the event -> the element taken.
+/// The chosen element of each array, by the array's number in the event.
 pub type Membership = BTreeMap<usize, usize>;
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Leaf<'a> {
     pub membership: Membership,
 }
 
-/// The paths a pattern asks about, and all that leads to them: nothing else of an event is looked at.
+/// The paths that a pattern contains, and all paths that lead to them. No other part of an event is read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Paths {
     paths: HashSet<String>,
@@ -33,7 +33,8 @@ impl Paths {
     }
 }
 
-/// Empty steps at the end of a path are no steps to the engine: `a.` is never found in `{"a": {"": 1}}`.
+/// Returns the steps of a path. Empty steps at the end of a path are no steps to the engine: `a.` is never found in `{"a": {"":
+/// 1}}`.
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     let significant =
         if path.is_empty() { Some(path) } else { Some(path.trim_end_matches('.')).filter(|it| !it.is_empty()) };
@@ -47,7 +48,7 @@ pub struct Leaves<'a> {
     asked: &'a Paths,
 }
 
-/// The leaves of one path, by the elements of the arrays they come from.
+/// The leaves of one path, by the elements of the arrays from which they come.
 #[derive(Debug, Default)]
 struct Branch<'a> {
     leaves: Vec<&'a Value>,
@@ -62,8 +63,8 @@ impl<'a> Leaves<'a> {
         leaves
     }
 
-    /// Every leaf at the path that takes no other element of an array than those that are taken; none where there is no value,
-    /// or an object.
+    /// Returns every leaf at the path that comes from the chosen elements of arrays, or from arrays without a chosen element.
+    /// Returns none if the path has no value, or has an object.
     #[must_use]
     pub fn at(&self, path: &str, taken: &Membership) -> Vec<Leaf<'a>> {
         let mut found = Vec::new();
@@ -73,7 +74,7 @@ impl<'a> Leaves<'a> {
         found
     }
 
-    /// The arrays that leaves of the path come from.
+    /// Returns the arrays from which the leaves of the path come.
     #[must_use]
     pub fn arrays(&self, path: &str) -> BTreeSet<usize> {
         let mut arrays = BTreeSet::new();
@@ -142,13 +143,13 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// Appends a field's name to the steps before it, each of which has a dot in front, so that an empty name is a step, too.
+/// Appends a field's name to the steps before it. Each step has a dot in front, so that an empty name is a step, too.
 pub fn step_into(steps: &mut String, name: &str) {
     steps.push('.');
     steps.push_str(name);
 }
 
-/// The steps as one path.
+/// Returns the steps as one path.
 #[must_use]
 pub fn whole(steps: &str) -> &str {
     steps.get(1..).unwrap_or_default()

@@ -1,13 +1,12 @@
-//! Narrowing a pattern to families, services or one container: on the parsed tree, with no more than EventBridge can say.
-//!
-//! Of one field EventBridge can say "one of these" or "none of these", and not both. A wildcard is used only where a prefix
-//! does not do: a bus takes 30 rules with wildcards.
+//! Narrows a pattern to families, services or one container: on the parsed tree, with the means of EventBridge alone.  For one
+//! field, EventBridge can express "one of these" or "none of these", but not both. Uses a wildcard only if a prefix does not
+//! suffice: a bus accepts 30 rules with wildcards.
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 
-/// What a stack's patterns are narrowed to. Names may hold `*`.
+/// The families, services and container to which a stack's patterns are narrowed. Names may contain `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
     pub families: Vec<String>,
@@ -21,7 +20,7 @@ pub struct Filters {
 const TASK: &str = "ECS Task State Change";
 const OF_SERVICES: [&str; 3] = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action"];
 
-/// What a pattern's events are about, by their detail-types.
+/// The subject of a pattern's events, by their detail-types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Tasks,
@@ -31,7 +30,7 @@ enum Subject {
 
 impl Filters {
     /// # Errors
-    /// For names that ECS does not have, and filters that leave nothing or that EventBridge cannot express together.
+    /// For names that ECS does not allow, and for filters that exclude everything or that EventBridge cannot express together.
     pub fn checked(self) -> Result<Self> {
         let Self { families, exclude_families, services, exclude_services, container } = &self;
         for (flag, names) in [
@@ -62,7 +61,7 @@ impl Filters {
         Ok(self)
     }
 
-    /// Each flag that was given, and the filter it is alone.
+    /// Returns each flag that was given, with the filter of that flag alone.
     #[must_use]
     pub fn apart(&self) -> Vec<(&'static str, Self)> {
         let Self { families, exclude_families, services, exclude_services, container } = self.clone();
@@ -85,8 +84,8 @@ impl Filters {
         !self.services.is_empty() || !self.exclude_services.is_empty()
     }
 
-    /// Whether events of this pattern carry what the filters ask for, and the pattern does not say something of it already:
-    /// that would be replaced, and not narrowed.
+    /// Checks whether the pattern's events contain the fields of the filters, and the pattern does not restrict these fields
+    /// already: such a restriction would be replaced, and not narrowed.
     #[must_use]
     pub fn can_narrow(&self, tree: &Value) -> bool {
         let (mut groups, mut definitions, mut names) = (Vec::new(), Vec::new(), Vec::new());
@@ -97,10 +96,10 @@ impl Filters {
             return *self == Self::default();
         }
         let any_service = json!([{ "prefix": "service:" }]);
-        // What stands in the alternatives themselves is narrowed with them; what stands deeper would be replaced.
+        // A group in the alternatives themselves is narrowed with them; a deeper one would be replaced.
         let alternatives = tree["detail"]["$or"].as_array().into_iter().flatten();
-        // Without a service that is taken, an alternative's group gives way to who started the task: if that is said already, it would
-        // be replaced, too.
+        // Without included services, `startedBy` replaces the group of an alternative: an existing `startedBy` would be replaced,
+        // too.
         let is_free = |one: &Value| {
             !self.services.is_empty() || one["startedBy"].is_null() && tree["detail"]["startedBy"].is_null()
         };
@@ -112,7 +111,7 @@ impl Filters {
                     && (!self.of_families() || definitions.is_empty())
                     && (self.container.is_none() || names.is_empty())
             }
-            // Where the cluster is told by the service's ARN alone, that field cannot say "not this service", too.
+            // If only the service's ARN contains the cluster, that field cannot exclude a service as well.
             Subject::Services => {
                 let excludes = !self.exclude_services.is_empty() && tree["detail"]["clusterArn"].is_null();
                 let whole_cluster =
@@ -123,7 +122,7 @@ impl Filters {
         }
     }
 
-    /// Narrows a tree that is bound to these clusters.
+    /// Narrows a tree that was bound to these clusters.
     pub fn narrow(&self, tree: &mut Value, cluster_arns: &[String]) {
         match subject(tree) {
             Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
@@ -145,7 +144,7 @@ impl Filters {
         }
         if self.of_services() {
             let groups = leaves(&self.services, &self.exclude_services, &["service:".to_owned()], "");
-            // What an alternative says of the group would replace what is said beside it.
+            // The group of an alternative would replace the group beside it.
             if let Some(alternatives) = tree["detail"].get_mut("$or") {
                 replace_groups(alternatives, (!self.services.is_empty()).then_some(&groups));
             }
@@ -157,8 +156,8 @@ impl Filters {
     }
 }
 
-/// The leaves of one field: the names that are taken, or those that are not. What may be absent is not excluded. `end` is
-/// what follows the name in the field, before the rest.
+/// Returns the leaves of one field: the included names, or the excluded ones. Exclusion keeps events without the field. `end` is
+/// the text that follows the name in the field, before the rest.
 fn leaves(include: &[String], exclude: &[String], prefixes: &[String], end: &str) -> Value {
     match include.is_empty() {
         false => taken(include, prefixes, end),
@@ -175,7 +174,7 @@ fn taken(names: &[String], prefixes: &[String], end: &str) -> Value {
     prefixes.iter().flat_map(|prefix| names.iter().map(move |name| leaf(prefix, name))).collect()
 }
 
-/// One operator over all names: a field can refuse by one only.
+/// Returns one operator over all excluded names, because a field can have only one operator that excludes.
 fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
     let all = |text: &dyn Fn(&String) -> String| -> Vec<String> {
         prefixes.iter().flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{}", text(name)))).collect()
@@ -194,7 +193,7 @@ fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
     json!({ "wildcard": all(&|name| whole(name, end)) })
 }
 
-/// How a name is said with the least.
+/// The least operator that expresses a name.
 enum Form {
     Exact,
     Prefix(String),
@@ -212,7 +211,7 @@ impl Form {
     }
 }
 
-/// A wildcard over the whole text. Consecutive `*` are not allowed.
+/// Returns a wildcard over the whole text, without consecutive `*`, which are not allowed.
 fn whole(name: &str, end: &str) -> String {
     match (end.is_empty(), name.ends_with('*')) {
         (true, _) | (_, true) => name.to_owned(),
@@ -229,7 +228,7 @@ fn subject(tree: &Value) -> Subject {
     }
 }
 
-/// What the tree says of every field of this name, at any depth.
+/// Collects the values of every field of this name, at any depth.
 fn fields_named<'a>(tree: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     match tree {
         Value::Object(fields) => {
@@ -245,8 +244,8 @@ fn fields_named<'a>(tree: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// In alternatives that ask for any service: the services that are wanted, or, where some are not, the deployment that a
-/// service's task was started by.
+/// Replaces the group in alternatives that ask for any service: by the included services, or, for excluded services, by the
+/// deployment that started a service's task.
 fn replace_groups(alternatives: &mut Value, groups: Option<&Value>) {
     for alternative in alternatives.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         if alternative.remove("group").is_some() {
@@ -258,18 +257,18 @@ fn replace_groups(alternatives: &mut Value, groups: Option<&Value>) {
     }
 }
 
-/// Whether any of a pattern's alternatives says something of containers.
+/// Checks whether a pattern or one of its alternatives has conditions on containers.
 pub fn looks_at_containers(tree: &Value) -> bool {
     let mut found = Vec::new();
     fields_named(tree, "containers", &mut found);
     found.into_iter().any(Value::is_object)
 }
 
-/// The stop code of a task that ended by itself. Events of before 2019 have none.
+/// The stop code of a task that ended by itself. Events from before 2019 have no stop code.
 const BY_ITSELF: &str = "EssentialContainerExited";
 
-/// Splits an alternative that takes every stop code but some, so that one container decides over tasks that ended by themselves:
-/// by its exit code, its reason, or any end of it in a service. None for any other alternative.
+/// Splits an alternative that matches all stop codes but some, so that one container decides about tasks that ended by
+/// themselves: by the container's exit code, its reason, or any end of it in a service. Returns none for any other alternative.
 fn parts(alternative: &Value, container: &str) -> Option<Vec<Value>> {
     let fields = alternative.as_object()?;
     if ["containers", "$or", "stoppedReason", "startedBy"].iter().any(|name| fields.contains_key(*name)) {
@@ -290,7 +289,7 @@ fn parts(alternative: &Value, container: &str) -> Option<Vec<Value>> {
         json!({ "stopCode": by_itself, "startedBy": [{ "prefix": "ecs-svc/" }],
             "containers": { "name": [container], "exitCode": [{ "exists": true }] } }),
     ];
-    // Without a stop code, the reason tells what did not end by itself.
+    // Without a stop code, the reason identifies tasks that did not end by themselves.
     if codes.contains(&absent) {
         let told = json!([{ "anything-but": { "prefix": "Essential container in task exited" } }]);
         parts.push(json!({ "stopCode": [absent], "stoppedReason": told }));
@@ -302,8 +301,8 @@ fn parts(alternative: &Value, container: &str) -> Option<Vec<Value>> {
     Some(parts)
 }
 
-/// In each alternative about containers, or about a task that ended by itself, the one that is meant: such a task's other
-/// containers may have ended as they liked.
+/// Names the container in each alternative about containers, or about a task that ended by itself, so that the other containers of
+/// such a task do not count.
 fn name_container(alternative: &mut Value, container: &str, of_exit: bool) {
     let Some(fields) = alternative.as_object_mut() else { return };
     let of_exit = of_exit || fields.get("stopCode").is_some_and(|codes| holds(codes, BY_ITSELF));
@@ -339,7 +338,7 @@ fn legal(flag: &str, name: &str) -> Result<()> {
     }
 }
 
-/// What the ARNs of a cluster's services begin with.
+/// Returns the beginning of the ARNs of a cluster's services.
 pub(super) fn service_arn_prefix(cluster_arn: &str) -> String {
     format!("{}/", cluster_arn.replacen(":cluster/", ":service/", 1))
 }

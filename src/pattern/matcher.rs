@@ -1,8 +1,7 @@
-//! EventBridge's matching of events, and an answer to "why did it not match?".
-//!
-//! A pattern is a list of rules, one for each combination of `$or`'s alternatives; it matches where one of them does. All
-//! fields of a rule have to be satisfied, each by one leaf of the event, and those that go through an array of objects by
-//! the same element of it.
+//! Matches events as EventBridge does, and explains why an event did not match.  A pattern is a list of rules, one for each
+//! combination of `$or`'s alternatives; the pattern matches if one of the rules matches. All fields of a rule have to be
+//! satisfied, each by one leaf of the event; fields that go through an array of objects have to be satisfied by the same element
+//! of the array.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -18,7 +17,7 @@ use super::validity::{self, Or};
 pub use super::validity::Invalid;
 use crate::input::printable;
 
-/// A pattern EventBridge would take.
+/// A pattern that EventBridge would accept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matcher {
     rules: Vec<Rule>,
@@ -26,19 +25,19 @@ pub struct Matcher {
     repeated: Vec<Repeated>,
 }
 
-/// A field that comes again: in one object, or inside and outside of `$or`.
+/// A repeated field: in one object, or inside and outside of `$or`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeated {
     pub path: String,
     pub kept: Kept,
 }
 
-/// What EventBridge's rule engine makes of a field that comes again.
+/// The meaning of a repeated field in EventBridge's rule engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// Of values, those written last replace the ones before.
+    /// The last values replace the earlier ones.
     Last,
-    /// Objects, and the alternatives of `$or`, have to hold all.
+    /// All of the objects, or all of the `$or`s, have to match.
     All,
 }
 
@@ -52,11 +51,12 @@ impl fmt::Display for Repeated {
     }
 }
 
-/// Fields in the order of their paths: the rule engine goes through them in this order, and a field is absent if no element
-/// taken so far has it.
+/// The fields of a rule in the order of their paths: the rule engine goes through them in this order, and a field is absent if no
+/// element chosen so far contains it.
 type Rule = Vec<Field>;
 
-/// A path with the alternatives wanted there, and the branch of `$or` it was written in, as in `detail.$or[1]`; empty: none.
+/// A path with the alternatives that are wanted at it, and with the branch of `$or` in which it was written, such as
+/// `detail.$or[1]`; an empty branch: outside of `$or`.
 #[derive(Debug, Clone, PartialEq)]
 struct Field {
     path: String,
@@ -65,30 +65,30 @@ struct Field {
 }
 
 impl Field {
-    /// Whether it asks for the same, wherever it was written.
+    /// Checks whether both fields require the same, in whatever branches they were written.
     fn is_like(&self, other: &Self) -> bool {
         self.path == other.path && self.wanted == other.wanted
     }
 }
 
-/// The first field that kept an event from matching; where a `$or` decided, with all that decided in it.
+/// The first field that kept an event from matching. If a `$or` decided, with all fields that decided in the `$or`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     pub path: String,
-    /// What the event has there; empty: nothing.
+    /// The values of the event at the path; empty: none.
     pub have: Vec<Value>,
-    /// The alternatives the pattern takes there.
+    /// The alternatives that the pattern accepts at the path.
     pub want: Vec<Value>,
-    /// It is satisfied, but not by the element of an array that satisfies another field.
+    /// Whether the field is satisfied, but not by the element of an array that satisfies another field.
     pub apart: bool,
     /// The branches of `$or` that came closest, the one of this field first; empty: a field outside of every `$or` decided.
     pub branches: Vec<Branch>,
 }
 
-/// A branch of `$or`, with every field of it that decided against the event. These have no branches of their own.
+/// A branch of `$or`, with every field of the branch that decided against the event. The fields have no branches of their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Branch {
-    /// Where it stands in the pattern, counted from 0: `detail.$or[1]`.
+    /// The position in the pattern, counted from 0, such as `detail.$or[1]`.
     pub name: String,
     pub against: Vec<Mismatch>,
 }
@@ -136,9 +136,9 @@ impl Matcher {
         self.rules.iter().any(|rule| search(rule, &leaves).is_ok())
     }
 
-    /// Returns the field that decided against the event; none if it matches. Of `$or`, the combinations speak that came
-    /// closest, with the fewest fields against the event: of these first those with the most fields satisfied, and of equal ones
-    /// the first in the pattern.
+    /// Returns the field that decided against the event; none if the event matches. Considers the closest combinations of `$or`,
+    /// with the fewest fields against the event: first the combinations with the most satisfied fields, and of equal ones the
+    /// first in the pattern.
     #[must_use]
     pub fn mismatch(&self, event: &Value) -> Option<Mismatch> {
         let leaves = Leaves::of(event, &self.asked);
@@ -153,7 +153,7 @@ impl Matcher {
                 closest.push(failure);
             }
         }
-        // A stable sort: equal ones stay in the order of the pattern.
+        // The sort is stable: equal combinations stay in the order of the pattern.
         closest.sort_by_key(|failure| Reverse(failure.satisfied));
         let spoken = closest.first()?;
         let first = spoken.first()?;
@@ -164,14 +164,14 @@ impl Matcher {
         Some(mismatch)
     }
 
-    /// Returns the fields that come again. EventBridge refuses none of them.
+    /// Returns the repeated fields. EventBridge refuses none of them.
     #[must_use]
     pub fn repeated(&self) -> &[Repeated] {
         &self.repeated
     }
 
-    /// Returns the same pattern, in which no field comes again and the order of fields has no meaning. `pattern` is what this
-    /// was made of.
+    /// Returns an equivalent pattern in which no field is repeated, so that the order of fields has no meaning. `pattern` is the
+    /// pattern of this matcher.
     #[must_use]
     pub fn settled(&self, pattern: &Tree) -> Value {
         let plain = pattern.to_value();
@@ -185,7 +185,7 @@ impl Matcher {
         if means_the_same(&joined) { joined } else { expanded(&self.rules) }
     }
 
-    /// Whether both take the same events, combination by combination.
+    /// Checks whether both matchers have the same combinations.
     fn is_like(&self, other: &Self) -> bool {
         let alike = |one: &Rule, other: &Rule| {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_like(other))
@@ -196,7 +196,7 @@ impl Matcher {
     }
 }
 
-/// The combinations as one pattern: what all have in common, and a `$or` of the rest.
+/// Returns the combinations as one pattern: the fields that all have in common, and a `$or` of the others.
 fn expanded(rules: &[Rule]) -> Value {
     let in_all = |field: &&Field| rules.iter().all(|rule| rule.iter().any(|other| other.is_like(field)));
     let common: Vec<&Field> = rules.first().into_iter().flatten().filter(in_all).collect();
@@ -211,9 +211,9 @@ fn expanded(rules: &[Rule]) -> Value {
         }
     }
     let mut value = nested(&common, "");
-    // A combination that asks for nothing else takes all that the others take.
+    // A combination without other fields matches all events that the others match.
     if rests.iter().all(|rest| !rest.is_empty()) {
-        // Deeper where it can be: filters look for it in `detail`.
+        // Put `$or` into `detail` if possible, because filters look for it there.
         let in_detail = |fields: &[&Field]| fields.iter().all(|field| field.path.starts_with("detail."));
         let is_deep =
             rests.iter().all(|rest| in_detail(rest)) && (value["detail"].is_object() || value["detail"].is_null());
@@ -227,8 +227,8 @@ fn expanded(rules: &[Rule]) -> Value {
     value
 }
 
-/// The fields as an object, without the prefix of their paths. Where a path cannot be nested it is one name, dots and all: that is
-/// the same to the rule engine.
+/// Returns the fields as an object, without the prefix of their paths. A path that cannot be nested becomes one name with dots,
+/// which has the same meaning for the rule engine.
 fn nested(fields: &[&Field], prefix: &str) -> Value {
     let mut object = Value::Object(serde_json::Map::new());
     for Field { path, wanted, .. } in fields {
@@ -249,10 +249,10 @@ fn nested(fields: &[&Field], prefix: &str) -> Value {
     object
 }
 
-/// How far one combination is from an event.
+/// The distance of one combination from an event.
 struct Failure<'a> {
     rule: &'a Rule,
-    /// The fields that fail by themselves; else the one that fails together with those before it.
+    /// The fields that fail alone; if none does, the field that fails together with the fields before it.
     against: Vec<&'a Field>,
     apart: bool,
     satisfied: usize,
@@ -266,14 +266,14 @@ impl<'a> Failure<'a> {
         Self { rule, against: if apart { vec![&rule[failed]] } else { alone }, apart, satisfied }
     }
 
-    /// The field that speaks: outside of `$or`, where it decides whatever the branch; then near the root, where the fields say what
-    /// kind of event it is about.
+    /// Returns the field to report: first one outside of `$or`, which decides for every branch; then one near the root, where the
+    /// fields describe the kind of event.
     fn first(&self) -> Option<&'a Field> {
         let rank = |field: &&&Field| (!field.branch.is_empty(), field.path.matches('.').count());
         self.against.iter().min_by_key(rank).copied()
     }
 
-    /// The innermost branches that the combination is made of.
+    /// Returns the names of the innermost branches of the combination.
     fn branch(&self) -> String {
         let names: Vec<&str> = self.rule.iter().map(|field| field.branch.as_str()).collect();
         let is_innermost =
@@ -285,7 +285,7 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// The branches that decided in the closest combinations, each once and in their order.
+/// Returns the branches that decided in the closest combinations, each once and in the order of the combinations.
 fn branches(closest: &[Failure], leaves: &Leaves) -> Vec<Branch> {
     let mut all: Vec<Branch> = Vec::new();
     for failure in closest {
@@ -304,14 +304,14 @@ fn branches(closest: &[Failure], leaves: &Leaves) -> Vec<Branch> {
     all
 }
 
-/// The rules as far as the pattern was read.
+/// The rules of the part of the pattern that was read so far.
 struct Compiled {
     rules: Vec<Rule>,
     repeated: Vec<Repeated>,
     or: Or,
-    /// Where in the pattern it is read, with the branches of `$or` on the way.
+    /// The present position in the pattern, with the branches of `$or` on the way.
     place: String,
-    /// The innermost branch around it.
+    /// The innermost branch around the position.
     branch: String,
 }
 
@@ -321,7 +321,7 @@ impl Compiled {
             let (length, place) = (steps.len(), self.place.len());
             let is_operator = name == "$or" && self.or == Or::Operator;
             let is_list = |tree: &Tree| matches!(tree, Tree::Array(_)) && !is_operator;
-            // Of two lists, the one replaces the other: that is noticed where it happens.
+            // The later of two lists replaces the earlier one: `field` records that.
             if fields[..at].iter().any(|(known, other)| known == name && !(is_list(tree) && is_list(other))) {
                 self.comes_again(&joined(steps, name), Kept::All);
             }
@@ -342,7 +342,7 @@ impl Compiled {
         }
     }
 
-    /// Each rule so far, with each alternative.
+    /// Combines each rule so far with each alternative.
     fn alternatives(&mut self, items: &[Tree], steps: &mut String) {
         let before = std::mem::take(&mut self.rules);
         let (outer, place) = (self.branch.clone(), self.place.len());
@@ -382,7 +382,7 @@ impl Compiled {
     }
 }
 
-/// The path of a field. Empty names before it are no steps to it: the engine joins them so.
+/// Returns the path of a field. An empty path before the field adds no step, as in the engine.
 fn joined(steps: &str, name: &str) -> String {
     match whole(steps) {
         "" => name.to_owned(),
@@ -390,7 +390,8 @@ fn joined(steps: &str, name: &str) -> String {
     }
 }
 
-/// Whether all fields of a rule can be satisfied together; if not, the number of the first that cannot with those before it.
+/// Checks whether all fields of a rule can be satisfied together. If not, returns the index of the first field that cannot be
+/// satisfied together with the fields before it.
 fn search(rule: &[Field], leaves: &Leaves) -> Result<(), usize> {
     let fields = rule.iter().enumerate();
     let last_use = fields.flat_map(|(at, field)| leaves.arrays(&field.path).into_iter().map(move |array| (array, at)));
@@ -398,19 +399,19 @@ fn search(rule: &[Field], leaves: &Leaves) -> Result<(), usize> {
     if search.goes_on(0, Membership::new()) { Ok(()) } else { Err(search.furthest) }
 }
 
-/// What was found out about one rule and one event.
+/// The state of a search with one rule and one event.
 struct Search<'a> {
     rule: &'a [Field],
     leaves: &'a Leaves<'a>,
-    /// Array -> the last field that has leaves in it.
+    /// The last field with leaves in an array, by the array's number.
     last_use: HashMap<usize, usize>,
-    /// From where, and with which elements taken, there was no way to the end. Without this, long lists would multiply.
+    /// The fields and chosen elements from which the search failed. Without this record, the time for long lists would multiply.
     failed: HashSet<(usize, Membership)>,
     furthest: usize,
 }
 
 impl Search<'_> {
-    /// Whether the fields from `at` on can be satisfied together with the elements that are taken already.
+    /// Checks whether the fields from `at` on can be satisfied together with the elements that are already chosen.
     fn goes_on(&mut self, at: usize, taken: Membership) -> bool {
         let Some(Field { path, wanted, .. }) = self.rule.get(at) else { return true };
         let start = (at, taken);
@@ -435,14 +436,14 @@ impl Search<'_> {
         arrives
     }
 
-    /// The elements that fields after `at` have to agree on.
+    /// Returns the chosen elements on which fields after `at` have to agree.
     fn needed(&self, at: usize, mut taken: Membership) -> Membership {
         taken.retain(|array, _| self.last_use.get(array).is_some_and(|last| *last > at));
         taken
     }
 }
 
-/// One field, with what the event has there.
+/// Describes a field, with the values of the event at the field's path.
 fn told(Field { path, wanted, .. }: &Field, apart: bool, leaves: &Leaves) -> Mismatch {
     let have = leaves.at(path, &Membership::new()).into_iter().map(|leaf| leaf.value.clone()).collect();
     let want = wanted.iter().map(|wanted| wanted.written.clone()).collect();
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_of_the_services_rule_engine_is_shared() {
+    fn every_verdict_agrees_with_the_rule_engine_of_the_service() {
         let mut matched = 0;
         for (number, line) in include_str!("../../tests/data/verdicts.jsonl").lines().enumerate() {
             let Case { pattern, event, r#match } = serde_json::from_str(line).unwrap();
@@ -479,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_field_that_decided_is_named_with_both_sides() {
+    fn first_deciding_field_is_named_with_both_sides() {
         let event =
             json!({ "source": "aws.ecs", "detail": { "lastStatus": "RUNNING", "containers": [{ "exitCode": 0 }] } });
         let pattern = json!({ "source": ["aws.ecs"], "detail": { "lastStatus": ["STOPPED"], "containers": { "exitCode": [1] } } });
@@ -493,13 +494,13 @@ mod tests {
     }
 
     #[test]
-    fn of_alternatives_the_nearest_speaks() {
+    fn closest_alternative_is_reported() {
         let pattern = json!({ "$or": [{ "a": [1], "b": [1], "c": [1] }, { "a": [2] }] });
         assert_eq!(mismatch(&pattern, &json!({ "a": 1, "b": 1, "c": 2 })).path, "c");
     }
 
     #[test]
-    fn fields_of_different_elements_do_not_make_one() {
+    fn fields_of_different_elements_do_not_match_together() {
         let pattern = json!({ "containers": { "name": ["app"], "exitCode": [1] } });
         let event = json!({ "containers": [{ "name": "app", "exitCode": 0 }, { "name": "side", "exitCode": 1 }] });
         assert!(mismatch(&pattern, &event).apart);
@@ -510,9 +511,9 @@ mod tests {
         );
     }
 
-    /// Asked of the service's own rule engine.
+    /// Expects the answers of the service's own rule engine.
     #[test]
-    fn what_the_recorded_verdicts_leave_out() {
+    fn cases_beyond_the_recorded_verdicts_agree_too() {
         for (pattern, event, expected) in [
             (r#"{"a":{"b":[1],"c":[2]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, false),
             (r#"{"a":{"b":[1],"c":[{"exists":false}]}}"#, r#"{"a":[[{"b":1}],[{"c":2}]]}"#, true),
@@ -546,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_comes_again_is_refused_as_eventbridge_does() {
+    fn repeated_operator_is_refused_as_by_eventbridge() {
         for (twice, reason) in [
             (r#"{"a":[{"prefix":"a","prefix":"b"}]}"#, "Only one key allowed in match expression"),
             (r#"{"a":[{"numeric":[">",0],"numeric":["<",1]}]}"#, "Too many elements in numeric expression"),
@@ -558,10 +559,10 @@ mod tests {
         }
     }
 
-    /// As `JsonRuleCompiler` of aws/event-ruler reads a pattern: values at one path replace those before, objects are walked again,
-    /// and each `$or` multiplies what was read before it.
+    /// Expects the behaviour of `JsonRuleCompiler` of aws/event-ruler: values at one path replace earlier values, objects are
+    /// walked again, and each `$or` multiplies the rules that were read before it.
     #[test]
-    fn a_field_that_comes_again_means_what_the_rule_engine_makes_of_it() {
+    fn repeated_field_has_the_meaning_of_the_rule_engine() {
         for (pattern, repeated, takes, leaves) in [
             (r#"{"a":[1],"a":[2]}"#, vec![("a", Kept::Last)], vec![r#"{"a":2}"#], vec![r#"{"a":1}"#]),
             (
@@ -644,7 +645,7 @@ mod tests {
         }
     }
 
-    /// The branches, each with its fields.
+    /// Returns the closest branches, each with its fields.
     fn closest(pattern: &Value, event: &Value) -> Vec<(String, Vec<String>)> {
         let path = |one: Mismatch| if one.apart { format!("{} apart", one.path) } else { one.path };
         let told = |branch: Branch| (branch.name, branch.against.into_iter().map(path).collect());
@@ -652,25 +653,25 @@ mod tests {
     }
 
     #[test]
-    fn branches_that_came_closest_are_named_with_all_that_stood_against_them() {
+    fn closest_branches_are_named_with_every_failed_field() {
         let one =
             |name: &str, paths: &[&str]| (name.to_owned(), paths.iter().map(ToString::to_string).collect::<Vec<_>>());
         let or = json!({ "s": ["x"], "$or": [{ "a": [1], "b": [1] }, { "a": [2] }, { "c": [1] }] });
-        // One branch has fewer fields against it than another.
+        // Only the branches with the fewest failed fields are named.
         assert_eq!(closest(&or, &json!({ "s": "x", "a": 3, "c": 2 })), [one("$or[1]", &["a"]), one("$or[2]", &["c"])]);
         let two = json!({ "$or": [{ "a": [1], "b": [1] }, { "a": [1], "b": [2], "c": [1] }] });
         assert_eq!(closest(&two, &json!({ "a": 3 })), [one("$or[0]", &["a", "b"])]);
-        // A field outside decides, whatever the branch.
+        // A field outside of `$or` decides for every branch.
         assert_eq!(closest(&or, &json!({ "s": "y" })), []);
         assert_eq!(mismatch(&or, &json!({ "s": "y" })).path, "s");
-        // Nested, and several.
+        // Several branches, nested.
         let nested =
             json!({ "d": { "$or": [{ "a": [1] }, { "b": [1], "$or": [{ "c": [1] }, { "e": { "f": [1] } }] }] } });
         assert_eq!(
             closest(&nested, &json!({ "d": { "a": 2, "b": 1 } })),
             [one("d.$or[1].$or[0]", &["d.c"]), one("d.$or[1].$or[1]", &["d.e.f"]), one("d.$or[0]", &["d.a"])]
         );
-        // A tie is told in the order of the pattern, whatever the paths are called.
+        // Equal branches are named in the order of the pattern, regardless of their paths.
         let tie = json!({ "$or": [{ "m": [1] }, { "z": [1] }, { "a": [1] }] });
         assert_eq!(closest(&tie, &json!({})), [one("$or[0]", &["m"]), one("$or[1]", &["z"]), one("$or[2]", &["a"])]);
         let several =
@@ -683,11 +684,11 @@ mod tests {
         let mut names: Vec<&str> = both.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["x.$or[0]", "x.$or[1]", "y.$or[0]", "y.$or[1]"]);
-        // In different elements of a list.
+        // Fields in different elements of a list are apart.
         let apart = json!({ "c": { "n": ["app"], "$or": [{ "e": [1] }, { "r": ["x"], "k": [1] }] } });
         let event = json!({ "c": [{ "n": "app", "e": 0 }, { "n": "side", "e": 1 }] });
         assert_eq!(closest(&apart, &event), [one("c.$or[0]", &["c.n apart"])]);
-        // The values of each stand with it.
+        // Each field has its own values.
         let told = mismatch(&or, &json!({ "s": "x", "a": 3, "c": 2 })).branches;
         assert_eq!((&told[0].against[0].have, &told[0].against[0].want), (&vec![json!(3)], &vec![json!(2)]));
     }
@@ -696,9 +697,9 @@ mod tests {
         fields.into_iter().collect::<serde_json::Map<_, _>>().into()
     }
 
-    /// Time is not asserted; without care for lists that are alike this would not end.
+    /// Asserts no duration: a search without the record of failures would not end.
     #[test]
-    fn long_lists_take_no_longer_than_they_are() {
+    fn long_lists_do_not_multiply_the_time() {
         let one_of_them_fails = [
             (json!([{ "prefix": "x" }]), json!(vec!["x"; 60])),
             (json!({ "x": [1] }), json!(vec![json!({ "x": 1 }); 60])),
@@ -721,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_of_objects_takes_no_longer_than_it_is() {
+    fn long_list_of_objects_does_not_multiply_the_time() {
         let elements: Vec<Value> = (0..20_000).map(|number| json!({ "x": 1, "y": number % 2 })).collect();
         let event = json!({ "a": elements });
         assert!(!Matcher::new(&(&json!({ "a": { "x": [1], "y": [2] } })).into()).unwrap().matches(&event));

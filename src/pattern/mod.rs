@@ -1,4 +1,4 @@
-//! The catalogue of event patterns, and their binding to clusters.
+//! Contains the catalogue of event patterns, and binds patterns to clusters.
 //! Works on parsed trees, never on text. Makes no call.
 
 mod address;
@@ -27,33 +27,34 @@ pub const LONGEST: usize = 2048;
 
 const CLUSTER_ARN: &str = "${cluster_arn}";
 const CLUSTER_NAME: &str = "${cluster_name}";
-/// What the ARNs of a cluster's services begin with.
+/// The beginning of the ARNs of a cluster's services.
 const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
 const ACCOUNT: &str = "${account}";
 const REGION: &str = "${region}";
-/// That the field is absent, for the cluster `default`, which ECS takes where none is named; for any other, nothing.
+/// A condition that the field is absent, for the cluster `default`, which ECS uses if a call names none; nothing for other
+/// clusters.
 const LEFT_OUT_IF_DEFAULT: &str = "${left_out_if_default}";
 const PLACEHOLDERS: [&str; 6] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
-/// What a drill's event has for its source. AWS lets nobody send events from `aws.*`.
+/// The source of a drill's event. AWS allows nobody to send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
-/// What the alerts of applications have for theirs.
+/// The source of the alerts of applications.
 pub const APPLICATION_SOURCE: &str = "taskbell.app";
 
-/// The cluster that ECS takes where a call names none.
+/// The cluster that ECS uses if a call names none.
 pub const DEFAULT_CLUSTER: &str = "default";
 
-/// The patterns `setup` uses when none is named: tasks that died, and failures that never become a task.
+/// The patterns that `setup` uses if none is named: failed tasks, and failures that never become a task.
 pub const DEFAULT: [&str; 3] = ["task-failed", "deployment-failed", "service-impaired"];
 
-/// One pattern of the catalogue.
+/// A pattern of the catalogue.
 pub struct Entry {
     pub name: &'static str,
-    /// What rings, in one line.
+    /// The events that cause an alert, in one line.
     pub rings: &'static str,
-    /// What has to be there for the events to come at all; empty: nothing.
+    /// The requirement without which no such event exists; empty: no requirement.
     pub needs: &'static str,
-    /// What stays silent, in one line.
+    /// The events that stay silent, in one line.
     pub silent: &'static str,
     text: &'static str,
 }
@@ -132,22 +133,22 @@ pub const CATALOGUE: [Entry; 10] = [
     },
 ];
 
-/// A pattern with its name: from the catalogue, or from a file of the user's.
+/// A pattern with its name, from the catalogue or from a file of the user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     pub name: String,
     tree: Value,
     filters: Filters,
-    /// The fields that come again in it as it was written.
+    /// The fields that are repeated in the written pattern.
     repeated: Vec<Repeated>,
-    /// Whether it became longer because they do not come again in `tree`.
+    /// Whether `tree` is longer than the written pattern, because no field is repeated in `tree`.
     grew: bool,
 }
 
-/// Reads the pattern of a rule as EventBridge judges it: without fields that come again, and which these were.
+/// Reads the pattern of a rule as EventBridge evaluates it. Returns the pattern without repeated fields, and these fields.
 ///
 /// # Errors
-/// If it is not JSON.
+/// If the text is not JSON.
 pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
     let tree: Tree = serde_json::from_str(text)?;
     Ok(match Matcher::new(&tree) {
@@ -159,11 +160,11 @@ pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
 }
 
 impl Pattern {
-    /// The catalogue's pattern of that name, or the file of that path.
+    /// Returns the catalogue's pattern of that name, or the pattern in the file of that path.
     ///
     /// # Errors
-    /// An unknown name (with the nearest), a file that cannot be read, is not JSON, or is not a valid pattern, with
-    /// EventBridge's own reason.
+    /// If the name is unknown (the error has the nearest name), or the file cannot be read, is not JSON, or is not a valid pattern
+    /// (the error has EventBridge's own reason).
     pub fn find(name_or_file: &str) -> Result<Self> {
         if let Some(entry) = CATALOGUE.iter().find(|entry| entry.name == name_or_file) {
             return Self::parse(entry.name, entry.text);
@@ -185,7 +186,7 @@ impl Pattern {
         Self::parse(stem, &text)
     }
 
-    /// A pattern of that name, as it is written.
+    /// Parses a pattern and gives it that name.
     ///
     /// # Errors
     /// As [`Pattern::find`] for the text of a file.
@@ -208,25 +209,25 @@ impl Pattern {
         Ok(Self { name: name.to_owned(), tree, filters: Filters::default(), repeated, grew })
     }
 
-    /// Returns a warning for each field that comes again. EventBridge takes such a pattern, but may not mean what its author did.
+    /// Returns a warning for each repeated field. EventBridge accepts such a pattern, but may read it otherwise than its author
+    /// meant.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.repeated.iter().map(|repeated| format!("in the pattern {}, {repeated}", self.name))
     }
 
-    /// The pattern for these clusters: a leaf `${cluster_arn}`, or an operator that holds
-    /// `${service_arn_prefix}`, becomes one a cluster. With `Drill::Refused`, the
-    /// source of drills is left out.
+    /// Returns the pattern for these clusters: a leaf `${cluster_arn}`, or an operator that contains `${service_arn_prefix}`,
+    /// becomes one for each cluster. With `Drill::Refused`, leaves out the source of drills.
     ///
     /// # Errors
-    /// If the result is longer than EventBridge takes, or not a pattern any more.
+    /// If the result is longer than EventBridge accepts, or no longer a valid pattern.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let bound = self.filled_in(cluster_arns, drill)?;
         self.fits(&bound, cluster_arns)?;
         self.checked(bound)
     }
 
-    /// The same to judge events with. A pattern that is too long only because its fields may not come again is judged, too:
-    /// EventBridge takes it as it was written.
+    /// Returns the bound pattern for judging events. Allows a pattern that is too long only because its fields must not be
+    /// repeated: EventBridge accepts that pattern as it was written.
     ///
     /// # Errors
     /// As [`Pattern::bind`].
@@ -285,10 +286,11 @@ impl Pattern {
         Ok(bound)
     }
 
-    /// The same pattern, narrowed to families, services or a container.
+    /// Returns the pattern, narrowed to families, services or a container.
     ///
     /// # Errors
-    /// If its events do not carry what one of the filters asks for, with that filter's flag.
+    /// If the pattern's events do not contain the field of a filter, or the pattern already restricts that field. The error names
+    /// the filter's flag.
     pub fn narrowed(self, filters: &Filters) -> Result<Self> {
         if filters.container.is_some() && !filter::looks_at_containers(&self.tree) {
             return Err(Error::usage(format!("the pattern {} does not look at containers", self.name))
@@ -301,7 +303,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it is, but for filters, one of the catalogue's, and not a file's.
+    /// Checks whether the pattern, apart from filters, is from the catalogue and not from a file.
     #[must_use]
     pub fn is_of_catalogue(&self) -> bool {
         CATALOGUE
@@ -309,14 +311,14 @@ impl Pattern {
             .any(|entry| entry.name == self.name && Self::find(entry.name).is_ok_and(|of| of.tree == self.tree))
     }
 
-    /// Whether binding it needs a cluster.
+    /// Checks whether a cluster is needed to bind the pattern.
     #[must_use]
     pub fn needs_cluster(&self) -> bool {
         replace(&self.tree, &[]) != self.tree
     }
 }
 
-/// Whether rules let drills through.
+/// Whether rules match drills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drill {
     Accepted,
@@ -341,13 +343,13 @@ fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
     }
 }
 
-/// The placeholder a leaf consists of, or an operator such as `{"prefix": …}` holds.
+/// Returns the placeholder that is the whole leaf, or the whole text of an operator such as `{"prefix": …}`.
 fn placeholder(leaf: &Value) -> Option<&str> {
     let text = leaf.as_str().or_else(|| leaf.as_object()?.values().next()?.as_str())?;
     PLACEHOLDERS.contains(&text).then_some(text)
 }
 
-/// The same leaf for one cluster; none where it says nothing of this cluster.
+/// Returns the leaf for one cluster; none if the leaf has no meaning for this cluster.
 fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
     let part = |at: usize| Value::from(cluster_arn.split(':').nth(at).unwrap_or_default());
     let name = cluster_arn.rsplit('/').next().unwrap_or_default();
@@ -370,7 +372,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
     })
 }
 
-/// Several clusters have the same account: it is said once.
+/// Leaves out equal leaves, because several clusters may have one account.
 fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Value> {
     leaves.fold(Vec::new(), |mut all, leaf| {
         if !all.contains(&leaf) {
@@ -380,7 +382,7 @@ fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Value> {
     })
 }
 
-/// The first `${…}` of a pattern that is none, with its nearest placeholder.
+/// Returns the first `${…}` of a pattern that is not a placeholder, with the nearest placeholder.
 fn unknown_placeholder(tree: &Value) -> Option<(String, &'static str)> {
     match tree {
         Value::String(text) => {
@@ -413,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn one_leaf_becomes_one_leaf_a_cluster() {
+    fn leaf_becomes_one_leaf_for_each_cluster() {
         let pattern = Pattern::find("nonzero-exit").unwrap();
         let bound = pattern.bind(&[arn("a"), arn("b")], Drill::Accepted).unwrap();
         assert_eq!(bound["detail"]["clusterArn"], json!([arn("a"), arn("b")]));
@@ -422,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_with_a_placeholder_becomes_one_a_cluster() {
+    fn operator_with_placeholder_becomes_one_for_each_cluster() {
         let bound = Pattern::find("deployment-failed").unwrap().bind(&[arn("a"), arn("b")], Drill::Accepted).unwrap();
         let prefix =
             |cluster: &str| json!({ "prefix": format!("arn:aws:ecs:us-east-1:123456789012:service/{cluster}/") });
@@ -430,13 +432,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_without_drills_takes_ecs_only() {
+    fn stack_without_drills_matches_only_ecs() {
         let bound = Pattern::find("task-failed").unwrap().bind(&[arn("a")], Drill::Refused).unwrap();
         assert_eq!(bound["source"], json!(["aws.ecs"]));
     }
 
     #[test]
-    fn what_eventbridge_would_not_take_is_refused() {
+    fn pattern_that_is_too_long_for_eventbridge_is_refused() {
         let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
         let error = Pattern::find("task-failed").unwrap().bind(&clusters, Drill::Accepted).unwrap_err();
         assert!(error.to_string().contains("2048"), "{error}");
@@ -444,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_not_taken_is_told_why() {
+    fn refused_pattern_has_a_reason() {
         for (text, said) in
             [("{", "the pattern mine is not JSON"), (r#"{"a":[1e400]}"#, "the pattern mine cannot be read")]
         {
@@ -453,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_comes_again_is_taken_as_eventbridge_takes_it_with_a_warning() {
+    fn repeated_field_is_read_as_by_eventbridge_with_a_warning() {
         for (text, tree, warning) in [
             (r#"{"a":[1],"a":[2]}"#, json!({ "a": [2] }), "`a` is repeated; in EventBridge the last one counts"),
             (
@@ -481,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_its_rewriting_makes_too_long_is_judged_and_named_as_that() {
+    fn pattern_that_only_rewriting_makes_too_long_still_judges_events() {
         let or = |letter: char| {
             let branches: Vec<String> =
                 (0..6).map(|at| format!(r#"{{"{letter}{at}":["{}"]}}"#, "x".repeat(9))).collect();
@@ -497,7 +499,7 @@ mod tests {
         let x = "x".repeat(9);
         assert!(judged.matches(&json!({ "a0": x, "b3": x, "c5": x })));
         assert!(!judged.matches(&json!({ "a0": x, "b3": x })));
-        // Another cause stays what it is.
+        // Another cause of the length keeps its own hint.
         let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
         let of_catalogue = Pattern::find("task-failed").unwrap();
         let error = of_catalogue.judged(&clusters, Drill::Accepted).unwrap_err();
@@ -505,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn who_started_a_task_is_not_replaced_by_a_filter() {
+    fn filter_does_not_replace_started_by() {
         let group = json!([{ "prefix": "service:" }]);
         let pattern = |detail: Value| {
             let tree = json!({ "detail-type": ["ECS Task State Change"], "detail": detail });
@@ -527,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_nearest() {
+    fn unknown_name_suggests_the_nearest() {
         let error = Pattern::find("non-zero-exit").unwrap_err();
         assert!(error.hint_text().unwrap().contains("did you mean nonzero-exit?"));
     }

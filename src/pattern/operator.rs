@@ -1,4 +1,4 @@
-//! EventBridge's comparison operators: whether one leaf of an event is what one leaf of a pattern wants.
+//! Implements EventBridge's comparison operators: decides whether one leaf of a pattern accepts one leaf of an event.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::address::Range;
 use super::text::{Extent, Text};
 use super::tree::Tree;
 
-/// One leaf of a pattern: a value, or an object with one operator.
+/// A leaf of a pattern: a value, or an object with one operator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     pub written: Value,
@@ -31,7 +31,7 @@ struct Bound {
 }
 
 impl Condition {
-    /// Of a leaf that was found valid.
+    /// Returns the condition of a leaf that was found valid.
     #[must_use]
     pub fn of(leaf: &Tree) -> Self {
         let test = match leaf {
@@ -43,13 +43,13 @@ impl Condition {
         Self { test: test.unwrap_or_else(|| Test::Equal(written.clone())), written }
     }
 
-    /// Whether the leaf is what is wanted.
+    /// Checks whether the condition accepts a leaf of an event.
     #[must_use]
     pub fn accepts(&self, leaf: &Value) -> bool {
         self.test.accepts(leaf)
     }
 
-    /// Whether it is wanted that there is no leaf.
+    /// Checks whether the condition requires that no leaf exists.
     #[must_use]
     pub fn is_absence(&self) -> bool {
         self.test == Test::Absent
@@ -95,13 +95,13 @@ fn of_operator(operator: &str, operand: &Tree) -> Test {
                 fields.iter().flat_map(|(operator, operand)| all(operand).iter().map(move |text| (operator, text)));
             Test::Not(texts.map(|(operator, text)| of_text(operator, text)).collect())
         }
-        // Of addresses it excludes only those that are written alike.
+        // Of addresses, the operator excludes only those in the same notation.
         ("anything-but", _) => Test::Not(all(operand).iter().map(|value| Test::Equal(value.to_value())).collect()),
         _ => of_text(operator, operand),
     }
 }
 
-/// One value, or each of a list.
+/// Returns one value as a list, or the values of a list.
 fn all(operand: &Tree) -> &[Tree] {
     if let Tree::Array(items) = operand { items } else { std::slice::from_ref(operand) }
 }
@@ -116,7 +116,7 @@ fn bound(pair: &[Tree]) -> Option<Bound> {
 }
 
 fn of_text(operator: &str, operand: &Tree) -> Test {
-    // `{"prefix": {"equals-ignore-case": "…"}}`, and the same for suffix.
+    // The operand may be an object: `{"prefix": {"equals-ignore-case": "…"}}`, or the same with suffix.
     let (operand, in_any_case) = match operand {
         Tree::Object(fields) => (fields.first().map_or(operand, |(_, inner)| inner), true),
         _ => (operand, false),
@@ -133,12 +133,11 @@ fn of_text(operator: &str, operand: &Tree) -> Test {
     })
 }
 
-/// A number that can be compared: one that is the shortest way to write its double. Others are only equal to their like.
-///
-/// Digits that a double does not hold are lost when JSON is read, but for those of whole numbers below 2^64: 1e23 and the 24
-/// digits of 100000000000000000000001 are the same number here, and different ones to the engine; so are 0.1 and
-/// 0.1000000000000000000001. It would take `serde_json`'s `arbitrary_precision` to know them apart, which changes how all of
-/// the crate reads numbers. And a Java before 19 writes some doubles longer than they have to be.
+/// Returns a number that can be compared: one in the shortest notation of its double. Other numbers equal only the same number.
+/// Known differences from the engine: JSON is read without the digits that a double cannot represent, except for whole numbers
+/// below 2^64. Thus 1e23 and the 24 digits of 100000000000000000000001 are one number here, and two numbers for the engine; so
+/// are 0.1 and 0.1000000000000000000001. Only `serde_json`'s `arbitrary_precision` could distinguish them, which changes how the
+/// whole crate reads numbers. Besides, Java before version 19 writes some doubles longer than necessary.
 #[must_use]
 pub fn comparable(number: &Value) -> Option<f64> {
     let Value::Number(number) = number else { return None };
@@ -146,7 +145,7 @@ pub fn comparable(number: &Value) -> Option<f64> {
     (number.is_f64() || double.to_string() == number.to_string()).then_some(double)
 }
 
-/// Numbers are equal by value: 1 is 1.0. A string is never a number.
+/// Compares two values. Numbers are equal by value: 1 equals 1.0. A string never equals a number.
 fn equal(wanted: &Value, leaf: &Value) -> bool {
     match (comparable(wanted), comparable(leaf)) {
         (Some(wanted), Some(leaf)) => same(wanted, leaf),
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_do_what_the_service_documents() {
+    fn operators_behave_as_the_service_documents() {
         for (wanted, yes, no) in [
             (json!("a"), json!("a"), json!("A")),
             (json!(1), json!(1.0), json!("1")),
@@ -202,9 +201,9 @@ mod tests {
         assert!(Condition::of(&(&json!({"exists": false})).into()).is_absence());
     }
 
-    /// Asked of the service's own rule engine.
+    /// Expects the answers of the service's own rule engine.
     #[test]
-    fn a_number_is_compared_if_it_is_written_as_its_double_is() {
+    fn number_is_compared_only_if_written_as_its_double() {
         let positive = json!({"numeric": [">", 0]});
         for number in [1_u64 << 53, 9_223_372_036_854_776_000, 1_700_000_000_123_456_800] {
             assert!(accepts(&positive, &json!(number)), "{number}");

@@ -1,14 +1,14 @@
-//! The sample events: what `preview` shows and tests are run on. Each is a file in `patterns/events/`.
+//! Contains the sample events, which `preview` shows and tests use. Each sample is a file in `patterns/events/`.
 
 use serde_json::Value;
 
 use crate::error::{self, Error, Result};
 
-/// One event with its story.
+/// A sample event with its title.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     pub name: &'static str,
-    /// What happened, in the words of the README.
+    /// A description of the event, in the words of the README.
     pub title: &'static str,
     text: &'static str,
 }
@@ -65,13 +65,13 @@ pub const SAMPLES: [Sample; 43] = samples! {
     "31c-run-accepted" "RunTask succeeds"
 };
 
-/// What the notifier would look up for the samples: the task definition, and the end of the log.
+/// The facts that the notifier would look up for the samples: the task definition, and the end of the log.
 const CONTEXT: &str = include_str!("../../patterns/events/context.json");
 
-/// The sample of that name, with or without its number, and what goes with it.
+/// Returns the sample of that name, with or without the name's number, and the facts that the notifier would look up.
 ///
 /// # Errors
-/// If there is none, naming the nearest.
+/// If no sample has that name. The error has the nearest name.
 pub fn sample(name: &str) -> Result<(Value, Value)> {
     let named = |known: &&Sample| known.name == name || without_number(known.name) == name;
     let Some(Sample { name: known, text, .. }) = SAMPLES.iter().find(named) else {
@@ -91,7 +91,7 @@ pub fn sample(name: &str) -> Result<(Value, Value)> {
     Ok((event, context))
 }
 
-/// `01-exit-nonzero` is also called `exit-nonzero`.
+/// Returns the name of a sample without its number: `exit-nonzero` for `01-exit-nonzero`.
 #[must_use]
 pub fn without_number(name: &str) -> &str {
     name.split_once('-').map_or(name, |(_, rest)| rest)
@@ -101,18 +101,18 @@ fn parsed(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| Error::new("a sample is not JSON").because(error))
 }
 
-/// The samples as if they came from this cluster: in account, region and partition of its ARN.
+/// Returns the samples as if they came from this cluster: with the account, region and partition of the cluster's ARN.
 ///
 /// # Errors
-/// If a sample is not JSON, which no release should show.
+/// If a sample is not JSON, which is a defect of the release.
 pub fn of_cluster(cluster_arn: &str) -> Result<Vec<Value>> {
     SAMPLES.iter().map(|sample| moved(sample.text, cluster_arn)).collect()
 }
 
-/// One sample, by its whole name, as if it came from this cluster.
+/// Returns the sample of this whole name, as if it came from this cluster.
 ///
 /// # Errors
-/// If there is none of that name.
+/// If no sample has that name.
 pub fn of_cluster_by_name(name: &str, cluster_arn: &str) -> Result<Value> {
     let found = SAMPLES.iter().find(|sample| sample.name == name);
     moved(found.ok_or_else(|| Error::new(format!("there is no sample {name}")))?.text, cluster_arn)

@@ -1,4 +1,4 @@
-//! The events of drills: a sample as if it came from this cluster, now, and said to be a drill. Makes no call.
+//! Creates the events of drills: a sample as if it came from this cluster, now, with the source of drills. Makes no call.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -29,23 +29,23 @@ pub enum Scenario {
     ServiceImpaired,
 }
 
-/// What drills call task definition, family and service: nobody shall take it for something of theirs.
+/// The name of a drill's task definition, family and service, which no user should mistake for an own one.
 const NAME: &str = "taskbell-drill";
 
 impl Scenario {
-    /// As `--scenario` has it.
+    /// Returns the name of the scenario, as `--scenario` accepts it.
     #[must_use]
     pub fn name(&self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// The one of that name.
+    /// Returns the scenario of that name.
     #[must_use]
     pub fn called(name: &str) -> Option<Self> {
         Self::from_str(name, false).ok()
     }
 
-    /// The sample it is made of.
+    /// Returns the name of the sample from which the drill is made.
     #[must_use]
     pub fn sample(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Scenario {
         }
     }
 
-    /// The pattern of the catalogue that rings for this and for nothing else.
+    /// Returns the narrowest pattern of the catalogue that matches this scenario.
     #[must_use]
     pub fn pattern(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Scenario {
         }
     }
 
-    /// The event of a drill, without an id, which the bus gives. `task` is the id of a task that never was.
+    /// Returns the event of a drill. The bus gives the event its id. `task` is the id of a task that never existed.
     ///
     /// # Errors
     /// If the sample is not JSON, which no release should show.
@@ -97,8 +97,8 @@ impl Scenario {
     }
 }
 
-/// Makes the event pretend what a rule asks for of names: a drill has to come through a rule that takes only some families,
-/// services or one container. Whether anything could be done.
+/// Changes a name of the event to one that a rule requires, so that a drill also matches a rule for only some families, services
+/// or one container. Returns whether the event was changed.
 pub fn fit(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
     let place = match path.as_str() {
         "detail.taskDefinitionArn" => event.pointer_mut("/detail/taskDefinitionArn"),
@@ -107,7 +107,7 @@ pub fn fit(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
         "resources" => event.pointer_mut("/resources/0"),
         _ => None,
     };
-    // The cluster is part of a service's ARN: that one is never pretended.
+    // A service's ARN contains the cluster, which must not change.
     let cluster_of = |arn: &str| arn.rsplit_once('/').map(|(cluster, _)| cluster.to_owned());
     match (place, want.iter().find_map(taken_by)) {
         (Some(place), Some(name)) if *place != json!(name) => {
@@ -121,7 +121,7 @@ pub fn fit(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
     }
 }
 
-/// A text that the operator takes.
+/// Returns a text that the operator accepts.
 fn taken_by(operator: &Value) -> Option<String> {
     let text = |name: &str| operator[name].as_str();
     match (operator.as_str(), text("prefix"), text("wildcard")) {
@@ -150,7 +150,7 @@ fn times(detail: &Value) -> impl Iterator<Item = i64> {
     detail.as_object().into_iter().flatten().filter_map(|(_, value)| time(value.as_str()?))
 }
 
-/// In seconds since 1970.
+/// Parses a time. Returns seconds since 1970.
 fn time(text: &str) -> Option<i64> {
     DateTime::from_str(text, Format::DateTime).ok().map(|time| time.secs())
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scenario_passes_the_pattern_it_is_named_for() {
+    fn every_scenario_matches_its_pattern() {
         for scenario in Scenario::value_variants() {
             let mismatch = matcher(scenario.pattern(), &Filters::default()).mismatch(&event(*scenario));
             assert_eq!(mismatch, None, "{scenario:?}");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_is_of_now_of_this_cluster_and_of_nothing_that_exists() {
+    fn drill_has_the_present_time_this_cluster_and_no_existing_name() {
         for scenario in Scenario::value_variants() {
             let text = event(*scenario).to_string();
             assert!(text.contains("\"source\":\"taskbell.drill\"") && text.contains("night-jobs"), "{text}");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_pretends_what_filters_ask_for() {
+    fn drill_is_changed_to_the_names_of_filters() {
         let names = |name: &str| vec![name.to_owned()];
         for filters in [
             Filters { families: names("import"), ..Filters::default() },
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_not_pretended() {
+    fn only_names_of_a_drill_are_changed() {
         let mut event = event(Scenario::ExitCode);
         let before = event.clone();
         let mismatch = matcher("out-of-memory", &Filters::default()).mismatch(&event).unwrap();

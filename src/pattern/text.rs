@@ -1,14 +1,14 @@
-//! The operators over texts. The rule engine compares texts with their quotes on: the prefix `a"` takes the text `a`.
+//! Implements the operators over texts. The rule engine compares texts with their quotes: the prefix `a"` matches the text `a`.
 
 use std::collections::BTreeSet;
 
-/// What a text has to be; all but the operator itself is worked out once for a pattern.
+/// A condition on a text. Everything but the comparison itself is computed once for a pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Text {
     Equal(String),
     Prefix(String),
     Suffix(String),
-    /// From the end for a suffix.
+    /// The lower and upper forms of each character; for a suffix, in reverse order.
     AnyCase {
         forms: Vec<[String; 2]>,
         extent: Extent,
@@ -17,7 +17,7 @@ pub enum Text {
     Wildcard(Vec<String>),
 }
 
-/// Where the characters have to stand.
+/// The part of the text that the characters have to match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     Whole,
@@ -52,7 +52,7 @@ impl Text {
         Self::Suffix(format!("{wanted}\""))
     }
 
-    /// `*` stands for any characters, none too; `\*` and `\\` for themselves.
+    /// Returns a wildcard: `*` matches any number of characters, also none; `\*` and `\\` match `*` and `\`.
     #[must_use]
     pub fn wildcard(wanted: &str) -> Self {
         let (mut pieces, mut piece) = (Vec::new(), String::from('"'));
@@ -86,8 +86,9 @@ fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// The lower and the upper form of a character, of several characters too: ß is SS. No other: ǅ takes ǆ and Ǆ and not itself.
-/// The engine tears a character outside the basic plane in halves, and takes each half for a question mark.
+/// Returns the lower and the upper form of a character. A form may have several characters: ß becomes SS. No other form matches:
+/// ǅ matches ǆ and Ǆ, but not itself. The engine splits a character outside the basic plane in halves, and reads each half as a
+/// question mark.
 fn forms(character: char) -> [String; 2] {
     match character.len_utf16() {
         1 => [character.to_lowercase().collect(), character.to_uppercase().collect()],
@@ -95,7 +96,8 @@ fn forms(character: char) -> [String; 2] {
     }
 }
 
-/// Whether the characters stand in the text, each in one of its forms: of those of different lengths, all ways on are kept.
+/// Checks whether the text contains the characters at its start, at its end or as a whole, each in one of its forms. If the forms
+/// of a character have different lengths, follows all of them.
 fn stands(forms: &[[String; 2]], extent: Extent, text: &str) -> bool {
     fn without<'a>(text: &'a str, form: &str, extent: Extent) -> Option<&'a str> {
         if extent == Extent::End { text.strip_suffix(form) } else { text.strip_prefix(form) }
@@ -107,7 +109,7 @@ fn stands(forms: &[[String; 2]], extent: Extent, text: &str) -> bool {
     if extent == Extent::Whole { rests.contains("") } else { !rests.is_empty() }
 }
 
-/// Whether the pieces stand in the text in their order, the outer ones at its ends.
+/// Checks whether the text contains the pieces in their order, the outer ones at the ends of the text.
 fn fits(pieces: &[String], text: &str) -> bool {
     let [first, middle @ .., last] = pieces else {
         return pieces.first().is_some_and(|whole| whole == text);
@@ -126,9 +128,9 @@ fn fits(pieces: &[String], text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Asked of the service's own rule engine.
+    /// Expects the answers of the service's own rule engine.
     #[test]
-    fn case_is_ignored_by_all_of_a_characters_lower_and_upper_form() {
+    fn only_lower_and_upper_forms_match_in_any_case() {
         let whole = |wanted: &str, text: &str| Text::in_any_case(wanted, Extent::Whole).accepts(text);
         for (wanted, text) in [
             ("straße", "STRASSE"),

@@ -1,5 +1,5 @@
-//! A pattern as it was written: JSON whose objects keep the order of their fields. EventBridge lets a field that comes
-//! again under `$or` replace the one before it, so the order has a meaning.
+//! Represents a pattern as it was written: JSON whose objects keep the order of their fields. In EventBridge, a field that is
+//! repeated under `$or` replaces the earlier one, so the order has a meaning.
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Without the order. Of a field that comes again, only the last is left: `Matcher::settled` keeps the meaning.
+    /// Returns the tree without the order of fields. Only the last of repeated fields is left: `Matcher::settled` keeps the
+    /// meaning.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
@@ -24,11 +25,11 @@ impl Tree {
         }
     }
 
-    /// In characters of compact JSON.
+    /// Returns the length in characters of compact JSON.
     #[must_use]
     pub fn length(&self) -> usize {
         let of = |value: &Value| value.to_string().chars().count();
-        // Brackets and commas; of an object also the colons.
+        // Count the brackets and commas here, the colons of an object below.
         let between = |items: usize| 2 + items.saturating_sub(1);
         match self {
             Self::Object(fields) => fields
@@ -39,7 +40,7 @@ impl Tree {
         }
     }
 
-    /// Without the order; of a field that comes again the last, but objects are joined.
+    /// Returns the tree without the order of fields. Joins repeated objects; of other repeated fields, only the last is left.
     #[must_use]
     pub fn joined(&self) -> Value {
         match self {
@@ -101,7 +102,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
         f.write_str("JSON")
     }
 
-    /// EventBridge takes a name that comes again: all of them are kept, in their order.
+    /// Keeps all fields of a repeated name, in their order, because EventBridge accepts a repeated name.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
         let mut fields: Vec<(String, Tree)> = Vec::new();
         while let Some((name, tree)) = map.next_entry::<String, Tree>()? {

@@ -1,8 +1,7 @@
-//! What EventBridge takes for an event pattern, with the service's own reasons for what it refuses.
-//!
-//! Its rule engine reads a pattern in today's grammar first, and what it cannot read so, in an older one without `$or` and
-//! without some forms of anything-but. What neither can read is refused for the older one's reason. Both give up at the first
-//! fault in the order of the text.
+//! Checks whether EventBridge accepts an event pattern, and returns the service's own reason for a refusal.  EventBridge's rule
+//! engine reads a pattern in today's grammar first. A pattern that it cannot read so, it reads in an older grammar without `$or`
+//! and without some forms of anything-but. A pattern that neither can read is refused for the older grammar's reason. Both stop
+//! at the first fault in the order of the text.
 
 use std::fmt;
 
@@ -13,10 +12,10 @@ use super::operator::comparable;
 use super::tree::Tree;
 use crate::input::printable;
 
-/// Combinations that `$or` may make.
+/// The most combinations that `$or` may make.
 pub const MOST_RULES: usize = 1000;
 
-/// Why EventBridge would not take a pattern, in its own words.
+/// The reason why EventBridge would not accept a pattern, in EventBridge's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     pub reason: String,
@@ -30,17 +29,18 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// What `$or` is in a pattern: the operator, or, if any `$or` of it does not fit the operator, a field's name everywhere.
+/// The meaning of `$or` in a pattern: the operator, or, if any `$or` of the pattern does not fit the operator, the name of a field
+/// everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Or {
     Operator,
     Name,
 }
 
-/// Whether EventBridge would take the pattern, and what `$or` is in it.
+/// Checks whether EventBridge would accept the pattern. Returns the meaning of `$or` in the pattern.
 ///
 /// # Errors
-/// The service's reason, if it would not.
+/// If EventBridge would not accept the pattern. The error has the service's reason.
 pub fn check(pattern: &Tree) -> Result<Or, Invalid> {
     let Tree::Object(fields) = pattern else {
         return Err(Invalid { reason: "Filter is not an object".to_owned() });
@@ -56,16 +56,16 @@ pub fn check(pattern: &Tree) -> Result<Or, Invalid> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grammar {
     Todays,
-    /// Today's, below `$or`, where names of operators are reserved.
+    /// Today's grammar below `$or`, where the names of operators are reserved.
     TodaysBelowOr,
     Older,
 }
 
-/// Why a pattern is not read.
+/// The reason why a pattern cannot be read.
 enum Fault {
-    /// The grammar does not know it.
+    /// The grammar does not know the pattern.
     Unread(String),
-    /// It is known and wrong: no other grammar is tried.
+    /// The grammar knows the pattern, and the pattern is wrong: no other grammar is tried.
     Wrong(String),
 }
 
@@ -78,7 +78,7 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Fault> {
 const ONE_KEY: &str = "Only one key allowed in match expression";
 const TOO_MANY: &str = "Too many elements in numeric expression";
 
-/// Names that the fields below `$or` may not have, at any depth.
+/// The names that fields below `$or` may not have, at any depth.
 const RESERVED: [&str; 24] = [
     "exactly",
     "prefix",
@@ -106,7 +106,7 @@ const RESERVED: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
-/// Whether no field below `$or` may have this name.
+/// Checks whether this name is not allowed for a field below `$or`.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
@@ -130,7 +130,7 @@ fn object(fields: &[(String, Tree)], grammar: Grammar) -> Checked {
     Ok(())
 }
 
-/// A list of two objects or more.
+/// Checks the operand of `$or`: a list of two or more objects.
 fn alternatives(tree: &Tree) -> Checked {
     let Tree::Array(items) = tree else {
         return refuse("$or must be an array");
@@ -180,7 +180,7 @@ fn match_expression(expression: &[(String, Tree)], grammar: Grammar) -> Checked 
     }
 }
 
-/// Whether anything-but is about a prefix or a suffix.
+/// Checks whether anything-but excludes a prefix or a suffix.
 fn is_affix(fields: &[(String, Tree)]) -> bool {
     fields.first().is_some_and(|(operator, _)| operator == "prefix" || operator == "suffix")
 }
@@ -197,7 +197,7 @@ fn must_be_string(operator: &str, tree: &Tree) -> Checked {
     string(tree).map_or_else(|| refuse(format!("{operator} match pattern must be a string")), |_| Ok(()))
 }
 
-/// A string, or `{"equals-ignore-case": …}`.
+/// Checks the operand of prefix or suffix: a string, or `{"equals-ignore-case": …}`.
 fn affix(operator: &str, name: &str, operand: &Tree) -> Checked {
     let Tree::Object(inner) = operand else {
         return must_be_string(operator, operand);
@@ -212,7 +212,8 @@ fn affix(operator: &str, name: &str, operand: &Tree) -> Checked {
     }
 }
 
-/// `*` stands for anything; it may not follow itself, and a backslash escapes only it and itself.
+/// Checks the operand of wildcard: `*` matches anything and may not follow another `*`; a backslash escapes only `*` and a
+/// backslash.
 fn wildcard(operand: &Tree) -> Checked {
     let Some(text) = string(operand) else {
         return refuse("wildcard match pattern must be a string");
@@ -220,7 +221,7 @@ fn wildcard(operand: &Tree) -> Checked {
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         let next = characters.peek().map(|(_, next)| *next);
-        // The engine counts bytes, and the quote before the text.
+        // The engine counts bytes, including the quote before the text.
         match (character, next) {
             ('\\', Some('*' | '\\')) => drop(characters.next()),
             ('\\', _) => return refuse(format!("Invalid escape character at pos {}", at + 1)),
@@ -231,7 +232,7 @@ fn wildcard(operand: &Tree) -> Checked {
     Ok(())
 }
 
-/// One bound, or a lower and an upper one.
+/// Checks the operand of numeric: one bound, or a lower bound and an upper one.
 fn numeric(operand: &Tree) -> Checked {
     let Tree::Array(parts) = operand else {
         return refuse("Value of numeric must be an array.");
@@ -254,7 +255,7 @@ fn numeric(operand: &Tree) -> Checked {
     }
 }
 
-/// What comes after a lower bound.
+/// Checks the parts after a lower bound.
 fn upper_bound(bottom: &Value, operator: &Tree, more: &[Tree]) -> Checked {
     let Some(operator) = string(operator) else {
         return refuse(format!("Bad value in numeric range: {}", token(Some(operator))));
@@ -276,7 +277,7 @@ fn bound(number: &Value) -> Result<f64, Fault> {
     comparable(number).map_or_else(|| refuse(format!("Cannot compare number : {number}")), Ok)
 }
 
-/// The next word of the text; none: the list's end.
+/// Returns the next token of the text. None: the end of the list.
 fn token(tree: Option<&Tree>) -> String {
     match tree {
         None => "]".to_owned(),
@@ -293,7 +294,7 @@ fn cidr(operand: &Tree) -> Checked {
     Range::of_block(block).map(drop).map_err(Fault::Wrong)
 }
 
-/// One value, a list of values of one type, or a string operator with one or several texts.
+/// Checks the operand of anything-but: one value, a list of values of one type, or a string operator with one or several texts.
 fn anything_but(operand: &Tree, grammar: Grammar) -> Checked {
     match operand {
         Tree::Object(expression) => match expression.as_slice() {
@@ -334,7 +335,7 @@ fn excluded_values(items: &[Tree]) -> Checked {
     }
 }
 
-/// The older grammar knows no wildcards here, and no lists of prefixes and suffixes.
+/// Checks the texts that anything-but excludes. The older grammar knows no wildcards here, and no lists of prefixes and suffixes.
 fn excluded_texts(operator: &str, operand: &Tree, grammar: Grammar) -> Checked {
     let affix = operator == "prefix" || operator == "suffix";
     let wildcard_is_known = grammar != Grammar::Older;
@@ -359,7 +360,7 @@ fn excluded_texts(operator: &str, operand: &Tree, grammar: Grammar) -> Checked {
             }
         }
     }
-    // The engine fails on it later, and says no more than that.
+    // The engine fails on an empty list later, with this reason alone.
     if texts.is_empty() { Err(Fault::Wrong("Empty arrays are not allowed".to_owned())) } else { Ok(()) }
 }
 
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_of_the_service_is_shared_with_its_reason() {
+    fn every_verdict_and_reason_agrees_with_the_service() {
         let mut seen = 0;
         for line in include_str!("../../tests/data/validity.jsonl").lines() {
             let Case { pattern, reason } = serde_json::from_str(line).unwrap();
