@@ -1,4 +1,4 @@
-//! Describes the resources that a stack should have, and their connections, in the order of the diagram in the README.
+//! Describes the resources that a stack should have, and their connections, as the diagram in the README shows them.
 //!
 //! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 
@@ -211,7 +211,7 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
             "Effect": "Allow", "Action": "logs:GetLogEvents", "Resource": streams.collect::<Vec<_>>(),
         }));
     }
-    // If the user encrypts a parameter with an own key, the key's policy has to allow the role too.
+    // If users encrypt a parameter with a key of their own, the key's policy has to allow the role too.
     if !theirs.is_empty() {
         let theirs: Vec<String> = theirs.iter().map(|name| place.parameter_arn(name)).collect();
         statements.push(json!({
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn every_action_of_the_role_begins_with_a_capital() {
+    fn every_action_of_the_role_begins_with_a_capital_letter() {
         let topic = "arn:aws:sns:us-east-1:1:on-call".parse().unwrap();
         let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };

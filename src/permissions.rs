@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn no_policy_changes_instance_profiles_or_writes_an_own_role() {
+    fn no_policy_changes_instance_profiles_or_a_role_of_the_user() {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         for command in Command::value_variants() {

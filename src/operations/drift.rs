@@ -14,7 +14,7 @@ use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
 use crate::reconcile::resource::{Desired, Inventory};
 use crate::stack::{Place, Stack};
 
-/// The configuration that AWS is compared with.
+/// The configuration with which AWS is compared, and its exceptions.
 pub struct Request {
     pub config: Config,
     /// The webhook that the parameter should contain, if it is known.

@@ -15,7 +15,7 @@ pub enum Event {
         stack: Stack,
         place: Place,
     },
-    /// A hop that a drill reached, or where it was lost.
+    /// A hop that a drill reached, or at which the drill was lost.
     Hop(Check),
     /// An entry of the queue that was handled, with the result.
     Handled(Handled),

@@ -35,7 +35,7 @@ pub struct Alert {
 /// Checks whether a region and credentials exist. Only a request to the bus shows whether they suffice.
 ///
 /// # Errors
-/// If there are none, or they are not found within five seconds.
+/// If a region or credentials do not exist, or are not found within five seconds.
 pub async fn could_be_raised(site: &Site, context: &Context) -> Result<()> {
     let look = async { credentials::must_exist(&open(site, context).await?.sdk).await };
     let late = || Error::new(format!("no credentials were found within {} seconds", LOOK.as_secs()));

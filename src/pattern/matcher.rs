@@ -81,7 +81,7 @@ pub struct Mismatch {
     pub want: Vec<Value>,
     /// Whether the field is satisfied, but not by the element of an array that satisfies another field.
     pub apart: bool,
-    /// The branches of `$or` that came closest, the one of this field first; empty: a field outside of every `$or` decided.
+    /// The closest branches of `$or`, the branch of this field first; empty: a field outside of every `$or` decided.
     pub branches: Vec<Branch>,
 }
 

@@ -29,7 +29,7 @@ pub enum Scenario {
     ServiceImpaired,
 }
 
-/// The name of a drill's task definition, family and service, which no user should mistake for an own one.
+/// The name of a drill's task definition, family and service, which users must not mistake for one of their own.
 const NAME: &str = "taskbell-drill";
 
 impl Scenario {
@@ -76,7 +76,7 @@ impl Scenario {
     /// Returns the event of a drill. The bus gives the event its id. `task` is the id of a task that never existed.
     ///
     /// # Errors
-    /// If the sample is not JSON, which no release should show.
+    /// If the sample is not JSON, which is a defect of the release.
     pub fn event(self, cluster_arn: &str, task: &str, now: DateTime) -> Result<Value> {
         let mut event = samples::of_cluster_by_name(self.sample(), cluster_arn)?;
         let real = event["resources"][0].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned();

@@ -36,9 +36,9 @@ use switch_off::{Switch, SwitchedOff};
 pub struct Request {
     /// The settings of the new stack.
     pub settings: Settings,
-    /// Uses the old pattern for the new rule.
+    /// Whether the new rule uses the old pattern.
     pub keep_pattern: bool,
-    /// Removes the old rule and its function in the end.
+    /// Whether the old rule and its function are removed in the end.
     pub remove_old: bool,
     /// The webhook that the user gave.
     pub webhook: Option<Webhook>,

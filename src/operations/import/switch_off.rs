@@ -17,7 +17,7 @@ pub struct Switch<'a> {
     pub old: &'a ExistingAlert,
     pub foreign: &'a Foreign,
     pub session: &'a Session,
-    /// The new stack.
+    /// The configuration of the new stack.
     pub config: &'a Config,
     pub hosts: WebhookHosts,
     /// Whether the rule and the function are removed, too.

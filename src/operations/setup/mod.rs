@@ -39,9 +39,9 @@ pub struct Request {
     /// The webhook to store; none: it is stored already, or the user is asked for it.
     pub webhook: Option<Webhook>,
     pub exceptions: Exceptions,
-    /// Allows clusters that do not exist (yet).
+    /// Whether clusters that do not exist (yet) are allowed.
     pub allow_missing_cluster: bool,
-    /// Asks EventBridge itself which samples the patterns match.
+    /// Whether EventBridge itself is asked which samples the patterns match.
     pub check_patterns: bool,
     /// Whether the stack is one of many. Of many stacks, only those whose rules change ask EventBridge, which limits the
     /// questions a second.
