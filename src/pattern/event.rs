@@ -33,8 +33,8 @@ impl Paths {
     }
 }
 
-/// Returns the steps of a path. Empty steps at the end of a path are no steps to the engine: `a.` is never found in `{"a": {"":
-/// 1}}`.
+/// Returns the steps of a path. Empty steps at the end of a path are no steps to the engine: `a.` is never found in
+/// `{"a": {"": 1}}`.
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     let significant =
         if path.is_empty() { Some(path) } else { Some(path.trim_end_matches('.')).filter(|it| !it.is_empty()) };

@@ -1,6 +1,7 @@
-//! Narrows a pattern to families, services or one container: on the parsed tree, with the means of EventBridge alone.  For one
-//! field, EventBridge can express "one of these" or "none of these", but not both. Uses a wildcard only if a prefix does not
-//! suffice: a bus accepts 30 rules with wildcards.
+//! Narrows a pattern to families, services or one container: on the parsed tree, with the means of EventBridge alone.
+//!
+//! For one field, EventBridge can express "one of these" or "none of these", but not both. Uses a wildcard only if a prefix does
+//! not suffice: a bus accepts 30 rules with wildcards.
 
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
     json!({ "wildcard": all(&|name| whole(name, end)) })
 }
 
-/// The least operator that expresses a name.
+/// The simplest operator that expresses a name.
 enum Form {
     Exact,
     Prefix(String),

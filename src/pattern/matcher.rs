@@ -1,7 +1,8 @@
-//! Matches events as EventBridge does, and explains why an event did not match.  A pattern is a list of rules, one for each
-//! combination of `$or`'s alternatives; the pattern matches if one of the rules matches. All fields of a rule have to be
-//! satisfied, each by one leaf of the event; fields that go through an array of objects have to be satisfied by the same element
-//! of the array.
+//! Matches events as EventBridge does, and explains why an event did not match.
+//!
+//! A pattern is a list of rules, one for each combination of `$or`'s alternatives; the pattern matches if one of the rules matches.
+//! All fields of a rule have to be satisfied, each by one leaf of the event; fields that go through an array of objects have to be
+//! satisfied by the same element of the array.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

@@ -318,7 +318,7 @@ impl Pattern {
     }
 }
 
-/// Whether rules match drills.
+/// The treatment of drills by the rules of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drill {
     Accepted,

@@ -59,7 +59,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the narrowest pattern of the catalogue that matches this scenario.
+    /// Returns the pattern of the catalogue for this kind of failure.
     #[must_use]
     pub fn pattern(self) -> &'static str {
         match self {

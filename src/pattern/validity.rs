@@ -1,7 +1,8 @@
-//! Checks whether EventBridge accepts an event pattern, and returns the service's own reason for a refusal.  EventBridge's rule
-//! engine reads a pattern in today's grammar first. A pattern that it cannot read so, it reads in an older grammar without `$or`
-//! and without some forms of anything-but. A pattern that neither can read is refused for the older grammar's reason. Both stop
-//! at the first fault in the order of the text.
+//! Checks whether EventBridge accepts an event pattern, and returns the service's own reason for a refusal.
+//!
+//! EventBridge's rule engine first reads a pattern in today's grammar. If that fails, the engine reads the pattern in an older
+//! grammar without `$or` and without some forms of anything-but. If both fail, the engine refuses the pattern for the older
+//! grammar's reason. Both grammars stop at the first fault in the order of the text.
 
 use std::fmt;
 

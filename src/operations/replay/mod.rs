@@ -26,7 +26,7 @@ const HOLD: Duration = Duration::from_mins(10);
 const TURN: Duration = Duration::from_mins(2);
 /// The time for which a dry run holds entries.
 const GLANCE: Duration = Duration::from_secs(30);
-/// The failures of the notifier after which a run ends: so many in a row are not the fault of the events.
+/// The number of failures of the notifier in a row after which a run ends: so many are not the fault of the events.
 const MOST_REFUSED: usize = 2;
 /// The most entries of one run: SQS allows 120,000 to be held at once, but memory is limited.
 const MOST: usize = 1000;

@@ -88,7 +88,7 @@ pub struct Applied {
 pub enum Failed {
     /// Nothing was done: AWS could not be read again, or changed since the user confirmed.
     NotBegun(Halt),
-    /// A part was done before AWS could not be read again, or differed from the confirmed plan.
+    /// A part was done. Then AWS could not be read again, or had changed since the user confirmed.
     HalfDone(Halt),
     /// Steps failed, or were not started.
     Incomplete(Error),

@@ -72,7 +72,7 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
 }
 
 /// # Errors
-/// If the user names a parameter or a role as his own that the stack owns, so that setup would remove it.
+/// If users name a parameter or a role as their own that the stack owns, and that setup would therefore remove.
 pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
     let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
     let is_used = |address: &Address| match address.id.kind {
