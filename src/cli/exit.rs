@@ -1,4 +1,4 @@
-//! The only table of exit codes.
+//! Defines the exit codes. No other module does.
 
 use crate::error::{Category, Error};
 use crate::operations::verdict::Verdict;
@@ -6,7 +6,7 @@ use crate::operations::verdict::Verdict;
 /// The exit code of a usage error that clap found.
 pub const USAGE: u8 = code_of(Category::Usage);
 
-/// The exit code of a verdict.
+/// Returns the exit code of a verdict.
 #[must_use]
 pub const fn code(verdict: Verdict) -> u8 {
     match verdict {
@@ -17,7 +17,7 @@ pub const fn code(verdict: Verdict) -> u8 {
     }
 }
 
-/// The exit code of a category of errors.
+/// Returns the exit code of a category of errors.
 #[must_use]
 pub const fn code_of(category: Category) -> u8 {
     match category {
@@ -28,7 +28,7 @@ pub const fn code_of(category: Category) -> u8 {
     }
 }
 
-/// The exit code of an error.
+/// Returns the exit code of an error.
 #[must_use]
 pub fn code_of_error(error: &Error) -> u8 {
     code_of(error.kind())

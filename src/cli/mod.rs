@@ -1,5 +1,5 @@
-//! The command line: what can be typed, who carries it out, and with which code it ends.
-//! Only this room prints.
+//! Defines the command line, runs its commands, and returns the exit code.
+//! Only this module prints.
 
 mod args;
 mod commands;
@@ -78,7 +78,7 @@ enum Command {
 }
 
 impl Command {
-    /// What `permissions --for` calls it, if it makes calls.
+    /// Returns the words that follow `permissions --for` in a hint, or `None` if `permissions` has no policy for the command.
     fn of_permissions(&self) -> Option<&'static str> {
         match self {
             Self::Setup(args) if args.drill => Some("setup` or, for the drill, `--for drill"),
@@ -101,20 +101,20 @@ impl Command {
     }
 }
 
-/// The process: its arguments, its world, its exit code.
+/// Runs the process with its real arguments and its real world, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // Shells put `--` before the words to complete: whoever has the variable set otherwise wants his command to run.
+    // Shells put `--` before the words to complete. Without `--`, a user who has set the variable wants a command to run.
     if let (Some(shell), Some("--")) =
         (terminal::shell_that_asks(completion::VARIABLE), arguments.get(1).and_then(|word| word.to_str()))
     {
         if let Ok(runtime) = runtime {
-            // As it is: what separates the words for bash is no text that a terminal would show.
+            // Pass all bytes through: bash's words are separated by a control character, which any other choice may strip.
             let world = World::real(ColorChoice::AlwaysAnsi);
             runtime.block_on(completion::answer(&shell, &arguments, command, &world));
-            // Whatever is still being looked for is not waited for.
+            // Do not wait for lookups that are still running.
             runtime.shutdown_background();
         }
         return ExitCode::SUCCESS;
@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Parses the arguments and carries them out in a given world; the exit code.
+/// Parses the arguments, runs the command in the given world, and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> u8 {
     carry_out(parse(arguments), world).await
 }
@@ -141,7 +141,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// As declared, but flags that mean nothing to a command are not in its help. They are taken all the same.
+/// Returns the declared command line. A command accepts flags that have no meaning for it, but its help hides them.
 fn command() -> clap::Command {
     fn without(command: clap::Command, flags: &[&'static str]) -> clap::Command {
         command.args(flags.iter().map(|flag| Arg::new(*flag).long(*flag).hide(true)))
@@ -183,7 +183,7 @@ fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
     exit::code_of_error(error)
 }
 
-/// `--help` and `--version` are data; a mistake is a message.
+/// Prints help and version to stdout, and a usage error to stderr. Returns the exit code.
 fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
     let text = if quotes_control_characters(error) {
         printable_lines(&error.render().to_string())
@@ -202,7 +202,7 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
     }
 }
 
-/// Whether the arguments that the error quotes could steer the terminal.
+/// Checks whether the error quotes arguments with control characters, which could manipulate the terminal.
 fn quotes_control_characters(error: &clap::Error) -> bool {
     let quoted = error.context().map(|(_, value)| value.to_string());
     quoted.chain(StdError::source(error).map(ToString::to_string)).any(|text| printable_lines(&text) != text)
@@ -211,7 +211,7 @@ fn quotes_control_characters(error: &clap::Error) -> bool {
 impl Cli {
     async fn dispatch(self, world: &World) -> Result<u8> {
         let Self { common, command } = self;
-        // A command that is run answers signals itself.
+        // `notify` handles signals itself, because `notify --run` passes them on to its command.
         if !matches!(command, Command::Notify(_)) {
             world.heed_signals();
         }

@@ -1,4 +1,4 @@
-//! Flags that several commands share, and what they mean.
+//! Defines the flags that several commands share, and the values that follow from them.
 
 use std::path::PathBuf;
 
@@ -79,7 +79,7 @@ impl Color {
 }
 
 impl Common {
-    /// In which account and region.
+    /// Returns the region, the profile and the role that the flags and the file select.
     pub fn site(&self) -> Site {
         let (role_arn, external_id) = match self.assumed.clone() {
             Some(Assumed { role_arn, external_id }) => (Some(role_arn), external_id),
@@ -88,7 +88,7 @@ impl Common {
         Site { region: self.region.clone(), profile: self.profile.clone(), role_arn, external_id }
     }
 
-    /// The stack that is meant, and where.
+    /// Returns the name and the site of the selected stack.
     ///
     /// # Errors
     /// As [`Common::stack_name`].
@@ -96,15 +96,15 @@ impl Common {
         Ok(self.target_called(self.stack_name(clusters)?))
     }
 
-    /// A stack of this name, at the place of the flags.
+    /// Returns a target with this stack name and the site of the flags.
     pub fn target_called(&self, stack: StackName) -> Target {
         Target { stack, site: self.site() }
     }
 
-    /// `--stack`, or else the name of the first cluster.
+    /// Returns the first `--stack`, or else the name of the first cluster.
     ///
     /// # Errors
-    /// If neither is given, or the name has illegal characters.
+    /// If neither is given, or the name has characters that are not allowed.
     pub fn stack_name(&self, clusters: &[Cluster]) -> Result<StackName> {
         match (self.stacks.first(), clusters.first()) {
             (Some(name), _) => name.parse(),
@@ -126,7 +126,7 @@ pub struct ClusterArgs {
 
 impl ClusterArgs {
     /// # Errors
-    /// If one is neither a name nor an ARN.
+    /// If a value is neither a name nor an ARN.
     pub fn parse(&self) -> Result<Vec<Cluster>> {
         config::clusters(&self.clusters)
     }
@@ -144,16 +144,16 @@ pub struct StackArgs {
 
 impl StackArgs {
     /// # Errors
-    /// For the first value that makes no sense.
+    /// For the first value that is not valid.
     pub fn config(&self, common: &Common) -> Result<Config> {
         let stack = common.stack_name(&self.settings.clusters()?)?;
         Ok(self.settings.config(stack)?)
     }
 
-    /// What AWS is to be compared with.
+    /// Returns the request for a comparison of AWS with these settings.
     ///
     /// # Errors
-    /// For the first value that makes no sense.
+    /// For the first value that is not valid.
     pub fn comparison(&self, common: &Common, world: &World) -> Result<drift::Request> {
         let config = self.config(common)?;
         let webhook = self.webhook(world, WebhookHosts::Any)?;
@@ -166,10 +166,10 @@ impl StackArgs {
         self.slack_webhook_url_stdin
     }
 
-    /// The webhook that is on standard input, to be read once.
+    /// Reads the webhook from standard input, if the flag for that is set, and clears the flag.
     ///
     /// # Errors
-    /// If it is not a webhook.
+    /// If the text is not a webhook.
     pub fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
         match std::mem::take(&mut self.slack_webhook_url_stdin) {
             true => config::webhook(&world.read_stdin()?, WebhookHosts::Any).map(Some),
@@ -177,10 +177,10 @@ impl StackArgs {
         }
     }
 
-    /// The webhook this run was given, if any. Never asks.
+    /// Returns the webhook from standard input or from the environment, if any. Never asks for one.
     ///
     /// # Errors
-    /// If it is not a webhook.
+    /// If the text is not a webhook.
     pub fn webhook(&self, world: &World, hosts: WebhookHosts) -> Result<Option<Webhook>> {
         if self.settings.webhook_parameter.is_some() {
             return Ok(None);
@@ -193,14 +193,15 @@ impl StackArgs {
     }
 }
 
-/// Prints what [`report_repeated`] reports.
+/// Prints the warnings that [`report_repeated`] reports.
 pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
     for warning in patterns.into_iter().flat_map(Pattern::warnings) {
         world.err.print(&format!("warning: {warning}\n"));
     }
 }
 
-/// Reports a warning for each field that comes again in one of the patterns: EventBridge takes it, but its author may not know how.
+/// Reports a warning for each field that a pattern repeats: EventBridge accepts the pattern, but its author may not know how
+/// EventBridge reads it.
 pub fn report_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, listener: &Listener) {
     for warning in patterns.into_iter().flat_map(Pattern::warnings) {
         listener(Event::Warning(warning));

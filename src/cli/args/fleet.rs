@@ -1,4 +1,4 @@
-//! Flags of commands about many stacks, and how the file completes what no flag said.
+//! Defines the flags of commands for several stacks, and completes missing flags from the file.
 
 use clap::Args;
 
@@ -20,50 +20,50 @@ pub struct FleetArgs {
     pub jobs: u16,
 }
 
-/// A command about one stack, that can be told about it by the file.
+/// A command for one stack, whose missing flags the file can complete.
 pub trait OfStack: Clone + 'static {
-    /// What `--cluster` names.
+    /// Returns the values of `--cluster`.
     fn clusters(&self) -> &[String];
 
-    /// Completes what no flag said.
+    /// Completes the settings that no flag has set.
     fn complete(&mut self, settings: &Settings);
 
-    /// Its flags for many stacks, if it takes many.
+    /// Returns the flags for several stacks, if the command accepts several.
     fn fleet(&self) -> Option<&FleetArgs> {
         None
     }
 
-    /// Whether it is about a stack at all, or only about the place that the file's defaults name.
+    /// Checks whether the command needs a stack of the file. Otherwise the file's defaults are enough.
     fn needs_stack(&self) -> bool {
         true
     }
 
-    /// Whether it asks before it writes.
+    /// Checks whether the command asks for confirmation before it writes.
     fn asks(&self) -> bool {
         true
     }
 
-    /// Whether it is about the stacks that are no longer in the file.
+    /// Checks whether the command is for the stacks that are no longer in the file.
     fn orphans(&self) -> bool {
         false
     }
 
-    /// Whether stacks that are no longer in the file are looked for besides.
+    /// Checks whether the command, with `--all`, also looks for stacks that are no longer in the file.
     fn looks_for_orphans(&self) -> bool {
         false
     }
 
-    /// The webhook for all, where it is read from standard input.
+    /// Reads the webhook for all stacks, if a flag says that standard input has it.
     ///
     /// # Errors
-    /// If there is none.
+    /// If standard input has no webhook.
     fn take_webhook(&mut self, _world: &World) -> Result<Option<Sealed<String>>> {
         Ok(None)
     }
 }
 
 impl ClusterArgs {
-    /// Completes what no flag said.
+    /// Completes the settings that no flag has set.
     pub fn complete(&mut self, settings: &Settings) {
         if self.clusters.is_empty() {
             self.clusters = items(&settings.clusters).to_vec();
@@ -72,7 +72,7 @@ impl ClusterArgs {
 }
 
 impl StackArgs {
-    /// Completes what no flag said.
+    /// Completes the settings that no flag has set.
     pub fn complete(&mut self, settings: &Settings) {
         let mut wider = settings.clone();
         if self.reads_stdin() {
@@ -83,7 +83,7 @@ impl StackArgs {
 }
 
 impl Common {
-    /// The same for one stack of the file. Flags come first.
+    /// Returns the flags completed for one stack of the file. A flag takes precedence over the file.
     pub fn at(&self, member: &Member) -> Self {
         let Site { region, profile, .. } = member.site.clone();
         let named = member.name.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! What can be typed: flags that several commands share.
+//! Defines the flags that several commands share.
 
 pub mod common;
 pub mod fleet;
