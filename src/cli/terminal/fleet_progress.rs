@@ -1,4 +1,4 @@
-//! Progress of a fleet: a line a stack.
+//! Shows the progress of several stacks, one line for each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::cli::args::common::Common;
 use crate::cli::terminal::{Output, World};
 use crate::reconcile::resource::{Event, Listener};
 
-/// One line of progress a stack.
+/// The lines of progress, one for each stack.
 pub struct Lines {
     total: usize,
     done: Mutex<usize>,
@@ -25,7 +25,7 @@ impl Lines {
         Self { total, done: Mutex::new(0), live, bars: Mutex::default(), plain }
     }
 
-    /// The listener of a stack that begins.
+    /// Returns the listener of a stack. On a live terminal, the listener draws the stack's line.
     pub fn of(&self, name: &str) -> Listener {
         let Some(bars) = &self.live else { return Arc::new(|_| {}) };
         let bar = bars.add(ProgressBar::new_spinner());
@@ -56,7 +56,7 @@ impl Lines {
         }
     }
 
-    /// Nothing is drawn while a question stands there.
+    /// Stops drawing and clears the lines, to make room for a question.
     pub fn pause(&self) {
         for (_, bar) in self.bars.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             bar.disable_steady_tick();
@@ -67,7 +67,7 @@ impl Lines {
         }
     }
 
-    /// Prints without what is drawn being in the way.
+    /// Calls `print` while the drawn lines are hidden.
     pub fn aside(&self, print: impl FnOnce()) {
         match &self.live {
             Some(bars) => bars.suspend(print),

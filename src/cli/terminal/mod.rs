@@ -1,4 +1,4 @@
-//! What the process is connected to: its streams, its terminal, its environment, its clock, Ctrl-C.
+//! Connects taskbell to the streams, the terminal, the environment, the clock and the signals of its process.
 //! Tests bring a world of their own.
 
 pub mod fleet_progress;
@@ -18,15 +18,15 @@ use crate::error::{Error, Result};
 use crate::input;
 use crate::secret::Sealed;
 
-/// A stream that takes styled text; styles are taken out where they do not belong.
+/// A stream for styled text. The writer inside removes the styles where they do not belong.
 #[derive(Clone)]
 pub struct Output {
     stream: Arc<Mutex<dyn Write + Send>>,
-    /// Whether it shows nothing but ASCII.
+    /// Whether the terminal shows only ASCII.
     ascii: bool,
 }
 
-/// Our own signs, and what stands for them where there is nothing but ASCII.
+/// The signs that taskbell itself prints, each with its replacement for terminals that show only ASCII.
 const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
 
 impl Output {
@@ -34,13 +34,13 @@ impl Output {
         Self { stream: Arc::new(Mutex::new(stream)), ascii: false }
     }
 
-    /// The same, for a terminal that cannot show our own signs. What is data stays as it is.
+    /// Sets whether the terminal shows only ASCII. Then `print` replaces taskbell's own signs; other characters stay unchanged.
     #[must_use]
     pub fn in_ascii(self, ascii: bool) -> Self {
         Self { ascii, ..self }
     }
 
-    /// A reader that has gone away (`| head`) is no error of ours.
+    /// Prints the text. Ignores errors: a reader that has closed the pipe (`| head`) is not a failure of taskbell.
     pub fn print(&self, text: &str) {
         let text = match self.ascii {
             true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
@@ -52,34 +52,34 @@ impl Output {
 }
 
 pub struct World {
-    /// Data.
+    /// Stdout, for results.
     pub out: Output,
-    /// Everything else.
+    /// Stderr, for everything else.
     pub err: Output,
-    /// Whether somebody can be asked.
+    /// Whether taskbell can ask a person at the terminal.
     pub interactive: bool,
     /// Whether progress may be redrawn in place.
     pub live: bool,
-    /// The width of the terminal in cells; 80 where nobody says.
+    /// The width of the terminal in cells; 80 if the width is unknown.
     pub columns: usize,
-    /// What TASKBELL_SLACK_WEBHOOK_URL holds.
+    /// The value of TASKBELL_SLACK_WEBHOOK_URL.
     pub webhook: Option<Sealed<String>>,
     pub cancel: CancellationToken,
-    /// A variable of the environment, for who tells where something comes from.
+    /// The lookup of an environment variable, for reports about the source of a setting.
     pub variable: fn(&str) -> Option<String>,
     pub clock: fn() -> SystemTime,
-    /// Whether Ctrl-C and SIGTERM of the process are ours to answer.
+    /// Whether taskbell handles Ctrl-C and SIGTERM of the process.
     pub signals: bool,
     /// Clients and credentials, shared by all stacks of the process.
     pub connections: Arc<Connections>,
-    /// What is typed, line by line; none: what somebody types at the terminal.
+    /// The answers to questions, one for each line. With `None`, taskbell reads them from the terminal.
     pub typed: Option<Arc<Mutex<VecDeque<String>>>>,
-    /// What is run, as `permissions --for` calls it.
+    /// The name of the running command, as in `permissions --for`.
     pub command: OnceLock<&'static str>,
 }
 
 impl World {
-    /// The world of the process. `color` is what the user said about it, if anything.
+    /// Returns the world of the process. `color` is the user's choice.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment and the clock")]
     pub fn real(color: ColorChoice) -> Self {
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// The command that is run from now on, as `permissions --for` calls it.
+    /// Records the name of the running command, as in `permissions --for`.
     pub fn is_running(&self, command: &'static str) {
         let _ = self.command.set(command);
     }
@@ -114,7 +114,7 @@ impl World {
         self.command.get().copied().unwrap_or("setup")
     }
 
-    /// The first signal lets the calls in flight finish; the second ends the process. Needs a running runtime.
+    /// Handles signals: the first one lets the calls in flight finish, the second one ends the process. Needs a running runtime.
     pub fn heed_signals(&self) {
         if !self.signals {
             return;
@@ -132,10 +132,10 @@ impl World {
         });
     }
 
-    /// Asks before something is written, unless the answer was given beforehand; no is the default.
+    /// Asks for confirmation before a change, unless `yes` is set. The default answer is no.
     ///
     /// # Errors
-    /// If the answer is no, or nobody is there to give one; on interruption.
+    /// If the answer is no, or no terminal is available for the question; on interruption.
     pub async fn confirm(&self, yes: bool, question: &str) -> Result<()> {
         if yes {
             return Ok(());
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// One line.
+    /// Asks a question, and returns the line that the user types.
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
@@ -167,7 +167,7 @@ impl World {
         Ok(self.ask(read).await?.trim().to_owned())
     }
 
-    /// Typed without being shown.
+    /// Asks for a secret. The terminal does not show the characters that the user types.
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
@@ -175,7 +175,7 @@ impl World {
         self.ask(move || rpassword::prompt_password(question)).await
     }
 
-    /// Waits for a person on a thread of its own, so that Ctrl-C is answered meanwhile.
+    /// Waits for the answer on a separate thread, so that taskbell reacts to Ctrl-C meanwhile.
     async fn ask(&self, read: impl FnOnce() -> std::io::Result<String> + Send + 'static) -> Result<String> {
         let (tell, answer) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || tell.send(read()));
@@ -193,16 +193,16 @@ impl World {
         }
     }
 
-    /// All of standard input.
+    /// Reads all of standard input.
     ///
     /// # Errors
-    /// If it cannot be read, or is not UTF-8.
+    /// If standard input cannot be read, or is not UTF-8.
     pub fn read_stdin(&self) -> Result<String> {
         input::text(self.read_stdin_bytes()?, "standard input")
     }
 
     /// # Errors
-    /// If it cannot be read.
+    /// If standard input cannot be read.
     pub fn read_stdin_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let read = std::io::stdin().read_to_end(&mut bytes);
@@ -210,7 +210,7 @@ impl World {
         Ok(bytes)
     }
 
-    /// The world of many stacks at once: nobody is asked about one of them. A webhook that was read is for all.
+    /// Returns the world for several stacks at once. No question is asked about a single stack; a given webhook is for all stacks.
     #[must_use]
     pub fn of_many(&self, webhook: Option<Sealed<String>>) -> Self {
         Self {
@@ -236,20 +236,20 @@ impl World {
     }
 }
 
-/// What the locale says of the terminal; one that is not set says nothing, as in containers.
+/// Checks whether the locale names UTF-8. An unset locale, as in containers, counts as UTF-8.
 fn is_utf8(variable: impl Fn(&'static str) -> Option<String>) -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
     set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))
 }
 
-/// The shell that wants words to complete, and no command to run.
+/// Returns the name of the shell that asks for words to complete, if the variable is set.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn shell_that_asks(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|shell| !shell.is_empty())
 }
 
-/// At which of its words the shell has its cursor, as clap's scripts tell.
+/// Returns the index of the word at the shell's cursor, as clap's scripts set it; 0 without one.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn completion_index() -> usize {
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_locale_that_is_set_to_something_else_is_without_utf8() {
+    fn only_a_locale_set_to_another_encoding_lacks_utf8() {
         let of = |all: &'static str, lang: &'static str| {
             is_utf8(|name| {
                 Some(match name {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_only_ascii_our_own_signs_are_spelled() {
+    fn ascii_terminals_show_replacements_of_own_signs() {
         #[derive(Clone, Default)]
         struct Page(Arc<Mutex<Vec<u8>>>);
         impl Write for Page {

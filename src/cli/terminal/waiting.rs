@@ -1,4 +1,4 @@
-//! What is said while AWS says nothing: after three seconds, after ten, and every ten from then on.
+//! Reports that AWS has not answered yet: after three seconds, after ten, and every ten from then on.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,18 +18,18 @@ use crate::stack::Id;
 
 const FIRST: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(10);
-/// Who said so long ago that he waits has a call that hangs by now.
+/// The age of a resource's last report above which the resource is considered stuck.
 const STALE: Duration = Duration::from_secs(30);
 
-/// Where it is said.
+/// The form of the report.
 pub enum Voice {
-    /// A line each time.
+    /// A new line for each report.
     Plain(Output),
-    /// One line that counts.
+    /// One line that counts the seconds.
     InPlace(MultiProgress),
 }
 
-/// Listens to a run, and speaks when nobody else does.
+/// The listener of a run that reports a wait while nothing else is reported.
 pub struct Silence {
     voice: Voice,
     state: Mutex<State>,
@@ -37,13 +37,13 @@ pub struct Silence {
 }
 
 struct State {
-    /// How many wait, one within another or side by side: they speak with one voice.
+    /// The number of current waits, nested or side by side. All of them share one report.
     waits: usize,
-    /// Nothing was said since.
+    /// The time since which nothing else was reported.
     since: Instant,
-    /// How often this silence was told.
+    /// The number of reports that are due so far in this silence.
     told: u32,
-    /// Who says himself what he waits for, and for how long, and when he last did.
+    /// Resources that report their own waits, with the time of the last report.
     telling: BTreeMap<Id, Instant>,
     line: Option<ProgressBar>,
 }
@@ -72,9 +72,9 @@ impl Silence {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Hears what is asked and answered, and what is said meanwhile.
+    /// Records when AWS is asked and when AWS answers, and the steps that are reported meanwhile.
     pub fn heard(&self, event: &Event) {
-        // Each change has a line of its own that counts.
+        // Each change has its own line, which counts the seconds.
         let is_drawn = |asking: &Asking| *asking == Asking::Changes && matches!(self.voice, Voice::InPlace(_));
         self.with(|state| match event {
             Event::Asking(asking) if !is_drawn(asking) => {
@@ -104,7 +104,7 @@ impl Silence {
         self.heard.notify_waiters();
     }
 
-    /// Goes on with a command, and tells how long nothing has been said while AWS is asked.
+    /// Runs a command, and meanwhile reports how long AWS has not answered.
     pub async fn over<T>(&self, command: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
@@ -126,7 +126,7 @@ impl Silence {
                 () = heard => continue,
             }
             self.with(|state| {
-                // Another one may have said it, or something else may have been said.
+                // Another caller may have reported this wait, or another event may have ended the silence.
                 if state.waits > 0 && state.due() <= Instant::now() {
                     state.told += 1;
                     if state.telling.values().all(|last| last.elapsed() > STALE) {
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// AWS is asked, and answers at the end of the wait.
+    /// Simulates a request that AWS answers at the end of the wait.
     async fn asked<T>(silence: &Silence, wait: impl Future<Output = T>) -> T {
         silence
             .over(async {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_told_after_three_seconds_ten_and_every_ten_and_by_one_voice() {
+    async fn concurrent_waits_share_reports_after_3_10_and_every_10_seconds() {
         let page = Page::default();
         let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
         asked(&silence, pass(2)).await;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_said_ends_the_silence_and_who_tells_himself_is_not_talked_over() {
+    async fn steps_end_the_silence_and_own_reports_suppress_it() {
         let page = Page::default();
         let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
         let id = Id::new("function", "notifier");
@@ -226,7 +226,7 @@ mod tests {
         })
         .await;
         assert_eq!(page.seconds(), [3, 3, 3]);
-        // A call that hangs is told, whoever waited before it.
+        // A stuck call is reported, once the resource's own report is older than `STALE`.
         asked(&silence, async {
             silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 }));
             pass(45).await;

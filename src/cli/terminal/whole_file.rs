@@ -1,13 +1,13 @@
-//! Files that are written whole, or not at all.
+//! Writes files as a whole, or not at all.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// A pipe or a device is given the text as it is.
+/// Writes the text to a file beside the path, and renames that file. Writes directly to a pipe or a device.
 ///
 /// # Errors
-/// If it cannot be written; what was there is there still.
+/// If the file cannot be written; an existing file then stays unchanged.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
     if path.metadata().is_ok_and(|there| !there.is_file()) {
@@ -17,7 +17,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     beside.push(format!(".{}.part", std::process::id()));
     let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
-        // As it was before; nobody misses it.
+        // Remove the incomplete file. An error here has no consequence.
         let _ = std::fs::remove_file(&beside);
         failed(error)
     })
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
+    fn failed_write_leaves_no_file_behind() {
         let folder = tempfile::tempdir().unwrap();
         let names = || std::fs::read_dir(folder.path()).unwrap().count();
         let page = folder.path().join("page.svg");
