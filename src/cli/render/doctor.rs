@@ -1,4 +1,4 @@
-//! How everything is that was looked at, as text and as JSON.
+//! Renders the checks of `doctor` as text and as JSON.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use super::json::json as to_json;
 use crate::operations::check::{Check, Held};
 use crate::operations::verdict::Verdict;
 
-/// Whose policy has to be granted where a call is denied.
+/// The command whose policy a hint names if AWS denies a call.
 const COMMAND: &str = "setup";
 
 fn check_object(Check { name, held, told, hint, milliseconds }: &Check) -> Value {
@@ -27,7 +27,7 @@ fn count(checks: &[Check], held: Held) -> usize {
     checks.iter().filter(|check| check.held == held).count()
 }
 
-/// A line each; a hint that several share stands once.
+/// Returns a line for each check. A hint that several checks share appears once.
 pub fn text(checks: &[Check]) -> String {
     let width = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
     let (mut text, mut hints) = (String::new(), BTreeSet::new());
@@ -57,7 +57,7 @@ pub fn object(checks: &[Check]) -> Value {
     json!({ "ok": ok, "checks": checks.iter().map(check_object).collect::<Vec<_>>() })
 }
 
-/// What is known to be broken is graver than what is not known: it is to be mended first.
+/// Returns the verdict on all checks. A broken check outranks an unknown one: the user has to fix the broken one first.
 pub fn verdict(checks: &[Check]) -> Verdict {
     match (count(checks, Held::No), count(checks, Held::Unknown)) {
         (0, 0) => Verdict::InSync,

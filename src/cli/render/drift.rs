@@ -1,4 +1,4 @@
-//! What `drift` and `graph` have to say.
+//! Renders the results of `drift` and `graph`.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub fn object(Comparison { stack, place, plan, warning, .. }: &Comparison) -> Va
     object
 }
 
-/// Returns what is to be said beside the result. The command is as `permissions --for` calls it.
+/// Returns the hints and warnings that are printed beside the result. `command` is the name in `permissions --for`.
 pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, command: &str) -> String {
     let mut text = super::error::hints(plan, command);
     if let Some(warning) = warning {

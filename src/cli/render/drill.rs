@@ -1,4 +1,4 @@
-//! How far a drill came.
+//! Renders the hops and the result of a drill.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::operations::drill::Drill;
 use crate::operations::drill::trace::{SOME, is_place};
 use crate::operations::verdict::Verdict;
 
-/// Whose policy has to be granted where a call is denied.
+/// The command whose policy a hint names if AWS denies a call.
 const COMMAND: &str = "drill";
 
 /// Returns the line of a hop.
@@ -46,12 +46,12 @@ fn hop_object(Check { name, held, told, milliseconds, hint: words }: &Check) -> 
     json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": words })
 }
 
-/// Returns the last word.
+/// Returns the closing message of a drill.
 pub fn end(drill: &Drill) -> String {
     let words = drill.hops.last().and_then(|hop| hop.hint.as_ref());
     let words = words.map(|words| format!("  hint: {}\n", hint(words, COMMAND))).unwrap_or_default();
     let places: Vec<&str> = drill.hops.iter().map(|hop| hop.name).filter(|name| is_place(name)).collect();
-    // The last hop is the one that failed; where its kind is not known, its words begin with its name.
+    // The last hop is the one that failed. If a destination's kind is unknown, the hop's text begins with the destination's name.
     let (places, place) = match (places.len(), drill.hops.last()) {
         (count, Some(Check { name: SOME, told, .. })) => (count, told.split(':').next().unwrap_or_default()),
         (count, _) => (count, places.last().copied().unwrap_or("Slack")),

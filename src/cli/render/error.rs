@@ -1,4 +1,4 @@
-//! Errors, their causes and their hints.
+//! Renders errors, with their causes and their hints.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,14 +13,14 @@ use crate::reconcile::plan::Plan;
 const RED: Style = AnsiColor::Red.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// What can be done about what could not be read.
+/// Returns the hints for the resources that could not be read.
 pub fn hints(plan: &Plan, command: &str) -> String {
     let hints = plan.unknown.iter().filter_map(|unknown| unknown.error.nearest_hint());
     let hints: BTreeSet<String> = hints.map(|hint| self::hint(hint, command)).collect();
     hints.iter().map(|hint| format!("  hint: {hint}\n")).collect()
 }
 
-/// A hint in words, for the command that is run: as `permissions --for` calls it.
+/// Returns a hint as text. `command` is the name of the running command in `permissions --for`.
 pub fn hint(hint: &Hint, command: &str) -> String {
     match hint {
         Hint::Words(words) => printable_lines(words),
@@ -30,17 +30,17 @@ pub fn hint(hint: &Hint, command: &str) -> String {
     }
 }
 
-/// An error that ends nothing.
+/// Returns a warning about an error that does not end the command.
 pub fn warning(error: &Error, command: &str) -> String {
     format!("warning: {error}{}\n", hint_after(error, command))
 }
 
-/// The hint of an error, to stand behind its message in the same line.
+/// Returns the hint of an error, to follow the error's message on the same line.
 pub fn hint_after(error: &Error, command: &str) -> String {
     error.nearest_hint().map(|hint| format!("; {}", self::hint(hint, command))).unwrap_or_default()
 }
 
-/// What was done, what failed, what was not started: for stderr, when not all was done.
+/// Returns the text for stderr after an incomplete run: the steps that were done, that failed, and that were not started.
 pub fn report(report: &Report, command: &str) -> String {
     let Report { done, failed, not_started } = report;
     let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
@@ -54,7 +54,7 @@ pub fn report(report: &Report, command: &str) -> String {
     text + "The same command is safe to run again; it goes on from here.\n"
 }
 
-/// An error with its causes and the nearest hint.
+/// Returns the text of an error, with its causes and the nearest hint.
 pub fn error(error: &Error, command: &str) -> String {
     let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", printable_lines(&error.to_string()));
     for cause in causes(error) {

@@ -1,10 +1,11 @@
-//! A plan as annotations of a GitHub workflow.
+//! Renders a plan as annotations of a GitHub workflow.
 
 use super::plan::{LONGEST_VALUE, NOT_THERE, change_text};
 use crate::reconcile::plan::{Action, Plan, PropertyChange};
 use crate::stack::Stack;
 
-/// The plan as annotations of a GitHub workflow: what differs is an error, what could not be read and what is warned of, a warning.
+/// Returns the plan as annotations of a GitHub workflow: an error for each difference, each conflict and each missing parameter,
+/// and a warning for each unreadable resource and for `warning`.
 pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String {
     let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
     let mut text = String::new();
@@ -44,7 +45,7 @@ pub fn annotation(level: &str, about: &str, told: &str) -> String {
     format!("::{level} title={}::{}\n", property(&format!("taskbell {about}")), data(told))
 }
 
-/// As GitHub's own toolkit escapes it.
+/// Escapes the text as GitHub's own toolkit does.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -1,15 +1,15 @@
-//! Which stack a result is about, and where.
+//! Names the stack of a result, with region and account.
 
 use serde_json::{Value, json};
 
 use crate::stack::{Place, Stack};
 
-/// Which stack this is about, and where: so that nobody reads about, or changes, the wrong account.
+/// Returns the name of the stack with region and account, so that nobody reads about, or changes, the wrong account.
 pub fn heading(stack: &Stack, place: &Place) -> String {
     format!("stack {} in {}, account {}", stack.name, place.region, place.account)
 }
 
-/// The object, with which stack it is about, and where.
+/// Adds the stack, the region and the account to the object.
 pub fn located(stack: &Stack, place: &Place, mut object: Value) -> Value {
     object["stack"] = json!(stack.name);
     object["region"] = json!(place.region);

@@ -1,4 +1,5 @@
-//! What `import` tells: the list, what it found and what would change, the steps of the old rule, and what is left to do.
+//! Renders the output of `import`: the list of rules, the old alert and the differences from the new one, the steps for the old
+//! rule, and the work that is left to the user.
 
 use std::fmt::Write;
 
@@ -36,7 +37,7 @@ pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
     lines.iter().map(|[rule, of, what]| format!("{rule:name$}  {of:clusters$}  {what}\n")).collect()
 }
 
-/// Returns what is to be said beside the list.
+/// Returns the warnings and the closing line that are printed beside the list.
 pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
     let Place { region, account, .. } = place;
     let warnings: String = candidates.iter().flat_map(|candidate| &candidate.read).map(warnings_of_repeated).collect();
@@ -51,7 +52,7 @@ pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
         }
 }
 
-/// Returns a warning for each field that comes again in the rule's pattern.
+/// Returns a warning for each field that the rule's pattern repeats.
 fn warnings_of_repeated(old: &ExistingAlert) -> String {
     let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", old.rule.name);
     old.repeated.iter().map(warning).collect()
@@ -122,7 +123,7 @@ fn rings(old: &ExistingAlert) -> String {
     text
 }
 
-/// Returns what is to be known of the old rule.
+/// Returns the warnings about the old rule and about the differences between both alerts.
 pub fn warnings(found: &Found, takeover: &Takeover) -> String {
     let (old, Takeover { no_longer, filters, beyond, .. }) = (&found.old, takeover);
     let mut text = warnings_of_repeated(old);
@@ -153,7 +154,7 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
     text
 }
 
-/// Returns what was found, and what would change.
+/// Describes the old alert, and the events for which alerts would change.
 pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     let old = &found.old;
     let mut text = format!("The rule {} rings for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
@@ -182,7 +183,7 @@ fn through(old: &ExistingAlert) -> String {
         .map_or_else(|| "target that it has no more".to_owned(), |name| format!("function {name}{there}"))
 }
 
-/// Returns what is taken over, as one object.
+/// Returns the old alert and the steps that replace it, as one object.
 pub fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
     let Takeover { origin, compared, no_longer, filters, beyond, remove_old, .. } = takeover;
     let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
@@ -213,7 +214,7 @@ fn titles(what: &str, titles: &[&str], at_length: bool) -> String {
     titles.iter().fold(format!("{what}:\n"), |text, title| text + "  " + title + "\n")
 }
 
-/// What becomes of the old one: action, what, change.
+/// Returns the steps for the old alert, each with its action, its resource and its change.
 fn moves(old: &ExistingAlert, remove: bool) -> Vec<(&'static str, String, String)> {
     let mut moves = Vec::new();
     if remove {
@@ -228,7 +229,7 @@ fn moves(old: &ExistingAlert, remove: bool) -> Vec<(&'static str, String, String
     moves
 }
 
-/// Returns the plan, with the steps of the old alert under it.
+/// Returns the plan, followed by the steps for the old alert.
 pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> String {
     let mut text = super::plan::plan(plan, verbose);
     let moves = moves(&found.old, takeover.remove_old);
@@ -264,7 +265,7 @@ fn then(old: &ExistingAlert, remove: bool) -> String {
     }
 }
 
-/// What is there now, and what is left to somebody.
+/// Describes the state of the old alert after the steps, and the work that is left to the user.
 pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) -> String {
     let config = &takeover.config;
     let name = &old.rule.name;
@@ -292,11 +293,11 @@ pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) 
     text
 }
 
-/// The lines for a file that says nothing of the stack.
+/// Returns the lines to add to a file that does not contain the stack.
 pub fn lines_for(file: &File, config: &Config, keep_pattern: bool, at: &Site) -> String {
     let Config { stack, clusters, patterns, .. } = config;
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
-    // The tag of the fleet is not on it yet.
+    // The stack does not have the fleet's tag yet.
     let joins =
         file.fleet.as_ref().map(|_| format!(" (once `taskbell setup --stack {stack}` made it one of the fleet)"));
     let mut text = format!(

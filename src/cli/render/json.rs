@@ -1,4 +1,4 @@
-//! Results as JSON.
+//! Renders results as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Plan, Step};
 use crate::stack::{Place, Stack};
 
-/// The plan as one object. `result` is there once the plan was carried out.
+/// Returns the plan as one object. `result` is given once the plan was applied.
 pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Report, bool)>) -> Value {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     let step = |step: &Step| {

@@ -1,15 +1,15 @@
-//! Texts from elsewhere in Markdown: nothing in them is markup there, and they stay on their line.
+//! Renders a plan as Markdown. Escapes all texts from outside, so that they add no markup and no line breaks.
 
 use std::fmt::Write;
 
 use super::plan::{LONGEST_VALUE, NOT_THERE, change_text, summary};
 use crate::reconcile::plan::{Action, Plan};
 
-/// The text as it is.
+/// Escapes the text, so that Markdown shows it unchanged and on one line.
 pub fn escaped(text: &str) -> String {
     let escape = |c: char| match c {
         '\n' | '\r' => " ".to_owned(),
-        // `@name` would call somebody, and `#1` would link.
+        // `@name` would mention a person, and `#1` would become a link.
         '@' | '#' => format!("&#{};", u32::from(c)),
         '&' => "&amp;".to_owned(),
         '<' => "&lt;".to_owned(),
@@ -19,7 +19,7 @@ pub fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// A name as code: it holds no backtick and no bar.
+/// Returns a name as code, with spaces instead of backticks, bars and line breaks.
 pub fn code(name: &str) -> String {
     format!("`{}`", name.replace(['`', '|', '\n', '\r'], " "))
 }
@@ -29,13 +29,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_foreign_is_markup() {
+    fn texts_from_outside_add_no_markup() {
         assert_eq!(escaped("a|b\n<img> @team *x* #1"), r"a\|b &lt;img> &#64;team \*x\* &#35;1");
         assert_eq!(code("rule/a`|b"), "`rule/a  b`");
     }
 }
 
-/// The plan for the summary of a workflow, or a comment of a pull request.
+/// Returns the plan as Markdown, for the summary of a workflow or for a comment on a pull request.
 pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
     let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
     let mut rows: Vec<[String; 3]> = Vec::new();

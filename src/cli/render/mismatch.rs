@@ -1,4 +1,4 @@
-//! Why an event does not come further, with the operators of patterns in words.
+//! Explains why an event stops at a link, and describes the operators of patterns in words.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::input::printable;
 use crate::operations::links::Broken;
 use crate::pattern::matcher::{Branch, Mismatch};
 
-/// One line; of a `$or`, one for each branch that came closest.
+/// Returns one line for a broken link. For a `$or`, returns one line for each of the closest branches.
 pub fn of_broken(broken: &Broken) -> Vec<String> {
     match broken {
         Broken::Mismatch(mismatch) if mismatch.branches.is_empty() => vec![of_field(mismatch)],
@@ -28,7 +28,7 @@ fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> Str
     printable(&format!("{path}: has {have}, wants {want}{together}"))
 }
 
-/// `a`, `a or b`, `one of a, b or c`.
+/// Joins the choices: `a`, `a or b`, `one of a, b or c`.
 fn one_of(choices: &[String]) -> String {
     match choices {
         [] => "what nothing is".to_owned(),
@@ -38,7 +38,7 @@ fn one_of(choices: &[String]) -> String {
     }
 }
 
-/// `a, b or c`.
+/// Joins the choices: `a, b or c`.
 fn listed(choices: &[String]) -> String {
     match choices {
         [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
@@ -46,7 +46,7 @@ fn listed(choices: &[String]) -> String {
     }
 }
 
-/// One alternative of a pattern. What is not known here stands as it is.
+/// Describes one alternative of a pattern. An unknown operator is shown as JSON.
 fn of_leaf(leaf: &Value) -> String {
     let Some((name, value)) =
         leaf.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next())
@@ -73,7 +73,7 @@ fn refused(value: &Value) -> String {
     }
 }
 
-/// Operators on texts.
+/// Describes an operator on texts. Returns `None` for any other operator.
 fn of_text(name: &str, value: &Value) -> Option<String> {
     let cased = |value: &Value| match &value["equals-ignore-case"] {
         Value::String(text) => Some(format!("{} in any case", Value::from(text.as_str()))),
@@ -106,7 +106,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn operators_are_told_in_words() {
+    fn operators_are_described_in_words() {
         for (leaf, told) in [
             (json!("STOPPED"), r#""STOPPED""#),
             (json!({ "anything-but": 0 }), "anything but 0"),

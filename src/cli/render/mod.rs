@@ -1,4 +1,4 @@
-//! Values as text, JSON, Markdown and annotations. Nothing is printed here.
+//! Renders values as text, JSON, Markdown and annotations. Prints nothing.
 
 pub mod doctor;
 pub mod drift;

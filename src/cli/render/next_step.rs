@@ -1,4 +1,4 @@
-//! What is done next with a stack that is set up: a test is sent through it.
+//! Suggests the next step after `setup`: a test of the stack.
 
 use clap::ValueEnum;
 
@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{CATALOGUE, Drill, Pattern};
 
-/// The command that sends what the stack's patterns ring for. None: nothing does.
+/// Returns the command that sends a test which one of the stack's patterns matches, or `None` without such a command.
 fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<String> {
     if *drill == Drill::Refused {
         return None;
@@ -25,7 +25,7 @@ fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<Stri
     Some(format!("taskbell drill --cluster {cluster}{stack}{scenario}"))
 }
 
-/// Returns the last word of a setup.
+/// Returns the closing message of `setup`.
 pub fn set_up(config: &Config) -> String {
     let test = test(config).map(|line| format!(" `{line}` sends a test through it.")).unwrap_or_default();
     format!("The stack {} is set up.{test}\n", config.stack)

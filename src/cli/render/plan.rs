@@ -1,4 +1,4 @@
-//! A plan as people read it.
+//! Renders a plan as text.
 
 use std::fmt::Write;
 
@@ -15,13 +15,13 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 const DIM: Style = Style::new().dimmed();
 
-/// The longest value shown in a line of a plan; JSON and `--verbose` have it whole.
+/// The number of characters of a value that a line of a plan shows. JSON and `--verbose` show the whole value.
 pub const LONGEST_VALUE: usize = 72;
 
-/// Of a parameter of the user's own.
+/// The description of a missing parameter that is owned by the user.
 pub const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
 
-/// The plan as people read it. With `verbose`, what is unchanged, too.
+/// Returns the plan as text. With `verbose`, the text includes the unchanged resources.
 pub fn plan(plan: &Plan, verbose: bool) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     let mut lines: Vec<[String; 4]> = Vec::new();
@@ -90,14 +90,14 @@ fn value(value: Option<&Value>, longest: usize) -> String {
     }
 }
 
-/// The plan in one line, if one says it all.
+/// Returns the plan as one line, if one line is enough.
 pub fn sum(plan: &Plan) -> Option<String> {
     let Plan { steps, unchanged, unknown, .. } = plan;
     let says_it = unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()));
     says_it.then(|| summary(plan))
 }
 
-/// `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`
+/// Returns the counts of a plan: `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`.
 pub fn summary(plan: &Plan) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     if plan.is_in_sync() {

@@ -1,4 +1,4 @@
-//! What lies in the queue, and what became of it.
+//! Renders the entries of the queue, and the result of their replay.
 
 use serde_json::{Value, json};
 
@@ -11,20 +11,20 @@ fn alerts(number: usize) -> String {
     count(number, "alert")
 }
 
-/// Returns the run as one object.
+/// Returns the replay as one object.
 pub fn object(replay: &Replay) -> Value {
     let entries = replay.entries.iter().enumerate().map(|(at, entry)| entry_object(entry, replay.fates.get(at)));
     json!({ "entries": entries.collect::<Vec<_>>() })
 }
 
-/// Returns what is to be known of entries that are held.
+/// Returns a warning about entries that the replay could not release.
 pub fn warning(replay: &Replay) -> String {
     let Some(fault) = replay.held.first() else { return String::new() };
     let (count, seconds) = (alerts(replay.held.len()), replay.hold().as_secs());
     format!("warning: could not let go of {count}, which no replay is given for up to {seconds} s: {fault}\n")
 }
 
-/// Returns what a run came to that did not fail.
+/// Returns the closing message of a replay that did not fail.
 pub fn end(replay: &Replay, quiet: bool) -> String {
     let Replay { entries, fates, elsewhere, is_dry_run, .. } = replay;
     let mut text = match (entries.len(), *elsewhere, is_dry_run) {
@@ -59,7 +59,7 @@ pub fn deleted(Purge { depth, .. }: &Purge) -> String {
     }
 }
 
-/// Returns the line of an entry that was handled.
+/// Returns the line of a handled entry.
 pub fn line(Handled { entry, fate }: &Handled) -> String {
     let (mark, told) = match fate {
         Fate::Waiting => ("=", String::new()),
@@ -82,7 +82,7 @@ fn outcome_text(outcome: &str) -> &str {
     }
 }
 
-/// What it is about, and why it lies here.
+/// Returns the subject of an entry, and the reason why the entry is in the queue.
 fn story(entry: &Entry) -> (String, String) {
     match &entry.content {
         Content::Unknown { body } => (format!("{:?}", body.chars().take(60).collect::<String>()), String::new()),

@@ -1,16 +1,16 @@
-//! What is shown of an operation while it goes on.
+//! Renders the events of a running operation.
 
 use super::heading::heading;
 use super::{drill, replay};
 use crate::operations::events::Event;
 
-/// What is shown of a report, and on which stream.
+/// A text to show, with its stream.
 pub enum Shown {
     Out(String),
     Err(String),
 }
 
-/// What is shown of a report that is no step of a change. `is_text`: results are written for people.
+/// Returns the text for an event that is not a step of a change. `is_text` means that results are printed as text.
 pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
     Some(match event {
         Event::Located { stack, place } if !quiet => Shown::Err(heading(stack, place) + "\n"),

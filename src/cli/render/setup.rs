@@ -1,4 +1,4 @@
-//! What `setup` has to say.
+//! Renders the output of `setup`.
 
 use serde_json::Value;
 
@@ -30,13 +30,13 @@ pub fn object(
     object
 }
 
-/// Returns what was done, as one object.
+/// Returns the applied plan, its result and the drill after it, as one object.
 pub fn applied_object(applied: &Applied, drill: Option<&Drill>) -> Value {
     let Applied { stack, place, plan, report, failed, .. } = applied;
     object((stack, place, plan), Some((report, failed.is_none())), drill)
 }
 
-/// Returns what is to be shown of a failure before its error. The command is as `permissions --for` calls it.
+/// Returns the text that precedes the error of a failed setup. `command` is the name in `permissions --for`.
 pub fn failure(report: &Report, failed: &Failed, command: &str) -> String {
     match failed {
         Failed::NotBegun(_) => String::new(),

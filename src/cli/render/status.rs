@@ -1,4 +1,4 @@
-//! The stack on one screen.
+//! Renders the output of `status`: the stack on one screen.
 
 use std::collections::BTreeSet;
 

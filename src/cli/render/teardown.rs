@@ -1,11 +1,11 @@
-//! What `teardown` has to say.
+//! Renders the output of `teardown`.
 
 use super::error::{hints, report};
 use super::heading::heading;
 use crate::operations::teardown::{Applied, Prepared};
 use crate::words::count;
 
-/// Returns what is to be known before anything is removed. The command is as `permissions --for` calls it.
+/// Returns the warnings before a removal. `command` is the name in `permissions --for`.
 pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, command: &str) -> String {
     let mut text = match undelivered {
         // Deleting the queue deletes the alerts in it.
@@ -28,7 +28,7 @@ pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
     format!("Remove {} of the {}?", count(plan.steps.len(), "resource"), heading(stack, place))
 }
 
-/// Returns what is left to say once it is over.
+/// Returns the closing message of a removal.
 pub fn end(applied: &Applied, command: &str) -> String {
     let Applied { stack, plan, report: done, .. } = applied;
     if !done.is_complete() {

@@ -1,4 +1,5 @@
-//! A Slack message as a page of its own, looking as it would in Slack. No script, no font, nothing from elsewhere.
+//! Renders a Slack message as a separate HTML page that looks like Slack. The page has no script, no font and no other resource
+//! from outside.
 
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ a { color: #1264a3; text-decoration: none; }
 .mention { padding: 0 2px; border-radius: 3px; background: #fff3cd; color: #1264a3; }
 ";
 
-/// The whole page.
+/// Returns the whole page.
 #[must_use]
 pub fn page(payload: &Value, language: &str) -> String {
     let name = escaped(payload["username"].as_str().unwrap_or("taskbell"));
@@ -97,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn foreign_text_stays_text() {
+    fn text_from_outside_stays_text() {
         let hostile = "&lt;script&gt;alert(1)&lt;/script&gt; <javascript:alert(1)|x> \" ' <https://x/\"onclick=y|z>";
         let payload = json!({ "text": hostile, "username": "<b>", "attachments": [
             { "color": "#fff\" onload=\"x", "text": format!("```{hostile}```"), "blocks": [{ "type": "section", "text": { "text": hostile } }] },

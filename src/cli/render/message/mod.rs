@@ -1,4 +1,4 @@
-//! The message of an alert, drawn for a terminal or a browser.
+//! Renders the message of an alert for a terminal or a browser.
 
 pub mod html;
 pub mod mrkdwn;

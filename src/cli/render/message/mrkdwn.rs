@@ -1,4 +1,4 @@
-//! Slack's mrkdwn as a list of spans: what the terminal and the page draw.
+//! Parses Slack's mrkdwn into a list of spans, which the terminal and the page draw.
 
 /// A piece of text with one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Look {
     Mention,
 }
 
-/// Never fails: what is not markup is text.
+/// Parses the text. Never fails: anything that is not markup is plain text.
 #[must_use]
 pub fn parse(text: &str) -> Vec<Span> {
     let mut spans = Spans::default();
@@ -40,7 +40,7 @@ struct Spans {
 }
 
 impl Spans {
-    /// Takes what begins with `next`; what is left.
+    /// Parses the markup or the character that begins with `next`, and returns the rest.
     fn take<'a>(&mut self, next: char, rest: &'a str) -> &'a str {
         if let Some((code, rest)) = enclosed(rest, "```") {
             self.push(code.trim_matches('\n'), Look::Fence);
@@ -75,7 +75,7 @@ impl Spans {
         &rest[next.len_utf8()..]
     }
 
-    /// `https://…|label`, `!here`, `@U1`, `!date^…|fallback`
+    /// Adds the span of a reference: `https://…|label`, `!here`, `@U1`, `!date^…|fallback`.
     fn reference(&mut self, inner: &str) {
         let (target, label) = inner.split_once('|').unwrap_or((inner, ""));
         match target {
@@ -109,7 +109,7 @@ fn enclosed<'a>(text: &'a str, fence: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(fence)?.split_once(fence).filter(|(inner, _)| !inner.is_empty())
 }
 
-/// Whether a mark begins here that the same line ends.
+/// Checks whether a mark begins here that ends on the same line.
 fn opens(text: &str, mark: char) -> bool {
     let line = text[1..].split('\n').next().unwrap_or_default();
     line.chars().next().is_some_and(|first| !first.is_whitespace() && first != mark) && line.contains(mark)
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_become_looks_and_entities_characters() {
+    fn marks_become_looks_and_entities_become_characters() {
         let link = Look::Link("https://x/?a=1&b".to_owned());
         assert_eq!(
             looks("*a `b`* <https://x/?a=1&amp;b|c &lt;d> <!here> <!date^1^{date}|then>"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_markup_is_text() {
+    fn text_without_markup_stays_plain() {
         for text in ["2 * 3", "a_b_c", "*", "`", "```", "<", "a < b", "* a*", "snake_case"] {
             let all: String = parse(text).into_iter().map(|span| span.text).collect();
             assert_eq!(all, text);

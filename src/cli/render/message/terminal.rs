@@ -1,4 +1,4 @@
-//! A Slack message in the terminal.
+//! Renders a message for the terminal.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ const MENTION: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 const WIDEST: usize = 100;
 
-/// The message as Slack would show it, in lines of at most `columns` cells.
+/// Returns the message as Slack would show it, in lines of at most `columns` cells.
 #[must_use]
 pub fn message(payload: &Value, columns: usize) -> String {
     let width = columns.clamp(20, WIDEST) - 3;
@@ -39,7 +39,7 @@ pub fn message(payload: &Value, columns: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What another place would show, in as many words.
+/// Returns the message as the destination would show it, as text.
 #[must_use]
 pub fn at(place: Place, payload: &Value, columns: usize) -> String {
     let payload = &shown(payload);
@@ -51,7 +51,7 @@ pub fn at(place: Place, payload: &Value, columns: usize) -> String {
     }
 }
 
-/// With texts that a terminal may show: names and reasons are of strangers.
+/// Makes all texts safe for a terminal, because names and reasons come from outside.
 fn shown(payload: &Value) -> Value {
     match payload {
         Value::String(text) => printable_lines(text).into(),
@@ -61,7 +61,7 @@ fn shown(payload: &Value) -> Value {
     }
 }
 
-/// The texts of a card, in the order they are shown in: titles beside their values, links behind their labels.
+/// Returns the texts of a card in the order in which they are shown: values after their titles, links after their labels.
 fn outline(payload: &Value) -> String {
     fn collect(value: &Value, lines: &mut Vec<String>) {
         match value {
@@ -105,7 +105,7 @@ fn outline(payload: &Value) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Dates, which Teams and Discord show in the reader's time zone, in UTC.
+/// Replaces dates and times, which Teams and Discord show in the reader's time zone, by dates and times in UTC.
 fn moments(text: &str) -> String {
     let (mut shown, mut rest) = (String::new(), text);
     while let Some((before, moment, after)) = moment(rest) {
@@ -115,7 +115,8 @@ fn moments(text: &str) -> String {
     shown + rest
 }
 
-/// The first one, with the text before and after it: `{{DATE(2026-11-20T10:32:11Z, SHORT)}}` of Teams, `<t:1795170731:T>` of Discord.
+/// Finds the first date or time, and returns it with the text before and after it: `{{DATE(2026-11-20T10:32:11Z, SHORT)}}` of
+/// Teams, `<t:1795170731:T>` of Discord.
 fn moment(text: &str) -> Option<(&str, String, &str)> {
     let (before, iso, is_date, after) = if let Some((before, rest)) = text.split_once("{{") {
         let (function, after) = rest.split_once("}}")?;
@@ -167,7 +168,7 @@ fn drawn(block: &Value, width: usize) -> Vec<String> {
     lines
 }
 
-/// Wrapped at words; a word that is longer than a line is cut.
+/// Wraps the spans at words. A word that is longer than a line is cut.
 fn paragraph(spans: &[Span], width: usize, base: Style) -> Vec<String> {
     let mut lines = Lines { done: Vec::new(), line: String::new(), used: 0, width, indent: 0 };
     for span in spans {
@@ -264,7 +265,7 @@ impl Lines {
     }
 }
 
-/// Cells a styled line takes.
+/// Returns the width of a styled line in cells.
 fn cells_of(line: &str) -> usize {
     anstream::adapter::strip_str(line).to_string().width()
 }
