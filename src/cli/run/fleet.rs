@@ -1,4 +1,5 @@
-//! Which stacks a command is about, and carrying it out for many: some at a time, each with its own outcome, none stopped by another.
+//! Selects the stacks of a command, and runs the command for several stacks: some at a time, each with its own outcome. A failure
+//! of one stack does not stop the others.
 
 mod outcome;
 mod together;
@@ -22,30 +23,30 @@ use crate::stack::{Place, StackName};
 use outcome::{Outcome, conclude};
 use together::{Job, Work, together};
 
-/// A command that is about one stack only.
+/// A command for one stack only.
 pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Result<u8>>;
 
-/// Carries out a command for the one stack that is meant.
+/// Runs a command for the one selected stack.
 ///
 /// # Errors
-/// If it is not clear which is meant; whatever it fails with.
+/// If the selection is not clear, or the command fails.
 pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: Run<A>) -> Result<u8> {
     let (args, common) = completed(args, &common)?;
     command(args, &common, world).await
 }
 
-/// Carries out a command for the stack, or the stacks, that are meant; the exit code, the gravest of all. `removal` is carried out
-/// for stacks that are no longer in the file, where the command is about those.
+/// Runs a command for the selected stack or stacks, and returns the most severe exit code. Runs `removal` for the stacks that are
+/// no longer in the file, if the command is also for them.
 ///
 /// # Errors
-/// If it is not clear which are meant; with one stack, whatever it fails with.
+/// If the selection is not clear; with one stack, also if the command fails.
 pub fn run<'a, A: InPhases, R: InPhases>(
     args: A,
     common: Common,
     world: &'a World,
     removal: Option<R>,
 ) -> LocalBoxFuture<'a, Result<u8>> {
-    // Boxed: the futures of all commands do not belong on the stack.
+    // Box the future, to keep the futures of all commands off the stack.
     Box::pin(carry_out(args, common, world, removal))
 }
 
@@ -104,10 +105,10 @@ async fn carry_out<A: InPhases, R: InPhases>(
     Ok(conclude(&outcomes.into_iter().chain(unread).collect::<Vec<_>>(), &common, world))
 }
 
-/// The flags, completed by the file, for the one stack that is meant.
+/// Returns the flags for the one selected stack, completed from the file.
 ///
 /// # Errors
-/// If it is not clear which is meant, or the file holds a mistake.
+/// If the selection is not clear, or the file has a mistake.
 pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)> {
     let file = File::find(common.config.as_deref())?;
     let member = one(&args, common, file.as_ref())?;
@@ -115,10 +116,10 @@ pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)
     Ok((args, common.at(&member)))
 }
 
-/// The one stack that is meant.
+/// Returns the one stack that the flags select.
 ///
 /// # Errors
-/// If it is not clear which is meant.
+/// If the selection is not clear.
 pub fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result<Member> {
     if common.stacks.len() > 1 {
         return Err(Error::usage("this command takes one stack at a time"));
@@ -131,7 +132,7 @@ pub fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result
     let named = common.stacks.first().map(String::as_str).or(cluster.as_ref().map(Cluster::name));
     match (named, file.stacks.as_slice()) {
         (Some(name), _) => {
-            // A stack by its flags alone, where the file's defaults say where.
+            // A stack that is not in the file gets the file's defaults.
             Ok(called(name, file, common)?.unwrap_or(&file.defaults).clone())
         }
         (None, [member]) => Ok(member.clone()),
@@ -145,10 +146,10 @@ pub fn one<A: OfStack>(args: &A, common: &Common, file: Option<&File>) -> Result
     }
 }
 
-/// The file, if there is one, and the stack in it that has this name and is at this place.
+/// Returns the file, if it exists, and the file's stack with this name in this account and region.
 ///
 /// # Errors
-/// If the file holds a mistake.
+/// If the file has a mistake.
 pub fn member(name: &StackName, place: &Place, common: &Common) -> Result<Option<(File, Option<Member>)>> {
     let Some(file) = File::find(common.config.as_deref())? else { return Ok(None) };
     let is_here = |member: &&Member| {
@@ -160,7 +161,7 @@ pub fn member(name: &StackName, place: &Place, common: &Common) -> Result<Option
     Ok(Some((file, found)))
 }
 
-/// The stacks that are meant, all of them in the file.
+/// Returns the selected stacks, all of them from the file.
 fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &FleetArgs) -> Result<Vec<Member>> {
     let Some(file) = file else {
         return Err(Error::usage(format!("there is no {} in this folder", file::NAME))
@@ -198,7 +199,7 @@ fn several<A: OfStack>(args: &A, common: &Common, file: Option<&File>, fleet: &F
     Ok(if common.stacks.is_empty() { file.stacks.clone() } else { members })
 }
 
-/// The stack of that name. Of several, in as many places, the one that is in the region or profile of the flags.
+/// Returns the stack with that name. If several stacks have the name, the region and the profile of the flags decide.
 fn called<'a>(name: &str, file: &'a File, common: &Common) -> Result<Option<&'a Member>> {
     let is_same = |flag: &Option<String>, of_site: &Option<String>| flag.is_none() || flag == of_site;
     let is_there =
@@ -223,7 +224,7 @@ fn is_called(member: &Member, name: &str) -> bool {
     member.name.as_ref().is_some_and(|known| known.as_str() == name)
 }
 
-/// The name, and the place where the same name stands in several.
+/// Returns the stack's name, with region, profile and role if several of the stacks have the name.
 fn told_name(member: &Member, members: &[Member]) -> String {
     let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let again = members.iter().filter(|other| other.name == member.name).count() > 1;
@@ -232,7 +233,7 @@ fn told_name(member: &Member, members: &[Member]) -> String {
     if again { format!("{name} ({})", place.join(", ")) } else { name }
 }
 
-/// A stack of the file, and its place or the error of the lookup.
+/// A stack of the file, with its account and region, or with the error of their lookup.
 struct Placed<'a> {
     member: &'a Member,
     place: Option<Place>,
@@ -244,7 +245,7 @@ impl Placed<'_> {
         self.member.name == member.name && self.member.site == member.site
     }
 
-    /// Where that could not be found out, nothing could be looked for.
+    /// Returns the outcome of a failed lookup: without the account, taskbell cannot look for stacks that are no longer in the file.
     fn nowhere(self, file: &File) -> Option<Outcome> {
         let error = self.error?;
         let name = self.member.name.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -257,7 +258,7 @@ fn place_of<'a>(member: &Member, placed: &'a [Placed]) -> Option<&'a Place> {
     placed.iter().find(|placed| placed.is_of(member))?.place.as_ref()
 }
 
-/// So that nobody reads about, or changes, the wrong account.
+/// Returns the name with region and account, so that nobody reads about, or changes, the wrong account.
 fn heading(name: &str, place: Option<&Place>) -> String {
     match place {
         Some(Place { region, account, .. }) => format!("{name} in {region}, account {account}"),
@@ -265,7 +266,7 @@ fn heading(name: &str, place: Option<&Place>) -> String {
     }
 }
 
-/// Each account is asked once who it is.
+/// Looks up the account and region of each stack. Stacks with the same region, profile and role share one lookup.
 async fn placed<'a>(members: &'a [Member], at_once: usize, common: &Common, world: &World) -> Vec<Placed<'a>> {
     let places = members.iter().map(|member| async move {
         let look = async {
@@ -285,7 +286,7 @@ async fn connection(member: &Member, common: &Common, world: &World) -> Result<C
     world.connections.to(&common.at(member).site()).await
 }
 
-/// Two profiles may lead to the same account: one stack cannot be made as two say.
+/// Checks that no two stacks of the file have the same name, account and region. Two profiles may lead to the same account.
 fn apart(placed: &[Placed]) -> Result<()> {
     for (at, one) in placed.iter().enumerate() {
         let (Some(place), Some(name)) = (&one.place, &one.member.name) else { continue };
@@ -301,7 +302,7 @@ fn apart(placed: &[Placed]) -> Result<()> {
     Ok(())
 }
 
-/// The stacks in AWS that are no longer in the file, and where that could not be seen.
+/// Returns the stacks in AWS that are no longer in the file, and an outcome for each account and region that could not be read.
 async fn orphans<'a>(
     file: &File,
     placed: &'a [Placed<'_>],
@@ -317,7 +318,7 @@ async fn orphans<'a>(
             let sdk = connection(member, common, world).await?.sdk;
             Ok::<_, Error>(tagged::stacks(&sdk, file.fleet.as_deref()).await?)
         };
-        // A stack whose place is not known may be this one.
+        // A stack of the file whose account is unknown may be this stack.
         let known = |name: &str| {
             placed
                 .iter()

@@ -1,5 +1,5 @@
-//! A command about a stack in two phases: it looks, then, if the user agrees, it changes. What there is to see is returned, so that
-//! one stack and many can be shown each in its way.
+//! Runs a command for a stack in two phases: the first one looks, the second one makes changes if the user agrees. Both return
+//! their output, so that one stack and several stacks can be shown in different ways.
 
 pub mod fleet;
 pub mod progress;
@@ -19,7 +19,7 @@ use crate::operations::events::Event;
 use crate::operations::target::Context;
 use crate::operations::verdict::Verdict;
 
-/// Where a command works.
+/// The environment of a command.
 pub struct Desk<'a> {
     pub common: &'a Common,
     pub world: &'a World,
@@ -27,31 +27,31 @@ pub struct Desk<'a> {
     pub is_one_of_many: bool,
 }
 
-/// What a command has to show, and what it came to.
+/// The output of a command, and its result.
 pub struct Told {
-    /// The result for people, or for the format that was asked for.
+    /// The output as text, or in the requested format.
     pub out: String,
-    /// The same as JSON.
+    /// The output as JSON.
     pub object: Option<Value>,
-    /// What is to be said beside it.
+    /// The text for stderr.
     pub err: String,
-    /// The result in one line, if it fits into one.
+    /// The output as one line, if one line is enough.
     pub sum: Option<String>,
     pub ended: Result<Verdict>,
 }
 
-/// How far a command came without writing anything.
+/// The state of a command after the first phase, which writes nothing.
 pub enum Phase<P> {
     Over(Told),
     Asks(Asks<P>),
 }
 
-/// What a command would do, and what it asks before.
+/// The changes that a command would make, and the question that comes before them.
 pub struct Asks<P> {
-    /// What it would do.
+    /// The description of the changes.
     pub out: String,
     pub err: String,
-    /// The same, where the result is JSON and somebody is asked.
+    /// The description for stderr, if the output is JSON and the user is asked.
     pub instead: String,
     pub sum: Option<String>,
     pub question: String,
@@ -61,19 +61,19 @@ pub struct Asks<P> {
 pub trait InPhases: OfStack {
     type Prepared: 'static;
 
-    /// Whether it is not to ask.
+    /// Checks whether the command makes its changes without asking.
     fn yes(&self) -> bool {
         true
     }
 
     fn prepare(self, desk: &Desk<'_>) -> impl Future<Output = Result<Phase<Self::Prepared>>>;
 
-    /// Does what the user agreed to.
+    /// Makes the changes that the user agreed to.
     fn apply(prepared: Self::Prepared, desk: &Desk<'_>) -> impl Future<Output = Told>;
 }
 
 impl Desk<'_> {
-    /// Shows text before the end of the command.
+    /// Shows text before the end of the command, if the output is text.
     pub fn show(&self, text: &str) {
         if self.common.output == Format::Text {
             (self.context.listener)(Event::Shown(text.to_owned()));
@@ -82,7 +82,7 @@ impl Desk<'_> {
 }
 
 impl<P> Phase<P> {
-    /// The same, with what is prepared in another form.
+    /// Converts the prepared changes.
     pub fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Phase<Q> {
         match self {
             Self::Over(told) => Phase::Over(told),
@@ -99,10 +99,10 @@ impl Told {
     }
 }
 
-/// Carries out a command for one stack.
+/// Runs a command for one stack, and returns the exit code.
 ///
 /// # Errors
-/// Whatever it fails with.
+/// If the command fails, or the user does not confirm the changes.
 pub async fn run<A: InPhases>(args: A, common: &Common, world: &World) -> Result<u8> {
     let progress = Progress::new(common, world);
     let desk = Desk { common, world, context: progress.context(), is_one_of_many: false };

@@ -1,4 +1,4 @@
-//! Progress on stderr: redrawn in place on a terminal, plain lines elsewhere, nothing with `--quiet`.
+//! Shows progress on stderr: redrawn in place on a terminal, plain lines elsewhere, nothing with `--quiet`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -74,12 +74,12 @@ impl Progress {
         Self { context, live, silence }
     }
 
-    /// What operations work with: their reports are shown here.
+    /// Returns the context for operations. The context's listener shows their events.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Goes on with a command, and says so where AWS is asked for long. Boxed: what is waited for does not belong on the stack.
+    /// Runs a command, and reports if AWS takes long to answer. Boxes the command's future, to keep it off the stack.
     pub fn over<F: Future>(&self, command: F) -> impl Future<Output = F::Output> + use<'_, F> {
         let command = Box::pin(command);
         async move {
@@ -90,12 +90,12 @@ impl Progress {
         }
     }
 
-    /// Waits for AWS, and says so where that takes long.
+    /// Waits for AWS, and reports if that takes long.
     pub fn patiently<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
         self.over(asking(&self.context.listener, Asking::Look, wait))
     }
 
-    /// The same where no line is drawn for each thing that is waited for.
+    /// Waits as [`Self::patiently`] does, but reports nothing if each change has its own drawn line.
     pub fn patiently_unless_drawn<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
         self.over(asking(&self.context.listener, Asking::Changes, wait))
     }
@@ -129,7 +129,7 @@ impl Live {
     fn draw(&self, event: Step) {
         match event {
             Step::Started { id, doing } => self.line(&id).set_message(doing),
-            // Its line counts the seconds.
+            // The resource's line counts the seconds.
             Step::Waiting { id, what, seconds: _ } => self.line(&id).set_message(format!("waiting for {what}")),
             Step::Done { id } => self.line(&id).finish_with_message("done"),
             Step::Failed { id } => self.line(&id).abandon_with_message("failed"),

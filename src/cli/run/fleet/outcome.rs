@@ -1,4 +1,4 @@
-//! How each stack went, and how all of them did.
+//! Shows the outcome of each stack, and the summary of all.
 
 use std::fmt::Write;
 
@@ -12,18 +12,18 @@ use crate::cli::terminal::World;
 use crate::error::{Category, Error};
 use crate::operations::verdict::Verdict;
 
-/// How it went.
+/// The outcome of a command for one stack.
 pub struct Outcome {
     pub name: String,
-    /// The name, and where it is.
+    /// The name, with region and account if they are known.
     pub heading: String,
     pub told: Told,
 }
 
-/// The text of one of many stacks.
+/// Returns the text of one of several stacks, indented under a heading.
 pub fn headed(name: &str, text: &str) -> String {
     let heading = format!("stack {name}");
-    // Some begin with it themselves.
+    // Some texts already begin with this heading.
     let rest = text.strip_prefix(&heading).and_then(|rest| rest.strip_prefix('\n')).unwrap_or(text);
     format!("{heading}:\n{}", indented(rest))
 }
@@ -32,7 +32,7 @@ fn indented(text: &str) -> String {
     text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
-/// What one stack had to say. A single line stands in the summary, if it says that all is well.
+/// Prints the output of one stack. Without `--verbose`, a single line of text is left to the summary, unless something failed.
 pub fn show(outcome: &Outcome, common: &Common, world: &World) {
     let Outcome { name: _, heading, told: Told { out, err, ended, .. } } = outcome;
     let told = match ended {
@@ -54,12 +54,12 @@ pub fn show(outcome: &Outcome, common: &Common, world: &World) {
     }
 }
 
-/// What was to be done is done.
+/// Rewrites the counts of a plan for the time after its steps are done.
 fn as_done(summary: &str) -> String {
     summary.replace(" to add", " added").replace(" to change", " changed").replace(" to remove", " removed")
 }
 
-/// Of what has no annotations of its own, one that says how it went.
+/// Returns the stack's own annotations, or else one annotation with the outcome.
 fn annotated(outcome: &Outcome) -> String {
     let Told { out, ended, .. } = &outcome.told;
     match (ended, out.is_empty()) {
@@ -68,7 +68,7 @@ fn annotated(outcome: &Outcome) -> String {
     }
 }
 
-/// The gravest first.
+/// The exit codes, the most severe first.
 const GRAVITY: [u8; 6] = [
     code_of(Category::Interrupted),
     code_of(Category::Usage),
@@ -79,7 +79,7 @@ const GRAVITY: [u8; 6] = [
 ];
 
 impl Outcome {
-    /// Of what could not even be begun.
+    /// Returns the outcome of work that could not begin.
     pub fn of_nothing(name: String, error: Error) -> Self {
         let told = Told { out: String::new(), object: None, err: String::new(), sum: None, ended: Err(error) };
         Self { heading: name.clone(), name, told }
@@ -113,7 +113,7 @@ impl Outcome {
     }
 }
 
-/// The summary, and the gravest exit code.
+/// Prints the summary, and returns the most severe exit code.
 pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
     let code = GRAVITY.into_iter().find(|code| outcomes.iter().any(|outcome| outcome.code() == *code)).unwrap_or(0);
     if common.output == Format::Json {

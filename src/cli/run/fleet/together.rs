@@ -1,4 +1,4 @@
-//! Carries out a command for many stacks, and shows how each went.
+//! Runs a command for several stacks, and shows the outcome of each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,24 +19,24 @@ use crate::operations::target::Context;
 use crate::reconcile::resource::Event as Step;
 use crate::secret::Sealed;
 
-/// One stack's part.
+/// The work for one stack.
 pub struct Job<A, R> {
     pub name: String,
     pub heading: String,
     pub common: Common,
     pub work: Work<A, R>,
-    /// The error of the account's lookup. The command is not run then.
+    /// The error of the account's lookup. With an error, the command does not run.
     pub lost: Option<Error>,
 }
 
-/// What is done for a stack.
+/// The kind of work for a stack.
 pub enum Work<A, R> {
     Command(A),
-    /// It is no longer in the file.
+    /// The removal of a stack that is no longer in the file.
     Removal(R),
 }
 
-/// A job at work.
+/// A job that runs, with its context and its reports.
 struct Running<'a, A, R> {
     work: Work<A, R>,
     common: Common,
@@ -46,7 +46,7 @@ struct Running<'a, A, R> {
     reported: Arc<Mutex<Reported>>,
 }
 
-/// What was reported meanwhile.
+/// The texts of the events that a job has reported.
 #[derive(Default)]
 struct Reported {
     out: String,
@@ -63,7 +63,7 @@ impl Reported {
     }
 }
 
-/// What there is to do for a stack, once somebody agrees.
+/// The prepared changes of a stack, to be made once the user agrees.
 struct Waiting<A: InPhases, R: InPhases> {
     out: String,
     err: String,
@@ -81,7 +81,7 @@ impl<A: InPhases, R: InPhases> Running<'_, A, R> {
         Desk { common: &self.common, world: self.world, context: &self.context, is_one_of_many: true }
     }
 
-    /// What was reported, and what there is to see, since the last time.
+    /// Puts the texts that were reported since the last call before the output.
     fn with_reports(&self, mut told: Told) -> Told {
         let Reported { out, err } = std::mem::take(&mut *self.reported.lock().unwrap_or_else(PoisonError::into_inner));
         (told.out, told.err) = (out + &told.out, err + &told.err);
@@ -131,7 +131,7 @@ impl<A: InPhases, R: InPhases> StackOperation for Running<'_, A, R> {
     }
 }
 
-/// Carries out all jobs, some at a time. What has to be asked is asked once, when all have shown what they would do.
+/// Runs all jobs, at most `at_once` at a time. Asks for confirmation once, after all stacks have shown their changes.
 pub async fn together<A: InPhases, R: InPhases>(
     jobs: Vec<Job<A, R>>,
     yes: bool,
@@ -192,11 +192,11 @@ pub async fn together<A: InPhases, R: InPhases>(
     outcomes.into_iter().flatten().collect()
 }
 
-/// A job with its own listener and what it reports.
+/// Gives a job its own listener, and a buffer for its reports.
 fn begun<'a, A, R>(job: Job<A, R>, world: &'a World, lines: &Arc<Lines>, progress: &Progress) -> Running<'a, A, R> {
     let Job { name, heading: _, common, work, lost } = job;
     let reported = Arc::new(Mutex::new(Reported::default()));
-    // What is the same for all is told once.
+    // Run each stack quietly, unless the user asked for all details: shared lines are printed once.
     let common = Common { quiet: !common.verbose, ..common };
     let (quiet, is_text) = (common.quiet, common.output == Format::Text);
     let (hearing, lines, line) = (Arc::clone(&reported), Arc::clone(lines), Mutex::new(None));
@@ -212,7 +212,7 @@ fn begun<'a, A, R>(job: Job<A, R>, world: &'a World, lines: &Arc<Lines>, progres
     Running { work, common, lost: Mutex::new(lost), world, context, reported }
 }
 
-/// Hands on what comes, as it comes.
+/// Passes each item to `take` as soon as it arrives.
 async fn each<T>(stream: impl Stream<Item = (usize, T)>, progress: &Progress, take: &mut impl FnMut(usize, T)) {
     let mut stream = Box::pin(stream);
     while let Some((at, one)) = progress.patiently_unless_drawn(stream.next()).await {
@@ -220,7 +220,7 @@ async fn each<T>(stream: impl Stream<Item = (usize, T)>, progress: &Progress, ta
     }
 }
 
-/// The same error for another stack.
+/// Returns a copy of the error for another stack.
 fn again(error: &Error) -> Error {
     let (told, hint, kind): (String, Option<&Hint>, Category) =
         (error.in_one_line(), error.nearest_hint(), error.kind());
