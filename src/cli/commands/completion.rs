@@ -1,6 +1,6 @@
-//! Completion in the shell: `completions` prints a script, and whatever that script asks is answered here. Names of stacks and
-//! clusters come from the file at once; where it has none that fits, from AWS, within two seconds.
-//! It never asks and never complains: what cannot be known is not offered.
+//! Completes words in the shell: `completions` prints a script, and this module answers the script's requests. Names of stacks and
+//! clusters come from the file at once; if no name in the file fits, from AWS, within two seconds.
+//! Completion never asks and never reports an error: a name that cannot be looked up is not offered.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -22,9 +22,10 @@ use crate::error::{Error, Result};
 use crate::pattern::CATALOGUE;
 use crate::pattern::samples::{SAMPLES, without_number};
 
-/// Names the shell that asks. Whoever sets it gets answers instead of a command.
+/// The environment variable with the name of the shell. With the variable, and `--` as the first argument, taskbell prints words to
+/// complete instead of running a command.
 pub const VARIABLE: &str = "TASKBELL_COMPLETE";
-/// Nobody waits longer for a word.
+/// The longest wait for names from AWS.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Print the script by which a shell completes what is typed.
@@ -73,14 +74,14 @@ pub fn run(args: &Args, world: &World) -> Result<u8> {
     Ok(0)
 }
 
-/// What only somebody else knows.
+/// The kinds of names that taskbell can ask AWS for.
 #[derive(Debug, Clone, Copy)]
 enum Names {
     Clusters,
     Stacks,
 }
 
-/// The names that are known, and what was asked for beyond them.
+/// The known names, and the kind of names for which no known name fitted.
 #[derive(Clone, Default)]
 struct Known {
     clusters: Vec<String>,
@@ -88,7 +89,7 @@ struct Known {
     missing: Arc<Mutex<Option<Names>>>,
 }
 
-/// Prints what may stand where the cursor is. `arguments` are those the shell's script calls us with: `taskbell -- WORD…`.
+/// Prints the words that can complete the word at the cursor. `arguments` come from the shell's script: `taskbell -- WORD…`.
 pub async fn answer(shell: &str, arguments: &[OsString], command: fn() -> Command, world: &World) {
     let Ok(shell) = Shell::from_str(shell, true) else { return };
     let words: Vec<OsString> = arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
@@ -115,7 +116,7 @@ fn candidates(shell: Shell, words: &[OsString], command: Command, known: &Known)
     written.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// None: whatever kept us from knowing.
+/// Asks AWS for names. Returns `None` after any failure.
 async fn look(names: Names, words: &[OsString], file: &File, world: &World) -> Option<Vec<String>> {
     let flags = Common {
         stacks: Vec::new(),
@@ -135,7 +136,7 @@ async fn look(names: Names, words: &[OsString], file: &File, world: &World) -> O
     }
 }
 
-/// The value of a flag, as far as it is typed already. A shell may split `--flag=value` into three words.
+/// Returns the value of a flag, if it is typed already. A shell may split `--flag=value` into three words.
 fn said(words: &[OsString], flag: &str) -> Option<String> {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).filter(|word| *word != "=").collect();
     let joined = format!("--{flag}=");
@@ -178,7 +179,7 @@ fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> V
     all.filter(|candidate| candidate.get_value().to_string_lossy().starts_with(&*begun)).collect()
 }
 
-/// Every argument that takes a name, with those that it takes.
+/// Adds completions to every argument that accepts a name.
 fn completed(command: Command, known: &Known) -> Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
         "clusters" => argument.add(known.completer(Names::Clusters)),
@@ -190,13 +191,13 @@ fn completed(command: Command, known: &Known) -> Command {
     command.mut_subcommands(|inner| completed(inner, known))
 }
 
-/// Of the catalogue, or else a file.
+/// Completes patterns of the catalogue, or else the path of a file.
 fn patterns(begun: &OsStr) -> Vec<CompletionCandidate> {
     let named = CATALOGUE.iter().map(|entry| CompletionCandidate::new(entry.name).help(Some(entry.rings.into())));
     or_path(beginning(begun, named), begun)
 }
 
-/// By their short names, or else by the whole ones, or else a file.
+/// Completes samples by their short names, or else by their full names, or else the path of a file.
 fn samples(begun: &OsStr) -> Vec<CompletionCandidate> {
     let named = |name: fn(&'static str) -> &'static str| {
         let candidate =
@@ -211,7 +212,7 @@ fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr) -> Vec<CompletionCand
     if named.is_empty() { PathCompleter::any().complete(begun) } else { named }
 }
 
-/// As clap has it, but bash takes `--flag=value` apart into three words, of which clap expects two.
+/// The completer for bash, based on clap's. Bash splits `--flag=value` into three words; clap expects two.
 struct Bash;
 
 impl EnvCompleter for Bash {
@@ -251,7 +252,7 @@ impl EnvCompleter for Bash {
             .collect();
         let candidates = complete(command, words, index - signs, folder)?;
         let values: Vec<_> = candidates.iter().map(|candidate| candidate.get_value().to_string_lossy()).collect();
-        // What the script splits at.
+        // The script splits the output at this character.
         buf.write_all(values.join("\u{b}").as_bytes())
     }
 }

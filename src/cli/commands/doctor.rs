@@ -1,4 +1,4 @@
-//! `doctor`: is everything there that taskbell needs? Looks at all of it at once, and changes nothing.
+//! Runs `doctor`: checks everything that taskbell needs, all at once, and changes nothing.
 
 use std::time::Duration;
 
@@ -54,11 +54,11 @@ impl OfStack for Args {
     }
 }
 
-/// Nobody is waited for longer.
+/// The longest wait for an answer.
 const LOOK: Duration = Duration::from_secs(10);
-/// AWS takes nothing that is signed further off, in seconds.
+/// The clock difference from which AWS refuses signed requests, in seconds.
 const FARTHEST: u64 = 5 * 60;
-/// Answers say the time to the second, and take a moment.
+/// The clock difference that is ignored, in seconds: answers contain the time to the second, and take a moment to arrive.
 const NEAR: u64 = 2;
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
@@ -77,7 +77,7 @@ async fn look(mut args: Args, common: &Common, world: &World) -> Result<Vec<Chec
     let file = File::find(common.config.as_deref());
     let member = match &file {
         Ok(Some(file)) => match one(&args, common, Some(file)) {
-            // Of many stacks it is about none, but about where they are.
+            // With several stacks and none selected, check only the file's defaults (region, profile).
             Err(_) if common.stacks.is_empty() && args.clusters().is_empty() => file.defaults.clone(),
             member => member?,
         },
@@ -131,7 +131,7 @@ fn of_file(file: &Result<Option<File>>) -> Check {
     }
 }
 
-/// Its form alone: what it is, is nobody's business, and nothing is sent to it.
+/// Checks only the webhook's format. Never prints the webhook, and never sends anything to it.
 fn of_webhook(hosts: WebhookHosts, world: &World) -> Check {
     let Some(webhook) = &world.webhook else {
         return Check::holds(
@@ -166,12 +166,12 @@ async fn of_region(region: Option<&str>, member: &Member, common: &Common, world
     Check::holds("region", format!("{region}, {origin}"))
 }
 
-/// What the services are asked with.
+/// The input of the requests to the services.
 struct Asked {
     sdk: SdkConfig,
     region: String,
     source: String,
-    /// None: it is not known which stack is meant.
+    /// The name of the stack. `None` if no stack is selected.
     name: Option<StackName>,
     clusters: Vec<Cluster>,
     has_file: bool,
@@ -180,7 +180,7 @@ struct Asked {
 impl Asked {
     async fn look(&self, world: &World) -> Vec<Check> {
         let dates = self.sdk.http_client().map(|client| Dates::new(client, world.clock));
-        // Who waits to be told what is wrong does not wait for many attempts.
+        // Retry only once: a user who waits for a diagnosis should not wait for many attempts.
         let sdk = self.sdk.to_builder().retry_config(wait::retries().with_max_attempts(2));
         let sdk = match &dates {
             Some(dates) => sdk.http_client(dates.clone()).build(),
@@ -202,7 +202,7 @@ impl Asked {
             checks.push(match cluster {
                 Some(Ok(None)) => Check::holds("cluster", format!("{}: there", names.join(", "))),
                 Some(Ok(Some(error))) => Check::failed("cluster", &error),
-                // What is wrong with the service is told by its own line.
+                // The service's own line explains the problem of the service.
                 Some(Err(fault)) => {
                     let told = format!("{}: not looked for, {}", names.join(", "), fault.reason());
                     Check::unknown("cluster", told, "mend what ECS is told to have, above")
@@ -236,7 +236,7 @@ impl Asked {
         let time = milliseconds(start);
         match answer {
             Some(Ok(())) => Check::holds(service, "answers").took(time),
-            // Only those who have many stacks ask for it.
+            // Only commands for several stacks need this action.
             Some(Err(fault)) if fault.action() == "tag:GetResources" && fault.trouble() == Trouble::Denied => {
                 let told = "answers; tag:GetResources is not allowed: `drift --all` and `teardown --orphans` need it";
                 match self.has_file {
@@ -251,7 +251,7 @@ impl Asked {
     }
 }
 
-/// What came instead of an answer. What is not allowed for no stack at all may be allowed for one.
+/// Returns the check of a service whose call failed. An action that is denied without a stack may be allowed for a stack.
 fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
     let (trouble, action, reason) = (fault.trouble(), fault.action(), fault.reason().to_owned());
     let error = Error::from(fault);
@@ -278,7 +278,7 @@ fn no_answer(name: &'static str) -> Check {
     Check::unknown(name, format!("no answer within {} s", LOOK.as_secs()), hint)
 }
 
-/// By how much our clock is wrong, if AWS's is right.
+/// Checks by how many seconds the clock of this machine differs from AWS's clock.
 fn of_clock(ahead: Option<i64>) -> Check {
     let Some(ahead) = ahead else {
         return Check::unknown("clock", "not compared: no answer of AWS says the time", "mend the network first");

@@ -1,4 +1,4 @@
-//! `drift`: reads, compares, never writes.
+//! Runs `drift`: reads and compares, never writes.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! `drill`: sends a labelled test failure through the live rule, and tells hop by hop how far it came.
+//! Runs `drill`: sends a labelled test failure through the rule in AWS, and reports the result of each hop.
 
 use std::convert::Infallible;
 
@@ -70,7 +70,7 @@ impl InPhases for Args {
         let verdict = drill.verdict();
         let is_silent = verdict == Verdict::InSync && desk.common.quiet;
         Ok(Phase::Over(Told {
-            // Each hop was shown when it was known.
+            // Each hop was shown as soon as its result was known.
             out: String::new(),
             object: Some(render::located(stack, place, render::drill::object(drill))),
             err: if is_silent { String::new() } else { render::drill::end(drill) },

@@ -1,5 +1,5 @@
-//! The events that `preview` and `pattern test` are asked about: a sample, an event as EventBridge delivers it, or tasks as
-//! `aws ecs describe-tasks` prints them; and the task definition that is given with them.
+//! Reads the events for `preview` and `pattern test`: a sample, an event as EventBridge delivers it, or tasks as
+//! `aws ecs describe-tasks` prints them. Also reads the task definition that is given with them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ use crate::pattern::samples::sample;
 use crate::pattern::scenario::Scenario;
 use crate::task;
 
-/// An event with the name it was given by, and what is known beside it: of a sample its task definition and log, else the task
-/// definition that was given.
+/// An event with its name on the command line and its context: for a sample, the sample's task definition and log; otherwise, the
+/// given task definition.
 pub struct Event {
     pub name: String,
     pub body: Value,
     pub context: Value,
-    /// A sample happens in any cluster that is asked about.
+    /// Whether the event is a sample, which can be moved to any cluster.
     pub is_sample: bool,
 }
 
@@ -38,10 +38,10 @@ const OF_ARNS: &str =
     "`aws ecs list-tasks` prints ARNs alone; `aws ecs describe-tasks --cluster NAME --tasks ARN` prints tasks";
 const OF_DEFINITIONS: &str = "--task-definition takes the output of `aws ecs describe-task-definition --output json`";
 
-/// Reads the events of one name: a sample, a file, or - for standard input; a file of described tasks has several.
+/// Reads the events of one name: a sample, a file, or - for standard input. A file of described tasks may have several events.
 ///
 /// # Errors
-/// If the name is no sample and no file, or the file has no event.
+/// If the name is neither a sample nor a file, or the file has no event.
 pub fn read(name: &str, definition: Option<&Definition>, world: &World) -> Result<Vec<Event>> {
     let mut events = if name != "-" && !Path::new(name).exists() && !looks_like_a_path(name) {
         let (body, context) = sample(Scenario::called(name).map_or(name, |scenario| scenario.sample()))?;
@@ -67,10 +67,10 @@ pub fn read(name: &str, definition: Option<&Definition>, world: &World) -> Resul
     Ok(events)
 }
 
-/// Reads every event of these names; of a folder, those of its JSON files in order.
+/// Reads the events of all names. For a folder, reads its JSON files in order.
 ///
 /// # Errors
-/// As [`read`]; for a folder without events.
+/// As [`read`]; also for a folder without JSON files.
 pub fn read_all(names: &[String], definition: Option<&Definition>, world: &World) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for name in names {
@@ -96,16 +96,16 @@ pub fn read_all(names: &[String], definition: Option<&Definition>, world: &World
     Ok(events)
 }
 
-/// Reads one JSON object, whatever it holds.
+/// Reads one JSON object, with any fields.
 ///
 /// # Errors
-/// If there is none.
+/// If the input is not a JSON object.
 pub fn object(name: &str, world: &World) -> Result<Value> {
     let value = parsed(&text(name, world)?, called(name), OF_EVENTS)?;
     if value.is_object() { Ok(value) } else { Err(no_event(called(name), OF_EVENTS)) }
 }
 
-/// The events that a file holds.
+/// Returns the events in the content of a file.
 fn bodies(value: Value, what: &str, world: &World) -> Result<Vec<Value>> {
     if is_event(&value) {
         return Ok(vec![value]);
@@ -113,7 +113,7 @@ fn bodies(value: Value, what: &str, world: &World) -> Result<Vec<Value>> {
     if value["taskArn"].is_string() {
         return Ok(vec![task::event_of(&value)]);
     }
-    // `--query tasks` leaves the list alone.
+    // With `--query tasks`, the output is the list alone.
     let is_list_of_tasks = value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_task));
     let tasks = if is_list_of_tasks { &value } else { &value["tasks"] };
     let failures: Vec<&Value> =
@@ -151,7 +151,7 @@ fn bodies(value: Value, what: &str, world: &World) -> Result<Vec<Value>> {
     })
 }
 
-/// One of the failures of DescribeTasks and RunTask.
+/// Describes a failure that DescribeTasks or RunTask reports.
 fn failed(failure: &Value) -> String {
     let [arn, reason, detail] = ["arn", "reason", "detail"].map(|name| text_of(&failure[name]));
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
@@ -179,7 +179,7 @@ fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The definition itself, as DescribeTaskDefinition tells it or alone; null if it is none.
+/// Returns the task definition, from an answer of DescribeTaskDefinition or from the definition alone; otherwise null.
 fn outlined(value: &Value) -> &Value {
     let within = &value["taskDefinition"];
     let definition = if within.is_object() { within } else { value };
@@ -193,10 +193,10 @@ impl Definition {
     /// Reads the output of `aws ecs describe-task-definition`, or the definition alone.
     ///
     /// # Errors
-    /// If the file holds something else, with what it is if that can be recognised.
+    /// If the file has other content. The error names the kind of content, as far as taskbell recognises it.
     pub fn read(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
-        // The event may be there, and a stream can be read but once.
+        // The event may be on standard input, and a stream can be read only once.
         if file == "-" {
             return Err(Error::usage("--task-definition does not read standard input").hint("give the name of a file"));
         }
@@ -209,7 +209,7 @@ impl Definition {
         Err(Error::usage(format!("{file} is {}, and not a task definition", kind(&value))).hint(OF_DEFINITIONS))
     }
 
-    /// Puts the outline beside the event, as the notifier would have looked it up.
+    /// Adds the outline to the event's context, as the notifier would have looked it up. Warns if the definition does not fit.
     pub fn attach_to(&self, event: &mut Event, world: &World) {
         if !event.context.is_object() {
             event.context = json!({});
@@ -249,12 +249,12 @@ fn name_of(definition: &Value) -> Option<String> {
     Some(format!("{}:{}", definition["family"].as_str()?, definition["revision"].as_u64()?))
 }
 
-/// ECS and GuardDuty put containers beside those of the definition.
+/// Checks whether ECS or GuardDuty added a container to those of the definition.
 fn is_injected(name: &str) -> bool {
     ["ecs-service-connect-", "aws-guardduty-agent-", "~internal~ecs~"].iter().any(|start| name.starts_with(start))
 }
 
-/// In words, what is not a task definition.
+/// Describes the kind of a value that is not a task definition.
 fn kind(value: &Value) -> &'static str {
     let has = |name: &str| !value[name].is_null();
     let is_of_containers =

@@ -1,4 +1,4 @@
-//! `export`: the same stack, for other engines to make.
+//! Runs `export`: writes the stack for other engines, which then create it.
 
 use std::path::PathBuf;
 
@@ -94,7 +94,7 @@ impl OfStack for Terraform {
     }
 }
 
-/// As declared, but what says nothing about the stack is not in the help: the webhook, and how a plan is shown.
+/// Hides the flags that do not describe the stack from the help: those of the webhook, and `--ignore`.
 pub fn command(export: clap::Command) -> clap::Command {
     let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore"];
     let hide = |one: clap::Command| hidden.iter().fold(one, |one, id| one.mut_arg(id, |arg| arg.hide(true)));
@@ -160,7 +160,7 @@ fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Res
     Ok(0)
 }
 
-/// Where the webhook is to be, if there is one.
+/// Returns the part of the note that names the webhook's parameter, if the stack has one.
 fn and_the_webhook(blueprint: &Blueprint) -> String {
     let of_webhook = blueprint.defaults.iter().find(|(blank, _)| *blank == Blank::WebhookParameter);
     of_webhook.map(|(_, name)| format!(", and the SecureString {name}")).unwrap_or_default()

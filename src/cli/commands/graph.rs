@@ -1,4 +1,4 @@
-//! `graph`: the stack as a picture, each resource marked as `drift` would mark it.
+//! Runs `graph`: draws the stack, and marks each resource as `drift` would.
 
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     Ok(code(Verdict::of(plan)))
 }
 
-/// Who draws. What is said comes before what the file's name says.
+/// Returns the function that draws. `--format` takes precedence over the ending of the file's name.
 fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
     if common.output == Format::Json && args.file.is_none() && args.format.is_some() {
         return Err(Error::usage("--output json shows nodes and edges, and --format a picture")

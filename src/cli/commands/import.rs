@@ -1,4 +1,4 @@
-//! `import`: takes over an alert that was made by hand or by a module.
+//! Runs `import`: replaces an alert that was made by hand or by a module.
 
 use clap::Args as ClapArgs;
 
@@ -74,7 +74,7 @@ impl OfStack for Args {
         self.stack.complete(settings);
     }
 
-    /// Which clusters it is about, the rule may say.
+    /// Checks whether the flags name a cluster. Without one, the old rule may name the clusters.
     fn needs_stack(&self) -> bool {
         !items(&self.stack.settings.clusters).is_empty()
     }
@@ -141,7 +141,7 @@ async fn take_over(mut args: Args, found: &Found, progress: &Progress, common: &
     ended
 }
 
-/// Sets the new stack up, proves it, and switches the old alert off.
+/// Sets up the new stack, tests it, and disables or removes the old alert.
 async fn carry_out(
     args: &Args,
     (found, takeover, off): (&Found, &Takeover, &mut SwitchedOff),

@@ -1,4 +1,4 @@
-//! `init`: asks the few questions there are, and writes `taskbell.toml`.
+//! Runs `init`: asks a few questions, and writes `taskbell.toml`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub struct Args {
     schema: bool,
 }
 
-/// What the file shall say.
+/// The answers to write into the file.
 struct Answers {
     region: Option<String>,
     clusters: Vec<Cluster>,
@@ -71,7 +71,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         },
     };
     let text = text(&answers, common.profile.as_deref());
-    // What is written is read first.
+    // Parse the text before it is written.
     let file = File::parse(&path, &text)?;
     whole_file::write(&path, &text)?;
     if common.output == Format::Json {
@@ -123,7 +123,7 @@ async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answ
     Ok(Answers { region, clusters, language, mention, alarm_topic: alarm_topic.await? })
 }
 
-/// Names, or numbers of those that were found.
+/// Asks for clusters, by name or by the number in the list of the clusters that were found.
 async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: &World) -> Result<Vec<Cluster>> {
     let place = region.map(|region| format!(" in {region}")).unwrap_or_default();
     let found = found.unwrap_or_else(|why| {
@@ -158,7 +158,7 @@ async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: 
     until(world, &question, parse).await
 }
 
-/// Asks until the answer can be used.
+/// Asks until the answer is valid.
 async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
     loop {
         match parse(&world.ask_line(question).await?) {
@@ -168,7 +168,7 @@ async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<
     }
 }
 
-/// The file, with what else can be said as comments.
+/// Returns the text of the file, with further settings as comments.
 fn text(answers: &Answers, profile: Option<&str>) -> String {
     let Answers { region, clusters, language, mention, alarm_topic } = answers;
     let quoted = |text: &str| format!("{text:?}");

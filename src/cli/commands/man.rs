@@ -1,4 +1,4 @@
-//! `man`: the help as manual pages.
+//! Runs `man`: writes the help as manual pages.
 
 use std::path::{Path, PathBuf};
 
@@ -61,9 +61,9 @@ fn write_all(command: &clap::Command, folder: &Path) -> std::io::Result<()> {
 
 fn page(command: &clap::Command) -> String {
     let mut bytes = Vec::new();
-    // Memory takes everything.
+    // Writing to memory cannot fail.
     let _ = Man::new(command.clone()).manual("taskbell").render(&mut bytes);
-    // What stands after our help are examples, and they say so themselves.
+    // The text after the help consists of examples, and begins with a heading that says so.
     String::from_utf8_lossy(&bytes)
         .replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
         .replace(".SH EXTRA\nExample:\n", ".SH EXAMPLE\n")

@@ -1,4 +1,4 @@
-//! One file a command: what can be typed, and what is called, asked and shown for it.
+//! Contains one file for each command: the command's arguments, the operations it calls, and the questions it asks.
 
 pub mod completion;
 pub mod doctor;

@@ -1,4 +1,4 @@
-//! `notify`: an application's own alert, through the same stack.
+//! Runs `notify`: raises an application's own alert, which goes through a stack as other alerts do.
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -83,12 +83,12 @@ impl Level {
     }
 }
 
-/// How much of the end of a command's stderr is kept.
+/// The number of bytes that are kept from the end of a command's stderr.
 const TAIL_BYTES: usize = LONGEST_DETAIL;
-/// What a shell gives for a command that is not there, and for one that cannot be executed.
+/// The exit code of a shell for a command that does not exist. `NOT_EXECUTABLE` is for a command that cannot be executed.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
-/// A command that has ended may leave others behind that keep its stderr open: how long their words are waited for.
+/// The wait for further output after a command has ended: other processes that the command started may keep its stderr open.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
@@ -108,7 +108,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         if common.output == Format::Json {
             world.out.print(&render::json(&json!({ "event_id": event_id })));
         }
-        // A script has nobody to tell.
+        // In a script, nobody reads this.
         if world.interactive && !common.quiet {
             world.err.print(
                 "EventBridge took the alert. Whether a stack rings for it, `taskbell status` of that stack tells.\n",
@@ -119,7 +119,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let mut stops = Stops::listen();
     match stops.unless_told(progress.over(could_be_raised(&site, progress.context()))).await {
         Ok(Ok(())) => {}
-        // Told on a good night, too: it would be too late on a bad one.
+        // Warn even if the command will succeed: after a failure it is too late.
         Ok(Err(error)) => {
             let hint = render::hint_after(&error, world.command());
             world.err.print(&format!("warning: an alert could not be raised: {}{hint}\n", error.in_one_line()));
@@ -140,7 +140,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         level: args.level.code(),
         detail: tail,
     };
-    // The command's exit code is what counts: an alert that cannot be raised is told, and changes nothing.
+    // Return the command's exit code: an alert that cannot be raised is reported, but does not change the exit code.
     if let Err(error) = progress.over(raise(alert, &site, progress.context())).await {
         let both = Error::new(format!("{name} failed with exit code {code}, and the alert could not be raised"));
         world.err.print(&render::error(&both.because(error), world.command()));
@@ -148,16 +148,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     Ok(code)
 }
 
-/// How the command ended.
+/// The end of a command.
 struct Ended {
     code: u8,
-    /// Somebody told it to: that is no failure.
+    /// Whether a signal requested the end. Then the end is not a failure.
     stopped: bool,
-    /// The end of its stderr.
+    /// The last bytes of the command's stderr.
     tail: String,
 }
 
-/// Runs the command with our own input and output.
+/// Runs the command with taskbell's own stdin and stdout, and passes its stderr on.
 async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
     let [program, arguments @ ..] = command else {
         return Ended { code: NOT_FOUND, stopped: false, tail: String::new() };
@@ -188,7 +188,7 @@ async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
         }
         () = &mut copied => ended.await,
     };
-    // Bytes that are no UTF-8 are shown as such: an alert is not lost because of them.
+    // Replace bytes that are not UTF-8, so that no alert is lost because of them.
     let tail = String::from_utf8_lossy(&tail.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     match status {
         Ok(status) => Ended { code: exit_code(status), stopped: stopped.is_by(status), tail },
@@ -196,13 +196,13 @@ async fn carry_out(command: &[String], stops: Stops, world: &World) -> Ended {
     }
 }
 
-/// What we were told while the command ran.
+/// The signal that taskbell received while the command ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
-    /// To end: however the command then ends, somebody wanted it to.
+    /// SIGTERM. The command's end is then intended, with any exit code.
     Terminate,
-    /// To be interrupted: a command that goes on and fails later has failed.
+    /// SIGINT. A command that continues and fails later has failed; only an end by the signal, or with 130, is intended.
     Interrupt,
 }
 
@@ -216,7 +216,7 @@ impl Told {
     }
 }
 
-/// The signals that tell us to end, listened for from before the command is started.
+/// The listeners for SIGTERM and SIGINT, which exist before the command starts.
 #[cfg(unix)]
 struct Stops(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>);
 
@@ -227,7 +227,7 @@ impl Stops {
         Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
     }
 
-    /// What was looked for, or the exit code of a command that a signal ended.
+    /// Returns the result of `look`, or the exit code for a signal that arrives first.
     async fn unless_told<T>(&mut self, look: impl Future<Output = T>) -> Result<T, u8> {
         let Some((terminate, interrupt)) = &mut self.0 else { return Ok(look.await) };
         tokio::select! {
@@ -237,8 +237,8 @@ impl Stops {
         }
     }
 
-    /// Waits for the command. Signals are passed on: as the first process of a container we are the one that gets them. Ctrl-C
-    /// at a terminal reaches the command by itself.
+    /// Waits for the command, and passes signals on: as the first process of a container, taskbell is the process that gets them.
+    /// At a terminal, Ctrl-C reaches the command without taskbell.
     async fn until_ended(self, child: &mut Child, pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
         use rustix::process::{Pid, Signal, kill_process};
         let Some((mut terminate, mut interrupt)) = self.0 else {
@@ -247,7 +247,7 @@ impl Stops {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let mut told = Told::Nothing;
         loop {
-            // A command that has just ended is waited for in the next turn.
+            // If the command has just ended, the next turn of the loop returns its status.
             let pass = |signal| pid.map(|pid| kill_process(pid, signal));
             tokio::select! {
                 status = child.wait() => return (status, told),
@@ -282,14 +282,14 @@ impl Stops {
     }
 }
 
-/// Copies everything, and keeps the end of it.
+/// Copies all bytes, and keeps the last `TAIL_BYTES` of them.
 async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, kept: &Mutex<Vec<u8>>) {
     let mut buffer = vec![0; 8192];
     while let Ok(count) = from.read(&mut buffer).await {
         if count == 0 {
             break;
         }
-        // A reader that has gone away is no reason to stop the command.
+        // A reader that has closed the stream does not stop the command.
         let _ = to.write_all(&buffer[..count]).await;
         let _ = to.flush().await;
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,7 +299,7 @@ async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt
     }
 }
 
-/// As a shell has it: 128 and the signal, for a command that a signal ended.
+/// Returns the exit code as a shell does: 128 plus the signal's number, if a signal ended the command.
 fn exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

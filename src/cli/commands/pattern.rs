@@ -1,4 +1,4 @@
-//! `pattern`: the catalogue, and one pattern as a rule would have it.
+//! Runs `pattern`: prints the catalogue, or one pattern as it would be in a rule.
 
 use clap::Subcommand;
 use serde_json::json;

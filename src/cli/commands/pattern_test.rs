@@ -1,5 +1,5 @@
-//! `pattern test`: which patterns take an event, and what decided against it; with the rules as they are in AWS, every
-//! link up to the notifier's own verdict.
+//! Runs `pattern test`: shows which patterns match an event, and which field decided against the others. For the rules in AWS,
+//! shows every link up to the notifier's own verdict.
 
 mod live;
 mod told;
@@ -67,7 +67,7 @@ impl OfStack for Args {
 }
 
 impl Event {
-    /// A sample happens where it is asked about. Any other event happened where it did.
+    /// Moves a sample to the given cluster, and to the given account and region. Leaves any other event unchanged.
     fn moved(self, place: &Place, cluster: &Cluster) -> Result<Self> {
         if !self.is_sample {
             return Ok(self);
@@ -158,13 +158,14 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
 }
 
-/// A pattern that is asked; by its name alone, where its events do not carry what the filters ask for.
+/// A pattern to test, or only the name of a pattern whose events do not have the fields that the filters need.
 enum Asked {
     Pattern { pattern: Pattern, is_default: bool },
     NotNarrowed { name: &'static str, is_default: bool },
 }
 
-/// The patterns of these names, narrowed; of the whole catalogue, those that can be.
+/// Returns the patterns with these names, narrowed by the filters. Without names, returns the whole catalogue, narrowed where
+/// possible.
 fn narrowed(names: &[String], filters: &Filters) -> Result<Vec<Asked>> {
     if !names.is_empty() {
         let asked = |name: &String| {
@@ -195,7 +196,7 @@ fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> 
     Ok(Answer { from: pattern.name.clone(), is_default, said })
 }
 
-/// The patterns of the catalogue that take an event, bound to its own cluster.
+/// Returns the patterns of the catalogue that match an event, after binding them to the event's own cluster.
 pub fn taken_by(event: &Value) -> Result<Vec<&'static str>> {
     let asked = narrowed(&[], &Filters::default())?;
     let mut names = Vec::new();
@@ -207,7 +208,8 @@ pub fn taken_by(event: &Value) -> Result<Vec<&'static str>> {
     Ok(names)
 }
 
-/// What the embedded notifier says. An event does not have its task definition: where that could keep it silent, nobody knows.
+/// Returns the verdict of the embedded notifier. An event does not contain its task definition: if the definition could make the
+/// event silent, the verdict is unknown.
 fn verdict(engine: &Engine, Event { body: event, context, .. }: &Event) -> Result<Verdict> {
     let says =
         |context: &Value| -> Result<Verdict> { Ok(Verdict::of(&engine.preview(event, context, &json!({}))?.incident)) };
@@ -226,7 +228,7 @@ fn verdict(engine: &Engine, Event { body: event, context, .. }: &Event) -> Resul
     })
 }
 
-/// Where an event comes from.
+/// Returns the partition, the region and the account of an event.
 fn place_of(event: &Value) -> Place {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let partition = arns(event).find_map(|arn| arn.as_str()?.split(':').nth(1).map(str::to_owned));
@@ -241,7 +243,8 @@ fn arns(event: &Value) -> impl Iterator<Item = &Value> {
     event["resources"].as_array().into_iter().flatten().chain([&event["detail"]["clusterArn"]])
 }
 
-/// The clusters that are meant: by name, they are taken to be where the event comes from; else the event's own.
+/// Returns the ARNs of the clusters; a cluster without an ARN is assumed to be in the event's account and region. Without clusters,
+/// returns the ARN of the event's own cluster.
 fn cluster_arns(event: &Value, clusters: &[Cluster]) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let place = place_of(event);

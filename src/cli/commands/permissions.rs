@@ -1,4 +1,4 @@
-//! `permissions`: the least IAM policy that a command needs for this stack.
+//! Runs `permissions`: prints the least IAM policy that a command needs for this stack.
 
 use clap::Args as ClapArgs;
 
@@ -64,7 +64,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let given = Given::default();
     let name = match args.command == Command::Notify && clusters.is_empty() && common.stacks.is_empty() {
-        // The bus is everybody's: that policy names no stack.
+        // All stacks share the bus: the policy of `notify` names no stack.
         true => "notify".parse()?,
         false => common.stack_name(&clusters)?,
     };
@@ -72,7 +72,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let target = common.target_called(name);
     let session = progress.over(Session::open(&target, given, progress.context())).await?;
     let place = match &args.account {
-        // The partition follows from the region where nobody says.
+        // Without an answer of AWS, the partition follows from the region.
         Some(account) => Place::of_region(account, &session.stack.region),
         None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
     };

@@ -1,4 +1,4 @@
-//! `preview`: the message an event gives, without AWS.
+//! Runs `preview`: shows the message for an event, without AWS.
 
 use std::path::PathBuf;
 
@@ -103,12 +103,12 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     Ok(0)
 }
 
-/// An event with what the notifier makes of it.
+/// An event with the notifier's incident and message for it.
 struct Shown {
     name: String,
     incident: Value,
     payload: Value,
-    /// The patterns of the catalogue; none: it is no event.
+    /// The patterns of the catalogue that match. `None` if the input is not an event.
     taken_by: Option<Vec<&'static str>>,
 }
 
@@ -123,7 +123,7 @@ fn shown(name: &str, args: &Args, world: &World) -> Result<Vec<Shown>> {
 }
 
 impl Shown {
-    /// Why the message would not be posted.
+    /// Returns the reasons why the message would not be posted.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.incident["rings"] == false {

@@ -1,4 +1,4 @@
-//! `replay`: sends what lies in the queue of undelivered alerts through the notifier again.
+//! Runs `replay`: sends the undelivered alerts in the queue through the notifier again.
 
 use clap::Args as ClapArgs;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `setup`: plan, show, confirm, apply, observe again.
+//! Runs `setup`: plans, shows the plan, asks for confirmation, applies the plan, and observes AWS again.
 
 use clap::Args as ClapArgs;
 
@@ -71,7 +71,7 @@ impl OfStack for Args {
     }
 }
 
-/// What is to be applied, and whether it is drilled then.
+/// The prepared changes, and whether a drill follows them.
 pub struct Ready {
     prepared: Prepared,
     drills: bool,
@@ -89,7 +89,7 @@ impl InPhases for Args {
         let request = request(&self, desk)?;
         let target = common.target_called(request.config.stack.clone());
         let has_clusters = !request.config.clusters.is_empty();
-        // Of many stacks, those of applications' own alerts have none; the others are drilled.
+        // Among several stacks, those for applications' own alerts have no cluster. The drill is for the others.
         if self.drill && !has_clusters && !is_one_of_many {
             return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
         }
@@ -146,7 +146,7 @@ impl InPhases for Args {
     }
 }
 
-/// What there is to see of a plan.
+/// Returns the output for a plan.
 fn seen(Prepared { stack, place, plan, .. }: &Prepared, desk: &Desk<'_>) -> Told {
     Told {
         out: render::plan(plan, desk.common.verbose),
@@ -157,9 +157,9 @@ fn seen(Prepared { stack, place, plan, .. }: &Prepared, desk: &Desk<'_>) -> Told
     }
 }
 
-/// Where there is nothing to change, a drill all the same.
+/// Runs the drill although nothing is to be changed.
 async fn drilled(prepared: &Prepared, told: Told, desk: &Desk<'_>) -> Result<Told> {
-    // What is seen comes before the hops.
+    // Show the plan before the hops.
     desk.show(&told.out);
     let drill = prepared.drill(Scenario::default(), TIMEOUT).await?;
     let Prepared { stack, place, plan, .. } = prepared;
@@ -180,7 +180,7 @@ fn request(args: &Args, Desk { common, world, is_one_of_many, .. }: &Desk<'_>) -
     })
 }
 
-/// The last word of a drill.
+/// Returns the closing message of a drill.
 fn end_of(drill: &Drill, desk: &Desk<'_>) -> String {
     match drill.verdict() {
         Verdict::InSync if desk.common.quiet => String::new(),

@@ -1,4 +1,4 @@
-//! `status`: the stack on one screen.
+//! Runs `status`: shows the stack on one screen.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! `teardown`: removes what the stack owns, and only that. The plan to nothing.
+//! Runs `teardown`: removes the resources that the stack owns, and no others. The plan leads to an empty stack.
 
 use clap::Args as ClapArgs;
 
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// To show what would be removed.
+    /// Returns the arguments that only show the resources to remove.
     #[must_use]
     pub fn look() -> Self {
         Self {

@@ -1,11 +1,11 @@
-//! What `--version` tells: which version, from which commit, with which notifier. `-V` tells the version alone.
+//! Prints version, commit and notifier for `--version`. `-V` prints only the version.
 
 use std::ffi::OsStr;
 use std::sync::LazyLock;
 
 use crate::notifier::archive::archive;
 
-/// The archive is packed for it, which `--help` must not wait for.
+/// The long text, built only if it is needed: the text needs a packed archive, and `--help` must not wait for that.
 static LONG: LazyLock<String> = LazyLock::new(|| {
     let commit = option_env!("TASKBELL_COMMIT").map(|commit| format!("\ncommit    {commit}"));
     let notifier = archive().ok().map(|archive| format!("\nnotifier  {}", archive.code_sha256));
@@ -13,7 +13,7 @@ static LONG: LazyLock<String> = LazyLock::new(|| {
     format!("{}{more}", env!("CARGO_PKG_VERSION"))
 });
 
-/// The long text, if it is asked for.
+/// Adds the long text to the command, if the arguments contain `--version`.
 pub fn told(command: clap::Command, arguments: &[impl AsRef<OsStr>]) -> clap::Command {
     match arguments.iter().any(|argument| argument.as_ref() == "--version") {
         true => command.long_version(LONG.as_str()),

@@ -1,4 +1,5 @@
-//! A stack as it is in AWS now, and what it would do with an event: rules, links, and the notifier with what it looks up.
+//! Reads a stack from AWS, and checks an event against the stack's rules and links, and against the notifier with the data that
+//! the notifier looks up.
 
 use std::time::UNIX_EPOCH;
 
@@ -20,7 +21,7 @@ use crate::operations::session::Session;
 use crate::reconcile::resource::{Found, Inventory};
 use crate::stack::Place;
 
-/// The task that is asked about.
+/// The task to test, with its region and cluster.
 pub struct TaskArn<'a> {
     pub arn: &'a str,
     region: &'a str,
@@ -28,7 +29,7 @@ pub struct TaskArn<'a> {
 }
 
 impl<'a> TaskArn<'a> {
-    /// The cluster's name is part of the ARN, but for tasks of the old, short form.
+    /// Parses the ARN of a task. An ARN of the old, short form does not name the cluster; then the first of `clusters` is used.
     pub fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
         let bad = || {
             Error::usage(format!("{arn:?} is not the ARN of a task"))
@@ -100,7 +101,7 @@ impl<'a> Live<'a> {
                 said: link.broken.map_or(Said::Takes, Said::Broken),
             })
             .collect();
-        // Where no rule lets the event through, nothing need be looked up.
+        // If no rule can bring the event to the notifier, no lookup is needed.
         let is_open = |answer: &Answer| matches!(answer.said, Said::Takes | Said::Broken(Broken::Unreadable { .. }));
         let verdict = match answers.iter().any(is_open) {
             true => self.session.unless_interrupted(self.verdict(event)).await??,
@@ -113,7 +114,7 @@ impl<'a> Live<'a> {
         Ok(self.engine.preview(&event.body, context, &json!({}))?.incident)
     }
 
-    /// The notifier's own rules, with what it would look up itself.
+    /// Returns the verdict of the notifier's own rules, with the data that the notifier would look up.
     async fn verdict(&self, Event { body: event, context, .. }: &Event) -> Result<Verdict> {
         let definition = event["detail"]["taskDefinitionArn"].as_str();
         let is_task = event["detail-type"] == "ECS Task State Change";
@@ -131,7 +132,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// A task is announced once, and of a failure that keeps coming not each.
+    /// Returns the verdict after a look at the table: a task is announced once, and not every repetition of a failure is announced.
     async fn unless_told_before(&self, event: &Value, incident: &Value, cause: String) -> Result<Verdict> {
         let (Some(table), Some(subject)) = (self.setting("TASKBELL_TABLE"), incident["subject"].as_str()) else {
             return Ok(Verdict::Announces(cause));
@@ -156,7 +157,7 @@ impl<'a> Live<'a> {
         Ok(Verdict::told_before(&foreseen).unwrap_or(Verdict::Announces(cause)))
     }
 
-    /// A setting of the notifier as it is in AWS.
+    /// Returns a setting of the notifier in AWS.
     fn setting(&self, name: &str) -> Option<&str> {
         self.notifier()?.spec["environment"][name].as_str()
     }
@@ -165,7 +166,7 @@ impl<'a> Live<'a> {
         self.seen.get(&function::address(&self.session.stack).id)?.serving().ok()?
     }
 
-    /// Its rules are asked in this binary; another version may have others.
+    /// Prints a note if the notifier in AWS has other code than this binary, because the verdict follows this binary's rules.
     fn note_another_notifier(&self) -> Result<()> {
         if let Some(found) = self.notifier()
             && found.spec["code_sha256"] != archive()?.code_sha256

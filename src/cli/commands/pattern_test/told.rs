@@ -1,4 +1,4 @@
-//! What is said of one event: by each pattern or rule, and by the notifier; as text and as JSON.
+//! Renders the answers about one event, from each pattern or rule and from the notifier, as text and as JSON.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::operations::links::Broken;
 use crate::pattern::DEFAULT;
 use crate::pattern::matcher::{Branch, Mismatch};
 
-/// What one pattern or rule says of an event.
+/// The answer of one pattern or rule about an event.
 pub struct Answer {
     pub from: String,
-    /// Of the catalogue's: whether `setup` uses it when none is named.
+    /// Whether the pattern is in the catalogue, and `setup` uses it if no pattern is named.
     pub is_default: bool,
     pub said: Said,
 }
@@ -18,16 +18,16 @@ pub struct Answer {
 pub enum Said {
     Takes,
     Broken(Broken),
-    /// Its events do not carry what the filters ask for.
+    /// The pattern's events do not have the fields that the filters need.
     NotNarrowed,
 }
 
-/// What the notifier makes of an event that reaches it.
+/// The notifier's verdict on an event that reaches it.
 pub enum Verdict {
-    /// With the id of the cause.
+    /// The notifier would announce the event. Contains the id of the cause.
     Announces(String),
     Silent(String),
-    /// It was announced already, or is a repetition; which.
+    /// The event was announced already, or is a repetition. Contains the explanation.
     ToldBefore(String),
     Unknown(String),
 }
@@ -40,7 +40,7 @@ impl Verdict {
         }
     }
 
-    /// None if what was noted keeps nobody from telling it now.
+    /// Returns the verdict from the table's records, or `None` if the records do not prevent an alert now.
     pub fn told_before(foreseen: &Value) -> Option<Self> {
         let Foreseen { since, count, told, next } = Foreseen::of(foreseen);
         Some(Self::ToldBefore(match (foreseen["verdict"].as_str()?, count) {
@@ -76,7 +76,7 @@ impl Verdict {
     }
 }
 
-/// What `foresee` of `lambda/memory/announcements.mjs` answers.
+/// The answer of `foresee` in `lambda/memory/announcements.mjs`.
 struct Foreseen<'a> {
     since: &'a str,
     count: Option<u64>,
@@ -96,12 +96,12 @@ impl<'a> Foreseen<'a> {
     }
 }
 
-/// What is said of one event.
+/// All answers about one event.
 pub struct Told {
     pub event: String,
     pub answers: Vec<Answer>,
     pub verdict: Verdict,
-    /// Asked of rules in AWS, and not of patterns.
+    /// Whether the answers are from rules in AWS, and not from patterns.
     pub is_live: bool,
 }
 
@@ -110,7 +110,7 @@ impl Told {
         self.answers.iter().any(|answer| matches!(answer.said, Said::Takes))
     }
 
-    /// What exit code 0 stands for: live, that it would ring; of patterns, that one takes it.
+    /// Checks the condition for exit code 0: of rules in AWS, that the event causes an alert; of patterns, that one matches.
     pub fn holds(&self) -> bool {
         self.matches() && (!self.is_live || self.verdict.rings() == Some(true))
     }
@@ -122,7 +122,7 @@ impl Told {
             && (unknown || !self.holds() && self.verdict.rings() != Some(false) && self.answers.iter().any(unreadable))
     }
 
-    /// Whether it rings with those patterns that `setup` would use: the default ones, or the ones that were named.
+    /// Returns the matching patterns: those that `setup` would use, which are the default ones or the named ones, and the others.
     fn rings_with(&self) -> Sum {
         let takes = |answer: &&Answer| matches!(answer.said, Said::Takes);
         let names = |answers: Vec<&Answer>| answers.into_iter().map(|answer| answer.from.clone()).collect();
@@ -228,7 +228,7 @@ fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> Val
     json!({ "path": path, "have": have, "want": want, "apart": apart })
 }
 
-/// The patterns that take an event: of those that `setup` would use, and the others of the catalogue.
+/// The patterns that match an event: those that `setup` would use, and the others of the catalogue.
 struct Sum {
     which: &'static str,
     with: Vec<String>,
