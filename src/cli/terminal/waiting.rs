@@ -25,7 +25,7 @@ const STALE: Duration = Duration::from_secs(30);
 pub enum Voice {
     /// A new line for each report.
     Plain(Output),
-    /// One line that counts the seconds.
+    /// A single line that counts the seconds.
     InPlace(MultiProgress),
 }
 
