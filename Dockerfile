@@ -1,5 +1,6 @@
-# The image of a release: the static binary and the CAs it trusts AWS by, and nothing else. No shell, no root.
-# release.yml lays both out: ARCHITECTURE/taskbell and ca-certificates.crt.
+# Builds the image of a release: the static binary, the CAs that the binary trusts AWS by, and nothing else. The image has no
+# shell, and does not run as root.
+# release.yml prepares both files: ARCHITECTURE/taskbell and ca-certificates.crt.
 FROM scratch
 ARG TARGETARCH
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

