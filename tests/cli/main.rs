@@ -1,4 +1,4 @@
-//! What is printed and what is written: messages, pictures, patterns, schemas, documentation, and the walls of the house.
+//! Checks the output: messages, pictures, patterns, schemas, documentation, and the walls between the modules.
 
 #![allow(
     clippy::unwrap_used,

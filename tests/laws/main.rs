@@ -1,5 +1,5 @@
-//! What holds whatever happens: the command line in the process, over an AWS in memory that is as strict as the real one, on a
-//! paused clock. Nothing here starts a process or looks at the real clock.
+//! Checks laws of every command: runs the command line in the process, on a paused clock, against an AWS in memory that is as
+//! strict as the real one. No test here starts a process or looks at the real clock.
 
 #![allow(
     clippy::unwrap_used,

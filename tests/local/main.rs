@@ -1,4 +1,4 @@
-//! What only real processes show: the binary as it is built, and local AWSs, which the tests start themselves.
+//! Checks the binary as it is built, in real processes, against local AWSs that the tests start themselves.
 
 #![allow(
     clippy::unwrap_used,

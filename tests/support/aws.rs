@@ -1,5 +1,5 @@
-//! An AWS in the process: winterbaume's services behind the real SDK's HTTP client, with a layer in front that counts,
-//! delays, fails, and is as strict as AWS.
+//! Provides an AWS in the process: winterbaume's services behind the real SDK's HTTP client, with a layer in front that counts,
+//! delays and fails calls, and is as strict as AWS.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -29,36 +29,36 @@ use crate::support::strict::Strictness;
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
 
-/// How a call fails.
+/// The way in which a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A server error, before anything happened.
+    /// A server error, before AWS changed anything.
     ServerError,
-    /// Throttled, before anything happened.
+    /// A throttled call, before AWS changed anything.
     Throttled,
-    /// Refused for want of a permission.
+    /// A refusal because a permission is missing.
     Denied,
-    /// The credentials have expired.
+    /// A refusal because the credentials have expired.
     Expired,
-    /// It happened, and the connection broke before the answer.
+    /// A connection that breaks after AWS carried the call out, and before the answer.
     AnswerLost,
-    /// The connection broke before anything happened.
+    /// A connection that breaks before AWS changed anything.
     NotSent,
-    /// No answer ever comes.
+    /// A stuck call: no answer ever comes.
     Hangs,
-    /// The call succeeds, with the opposite of what AWS would say (TestEventPattern), an entry that failed (PutEvents), or a
-    /// run that failed (Invoke).
+    /// A successful call with the opposite of AWS's answer (TestEventPattern), with an entry that failed (PutEvents), or with a run
+    /// that failed (Invoke).
     OtherAnswer,
 }
 
-/// For [`Fault::times`]: no more calls of that kind succeed.
+/// A value for [`Fault::times`]: no further matching call succeeds.
 pub const FOR_GOOD: usize = usize::MAX;
 
-/// The calls that fail: from the `nth` matching one (from 0) on, `times` of them.
+/// The calls that fail: `times` calls, from the `nth` matching one (from 0) on.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub failure: Failure,
-    /// Only writes count, or only this action.
+    /// The calls that are counted.
     pub on: On,
     pub nth: usize,
     pub times: usize,
@@ -68,7 +68,7 @@ pub struct Fault {
 pub enum On {
     Writes,
     Every,
-    /// All count; only those fail that need the same action as the `nth`.
+    /// Counts all calls; only calls with the action of the `nth` call fail.
     EveryLikeIt,
     Action(&'static str),
 }
@@ -91,51 +91,51 @@ struct State {
     calls: Vec<Call>,
     fault: Option<Fault>,
     matching: usize,
-    /// The action of the first call that failed so.
+    /// The action of the first call that the fault made fail.
     hit: Option<String>,
-    /// How many calls a second each service takes.
+    /// The limits of the calls per second to each service.
     limits: Option<Limits>,
     latency: Duration,
     strictness: Option<Strictness>,
-    /// The tasks that DescribeTasks answers with, once it was said: the emulator knows no stop codes.
+    /// The answer to DescribeTasks; none: the emulator's, which has no stop codes.
     tasks: Option<Vec<Value>>,
-    /// The policy of the caller; none: everything is allowed.
+    /// The policy of the caller; none: every action is allowed.
     policy: Option<Value>,
-    /// What was needed since the policy was set.
+    /// The actions that calls needed since the policy was set.
     needed: BTreeSet<String>,
-    /// What the notifier tells of the events that are put on the bus: the functions of the emulator do not run.
+    /// The line that the notifier logs about events on the bus: the functions of the emulator do not run.
     tells: Option<Value>,
-    /// The last event on the bus, and its task. What was put twice has two ids: here the first one counts.
+    /// The last event on the bus, and its task. An event that was put twice has two ids; the first id counts.
     last_event: String,
     last_task: Option<String>,
-    /// Further lines of its log, written just now.
+    /// Further lines of the notifier's log, with the current time.
     says: Vec<String>,
-    /// The events that the notifier has taken, if it is one that takes what it is invoked with: each is announced once.
+    /// The events that the notifier has announced, each once; none: the notifier announces nothing.
     takes: Option<Vec<Value>>,
-    /// All it was asked to be invoked with, whatever became of it.
+    /// The payloads of all calls of Invoke, including failed calls.
     invoked: Vec<Value>,
-    /// Where an event goes that is put on the bus: into the queue, in this shape.
+    /// The shape in which an event on the bus enters the queue; none: the event does not enter the queue.
     undelivered: Option<Shape>,
-    /// What the next calls of an action are answered with.
+    /// The answers to the next calls, each with the action of the call.
     answers: Vec<(&'static str, Value)>,
-    /// What time its answers say it is; none: they do not say.
+    /// The time in the `date` header of the answers; none: the answers have no `date` header.
     date: Option<SystemTime>,
-    /// At which call the user interrupts.
+    /// The number of the call at which the user interrupts.
     interrupt: Option<(usize, CancellationToken)>,
-    /// The same, counted from the first call of an action on.
+    /// The number of the call at which the user interrupts, counted from the first call of an action.
     interrupt_from: Option<(&'static str, usize, CancellationToken)>,
 }
 
-/// What lies in the queue of undelivered events.
+/// The shape of a message in the queue of undelivered events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// EventBridge could not deliver it.
+    /// An event that EventBridge could not deliver.
     Delivery,
-    /// The function failed on it.
+    /// An event on which the function failed.
     Invocation,
 }
 
-/// A message in the queue: its body and its attributes.
+/// Returns a message in the queue: its body and its attributes.
 pub fn undelivered(event: &Value, shape: Shape) -> (Value, Value) {
     let text = |text: &str| json!({ "DataType": "String", "StringValue": text });
     match shape {
@@ -186,14 +186,14 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// With the cluster `batch`, strict.
+    /// Returns an AWS that is as strict as the real one, with the clusters `batch` and `web`.
     pub async fn new() -> Self {
         let aws = Self::lax().await;
         aws.state.lock().unwrap().strictness = Some(Strictness::default());
         aws
     }
 
-    /// As winterbaume is: everything is ready at once.
+    /// Returns an AWS that is as lax as winterbaume: every resource is ready at once.
     pub async fn lax() -> Self {
         let services = Services {
             iam: Arc::default(),
@@ -234,7 +234,7 @@ impl Aws {
         aws
     }
 
-    /// From now on it holds what the other one does, but for messages in queues.
+    /// Copies the state of the other AWS, except the messages in queues.
     pub async fn become_like(&self, other: &Self) {
         self.memory.become_like(&other.memory);
         {
@@ -277,12 +277,12 @@ impl Aws {
         self.state.lock().unwrap().fault = None;
     }
 
-    /// The action that was made to fail, if it came to that.
+    /// Returns the action of the first call that the fault made fail.
     pub fn hit(&self) -> Option<String> {
         self.state.lock().unwrap().hit.clone()
     }
 
-    /// From now on each service takes only so many calls a second.
+    /// Limits the calls per second to each service from now on.
     pub fn limit(&self, limits: Limits) {
         self.state.lock().unwrap().limits = Some(limits);
     }
@@ -291,39 +291,39 @@ impl Aws {
         self.state.lock().unwrap().limits.as_ref().map_or(0, |limits| limits.refused)
     }
 
-    /// From now on only what this policy allows.
+    /// Refuses every call that this policy does not allow, from now on.
     pub fn enforce(&self, policy: Value) {
         let mut state = self.state.lock().unwrap();
         state.policy = Some(policy);
         state.needed.clear();
     }
 
-    /// The actions that were needed since.
+    /// Returns the actions that calls needed since the policy was set.
     pub fn needed(&self) -> BTreeSet<String> {
         self.state.lock().unwrap().needed.clone()
     }
 
-    /// What the notifier writes into its log about each event on the bus; none: nothing.
+    /// Sets the line that the notifier logs about each event on the bus; none: no line.
     pub fn notifier_tells(&self, entry: Option<Value>) {
         self.state.lock().unwrap().tells = entry;
     }
 
-    /// From now on the notifier takes what it is invoked with, and announces each event once.
+    /// Lets the notifier announce each event that it is invoked with, once, from now on.
     pub fn notifier_takes(&self) {
         self.state.lock().unwrap().takes = Some(Vec::new());
     }
 
-    /// What it has announced, in this order.
+    /// Returns the events that the notifier has announced, in order.
     pub fn announced(&self) -> Vec<Value> {
         self.state.lock().unwrap().takes.clone().unwrap_or_default()
     }
 
-    /// What Lambda was asked to invoke it with since the last time, whatever became of it.
+    /// Takes the payloads of all calls of Invoke since the last time, including failed calls.
     pub fn take_invoked(&self) -> Vec<Value> {
         std::mem::take(&mut self.state.lock().unwrap().invoked)
     }
 
-    /// From now on what is put on the bus ends in the queue.
+    /// Lets each event on the bus enter the queue of undelivered events, from now on.
     pub fn deliver_into_queue(&self, shape: Shape) {
         self.state.lock().unwrap().undelivered = Some(shape);
     }
@@ -341,22 +341,22 @@ impl Aws {
         self.mailbox.empty();
     }
 
-    /// For so long, the queue counts so many more than it holds.
+    /// Lets the queue report `more` messages than it has, for this time.
     pub fn count_late(&self, more: usize, time: Duration) {
         self.mailbox.count_late(more, time);
     }
 
-    /// What lies in the queue, oldest first, and whether whoever asks now is given it.
+    /// Returns the messages in the queue, oldest first, each with whether a caller would receive it now.
     pub fn queued(&self) -> Vec<(String, bool)> {
         self.mailbox.messages()
     }
 
-    /// From now on its answers say that it is this time.
+    /// Puts this time into the `date` header of each answer from now on.
     pub fn say_time(&self, time: SystemTime) {
         self.state.lock().unwrap().date = Some(time);
     }
 
-    /// The user interrupts when the `nth` call (from 0 on) is made.
+    /// Returns a token that is cancelled, as by the user's interrupt, at the `nth` call (from 0) from now.
     pub fn interrupt_at(&self, nth: usize) -> CancellationToken {
         let token = CancellationToken::new();
         let mut state = self.state.lock().unwrap();
@@ -365,19 +365,19 @@ impl Aws {
         token
     }
 
-    /// The user interrupts when the `nth` call is made, counted from the first of this action (0) on.
+    /// Returns a token that is cancelled, as by the user's interrupt, at the `nth` call counted from the first of this action (0).
     pub fn interrupt_from(&self, action: &'static str, nth: usize) -> CancellationToken {
         let token = CancellationToken::new();
         self.state.lock().unwrap().interrupt_from = Some((action, nth, token.clone()));
         token
     }
 
-    /// The next calls of this action are answered so, one after the other.
+    /// Sets the answers to the next calls of this action, in order.
     pub fn answer_next(&self, action: &'static str, bodies: impl IntoIterator<Item = Value>) {
         self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
     }
 
-    /// Lines of the notifier's log.
+    /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
     }
@@ -402,7 +402,7 @@ impl Aws {
         self.state.lock().unwrap().calls.clear();
     }
 
-    /// Everything there is, byte for byte but for what no two runs have in common (ids, times, revisions).
+    /// Returns all resources, byte for byte, without the values that differ between any two runs (ids, times, revisions).
     pub async fn everything(&self) -> Value {
         let Services { iam, lambda, events, sqs, ssm, logs, dynamodb, cloudwatch } = &*self.services;
         let mut all = json!({
@@ -509,7 +509,7 @@ impl Aws {
 }
 
 impl Aws {
-    /// The event is on the bus.
+    /// Puts the event on the bus.
     fn put(&self, entry: &Value, id: &str) {
         let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
         let task = detail["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).map(str::to_owned);
@@ -564,7 +564,7 @@ impl State {
     }
 }
 
-/// Whether it is about a function that is called by its ARN, and is another account's.
+/// Checks whether a call names, by its ARN, a function of another account.
 fn is_of_another_account(action: &str, uri: &str) -> bool {
     let uri = percent_encoding::percent_decode_str(uri).decode_utf8_lossy();
     let named = uri.split_once("/functions/arn:aws:lambda:").or_else(|| uri.split_once("FunctionName=arn:aws:lambda:"));
@@ -578,7 +578,7 @@ impl State {
         Some(self.answers.remove(at).1)
     }
 
-    /// The answer to a caller who lacks a permission.
+    /// Returns AWS's refusal if the caller lacks a permission.
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
         let (needs, context) = iam::needs(action, request, |role| memory.boundary(role));
@@ -588,7 +588,7 @@ impl State {
         Some(error(action, 403, "AccessDeniedException", &format!("{user}: {denied} on resource: {resource}")))
     }
 
-    /// The notifier's log, and its answer when it is invoked.
+    /// Returns the notifier's log, its answer to an invocation, and a failed PutEvents if `other` is set.
     fn of_notifier(&mut self, action: &str, request: &HttpRequest, other: bool) -> Option<HttpResponse> {
         let ok = |body: &Value| HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string()));
         match action {
@@ -629,7 +629,8 @@ impl State {
     }
 }
 
-/// The emulator's answer is not AWS's; ours is, as the recorded verdicts show.
+/// Answers TestEventPattern with taskbell's matcher: the emulator's answers differ from AWS's, and the matcher's agree with the
+/// verdicts recorded from AWS.
 fn test_event_pattern(request: &HttpRequest, other: bool) -> HttpResponse {
     let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
     let parsed = |field: &str| serde_json::from_str::<Value>(sent[field].as_str().unwrap()).unwrap();
@@ -677,7 +678,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The IAM action of a request, from its target header, its form or its path.
+/// Returns the IAM action of a request, from its target header, its form or its path.
 pub fn action_of(request: &HttpRequest) -> String {
     let service = service_of(request.uri());
     if let Some(target) = request.headers().get("x-amz-target") {
@@ -727,7 +728,7 @@ fn service_of(uri: &str) -> &str {
     match host.split('.').collect::<Vec<_>>()[..] {
         // DynamoDB has a host for each account.
         [_, "ddb", ..] => "dynamodb",
-        // Its actions go by another name than its host.
+        // IAM calls this service by another name than its host.
         ["tagging", ..] => "tag",
         [service, ..] => service,
         [] => "",
@@ -739,7 +740,7 @@ fn is_write(action: &str) -> bool {
     !["Get", "List", "Describe", "Test"].iter().any(|read| name.starts_with(read))
 }
 
-/// An error as the service's protocol has it.
+/// Returns an error in the service's protocol.
 pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpResponse {
     if action.starts_with("cloudwatch:") {
         return cbor_error(status, code, message);
@@ -758,7 +759,7 @@ pub fn error(action: &str, status: u16, code: &str, message: &str) -> HttpRespon
     response
 }
 
-/// Each service has a word of its own for it.
+/// Returns the service's own error for a throttled call.
 pub fn throttled(action: &str) -> HttpResponse {
     match action.split(':').next() {
         Some("iam" | "sts") => error(action, 400, "Throttling", "Rate exceeded"),
@@ -768,7 +769,7 @@ pub fn throttled(action: &str) -> HttpResponse {
     }
 }
 
-/// CloudWatch speaks CBOR: a map of two texts.
+/// Returns an error in CBOR, CloudWatch's protocol: a map with two texts.
 fn cbor_error(status: u16, code: &str, message: &str) -> HttpResponse {
     let mut body = vec![0xa2];
     for text in ["__type", code, "message", message] {
@@ -782,7 +783,7 @@ fn cbor_error(status: u16, code: &str, message: &str) -> HttpResponse {
     response
 }
 
-/// The emulator keeps tags and expiry of tables that are gone.
+/// Removes the tags and the expiry of deleted tables, which the emulator keeps.
 fn forget_deleted_tables(dynamodb: &mut Value) {
     let there: Vec<String> =
         dynamodb["tables"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
@@ -793,7 +794,7 @@ fn forget_deleted_tables(dynamodb: &mut Value) {
     }
 }
 
-/// Takes out what differs between any two runs.
+/// Removes the values that differ between any two runs.
 fn scrub(value: &mut Value) {
     const VOLATILE: [&str; 20] = [
         "creation_date_time",
@@ -841,7 +842,7 @@ fn scrub(value: &mut Value) {
     }
 }
 
-/// How long it took, in round trips of the given latency.
+/// Returns the time since `start`, in round trips of the given latency.
 pub fn trips(start: Instant, latency: Duration) -> u128 {
     start.elapsed().as_millis() / latency.as_millis()
 }

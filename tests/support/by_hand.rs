@@ -1,4 +1,4 @@
-//! An alert made by hand: the rule and the function of every other blog post.
+//! Creates an alert by hand: the rule and the function that many blog posts describe.
 
 use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_lambda::primitives::Blob;
@@ -16,7 +16,7 @@ pub fn arn(service: &str, name: &str) -> String {
     format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{name}")
 }
 
-/// As it stands in every other blog post.
+/// Returns the pattern that many blog posts show.
 pub fn pattern() -> Value {
     json!({
         "source": ["aws.ecs"],

@@ -1,4 +1,4 @@
-//! What the emulator does not keep or does not give back, completed: so that its answers have all that AWS's have.
+//! Adds the data that the emulator does not keep or does not return, so that its answers are as complete as AWS's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::strict::rewrite;
 
-/// What was sent and would otherwise be forgotten.
+/// The sent data that the emulator forgets.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Kept>>);
 
@@ -29,7 +29,7 @@ struct Kept {
     roles: BTreeMap<String, Role>,
     /// By queue name: whether it encrypts with its own key.
     queues: BTreeMap<String, Value>,
-    /// By table name: how it is paid, and whether it may be deleted.
+    /// By table name: its billing mode, and its deletion protection.
     tables: BTreeMap<String, Map<String, Value>>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
@@ -54,12 +54,12 @@ impl Memory {
         *self.0.lock().unwrap() = kept;
     }
 
-    /// The permissions boundary of a role.
+    /// Returns the permissions boundary of a role.
     pub fn boundary(&self, role: &str) -> Option<String> {
         self.0.lock().unwrap().roles.get(role)?.boundary.clone()
     }
 
-    /// For comparisons: what this layer holds beyond the emulator's own state.
+    /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.
     pub fn everything(&self) -> Value {
         let kept = self.0.lock().unwrap();
         let role = |role: &Role| {
@@ -109,7 +109,7 @@ impl Memory {
         Ok(inner.call(another(like, "AWSEvents.DescribeRule", &body)).await?.status().is_success())
     }
 
-    /// What was made with tags has them.
+    /// Tags a new resource with the tags of its request, which the emulator drops.
     async fn tag(
         &self,
         action: &str,
@@ -133,7 +133,7 @@ impl Memory {
     }
 }
 
-/// The same request for another operation.
+/// Returns the request with another operation and body.
 fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
     let mut request = like.try_clone().unwrap();
     request.headers_mut().insert("x-amz-target", target.to_owned());

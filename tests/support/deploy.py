@@ -1,6 +1,6 @@
 """Deploys a template as its users do: deploy.py TEMPLATE ARCHIVE WEBHOOK [PARAMETER=VALUE...]
 
-Makes the bucket with the notifier's archive and the SecureString with the webhook first. The AWS is that of the environment.
+Creates the bucket with the notifier's archive and the SecureString with the webhook first. The environment selects the AWS.
 """
 
 import json

@@ -1,4 +1,4 @@
-//! A local AWS as a process of its own, and a stand-in for Slack: for the tests that go end to end.
+//! Provides a local AWS in its own process, and a substitute for Slack, for end-to-end tests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,22 +13,22 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::support::Outcome;
 
-/// Emulators side by side start their functions at the same time, each of them slower for it. Whoever waits to be alone is not
-/// overtaken by others.
+/// The lock of all emulators: emulators side by side start their functions at the same time and slow each other down. A test that
+/// waits to be alone is not overtaken by other tests.
 static LOCAL_AWS: RwLock<()> = RwLock::const_new(());
 
-/// Ends when it is dropped.
+/// A hold on the lock, which ends when it is dropped.
 enum Turn {
     SideBySide { _with: RwLockReadGuard<'static, ()> },
     Alone { _with: RwLockWriteGuard<'static, ()> },
 }
 
-/// Started through dev/local-aws, which ends the emulator when its command ends: `cat`, until this is dropped or the process of the
-/// test is gone. A test has one at a time.
+/// A local AWS, started by dev/local-aws, which ends the emulator when its command ends: a `cat` that runs until this value is
+/// dropped or the process of the test is gone. A test has one emulator at a time.
 pub struct Emulator {
     child: Child,
     pub endpoint: String,
-    /// Dropped when the emulator has ended.
+    /// The hold on the lock, dropped after the emulator has ended.
     _turn: Turn,
 }
 
@@ -37,13 +37,12 @@ fn root() -> &'static Path {
 }
 
 impl Emulator {
-    /// Beside those of other tests.
+    /// Starts an emulator next to those of other tests.
     pub async fn start(name: &str) -> Self {
         Self::in_turn(name, Turn::SideBySide { _with: LOCAL_AWS.read().await })
     }
 
-    /// With no other one beside it: for tests that break links and wait for what then happens, or that keep many processes busy
-    /// by themselves.
+    /// Starts an emulator that runs alone: for tests that break links and wait for the result, or that keep many processes busy.
     pub async fn alone(name: &str) -> Self {
         Self::in_turn(name, Turn::Alone { _with: LOCAL_AWS.write().await })
     }
@@ -62,7 +61,7 @@ impl Emulator {
         Self { child, endpoint: endpoint.trim().to_owned(), _turn: turn }
     }
 
-    /// The names of everything there is.
+    /// Returns the names of all resources.
     pub async fn listing(&self) -> Value {
         let sdk = self.sdk().await;
         let rules = aws_sdk_eventbridge::Client::new(&sdk).list_rules().send().await.unwrap();
@@ -85,9 +84,9 @@ impl Emulator {
         })
     }
 
-    /// Waits until the listing is as before, and checks that it stays so: the emulator may end a removal after its answer.
+    /// Waits until the listing is as before, and checks that it remains so: the emulator may finish a removal after its answer.
     pub async fn is_again(&self, before: &Value) {
-        // This only ends a test that leaves something behind.
+        // Reached only by a test that leaves a resource behind.
         let deadline = Instant::now() + Duration::from_mins(1);
         while self.listing().await != *before && Instant::now() < deadline {
             pause();
@@ -96,7 +95,7 @@ impl Emulator {
         assert_eq!(self.listing().await, *before);
     }
 
-    /// Somebody's own SDK configuration.
+    /// Returns an SDK configuration for changes by hand.
     pub async fn sdk(&self) -> SdkConfig {
         let http = aws_smithy_http_client::Builder::new().build_http();
         aws_config::defaults(BehaviorVersion::latest())
@@ -113,13 +112,13 @@ impl Emulator {
         self.start_taskbell(line, webhook).end(String::new())
     }
 
-    /// Starts it, for what is to be done meanwhile.
+    /// Starts the real binary and returns while it runs.
     pub fn start_taskbell(&self, line: &str, webhook: Option<&str>) -> Running {
         start_at(&self.endpoint, line, webhook)
     }
 }
 
-/// Runs the real binary against whatever is there.
+/// Runs the real binary against the AWS at this endpoint.
 pub fn taskbell_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Outcome {
     start_at(endpoint, line, webhook).end(String::new())
 }
@@ -145,14 +144,14 @@ fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
     Running { child, out }
 }
 
-/// The binary while it runs. What it says on stderr fits into a pipe.
+/// The running binary. Its output on stderr fits into a pipe.
 pub struct Running {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
 }
 
 impl Running {
-    /// What it has printed up to the first line with this in it.
+    /// Reads the output up to the first line that contains this text.
     pub fn until(&mut self, text: &str) -> String {
         let mut printed = String::new();
         while !printed.contains(text) {
@@ -162,12 +161,12 @@ impl Running {
         printed
     }
 
-    /// Ctrl-C.
+    /// Interrupts the binary, as Ctrl-C does.
     pub fn interrupt(&self) {
         Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap();
     }
 
-    /// How it ends; `printed` was read before.
+    /// Waits for the end and returns the outcome; `printed` is the output that was already read.
     pub fn end(mut self, printed: String) -> Outcome {
         let mut out = printed;
         self.out.read_to_string(&mut out).unwrap();
@@ -187,7 +186,7 @@ impl Drop for Emulator {
     }
 }
 
-/// Answers every POST as told, and keeps what it was sent.
+/// A substitute for Slack that gives every POST the answer that the test sets, and keeps the messages.
 pub struct Slack {
     pub port: u16,
     messages: Arc<Mutex<Vec<Value>>>,
@@ -203,12 +202,12 @@ impl Slack {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (status, body) = *answer.lock().unwrap();
-                // Kept open by a thread that nobody waits for.
+                // A thread that nothing waits for keeps the connection open.
                 if status == 0 {
                     std::thread::spawn(move || std::io::copy(&mut &stream, &mut std::io::sink()));
                     continue;
                 }
-                // One that says nothing keeps nobody waiting.
+                // A client that sends nothing delays no other client.
                 let messages = Arc::clone(&messages);
                 std::thread::spawn(move || exchange(stream, status, body, &messages));
             }
@@ -224,19 +223,19 @@ impl Slack {
         *self.answer.lock().unwrap() = (status, body);
     }
 
-    /// Takes every message and never says a word.
+    /// Lets Slack accept every connection and never answer.
     pub fn never_answer(&self) {
         self.answer_with(0, "");
     }
 
-    /// What came so far did not come.
+    /// Forgets the messages that came so far.
     pub fn forget(&self) {
         self.messages.lock().unwrap().clear();
     }
 
-    /// The first `count` messages, as soon as they are there.
+    /// Waits for the first `count` messages and returns all messages.
     pub fn wait_for(&self, count: usize) -> Vec<Value> {
-        // This only ends a test whose message never comes.
+        // Reached only by a test whose message never comes.
         let deadline = Instant::now() + Duration::from_mins(10);
         loop {
             let messages = self.messages.lock().unwrap().clone();
@@ -254,7 +253,7 @@ pub fn pause() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
-/// Keeps the message before it answers, so that a client that has its answer finds the message here.
+/// Keeps the message before answering, so that a client that has its answer finds the message here.
 fn exchange(mut stream: TcpStream, status: u16, answer: &str, messages: &Mutex<Vec<Value>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;

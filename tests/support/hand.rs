@@ -1,4 +1,4 @@
-//! Changes by hand: what somebody does to a stack's resources beside taskbell.
+//! Makes changes by hand: changes to a stack's resources outside taskbell.
 
 #![allow(clippy::semicolon_if_nothing_returned, reason = "a table of changes, one expression each")]
 
@@ -24,7 +24,7 @@ pub const TABLE: &str = "taskbell-batch-announcements";
 pub const GROUP: &str = "/aws/lambda/taskbell-batch";
 pub const PARAMETER: &str = "/taskbell/batch/slack-webhook-url";
 
-/// Somebody's clients.
+/// The clients for changes by hand.
 pub struct Hand {
     pub events: aws_sdk_eventbridge::Client,
     pub iam: aws_sdk_iam::Client,
@@ -54,7 +54,7 @@ impl Hand {
         }
     }
 
-    /// A webhook of the user's own, where taskbell is told to read it.
+    /// Stores the user's own webhook in this parameter.
     pub async fn store(&self, name: &str) {
         let call = self.ssm.put_parameter().name(name).value("https://hooks.slack.com/services/T0/B0/own");
         call.r#type(ParameterType::SecureString).overwrite(true).send().await.unwrap();
@@ -100,7 +100,7 @@ impl Hand {
         self.lambda.update_function_configuration().function_name(FUNCTION)
     }
 
-    /// The alarm as it is, but for one change.
+    /// Puts the current alarm with one change.
     pub async fn put_alarm(&self, change: impl Fn(PutAlarm) -> PutAlarm) {
         let answer = self.cloudwatch.describe_alarms().alarm_names(ALARM).send().await.unwrap();
         let alarm = answer.metric_alarms()[0].clone();
@@ -142,7 +142,7 @@ impl Hand {
 
 pub type Change = fn(&Hand) -> BoxFuture<'_, ()>;
 
-/// A change by hand: which resource, which property it shows at, and the change.
+/// Lists changes by hand: the resource, the property in which the change shows, and the change.
 macro_rules! changes {
     ($( $id:literal $path:literal $hand:ident => $change:expr; )*) => {
         vec![$( ($id, $path, (|$hand: &Hand| Box::pin(async move { $change; })) as Change) ),*]

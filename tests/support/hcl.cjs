@@ -1,5 +1,5 @@
-// Reads a JSON list of texts in HCL on stdin; prints each as Terraform's own formatter leaves it, and as Terraform's own parser
-// understands it. Both are HashiCorp's hcl library, compiled to WebAssembly. node hcl.cjs FOLDER_OF_NODE_MODULES
+// Reads a JSON list of HCL texts on standard input; prints each as Terraform's own formatter returns it, and as Terraform's own
+// parser understands it. Both are HashiCorp's hcl library, compiled to WebAssembly. Usage: node hcl.cjs FOLDER_OF_NODE_MODULES
 const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 

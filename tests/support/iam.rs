@@ -1,4 +1,4 @@
-//! IAM for the AWS in the process: which actions on which resources a request needs, and whether a policy allows them.
+//! Imitates IAM for the AWS in the process: the actions and resources that a request needs, and whether a policy allows them.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
 use crate::support::hand::{Hand, ROLE};
 
-/// One thing a request needs: an action, and on what.
+/// A permission that a request needs: an action, and a resource.
 pub type Need = (String, String);
 
-/// Whether a policy document allows it; conditions are on `context`.
+/// Checks whether a policy document allows the action on the resource; compares conditions with `context`.
 pub fn allows(policy: &Value, (action, resource): &Need, context: &[(&str, String)]) -> bool {
     policy["Statement"].as_array().unwrap().iter().any(|statement| {
         let listed = |field: &str, name: &str| {
@@ -25,7 +25,7 @@ pub fn allows(policy: &Value, (action, resource): &Need, context: &[(&str, Strin
     })
 }
 
-/// The actions that a policy grants.
+/// Returns the actions that a policy grants.
 pub fn actions(policy: &Value) -> BTreeSet<String> {
     let statements = policy["Statement"].as_array().unwrap().iter();
     let actions = statements.flat_map(|statement| statement["Action"].as_array().unwrap());
@@ -40,7 +40,7 @@ pub fn without(policy: &Value, action: &str) -> Value {
     policy
 }
 
-/// Somebody puts the stack's role into an instance profile.
+/// Puts the stack's role into an instance profile by hand.
 pub async fn put_into_profile(hand: &Hand) {
     let name = "somebodys";
     hand.iam.create_instance_profile().instance_profile_name(name).send().await.unwrap();
@@ -48,7 +48,7 @@ pub async fn put_into_profile(hand: &Hand) {
     call.role_name(ROLE).send().await.unwrap();
 }
 
-/// Somebody attaches a policy to the stack's role.
+/// Attaches a policy to the stack's role by hand.
 pub async fn attach(hand: &Hand) {
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
     hand.iam.create_policy().policy_name("extra").policy_document(policy).send().await.unwrap();
@@ -56,14 +56,15 @@ pub async fn attach(hand: &Hand) {
     hand.iam.attach_role_policy().role_name(ROLE).policy_arn(arn).send().await.unwrap();
 }
 
-/// Whether anything was refused, but for what no printed policy grants: the hint about log groups, and instance profiles.
+/// Checks whether AWS refused a call, other than the calls that no printed policy allows: those for the hint about log groups, and
+/// those on instance profiles.
 pub fn was_refused(outcome: &Outcome) -> bool {
     let granted_nowhere = ["which logs the clusters' tasks write is not known", "on iam:RemoveRoleFromInstanceProfile"];
     let mut lines = outcome.out.lines().chain(outcome.err.lines());
     lines.any(|line| line.contains("not authorized") && !granted_nowhere.iter().any(|known| line.contains(known)))
 }
 
-/// `*` stands for any characters.
+/// Checks whether a name matches a pattern, in which `*` stands for any characters.
 fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == name;
@@ -78,8 +79,8 @@ fn arn(service: &str, rest: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}")
 }
 
-/// What AWS asks of the caller before it carries the request out, and the values of condition keys. `bound` tells the
-/// permissions boundary that a role has.
+/// Returns the permissions that the caller needs before AWS carries the request out, and the values of condition keys. `bound`
+/// returns the permissions boundary of a role.
 pub fn needs(
     action: &str,
     request: &HttpRequest,
@@ -129,7 +130,7 @@ pub fn needs(
         "lambda" => {
             let named = path.split_once("/functions/").or_else(|| path.split_once(":function:")).map(|(_, rest)| rest);
             let named = named.and_then(|rest| rest.split(['/', '?']).next()).filter(|name| !name.is_empty());
-            // Others' functions are asked for by their ARNs.
+            // taskbell names functions that it does not manage by their ARNs.
             let named = named.and_then(|name| name.rsplit(':').next());
             arn("lambda", &format!("function:{}", named.map_or_else(|| field("FunctionName"), str::to_owned)))
         }

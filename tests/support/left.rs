@@ -1,4 +1,4 @@
-//! Stacks as earlier versions left them: for each version, the writes by which it set one up.
+//! Recreates stacks as earlier versions left them: for each version, from the writes with which that version set a stack up.
 
 use std::io::{Cursor, Write};
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::support::WEBHOOK;
 use crate::support::recorder::{Sent, again};
 
-/// The stack as a version leaves it.
+/// A stack as one version leaves it.
 #[derive(Serialize, Deserialize)]
 pub struct Left {
     pub version: String,
-    /// What `setup` was given.
+    /// The flags of `setup`.
     pub flags: String,
     pub role_id: String,
     pub calls: Vec<Sent>,
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Left> {
 }
 
 impl Left {
-    /// With a file in the notifier's archive that no other version has, so that there is always an upgrade.
+    /// Adds a file to the notifier's archive that no other version has, so that there is always an upgrade.
     pub fn marked(mut self) -> Self {
         for call in self.calls.iter_mut().filter(|call| call.action == "lambda:CreateFunction") {
             let mut body: Value = serde_json::from_str(&call.body).unwrap();
@@ -47,7 +47,7 @@ impl Left {
         self
     }
 
-    /// With another webhook. Nothing of ours decrypts it.
+    /// Replaces the webhook. No code of taskbell decrypts the webhook.
     pub fn ringing(mut self, webhook: &str) -> Self {
         for call in self.calls.iter_mut().filter(|call| call.action == "ssm:PutParameter") {
             call.body = call.body.replace(WEBHOOK, webhook);

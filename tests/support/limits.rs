@@ -1,4 +1,4 @@
-//! How many calls a second a service takes: a bucket of tokens for each, with its own word for "too many".
+//! Limits the calls per second to each service: a bucket of tokens for each service, with the service's own error for throttling.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::support::aws::throttled;
 
-/// The control planes, with what is documented or has been seen, and the small burst they allow.
+/// The control planes: calls per second (documented or observed), and the small burst that each allows.
 const A_SECOND: [(&str, f64, f64); 4] =
     [("events", 50.0, 10.0), ("lambda", 15.0, 5.0), ("iam", 20.0, 5.0), ("ssm", 40.0, 10.0)];
 
@@ -40,7 +40,7 @@ impl Limits {
         Self { every: Some(calls), ..self }
     }
 
-    /// The answer to a call too many.
+    /// Returns the service's refusal if this call exceeds the limit.
     pub fn refusal(&mut self, action: &str) -> Option<HttpResponse> {
         let bucket = self.buckets.get_mut(action.split(':').next().unwrap_or_default())?;
         let now = Instant::now();

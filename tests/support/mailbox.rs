@@ -1,5 +1,5 @@
-//! The messages of the queue of undelivered events, on the tests' own clock: what is held comes back when its time is over,
-//! and a receipt is good for the one time it was given out.
+//! Holds the messages of the queue of undelivered events, on the tests' own clock: a received message becomes visible again when
+//! its time is over, and a receipt is valid only for the receive that returned it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::support::aws::error;
 use crate::support::strict::rewrite;
 
-/// SQS gives no message out whose receipt is another one's.
+/// The messages of one queue. As in SQS, only the last receipt of a message identifies it.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox(Arc<Mutex<Kept>>);
 
@@ -21,7 +21,7 @@ struct Kept {
     messages: Vec<Message>,
     sent: u64,
     receipts: u64,
-    /// How many more are counted than there are, and until when.
+    /// The number of messages that the queue counts in excess, and until when.
     counts: Option<(usize, Instant)>,
 }
 
@@ -34,7 +34,7 @@ struct Message {
     held_until: Instant,
 }
 
-/// When the first message came, in milliseconds since 1970; every other one second later.
+/// The time of the message before the first, in milliseconds since 1970; each message comes one second after the one before it.
 const FIRST: u64 = 1_795_000_000_000;
 
 impl Mailbox {
@@ -50,12 +50,12 @@ impl Mailbox {
         self.0.lock().unwrap().messages.clear();
     }
 
-    /// For so long, so many more are counted than there are.
+    /// Lets the queue count `more` messages than exist, for this time.
     pub fn count_late(&self, more: usize, time: Duration) {
         self.0.lock().unwrap().counts = Some((more, Instant::now() + time));
     }
 
-    /// The bodies of all messages, oldest first, and whether whoever asks now is given it.
+    /// Returns the bodies of all messages, oldest first, each with whether a caller would receive it now.
     pub fn messages(&self) -> Vec<(String, bool)> {
         let kept = self.0.lock().unwrap();
         kept.messages.iter().map(|message| (message.body.clone(), message.held_until <= Instant::now())).collect()
@@ -86,7 +86,7 @@ impl Mailbox {
         })
     }
 
-    /// How many there are, as far as was asked for.
+    /// Puts the number of messages into those attributes of the answer that the caller asked for.
     pub fn count(&self, answer: HttpResponse) -> HttpResponse {
         let messages = self.messages();
         let visible = messages.iter().filter(|(_, visible)| *visible).count();
@@ -107,7 +107,7 @@ impl Mailbox {
 }
 
 impl Kept {
-    /// Up to ten, and not in the order they came.
+    /// Returns as many messages as the caller asked for, not in the order in which they came.
     fn receive(&mut self, asked: &Value) -> Value {
         let Self { messages, receipts, .. } = self;
         let hold = Duration::from_secs(asked["VisibilityTimeout"].as_u64().unwrap());
@@ -132,7 +132,7 @@ impl Kept {
         let fits = |message: &&mut Message| json!(message.receipt) == asked["ReceiptHandle"];
         let message = self.messages.iter_mut().find(fits).ok_or("ReceiptHandleIsInvalid")?;
         if message.held_until <= Instant::now() {
-            // The SDK passes on either spelling.
+            // The SDK passes both spellings on.
             let codes = ["AWS.SimpleQueueService.MessageNotInflight", "MessageNotInflight"];
             return Err(codes[usize::from(message.number.is_multiple_of(2))]);
         }

@@ -1,4 +1,4 @@
-//! What tests share: a strict AWS in the process, and a world to run the command line in.
+//! Provides what the tests share: a strict AWS in the process, and a world to run the command line in.
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 #![allow(
@@ -36,10 +36,10 @@ use tokio_util::sync::CancellationToken;
 use aws::Aws;
 
 pub const WEBHOOK: &str = "https://hooks.slack.com/services/T00000000/B00000000/hunter2hunter2hunter2";
-/// The part of it that must never be seen.
+/// The part of the webhook that no output may contain.
 pub const SECRET: &str = "hunter2";
 
-/// What a command printed, and how it ended.
+/// A command's output and exit code.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: u8,
@@ -73,7 +73,7 @@ impl Page {
     }
 }
 
-/// Returns the day on which the tests happen, 24 November 2026: a runtime is supported for as long as when a test was written.
+/// Returns the day on which the tests take place, 24 November 2026, so that AWS's support for a runtime does not end for the tests.
 pub fn today() -> std::time::SystemTime {
     std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 20_781)
 }
@@ -92,7 +92,7 @@ pub async fn run(aws: &Aws, line: &str, secret: Option<&str>, cancel: Cancellati
     run_at(aws, line, secret, cancel, today).await
 }
 
-/// The same, at another time.
+/// Runs a command line at the time that `clock` returns.
 pub async fn run_at(
     aws: &Aws,
     line: &str,
@@ -103,12 +103,12 @@ pub async fn run_at(
     in_world(aws.sdk(), line, secret, cancel, clock, None).await
 }
 
-/// The same, with any AWS.
+/// Runs a command line against the AWS of this SDK configuration.
 pub async fn run_with(sdk: SdkConfig, line: &str, secret: Option<&str>, cancel: CancellationToken) -> Outcome {
     in_world(sdk, line, secret, cancel, today, None).await
 }
 
-/// Runs a command line with somebody there who types these lines.
+/// Runs a command line in an interactive terminal where a user types these lines.
 pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
     in_world(aws.sdk(), line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
 }

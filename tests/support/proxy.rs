@@ -1,4 +1,4 @@
-//! Stands between the SDK and a local AWS: counts the calls, and lets one of them, or all like it, go wrong.
+//! Provides a proxy between the SDK and a local AWS that counts the calls, and makes one of them, or all with its action, fail.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,16 +11,16 @@ use aws_smithy_types::body::SdkBody;
 use crate::support::aws::{ACCOUNT, Call, Failure, action_of, error, throttled};
 use crate::support::limits::Limits;
 
-/// What is done to a call, from the `nth` (from 0) on.
+/// A disturbance that starts at the `nth` call (from 0).
 #[derive(Clone)]
 pub enum Mishap {
-    /// The `nth` call fails, and for good: all later calls of the same action, too.
+    /// The `nth` call fails; if `for_good`, all later calls of the same action fail too.
     Fails { failure: Failure, nth: usize, for_good: bool },
-    /// When the `nth` call is there, before or after it happened, this is run, and no call is answered any more.
+    /// At the `nth` call, before or after AWS carries it out (`happens`), `end` runs, and no call is answered any more.
     Ends { nth: usize, happens: bool, end: Arc<dyn Fn() + Send + Sync> },
 }
 
-/// Is told the action of a write.
+/// A function that receives the action of a write.
 type Before = Arc<Mutex<dyn FnMut(&str) + Send>>;
 
 #[derive(Default)]
@@ -30,19 +30,19 @@ struct State {
     mishap: Option<Mishap>,
     hit: Option<String>,
     ended: bool,
-    /// Calls that are on their way, and those of them that are never answered.
+    /// The number of calls in progress, and of those among them that are stuck.
     on_the_way: usize,
     hanging: usize,
-    /// How many were left without an answer so far.
+    /// The number of calls that have become stuck so far.
     left_hanging: usize,
-    /// Connections that are open, and who made the last one.
+    /// The number of open connections, and the client's address of the last one.
     open: usize,
     last: Option<SocketAddr>,
-    /// How many calls a second each service takes.
+    /// The limits of the calls per second to each service.
     limits: Option<Limits>,
 }
 
-/// What becomes of one call.
+/// The outcome that the proxy chooses for a call.
 enum Fate {
     Passes,
     Fails(Failure),
@@ -57,7 +57,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// In front of the local AWS at this endpoint.
+    /// Starts a proxy in front of the local AWS at this endpoint.
     pub fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -80,19 +80,19 @@ impl Proxy {
         proxy
     }
 
-    /// From now on; the calls are counted anew.
+    /// Sets the mishap from now on, and counts the calls from 0 again.
     pub fn set(&self, mishap: Option<Mishap>) {
         let mut state = self.state.lock().unwrap();
         let State { on_the_way, hanging, left_hanging, open, last, .. } = *state;
         *state = State { mishap, on_the_way, hanging, left_hanging, open, last, ..State::default() };
     }
 
-    /// From now on every write waits until this was run, and for the writes before it.
+    /// Makes every write wait, from now on, until `run` has run and the writes before it are done.
     pub fn before_writes(&self, run: impl FnMut(&str) + Send + 'static) {
         self.state.lock().unwrap().before = Some(Arc::new(Mutex::new(run)));
     }
 
-    /// From now on each service takes only so many calls a second.
+    /// Limits the calls per second to each service from now on.
     pub fn limit(&self, limits: Limits) {
         self.state.lock().unwrap().limits = Some(limits);
     }
@@ -105,27 +105,27 @@ impl Proxy {
         self.state.lock().unwrap().calls
     }
 
-    /// How many calls hang, if any does, and the number of the last of them.
+    /// Returns how many calls are stuck now, and how many have become stuck so far; none if no call is stuck now.
     pub fn hangs(&self) -> Option<(usize, usize)> {
         let state = self.state.lock().unwrap();
         (state.hanging > 0).then_some((state.hanging, state.left_hanging))
     }
 
-    /// Whether no call is on its way: one whose caller is gone still happens.
+    /// Checks whether no call is in progress: a call whose caller is gone still reaches AWS.
     pub fn is_at_rest(&self) -> bool {
         self.state.lock().unwrap().on_the_way == 0
     }
 
-    /// Waits until every connection made so far is closed: the calls of killed processes have happened then, or never will. No client
-    /// may run meanwhile, and nobody else may wait.
+    /// Waits until every connection made so far is closed: then each call of a killed process has reached AWS, or never will.
+    /// Meanwhile no client may run, and no other thread may wait here.
     pub fn wait_for_callers(&self) {
-        // Connections are taken one after the other: when this one was, so were all those before it.
+        // The listener accepts connections in order: when it has accepted this one, it has accepted all earlier ones.
         let me = TcpStream::connect(self.endpoint.trim_start_matches("http://")).unwrap().local_addr().unwrap();
         let is_alone = || {
             let state = self.state.lock().unwrap();
             state.last == Some(me) && state.open == 0
         };
-        // This only ends a test whose calls never end.
+        // Reached only by a test whose calls never end.
         let deadline = Instant::now() + Duration::from_mins(10);
         while !is_alone() {
             assert!(Instant::now() < deadline, "{} connections are still open", self.state.lock().unwrap().open);
@@ -133,7 +133,7 @@ impl Proxy {
         }
     }
 
-    /// The action of the first call that went wrong.
+    /// Returns the action of the first call that was disturbed.
     pub fn hit(&self) -> Option<String> {
         self.state.lock().unwrap().hit.clone()
     }
@@ -168,8 +168,8 @@ impl State {
     }
 }
 
-/// One request and its answer. Whatever breaks here looks to the SDK like a connection that broke. A connection that nothing is
-/// sent through is not on its way: clients keep some in reserve.
+/// Forwards one request and its answer. To the SDK, every failure here looks like a broken connection. A connection that carries no
+/// request is not counted as a call in progress: clients keep some in reserve.
 fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let message = read_message(&mut reader)?;
@@ -178,7 +178,7 @@ fn exchange(stream: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<(
     answer_to(message, reader, stream, upstream, state)
 }
 
-/// Takes one off a counter when it is dropped, also in a panic.
+/// A guard that decrements a counter when it is dropped, also in a panic.
 struct Counted<'a>(&'a Mutex<State>, fn(&mut State) -> &mut usize);
 
 impl Drop for Counted<'_> {
@@ -218,7 +218,7 @@ fn answer_to(
         Fate::NoAnswer | Fate::Fails(Failure::NotSent) => None,
         Fate::Fails(Failure::AnswerLost) => forward(upstream, &head, &body).and(None),
         Fate::Fails(Failure::Hangs) => {
-            // Until the other side has given up.
+            // Wait until the client has given up.
             {
                 let mut state = state.lock().unwrap();
                 state.hanging += 1;
@@ -243,7 +243,7 @@ fn answer(failure: Failure, action: &str) -> HttpResponse {
     }
 }
 
-/// Lines of the head with their ends, and the body.
+/// Reads the lines of the head with their line ends, and the body.
 fn read_message(reader: &mut impl BufRead) -> Option<(Vec<String>, Vec<u8>)> {
     let (mut head, mut length) = (Vec::new(), 0);
     loop {
@@ -264,7 +264,7 @@ fn read_message(reader: &mut impl BufRead) -> Option<(Vec<String>, Vec<u8>)> {
     Some((head, body))
 }
 
-/// As the SDK would have sent it to AWS, for its action: which service it is for is in the signature.
+/// Returns the request as the SDK would have sent it to AWS, to read its action: the signature contains the service.
 fn request(head: &[String], body: &[u8]) -> HttpRequest {
     let mut start = head[0].split_whitespace();
     let (method, path) = (start.next().unwrap_or_default(), start.next().unwrap_or_default());
@@ -283,7 +283,7 @@ fn request(head: &[String], body: &[u8]) -> HttpRequest {
     request
 }
 
-/// The local AWS's answer, whole.
+/// Returns the local AWS's complete answer.
 fn forward(upstream: &str, head: &[String], body: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(upstream).ok()?;
     let mut sent: Vec<u8> = Vec::new();

@@ -1,5 +1,5 @@
-//! The writes by which a version sets a stack up, as it sent them: kept in a file, and made again later, for a stack as that
-//! version left it. What the stack's types were called then does not matter.
+//! Records the writes with which a version sets a stack up, and repeats them later from a file, to recreate a stack as that version
+//! left it. The names that the stack's types had in that version do not matter.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::support::aws::{Call, action_of};
 
-/// What no two requests have in common, and what says who sent it.
+/// The headers that differ between any two requests, and the headers that identify the sender.
 const OWN: [&str; 9] = [
     "authorization",
     "user-agent",
@@ -30,7 +30,7 @@ const OWN: [&str; 9] = [
     "host",
 ];
 
-/// One write that AWS took.
+/// A write that AWS accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sent {
     pub action: String,
@@ -38,7 +38,7 @@ pub struct Sent {
     /// `https://events.us-east-1.amazonaws.com/`
     pub uri: String,
     pub headers: Vec<(String, String)>,
-    /// Text, or else bytes in base64.
+    /// The body as text; a body that is not UTF-8 is in `base64`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub body: String,
     #[serde(skip_serializing_if = "String::is_empty", default)]
@@ -63,7 +63,7 @@ impl Sent {
         }
     }
 
-    /// To be sent there; none: to where it was sent first.
+    /// Returns the request, addressed to the endpoint; none: to its first address.
     fn request(&self, endpoint: Option<&str>) -> HttpRequest {
         let body = if self.base64.is_empty() {
             self.body.clone().into_bytes()
@@ -92,19 +92,19 @@ impl Sent {
     }
 }
 
-/// Keeps the writes that come by.
+/// A client that keeps the writes that go through it.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     inner: SharedHttpClient,
-    /// The one behind it, as soon as a call was made.
+    /// The connector behind this one, known from the first call on.
     connector: Arc<OnceLock<SharedHttpConnector>>,
     pub sent: Arc<Mutex<Vec<Sent>>>,
-    /// Of the role that was made on the way.
+    /// The id of the role that one of the writes created.
     pub role_id: Arc<Mutex<Option<String>>>,
 }
 
 impl Recorder {
-    /// In front of that AWS, and the SDK configuration that goes through it.
+    /// Returns a recorder in front of this AWS, and the SDK configuration that goes through the recorder.
     pub fn of(sdk: &SdkConfig) -> (Self, SdkConfig) {
         let recorder = Self {
             inner: sdk.http_client().unwrap(),
@@ -149,17 +149,17 @@ impl HttpConnector for Recording {
     }
 }
 
-/// In the answer to CreateRole. An answer that is still to be read says nothing yet.
+/// Returns the role's id from the answer to CreateRole; none if the answer's body has not been read yet.
 fn role_id(answer: &HttpResponse) -> Option<String> {
     let text = String::from_utf8_lossy(answer.body().bytes()?).into_owned();
     Some(text.split_once("<RoleId>")?.1.split_once('<')?.0.to_owned())
 }
 
-/// Makes the writes again. AWS takes them as soon as it has come to terms with the one before, as with a role that is new; what
-/// they say of the role's id is true of the new role.
+/// Repeats the writes. Retries each until AWS accepts it, because AWS needs time for the write before it, such as a new role.
+/// Replaces the old role's id in the writes by the new role's id.
 pub async fn again(sdk: &SdkConfig, endpoint: Option<&str>, mut calls: Vec<Sent>, role_id: &str) {
     let (recorder, through) = Recorder::of(sdk);
-    // The SDK makes a connector for its first call.
+    // The SDK creates a connector for its first call.
     aws_sdk_sts::Client::new(&through).get_caller_identity().send().await.unwrap();
     let connector = recorder.connector.get().unwrap().clone();
     let iam = aws_sdk_iam::Client::new(sdk);

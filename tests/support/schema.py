@@ -1,6 +1,6 @@
-"""Reads [[definition, object], ...] from standard input and tells which objects are not what schema/output.schema.json says.
+"""Reads [[definition, object], ...] from standard input and prints which objects violate schema/output.schema.json.
 
-schema.py SCHEMA: prints a line for each mistake, and nothing where there is none.
+schema.py SCHEMA: prints a line for each mistake, and nothing without a mistake.
 """
 
 import json

@@ -1,11 +1,11 @@
-//! Whether what was printed is what `schema/output.schema.json` says.
+//! Checks printed objects against `schema/output.schema.json`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A line for each mistake in objects that are called so there.
+/// Returns a line for each mistake in these objects; each object comes with the name of its definition in the schema.
 pub fn mistakes(printed: &[(&str, Value)]) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut command = Command::new(format!("{root}/.local/venv/bin/python"));

@@ -1,10 +1,10 @@
-//! Files that a test writes and then runs.
+//! Writes files that a test then runs.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Writes an executable file. Another process does it: one that is forked meanwhile by another test would keep our descriptor
+/// Writes an executable file from another process: a process that another test forks meanwhile would keep this process's descriptor
 /// open, and a file that is open for writing cannot be run ("Text file busy").
 pub fn executable(path: &Path, content: &[u8]) {
     let mut writer = Command::new("sh");

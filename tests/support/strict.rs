@@ -1,4 +1,4 @@
-//! What real AWS does and the emulator does not: refusals, states, propagation, normal forms.
+//! Imitates the behaviour of AWS that the emulator lacks: refusals, states, propagation, normal forms.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use crate::support::aws::error;
 use crate::support::complete;
 
-/// Lambda cannot assume a role this young.
+/// The time after a role's creation in which Lambda cannot assume the role.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
-/// How long a function stays Pending, and an update InProgress.
+/// The time for which a function is Pending, and an update InProgress.
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
-/// How long a table is CREATING, or UPDATING.
+/// The time for which a table is CREATING, or UPDATING.
 const TABLE_BUSY: Duration = Duration::from_secs(4);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 const QUEUE_LINGERS: Duration = Duration::from_secs(10);
@@ -115,7 +115,7 @@ impl Memory {
         }
     }
 
-    /// A queue answers for some seconds after its deletion.
+    /// Returns the address of a deleted queue, which AWS still returns for some seconds after the deletion.
     fn ghost(&self, action: &str, body: &Value) -> Option<HttpResponse> {
         let name = body["QueueName"].as_str()?;
         let deleted = self.queues_deleted.get(name).filter(|_| action == "sqs:GetQueueUrl")?;
@@ -150,7 +150,7 @@ impl Memory {
         self.function_busy_until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// The answer as AWS would give it.
+    /// Returns the answer in AWS's form.
     fn dress(&self, action: &str, answer: HttpResponse) -> HttpResponse {
         match action {
             "iam:GetRole" => encode_element(answer, "AssumeRolePolicyDocument"),
@@ -160,7 +160,7 @@ impl Memory {
             "events:ListRules" => rewrite(answer, |text| {
                 let mut body: Value = serde_json::from_str(&text).unwrap();
                 for rule in body["Rules"].as_array_mut().into_iter().flatten() {
-                    // A pattern with a field that comes again keeps it.
+                    // Parsing would drop a repeated field; AWS returns the repeated field.
                     let text = rule["EventPattern"].as_str().unwrap_or_default();
                     let comes_again = taskbell::pattern::read(text).is_ok_and(|(_, repeated)| !repeated.is_empty());
                     if let (Ok(pattern), false) = (serde_json::from_str::<Value>(text), comes_again) {
@@ -196,7 +196,7 @@ impl Memory {
     }
 }
 
-/// IAM hands policy documents back percent-encoded.
+/// Percent-encodes a policy document, as IAM returns it.
 fn encode_element(answer: HttpResponse, name: &str) -> HttpResponse {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     rewrite(answer, |text| {
@@ -210,7 +210,7 @@ fn encode_element(answer: HttpResponse, name: &str) -> HttpResponse {
     })
 }
 
-/// Rewords a JSON document that stands as text in a field of an answer.
+/// Rewords a JSON document that is the text of a field of an answer.
 fn reword_field(answer: HttpResponse, field: &str, reword: impl Fn(&Value) -> String) -> HttpResponse {
     let pointer = if field.starts_with('/') { field.to_owned() } else { format!("/{field}") };
     rewrite(answer, |text| {
@@ -224,8 +224,8 @@ fn reword_field(answer: HttpResponse, field: &str, reword: impl Fn(&Value) -> St
     })
 }
 
-/// The same policy, as AWS may give it back: statements in another order, lists of one as scalars, scalars as lists,
-/// an id and a version that nobody sent, another spelling of condition keys.
+/// Returns an equivalent policy in a form that AWS may return: statements in another order, lists of one as scalars, scalars as
+/// lists, an id and a version that the caller did not send, another spelling of condition keys.
 fn reworded(policy: &Value) -> String {
     let mut policy = policy.clone();
     policy["Version"] = json!("2012-10-17");
@@ -258,7 +258,7 @@ pub fn rewrite(answer: HttpResponse, change: impl FnOnce(String) -> String) -> H
     changed
 }
 
-/// The body of a JSON request; null for others.
+/// Returns the body of a JSON request; null for other requests.
 fn body_of(request: &HttpRequest) -> Value {
     serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default()
 }

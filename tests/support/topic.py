@@ -1,4 +1,4 @@
-"""Makes the SNS topic on-call, and the SQS queue that is subscribed to it. The AWS is that of the environment."""
+"""Creates the SNS topic on-call, and the SQS queue that is subscribed to it. The environment selects the AWS."""
 
 import boto3
 
