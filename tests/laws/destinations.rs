@@ -1,4 +1,4 @@
-//! Several places at once: what the role may do for them, and that each of them has to be there.
+//! Checks several destinations at once: the permissions of the role, and that each parameter must exist.
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,9 @@ use crate::support::taskbell;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:on-call";
 
-/// What the role may do follows from the places, and nothing else of the stack does but the notifier's environment.
+/// Checks that new destinations change only the role and the notifier's environment.
 #[tokio::test(start_paused = true)]
-async fn the_role_may_read_each_webhook_and_publish_to_each_topic_and_no_other() {
+async fn role_may_use_only_the_configured_webhooks_and_topics() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     let to = format!("--to /ops/teams --to {TOPIC},severity=error");
@@ -36,9 +36,9 @@ async fn the_role_may_read_each_webhook_and_publish_to_each_topic_and_no_other()
     assert_eq!(of("kms:Decrypt").len(), 1);
 }
 
-/// A place that is not there is told before the webhook that works is given up for it, and for as long as it is missing.
+/// Checks that a missing parameter is reported before the working webhook is given up for it, and as long as it is missing.
 #[tokio::test(start_paused = true)]
-async fn a_parameter_of_ones_own_has_to_be_there() {
+async fn parameter_owned_by_the_user_must_exist() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     for flags in ["--slack-webhook-parameter /ops/own", "--to /ops/own", "--to /ops/own,kind=teams --to /ops/there"] {
@@ -70,7 +70,7 @@ async fn a_parameter_of_ones_own_has_to_be_there() {
         let nodes = graph.json()["nodes"].as_array().unwrap().clone();
         assert!(nodes.iter().any(|node| node["id"] == "/ops/own" && node["state"] == "missing"), "{graph:?}");
     }
-    // Whether it is there, nobody knows.
+    // The existence of the parameter cannot be checked.
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ssm:DescribeParameters"), nth: 0, times: FOR_GOOD });
     for line in ["drift", "setup --yes"] {
         let unknown = taskbell(&aws, &format!("{line} --cluster batch --to /ops/own")).await;

@@ -1,4 +1,4 @@
-//! What drift sees and setup repairs: every property that setup promises, and nothing else.
+//! Checks that `drift` shows, and `setup` repairs, every property that setup promises, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const SETUP: &str =
 const DRIFT: &str =
     "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --output json";
 #[tokio::test(start_paused = true)]
-async fn every_property_changed_by_hand_is_shown_alone_and_repaired() {
+async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
     let aws = Aws::new().await;
     let setup = taskbell(&aws, SETUP).await;
     assert_eq!(setup.code, 0, "{setup:?}");
@@ -46,25 +46,26 @@ async fn every_property_changed_by_hand_is_shown_alone_and_repaired() {
     }
 }
 
-/// A function that is given another role is no longer bound to ours; which webhook somebody else stored is not known.
+/// Checks whether a change of the first property also shows at the second: a function with another role is no longer bound to the
+/// stack's role, and the webhook in a parameter that was stored by hand is unknown.
 fn follows(place: &str, path: &str) -> bool {
     let pairs = [
         ("/role", "/bound_to_current_role"),
         ("/stored_by_taskbell", "/webhook"),
-        // No more datapoints than periods.
+        // There can be no more datapoints than periods.
         ("/datapoints_to_alarm", "/evaluation_periods"),
     ];
     pairs.contains(&(path, place))
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_promised_property_is_left_out_of_the_changes_by_hand() {
+async fn changes_by_hand_cover_every_promised_property() {
     let aws = Aws::new().await;
     let dry = taskbell(&aws, "setup --cluster batch --yes --tag team=data").await;
     assert_eq!(dry.code, 0);
     let covered: BTreeSet<String> =
         changes_by_hand().iter().map(|(id, path, _)| format!("{id}/{}", top(path))).collect();
-    // What cannot be had by changing what is there.
+    // Properties that no change of an existing resource can alter.
     let cannot = [
         "parameter/webhook/type",
         "parameter/webhook/key",
@@ -89,7 +90,7 @@ fn top(path: &str) -> &str {
     path.split('/').nth(1).unwrap()
 }
 
-/// The fields of every kind's spec, as serde names them.
+/// Returns the fields of every kind's spec, as serde names them.
 fn promised() -> BTreeMap<&'static str, Vec<String>> {
     use taskbell::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
     use taskbell::policy::Policy;
@@ -173,7 +174,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_webhook_is_your_configuration_and_one_stored_by_somebody_else_is_not() {
+async fn new_webhook_counts_as_a_change_of_the_configuration() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let other = WEBHOOK.replace("B00000000", "B11111111");
@@ -190,7 +191,7 @@ async fn another_webhook_is_your_configuration_and_one_stored_by_somebody_else_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_that_somebody_else_stored_is_told_and_kept_if_that_is_wished() {
+async fn webhook_stored_by_hand_is_reported_and_can_be_adopted() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let hand = Hand::of(&aws);
@@ -215,7 +216,7 @@ async fn a_webhook_that_somebody_else_stored_is_told_and_kept_if_that_is_wished(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ignored_difference_is_neither_shown_nor_repaired() {
+async fn ignored_difference_is_neither_shown_nor_repaired() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let hand = Hand::of(&aws);
@@ -229,7 +230,7 @@ async fn an_ignored_difference_is_neither_shown_nor_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_that_was_deleted_and_made_anew_gets_its_grants_back() {
+async fn recreated_role_gets_its_grants_back() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let hand = Hand::of(&aws);
@@ -243,7 +244,7 @@ async fn a_role_that_was_deleted_and_made_anew_gets_its_grants_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_yours_that_failed_half_way_is_still_yours() {
+async fn failed_change_is_still_attributed_to_the_configuration() {
     for (flags, action) in [
         ("--log-retention 7", "logs:PutRetentionPolicy"),
         ("--language ja", "lambda:UpdateFunctionConfiguration"),
@@ -262,7 +263,7 @@ async fn a_change_of_yours_that_failed_half_way_is_still_yours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_flags_change_just_that_and_no_event_meets_a_closed_door() {
+async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
@@ -281,10 +282,10 @@ async fn changed_flags_change_just_that_and_no_event_meets_a_closed_door() {
 type Clock = fn() -> std::time::SystemTime;
 
 #[tokio::test(start_paused = true)]
-async fn a_runtime_within_half_a_year_of_its_end_is_warned_about_and_fails_only_if_asked_to() {
+async fn runtime_near_its_end_is_a_warning_and_fails_only_if_asked() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
-    // nodejs24.x ends on 2028-04-30, which is day 21,304 since 1970: 181 days before it, 180, and an hour too late.
+    // AWS's support of nodejs24.x ends on 2028-04-30, day 21,304 since 1970. The cases: 181 days before it, 180 days, and an hour after.
     let cases: [(Clock, Option<&str>); 3] = [
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 181)), None),
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 180)), Some("in 180 days")),

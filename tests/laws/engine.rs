@@ -1,4 +1,5 @@
-//! The engine's laws, over a strict AWS in the process, through the command line itself. What failures do is in `faults.rs`.
+//! Checks the engine's laws, through the command line itself, with a strict AWS in the process. `faults.rs` checks the effects of
+//! failures.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ const DRIFT: &str = "drift --cluster batch --verbose";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 
 #[tokio::test(start_paused = true)]
-async fn after_setup_setup_plans_nothing_and_writes_nothing() {
+async fn second_setup_plans_nothing_and_writes_nothing() {
     let aws = Aws::new().await;
     let first = taskbell(&aws, SETUP).await;
     assert_eq!(first.code, 0, "{first:?}");
@@ -26,7 +27,7 @@ async fn after_setup_setup_plans_nothing_and_writes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn teardown_leaves_nothing_and_is_a_success_again() {
+async fn teardown_leaves_nothing_and_succeeds_again() {
     let aws = Aws::new().await;
     let before = aws.everything().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
@@ -36,13 +37,13 @@ async fn teardown_leaves_nothing_and_is_a_success_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn round_trips_and_calls_keep_their_bounds() {
+async fn round_trips_and_calls_stay_within_their_bounds() {
     let aws = Aws::lax().await;
     let latency = Duration::from_millis(50);
     aws.delay(latency);
     let mut figures = Vec::new();
     let least = |line: &str| format!("{line} --pattern task-failed --no-dedupe");
-    // One rule and no table; then the whole. A table costs three calls to read, each further rule two; setup asks EventBridge
+    // One rule and no table; then the whole stack. A table costs three calls to read, each further rule two; setup asks EventBridge
     // about 20 samples for task-failed, 3 for deployment-failed and 8 for service-impaired.
     for (line, most_trips, most_calls) in [
         (least(SETUP), 12, 72),
@@ -66,7 +67,7 @@ async fn round_trips_and_calls_keep_their_bounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn account_that_cannot_be_looked_up_ends_the_look_at_once() {
+async fn failed_account_lookup_ends_drift_at_once() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let latency = Duration::from_secs(5);

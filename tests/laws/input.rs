@@ -1,4 +1,4 @@
-//! Bad input gets a clear error, the documented exit code, and changes nothing.
+//! Checks that every command refuses bad input with a clear error and the documented exit code, and changes nothing.
 
 mod explained;
 mod files;
@@ -14,7 +14,7 @@ use crate::support::{self, run, taskbell, taskbell_without_webhook};
 const SETUP: &str = "setup --cluster batch --yes";
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_meant_is_refused_before_anything_is_written() {
+async fn invalid_usage_is_refused_before_any_write() {
     let aws = Aws::new().await;
     let long = format!(
         "setup --stack many --yes{}",
@@ -46,7 +46,7 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_filter_that_a_pattern_cannot_take_is_named_with_the_way_out() {
+async fn filter_that_a_pattern_does_not_support_is_named_with_a_hint() {
     let aws = Aws::new().await;
     for (flags, flag, said) in [
         ("--family job-*", "--family", "one of the defaults"),
@@ -70,7 +70,7 @@ async fn a_filter_that_a_pattern_cannot_take_is_named_with_the_way_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
+async fn unknown_cluster_lists_the_nearest_names() {
     let aws = Aws::new().await;
     let outcome = taskbell(&aws, "setup --cluster btach --yes").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
@@ -84,7 +84,7 @@ async fn an_unknown_cluster_is_answered_with_the_nearest_names() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_event_is_told_as_what_it_is() {
+async fn invalid_event_file_names_its_problem() {
     let aws = Aws::new().await;
     let folder = tempfile::tempdir().unwrap();
     let events = folder.path().join("events");
@@ -118,7 +118,7 @@ async fn what_is_not_an_event_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn only_a_near_name_is_asked_about_and_a_file_that_is_missing_is_told_as_one() {
+async fn only_a_similar_name_is_suggested_and_a_missing_file_is_reported() {
     let aws = Aws::new().await;
     for (line, said, asked) in [
         ("preview oomm", "is neither a sample nor a file", Some("did you mean 02-oom?")),
@@ -137,7 +137,7 @@ async fn only_a_near_name_is_asked_about_and_a_file_that_is_missing_is_told_as_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pattern_file_is_checked_with_eventbridges_own_reason() {
+async fn invalid_pattern_file_is_refused_with_eventbridges_reason() {
     let aws = Aws::new().await;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -159,7 +159,7 @@ async fn a_pattern_file_is_checked_with_eventbridges_own_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_webhook_nothing_is_set_up_and_once_stored_none_is_needed() {
+async fn setup_needs_a_webhook_only_until_one_is_stored() {
     let aws = Aws::new().await;
     let without = taskbell_without_webhook(&aws, SETUP).await;
     assert_eq!(without.code, 64, "{without:?}");
@@ -170,7 +170,7 @@ async fn without_a_webhook_nothing_is_set_up_and_once_stored_none_is_needed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_of_another_host_is_refused_without_being_shown() {
+async fn webhook_of_another_host_is_refused_and_not_printed() {
     let aws = Aws::new().await;
     let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
     assert_eq!(outcome.code, 64);
@@ -178,7 +178,7 @@ async fn a_webhook_of_another_host_is_refused_without_being_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
+async fn every_denied_action_is_named_with_a_hint() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let reads: Vec<String> = reads_of(&aws, "drift --cluster batch").await;
@@ -199,7 +199,7 @@ async fn a_denied_action_is_named_with_the_way_out_whichever_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_way_out_of_a_denial_names_the_command_that_was_run() {
+async fn hint_for_a_denied_action_names_the_command_that_ran() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     for (line, denied, name) in [
@@ -228,7 +228,7 @@ async fn reads_of(aws: &Aws, line: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
+async fn unreadable_resource_is_unknown_and_nothing_changes() {
     let aws = Aws::new().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("sqs:GetQueueUrl"), nth: 0, times: 99 });
     let drift = taskbell(&aws, "drift --cluster batch").await;
@@ -240,7 +240,7 @@ async fn what_cannot_be_read_is_unknown_and_nothing_is_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drill_that_nothing_can_ring_for_is_not_sent() {
+async fn drill_without_an_enabled_rule_is_not_sent() {
     let aws = Aws::new().await;
     let none = taskbell(&aws, "drill --cluster batch").await;
     assert!(none.code == 1 && none.out.contains("has no rule"), "{none:?}");
@@ -254,7 +254,7 @@ async fn a_drill_that_nothing_can_ring_for_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drill_that_no_rule_lets_in_is_not_sent_and_one_that_cannot_be_known_about_is_unreadable() {
+async fn drill_without_a_matching_rule_is_not_sent_and_unreadable_rules_end_with_3() {
     for flags in ["--no-drill", "--pattern deployment-failed"] {
         let aws = Aws::new().await;
         assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 0);
@@ -271,7 +271,7 @@ async fn a_drill_that_no_rule_lets_in_is_not_sent_and_one_that_cannot_be_known_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_of_another_region_is_refused_by_every_command() {
+async fn every_command_refuses_a_cluster_of_another_region() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let before = aws.everything().await;
@@ -293,11 +293,11 @@ async fn a_cluster_of_another_region_is_refused_by_every_command() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_eventbridge_does_not_agree_about_a_pattern_nothing_is_written() {
+async fn setup_writes_nothing_unless_eventbridge_confirms_each_pattern() {
     for (failure, said) in
         [(Failure::OtherAnswer, "do not agree on what the pattern"), (Failure::Denied, "events:TestEventPattern")]
     {
-        // Of the 31 questions, each kind: about a sample that is taken, and one that is not.
+        // Of the 31 requests, some of each kind: for samples that the pattern matches, and for samples that it does not match.
         for nth in [0, 1, 18, 19, 20, 22, 23, 30] {
             let aws = Aws::new().await;
             aws.fail(Fault { failure, on: On::Action("events:TestEventPattern"), nth, times: 1 });
@@ -309,7 +309,7 @@ async fn where_eventbridge_does_not_agree_about_a_pattern_nothing_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
+async fn placeholder_that_cannot_be_filled_in_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
     for pattern in [
@@ -325,7 +325,7 @@ async fn a_placeholder_that_cannot_be_filled_in_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_does_not_exist_is_mentioned_where_nothing_is_found() {
+async fn nonexistent_cluster_is_named_if_no_resources_are_found() {
     let aws = Aws::new().await;
     for line in ["drift --cluster bacth", "teardown --cluster bacth --yes"] {
         let outcome = taskbell(&aws, line).await;
@@ -334,7 +334,7 @@ async fn a_cluster_that_does_not_exist_is_mentioned_where_nothing_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_needs_no_webhook_and_a_denied_read_is_told_before_one_is_asked_for() {
+async fn dry_run_needs_no_webhook_and_denied_reads_are_reported_first() {
     let aws = Aws::new().await;
     let dry = taskbell_without_webhook(&aws, "setup --cluster batch --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
@@ -347,7 +347,7 @@ async fn a_dry_run_needs_no_webhook_and_a_denied_read_is_told_before_one_is_aske
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_setup_that_cannot_read_everything_at_its_second_look_changes_nothing() {
+async fn setup_changes_nothing_if_its_second_read_fails() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
@@ -361,7 +361,7 @@ async fn a_setup_that_cannot_read_everything_at_its_second_look_changes_nothing(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parameter_name_that_no_parameter_can_have_is_refused() {
+async fn invalid_parameter_name_is_refused() {
     let aws = Aws::new().await;
     for name in ["arn:aws:ssm:us-east-1:1:parameter/x", "a b", ""] {
         let outcome = run(
@@ -377,7 +377,7 @@ async fn a_parameter_name_that_no_parameter_can_have_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
+async fn interrupted_setup_reports_its_state_and_the_next_run_completes_it() {
     let aws = Aws::new().await;
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
@@ -395,7 +395,7 @@ async fn an_interrupted_setup_says_so_and_goes_on_from_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_setups_at_once_end_in_the_right_state() {
+async fn concurrent_setups_end_in_sync() {
     for delay in [0, 1, 30, 70] {
         let aws = Aws::new().await;
         aws.delay(std::time::Duration::from_millis(20));
@@ -412,7 +412,7 @@ async fn two_setups_at_once_end_in_the_right_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whenever_setup_or_teardown_is_interrupted_running_again_completes_it() {
+async fn next_run_completes_setup_and_teardown_after_any_interruption() {
     for command in [SETUP, "teardown --cluster batch --yes"] {
         for moment in (0..16).map(|step| std::time::Duration::from_millis(step * 900)) {
             let aws = Aws::new().await;
@@ -436,7 +436,7 @@ async fn whenever_setup_or_teardown_is_interrupted_running_again_completes_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_at_the_services_limits_work() {
+async fn names_at_the_services_limits_are_accepted() {
     let aws = Aws::new().await;
     let cluster = "a".repeat(255);
     let flags = format!("--cluster {cluster} --allow-missing-cluster");
@@ -450,7 +450,7 @@ async fn names_at_the_services_limits_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
+async fn clusters_by_name_by_arn_and_repeated_form_one_stack() {
     let aws = Aws::new().await;
     let line = "--cluster batch --cluster arn:aws:ecs:us-east-1:123456789012:cluster/web --cluster batch";
     let setup = taskbell(&aws, &format!("setup {line} --yes")).await;
@@ -460,7 +460,7 @@ async fn a_stack_of_many_clusters_given_by_name_and_arn_is_one_rule() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_credentials_are_told_with_what_to_do() {
+async fn expired_credentials_are_reported_and_nothing_is_written() {
     let aws = Aws::new().await;
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 999 });
     for line in [SETUP, "drift --cluster batch", "teardown --cluster batch --yes", "drill --cluster batch"] {
@@ -472,7 +472,7 @@ async fn expired_credentials_are_told_with_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn advice_about_logs_is_not_worth_an_error() {
+async fn setup_succeeds_without_its_hint_about_log_groups() {
     let aws = Aws::new().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListServices"), nth: 0, times: 9 });
     let setup = taskbell(&aws, SETUP).await;
@@ -481,7 +481,7 @@ async fn advice_about_logs_is_not_worth_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_log_group_can_be_called_is_refused() {
+async fn invalid_log_group_name_is_refused() {
     let aws = Aws::new().await;
     for flags in ["--log-group=a:b", "--log-group=none --log-group=/ecs/x", "--log-group="] {
         let outcome = taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await;
@@ -489,9 +489,9 @@ async fn what_no_log_group_can_be_called_is_refused() {
     }
 }
 
-/// The flag says the opposite of the key, and takes what a flag takes.
+/// Checks the values of a flag whose meaning is the opposite of its key in the file.
 #[tokio::test(start_paused = true)]
-async fn no_redaction_takes_true_false_and_nothing_else() {
+async fn no_redaction_accepts_only_true_and_false() {
     let aws = Aws::new().await;
     for (flag, is_off) in
         [("", false), ("--no-redaction", true), ("--no-redaction=true", true), ("--no-redaction=false", false)]

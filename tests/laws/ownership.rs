@@ -1,4 +1,4 @@
-//! What is not ours is not touched.
+//! Checks that taskbell does not touch resources that it does not manage.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::support::{self, taskbell};
 const SETUP: &str = "setup --cluster batch --yes";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 
-/// Resources whose names are as near to ours as they can be, of strangers and of another stack.
+/// Creates resources with names as similar to the stack's as possible: some that taskbell does not manage, and another stack.
 async fn strangers(aws: &Aws) {
     let sdk = aws.sdk();
     let events = aws_sdk_eventbridge::Client::new(&sdk);
@@ -32,7 +32,7 @@ async fn strangers(aws: &Aws) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_survive_setup_and_teardown_byte_for_byte() {
+async fn unmanaged_resources_survive_setup_and_teardown_byte_for_byte() {
     let aws = Aws::new().await;
     strangers(&aws).await;
     let before = aws.everything().await;
@@ -43,7 +43,7 @@ async fn strangers_survive_setup_and_teardown_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tags_of_strangers_on_our_resources_survive_setup() {
+async fn other_tags_on_managed_resources_survive_setup() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, &format!("{SETUP} --tag team=a")).await.code, 0);
     let lambda = aws_sdk_lambda::Client::new(&aws.sdk());
@@ -56,7 +56,7 @@ async fn tags_of_strangers_on_our_resources_survive_setup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_is_taken_is_a_conflict_and_nothing_at_all_is_changed() {
+async fn name_in_use_is_a_conflict_and_nothing_changes() {
     let aws = Aws::new().await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&aws.sdk());
     logs.create_log_group().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
@@ -96,7 +96,7 @@ async fn every_kind_of_resource_can_be_adopted() {
     }
 }
 
-/// Takes our tag off.
+/// Removes the stack's tag.
 async fn make_foreign(aws: &Aws, id: &str) {
     let (sdk, tag) = (aws.sdk(), "taskbell:stack");
     let arn = |service: &str, name: &str| format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{name}");
@@ -139,7 +139,7 @@ async fn make_foreign(aws: &Aws, id: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_other_flags_left_behind_goes_with_the_stack_and_strangers_resources_given_to_it_stay() {
+async fn teardown_removes_leftovers_of_other_flags_and_keeps_the_users_resources() {
     let aws = Aws::new().await;
     let sdk = aws.sdk();
     let ssm = aws_sdk_ssm::Client::new(&sdk);
@@ -171,9 +171,9 @@ async fn teardown_warns_of_undelivered_alerts() {
     assert_eq!(teardown.code, 0);
 }
 
-/// Who names the stack's own as his would have it removed, and nothing would ring.
+/// Checks that the user cannot name the stack's own resource as the user's: setup would remove it, and no alert would be sent.
 #[tokio::test(start_paused = true)]
-async fn what_is_the_stacks_own_is_not_taken_for_the_users() {
+async fn stacks_own_resource_is_refused_as_the_users() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let parameter = "/taskbell/batch/slack-webhook-url";
@@ -196,9 +196,9 @@ async fn what_is_the_stacks_own_is_not_taken_for_the_users() {
     }
 }
 
-/// Nothing is begun that can never be finished.
+/// Checks that setup does not begin an adoption that can never be finished.
 #[tokio::test(start_paused = true)]
-async fn what_could_never_become_the_stacks_is_not_adopted() {
+async fn resource_that_cannot_be_changed_to_fit_is_not_adopted() {
     let aws = Aws::new().await;
     let iam = aws_sdk_iam::Client::new(&aws.sdk());
     let role = iam.create_role().role_name("taskbell-batch-us-east-1").path("/");
@@ -212,9 +212,10 @@ async fn what_could_never_become_the_stacks_is_not_adopted() {
     assert!(!refused.out.contains("(--adopt role/notifier)"), "{refused:?}");
 }
 
-/// The notifier has the rights that its old settings need until it has the new ones, wherever a run ends.
+/// Checks that the role keeps the permissions for the notifier's old settings until the notifier has the new ones, wherever a run
+/// ends.
 #[tokio::test(start_paused = true)]
-async fn the_role_loses_no_right_before_the_notifier_needs_it_no_more() {
+async fn role_keeps_a_permission_until_the_notifier_no_longer_needs_it() {
     let aws = Aws::new().await;
     let hand = support::hand::Hand::of(&aws);
     hand.store("/mine/webhook").await;

@@ -1,4 +1,4 @@
-//! Manners while AWS keeps one waiting: it is said that and for how long, and Ctrl-C is answered at once.
+//! Checks the commands while AWS does not answer: they report the wait and its duration, and Ctrl-C ends them at once.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn hangs(on: On, nth: usize) -> Fault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_an_aws_that_does_not_answer_is_told_so_unless_he_wants_quiet() {
+async fn waiting_for_aws_is_reported_unless_quiet() {
     for line in ["status", "drift", "graph", "teardown --yes", "drill", "replay --yes", "permissions"] {
         let aws = Aws::new().await;
         aws.fail(hangs(On::Every, 0));
@@ -33,7 +33,7 @@ async fn whoever_waits_for_an_aws_that_does_not_answer_is_told_so_unless_he_want
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_aws_that_answers_soon_is_not_talked_about() {
+async fn short_waits_for_aws_are_not_reported() {
     let aws = Aws::new().await;
     aws.delay(Duration::from_millis(500));
     for line in [SETUP, "drift --cluster batch", "status --cluster batch", TEARDOWN] {
@@ -43,7 +43,7 @@ async fn an_aws_that_answers_soon_is_not_talked_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_aws_does_not_answer_is_talked_about_too() {
+async fn waiting_for_a_change_is_reported() {
     let aws = Aws::new().await;
     aws.fail(hangs(On::Action("logs:CreateLogGroup"), 0));
     let outcome = taskbell(&aws, SETUP).await;
@@ -52,9 +52,9 @@ async fn a_change_that_aws_does_not_answer_is_talked_about_too() {
     assert!(outcome.err.contains("still waiting for AWS (10 s)…\n"), "{outcome:?}");
 }
 
-/// What only reads is let go at once; what writes, ten seconds later.
+/// Checks that Ctrl-C ends reads at once, and writes ten seconds later.
 #[tokio::test(start_paused = true)]
-async fn whatever_call_hangs_ctrl_c_is_answered() {
+async fn ctrl_c_ends_every_command_at_any_stuck_call() {
     for (line, every) in [
         ("drift --cluster batch", 1),
         ("graph --cluster batch", 5),
@@ -104,10 +104,10 @@ async fn whatever_call_hangs_ctrl_c_is_answered() {
             cases += 1;
             let took = ended - interrupted;
             let case = format!("{line}, call {nth} of {calls}: {outcome:?} {took:?} after it");
-            // The first of them may be the one that hangs.
+            // The stuck call may be the first write.
             let began = !aws.writes().is_empty() || outcome.err.contains("it may be done or not");
             let changes = !line.starts_with("drill") && began;
-            // What was taken out of the queue is given back after that.
+            // `replay` then returns the entries that it took to the queue.
             let bound = match (changes, line.starts_with("replay")) {
                 (false, _) => Duration::from_secs(1),
                 (true, false) => Duration::from_secs(11),
@@ -116,14 +116,14 @@ async fn whatever_call_hangs_ctrl_c_is_answered() {
             assert!(took <= bound, "{case}");
             assert_eq!(outcome.code, 130, "{case}");
         }
-        // The last calls of some are answered by others that were under way.
+        // Some commands answer their last calls with the results of calls already in progress.
         assert!(cases > 0 && 2 * cases * every >= calls, "{line}: {cases} interruptions in {calls} calls");
     }
 }
 
-/// What is no longer in the file is looked for in place after place.
+/// Checks the search for stacks that the file no longer has, which reads one account and region after another.
 #[tokio::test(start_paused = true)]
-async fn who_looks_for_orphans_is_patient_and_can_be_interrupted() {
+async fn search_for_orphans_reports_its_wait_and_can_be_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
     std::fs::write(&path, "fleet = \"ours\"\n[[stack]]\nclusters = [\"batch\"]\n").unwrap();
@@ -145,7 +145,7 @@ async fn who_looks_for_orphans_is_patient_and_can_be_interrupted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_an_interrupted_change_says_what_state_things_are_in() {
+async fn interrupted_change_reports_the_state_of_each_resource() {
     let aws = Aws::new().await;
     aws.fail(hangs(On::Action("iam:CreateRole"), 0));
     let cancel = tokio_util::sync::CancellationToken::new();
@@ -190,7 +190,7 @@ async fn the_end_of_an_interrupted_change_says_what_state_things_are_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_interrupted_before_anything_was_changed_is_told_that_too() {
+async fn interrupt_before_a_change_says_nothing_changed() {
     for line in [SETUP, TEARDOWN] {
         let aws = Aws::new().await;
         assert_eq!(taskbell(&aws, SETUP).await.code, 0);

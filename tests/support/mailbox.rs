@@ -34,7 +34,7 @@ struct Message {
     held_until: Instant,
 }
 
-/// The time of the message before the first, in milliseconds since 1970; each message comes one second after the one before it.
+/// The base of the sent times, in milliseconds since 1970: the nth message (from 1) came n seconds later.
 const FIRST: u64 = 1_795_000_000_000;
 
 impl Mailbox {

@@ -1,11 +1,11 @@
-//! `pattern test` explains a `$or`: the branch that came closest, and on a tie all of them.
+//! Checks how `pattern test` explains a `$or`: by the closest branch or, on a tie, by all of the closest branches.
 
 use super::*;
 
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
-async fn branches_that_came_closest_have_a_line_each() {
+async fn each_closest_branch_has_a_line() {
     let aws = Aws::new().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
@@ -13,7 +13,7 @@ async fn branches_that_came_closest_have_a_line_each() {
         std::fs::write(&path, pattern.to_string()).unwrap();
         taskbell(&aws, &format!("pattern test exit-nonzero --pattern {} {flags}", path.display())).await
     };
-    // One is closer: of its two fields one is against it, of the other branch's both.
+    // The second branch is closer: one of its two fields does not match, and neither field of the first branch matches.
     let closer = json!({ "source": ["aws.ecs"], "detail": { "$or": [
         { "lastStatus": ["RUNNING"], "stopCode": ["UserInitiated"] },
         { "lastStatus": ["STOPPED"], "stopCode": ["SpotInterruption"] },
@@ -51,7 +51,7 @@ async fn branches_that_came_closest_have_a_line_each() {
     }] })
     );
 
-    // All fields of the closest branch are told, and none where a field outside decides.
+    // The output lists all fields of the closest branch that do not match, and no branch if a field outside `$or` decides.
     let both = json!({ "detail": { "$or": [{ "lastStatus": ["RUNNING"], "stopCode": ["x"] }, { "a": [1], "b": [1], "c": [1] }] } });
     let told = ask(&both, "").await;
     let line = "detail.lastStatus: has \"STOPPED\", wants \"RUNNING\"; and detail.stopCode: has \"EssentialContainerExited\", wants \"x\" (detail.$or[0])\n";

@@ -1,4 +1,4 @@
-//! Files of the user: in which encodings they are read, and how the others are refused.
+//! Checks in which encodings the commands read the user's files, and how they refuse other encodings.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
 }
 
-/// Every command that reads a file, the name of the file, and its content.
+/// The commands that read a file, each with the name of the file and its content.
 const READERS: [(&str, &str, &str); 10] = [
     ("preview {}", "event.json", EVENT),
     ("pattern test {}", "event.json", EVENT),
@@ -25,7 +25,7 @@ const READERS: [(&str, &str, &str); 10] = [
     ("export cloudformation --cluster batch --pattern {}", "mine.json", PATTERN),
 ];
 
-/// Runs the command with a file of these bytes.
+/// Runs the command with a file that contains these bytes.
 async fn with(line: &str, name: &str, content: &[u8]) -> support::Outcome {
     let aws = Aws::new().await;
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ async fn with(line: &str, name: &str, content: &[u8]) -> support::Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_byte_order_mark_is_read_over_in_every_file() {
+async fn byte_order_mark_is_ignored_in_every_file() {
     for (line, name, content) in READERS {
         let plain = with(line, name, content.as_bytes()).await;
         assert!([0, 2].contains(&plain.code), "{line}: {plain:?}");
@@ -49,7 +49,7 @@ async fn a_byte_order_mark_is_read_over_in_every_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn utf16_is_named_with_the_way_out_in_every_file() {
+async fn utf16_is_refused_with_a_hint_in_every_file() {
     for (line, name, content) in READERS {
         let marked = format!("\u{feff}{content}");
         for (bytes, converter) in [
@@ -69,7 +69,7 @@ async fn utf16_is_named_with_the_way_out_in_every_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn text_in_another_encoding_is_refused_with_the_place_in_every_file() {
+async fn other_encodings_are_refused_with_line_and_column_in_every_file() {
     for (line, name, content) in READERS {
         let bytes = [content.as_bytes(), b"\n\"caf\xe9\""].concat();
         let refused = with(line, name, &bytes).await;

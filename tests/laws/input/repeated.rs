@@ -1,4 +1,4 @@
-//! Patterns with a field that comes again: taken as EventBridge takes them, with a warning, and refused nowhere.
+//! Checks patterns with a repeated field: every command reads them as EventBridge does, warns, and does not refuse them.
 
 use super::*;
 
@@ -8,7 +8,7 @@ use taskbell::pattern::samples::sample;
 
 use crate::support::hand::Hand;
 
-/// The pattern, its warning, and whether it takes the sample of a failed deployment.
+/// Patterns, each with its warning, and whether it matches the sample of a failed deployment.
 const REPEATED: [(&str, &str, bool); 7] = [
     (
         r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"],"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
@@ -48,7 +48,7 @@ const REPEATED: [(&str, &str, bool); 7] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn every_command_takes_it_with_a_warning() {
+async fn every_command_accepts_a_repeated_field_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
     for (pattern, told, takes) in REPEATED {
@@ -65,22 +65,23 @@ async fn every_command_takes_it_with_a_warning() {
             let outcome = taskbell(&aws, &line).await;
             assert!(outcome.code == 0 && outcome.err.contains(&warning), "{line} {pattern}: {outcome:?}");
         }
-        // The rule in AWS means the same, and is in sync.
+        // The rule in AWS has the same meaning, and is in sync.
         assert_eq!(taskbell(&aws, &format!("drift --cluster batch --pattern {file}")).await.code, 0, "{pattern}");
         let live = taskbell(&aws, "pattern test deployment-failed --cluster batch --live --output json").await;
         assert_eq!(live.json()[0]["patterns"][0]["matches"], takes, "{pattern}: {live:?}");
     }
 }
 
-/// A rule that somebody edited by hand is judged as EventBridge judges it, and not as a reader who keeps the last field.
+/// Checks a rule edited by hand: `drift` and `pattern test` evaluate it as EventBridge does, not as a reader that keeps only the last
+/// field.
 #[tokio::test(start_paused = true)]
-async fn a_deployed_rule_is_judged_as_eventbridge_judges_it() {
+async fn deployed_rule_is_evaluated_as_eventbridge_evaluates_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
     let text = r#"{"source":["aws.ecs"],"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#;
     std::fs::write(&path, text).unwrap();
     for (edited, in_sync, takes) in [
-        // Of objects all count.
+        // Of repeated objects, all count.
         (
             r#"{"source":["aws.ecs"],"detail":{"eventName":["ERROR"]},"detail":{"eventName":["SERVICE_DEPLOYMENT_FAILED"]}}"#,
             true,
@@ -110,7 +111,7 @@ async fn a_deployed_rule_is_judged_as_eventbridge_judges_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn import_lists_such_a_rule_and_takes_it_over() {
+async fn import_lists_and_replaces_a_rule_with_a_repeated_field() {
     let aws = Aws::new().await;
     let hand = Hand::of(&aws);
     for (number, (pattern, _, _)) in REPEATED.into_iter().enumerate().take(5) {
