@@ -1,4 +1,4 @@
-//! What the README says is so.
+//! Checks that the README and the docs are true: flags, links, commands, snippets.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
 
-/// README and the pages of docs, with their names.
+/// Returns both READMEs and the pages of docs, each with its name.
 fn pages() -> Vec<(String, String)> {
     let root = env!("CARGO_MANIFEST_DIR");
     let japanese = std::fs::read_to_string(format!("{root}/README.ja.md")).unwrap();
@@ -29,7 +29,7 @@ fn pages() -> Vec<(String, String)> {
     pages
 }
 
-/// Flags of other programs that the docs show.
+/// The flags of other programs that the docs show.
 const OTHERS: [&str; 35] = [
     "--path",
     "--entries",
@@ -69,7 +69,7 @@ const OTHERS: [&str; 35] = [
 ];
 
 #[test]
-fn every_flag_in_the_docs_is_one_that_the_commands_have() {
+fn every_flag_in_the_docs_exists() {
     let help: String = [
         "setup",
         "import",
@@ -106,7 +106,7 @@ fn every_flag_in_the_docs_is_one_that_the_commands_have() {
 }
 
 #[test]
-fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
+fn every_link_in_the_docs_leads_to_a_file() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for (name, page) in pages() {
@@ -121,7 +121,7 @@ fn every_link_in_the_docs_leads_to_a_file_that_is_there() {
     assert!(seen >= 5, "{seen} links");
 }
 
-/// What `--help` lists, but for clap's own.
+/// Returns the commands that `-h` lists, without clap's own `help`.
 fn commands() -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -131,7 +131,7 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
-fn the_readme_says_what_every_command_is_for() {
+fn readme_mentions_every_command() {
     let (readme, commands) = (readme(), commands());
     assert!(commands.len() >= 10, "{commands:?}");
     for command in commands {
@@ -139,19 +139,19 @@ fn the_readme_says_what_every_command_is_for() {
     }
 }
 
-/// What is in the code blocks of a page.
+/// Returns the contents of a page's code blocks.
 fn blocks(page: &str) -> Vec<&str> {
     page.split("\n```").skip(1).step_by(2).collect()
 }
 
 #[test]
-fn the_japanese_readme_has_the_same_commands_in_the_same_order() {
+fn japanese_readme_has_the_same_commands_in_the_same_order() {
     let pages = pages();
     let of = |name: &str| &pages.iter().find(|(page, _)| page == name).unwrap().1;
     let (english, japanese) = (blocks(of("README.md")), blocks(of("README.ja.md")));
     assert!(english.len() >= 8, "{english:?}");
     assert_eq!(english, japanese);
-    // Between backticks, too: flags, names and codes are the same words in any language.
+    // Compare the words between backticks, too: flags, names and codes are equal in all languages.
     let words = |page: &str| {
         let prose: String = page.split("\n```").step_by(2).collect();
         let mut words: Vec<String> = prose.split('`').skip(1).step_by(2).map(|word| word.replace('\n', " ")).collect();
@@ -163,7 +163,7 @@ fn the_japanese_readme_has_the_same_commands_in_the_same_order() {
     assert_eq!(headings(of("README.md")), headings(of("README.ja.md")));
 }
 
-/// The one block of that language on the page about alerts of applications.
+/// Returns the only code block in this language on the page about application alerts.
 fn snippet(language: &str) -> String {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/application-alerts.md")).unwrap();
     let fence = format!("```{language}\n");
@@ -173,7 +173,7 @@ fn snippet(language: &str) -> String {
     found
 }
 
-/// Runs it where EventBridge says that so many entries failed.
+/// Runs a script, with an EventBridge that reports this many failed entries.
 fn run(program: &str, script: &Path, failed: &str) -> Output {
     let folder = script.parent().unwrap();
     let mut command = Command::new(program);
@@ -183,7 +183,7 @@ fn run(program: &str, script: &Path, failed: &str) -> Output {
     command.output().unwrap()
 }
 
-/// The one entry that was put, and its detail.
+/// Returns the only entry that was put, and its detail.
 fn put(folder: &Path) -> (Value, Value) {
     let entries: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("put")).unwrap()).unwrap();
     let [entry] = &entries.as_array().unwrap()[..] else { panic!("{entries}") };
@@ -192,7 +192,7 @@ fn put(folder: &Path) -> (Value, Value) {
 }
 
 #[test]
-fn the_python_in_the_docs_puts_the_alert_and_says_if_it_was_not_taken() {
+fn python_in_the_docs_puts_the_alert_and_reports_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let stub = "import json, os\n\
         class Client:\n    def put_events(self, Entries):\n        open(os.environ['PUT'], 'w').write(json.dumps(Entries))\n        \
@@ -216,7 +216,7 @@ fn the_python_in_the_docs_puts_the_alert_and_says_if_it_was_not_taken() {
 
 #[cfg(unix)]
 #[test]
-fn the_shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_says_if_it_was_not_taken() {
+fn shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_reports_a_refusal() {
     if Command::new("jq").arg("--version").output().is_err() {
         return;
     }

@@ -1,4 +1,4 @@
-//! `taskbell.toml`: what it says, and what is told where it is wrong.
+//! Checks how `taskbell.toml` is read, and how its mistakes are reported.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ fn parse(text: &str) -> Result<File, Error> {
 }
 
 #[test]
-fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
+fn stack_has_the_settings_of_flags_and_inherits_the_defaults() {
     let file = parse(
         r#"
         fleet = "data"
@@ -62,7 +62,7 @@ fn a_stack_says_what_flags_say_and_is_completed_by_the_defaults() {
     assert_eq!(config.tags["cost"], "2");
     assert_eq!(config.tags["team"], "data");
     assert_eq!(config.own_parameter.as_deref(), Some("/team/slack"));
-    // What a stack says drops what it contradicts in the defaults.
+    // A stack's key drops the defaults that it contradicts.
     assert_eq!((reports.settings.storm_window, &config.permissions_boundary), (None, &None));
 }
 
@@ -81,7 +81,7 @@ fn log_lines_are_redacted_unless_the_stack_or_the_defaults_turn_it_off() {
 }
 
 #[test]
-fn a_stack_can_say_that_there_is_nothing_and_the_opposite_of_a_filter() {
+fn stack_can_empty_a_list_and_reverse_a_filter_of_the_defaults() {
     let text = "[defaults]\nmention = [\"here\"]\npatterns = [\"task-failed\"]\nfilters = { exclude_services = [\"x\"] }\n\
         [[stack]]\nclusters = [\"a\"]\nmention = []\nlog_groups = []\nfilters = { services = [\"y\"] }\n";
     let stack = &parse(text).unwrap().stacks[0];
@@ -91,7 +91,7 @@ fn a_stack_can_say_that_there_is_nothing_and_the_opposite_of_a_filter() {
 }
 
 #[test]
-fn a_pattern_file_is_looked_for_beside_the_file_that_names_it() {
+fn pattern_file_is_relative_to_the_file_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("own.json"), r#"{ "source": ["aws.ecs"] }"#).unwrap();
     let path = folder.path().join("taskbell.toml");
@@ -100,9 +100,9 @@ fn a_pattern_file_is_looked_for_beside_the_file_that_names_it() {
     assert_eq!(config.patterns[0].name, "own");
 }
 
-/// Each mistake, where it stands, and the way out.
+/// Checks each mistake, its line and column, and its hint.
 #[test]
-fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
+fn mistake_is_reported_with_line_column_and_the_nearest_key() {
     for (text, place, told) in [
         ("[[stack]\n", ":1:", "unclosed"),
         ("[[stack]]\nclusters = [\"a\"]\nlangage = \"ja\"\n", ":3:1", "did you mean language?"),
@@ -133,7 +133,7 @@ fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
         ("[[stack]]\nclusters = [\"a\"]\nmention = [\"everyone\"]\n", ":3:1", "cannot be mentioned"),
         ("[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-faild\"]\n", ":3:1", "task-failed"),
         ("[[stack]]\nclusters = [\"a\"]\ntags = { \"aws:x\" = \"y\" }\n", ":3:1", "reserved"),
-        // In the defaults, too, and not at the stack's own that is right.
+        // A mistake in the defaults is reported there, and not at the stack's correct key.
         (
             "[defaults]\ntags = { \"aws:x\" = \"y\" }\n[[stack]]\nclusters = [\"a\"]\ntags = { b = \"c\" }\n",
             ":2:1",
@@ -166,7 +166,7 @@ fn a_mistake_is_told_with_line_and_column_and_the_nearest_key() {
 }
 
 #[test]
-fn the_schema_for_editors_is_what_is_shipped() {
+fn schema_for_editors_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/taskbell.schema.json");
     let now = format!("{:#}\n", schema());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -195,9 +195,9 @@ fn the_schema_for_editors_is_what_is_shipped() {
     }
 }
 
-/// Every TOML block of the README and the docs is a file that can be used.
+/// Checks that every TOML block of the README and the docs is a valid file.
 #[test]
-fn the_files_that_the_docs_show_can_be_read() {
+fn files_in_the_docs_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.filter(|path| path.extension().is_some_and(|end| end == "md")).chain([root.join("README.md")]);
@@ -215,7 +215,7 @@ fn the_files_that_the_docs_show_can_be_read() {
 }
 
 #[test]
-fn a_stack_with_credentials_of_its_own_does_not_borrow_the_role_of_the_defaults() {
+fn stack_with_its_own_credentials_does_not_inherit_the_role() {
     let role = "role_arn = \"arn:aws:iam::111111111111:role/taskbell\"\nexternal_id = \"x\"\n";
     let text =
         format!("[defaults]\n{role}[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\nprofile = \"emea\"\n");
@@ -228,9 +228,9 @@ const WHOLE: &str = "fleet = \"x\"\n[defaults]\ntags = { a = \"b\" }\nlog_retent
     filters = { families = [\"j*\"] }\nstorm_window = 5\n";
 
 proptest::proptest! {
-    /// Whatever the file holds: read, or a mistake that is told with its place.
+    /// Checks any content: the file is read, or its mistake is reported with the file's name.
     #[test]
-    fn noise_in_the_file_is_a_mistake_with_a_place(at in 0..WHOLE.len(), cut in 0_usize..6, noise in "[\\[\\]{}=\"a-z0-9\n é]{0,6}") {
+    fn noise_in_the_file_is_reported_with_the_files_name(at in 0..WHOLE.len(), cut in 0_usize..6, noise in "[\\[\\]{}=\"a-z0-9\n é]{0,6}") {
         let end = (at + cut).min(WHOLE.len());
         let text = format!("{}{noise}{}", &WHOLE[..at], &WHOLE[end..]);
         if let Err(error) = parse(&text) {

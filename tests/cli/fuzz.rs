@@ -1,5 +1,5 @@
-//! Whatever comes from outside: nothing panics, no secret is told, an error names the thing and has its exit code, and
-//! what is normal stays as it is. Documents are valid ones that were changed, as well as noise.
+//! Checks all input from outside: no input causes a panic or reveals a secret, an error names the thing and has the documented exit
+//! code, and normal forms are stable. The documents are modified valid ones, and noise.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ use crate::support;
 
 const PROD: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
 
-/// Draws the same cases every time. PROPTEST_CASES sets how many, and draws others.
+/// Returns a configuration that draws the same cases every time; PROPTEST_CASES sets their number, and draws others.
 fn usual(cases: u32) -> ProptestConfig {
     let given = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -34,7 +34,7 @@ fn usual(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Words that mean something to one of the readers.
+/// Words that have a meaning for one of the parsers.
 const WORDS: [&str; 34] = [
     "",
     "$or",
@@ -96,7 +96,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The places of a document, as JSON pointers.
+/// Collects the positions of a document, as JSON pointers.
 fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     all.push(here.to_owned());
     let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
@@ -111,7 +111,7 @@ fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     }
 }
 
-/// One of these documents, with some of its places taken by something else, doubled, or emptied.
+/// Returns one of these documents with up to three changes: a value is replaced, wrapped in a list or set to null, or one is added.
 fn changed(documents: Vec<Value>) -> impl Strategy<Value = Value> {
     let change = (any::<Index>(), 0..4_u8, any_json(), text());
     (select(documents), vec(change, 0..4)).prop_map(|(mut document, changes)| {
@@ -148,7 +148,7 @@ fn events() -> Vec<Value> {
     SAMPLES.iter().map(|one| sample(one.name).unwrap().0).collect()
 }
 
-/// The same JSON with the fields of every object backwards.
+/// Returns the JSON text with the fields of every object in reverse order.
 fn backwards(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -160,7 +160,7 @@ fn backwards(value: &Value) -> String {
     }
 }
 
-/// With every list of alternatives in another order; a range of numbers is no such list.
+/// Reverses every list of alternatives; a range of numbers is not such a list.
 fn reordered(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -174,7 +174,7 @@ fn reordered(value: &Value) -> Value {
     }
 }
 
-/// As AWS hands lists of one back.
+/// Replaces each list of one item by the item, as AWS returns it.
 fn with_scalars(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), with_scalars(value))).collect(),
@@ -196,14 +196,14 @@ fn well_formed() -> impl Strategy<Value = Value> {
     vec(statement, 1..4).prop_map(|statements| json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
-/// An error of what was given: its exit code, and the thing in its words.
+/// Checks that an error is a usage error, and that its text contains the thing.
 fn is_usage(error: &Error, thing: &str) {
     let told = error.in_one_line();
     assert_eq!(error.kind(), taskbell::error::Category::Usage, "{told}");
     assert!(told.contains(thing), "{thing:?} is not named: {told}");
 }
 
-/// A pattern file of this content.
+/// Reads a pattern file with this content.
 fn found(content: &[u8]) -> Result<Pattern> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
@@ -215,14 +215,14 @@ proptest! {
     #![proptest_config(usual(400))]
 
     #[test]
-    fn no_bytes_are_too_strange_for_a_pattern_file(content in vec(any::<u8>(), 0..60)) {
+    fn any_bytes_in_a_pattern_file_are_read_or_refused_by_name(content in vec(any::<u8>(), 0..60)) {
         if let Err(error) = found(&content) {
             is_usage(&error, "mine");
         }
     }
 
     #[test]
-    fn a_pattern_is_taken_and_bound_or_refused_by_name(
+    fn pattern_is_bound_or_refused_by_name(
         tree in prop_oneof![changed(patterns()), any_json()],
         event in prop_oneof![changed(events()), any_json()],
     ) {
@@ -235,11 +235,11 @@ proptest! {
             Ok(bound) => bound,
             Err(error) => return { is_usage(&error, "mine"); Ok(()) },
         };
-        // What is bound holds no placeholder, so it binds to itself.
+        // A bound pattern has no placeholder, so binding it again does not change it.
         let again = found(bound.to_string().as_bytes()).and_then(|pattern| pattern.bind(&clusters, Drill::Accepted));
         prop_assert_eq!(again.unwrap(), bound.clone());
-        // The order of fields carries no meaning, and that of alternatives neither.
-        // But where a field comes again, inside and outside of $or, the last one counts.
+        // The order of fields has no meaning, nor has the order of alternatives.
+        // But of a field that is repeated inside and outside of $or, the last one counts.
         if pattern.warnings().next().is_none() {
             prop_assert_eq!(found(backwards(&tree).as_bytes()).ok(), Some(pattern));
         }
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn a_policy_is_normal_once_and_the_same_however_it_is_encoded(
+    fn policy_has_one_normal_form_in_every_encoding(
         document in prop_oneof![changed(vec![policy_of_a_role(), policy_of_a_function()]), any_json()],
     ) {
         let normal = Policy::new(&document);
@@ -264,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_policy_is_the_same_in_another_order_and_with_scalars_for_lists(policy in well_formed()) {
+    fn policy_is_equal_in_any_order_and_with_scalars_for_lists(policy in well_formed()) {
         let normal = Policy::new(&policy);
         prop_assert_eq!(&Policy::new(&reordered(&policy)), &normal);
         prop_assert_eq!(&Policy::parse(&backwards(&with_scalars(&policy))), &normal);
@@ -274,17 +274,17 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_policy_is_not_taken_for_an_empty_one(text in prop_oneof![text(), leaf().prop_map(|leaf| leaf.to_string())]) {
+    fn invalid_policy_is_not_an_empty_policy(text in prop_oneof![text(), leaf().prop_map(|leaf| leaf.to_string())]) {
         prop_assert_ne!(Policy::parse(&text), Policy::new(&json!({ "Statement": [] })));
     }
 
     #[test]
-    fn flags_are_taken_as_they_are_or_refused_by_name(text in flag_value()) {
+    fn flag_value_is_kept_or_refused_by_name(text in flag_value()) {
         let quoted = format!("{text:?}");
         same(text.parse::<Cluster>(), |cluster| cluster.to_string(), &text, &quoted);
         same(text.parse::<StackName>(), |name| name.to_string(), &text, &quoted);
         same(config::mention(&text), |whom| whom, &text, &quoted);
-        // The path of an address may be a secret.
+        // The path of a URL may be a secret.
         let whole = !text.contains('.') && !text.contains("://");
         let named = if whole { &quoted } else { quoted.split('/').next().unwrap() };
         same(config::topic(&text), |arn| arn, &text, named);
@@ -298,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn no_webhook_is_repeated_and_what_is_taken_can_be_posted_to(
+    fn webhook_is_never_printed_and_an_accepted_one_is_a_valid_url(
         (scheme, host, path, tail) in (
             select(vec!["https://", "HTTPS://", "http://", "", "//", "https:/", "ftp://"]),
             prop_oneof![select(vec!["hooks.slack.com", "HOOKS.slack.com", "hooks.slack.com:443", "user:hunter2@hooks.slack.com",
@@ -329,7 +329,7 @@ proptest! {
     }
 }
 
-/// Taken as it was given, or refused.
+/// Checks that a value is accepted unchanged, or refused.
 fn same<T>(taken: Result<T>, back: impl Fn(T) -> String, text: &str, named: &str) {
     match taken {
         Ok(value) => assert_eq!(back(value), text),
@@ -363,7 +363,7 @@ fn flag_value() -> impl Strategy<Value = String> {
     prop_oneof![changed, text()]
 }
 
-/// As IAM keeps the notifier's.
+/// Returns a policy as IAM stores the notifier's.
 fn policy_of_a_role() -> Value {
     json!({ "Version": "2012-10-17", "Id": "x", "Statement": [
         { "Sid": "Log", "Effect": "Allow", "Action": ["logs:CreateLogStream", "LOGS:PutLogEvents"], "Resource": "arn:x:*" },
@@ -372,7 +372,7 @@ fn policy_of_a_role() -> Value {
     ] })
 }
 
-/// As Lambda keeps a function's.
+/// Returns a policy as Lambda stores a function's.
 fn policy_of_a_function() -> Value {
     json!({ "Version": "2012-10-17", "Id": "default", "Statement": { "Sid": "rule", "Effect": "Allow",
         "Principal": { "Service": "events.amazonaws.com", "AWS": ["arn:aws:iam::123456789012:root", "*"] },
@@ -383,9 +383,9 @@ fn policy_of_a_function() -> Value {
 proptest! {
     #![proptest_config(usual(150))]
 
-    /// The event, and what the notifier would look up.
+    /// Checks any event, and any data that the notifier would look up.
     #[test]
-    fn every_object_is_an_event_to_the_embedded_notifier(
+    fn embedded_notifier_accepts_every_object_as_an_event(
         events in vec(prop_oneof![changed(events()), btree_map(text(), any_json(), 0..5).prop_map(|fields| fields.into_iter().collect())], 1..8),
         context in prop_oneof![changed(SAMPLES.iter().map(|one| sample(one.name).unwrap().1).collect()), Just(Value::Null)],
     ) {
@@ -398,7 +398,7 @@ proptest! {
     }
 
     #[test]
-    fn an_event_file_is_read_or_refused_by_name(content in prop_oneof![
+    fn event_file_is_read_or_refused_by_name(content in prop_oneof![
         vec(any::<u8>(), 0..60),
         changed(events()).prop_map(|event| event.to_string().into_bytes()),
         any_json().prop_map(|event| event.to_string().into_bytes()),

@@ -1,4 +1,4 @@
-//! `graph`: the picture says what `drift` says, of every resource once, and nothing from AWS is markup in it.
+//! Checks that `graph` shows each resource once, in the state that `drift` reports, and that no text from AWS becomes markup.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ async fn with_stack(flags: &str) -> Aws {
     aws
 }
 
-/// Both pictures of one look.
+/// Returns the SVG and the Mermaid picture of a stack.
 async fn drawn(aws: &Aws, flags: &str, code: u8) -> (String, String) {
     let svg = taskbell(aws, &format!("graph {flags} --format svg")).await;
     let mermaid = taskbell(aws, &format!("graph {flags}")).await;
@@ -45,7 +45,7 @@ async fn half_missing(aws: &Aws) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_in_sync_is_all_in_sync() {
+async fn stack_in_sync_is_drawn_in_sync() {
     let aws = with_stack(&format!("--cluster batch {TOPIC}")).await;
     let (svg, mermaid) = drawn(&aws, &format!("--cluster batch {TOPIC}"), 0).await;
     assert_snapshot!("in-sync-svg", svg);
@@ -54,7 +54,7 @@ async fn a_stack_in_sync_is_all_in_sync() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_drifted_is_marked_and_so_are_its_wires() {
+async fn drifted_resources_and_their_edges_are_marked() {
     let aws = with_stack(LEAST).await;
     changed_by_hand(&aws).await;
     let (svg, mermaid) = drawn(&aws, LEAST, 2).await;
@@ -63,7 +63,7 @@ async fn what_drifted_is_marked_and_so_are_its_wires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_missing_is_drawn_where_it_should_be() {
+async fn missing_resources_are_drawn_in_position() {
     let aws = with_stack(LEAST).await;
     half_missing(&aws).await;
     let (svg, mermaid) = drawn(&aws, LEAST, 2).await;
@@ -72,7 +72,7 @@ async fn what_is_missing_is_drawn_where_it_should_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_unknown_and_drawn_all_the_same() {
+async fn unreadable_resources_are_drawn_as_unknown() {
     let aws = with_stack(LEAST).await;
     let readable = json!(["sts:GetCallerIdentity", "ssm:DescribeParameters", "ssm:ListTagsForResource"]);
     aws.enforce(json!({ "Statement": [{ "Effect": "Allow", "Action": readable, "Resource": ["*"] }] }));
@@ -81,7 +81,7 @@ async fn what_cannot_be_read_is_unknown_and_drawn_all_the_same() {
     assert_snapshot!("unreadable-mermaid", mermaid);
 }
 
-/// What `drift` says of each resource, in the words of the picture.
+/// Returns the state of each resource in the plan of `drift`, in the words of the picture.
 fn told_by_drift(plan: &Value) -> BTreeMap<String, &'static str> {
     let ids = |list: &str| plan[list].as_array().unwrap().clone();
     let id = |one: &Value| one["id"].as_str().or(one.as_str()).unwrap().to_owned();
@@ -103,7 +103,7 @@ fn told_by_drift(plan: &Value) -> BTreeMap<String, &'static str> {
     told
 }
 
-/// Every resource that is wanted or there stands in the picture once, as `drift` says.
+/// Checks that each configured or existing resource is in the picture once, in the state that `drift` reports.
 async fn is_as_drift_says(aws: &Aws, flags: &str) {
     let drift = taskbell(aws, &format!("drift {flags} --output json")).await;
     let graph = taskbell(aws, &format!("graph {flags} --output json")).await;
@@ -143,12 +143,12 @@ async fn is_as_drift_says(aws: &Aws, flags: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_resource_that_is_wanted_or_there_is_drawn_once_and_as_drift_says() {
+async fn every_resource_is_drawn_once_in_the_state_that_drift_reports() {
     let all = format!("--cluster batch --tag team=data {TOPIC}");
     is_as_drift_says(&Aws::new().await, &all).await;
     let aws = with_stack(&all).await;
     is_as_drift_says(&aws, &all).await;
-    // More is there than is asked for, and other rules.
+    // The stack has resources that are not configured, and other rules.
     is_as_drift_says(&aws, "--cluster batch --no-dedupe --pattern nonzero-exit --pattern application-error").await;
     is_as_drift_says(&aws, "--cluster batch --slack-webhook-parameter /mine/webhook").await;
     is_as_drift_says(&aws, "--cluster batch --role-arn arn:aws:iam::123456789012:role/mine").await;
@@ -156,7 +156,7 @@ async fn every_resource_that_is_wanted_or_there_is_drawn_once_and_as_drift_says(
     hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
     let mut changed = BTreeSet::new();
     for (id, path, change) in changes_by_hand() {
-        // One change of the targets stands for all: the others begin from what it left.
+        // One change of the targets represents all: each further change would start from the result of the one before.
         if path.starts_with("/targets/notifier") || !changed.insert((id, path)) {
             continue;
         }
@@ -170,9 +170,9 @@ async fn every_resource_that_is_wanted_or_there_is_drawn_once_and_as_drift_says(
     }
 }
 
-/// What AWS answers in an error, and what a stranger writes into a tag, ends up in the picture.
+/// Checks hostile texts in the picture: in tags and in targets' ARNs.
 #[tokio::test(start_paused = true)]
-async fn nothing_from_aws_is_markup() {
+async fn no_text_from_aws_becomes_markup() {
     let hostile = "\"]</title><script>alert(1)</script><image href='https://x'/>``` %%{init: {}}%% --> n9 \u{202e}\u{7}&amp;]]>#quot;";
     let aws = with_stack(LEAST).await;
     let hand = Hand::of(&aws);
@@ -189,14 +189,14 @@ async fn nothing_from_aws_is_markup() {
         let found = svg.replace("&lt;image href=", "").contains(markup);
         assert!(!found, "{markup:?}: {svg}");
     }
-    // Elements and attributes are ours alone.
+    // The picture has no elements other than taskbell's.
     let ours = ["svg", "title", "desc", "style", "defs", "marker", "path", "rect", "text", "g"];
     for tag in svg.split('<').skip(1).map(|rest| rest.trim_start_matches('/')) {
         let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
         assert!(ours.contains(&name.as_str()), "{name}");
     }
     assert!(!mermaid.contains("```") && !mermaid.contains("%%") && !mermaid.contains("<script"), "{mermaid}");
-    // A label ends where we end it, and a line is a node, an edge or ours.
+    // No text ends a label, and each line is a node, an edge, or one of taskbell's other lines.
     for line in mermaid.lines().skip(4) {
         let quotes = line.matches('"').count();
         assert!(quotes == 0 || quotes == 2, "{line}");
@@ -207,7 +207,7 @@ async fn nothing_from_aws_is_markup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_names_are_cut_and_whole_in_the_title() {
+async fn long_names_are_cut_in_the_label_and_complete_in_the_title() {
     let name = "a-cluster-whose-name-is-as-long-as-anybody-would-ever-want-to-make-it";
     let flags = format!("--cluster {name} --pattern task-failed");
     let svg = taskbell(&Aws::new().await, &format!("graph {flags} --format svg")).await.out;
@@ -220,7 +220,7 @@ async fn long_names_are_cut_and_whole_in_the_title() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_files_name_says_how_it_is_drawn_and_what_is_said_comes_first() {
+async fn file_extension_selects_the_format_unless_a_flag_does() {
     let aws = with_stack(LEAST).await;
     let folder = tempfile::tempdir().unwrap();
     for (name, flags, begins) in [

@@ -1,4 +1,4 @@
-//! The house of the tests: a few binaries, each with its modules, and nothing beside them.
+//! Checks the layout of the tests: a few binaries, each with its modules, and no other files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// What Cargo.toml builds as tests: their names, and the files that they begin with.
+/// Returns the tests that Cargo.toml builds, each with its main file.
 fn binaries() -> BTreeMap<String, PathBuf> {
     let manifest: toml::Table = text(&root().join("../Cargo.toml")).parse().unwrap();
     assert_eq!(manifest["package"]["autotests"].as_bool(), Some(false));
@@ -22,7 +22,7 @@ fn binaries() -> BTreeMap<String, PathBuf> {
     manifest["test"].as_array().unwrap().iter().map(of).collect()
 }
 
-/// All files below the folder that end so.
+/// Returns all files below the folder whose paths have this end.
 fn files(folder: &Path, end: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -36,7 +36,7 @@ fn files(folder: &Path, end: &str) -> BTreeSet<PathBuf> {
     found
 }
 
-/// The files of the modules that this one declares.
+/// Returns the files of the modules that this file declares.
 fn modules(file: &Path) -> Vec<PathBuf> {
     let (text, folder) = (text(file), file.parent().unwrap());
     let stem = file.file_stem().unwrap();
@@ -55,7 +55,7 @@ fn modules(file: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// All that is compiled with a file.
+/// Returns all files that are compiled with this file.
 fn compiled(file: &Path) -> BTreeSet<PathBuf> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![file.to_owned()]);
     while let Some(next) = open.pop() {
@@ -76,9 +76,9 @@ fn every_file_is_part_of_a_binary() {
     assert!(all.len() > 60, "only {} files were found", all.len());
 }
 
-/// A module is a part of one binary: otherwise its tests would run twice.
+/// Checks that a module belongs to one binary: otherwise its tests would run twice.
 #[test]
-fn only_what_is_shared_is_part_of_several_binaries() {
+fn only_shared_files_are_part_of_several_binaries() {
     let binaries = binaries();
     for (name, main) in &binaries {
         let folder = main.parent().unwrap();
@@ -91,9 +91,10 @@ fn only_what_is_shared_is_part_of_several_binaries() {
     }
 }
 
-/// `cli__preview__preview-oom.snap` is of `cli/preview.rs`, which names its snapshots, or of a test there.
+/// Checks the names of snapshots: `cli__preview__preview-oom.snap` belongs to `cli/preview.rs`, and ends with the name that the test
+/// gives it, or with the test's own name.
 #[test]
-fn every_snapshot_is_of_a_file_that_takes_one() {
+fn every_snapshot_belongs_to_a_file_with_snapshots() {
     let all = files(&root(), ".snap");
     for path in &all {
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -107,7 +108,7 @@ fn every_snapshot_is_of_a_file_that_takes_one() {
     assert!(all.len() > 40, "only {} snapshots were found", all.len());
 }
 
-/// They are quick, and the same on every machine.
+/// Checks that the tests of `laws` are fast, and behave alike on every machine.
 #[test]
 fn laws_start_neither_the_binary_nor_a_local_aws() {
     for file in files(&root().join("laws"), ".rs") {
@@ -117,9 +118,10 @@ fn laws_start_neither_the_binary_nor_a_local_aws() {
     }
 }
 
-/// Of `cli/patterns.rs`, proptest reads and writes `proptest-regressions/patterns.txt`: beside the folder with a `main.rs` in it.
+/// Checks the files of seeds: for `cli/patterns.rs`, proptest reads and writes `proptest-regressions/patterns.txt`, next to the folder
+/// with a `main.rs`.
 #[test]
-fn every_seed_is_of_a_file_that_has_properties() {
+fn every_seed_belongs_to_a_file_with_properties() {
     let binaries = binaries();
     for seeds in files(&root().join("proptest-regressions"), ".txt") {
         let module = seeds.with_extension("rs");

@@ -1,5 +1,5 @@
-//! The message, by the notifier's own modules in the embedded engine: golden for every sample, and whatever the event,
-//! within Slack's limits.
+//! Checks the messages of the notifier's own modules in the embedded engine: golden files for every sample, and Slack's limits for
+//! any event.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -13,8 +13,8 @@ fn options(language: &str) -> Value {
     json!({ "language": language })
 }
 
-/// The same files are compared with what Node.js makes of the samples, in `lambda/test/golden.test.mjs`.
-/// After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test cli message::`.
+/// Compares the golden files with the engine's messages; `lambda/test/golden.test.mjs` compares the same files with those of Node.js.
+/// After an intended change: `UPDATE_GOLDEN=1 cargo test --test cli message::`.
 #[test]
 fn every_sample_gives_its_golden_message_in_both_languages() {
     let engine = Engine::new().unwrap();
@@ -39,9 +39,9 @@ fn messages(folder: &str) -> usize {
     names.filter(|name| name.ends_with(".en.json") || name.ends_with(".ja.json")).count()
 }
 
-/// What Node.js makes of the samples for the other places (`lambda/test/golden.test.mjs` writes it) is what the engine makes.
+/// Compares the engine's payloads for the other destinations with those of Node.js, which `lambda/test/golden.test.mjs` writes.
 #[test]
-fn every_sample_gives_its_golden_payload_for_every_other_place() {
+fn every_sample_gives_its_golden_payload_for_every_other_destination() {
     let engine = Engine::new().unwrap();
     let places = [Place::Teams, Place::Discord, Place::Webhook, Place::Sns]
         .into_iter()
@@ -62,7 +62,7 @@ fn every_sample_gives_its_golden_payload_for_every_other_place() {
 }
 
 #[test]
-fn every_recorded_event_gives_a_message_slack_takes() {
+fn every_recorded_event_gives_a_message_that_slack_accepts() {
     let engine = Engine::new().unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/patterns/events/field");
     let mut seen = 0;
@@ -79,9 +79,9 @@ fn every_recorded_event_gives_a_message_slack_takes() {
     assert!(seen >= 60, "{seen}");
 }
 
-/// Random shapes, missing and unknown fields, hostile strings, reasons of 10 kB, 50 containers.
+/// Checks random shapes, missing and unknown fields, hostile strings, reasons of 10 kB, 50 containers.
 #[test]
-fn whatever_the_event_slack_takes_the_message_and_nothing_foreign_is_markup() {
+fn slack_accepts_the_message_of_any_event_and_no_text_becomes_markup() {
     let engine = Engine::new().unwrap();
     let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
     let rang = std::cell::Cell::new(0);
@@ -155,7 +155,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Mostly a string where a string belongs, sometimes anything, sometimes nothing.
+/// Returns a field that is a string in most cases, any value in some, and missing in others.
 fn field() -> impl Strategy<Value = Option<Value>> {
     prop_oneof![6 => hostile().prop_map(|text| Some(Value::from(text))), 1 => anything().prop_map(Some), 2 => Just(None)]
 }
@@ -272,7 +272,7 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
         .into()
 }
 
-/// Slack's limits (facts of its documentation, lengths in UTF-16 units as the strictest reading), and its escaping.
+/// Checks Slack's limits (facts of its documentation, lengths in UTF-16 units as the strictest reading), and its escaping.
 fn assert_slack_takes(payload: &Value) {
     let text = payload["text"].as_str().unwrap();
     assert!(!text.is_empty() && units(text) <= 4000, "text: {}", units(text));
@@ -313,7 +313,7 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// Between our own links, dates and mentions there is no bare `<`, `>` or `&`; no fence is left open.
+/// Checks that there is no bare `<`, `>` or `&` outside of taskbell's links, dates and mentions, and that no fence is left open.
 fn assert_no_foreign_markup(text: &str) {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {

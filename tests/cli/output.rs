@@ -1,9 +1,10 @@
-//! What plans, results and errors look like: text and JSON, as reviewed.
+//! Checks the form of plans, results and errors, as text and JSON, against reviewed snapshots.
 
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::taskbell;
 
-/// A stack with one of everything: a change by hand, a rule of other flags, a stranger's log group, an unreadable queue.
+/// Returns a stack with one difference of each kind: a rule changed by hand, a rule of other flags, a log group that taskbell does not
+/// manage, a missing parameter, an unreadable queue.
 async fn troubled() -> Aws {
     let aws = Aws::new().await;
     assert_eq!(
@@ -23,7 +24,7 @@ async fn troubled() -> Aws {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_names_every_difference_with_both_values_and_its_cause() {
+async fn plan_shows_every_difference_with_both_values_and_its_cause() {
     let aws = troubled().await;
     let drift = taskbell(&aws, "drift --cluster batch --log-retention 7 --verbose").await;
     assert_eq!(drift.code, 3);
@@ -31,14 +32,14 @@ async fn a_plan_names_every_difference_with_both_values_and_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_as_json_is_one_object() {
+async fn plan_as_json_is_one_object() {
     let aws = troubled().await;
     let drift = taskbell(&aws, "drift --cluster batch --output json").await;
     insta::assert_json_snapshot!("plan-json", drift.json());
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
+async fn json_result_lists_done_failed_and_not_started_steps() {
     let aws = Aws::new().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:CreateFunction"), nth: 0, times: 99 });
     let failed = taskbell(&aws, "setup --cluster batch --yes --output json --quiet").await;
@@ -52,9 +53,10 @@ async fn results_as_json_say_what_was_done_failed_and_was_not_started() {
     assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
 }
 
-/// Rules that go keep their doors open, which takes a look more: what was done before that look failed is told.
+/// Checks a setup that removes a rule: the rule's permissions stay at first, so setup reads a second time; the output reports the steps
+/// that were done before that read failed.
 #[tokio::test(start_paused = true)]
-async fn results_as_json_have_what_was_done_before_a_second_look_failed() {
+async fn json_result_lists_the_steps_done_before_a_second_read_failed() {
     let aws = Aws::new().await;
     let setup = |patterns: &str| format!("setup --cluster batch --yes --output json {patterns}");
     assert_eq!(taskbell(&aws, &setup("--pattern task-failed --pattern out-of-memory")).await.code, 0);
@@ -62,7 +64,7 @@ async fn results_as_json_have_what_was_done_before_a_second_look_failed() {
     aws.forget_calls();
     taskbell(&aws, &format!("{change} --dry-run")).await;
     let of_a_look = aws.calls().iter().filter(|call| call.action == "events:ListRules").count();
-    // The plan, the plan with open doors, and then the plan of what is left.
+    // The first reads are for the plan, and for the plan that keeps permissions; then follows the plan of the remaining changes.
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListRules"), nth: 2 * of_a_look, times: 99 });
     let outcome = taskbell(&aws, &change).await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
@@ -73,7 +75,7 @@ async fn results_as_json_have_what_was_done_before_a_second_look_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_shows_the_plan_and_changes_nothing() {
+async fn dry_run_shows_the_plan_and_changes_nothing() {
     let aws = Aws::new().await;
     let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
@@ -83,9 +85,9 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     assert_eq!(aws.writes(), [""; 0]);
 }
 
-/// What is offered after a setup works, whatever the stack rings for.
+/// Checks that the command that setup suggests at its end works with every pattern.
 #[tokio::test(start_paused = true)]
-async fn the_next_step_is_one_that_rings() {
+async fn suggested_next_command_sends_an_alert() {
     for (flags, next) in [
         ("--cluster batch", Some("taskbell drill --cluster batch")),
         ("--cluster batch --stack jobs", Some("taskbell drill --cluster batch --stack jobs")),

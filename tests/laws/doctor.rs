@@ -1,4 +1,4 @@
-//! `doctor`: whatever is wrong is told as what it is, and nobody is waited for longer than ten seconds.
+//! Checks that `doctor` names each problem, and waits no longer than ten seconds for any service.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn line<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_is_well_where_all_is_well_and_nothing_is_written() {
+async fn healthy_account_passes_every_check_and_nothing_is_written() {
     let aws = at_midnight().await;
     let healthy = doctor(&aws, "--cluster batch").await;
     assert_eq!((healthy.code, healthy.err.as_str()), (0, ""), "{healthy:?}");
@@ -59,7 +59,7 @@ async fn all_is_well_where_all_is_well_and_nothing_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_denied_names_the_action_and_the_policy() {
+async fn denied_check_names_the_action_and_the_policy() {
     let aws = at_midnight().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
     let denied = doctor(&aws, "--cluster batch").await;
@@ -77,9 +77,9 @@ async fn what_is_denied_names_the_action_and_the_policy() {
     assert!(line(&of_one_stack, "resource tags").contains("tag:GetResources is not allowed"), "{of_one_stack:?}");
 }
 
-/// With what `permissions` prints for setup, all is well but for what no stack needs.
+/// Checks that every check passes with the policy that `permissions` prints for setup, except the one that no stack needs.
 #[tokio::test(start_paused = true)]
-async fn the_least_policy_is_enough() {
+async fn least_policy_is_enough() {
     let aws = at_midnight().await;
     let policy = taskbell(&aws, "permissions --cluster batch --for setup").await.json();
     aws.enforce(policy);
@@ -89,7 +89,7 @@ async fn the_least_policy_is_enough() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_does_not_answer_is_waited_for_ten_seconds_and_no_longer() {
+async fn doctor_waits_ten_seconds_for_a_service() {
     for (on, names) in [(On::Action("sqs:GetQueueUrl"), &["SQS"][..]), (On::Every, &["STS", "SQS", "cluster"])] {
         let aws = at_midnight().await;
         aws.fail(Fault { failure: Failure::Hangs, on, nth: 0, times: FOR_GOOD });
@@ -107,7 +107,7 @@ async fn a_service_that_does_not_answer_is_waited_for_ten_seconds_and_no_longer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_throttled_or_fails_at_aws_is_not_known() {
+async fn throttled_or_failed_check_is_unknown() {
     for (failure, told) in [(Failure::Throttled, "takes no more calls"), (Failure::ServerError, "InternalFailure")] {
         let aws = at_midnight().await;
         aws.fail(Fault { failure, on: On::Action("dynamodb:DescribeTable"), nth: 0, times: FOR_GOOD });
@@ -121,7 +121,7 @@ async fn what_is_throttled_or_fails_at_aws_is_not_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_reached_is_broken() {
+async fn unreachable_service_is_broken() {
     let aws = at_midnight().await;
     aws.fail(Fault { failure: Failure::NotSent, on: On::Every, nth: 0, times: FOR_GOOD });
     let outcome = doctor(&aws, "--cluster batch").await;
@@ -131,7 +131,7 @@ async fn what_cannot_be_reached_is_broken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_more_than_five_minutes_off_is_broken() {
+async fn clock_five_minutes_off_is_broken() {
     for (seconds, mark, told) in [
         (0, '+', "as AWS's"),
         (1, '+', "as AWS's"),
@@ -152,7 +152,7 @@ async fn a_clock_more_than_five_minutes_off_is_broken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_refuses_tells_the_time_too_and_credentials_that_expired_are_broken() {
+async fn expired_credentials_are_broken_and_the_refusal_has_the_time() {
     let aws = at_midnight().await;
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: FOR_GOOD });
     let outcome = doctor(&aws, "").await;
@@ -163,7 +163,7 @@ async fn an_answer_that_refuses_tells_the_time_too_and_credentials_that_expired_
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_region_or_credentials_nobody_is_asked() {
+async fn no_service_is_called_without_a_region_or_credentials() {
     let aws = at_midnight().await;
     let nowhere = aws.sdk().to_builder().region(None).build();
     let nobody = SdkConfig::builder().region(aws.sdk().region().cloned()).build();
@@ -178,19 +178,19 @@ async fn without_a_region_or_credentials_nobody_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_is_not_there_is_broken_with_the_nearest_names() {
+async fn missing_cluster_is_broken_with_the_nearest_names() {
     let aws = at_midnight().await;
     let outcome = doctor(&aws, "--cluster bacth").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(line(&outcome, "cluster").contains("there is no ECS cluster bacth here"), "{outcome:?}");
     assert!(outcome.out.contains("hint: the nearest names are batch"), "{outcome:?}");
-    // What stands in hints for the command being run is no part of any name.
+    // The placeholder for the running command in hints does not alter names that contain it.
     let named = doctor(&aws, "--cluster PROD_COMMAND").await;
     assert!(line(&named, "cluster").contains("there is no ECS cluster PROD_COMMAND here"), "{named:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_could_not_be_looked_for_is_neither_there_nor_missing() {
+async fn unread_cluster_is_neither_found_nor_missing() {
     for failure in [Failure::Throttled, Failure::ServerError, Failure::Denied] {
         let aws = at_midnight().await;
         aws.fail(Fault { failure, on: On::Action("ecs:DescribeClusters"), nth: 0, times: FOR_GOOD });
@@ -198,7 +198,7 @@ async fn a_cluster_that_could_not_be_looked_for_is_neither_there_nor_missing() {
         assert!(line(&outcome, "cluster").starts_with("? cluster          batch: not looked for"), "{outcome:?}");
         assert_eq!(outcome.code, if failure == Failure::Denied { 1 } else { 3 }, "{outcome:?}");
     }
-    // The nearest names are not known, but that this one is missing is.
+    // The nearest names are unknown, but the cluster is known to be missing.
     let aws = at_midnight().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListClusters"), nth: 0, times: FOR_GOOD });
     let missing = doctor(&aws, "--cluster bacth").await;
@@ -206,7 +206,7 @@ async fn a_cluster_that_could_not_be_looked_for_is_neither_there_nor_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_wrongly_is_not_looked_at_all() {
+async fn invalid_selection_is_refused_before_any_check() {
     let aws = at_midnight().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
@@ -221,7 +221,7 @@ async fn what_is_asked_wrongly_is_not_looked_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_file_and_the_webhooks_form_are_looked_at_and_nothing_of_the_webhook_is_shown() {
+async fn file_and_webhook_format_are_checked_and_the_webhook_is_not_shown() {
     let aws = at_midnight().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");

@@ -285,7 +285,7 @@ type Clock = fn() -> std::time::SystemTime;
 async fn runtime_near_its_end_is_a_warning_and_fails_only_if_asked() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
-    // AWS's support of nodejs24.x ends on 2028-04-30, day 21,304 since 1970. The cases: 181 days before it, 180 days, and an hour after.
+    // AWS's support of nodejs24.x ends on 2028-04-30, day 21,304 since 1970. Cases: 181 and 180 days before it, an hour after it.
     let cases: [(Clock, Option<&str>); 3] = [
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 181)), None),
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 180)), Some("in 180 days")),

@@ -1,4 +1,4 @@
-//! `drill`: through every link of the live chain, and which link it names when one is broken.
+//! Checks that `drill` goes through every link of the live chain, and names the broken link.
 
 use std::time::Duration;
 
@@ -23,20 +23,20 @@ fn sent() -> Value {
     ] })
 }
 
-/// The line of an alert that the only destination did not take.
+/// Returns the log line of an alert that the only destination did not accept.
 fn not_taken(kind: Option<&str>, status: Option<u16>, error: &str) -> Value {
     json!({ "outcome": "failed", "error": error, "ms": { "secret": 9, "post": 30, "total": 40 }, "destinations": [
         { "name": "webhook", "kind": kind, "outcome": "failed", "status": status, "ms": 30, "error": error },
     ] })
 }
 
-/// The line of a notifier that an older taskbell set up.
+/// Returns the log line of a notifier that an older taskbell set up.
 fn failed(error: &str, status: Option<u16>, ms: &Value) -> Value {
     json!({ "outcome": "failed", "error": error, "status": status, "ms": ms })
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_hop_is_told_with_its_time_until_slack_has_answered() {
+async fn drill_prints_each_hop_with_its_time_up_to_slacks_answer() {
     let aws = with_stack().await;
     aws.notifier_tells(Some(sent()));
     let drill = taskbell(&aws, DRILL).await;
@@ -50,7 +50,7 @@ async fn every_hop_is_told_with_its_time_until_slack_has_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn setup_ends_with_a_drill_if_asked_to() {
+async fn setup_ends_with_a_drill_on_request() {
     let aws = Aws::new().await;
     aws.notifier_tells(Some(sent()));
     let setup = taskbell(&aws, "setup --cluster batch --yes --drill").await;
@@ -60,7 +60,7 @@ async fn setup_ends_with_a_drill_if_asked_to() {
     assert_eq!((again.code, &again.json()["drill"]["delivered"]), (1, &json!(false)), "{again:?}");
 }
 
-/// What the log, the queue or AWS says; the exit code, the last hop's name and what is told.
+/// A case: its title, the state of the log, the queue or AWS, the exit code, the last hop's name, and words of the output.
 type Case = (&'static str, fn(&Aws), u8, &'static str, &'static str);
 
 fn refuse(aws: &Aws, failure: Failure, action: &'static str) {
@@ -152,7 +152,7 @@ const CASES: [Case; 36] = [
     (
         "Slack is down",
         |aws| {
-            // A number in its words is no status.
+            // A number in the error's text is not a status.
             let ms = json!({ "secret": 9, "slack": 30, "total": 40 });
             aws.notifier_tells(Some(failed("Slack answered 500 (no time left to wait 1404 ms)", Some(500), &ms)));
         },
@@ -376,7 +376,7 @@ const CASES: [Case; 36] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn whatever_does_not_hold_is_named_within_the_time() {
+async fn broken_hop_is_named_within_the_time() {
     for (case, make, code, hop, told) in &CASES {
         let aws = with_stack().await;
         make(&aws);
@@ -395,7 +395,7 @@ async fn whatever_does_not_hold_is_named_within_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_moment_in_which_the_log_cannot_be_read_does_not_end_a_drill() {
+async fn briefly_unreadable_log_does_not_end_a_drill() {
     for (failure, times) in
         [(Failure::Throttled, 6), (Failure::ServerError, 6), (Failure::NotSent, 6), (Failure::Hangs, 2)]
     {
@@ -408,7 +408,7 @@ async fn a_moment_in_which_the_log_cannot_be_read_does_not_end_a_drill() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_look_without_an_answer_changes_nothing_whichever_it_is() {
+async fn any_single_unanswered_read_changes_nothing() {
     let undisturbed = taskbell(&with_stack().await, DRILL).await;
     assert_eq!(undisturbed.code, 1, "{undisturbed:?}");
     for action in ["logs:FilterLogEvents", "sqs:ReceiveMessage"] {
@@ -432,8 +432,8 @@ fn last_line(drill: &Outcome) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_that_was_made_twice_is_known_by_its_task() {
-    // The answer to the first was lost: its id, with which it is told of, is not known.
+async fn event_put_twice_is_recognised_by_its_task() {
+    // The answer to the first call was lost, so taskbell does not know its event id, which the log contains.
     let twice = Fault { failure: Failure::AnswerLost, on: On::Action("events:PutEvents"), nth: 0, times: 1 };
     let aws = with_stack().await;
     aws.notifier_tells(Some(sent()));
@@ -461,7 +461,7 @@ async fn denied_calls_as_json_name_the_command_that_prints_the_policy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ctrl_c_ends_a_drill_at_once_wherever_it_waits() {
+async fn ctrl_c_ends_a_drill_at_once_at_any_wait() {
     let aws = with_stack().await;
     taskbell(&aws, "drill --cluster batch --timeout 1").await;
     let calls = aws.calls().len();
@@ -476,7 +476,7 @@ async fn ctrl_c_ends_a_drill_at_once_wherever_it_waits() {
             let start = Instant::now();
             let drill = run(&aws, DRILL, None, token).await;
             assert_eq!(drill.code, 130, "call {nth}: {drill:?}");
-            // Calls that come later are made only after a look that hung.
+            // Later calls follow only after a stuck read.
             let before = if hangs { 25 } else { 5 };
             assert!(start.elapsed() < Duration::from_secs(before), "call {nth}: {:?}", start.elapsed());
             let put = drill.out.contains("EventBridge took");
@@ -489,9 +489,9 @@ async fn ctrl_c_ends_a_drill_at_once_wherever_it_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ctrl_c_while_the_event_is_on_its_way_says_that_it_may_arrive() {
+async fn ctrl_c_during_put_says_that_the_drill_may_arrive() {
     let aws = with_stack().await;
-    // Calls that take time are shared: their number depends on it.
+    // Concurrent reads share a call while it takes time, so the number of calls depends on the delay.
     aws.delay(Duration::from_secs(1));
     taskbell(&aws, "drill --cluster batch --timeout 1").await;
     let put = aws.calls().iter().position(|call| call.action == "events:PutEvents").unwrap();
@@ -502,7 +502,7 @@ async fn ctrl_c_while_the_event_is_on_its_way_says_that_it_may_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_takes_no_such_drill_says_why() {
+async fn drill_explains_why_no_rule_matches() {
     for (setup, drill, told, hint) in [
         ("--no-drill", DRILL, "asks for another source", "without it lets them in"),
         ("--pattern start-failed", DRILL, "rule/start-failed asks for another detail", "--pattern nonzero-exit"),

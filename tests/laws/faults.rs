@@ -1,5 +1,5 @@
-//! One law for every call of every command: however it fails, the command ends within its bound, with a documented exit
-//! code and the action's name, and running it again completes it. In the process, on a paused clock.
+//! Checks one law for every call of every command: however the call fails, the command ends within its bound, with a documented
+//! exit code and the action's name, and a second run completes it. The tests run in the process, on a paused clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,33 +11,33 @@ use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
 use crate::support::hand::{self, Hand};
 use crate::support::{Outcome, taskbell};
 
-/// A command, and what it meets.
+/// A command and its circumstances.
 struct Command {
-    /// What was run before.
+    /// The command lines that run before.
     before: &'static [&'static str],
     line: &'static str,
-    /// How it ends undisturbed.
+    /// The exit code without a failure.
     code: u8,
-    /// How else it may end when a call fails.
+    /// The other exit codes that are allowed if a call fails.
     codes: &'static [u8],
-    /// How long it may take at the most, by the clock of the process.
+    /// The longest allowed duration, by the clock of the process.
     bound: Duration,
-    /// Actions that may fail for good without a word: what they are for is best effort, and said so in the code.
+    /// The actions that may fail for good without a message: the code states that they are best effort.
     silent: &'static [&'static str],
 }
 
-/// One rule: every kind of call, without its repetitions.
+/// A setup of one rule: every kind of call, without the repetitions for further rules.
 const SETUP: &str = "setup --cluster batch --yes --pattern task-failed";
 const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
 
-/// An alert that SQS gave out in an answer that was lost is given to nobody for so long, and `replay` says so.
+/// The time for which SQS gives no caller an alert that was in a lost answer; `replay` reports it.
 const HOLD: Duration = Duration::from_mins(10);
 const HELD: &str = "run it again in 10 minutes";
 
 const WAYS: [Failure; 6] =
     [Failure::NotSent, Failure::AnswerLost, Failure::ServerError, Failure::Throttled, Failure::Hangs, Failure::Denied];
 
-/// The stack as the command finds it.
+/// Prepares the stack for the command.
 async fn prepared(command: &Command) -> Aws {
     let aws = Aws::new().await;
     for line in command.before {
@@ -56,7 +56,7 @@ async fn prepared(command: &Command) -> Aws {
     aws
 }
 
-/// As it was prepared, whatever the case before has left.
+/// Restores the prepared state, whatever the previous case left.
 async fn reset(aws: &Aws, prepared: &Aws, command: &Command) {
     aws.become_like(prepared).await;
     if command.line.starts_with("replay") {
@@ -67,19 +67,19 @@ async fn reset(aws: &Aws, prepared: &Aws, command: &Command) {
         sqs.send_message().queue_url(url).message_body(event.to_string()).send().await.unwrap();
     }
     aws.forget_calls();
-    // The pauses between attempts are the same in every case.
+    // Make the pauses between attempts equal in all cases.
     fastrand::seed(7);
 }
 
-/// What was found out about one command.
+/// The findings about one command.
 #[derive(Default)]
 struct Found {
     cases: usize,
     codes: BTreeMap<u8, usize>,
     longest: (Duration, String),
-    /// Cases whose call was not made.
+    /// The number of cases whose call was not made.
     never_made: usize,
-    /// Cases in which the second run found it half done.
+    /// The number of cases in which the second run continued from a partial state.
     repaired: usize,
     broken: Vec<String>,
     /// The output of the undisturbed command.
@@ -96,7 +96,7 @@ impl Found {
         let undisturbed = &self.undisturbed;
         let mut broken = |what: &str| self.broken.push(format!("{case}: {what}: {outcome:?}"));
         let as_undisturbed = outcome.code == command.code;
-        // Whether two who ask at the same time share one call is chance: one run may make a call or two less than another.
+        // Two concurrent readers may or may not share one call, so one run may make a call or two less than another.
         let Some(hit) = hit else {
             self.never_made += 1;
             if !as_undisturbed {
@@ -129,7 +129,8 @@ impl Found {
     }
 }
 
-/// Every call in every way. Of commands with many calls, once or for good by turns: `EVERY_CASE=1` runs both.
+/// Returns the cases: every call, every way to fail. For commands with many calls, the failure is once or for good by turns;
+/// `EVERY_CASE=1` adds the others.
 fn cases(calls: usize) -> Vec<(usize, Failure, usize)> {
     let both = calls <= 20 || std::env::var_os("EVERY_CASE").is_some();
     let ways = |nth| WAYS.into_iter().flat_map(move |way| [(nth, way, 1), (nth, way, FOR_GOOD)]);
@@ -157,7 +158,7 @@ async fn holds(command: Command) {
         let (took, hit) = (start.elapsed(), aws.hit());
         aws.heal();
         found.judge(&command, &fault, hit.as_deref(), &outcome, took);
-        // How it goes on from nothing done, and from everything done, is known; but for the queue, which is not compared.
+        // A second run from the first state or the final state is already checked, except for the queue, which is not compared.
         let after = aws.everything().await;
         if (after == before || after == goal) && (outcome.code == 0 || !command.line.starts_with("replay")) {
             continue;
@@ -198,7 +199,7 @@ const MINUTES: Duration = Duration::from_mins(1);
 const STACK: &[&str] = &[SETUP];
 
 each_command! {
-    // The longest first: tests begin in the order of their names.
+    // The longest tests have the first names: tests start in the order of their names.
     a_setup_from_nothing_survives_every_failure_of_every_call Command {
         before: &[], line: SETUP, code: 0, codes: &[1, 3], bound: MINUTES * 6, silent: &[],
     };
@@ -238,11 +239,12 @@ each_command! {
     };
 }
 
-/// Rule::read asks for targets and tags beside the list. If the list does not have the rule, their answers are not used.
+/// The calls that Rule::read makes for targets and tags while it lists the rules. If the list lacks the rule, their answers are not
+/// used.
 const OF_A_RULE_THAT_IS_NOT_THERE: [&str; 2] = ["events:ListTargetsByRule", "events:ListTagsForResource"];
 
-/// One rule that takes the event is enough, and what the notifier told: what cannot be read of other rules, or whether the event
-/// lies in the queue, does not matter then.
+/// The calls whose failure does not matter once one rule is known to match the event, or the notifier logged the event: those that
+/// read other rules, or look for the event in the queue.
 const OTHER_LINKS: [&str; 5] = [
     "events:ListRules",
     "events:ListTargetsByRule",

@@ -1,4 +1,4 @@
-//! Many stacks of one file: each with its own outcome, none stopped by another.
+//! Checks many stacks of one file: each has its own outcome, and none stops another.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
 use crate::support::hand::Hand;
 use crate::support::{self, taskbell, taskbell_without_webhook, typing};
 
-/// A file in a folder of its own.
+/// Returns a file with this text, in its own folder.
 fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
@@ -17,7 +17,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// As many stacks of the cluster `batch`, of one rule each.
+/// Returns a file's text with `count` stacks of the cluster `batch`, each with one rule.
 fn stacks(count: usize) -> String {
     let stack = |number| format!("[[stack]]\nname = \"job-{number}\"\nclusters = [\"batch\"]\n");
     "[defaults]\npatterns = [\"task-failed\"]\n".to_owned() + &(0..count).map(stack).collect::<String>()
@@ -28,11 +28,11 @@ fn with(line: &str, path: &Path) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_broken_stack_among_fifty_stops_no_other_and_is_told() {
-    // The strict one knows but one stack's states.
+async fn broken_stack_among_fifty_is_reported_and_stops_no_other() {
+    // The strict AWS can hold the states of one stack only.
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(50));
-    // Somebody else's queue has the name of one of them.
+    // A queue that taskbell does not manage has the name of one stack's queue.
     Hand::of(&aws).sqs.create_queue().queue_name("taskbell-job-17-undelivered").send().await.unwrap();
     let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
     assert_eq!(setup.code, 1, "{setup:?}");
@@ -54,7 +54,7 @@ async fn one_broken_stack_among_fifty_stops_no_other_and_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_gravest_code_is_the_code_of_all() {
+async fn most_severe_exit_code_is_the_code_of_the_fleet() {
     let aws = Aws::new().await;
     let (_folder, path) = file(&stacks(3));
     let setup = with("setup --stack job-0 --stack job-1 --yes --no-pattern-check", &path);
@@ -66,7 +66,7 @@ async fn the_gravest_code_is_the_code_of_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_meant_is_clear_or_asked_for() {
+async fn ambiguous_selection_is_refused_before_any_call() {
     let aws = Aws::new().await;
     let (_folder, path) = file(&stacks(2));
     for (line, told) in [
@@ -86,7 +86,7 @@ async fn what_is_meant_is_clear_or_asked_for() {
     let nothing = taskbell(&aws, "drift --all --config /nowhere/taskbell.toml").await;
     assert!(nothing.code == 64 && nothing.err.contains("cannot read /nowhere/taskbell.toml"), "{nothing:?}");
     assert!(aws.calls().is_empty(), "{:?}", aws.calls());
-    // A flag comes before what the file says.
+    // A flag takes precedence over the file.
     let one = taskbell(&aws, &with("setup --stack job-0 --yes --no-pattern-check --language ja", &path)).await;
     assert_eq!(one.code, 0, "{one:?}");
     let drift = taskbell(&aws, &with("drift --stack job-0", &path)).await;
@@ -94,7 +94,7 @@ async fn what_is_meant_is_clear_or_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says_so() {
+async fn fleet_setup_needs_confirmation_and_a_webhook_for_every_stack() {
     let aws = Aws::new().await;
     let (_folder, path) = file(&stacks(12));
     let before = aws.everything().await;
@@ -104,7 +104,7 @@ async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says
         unasked.err.contains("give --yes") && unasked.out.contains("stack job-0 in us-east-1, account"),
         "{unasked:?}"
     );
-    // Every stack's plan was shown before the question.
+    // Setup showed every stack's plan before the question.
     assert_eq!(unasked.out.matches("7 to add").count(), 12, "{unasked:?}");
     let secretless = taskbell_without_webhook(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
     assert!(secretless.code != 0 && secretless.out.matches("error:").count() == 12, "{secretless:?}");
@@ -112,7 +112,7 @@ async fn without_a_yes_nothing_is_changed_and_without_a_webhook_every_stack_says
 }
 
 #[tokio::test(start_paused = true)]
-async fn differences_are_annotated_for_a_workflow() {
+async fn drift_annotates_differences_for_a_workflow() {
     let aws = Aws::new().await;
     let (_folder, path) = file(&stacks(1));
     assert_eq!(taskbell(&aws, &with("setup --yes --no-pattern-check", &path)).await.code, 0);
@@ -130,7 +130,7 @@ async fn differences_are_annotated_for_a_workflow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_is_asked_about_once_when_all_have_shown_what_they_would_do() {
+async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(12));
     let before = aws.everything().await;
@@ -144,7 +144,7 @@ async fn a_fleet_is_asked_about_once_when_all_have_shown_what_they_would_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
+async fn init_asks_and_writes_a_valid_file() {
     let aws = Aws::lax().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
@@ -162,7 +162,7 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
     assert_eq!(names, ["batch", "web"]);
     assert_eq!(read.stacks[1].settings.mention.as_deref().unwrap(), ["here", "S0123"]);
     assert_eq!(read.stacks[1].site.region.as_deref(), Some("us-east-1"));
-    // What is commented out can be said, too.
+    // The commented-out lines are valid, too.
     let said: String = text
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n")
@@ -184,7 +184,7 @@ async fn init_asks_the_few_questions_and_writes_a_file_that_can_be_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_profiles_of_one_account_do_not_make_two_stacks_of_one() {
+async fn stack_defined_twice_by_two_profiles_of_one_account_is_refused() {
     let aws = Aws::lax().await;
     let twice = "[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nclusters = [\"batch\"]\nprofile = \"same\"\n";
     let (_folder, path) = file(twice);
@@ -196,9 +196,10 @@ async fn two_profiles_of_one_account_do_not_make_two_stacks_of_one() {
     assert_eq!(aws.writes(), Vec::<String>::new());
 }
 
-/// As docs/application-alerts.md advises: it has no cluster, and so no task that a drill could pretend to fail.
+/// Checks a stack as docs/application-alerts.md advises: without a cluster, and so without a task whose failure a drill could
+/// simulate.
 #[tokio::test(start_paused = true)]
-async fn a_stack_without_a_cluster_is_no_failed_drill() {
+async fn drill_skips_stacks_without_clusters() {
     let (_folder, path) =
         file("[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"alerts\"\npatterns = [\"application-error\"]\n");
     let aws = Aws::lax().await;
@@ -221,13 +222,13 @@ async fn a_stack_without_a_cluster_is_no_failed_drill() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stack_whose_calls_fail_leaves_the_others_their_retries() {
+async fn failing_stack_leaves_the_others_their_retries() {
     const BROKEN: usize = 30;
-    // As many as the SDK makes of one call.
+    // The number of attempts that the SDK makes for one call.
     const ATTEMPTS: usize = 8;
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(BROKEN + 1));
-    // Of each stack, one call; of the last one, its first attempt alone.
+    // One call of each stack fails; of the last stack, only the call's first attempt.
     let on = On::Action("sqs:GetQueueUrl");
     aws.fail(Fault { failure: Failure::NotSent, on, nth: 0, times: BROKEN * ATTEMPTS + 1 });
     let drift = taskbell(&aws, &with("drift --all --jobs 1 --output json", &path)).await;
@@ -238,7 +239,7 @@ async fn stack_whose_calls_fail_leaves_the_others_their_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_whose_account_cannot_be_looked_up_are_asked_nothing_else() {
+async fn failed_account_lookup_prevents_all_other_calls() {
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(12));
     aws.fail(Fault { failure: Failure::NotSent, on: On::Action("sts:GetCallerIdentity"), nth: 0, times: FOR_GOOD });

@@ -1,4 +1,4 @@
-//! `import`: an alert made by hand becomes a stack, without a moment in which nothing rings.
+//! Checks `import`: a stack replaces an alert made by hand, without a moment in which no alert would be sent.
 
 /// A change by hand.
 type Change = fn(&Hand) -> futures_util::future::BoxFuture<'_, ()>;
@@ -33,7 +33,7 @@ async fn tag(hand: &Hand, rule: &str, key: &str, value: &str) {
     call.tags(tag).send().await.unwrap();
 }
 
-/// The rule and the function of the blog post, and a notifier whose drills arrive.
+/// Creates the rule and the function that many blog posts describe, and a notifier whose drills arrive.
 async fn by_hand() -> (Aws, Hand) {
     by_hand_with(&pattern(), &[("CHANNEL", "#ops"), ("SLACK_WEBHOOK_URL", WEBHOOK)]).await
 }
@@ -49,12 +49,12 @@ async fn by_hand_with(pattern: &Value, variables: &[(&str, &str)]) -> (Aws, Hand
     (aws, hand)
 }
 
-/// Without a webhook but that of the function.
+/// Runs `import` with only the function's webhook.
 async fn import(aws: &Aws, flags: &str) -> Outcome {
     taskbell_without_webhook(aws, &format!("{IMPORT} {flags}")).await
 }
 
-/// What was written, looking for the drill aside.
+/// Returns the writes, without the calls that look for the drill.
 fn writes(aws: &Aws) -> Vec<String> {
     let looks = ["logs:FilterLogEvents", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"];
     aws.writes().into_iter().filter(|action| !looks.contains(&action.as_str())).collect()
@@ -68,7 +68,7 @@ async fn webhook_of_stack(hand: &Hand) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_list_has_the_rules_of_others_that_ring_for_ecs() {
+async fn list_has_the_unmanaged_rules_that_alert_on_ecs() {
     let (aws, hand) = by_hand().await;
     let anywhere = json!({ "source": ["aws.ecs"], "detail": { "stopCode": ["TaskFailedToStart"] } });
     let topic = arn("sns", "on-call");
@@ -103,14 +103,14 @@ async fn the_list_has_the_rules_of_others_that_ring_for_ecs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nothing_is_there_the_list_is_empty() {
+async fn list_is_empty_without_rules() {
     let list = taskbell_without_webhook(&Aws::new().await, "import").await;
     assert_eq!((list.code, list.out.as_str()), (0, ""), "{list:?}");
     assert!(list.err.starts_with("No rule of others"), "{list:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
+async fn dry_run_shows_the_changes_and_makes_none() {
     let (aws, hand) = by_hand().await;
     let dry = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
@@ -133,7 +133,7 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_samples_do_not_tell_is_a_warning() {
+async fn differences_that_no_sample_shows_are_a_warning() {
     let mut wide = pattern();
     wide["detail-type"] = json!(["ECS Task State Change", "ECS Container Instance State Change"]);
     let (aws, _) = by_hand_with(&wide, &[("HOOK", WEBHOOK)]).await;
@@ -150,7 +150,7 @@ async fn what_the_samples_do_not_tell_is_a_warning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_alert_stands_as_a_stack_and_the_old_rule_is_disabled_after_the_drill() {
+async fn stack_replaces_the_alert_and_the_old_rule_is_disabled_after_the_drill() {
     let (aws, hand) = by_hand().await;
     let done = import(&aws, "").await;
     assert_eq!(done.code, 0, "{done:?}");
@@ -170,7 +170,7 @@ async fn the_same_alert_stands_as_a_stack_and_the_old_rule_is_disabled_after_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_json_it_is_one_object() {
+async fn json_output_is_one_object() {
     let (aws, _) = by_hand().await;
     let object = import(&aws, "--output json").await.json();
     assert_eq!((&object["import"]["done"], &object["drill"]["delivered"]), (&json!(true), &json!(true)), "{object:#}");
@@ -180,7 +180,7 @@ async fn as_json_it_is_one_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_says_no_keeps_what_there_was() {
+async fn declined_confirmation_changes_nothing() {
     let (aws, hand) = by_hand().await;
     let declined = typing(&aws, "import ecs-task-failed", &["n"]).await;
     assert!(
@@ -198,7 +198,7 @@ async fn whoever_says_no_keeps_what_there_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_is_there_already_needs_but_the_last_step() {
+async fn existing_stack_needs_only_the_last_step() {
     let (aws, hand) = by_hand().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     aws.forget_calls();
@@ -209,7 +209,7 @@ async fn a_stack_that_is_there_already_needs_but_the_last_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_rule_and_its_function_are_removed_if_asked_for() {
+async fn old_rule_and_its_function_are_removed_on_request() {
     for first in ["", "--remove-old"] {
         let (aws, hand) = by_hand().await;
         assert_eq!(import(&aws, first).await.code, 0);
@@ -227,7 +227,7 @@ async fn the_old_rule_and_its_function_are_removed_if_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_that_failed_half_way_is_finished_by_the_next_run() {
+async fn next_run_finishes_a_failed_removal() {
     for action in ["lambda:DeleteFunction", "events:RemoveTargets", "events:DeleteRule"] {
         let (aws, hand) = by_hand().await;
         aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: FOR_GOOD });
@@ -241,7 +241,7 @@ async fn a_removal_that_failed_half_way_is_finished_by_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_pattern_may_be_kept() {
+async fn old_pattern_can_be_kept() {
     let (aws, hand) = by_hand().await;
     let kept = import(&aws, "--keep-pattern").await;
     assert_eq!((kept.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{kept:?}");
@@ -250,7 +250,7 @@ async fn the_old_pattern_may_be_kept() {
     let mut expected = pattern();
     expected["source"] = json!(["aws.ecs", "taskbell.drill"]);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
-    // As it says, the pattern in a file is what drift and setup need.
+    // As the output says, drift and setup need the pattern in a file.
     assert!(kept.err.contains("describe-rule --name taskbell-batch-ecs-task-failed"), "{kept:?}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ecs-task-failed.json");
@@ -260,9 +260,9 @@ async fn the_old_pattern_may_be_kept() {
     assert_eq!(import(&aws, "--keep-pattern --pattern task-failed").await.code, 64);
 }
 
-/// The drill pretends what the kept pattern takes.
+/// Checks that the drill simulates a failure that the kept pattern matches.
 #[tokio::test(start_paused = true)]
-async fn a_kept_pattern_is_proved_by_a_drill_it_takes_or_not_at_all() {
+async fn kept_pattern_needs_a_drill_that_matches_it_or_no_drill() {
     let mut starts = pattern();
     starts["detail"] = json!({ "clusterArn": [arn("ecs", "cluster/batch")], "stopCode": ["TaskFailedToStart"] });
     let (aws, hand) = by_hand_with(&starts, &[("HOOK", WEBHOOK)]).await;
@@ -282,7 +282,7 @@ async fn a_kept_pattern_is_proved_by_a_drill_it_takes_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_over_before_goes_on_ringing() {
+async fn import_does_not_remove_rules_imported_before() {
     let (aws, hand) = by_hand().await;
     assert_eq!(import(&aws, "").await.code, 0);
     make_rule(&hand, "other", &pattern(), &[function()]).await;
@@ -299,7 +299,7 @@ async fn what_was_taken_over_before_goes_on_ringing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_of_a_stack_that_is_there_goes_on_ringing() {
+async fn import_does_not_drop_a_cluster_of_an_existing_stack() {
     let (aws, hand) = by_hand().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --cluster web --yes").await.code, 0);
     aws.forget_calls();
@@ -310,9 +310,9 @@ async fn a_cluster_of_a_stack_that_is_there_goes_on_ringing() {
     assert_eq!(import(&aws, "--cluster batch --cluster web").await.code, 0);
 }
 
-/// It names the services of its clusters, and not the clusters.
+/// Checks a rule that names the services of its clusters, and not the clusters.
 #[tokio::test(start_paused = true)]
-async fn a_cluster_whose_deployments_alone_ring_goes_on_ringing() {
+async fn import_does_not_drop_a_cluster_with_only_deployment_alerts() {
     let (aws, hand) = by_hand().await;
     let flags = "--cluster batch --cluster web --pattern deployment-failed";
     assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
@@ -324,7 +324,7 @@ async fn a_cluster_whose_deployments_alone_ring_goes_on_ringing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
+async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     let mut everywhere = pattern();
     everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
     let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
@@ -340,9 +340,9 @@ async fn a_rule_for_every_cluster_is_taken_over_for_those_that_are_named() {
     assert_eq!(taskbell_without_webhook(&aws, "drift --stack all --cluster batch --cluster web").await.code, 0);
 }
 
-/// What docs/import.md says it needs besides what setup and a drill need: no less, and no more.
+/// Checks that `import` needs all actions that docs/import.md lists besides those of setup and drill, and no others.
 #[tokio::test(start_paused = true)]
-async fn with_the_permissions_in_the_docs_it_takes_over_and_removes() {
+async fn documented_permissions_suffice_to_import_and_remove() {
     let (aws, hand) = by_hand().await;
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/import.md")).unwrap();
     let block = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();

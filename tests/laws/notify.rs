@@ -1,10 +1,10 @@
-//! `notify`: what is refused.
+//! Checks what `notify` refuses.
 
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::taskbell;
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_alert_and_a_missing_message_are_errors() {
+async fn refused_alert_and_missing_message_are_errors() {
     let aws = Aws::new().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:PutEvents"), nth: 0, times: 9 });
     let denied = taskbell(&aws, "notify broken").await;

@@ -1,4 +1,5 @@
-//! The least policies: each command succeeds with exactly what `permissions` prints, and names the action that is missing.
+//! Checks the least policies: each command succeeds with exactly the policy that `permissions` prints, and names an action that is
+//! missing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::support::{self, Outcome, run, run_with, taskbell};
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_for_notify_is_of_no_stack_and_needs_no_cluster() {
+async fn policy_for_notify_needs_no_cluster() {
     let aws = Aws::new().await;
     let printed = taskbell(&aws, "permissions --for notify").await;
     assert_eq!(printed.code, 0, "{printed:?}");
@@ -25,12 +26,12 @@ async fn the_policy_for_notify_is_of_no_stack_and_needs_no_cluster() {
     assert_eq!(taskbell(&aws, "permissions --for drift").await.code, 64);
 }
 
-/// A run of a command, after something was done with all permissions.
+/// A run of a command, after a preparation with all permissions.
 struct Case {
     prepare: Prepare,
     line: String,
     code: u8,
-    /// What the policy is printed with.
+    /// The flags for `permissions`.
     flags: &'static str,
 }
 
@@ -51,7 +52,7 @@ fn case(before: &[&str], line: &str) -> Case {
     Case { prepare, line: line.to_owned(), code: 0, flags: "" }
 }
 
-/// After a change by hand of a stack that was set up with these flags.
+/// Returns a case that follows a change by hand of a stack that was set up with these flags.
 fn by_hand(
     flags: &'static str,
     line: &str,
@@ -71,23 +72,23 @@ fn by_hand(
 const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::aws:policy/ReadOnlyAccess";
 const OWN_ROLE: &str = "--role-arn arn:aws:iam::123456789012:role/mine";
 
-/// With these flags of the role in every line.
+/// Returns the cases of `setup`, with these flags of the role in every command line.
 fn of_setup(flags: &'static str) -> Vec<Case> {
     let setup = format!("setup --cluster batch --yes {flags}");
     let setup = setup.trim_end();
     let all = format!("{setup} {ALL}");
     let mut cases = vec![
-        // What is there is read before anything is written; what was written, for two minutes if need be.
+        // Setup reads existing resources before it writes; after it wrote, it reads for up to two minutes.
         case(&[&all], &all),
         case(&[], &all),
-        // What another configuration had is removed.
+        // Setup removes the resources of another configuration.
         case(&[&all], setup),
         case(&[&all], &all.replace("--tag team=data", "")),
         case(&[setup], &format!("{setup} --no-dedupe --pattern nonzero-exit")),
         case(&[setup], &format!("{setup} --slack-webhook-parameter /mine/webhook")),
         case(&[setup], &format!("{setup} --log-retention never")),
     ];
-    // All that may be changed by hand; a webhook that somebody stored is taken with --adopt, and the others are not.
+    // All changes by hand: a webhook that was stored by hand needs --adopt, the other changes do not.
     for parameter in [true, false] {
         let line = if parameter { format!("{all} --adopt parameter/webhook") } else { all.clone() };
         cases.push(by_hand(flags, &line, move |hand| {
@@ -95,7 +96,7 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                 hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
                 let mut changed = BTreeSet::new();
                 for (id, path, change) in changes_by_hand() {
-                    // One change of the targets stands for all: the others begin from what it left.
+                    // One change of the targets represents all: each further change would start from the result of the one before.
                     let is_another_target = path.starts_with("/targets/notifier");
                     let is_there = id != "role/notifier" || flags != OWN_ROLE;
                     if (id == "parameter/webhook") == parameter
@@ -104,7 +105,7 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                         && !is_another_target
                     {
                         change(&hand).await;
-                        // Functions and tables take one change at a time.
+                        // Functions and tables accept one change at a time.
                         tokio::time::sleep(Duration::from_secs(10)).await;
                     }
                 }
@@ -113,7 +114,8 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
         }));
     }
     match flags {
-        // The role of the stack's own goes, and is held: all that is read of it is missed only where it is there.
+        // The stack's own role is removed, or an instance profile prevents that: the actions that read the role are needed only if
+        // the role exists.
         OWN_ROLE => {
             let goes = by_hand("", &all, |hand| async move { attach(&hand).await }.boxed_local());
             let held = by_hand("", &all, |hand| async move { put_into_profile(&hand).await }.boxed_local());
@@ -142,7 +144,7 @@ fn of_teardown() -> Vec<Case> {
     ]
 }
 
-/// With a notifier that tells this.
+/// Returns a case that follows setup, with a notifier that logs this line.
 fn after_setup(line: &str, tells: Option<Value>, code: u8) -> Case {
     let prepare: Prepare = Box::new(move |aws| {
         let tells = tells.clone();
@@ -189,7 +191,7 @@ fn cases(command: &str) -> Vec<Case> {
             vec![Case { flags: OWN_ROLE, ..teardown }]
         }
         "drill" => vec![
-            // What nobody tells of is looked for in the queue.
+            // The drill looks in the queue for an event that the notifier's log does not mention.
             after_setup("drill --cluster batch --timeout 1", None, 1),
             after_setup("drill --cluster batch", Some(sent), 0),
         ],
@@ -230,7 +232,7 @@ async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
         let mut aws = prepared(&case).await;
         let outcome = with_policy(&aws, &case, policy.clone()).await;
         assert!(outcome.code == case.code && !was_refused(&outcome), "{}: {outcome:?}", case.line);
-        // Each action is taken away in the first case that needs it.
+        // Remove each action in the first case that needs it.
         let needed = aws.needed();
         for action in needed.intersection(&granted).filter(|action| tried.insert((*action).clone())) {
             if !aws.writes().is_empty() {
@@ -270,7 +272,7 @@ each_command! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_in_somebodys_instance_profile_is_left_there_and_the_hint_says_what_to_do() {
+async fn role_in_an_instance_profile_is_kept_with_a_hint() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     put_into_profile(&Hand::of(&aws)).await;
@@ -280,9 +282,9 @@ async fn a_role_in_somebodys_instance_profile_is_left_there_and_the_hint_says_wh
     assert!(teardown.err.contains("hint: remove it from the instance profile somebodys, then"), "{teardown:?}");
 }
 
-/// The boundary is a wall: with the policy printed for it nobody sets up a role without it.
+/// Checks that the policy printed for a boundary does not allow a role without that boundary.
 #[tokio::test(start_paused = true)]
-async fn with_the_policy_for_a_boundary_there_is_no_setup_without_it() {
+async fn policy_for_a_boundary_denies_setup_without_it() {
     let setup = "setup --cluster batch --yes";
     let aws = Aws::new().await;
     aws.enforce(policy("setup", BOUNDARY).await);
@@ -297,7 +299,7 @@ async fn with_the_policy_for_a_boundary_there_is_no_setup_without_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_account_may_be_given_and_has_to_be_one() {
+async fn permissions_accepts_only_a_valid_account() {
     let aws = Aws::new().await;
     let sdk = aws.sdk().to_builder().region(Region::new("cn-north-1")).build();
     let line = "permissions --cluster batch --for drift --account 210987654321";

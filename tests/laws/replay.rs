@@ -1,4 +1,4 @@
-//! `replay`: what lies in the queue is sent again, oldest first, once, and nothing of it is ever lost.
+//! Checks that `replay` sends the undelivered alerts again, oldest first, once each, and never loses one.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn shape(number: usize) -> Shape {
     if number.is_multiple_of(2) { Shape::Delivery } else { Shape::Invocation }
 }
 
-/// A stack with so many events in its queue, in both shapes, and after the first of them something else.
+/// Returns a stack with `count` events in its queue, in both shapes, and after the first of them a message that is not an event.
 async fn with_queue(count: usize) -> Aws {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
@@ -30,7 +30,7 @@ async fn with_queue(count: usize) -> Aws {
     aws
 }
 
-/// As if nothing had been sent yet.
+/// Fills the queue, and forgets the alerts sent so far.
 fn fill(aws: &Aws, count: usize) {
     aws.empty_queue();
     aws.notifier_takes();
@@ -48,7 +48,7 @@ fn events(count: usize) -> Vec<Value> {
     (0..count).map(event).collect()
 }
 
-/// The queued bodies, and whether all of them are handed out to whoever asks now.
+/// Returns the queued bodies, and whether a caller would receive all of them now.
 fn queued(aws: &Aws) -> (Vec<String>, bool) {
     let queued = aws.queued();
     let visible = queued.iter().all(|(_, visible)| *visible);
@@ -56,7 +56,7 @@ fn queued(aws: &Aws) -> (Vec<String>, bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_is_sent_oldest_first_and_only_what_is_no_event_stays() {
+async fn every_event_is_sent_oldest_first_and_other_messages_stay() {
     let aws = with_queue(25).await;
     let replay = taskbell(&aws, REPLAY).await;
     assert_eq!(replay.code, 1, "{replay:?}");
@@ -71,7 +71,7 @@ async fn everything_is_sent_oldest_first_and_only_what_is_no_event_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_lies_there_twice_is_announced_once_and_gone() {
+async fn event_queued_twice_is_announced_once_and_deleted() {
     let aws = with_queue(0).await;
     for shape in [Shape::Delivery, Shape::Invocation] {
         aws.lay_into_queue(&event(7), shape);
@@ -85,7 +85,7 @@ async fn an_event_that_lies_there_twice_is_announced_once_and_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_sends_nothing_and_hides_nothing_from_the_replay_after_it() {
+async fn dry_run_sends_nothing_and_hides_nothing_from_the_next_replay() {
     let aws = with_queue(12).await;
     let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
     assert_eq!((dry.code, dry.out.lines().count(), aws.announced().len()), (0, 13, 0), "{dry:?}");
@@ -95,9 +95,9 @@ async fn a_dry_run_sends_nothing_and_hides_nothing_from_the_replay_after_it() {
     assert_eq!(aws.announced(), events(12));
 }
 
-/// Entries come back while it still looks: those it knows already are no news.
+/// Checks a dry run so slow that entries become visible again while it runs: it does not list them twice.
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_that_takes_longer_than_it_holds_ends_and_warns_of_nothing() {
+async fn slow_dry_run_ends_without_a_warning() {
     let aws = with_queue(12).await;
     aws.delay(Duration::from_secs(20));
     let dry = tokio::time::timeout(Duration::from_hours(1), taskbell(&aws, "replay --cluster batch --dry-run"));
@@ -108,7 +108,7 @@ async fn a_dry_run_that_takes_longer_than_it_holds_ends_and_warns_of_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_replay_holds_is_told_and_not_taken_for_an_empty_queue() {
+async fn entries_held_by_another_replay_are_reported() {
     let aws = with_queue(3).await;
     let hand = Hand::of(&aws);
     let url = hand.sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
@@ -123,9 +123,9 @@ async fn what_another_replay_holds_is_told_and_not_taken_for_an_empty_queue() {
     assert_eq!(aws.announced(), events(3));
 }
 
-/// A job that runs until 0 must not stop while something is left.
+/// Checks the exit code: a job that repeats `replay` until 0 must not stop while the queue has entries.
 #[tokio::test(start_paused = true)]
-async fn it_ends_with_0_only_if_nothing_is_known_to_be_left() {
+async fn replay_ends_with_0_only_if_no_alert_is_known_to_be_left() {
     let aws = with_queue(0).await;
     for (number, shape) in [(0, Shape::Delivery), (1, Shape::Invocation)] {
         aws.lay_into_queue(&event(number), shape);
@@ -145,7 +145,7 @@ async fn it_ends_with_0_only_if_nothing_is_known_to_be_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_queue_still_counts_for_some_seconds_is_not_taken_for_something_left() {
+async fn outdated_count_is_not_taken_for_remaining_alerts() {
     let aws = with_queue(0).await;
     aws.count_late(3, Duration::from_secs(4));
     let empty = taskbell(&aws, REPLAY).await;
@@ -157,7 +157,7 @@ async fn what_the_queue_still_counts_for_some_seconds_is_not_taken_for_something
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_answers_something_else_has_taken_nothing() {
+async fn unexpected_answer_of_the_function_keeps_the_entry() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     aws.lay_into_queue(&event(0), Shape::Delivery);
@@ -168,7 +168,7 @@ async fn a_function_that_answers_something_else_has_taken_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn purge_asks_needs_no_function_and_deletes_everything() {
+async fn purge_asks_and_needs_no_function_and_deletes_every_entry() {
     let aws = with_queue(12).await;
     Hand::of(&aws).lambda.delete_function().function_name("taskbell-batch").send().await.unwrap();
     let unasked = taskbell(&aws, "replay --cluster batch --purge").await;
@@ -182,7 +182,7 @@ async fn purge_asks_needs_no_function_and_deletes_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_entry_is_in_the_json_with_its_fate() {
+async fn json_output_has_every_entry_with_its_fate() {
     let aws = with_queue(3).await;
     aws.fail(Fault { failure: Failure::OtherAnswer, on: On::Action("lambda:Invoke"), nth: 0, times: 2 });
     let replay = taskbell(&aws, "replay --cluster batch --output json").await;
@@ -198,9 +198,9 @@ async fn every_entry_is_in_the_json_with_its_fate() {
     );
 }
 
-/// Some event the notifier can never take: it must not hold back everything that came after it.
+/// Checks that an event on which the notifier always fails does not hold back the later events.
 #[tokio::test(start_paused = true)]
-async fn one_event_that_the_notifier_fails_on_stays_and_the_others_are_sent() {
+async fn failing_event_stays_and_the_others_are_sent() {
     for nth in [0, 2] {
         let aws = with_queue(4).await;
         aws.fail(Fault { failure: Failure::OtherAnswer, on: On::Action("lambda:Invoke"), nth, times: 1 });
@@ -216,7 +216,7 @@ async fn one_event_that_the_notifier_fails_on_stays_and_the_others_are_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_events_in_a_row_that_the_notifier_fails_on_end_the_run_and_so_does_one_fault_of_aws() {
+async fn two_failing_events_in_a_row_or_a_fault_of_aws_end_the_run() {
     for (failure, sent, failed) in [(Failure::OtherAnswer, 1, 2), (Failure::ServerError, 1, 1)] {
         let aws = with_queue(6).await;
         aws.fail(Fault { failure, on: On::Action("lambda:Invoke"), nth: 1, times: 1000 });
@@ -229,8 +229,8 @@ async fn two_events_in_a_row_that_the_notifier_fails_on_end_the_run_and_so_does_
 
 const COUNT: usize = 2;
 
-/// What holds after any run, however it was disturbed: nothing is lost, nothing is announced twice, and what is left is sent
-/// by the next one, in order.
+/// Checks the law of every run, however it was disturbed: no event is lost, none is announced twice, and the next run sends the
+/// remaining ones in order.
 async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
     let (bodies, visible) = queued(aws);
     let announced = aws.announced();
@@ -240,13 +240,14 @@ async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
         assert!(lies && taken <= 1 || taken == 1, "{case}: {event} lies there: {lies}, announced {taken} times");
     }
     assert!(bodies.contains(&STRANGE.to_owned()), "{case}");
-    // Entries that went astray on their way to us come back by themselves; all others are given back, or that is told.
+    // Entries in a lost answer become visible again by themselves; `replay` returns all others to the queue, or reports that it
+    // could not.
     let told = disturbed.err.contains("could not let go of") || disturbed.err.contains("sqs:ReceiveMessage");
     assert!(visible || told || case.contains("AnswerLost"), "{case}: {disturbed:?}");
     let invoked = aws.take_invoked();
     let times = |invoked: &[Value], event: &Value| invoked.iter().filter(|one| *one == event).count();
     assert!(events(COUNT).iter().all(|event| times(&invoked, event) <= 1), "{case}: {invoked:?}");
-    // Whether it was taken, or is gone, is not known.
+    // After such a failure it is unknown whether the alert was sent, or the entry deleted.
     let unsure = ["lambda:Invoke", "sqs:DeleteMessage"];
     let unsure = aws.calls().iter().any(|call| call.failed && unsure.contains(&call.action.as_str()));
     aws.heal();
@@ -259,14 +260,14 @@ async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
     assert!(events(COUNT).iter().all(|event| times(&later, event) <= 1), "{case}: {later:?}");
     let mut announced = aws.announced();
     if case.starts_with("OtherAnswer") {
-        // What the notifier failed on comes after what it took.
+        // The notifier announces the events on which it failed after the others.
         announced.sort_by_key(|event| event["id"].to_string());
     }
     assert_eq!(announced, events(COUNT), "{case}");
     assert_eq!(queued(aws), (vec![STRANGE.to_owned()], true), "{case}");
 }
 
-/// How a call fails, and how often. What fails once before anything happened, the SDK's own retries make good.
+/// Ways in which a call fails, and how often. The SDK's own retries hide a single failure before AWS changed anything.
 const FAILURES: [(Failure, usize); 11] = [
     (Failure::Throttled, 1),
     (Failure::AnswerLost, 1),
@@ -282,7 +283,7 @@ const FAILURES: [(Failure, usize); 11] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn whatever_call_of_replay_fails_in_whatever_way_nothing_is_lost_and_nothing_is_announced_twice() {
+async fn no_failing_call_loses_or_repeats_an_alert() {
     let aws = with_queue(COUNT).await;
     assert_eq!(taskbell(&aws, REPLAY).await.code, 1);
     let calls = aws.calls().len();
@@ -306,7 +307,7 @@ async fn whatever_call_of_replay_fails_in_whatever_way_nothing_is_lost_and_nothi
 }
 
 #[tokio::test(start_paused = true)]
-async fn wherever_a_replay_is_interrupted_nothing_is_lost_and_everything_is_given_back() {
+async fn interrupted_replay_loses_nothing_and_returns_every_entry() {
     let aws = with_queue(COUNT).await;
     taskbell(&aws, REPLAY).await;
     let calls = aws.calls().len();
@@ -329,7 +330,7 @@ async fn wherever_a_replay_is_interrupted_nothing_is_lost_and_everything_is_give
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_takes_longer_than_its_entries_can_be_held_is_taken_in_several_runs() {
+async fn queue_too_slow_for_one_run_is_replayed_in_several() {
     let aws = with_queue(40).await;
     aws.delay(Duration::from_secs(15));
     let first = run(&aws, REPLAY, None, CancellationToken::new()).await;

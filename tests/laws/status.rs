@@ -1,4 +1,4 @@
-//! `status`: the stack on one screen, whatever of it can be read.
+//! Checks that `status` shows the stack on one screen, as far as the stack can be read.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -47,7 +47,7 @@ async fn with_stack() -> Aws {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stack_is_on_one_screen() {
+async fn status_shows_the_stack_on_one_screen() {
     let aws = with_stack().await;
     let status = taskbell(&aws, STATUS).await;
     assert_eq!((status.code, status.err.as_str()), (0, ""), "{status:?}");
@@ -121,7 +121,7 @@ async fn the_stack_is_on_one_screen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_as_it_should_be_is_seen() {
+async fn status_shows_disabled_and_missing_resources() {
     let aws = with_stack().await;
     let hand = Hand::of(&aws);
     hand.events.disable_rule().name(RULE).send().await.unwrap();
@@ -136,7 +136,7 @@ async fn what_is_not_as_it_should_be_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_not_known_and_the_rest_is_shown() {
+async fn unreadable_parts_are_unknown_and_the_rest_is_shown() {
     let aws = with_stack().await;
     aws.forget_calls();
     taskbell(&aws, STATUS).await;
@@ -158,14 +158,14 @@ async fn what_cannot_be_read_is_not_known_and_the_rest_is_shown() {
     }
     println!("{cases} cases, {} actions", actions.len());
     assert!(cases >= 24);
-    // Without an answer to whose account it is, there is no screen.
+    // Without the account's id, `status` shows nothing.
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
     let nobody = taskbell(&aws, STATUS).await;
     assert!(nobody.code == 3 && nobody.err.contains("log in again"), "{nobody:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_with_nothing_of_it_is_told_so() {
+async fn stack_without_resources_is_an_error() {
     let status = taskbell(&Aws::new().await, STATUS).await;
     assert_eq!((status.code, status.out.as_str()), (1, ""), "{status:?}");
     assert!(status.err.contains("nothing of this stack is there"), "{status:?}");
@@ -173,7 +173,7 @@ async fn an_account_with_nothing_of_it_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_runtime_near_its_end_is_warned_about() {
+async fn runtime_near_its_end_is_a_warning() {
     let aws = with_stack().await;
     let later = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_838_000_000);
     let status = run_at(&aws, STATUS, None, CancellationToken::new(), later).await;

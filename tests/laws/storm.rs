@@ -1,4 +1,4 @@
-//! Stacks that are set up at once, against control planes that take only so many calls a second.
+//! Checks stacks that are set up at once, against control planes that accept only so many calls per second.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Outcome, taskbell};
 
 const IN_THE_PROCESS: usize = 5;
 
-/// The same command for each stack, all at once.
+/// Runs a command for every stack at once.
 async fn all(aws: &Aws, command: &str) -> Vec<Outcome> {
     let lines = (0..IN_THE_PROCESS).map(|number| command.replace("STACK", &format!("storm-{number}")));
     let lines: Vec<String> = lines.collect();
@@ -25,7 +25,7 @@ async fn all(aws: &Aws, command: &str) -> Vec<Outcome> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_in_one_process_are_set_up_in_sync_and_torn_down_however_aws_throttles() {
+async fn stacks_at_once_survive_throttling() {
     fastrand::seed(7);
     let aws = Aws::new().await;
     let before = aws.everything().await;

@@ -1,7 +1,7 @@
-//! A stack that an earlier version set up is taken over by this one: only what changed differs, and it is changed in place.
-//! `tests/local/upgrade.rs` holds that there is no moment in which it does not ring.
+//! Checks that this version upgrades the stacks of earlier versions: only the changed properties differ, and setup changes them in
+//! place. `tests/local/upgrade.rs` checks that alerts are sent at every moment of the upgrade.
 //!
-//! `tests/data/upgrade/` has, for each version, the writes by which it sets a stack up. All laws are held for all of them.
+//! For each version, `tests/data/upgrade/` has the writes with which it sets a stack up. Every law is checked for every version.
 //! Before a release: `UPDATE_GOLDEN=1 cargo test --test laws upgrade::` writes the file of the version that Cargo.toml names.
 
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use crate::support::left::{Left, all, folder};
 use crate::support::recorder::{Recorder, Sent};
 use crate::support::{Outcome, WEBHOOK, run_with};
 
-/// All kinds of resources.
+/// Flags for a stack with all kinds of resources.
 const FLAGS: &str = "--cluster batch --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --tag team=data";
 
 async fn command(sdk: &aws_config::SdkConfig, line: &str) -> Outcome {
     run_with(sdk.clone(), line, None, CancellationToken::new()).await
 }
 
-/// What this version leaves.
+/// Records the stack that this version leaves.
 async fn left_by_this_version() -> Left {
     let aws = Aws::new().await;
     let (recorder, sdk) = Recorder::of(&aws.sdk());
@@ -30,7 +30,7 @@ async fn left_by_this_version() -> Left {
     Left { version: env!("CARGO_PKG_VERSION").to_owned(), flags: FLAGS.to_owned(), role_id, calls }
 }
 
-/// What differs, as `drift --output json` has it: `function/notifier /code_sha256`.
+/// Returns the differences in the output of `drift --output json`, for example `function/notifier /code_sha256`.
 fn differences(drift: &Outcome) -> Vec<String> {
     let plan = drift.json();
     for none in ["conflicts", "unknown"] {
@@ -46,7 +46,7 @@ fn differences(drift: &Outcome) -> Vec<String> {
     steps.iter().flat_map(of_step).collect()
 }
 
-/// Whether it takes something away that rings, or keeps it from ringing.
+/// Checks whether a call could stop alerts: it removes or disables a resource that sends them.
 fn silences(call: &Sent) -> bool {
     const NEVER: [&str; 9] = [
         "events:DeleteRule",
@@ -63,7 +63,7 @@ fn silences(call: &Sent) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_file_of_a_version_is_a_whole_stack() {
+async fn each_versions_file_is_a_complete_stack() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let left = left_by_this_version().await;
         let path = folder().join(format!("{}.json", left.version));
@@ -89,9 +89,9 @@ async fn the_file_of_a_version_is_a_whole_stack() {
     }
 }
 
-/// In the process, over an AWS that is as strict as the real one.
+/// Checks the upgrade in the process, against an AWS that is as strict as the real one.
 #[tokio::test(start_paused = true)]
-async fn only_what_changed_differs_and_setup_changes_it_in_place() {
+async fn only_changed_properties_differ_and_setup_changes_them_in_place() {
     for left in all() {
         let left = left.marked();
         let version = &left.version;

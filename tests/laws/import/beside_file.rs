@@ -1,4 +1,4 @@
-//! Beside a `taskbell.toml`: what is taken over is the stack that the file has, or becomes one of it.
+//! Checks `import` next to a `taskbell.toml`: the file defines the new stack, or the output shows the stack's lines for the file.
 
 use super::*;
 
@@ -10,9 +10,9 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-/// The name of the stack is the rule's cluster's: nobody gave it.
+/// Checks a stack that has the name of the rule's cluster, because the user gave none.
 #[tokio::test(start_paused = true)]
-async fn the_stack_of_the_file_that_it_becomes_says_how_it_is_made() {
+async fn stack_of_the_file_determines_the_settings() {
     let text = "[defaults]\nlanguage = \"ja\"\nlog_retention = 7\n\n[[stack]]\nclusters = [\"web\"]\n\n\
         [[stack]]\nclusters = [\"batch\", \"web\"]\nlog_retention = 14\nmention = [\"here\"]\n";
     let (_folder, path) = file(text);
@@ -27,12 +27,12 @@ async fn the_stack_of_the_file_that_it_becomes_says_how_it_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_the_file_does_not_have_is_told_in_its_words() {
+async fn stack_missing_from_the_file_is_printed_as_toml() {
     let defaults = "[defaults]\nlanguage = \"ja\"\n";
     for (others, flags, lines) in [
         ("", "", "[[stack]]\nclusters = [\"batch\"]\n"),
         ("", "--stack jobs", "[[stack]]\nname = \"jobs\"\nclusters = [\"batch\"]\n"),
-        // The one of this name is elsewhere.
+        // The stack of this name is in another region.
         (
             "[[stack]]\nclusters = [\"batch\"]\nregion = \"eu-west-1\"\nlog_retention = 7\n",
             "--region us-east-1",

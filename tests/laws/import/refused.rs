@@ -1,11 +1,11 @@
-//! What is not taken over, and what is told before.
+//! Checks which alerts `import` refuses to replace, and how it explains that in advance.
 
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::types::{EndPointType, Environment, SelfManagedEventSource};
 
 use super::*;
 
-/// A change to the alert, and how it is refused: flags, exit code, words.
+/// A change to the alert, and its refusal: a title, the change, the command line, the exit code, words of the output.
 type Refusal = (&'static str, Change, &'static str, u8, &'static str);
 
 async fn are_refused(refusals: &[Refusal]) {
@@ -20,7 +20,7 @@ async fn are_refused(refusals: &[Refusal]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_that_rings_for_more_is_refused_before_anything_is_changed() {
+async fn rule_with_other_uses_is_refused_before_any_change() {
     let refusals: [Refusal; 6] = [
         (
             "another target",
@@ -86,7 +86,7 @@ async fn a_rule_that_rings_for_more_is_refused_before_anything_is_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() {
+async fn missing_or_ambiguous_rule_is_refused_before_any_change() {
     let refusals: [Refusal; 7] = [
         (
             "a name with a typing mistake",
@@ -150,7 +150,7 @@ async fn what_is_not_there_or_not_clear_is_refused_before_anything_is_changed() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_more_hangs_on_is_not_removed() {
+async fn function_with_other_uses_is_not_removed() {
     let refusals: [Refusal; 3] = [
         (
             "a function that others ring, too",
@@ -191,7 +191,7 @@ async fn a_function_that_more_hangs_on_is_not_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_webhook_in_the_function_it_comes_as_with_setup() {
+async fn function_without_a_webhook_needs_one_as_in_setup() {
     let (aws, hand) = by_hand_with(&pattern(), &[("CHANNEL", "#ops")]).await;
     let none = import(&aws, "").await;
     assert!(none.code == 64 && none.err.contains("TASKBELL_SLACK_WEBHOOK_URL"), "{none:?}");
@@ -201,7 +201,7 @@ async fn without_a_webhook_in_the_function_it_comes_as_with_setup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_is_gone_leaves_a_rule_to_be_taken_over() {
+async fn rule_of_a_deleted_function_can_be_replaced() {
     let (aws, hand) = by_hand().await;
     hand.lambda.delete_function().function_name(FUNCTION).send().await.unwrap();
     let done = taskbell(&aws, IMPORT).await;
@@ -210,7 +210,7 @@ async fn a_function_that_is_gone_leaves_a_rule_to_be_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_would_bring_the_old_rule_back_is_named() {
+async fn tool_that_would_recreate_the_old_rule_is_named() {
     for (key, value, told) in [
         ("aws:cloudformation:stack-name", "ops", "the CloudFormation stack ops"),
         ("ManagedBy", "terraform", "Terraform, as its tag ManagedBy=terraform says"),
@@ -225,7 +225,7 @@ async fn who_would_bring_the_old_rule_back_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_ends_with_3_and_changes_nothing() {
+async fn unreadable_resource_ends_with_3_and_changes_nothing() {
     for action in [
         "events:ListRules",
         "events:ListTargetsByRule",
@@ -246,9 +246,10 @@ async fn what_cannot_be_read_ends_with_3_and_changes_nothing() {
     }
 }
 
-/// What else rings the function is counted to the last page, and what is not understood is not taken for nobody.
+/// Checks that other triggers of the function are counted up to the last page, and that a policy that taskbell does not understand
+/// is not taken for the absence of triggers.
 #[tokio::test(start_paused = true)]
-async fn a_function_is_removed_only_if_it_is_known_that_nothing_else_rings_it() {
+async fn function_is_removed_only_if_it_has_no_other_trigger() {
     let pages = |key: &str, last: Value| vec![json!({ key: [], "NextMarker": "2" }), json!({ key: [last] })];
     let mapping = json!({ "UUID": "1b2c" });
     for (action, answers, code, told) in [
@@ -275,9 +276,10 @@ async fn a_function_is_removed_only_if_it_is_known_that_nothing_else_rings_it() 
     }
 }
 
-/// The function that is rung has the name of one in the caller's account: all that is asked is asked of the one that is rung.
+/// Checks a rule whose function, in another account, has the name of a function in the caller's account: all calls are for the
+/// function in the other account.
 #[tokio::test(start_paused = true)]
-async fn a_function_of_another_account_is_not_taken_for_one_of_the_same_name() {
+async fn function_of_another_account_is_not_confused_with_a_namesake() {
     let (aws, hand) = by_hand().await;
     let elsewhere = function().replace(ACCOUNT, "210987654321");
     let target = Target::builder().id("t0").arn(&elsewhere).build().unwrap();

@@ -1,13 +1,14 @@
-//! The old rule rings until the new alert is proved, whatever happens; and what is not as it was shown is not touched.
+//! Checks that the old rule sends alerts until the new alert is tested, and that `import` does not touch resources that changed
+//! after they were shown.
 
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::types::Environment;
 
 use super::*;
 
-/// Whatever write fails, the old rule rings until the new alert is proved, and the next run gets there.
+/// Checks that, if any write fails, the old rule sends alerts until the new alert is tested, and the next run succeeds.
 #[tokio::test(start_paused = true)]
-async fn the_old_rule_rings_until_the_new_alert_is_proved_whatever_fails() {
+async fn old_rule_stays_enabled_until_the_new_alert_is_tested() {
     let (aws, _) = by_hand().await;
     assert_eq!(import(&aws, "").await.code, 0);
     let actions: std::collections::BTreeSet<String> = writes(&aws).into_iter().collect();
@@ -34,7 +35,7 @@ async fn the_old_rule_rings_until_the_new_alert_is_proved_whatever_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drill_that_does_not_arrive_leaves_the_old_rule_ringing() {
+async fn lost_drill_leaves_the_old_rule_enabled() {
     let (aws, hand) = by_hand().await;
     aws.notifier_tells(None);
     let lost = import(&aws, "").await;
@@ -45,10 +46,10 @@ async fn a_drill_that_does_not_arrive_leaves_the_old_rule_ringing() {
     assert_eq!((unknown.code, state(&hand).await), (3, Some(RuleState::Enabled)), "{unknown:?}");
 }
 
-/// At whichever call Ctrl-C comes, from the drill on: the old rule is disabled only where the new alert was proved, and what is
-/// not removed yet stays.
+/// Checks Ctrl-C at any call from the drill on: the old rule is disabled only after the new alert was tested, and resources that
+/// were not removed yet stay.
 #[tokio::test(start_paused = true)]
-async fn an_interruption_at_any_call_leaves_no_gap() {
+async fn interruption_at_any_call_leaves_no_gap() {
     for flags in ["", "--remove-old"] {
         for nth in 0.. {
             let (aws, hand) = by_hand().await;
@@ -66,7 +67,7 @@ async fn an_interruption_at_any_call_leaves_no_gap() {
             assert_eq!(has_function(&hand).await, !was_made("lambda:DeleteFunction"), "{told}");
             assert!(rings || outcome.out.contains("+ Slack"), "{told}");
             if outcome.code == 0 {
-                // It came with the last step, which was finished.
+                // The interruption came during the last step, which was finished.
                 let last = if flags.is_empty() { "events:DisableRule" } else { "events:DeleteRule" };
                 assert!(nth >= 6 && was_made(last), "{told}");
                 break;
@@ -79,9 +80,9 @@ async fn an_interruption_at_any_call_leaves_no_gap() {
     }
 }
 
-/// Whatever write of the last step hangs: nobody is kept waiting, and it is said that it may be done.
+/// Checks Ctrl-C during each write of the last step that is stuck: the command ends, and says that the write may be done.
 #[tokio::test(start_paused = true)]
-async fn an_interruption_of_a_write_that_hangs_is_answered() {
+async fn ctrl_c_ends_a_stuck_write() {
     for (action, flags) in [
         ("events:DisableRule", ""),
         ("lambda:DeleteFunction", "--remove-old"),
@@ -111,9 +112,9 @@ async fn has_function(hand: &Hand) -> bool {
     hand.lambda.get_function().function_name(FUNCTION).send().await.is_ok()
 }
 
-/// While the drill is under way, somebody changes what was shown.
+/// Checks changes by hand, while the drill is in progress, of resources that were shown.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_as_it_was_shown_is_not_switched_off() {
+async fn changed_resource_is_not_switched_off() {
     let changes: [(&str, Change, &str); 6] = [
         (
             "its state",
@@ -181,9 +182,9 @@ async fn what_is_not_as_it_was_shown_is_not_switched_off() {
     }
 }
 
-/// EventBridge applies a rule after a short delay: without a drill nothing shows that it is over.
+/// Checks the wait without a drill: EventBridge applies a rule after a short delay, and only a drill shows that the delay is over.
 #[tokio::test(start_paused = true)]
-async fn without_a_drill_the_old_rule_rings_on_for_a_minute() {
+async fn old_rule_stays_enabled_for_a_minute_without_a_drill() {
     let (aws, hand) = by_hand().await;
     let cancel = tokio_util::sync::CancellationToken::new();
     let line = format!("{IMPORT} --no-drill");

@@ -72,8 +72,8 @@ async fn every_command_accepts_a_repeated_field_with_a_warning() {
     }
 }
 
-/// Checks a rule edited by hand: `drift` and `pattern test` evaluate it as EventBridge does, not as a reader that keeps only the last
-/// field.
+/// Checks a rule edited by hand: `drift` and `pattern test` evaluate it as EventBridge does, not as a reader that keeps only the
+/// last field.
 #[tokio::test(start_paused = true)]
 async fn deployed_rule_is_evaluated_as_eventbridge_evaluates_it() {
     let folder = tempfile::tempdir().unwrap();
