@@ -91,8 +91,8 @@ fn only_shared_files_are_part_of_several_binaries() {
     }
 }
 
-/// Checks the names of snapshots: `cli__preview__preview-oom.snap` belongs to `cli/preview.rs`, and ends with the name that the test
-/// gives it, or with the test's own name.
+/// Checks the names of snapshots: `cli__preview__preview-oom.snap` belongs to `cli/preview.rs`, and ends with the name that the
+/// test gives it, or with the test's own name.
 #[test]
 fn every_snapshot_belongs_to_a_file_with_snapshots() {
     let all = files(&root(), ".snap");
@@ -118,8 +118,8 @@ fn laws_start_neither_the_binary_nor_a_local_aws() {
     }
 }
 
-/// Checks the files of seeds: for `cli/patterns.rs`, proptest reads and writes `proptest-regressions/patterns.txt`, next to the folder
-/// with a `main.rs`.
+/// Checks the files of seeds: for `cli/patterns.rs`, proptest reads and writes `proptest-regressions/patterns.txt`, next to the
+/// folder with a `main.rs`.
 #[test]
 fn every_seed_belongs_to_a_file_with_properties() {
     let binaries = binaries();

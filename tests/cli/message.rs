@@ -13,8 +13,8 @@ fn options(language: &str) -> Value {
     json!({ "language": language })
 }
 
-/// Compares the golden files with the engine's messages; `lambda/test/golden.test.mjs` compares the same files with those of Node.js.
-/// After an intended change: `UPDATE_GOLDEN=1 cargo test --test cli message::`.
+/// Compares the golden files with the engine's messages; `lambda/test/golden.test.mjs` compares the same files with those of
+/// Node.js. After an intended change: `UPDATE_GOLDEN=1 cargo test --test cli message::`.
 #[test]
 fn every_sample_gives_its_golden_message_in_both_languages() {
     let engine = Engine::new().unwrap();

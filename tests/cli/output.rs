@@ -3,8 +3,8 @@
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::taskbell;
 
-/// Returns a stack with one difference of each kind: a rule changed by hand, a rule of other flags, a log group that taskbell does not
-/// manage, a missing parameter, an unreadable queue.
+/// Returns a stack with one difference of each kind: a rule changed by hand, a rule of other flags, a log group that taskbell does
+/// not manage, a missing parameter, an unreadable queue.
 async fn troubled() -> Aws {
     let aws = Aws::new().await;
     assert_eq!(
@@ -53,8 +53,8 @@ async fn json_result_lists_done_failed_and_not_started_steps() {
     assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
 }
 
-/// Checks a setup that removes a rule: the rule's permissions stay at first, so setup reads a second time; the output reports the steps
-/// that were done before that read failed.
+/// Checks a setup that removes a rule: the rule's permissions stay at first, so setup reads a second time; the output reports the
+/// steps that were done before that read failed.
 #[tokio::test(start_paused = true)]
 async fn json_result_lists_the_steps_done_before_a_second_read_failed() {
     let aws = Aws::new().await;

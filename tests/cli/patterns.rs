@@ -1,4 +1,4 @@
-//! The catalogue: which pattern takes which event, and what binding may and may not do.
+//! Checks the catalogue: which events each pattern matches, and what binding and narrowing may change.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn bound(name: &str, clusters: &[&str]) -> Matcher {
     Matcher::new(&(&tree).into()).unwrap()
 }
 
-/// The cluster an event is of.
+/// Returns the cluster of an event.
 fn cluster_of(event: &Value) -> String {
     let service = event["resources"][0].as_str().and_then(|arn| arn.split_once(":service/"));
     let of_service = service.and_then(|(ecs, path)| Some(format!("{ecs}:cluster/{}", path.split_once('/')?.0)));
@@ -41,7 +41,8 @@ fn table(events: &[(String, Value)]) -> String {
     table
 }
 
-/// What the default patterns and the notifier together announce of the samples, what not, and what other patterns are for.
+/// Returns the README's lists: the samples that the default patterns and the notifier announce, those that need another pattern,
+/// and those that are never announced.
 fn what_rings() -> String {
     let engine = Engine::new().unwrap();
     let (mut rings, mut asked, mut silent) = (String::new(), String::new(), String::new());
@@ -63,7 +64,7 @@ fn what_rings() -> String {
     format!("**Rings:**\n\n{rings}\n**Rings only if asked for:**\n\n{asked}\n**Stays silent:**\n\n{silent}")
 }
 
-/// The catalogue, as `pattern list` has it.
+/// Returns the README's table of the catalogue, with the texts of `pattern list`.
 fn catalogue() -> String {
     let mut table = "| pattern | rings | silent | needs |\n|---|---|---|---|\n".to_owned();
     for Entry { name, rings, needs, silent, .. } in &CATALOGUE {
@@ -92,9 +93,10 @@ fn recorded() -> Vec<(String, Value)> {
     events
 }
 
-/// An event does not say which rule took it: the notifier judges by itself, in words of its own, and has to judge alike.
+/// Checks that the notifier finds the patterns that match an event: an event does not name its rule, so the notifier decides with
+/// its own code, which has to agree with the patterns.
 #[test]
-fn the_notifier_routes_an_event_by_the_patterns_that_take_it() {
+fn notifier_routes_an_event_by_the_patterns_that_match_it() {
     let engine = Engine::new().unwrap();
     let mut golden = json!({});
     let recorded = recorded().into_iter().map(|(name, event)| (format!("field/{name}"), event));
@@ -113,9 +115,9 @@ fn the_notifier_routes_an_event_by_the_patterns_that_take_it() {
     assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(&path).unwrap()).unwrap(), golden);
 }
 
-/// After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test cli patterns::`.
+/// Checks the tables of the docs. After an intended change: `UPDATE_GOLDEN=1 cargo test --test cli patterns::`.
 #[test]
-fn the_tables_of_the_docs_are_what_the_patterns_do() {
+fn tables_of_the_docs_agree_with_the_patterns() {
     for (file, mark, table) in [
         ("docs/patterns.md", "samples", table(&samples())),
         ("docs/patterns.md", "field", table(&recorded())),
@@ -135,13 +137,13 @@ fn the_tables_of_the_docs_are_what_the_patterns_do() {
 }
 
 #[test]
-fn every_pattern_has_samples_that_match_and_samples_that_must_not() {
+fn every_pattern_matches_some_samples_and_not_others() {
     for entry in &CATALOGUE {
         let pattern = bound(entry.name, &[PROD]);
         let taken: Vec<String> =
             samples().into_iter().filter(|(_, event)| pattern.matches(event)).map(|(name, _)| name).collect();
         assert!(!taken.is_empty() && taken.len() < SAMPLES.len() - 10, "{}: {taken:?}", entry.name);
-        // That a job was done with exit code 0, the notifier judges: no pattern can say that all its containers have one.
+        // The notifier decides whether a job ended with exit code 0: no pattern can require that code of all containers.
         assert!(
             entry.name == "task-failed" || !taken.iter().any(|name| name == "08-exit-0"),
             "{}: {taken:?}",
@@ -159,9 +161,9 @@ fn every_pattern_has_samples_that_match_and_samples_that_must_not() {
     }
 }
 
-/// By name: which pattern is meant to take it.
+/// Checks which samples, by name, each narrow pattern matches.
 #[test]
-fn each_narrow_pattern_takes_its_own_samples() {
+fn each_narrow_pattern_matches_its_own_samples() {
     let own: BTreeMap<&str, &[&str]> = BTreeMap::from([
         (
             "start-failed",
@@ -201,7 +203,7 @@ fn each_narrow_pattern_takes_its_own_samples() {
 }
 
 #[test]
-fn a_call_that_names_no_cluster_is_of_the_default_one_and_other_accounts_and_throttled_calls_are_silent() {
+fn call_without_a_cluster_belongs_to_the_default_one_and_other_accounts_and_throttling_are_silent() {
     let default = PROD.replace("/prod", "/default");
     let both = bound("run-rejected", &[PROD, &default]);
     let mut event = sample("31b-run-denied").unwrap().0;
@@ -222,7 +224,7 @@ fn a_call_that_names_no_cluster_is_of_the_default_one_and_other_accounts_and_thr
 }
 
 #[test]
-fn with_a_container_the_end_of_another_one_does_not_ring() {
+fn container_filter_ignores_the_end_of_other_containers() {
     let filters = Filters { container: Some("app".to_owned()), ..Filters::default() };
     let tree = Pattern::find("task-failed").unwrap().narrowed(&filters).unwrap();
     let tree = tree.bind(&[PROD.to_owned()], Drill::Accepted).unwrap();
@@ -266,7 +268,7 @@ fn with_a_container_the_end_of_another_one_does_not_ring() {
 }
 
 #[test]
-fn a_placeholder_that_is_none_is_answered_with_the_nearest() {
+fn unknown_placeholder_lists_the_nearest_one() {
     let folder = tempfile::tempdir().unwrap();
     for (wrong, nearest) in [("${cluster_arm}", "${cluster_arn}"), ("${cluster}", "${cluster_"), ("x${nothing}y", "${")]
     {
@@ -280,7 +282,7 @@ fn a_placeholder_that_is_none_is_answered_with_the_nearest() {
 
 proptest! {
     #[test]
-    fn a_bound_pattern_never_takes_another_clusters_event(
+    fn bound_pattern_never_matches_another_clusters_event(
         entry in prop::sample::select(CATALOGUE.iter().map(|entry| entry.name).filter(|name| *name != "application-error").collect::<Vec<_>>()),
         mine in prop::collection::btree_set("[a-z][a-z0-9-]{0,12}", 1..4),
         other in "[a-z][a-z0-9-]{0,12}",
@@ -328,7 +330,7 @@ fn filters() -> impl Strategy<Value = Filters> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn a_filter_never_widens_and_takes_just_what_it_names(
+    fn filter_never_widens_and_matches_only_the_given_names(
         entry in prop::sample::select(CATALOGUE.iter().map(|entry| entry.name).collect::<Vec<_>>()),
         filters in filters(),
         number in 0..SAMPLES.len(),
@@ -356,7 +358,7 @@ proptest! {
     }
 }
 
-/// Patterns as users write them: fields of task events, said once or under `$or` at any depth.
+/// Returns patterns as users write them: fields of task events, given once or under `$or` at any depth.
 fn user_pattern() -> impl Strategy<Value = Value> {
     let leaf = prop::sample::select(vec![
         json!({ "group": [{ "prefix": "service:" }] }),
@@ -379,7 +381,7 @@ fn user_pattern() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn a_filter_never_widens_a_pattern_of_a_users_own(tree in user_pattern(), filters in filters(), number in 0..SAMPLES.len()) {
+    fn filter_never_widens_a_users_own_pattern(tree in user_pattern(), filters in filters(), number in 0..SAMPLES.len()) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.json");
         std::fs::write(&path, tree.to_string()).unwrap();
@@ -396,7 +398,7 @@ proptest! {
 }
 
 #[test]
-fn a_filter_on_a_pattern_it_cannot_narrow_is_refused() {
+fn filter_on_a_pattern_that_it_cannot_narrow_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
     let service = Filters { exclude_services: vec!["web".to_owned()], ..Filters::default() };
@@ -414,7 +416,7 @@ fn a_filter_on_a_pattern_it_cannot_narrow_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn filters_that_cannot_be_meant_are_refused_before_anything_is_asked() {
+async fn invalid_filters_are_refused_before_any_call() {
     let aws = Aws::new().await;
     let folder = tempfile::tempdir().unwrap();
     let mine = folder.path().join("mine.json");
@@ -448,7 +450,7 @@ async fn filters_that_cannot_be_meant_are_refused_before_anything_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_narrowed_stack_is_set_up_and_in_sync() {
+async fn narrowed_stack_is_in_sync_after_setup() {
     let aws = Aws::new().await;
     for flags in [
         "--family night* --pattern task-failed",
@@ -462,7 +464,7 @@ async fn a_narrowed_stack_is_set_up_and_in_sync() {
 }
 
 #[test]
-fn a_filter_says_no_more_than_is_needed() {
+fn filter_adds_only_the_needed_conditions() {
     let bound = |filters: Filters| {
         let pattern = Pattern::find("nonzero-exit").unwrap().narrowed(&filters.checked().unwrap()).unwrap();
         pattern.bind(&[PROD.to_owned(), PROD.replace("prod", "test")], Drill::Accepted).unwrap()["detail"].clone()
@@ -488,7 +490,7 @@ async fn test(line: &str) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_an_event_and_what_decided_against_it_is_told() {
+async fn pattern_test_shows_matches_and_the_deciding_mismatch() {
     let told = test("02-oom").await;
     assert_eq!(told.code, 0);
     insta::assert_snapshot!("pattern-test-oom", told.out);
@@ -508,7 +510,7 @@ async fn what_takes_an_event_and_what_decided_against_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whether_the_notifier_would_tell_is_said_at_the_end_of_each_event() {
+async fn pattern_test_ends_each_event_with_the_notifiers_decision() {
     for (line, said) in [
         ("02-oom", "rings with the default patterns: yes (task-failed)"),
         ("12-running", "rings with the default patterns: no"),
@@ -521,7 +523,7 @@ async fn whether_the_notifier_would_tell_is_said_at_the_end_of_each_event() {
         let told = test(line).await;
         assert!(told.out.lines().last().unwrap().trim_start().starts_with(said), "{line}: {told:?}");
     }
-    // Of a file the task definition is not known.
+    // The task definition of an event in a file is unknown.
     let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
     let event = sample("09b-sidecar-clean-app-killed-sidecar").unwrap().0;
     std::fs::write(file.path(), event.to_string()).unwrap();
@@ -533,7 +535,7 @@ async fn whether_the_notifier_would_tell_is_said_at_the_end_of_each_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pattern_is_tested_as_the_filters_narrow_it() {
+async fn pattern_test_applies_the_filters() {
     let other = test("02-oom --family api").await;
     assert!(
         other.code == 1 && other.out.contains("- task-failed (default)        detail.taskDefinitionArn: has"),
@@ -547,9 +549,9 @@ async fn a_pattern_is_tested_as_the_filters_narrow_it() {
     assert!(live.code == 64 && live.err.contains("filters are for patterns"), "{live:?}");
 }
 
-/// A sample is about no cluster of anybody's: it happens in the one that is asked about. What was recorded happened where it did.
+/// Checks the cluster of an event: a sample takes place in the given cluster, a recorded event in its own.
 #[tokio::test(start_paused = true)]
-async fn a_sample_happens_in_the_cluster_that_is_asked_about() {
+async fn sample_takes_place_in_the_given_cluster() {
     for name in ["oom", "deployment-failed", "21-placement-failure", "run-rejected"] {
         let moved = test(&format!("{name} --cluster nightly")).await;
         assert_eq!(moved.code, 0, "{moved:?}");
@@ -570,7 +572,7 @@ async fn a_sample_happens_in_the_cluster_that_is_asked_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn folders_and_files_are_taken_and_what_is_none_is_refused() {
+async fn folders_and_files_are_accepted_and_invalid_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().display();
     assert!(test(&format!("{at}")).await.err.contains("there is no event in the folder"));
@@ -589,7 +591,7 @@ async fn folders_and_files_are_taken_and_what_is_none_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rules_as_deployed_answer_and_a_disabled_one_says_so() {
+async fn deployed_rules_are_tested_and_a_disabled_rule_is_named() {
     let aws = Aws::new().await;
     let none = taskbell(&aws, "pattern test 02-oom --live --cluster prod").await;
     assert!(none.code == 1 && none.err.contains("has no rule"), "{none:?}");
@@ -603,7 +605,7 @@ async fn the_rules_as_deployed_answer_and_a_disabled_one_says_so() {
     assert!(disabled.code == 1 && disabled.out.contains("would match, but the rule is disabled"), "{disabled:?}");
 }
 
-/// A task as DescribeTasks tells it.
+/// Returns a task as DescribeTasks returns it.
 fn stopped_task(stop_code: &str, exit_code: u8) -> Value {
     let ecs = "arn:aws:ecs:us-east-1:123456789012";
     json!({
@@ -618,7 +620,7 @@ fn stopped_task(stop_code: &str, exit_code: u8) -> Value {
 const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
 
 #[tokio::test(start_paused = true)]
-async fn why_it_did_not_ring_is_told_link_by_link() {
+async fn broken_link_is_named_for_a_task() {
     let aws = Aws::new().await;
     let setup = taskbell(&aws, "setup --cluster batch --yes").await;
     assert_eq!(setup.code, 0, "{setup:?}");
@@ -674,7 +676,7 @@ async fn register(aws: &Aws, containers: &[(&str, bool)]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_the_real_notifier_leaves_out_is_not_said_to_be_announced() {
+async fn task_that_the_notifier_skips_is_not_reported_as_announced() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
@@ -703,7 +705,7 @@ async fn a_task_the_real_notifier_leaves_out_is_not_said_to_be_announced() {
     }
 }
 
-/// As `lambda/memory/table.mjs` writes them.
+/// Writes a window and a task into the table, as `lambda/memory/table.mjs` does.
 async fn note(aws: &Aws, window_began: std::time::SystemTime, came: u32, told: u32, settled: bool) {
     use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk());
@@ -722,12 +724,12 @@ async fn note(aws: &Aws, window_began: std::time::SystemTime, came: u32, told: u
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_was_announced_or_counted_says_so() {
+async fn announced_or_counted_task_is_reported_as_such() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
     let ask = async || taskbell(&aws, &format!("pattern test --task {TASK}")).await;
-    // A window is one of the events' own times, whenever they are asked about.
+    // A window is defined by the events' own times, not by the time of the test.
     let then = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_790_000_000_500);
     let an_hour_before = then - std::time::Duration::from_hours(1);
     for (began, came, told, settled, code, said) in [
@@ -759,7 +761,7 @@ async fn a_task_that_was_announced_or_counted_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_cannot_be_looked_at_says_so() {
+async fn missing_invalid_or_unreadable_task_is_reported() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     let ask = async |line: &str| taskbell(&aws, &format!("pattern test --task {line}")).await;
@@ -786,7 +788,7 @@ async fn a_task_that_cannot_be_looked_at_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_is_told_as_the_event_ecs_sends_without_its_secrets() {
+async fn task_becomes_the_event_that_ecs_sends_without_its_secrets() {
     let aws = Aws::new().await;
     let mut task = stopped_task("EssentialContainerExited", 1);
     (task["enableExecuteCommand"], task["ephemeralStorage"]) = (json!(true), json!({ "sizeInGiB": 20 }));

@@ -1,4 +1,4 @@
-//! `preview`: what it shows, what it writes, and what it refuses.
+//! Checks what `preview` shows, what it writes, and what it refuses.
 
 mod described;
 use taskbell::pattern::samples::SAMPLES;
@@ -14,14 +14,14 @@ async fn preview(line: &str) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_event_the_samples_are_listed() {
+async fn preview_without_an_event_lists_the_samples() {
     let list = preview("").await;
     assert_eq!((list.code, list.out.lines().count()), (0, SAMPLES.len()));
     assert_eq!(preview("--output json").await.json().as_array().unwrap().len(), SAMPLES.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_drawn() {
+async fn preview_draws_a_message() {
     let drawn = preview("oom").await;
     assert_eq!(drawn.code, 0, "{drawn:?}");
     insta::assert_snapshot!("preview-oom", drawn.out);
@@ -30,7 +30,7 @@ async fn a_message_is_drawn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_place_is_shown_whole_and_a_sample_goes_by_its_scenarios_name_too() {
+async fn preview_shows_every_destination_and_accepts_a_scenarios_name() {
     for place in ["slack", "teams", "discord", "sns"] {
         let shown = preview(&format!("oom --for {place} --color never")).await.out;
         for told in ["died in", "ran out of memory", "OutOfMemoryError", "heap 507 MiB", "10:32:11"] {
@@ -42,21 +42,21 @@ async fn every_place_is_shown_whole_and_a_sample_goes_by_its_scenarios_name_too(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_payload_is_what_would_be_posted() {
+async fn json_output_is_the_payload_that_would_be_posted() {
     let payload = preview("02-oom --output json --mention U012ABCDEF --icon-emoji :bell:").await.json();
     assert!(payload["text"].as_str().unwrap().starts_with("<@U012ABCDEF> 🔴 *web* died in *prod*"), "{payload:#}");
     assert_eq!(payload["icon_emoji"], ":bell:");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_event_is_shown_and_said_to_be_silent() {
+async fn silent_event_is_shown_with_a_note() {
     let silent = preview("scale-in-137").await;
     assert_eq!(silent.code, 0);
     assert!(silent.err.contains("not announced: the service scheduler stopped it"), "{silent:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_no_default_pattern_takes_says_which_does() {
+async fn event_without_a_default_pattern_names_the_pattern_that_matches() {
     for (line, note) in [
         ("user-stop", "note: no default pattern takes this event; --pattern nonzero-exit does\n"),
         ("run-rejected", "note: no default pattern takes this event; --pattern run-rejected does\n"),
@@ -70,7 +70,7 @@ async fn an_event_that_no_default_pattern_takes_says_which_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_is_written_whole() {
+async fn html_page_is_written_completely() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("message.html");
     let outcome = preview(&format!("oom --html {}", path.display())).await;
@@ -90,7 +90,7 @@ async fn a_page_is_written_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_event_is_refused_by_name_and_place() {
+async fn invalid_event_is_refused_with_name_line_and_column() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("event.json");
     let at = path.display();

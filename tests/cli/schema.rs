@@ -1,4 +1,4 @@
-//! What every command prints with `--output json` is what `schema/output.schema.json` says.
+//! Checks the output of every command with `--output json` against `schema/output.schema.json`.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::support::hand::Hand;
 use crate::support::schema::mistakes;
 use crate::support::taskbell;
 
-/// What is printed, by the definition that it is to follow.
+/// Printed objects, each with its definition in the schema.
 #[derive(Default)]
 struct Printed(Vec<(&'static str, Value)>);
 
@@ -90,14 +90,14 @@ async fn of_patterns_and_files(printed: &mut Printed, folder: &std::path::Path) 
     printed.by("init", &aws, &format!("init --cluster batch --config {}", at("taskbell.toml")), 0).await;
     let config = at("taskbell.toml");
     for line in ["drift", "status", "setup --dry-run", "teardown --dry-run"] {
-        // The file says whose stacks these are, and flags do not.
+        // The file defines a fleet, which flags do not.
         let code = if line == "status" { 0 } else { 2 };
         printed.by("fleet", &aws, &format!("{line} --all --config {config}"), code).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_printed_as_json_is_what_the_schema_says() {
+async fn json_output_follows_the_schema() {
     let folder = tempfile::tempdir().unwrap();
     let mut printed = Printed::default();
     of_the_stack(&mut printed).await;
@@ -106,7 +106,7 @@ async fn what_is_printed_as_json_is_what_the_schema_says() {
     let told = mistakes(&printed.0);
     assert!(told.is_empty(), "{told}");
 
-    // Nothing is defined that nobody prints: `import` of one rule is in tests/laws/import.rs, and `doctor` in tests/laws/doctor.rs.
+    // Every definition is printed by a command: `import` of one rule is in tests/laws/import.rs, `doctor` in tests/laws/doctor.rs.
     let schema: Value = serde_json::from_str(include_str!("../../schema/output.schema.json")).unwrap();
     let parts =
         ["place", "change", "step", "plan", "hops", "unknown_fact", "alert", "old_rule", "taken", "import", "doctor"];
@@ -115,9 +115,9 @@ async fn what_is_printed_as_json_is_what_the_schema_says() {
     assert_eq!(defined, seen);
 }
 
-/// A schema that takes everything would prove nothing: each field that is asked for is missed.
+/// Checks that the schema requires each field: a schema that accepts every object would prove nothing.
 #[tokio::test(start_paused = true)]
-async fn what_the_schema_does_not_say_is_noticed() {
+async fn missing_fields_and_wrong_values_violate_the_schema() {
     let aws = Aws::new().await;
     let mut printed = Printed::default();
     let drift = printed.by("drift", &aws, "drift --cluster batch", 2).await;

@@ -1,9 +1,10 @@
-//! The walls of the house: which room may import which, read from every path in the code; and no circle between files.
+//! Checks the walls between the modules of src (the rooms): which room may import which, read from every path in the code, and that
+//! no files import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Which rooms the files of a room may import, besides their own and `error`.
+/// The rooms that each room's files may import, besides their own room and `error`.
 const DOORS: [(&str, &[&str]); 19] = [
     ("error", &[]),
     ("stack", &[]),
@@ -47,7 +48,7 @@ const DOORS: [(&str, &[&str]); 19] = [
     ),
 ];
 
-/// The same within a room. `cli` itself, with `cli/exit`, is the command line's root.
+/// The rooms that the rooms within a room may import. `cli` itself, with `cli/exit`, is the command line's root.
 const INNER_DOORS: [(&str, &[&str]); 8] = [
     ("aws/client", &[]),
     ("aws/calls", &["aws/client", "aws/kinds"]),
@@ -60,7 +61,7 @@ const INNER_DOORS: [(&str, &[&str]); 8] = [
 ];
 
 #[test]
-fn every_import_goes_through_a_door() {
+fn every_import_is_allowed() {
     let house = House::read();
     let doors: BTreeMap<&str, &[&str]> = DOORS.into_iter().collect();
     let inner: BTreeMap<&str, &[&str]> = INNER_DOORS.into_iter().collect();
@@ -93,7 +94,7 @@ fn no_files_import_one_another_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// `cargo test --test cli no_room_grows -- --nocapture` prints them.
+/// Checks the size of the rooms: `cargo test --test cli every_room_has_less_than -- --nocapture` prints the sizes.
 #[test]
 fn every_room_has_less_than_22_percent_of_the_code() {
     let house = House::read();
@@ -114,13 +115,13 @@ fn every_room_has_less_than_22_percent_of_the_code() {
     assert!(share < 22, "{biggest} has {share} % of {all} lines");
 }
 
-/// What a file of src says of others.
+/// A file of src: its size, and its imports.
 struct Source {
     lines: usize,
     imports: BTreeSet<String>,
 }
 
-/// All files, by their paths in src without extension; `aws/mod` is called `aws`.
+/// All files of src, by their paths without extension; `aws/mod` is called `aws`.
 struct House {
     files: BTreeMap<String, Source>,
 }
@@ -147,7 +148,7 @@ impl House {
         self.files.iter().flat_map(|(from, file)| file.imports.iter().map(move |to| (from.as_str(), to.as_str())))
     }
 
-    /// The files that can be reached from themselves, in groups.
+    /// Returns the files that import themselves through others, in groups.
     fn circles(&self) -> Vec<BTreeSet<&str>> {
         let reached = |from: &str| {
             let mut seen = BTreeSet::new();
@@ -174,17 +175,17 @@ impl House {
     }
 }
 
-/// The first part of a file's path.
+/// Returns the first part of a file's path.
 fn room(name: &str) -> &str {
     name.split('/').next().unwrap()
 }
 
-/// The first two parts: `aws/kinds` of `aws/kinds/rule`.
+/// Returns the first two parts of a file's path: `aws/kinds` of `aws/kinds/rule`.
 fn inner_room(name: &str) -> &str {
     name.match_indices('/').nth(1).map_or(name, |(at, _)| &name[..at])
 }
 
-/// Rooms as large as they are walked through: of `cli` and `aws`, each folder is one.
+/// Returns the room whose size is compared: each folder of `cli` and `aws` is its own room.
 fn sized_room(name: &str) -> &str {
     match room(name) {
         "aws" => inner_room(name),
@@ -198,13 +199,13 @@ fn name_of(path: &Path, root: &Path) -> String {
     name.strip_suffix("/mod").map_or_else(|| name.clone(), str::to_owned)
 }
 
-/// The file that a path from the crate's root is in: the longest beginning that is one.
+/// Returns the file of a path from the crate's root: the longest beginning of the path that is a file.
 fn file_of(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
     let parts: Vec<&str> = path.split("::").collect();
     (1..=parts.len()).rev().map(|count| parts[..count].join("/")).find(|name| files.contains_key(name))
 }
 
-/// All paths that begin with `crate` or `super`, as paths from the crate's root.
+/// Returns all paths that begin with `crate`, `super` or `self`, as paths from the crate's root.
 fn paths(code: &str, name: &str) -> Vec<String> {
     let here: Vec<&str> = name.split('/').collect();
     let mut found = Vec::new();
@@ -232,7 +233,7 @@ fn paths(code: &str, name: &str) -> Vec<String> {
     found
 }
 
-/// The files below this one that it calls by their names alone.
+/// Returns the files below this one that it uses by their bare names.
 fn children(code: &str, name: &str, files: &BTreeMap<String, String>) -> Vec<String> {
     let is_called = |child: &str| {
         code.match_indices(&format!("{child}::")).any(|(at, _)| {
@@ -244,7 +245,7 @@ fn children(code: &str, name: &str, files: &BTreeMap<String, String>) -> Vec<Str
     below.filter(|(_, child)| !child.contains('/') && is_called(child)).map(|(file, _)| file.clone()).collect()
 }
 
-/// The paths of a tree such as `a::{b, c::{self, D}}`; of a path in an expression, itself.
+/// Returns the paths of a tree such as `a::{b, c::{self, D}}`; for a path in an expression, the path itself.
 fn leaves(tree: &str) -> Vec<String> {
     let end = tree.find(|char: char| !(char.is_alphanumeric() || char == '_' || char == ':')).unwrap_or(tree.len());
     let path = tree[..end].trim_end_matches(':');

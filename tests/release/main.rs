@@ -1,4 +1,4 @@
-//! What a release is made of: workflow, action, image, archives, package. Their parts name each other, and nothing runs them
+//! Checks the parts of a release: workflow, action, image, archives, package. The parts refer to each other, and nothing runs them
 //! together before a tag does.
 
 #![allow(
@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use script::executable;
 use serde_json::{Value, json};
 
-/// The build script, whose answers only a release build is told.
+/// The build script, whose results only a release build contains.
 #[path = "../../build.rs"]
 #[allow(dead_code, reason = "nobody calls its main here")]
 mod build;
@@ -40,7 +40,7 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// A YAML file, read by somebody else's parser.
+/// Reads a YAML file with an independent parser.
 fn yaml(path: &str) -> Value {
     let read = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))";
     let python = root().join(".local/venv/bin/python");
@@ -54,7 +54,7 @@ fn workflows() -> Vec<String> {
     files.map(|file| format!(".github/workflows/{}", file.unwrap().file_name().display())).collect()
 }
 
-/// All steps of all jobs, or of the action.
+/// Returns all steps of all jobs, or of the action.
 fn steps(file: &Value) -> Vec<Value> {
     let of = |owner: &Value| owner["steps"].as_array().cloned().unwrap_or_default();
     let jobs = file["jobs"].as_object().into_iter().flatten().flat_map(|(_, job)| of(job));
@@ -62,7 +62,7 @@ fn steps(file: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn every_action_is_pinned_by_a_commit_and_says_which_version_that_is() {
+fn every_action_is_pinned_to_a_commit_with_its_version() {
     let mut seen = 0;
     for path in workflows().into_iter().chain(["action.yml".to_owned()]) {
         for line in text(&path).lines().filter(|line| line.contains("uses:")) {
@@ -77,9 +77,9 @@ fn every_action_is_pinned_by_a_commit_and_says_which_version_that_is() {
     assert!(seen >= 8, "{seen} actions");
 }
 
-/// What somebody writes into an input or a title is not to be run.
+/// Checks that no shell runs the text of an input or a title.
 #[test]
-fn no_script_holds_what_an_expression_says() {
+fn no_script_contains_an_expression() {
     for path in workflows().into_iter().chain(["action.yml".to_owned()]) {
         for step in steps(&yaml(&path)) {
             let script = step["run"].as_str().unwrap_or_default();
@@ -89,7 +89,7 @@ fn no_script_holds_what_an_expression_says() {
 }
 
 #[test]
-fn only_who_has_to_may_write() {
+fn only_publishing_jobs_may_write() {
     for path in workflows() {
         let file = yaml(&path);
         assert_eq!(file["permissions"], json!({ "contents": "read" }), "{path}");
@@ -108,9 +108,9 @@ fn only_who_has_to_may_write() {
 }
 
 #[test]
-fn a_tag_builds_every_target_and_everybody_knows_them() {
+fn tag_builds_every_target_and_every_part_knows_the_targets() {
     let release = yaml(".github/workflows/release.yml");
-    // YAML 1.1 takes the key `on` for true.
+    // YAML 1.1 reads the key `on` as true.
     assert_eq!(release["true"]["push"]["tags"], json!(["v*"]));
     let matrix = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap().clone();
     let targets: Vec<&str> = matrix.iter().map(|entry| entry["target"].as_str().unwrap()).collect();
@@ -126,7 +126,7 @@ fn a_tag_builds_every_target_and_everybody_knows_them() {
 }
 
 #[test]
-fn the_release_is_built_with_the_toolchain_of_ci() {
+fn release_is_built_with_the_toolchain_of_ci() {
     let toolchain = |path: &str| {
         let text = text(path);
         let all: BTreeSet<String> = text
@@ -141,7 +141,7 @@ fn the_release_is_built_with_the_toolchain_of_ci() {
     assert!(text("Cargo.toml").contains("rust-version = \"1.95\""));
 }
 
-/// `## 1.2.3` or `## 1.2.3 (2026-11-25)`, newest first.
+/// Returns the released versions, newest first, from headings such as `## 1.2.3` or `## 1.2.3 (2026-11-25)`.
 fn released() -> Vec<String> {
     let changelog = text("CHANGELOG.md");
     let headings = changelog.lines().filter_map(|line| line.strip_prefix("## "));
@@ -152,7 +152,7 @@ fn released() -> Vec<String> {
 }
 
 #[test]
-fn all_say_the_same_version() {
+fn every_file_names_the_same_version() {
     assert_eq!(yaml("action.yml")["inputs"]["version"]["default"], VERSION);
     let readme = text("README.md");
     for place in [
@@ -163,7 +163,7 @@ fn all_say_the_same_version() {
     ] {
         assert!(readme.contains(&place), "{place}");
     }
-    // Before the first release there is none.
+    // Before the first release, the changelog has no version.
     if let Some(newest) = released().first() {
         assert_eq!(newest, VERSION);
     }
@@ -173,7 +173,7 @@ fn all_say_the_same_version() {
     }
 }
 
-/// A copy of the scripts, with documents of its own beside them.
+/// Returns a folder with copies of the scripts, and with its own changelog and manifest.
 fn checkout(changelog: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("dev")).unwrap();
@@ -191,7 +191,7 @@ fn checkout(changelog: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_notes_of_a_release_are_its_section_of_the_changelog() {
+fn release_notes_are_the_section_of_the_changelog() {
     let folder = checkout("# Changelog\n\n## Unreleased\n\n## 1.2.3 (2026-11-25)\n\n- this\n\n## 1.2.30\n\n- that\n");
     let notes = |version: &str| Command::new(folder.path().join("dev/release-notes")).arg(version).output().unwrap();
     let told = notes("1.2.3");
@@ -215,7 +215,7 @@ fn printed(output: &Output) -> PathBuf {
 }
 
 #[test]
-fn an_archive_has_the_same_bytes_every_time_and_no_binary_of_20_mb() {
+fn archive_is_reproducible_and_refuses_a_binary_of_20_mb() {
     let folder = checkout("## 1.2.3\n\n- this\n");
     let binary = folder.path().join("binary");
     std::fs::write(&binary, "#!/bin/sh\necho taskbell\n").unwrap();
@@ -235,9 +235,9 @@ fn an_archive_has_the_same_bytes_every_time_and_no_binary_of_20_mb() {
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("20.0 MB"), "{refused:?}");
 }
 
-/// `make bench` begins with it.
+/// Checks the size limit with which `make bench` begins.
 #[test]
-fn the_benchmark_fails_for_a_binary_of_20_mb() {
+fn benchmark_fails_for_a_binary_of_20_mb() {
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("taskbell");
     let measured = |size: usize| {
@@ -257,7 +257,7 @@ fn the_benchmark_fails_for_a_binary_of_20_mb() {
 #[cfg(unix)]
 #[cfg(unix)]
 #[test]
-fn a_release_is_installed_if_it_is_what_was_released_and_not_otherwise() {
+fn release_is_installed_only_if_its_checksum_matches() {
     let folder = checkout("## 1.2.3\n\n- this\n");
     let binary = folder.path().join("binary");
     std::fs::write(&binary, "#!/bin/sh\necho it is taskbell\n").unwrap();
@@ -267,7 +267,7 @@ fn a_release_is_installed_if_it_is_what_was_released_and_not_otherwise() {
     let dist = folder.path().join("dist");
     let sums = Command::new("sh").args(["-c", "sha256sum -- * >SHA256SUMS"]).current_dir(&dist).status().unwrap();
     assert!(sums.success());
-    // Instead of the network: the last part of the address, from that folder.
+    // Replace the network: this `curl` copies the file with the last part of the address from that folder.
     let curl = folder.path().join("curl");
     let stub = "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = --output ] && to=$2; shift; done\n\
         case $1 in https://github.com/us/taskbell/releases/download/v1.2.3/*) cp \"$DIST/${1##*/}\" \"$to\" ;; *) exit 22 ;; esac\n";
@@ -305,7 +305,7 @@ fn a_release_is_installed_if_it_is_what_was_released_and_not_otherwise() {
 }
 
 #[test]
-fn the_image_is_the_binary_and_what_it_trusts_without_root() {
+fn image_has_the_binary_and_certificates_and_no_root() {
     let file = text("Dockerfile");
     let lines: Vec<&str> = file.lines().collect();
     assert_eq!(lines.iter().filter(|line| line.starts_with("FROM ")).collect::<Vec<_>>(), [&"FROM scratch"]);
@@ -317,7 +317,7 @@ fn the_image_is_the_binary_and_what_it_trusts_without_root() {
     }
 }
 
-/// The files that code outside of tests is compiled with, from the package's root.
+/// Returns the files that are compiled into code outside of tests, from the package's root.
 fn compiled_in() -> BTreeSet<String> {
     fn visit(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -344,7 +344,7 @@ fn compiled_in() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_package_has_everything_it_is_compiled_from_and_no_more() {
+fn package_has_every_compiled_file_and_no_others() {
     let output = Command::new(env!("CARGO"))
         .args(["package", "--list", "--locked", "--offline", "--allow-dirty", "--package", "taskbell"])
         .current_dir(root())
@@ -373,7 +373,7 @@ fn git(folder: &Path, line: &str) {
 }
 
 #[test]
-fn the_commit_is_that_of_the_checkout_or_of_the_package_or_nobodys() {
+fn commit_comes_from_the_checkout_or_the_package_or_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let (root, inner) = (folder.path(), folder.path().join("inner"));
     std::fs::create_dir(&inner).unwrap();
@@ -392,7 +392,7 @@ fn the_commit_is_that_of_the_checkout_or_of_the_package_or_nobodys() {
     assert!(watched.contains(&"Cargo.toml".to_owned()) && watched.contains(&".git/HEAD".to_owned()), "{watched:?}");
     assert!(watched.iter().all(|path| root.join(path).exists()), "{watched:?}");
 
-    // An archive that was unpacked in somebody's repository.
+    // An archive that was unpacked inside another repository.
     assert_eq!(build::commit(&inner), None);
     let told =
         "{\n  \"git\": {\n    \"sha1\": \"0123456789abcdef0123456789abcdef01234567\"\n  },\n  \"path_in_vcs\": \"\"\n}";

@@ -1,4 +1,4 @@
-//! Tasks and task definitions as the AWS CLI prints them, with `preview` and `pattern test`.
+//! Checks `preview` and `pattern test` with tasks and task definitions as the AWS CLI prints them.
 
 use serde_json::{Value, json};
 use taskbell::pattern::samples::sample;
@@ -9,7 +9,7 @@ use super::*;
 const ECS: &str = "arn:aws:ecs:us-east-1:123456789012";
 const SECRET: &str = "correct-horse";
 
-/// A task that stopped, as `aws ecs describe-tasks` prints it, with secrets where it may have some.
+/// Returns a stopped task as `aws ecs describe-tasks` prints it, with secrets wherever a task may have some.
 fn task(id: &str, containers: &Value) -> Value {
     json!({
         "taskArn": format!("{ECS}:task/prod/{id}"), "clusterArn": format!("{ECS}:cluster/prod"),
@@ -26,7 +26,7 @@ fn failed(id: &str) -> Value {
     task(id, &json!([{ "name": "app", "lastStatus": "STOPPED", "exitCode": 3 }]))
 }
 
-/// A job that ended well, whose sidecar was killed for it: silent, if the task definition says so.
+/// Returns a job that succeeded, whose sidecar ECS then killed: silent if the task definition says so.
 fn ended(id: &str) -> Value {
     task(id, &json!([{ "name": "app", "exitCode": 0 }, { "name": "side", "exitCode": 143 }]))
 }
@@ -60,7 +60,7 @@ impl Folder {
     }
 }
 
-/// Runs the command without AWS; the secret of tasks and definitions is never printed.
+/// Runs the command without AWS, and checks that the secret of tasks and definitions is not printed.
 async fn asked(line: &str) -> Outcome {
     let aws = Aws::new().await;
     let outcome = taskbell(&aws, line).await;
@@ -70,7 +70,7 @@ async fn asked(line: &str) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn described_tasks_are_taken_as_the_events_ecs_would_have_sent() {
+async fn described_task_is_read_as_the_event_that_ecs_would_send() {
     let folder = Folder::new();
     let (body, _) = sample("01-exit-nonzero").unwrap();
     for (name, content) in [
@@ -87,7 +87,7 @@ async fn described_tasks_are_taken_as_the_events_ecs_would_have_sent() {
         let told = asked(&format!("pattern test {file} --pattern task-failed")).await;
         assert!(told.code == 0 && told.out.starts_with(&format!("{file}\n  + task-failed")), "{name}: {told:?}");
     }
-    // A sample's own task, described, gives the sample's own message.
+    // The described task of a sample gives the sample's message.
     let mut described = body["detail"].clone();
     described["stoppedAt"] = json!("2026-11-20T10:32:11.177000+00:00");
     let mut event = body.clone();
@@ -99,7 +99,7 @@ async fn described_tasks_are_taken_as_the_events_ecs_would_have_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_of_several_tasks_is_judged_and_failures_are_told() {
+async fn each_of_several_tasks_is_tested_and_failures_are_reported() {
     let folder = Folder::new();
     let failure = json!({ "arn": format!("{ECS}:task/prod/0c"), "reason": "MISSING", "detail": "gone" });
     let file = folder.file("tasks.json", &json!({ "tasks": [failed("0a"), ended("0b")], "failures": [failure] }));
@@ -122,7 +122,7 @@ async fn each_of_several_tasks_is_judged_and_failures_are_told() {
     let page = asked(&format!("preview {file} --html {}", folder.0.path().join("page.html").display())).await;
     assert!(page.code == 64 && page.err.contains("has 2 tasks\n  hint: keep one task in the file"), "{page:?}");
 
-    // The way out of one reason is not told of another.
+    // The hint for one reason is not printed for another.
     let throttled = json!({ "arn": format!("{ECS}:task/prod/0c"), "reason": "ACCESS_DENIED" });
     for (failures, has_hint) in [(json!([throttled]), false), (json!([throttled, failure]), true)] {
         let refused = asked(&format!("preview {}", folder.file("none.json", &json!({ "failures": failures })))).await;
@@ -154,7 +154,7 @@ async fn each_of_several_tasks_is_judged_and_failures_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_definition_says_which_containers_are_essential() {
+async fn task_definition_determines_the_essential_containers() {
     let folder = Folder::new();
     let tasks = folder.file("tasks.json", &json!({ "tasks": [ended("0b")], "failures": [] }));
     let unknown = asked(&format!("pattern test {tasks} --pattern task-failed")).await;
@@ -168,7 +168,7 @@ async fn a_task_definition_says_which_containers_are_essential() {
         assert!(shown.err.contains("not announced: stand-alone task finished"), "{name}: {shown:?}");
         assert!(!told.err.contains("warning") && !shown.err.contains("warning"), "{told:?} {shown:?}");
     }
-    // The log of the container that failed is linked, as the definition says where it is.
+    // The message links to the log of the failed container, whose location comes from the definition.
     let mut one = failed("0a");
     one["containers"][0]["runtimeId"] = json!("0a-1");
     let (one, file) = (folder.file("one.json", &one), folder.file("app.json", &definition(&[("app", true)])));
@@ -181,7 +181,7 @@ async fn a_task_definition_says_which_containers_are_essential() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_definition_of_other_containers_is_warned_of() {
+async fn task_definition_with_other_containers_is_a_warning() {
     let folder = Folder::new();
     let injected = task(
         "0a",
@@ -204,7 +204,7 @@ async fn a_task_definition_of_other_containers_is_warned_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_definition_of_another_family_or_revision_is_warned_of() {
+async fn task_definition_of_another_family_or_revision_is_a_warning() {
     let folder = Folder::new();
     let task = folder.file("task.json", &failed("0a"));
     for (family, revision, is_other) in [("nightly", 3, false), ("nightly", 4, true), ("weekly", 3, true)] {
@@ -223,7 +223,7 @@ async fn a_task_definition_of_another_family_or_revision_is_warned_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_no_task_definition_is_named_as_what_it_is() {
+async fn invalid_task_definition_file_names_its_content() {
     let folder = Folder::new();
     let event = sample("02-oom").unwrap().0;
     for (content, said) in [
