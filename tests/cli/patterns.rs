@@ -203,7 +203,7 @@ fn each_narrow_pattern_matches_its_own_samples() {
 }
 
 #[test]
-fn call_without_a_cluster_belongs_to_the_default_one_and_other_accounts_and_throttling_are_silent() {
+fn run_rejected_skips_other_accounts_and_throttling_and_assumes_the_default_cluster() {
     let default = PROD.replace("/prod", "/default");
     let both = bound("run-rejected", &[PROD, &default]);
     let mut event = sample("31b-run-denied").unwrap().0;

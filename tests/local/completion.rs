@@ -1,4 +1,4 @@
-//! Completion as a shell asks for it: the script that `completions` prints, run by bash, and what the binary answers.
+//! Checks completion as a shell requests it: bash runs the script that `completions` prints, and the binary answers.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::support;
 use crate::support::emulator::Emulator;
 
-/// What bash offers at the end of the line, in that folder; its words are given as bash splits them.
+/// Returns the completions that bash offers at the end of the line, in that folder; the words are split as bash splits them.
 fn bash(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> (Vec<String>, Output) {
     let script = r#"
         eval "$(taskbell completions bash)"
@@ -29,7 +29,7 @@ fn bash(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> (Vec<Str
     (offered, output)
 }
 
-/// The same, where it must not say a word besides.
+/// Returns bash's completions, and checks that it prints nothing else.
 fn offered(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Vec<String> {
     let (offered, output) = bash(words, folder, environment);
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{words:?}: {output:?}");
@@ -44,7 +44,7 @@ const KEYS: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
 
 #[test]
-fn commands_flags_patterns_scenarios_and_samples_are_offered_without_aws() {
+fn fixed_names_and_files_are_offered_without_aws() {
     let folder = anywhere();
     std::fs::write(folder.path().join("mine.json"), "{}").unwrap();
     for (line, expected) in [
@@ -68,14 +68,14 @@ fn commands_flags_patterns_scenarios_and_samples_are_offered_without_aws() {
 }
 
 #[test]
-fn stacks_and_clusters_of_the_file_are_offered_and_aws_is_not_asked() {
+fn stacks_and_clusters_of_the_file_are_offered_without_a_call() {
     let folder = anywhere();
     let stacks =
         "[[stack]]\nclusters = [\"batch\"]\n[[stack]]\nname = \"nightly\"\nclusters = [\"batch\", \"reports\"]\n";
     std::fs::write(folder.path().join("taskbell.toml"), stacks).unwrap();
     let elsewhere = anywhere();
     let path = folder.path().join("taskbell.toml");
-    // Nobody listens, and whoever asks is found out.
+    // Nothing answers here, and every call is noticed.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     listener.set_nonblocking(true).unwrap();
@@ -96,9 +96,9 @@ fn stacks_and_clusters_of_the_file_are_offered_and_aws_is_not_asked() {
 }
 
 #[test]
-fn what_cannot_be_known_is_not_offered_and_nobody_hears_of_it() {
+fn failed_completion_offers_nothing_and_prints_nothing() {
     let folder = anywhere();
-    // Takes every call and never answers.
+    // Accepts every connection and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let mistaken = folder.path().join("mistaken.toml");
@@ -113,9 +113,9 @@ fn what_cannot_be_known_is_not_offered_and_nobody_hears_of_it() {
     }
 }
 
-/// On a local AWS.
+/// Checks completion on a local AWS.
 #[tokio::test]
-async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_that_fits() {
+async fn clusters_and_stacks_of_the_account_complete_those_of_the_file() {
     let aws = Emulator::start("ministack").await;
     let abroad = aws.sdk().await.to_builder().region(aws_config::Region::new("eu-west-1")).build();
     for (sdk, names) in [(aws.sdk().await, &["batch", "web-blue", "web-green"][..]), (abroad, &["web-abroad"])] {
@@ -129,7 +129,7 @@ async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_
     let environment = [KEYS[0], KEYS[1], KEYS[2], ("AWS_ENDPOINT_URL", aws.endpoint.as_str())];
     let ask = |line: &str| {
         let words: Vec<&str> = std::iter::once("taskbell").chain(line.split(' ')).collect();
-        // A shell is kept waiting for two seconds at the most, and a busy machine may need longer: pressed again, Tab offers more.
+        // Completion waits two seconds at most, and a busy machine may need longer: press Tab again until it offers names.
         let presses = (0..60).map(|_| offered(&words, folder.path(), &environment));
         presses.into_iter().find(|names| !names.is_empty()).unwrap_or_default()
     };
@@ -142,9 +142,9 @@ async fn clusters_and_stacks_of_the_account_are_offered_where_the_file_has_none_
     assert_eq!(ask("setup --cluster w"), ["web-abroad"]);
 }
 
-/// A variable that is left behind must not make a job of CI believe that all is well.
+/// Checks a leftover variable: a job of CI must not succeed because of it.
 #[test]
-fn without_words_to_complete_the_command_runs() {
+fn command_runs_without_words_to_complete() {
     let (home, ask) = (anywhere(), ["TASKBELL_COMPLETE=1", "TASKBELL_COMPLETE=bash"]);
     for (name, value) in ask.map(|pair| pair.split_once('=').unwrap()) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
@@ -154,7 +154,7 @@ fn without_words_to_complete_the_command_runs() {
 }
 
 #[test]
-fn every_shell_gets_a_script_and_another_one_is_told_which_there_are() {
+fn every_shell_has_a_script_and_an_unknown_one_lists_them() {
     let run = |shell: &str| Command::new(env!("CARGO_BIN_EXE_taskbell")).args(["completions", shell]).output().unwrap();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = String::from_utf8(run(shell).stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Several places at once, each for what its route takes: on a local AWS, from the event to what each of them was sent.
+//! Checks several destinations at once, each with its route, on a local AWS: from the event to the message of each destination.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::emulator::{Emulator, Slack};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:on-call";
 
-/// Parameters with webhooks of the user's own, as they would have put them there.
+/// Stores a webhook owned by the user in a parameter, as the user would.
 async fn put(aws: &Emulator, name: &str, value: &str) {
     let ssm = aws_sdk_ssm::Client::new(&aws.sdk().await);
     let call = ssm.put_parameter().name(name).value(value);
@@ -16,7 +16,7 @@ async fn put(aws: &Emulator, name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words() {
+async fn failure_alerts_every_destination_of_its_route_in_its_format() {
     let aws = Emulator::start("ministack").await;
     let (slack, teams, discord, signed) = (Slack::start(), Slack::start(), Slack::start(), Slack::start());
     aws_sdk_ecs::Client::new(&aws.sdk().await).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -43,14 +43,14 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
     let alert = &signed.wait_for(1)[0];
     assert_eq!((&alert["version"], &alert["cause"]["id"]), (&json!(1), &json!("out-of-memory")));
 
-    // Its route takes warnings only: of all of these, it is rung now for the first time.
+    // The route of Discord has warnings only: this drill is the first to reach Discord.
     let notify = aws.taskbell("drill --timeout 900 --cluster batch --scenario spot-interrupted", None);
     assert_eq!(notify.code, 0, "{notify:?}");
     assert_eq!(discord.wait_for(1).len(), 1);
     assert!(discord.wait_for(1)[0]["embeds"].is_array(), "{:#}", discord.wait_for(1)[0]);
     assert_eq!((signed.wait_for(1).len(), teams.wait_for(2).len()), (1, 2));
 
-    // One that does not take it fails the drill, and says which.
+    // A destination that refuses the drill fails it, and the drill names that destination.
     teams.answer_with(404, "gone");
     let broken = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(broken.code, 1, "{broken:?}");
@@ -60,7 +60,7 @@ async fn a_failure_rings_in_every_place_that_takes_it_in_that_places_own_words()
 }
 
 #[tokio::test]
-async fn a_stack_may_have_no_webhook_of_its_own_and_ring_a_topic() {
+async fn stack_without_its_own_webhook_alerts_a_topic() {
     let aws = Emulator::start("ministack").await;
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_stack_may_have_no_webhook_of_its_own_and_ring_a_topic() {
     let notice: Value = serde_json::from_str(message.body().unwrap()).unwrap();
     assert!(notice["Subject"].as_str().unwrap().contains("DRILL"), "{notice:#}");
     assert_eq!(notice["MessageAttributes"]["cluster"]["Value"], "batch", "{notice:#}");
-    // teardown leaves what is the user's.
+    // teardown keeps the user's parameter.
     assert_eq!(aws.taskbell("teardown --cluster batch --yes", None).code, 0);
     assert_eq!(aws.listing().await["parameters"], json!(["/ops/slack"]));
 }

@@ -1,4 +1,4 @@
-//! Every command that README and docs show is run as it is written, page by page, on a local AWS.
+//! Runs every command of README and docs as it is written, page by page, on a local AWS.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -11,10 +11,10 @@ use crate::support::script::executable;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// These ask, and nobody is there: `tests/laws/fleet.rs` answers them.
+/// The commands that need answers from a user: `tests/laws/fleet.rs` answers them.
 const ASK: [&str; 1] = ["taskbell init"];
 
-/// What stands in the docs for something of the reader's own.
+/// The placeholders in the docs for the reader's own names, each with a value.
 const PLACEHOLDERS: [(&str, &str); 5] = [
     ("NAME", "batch"),
     ("FILE", "my-pattern.json"),
@@ -23,10 +23,10 @@ const PLACEHOLDERS: [(&str, &str); 5] = [
     ("ARN", "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef"),
 ];
 
-/// Codes that tell something of what is there, and nothing of how the command was written.
+/// The exit codes that describe the state of the stack; other codes mean that the command was written wrongly.
 const TOLD: [i32; 4] = [0, 1, 2, 3];
 
-/// The commands of a page: in its code blocks, with what a backslash continues, and between backticks.
+/// Returns the commands of a page: those in code blocks, with their continued lines, and those between backticks.
 fn commands(page: &str) -> Vec<String> {
     let mut commands = Vec::new();
     for (at, part) in page.split("\n```").enumerate() {
@@ -37,7 +37,7 @@ fn commands(page: &str) -> Vec<String> {
         };
         let typed = typed.into_iter().map(|line| line.trim().replace('\n', " "));
         let typed = typed.filter(|line| line.starts_with("taskbell "));
-        // In a sentence, a command's name alone is its name.
+        // In a sentence, a bare name of a command is only its name.
         let is_name = |line: &str| {
             let words: Vec<&str> = line.split(' ').collect();
             at % 2 == 0 && (words.len() == 2 || (words.len() == 3 && ["pattern", "export"].contains(&words[1])))
@@ -47,7 +47,7 @@ fn commands(page: &str) -> Vec<String> {
     commands
 }
 
-/// As somebody would type it who has a stack `batch`, an event and a pattern at hand.
+/// Replaces the placeholders in a command by the values of a user with a stack `batch`, an event and a pattern.
 fn typed(command: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     PLACEHOLDERS.iter().fold(command.to_owned(), |command, (placeholder, value)| {
@@ -63,7 +63,7 @@ fn typed(command: &str) -> String {
     })
 }
 
-/// A folder with what the commands read, and a `taskbell` that says yes, for nobody is there to be asked.
+/// Returns a folder with the files that the commands read, and a `taskbell` that adds --yes, because nobody can answer questions.
 fn folder(stacks: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -71,7 +71,7 @@ fn folder(stacks: &[&str]) -> TempDir {
     write("event.json", &event);
     write("stack-trace.txt", "ValueError: no such column\n");
     write("my-pattern.json", r#"{ "source": ["aws.ecs"], "detail": { "clusterArn": ["${cluster_arn}"] } }"#);
-    // The stand-in for Slack is on this machine.
+    // The substitute for Slack is on this machine.
     let stack = |name: &&str| format!("[[stack]]\nname = \"{name}\"\nclusters = [\"batch\"]\n");
     let stacks: String = stacks.iter().map(stack).collect();
     write("taskbell.toml", &format!("fleet = \"docs\"\n[defaults]\nallow_any_webhook_host = true\n{stacks}"));
@@ -87,7 +87,7 @@ fn folder(stacks: &[&str]) -> TempDir {
     folder
 }
 
-/// A cluster, and the alert that somebody made by hand.
+/// Creates a cluster, and an alert made by hand.
 async fn account(aws: &Emulator, slack: &Slack) {
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -129,7 +129,7 @@ async fn every_command_of(page: &str) -> usize {
     if commands.is_empty() {
         return 0;
     }
-    // A file with one stack says which is meant.
+    // With a single stack in the file, no flag has to select it.
     let stacks: &[&str] = if page == "docs/fleet.md" { &["batch", "reports"] } else { &["batch"] };
     let (aws, slack, folder) = (Emulator::start("ministack").await, Slack::start(), folder(stacks));
     account(&aws, &slack).await;
@@ -148,12 +148,12 @@ async fn every_command_of(page: &str) -> usize {
 }
 
 #[tokio::test]
-async fn every_command_of_the_readme_can_be_typed_as_it_stands_there() {
+async fn every_command_of_the_readme_runs_as_written() {
     assert!(every_command_of("README.md").await >= 10);
 }
 
 #[tokio::test]
-async fn every_command_of_the_docs_can_be_typed_as_it_stands_there() {
+async fn every_command_of_the_docs_runs_as_written() {
     let mut seen = 0;
     let mut pages: Vec<String> = std::fs::read_dir(format!("{ROOT}/docs"))
         .unwrap()
@@ -168,7 +168,7 @@ async fn every_command_of_the_docs_can_be_typed_as_it_stands_there() {
 }
 
 #[test]
-fn a_command_is_found_with_all_its_lines_and_its_placeholders_are_filled_in() {
+fn command_is_found_with_all_its_lines_and_filled_placeholders() {
     let page = "text\n```console\n$ taskbell setup --cluster NAME \\\n    --pattern FILE\n+ added\n```\n`taskbell status` and `drift`\n\
         ```\ntaskbell drift # NAMES\n```\n";
     let found = commands(page);

@@ -1,4 +1,4 @@
-//! `doctor` as a process: without credentials, and with something between here and AWS.
+//! Checks `doctor` as a process: without credentials, and with an obstacle between the process and AWS.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-/// The binary, in a folder of its own, with nothing in its environment but this.
+/// Runs the binary in its own folder, with only this environment.
 fn process(line: &str, environment: &[(&str, &str)]) -> Output {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
@@ -23,7 +23,7 @@ const KEYS: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_REGION", "eu-west-1")];
 
 #[test]
-fn without_any_credentials_it_ends_and_tells_how_to_have_some() {
+fn missing_credentials_are_broken_with_a_hint() {
     let output = process("doctor", &[("AWS_DEFAULT_REGION", "eu-west-1")]);
     let told = out(&output);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -31,7 +31,7 @@ fn without_any_credentials_it_ends_and_tells_how_to_have_some() {
     assert!(told.contains("eu-west-1, from AWS_DEFAULT_REGION"), "{told}");
 }
 
-/// Answers every connection with these bytes, or closes it.
+/// Starts a server that answers every connection with these bytes.
 fn server(answer: &'static [u8]) -> String {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap().to_string();
@@ -46,7 +46,7 @@ fn server(answer: &'static [u8]) -> String {
 }
 
 #[test]
-fn what_stands_between_here_and_aws_is_told_apart() {
+fn each_obstacle_on_the_way_to_aws_is_named() {
     let plain = format!("https://{}", server(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"));
     let refusing =
         format!("http://{}", server(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"));
@@ -68,7 +68,7 @@ fn what_stands_between_here_and_aws_is_told_apart() {
 }
 
 #[test]
-fn as_json_every_check_says_whether_it_holds() {
+fn json_output_has_the_result_of_every_check() {
     let output = process("doctor --output json", &KEYS[2..]);
     let object: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["ok"], false);

@@ -1,4 +1,4 @@
-//! `drill` on a local AWS: through the whole live chain, and which link it names when one is broken.
+//! Checks `drill` on a local AWS: through the whole live chain, and with the name of the broken link.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +15,10 @@ use crate::support::emulator::{Emulator, Slack, pause};
 
 const DRILL: &str = "drill --cluster batch";
 
-/// NEAR in cli/hops.rs: a drill takes log lines that are this much older for its own.
+/// The value of NEAR in src/operations/drill/trace.rs: a drill takes log lines up to this much older than itself for its own.
 const LINES_ARE_NEAR: Duration = Duration::from_secs(2);
 
-/// A stack of its own on the one local AWS: a cluster, and a Slack, for each case.
+/// A stack on the shared local AWS: each case has its own stack, cluster and Slack.
 struct Place {
     aws: Arc<Emulator>,
     name: String,
@@ -49,7 +49,7 @@ impl Place {
         place
     }
 
-    /// On a thread of its own: the others go on meanwhile.
+    /// Runs the binary on its own thread, so that the other cases continue meanwhile.
     async fn run(&self, line: &str) -> Outcome {
         let (aws, line, webhook) = (Arc::clone(&self.aws), line.to_owned(), self.slack.webhook());
         tokio::task::spawn_blocking(move || aws.taskbell(&line, Some(&webhook))).await.unwrap()
@@ -67,8 +67,8 @@ impl Place {
         format!("taskbell-{}-task-failed", self.name)
     }
 
-    /// Runs the function once, so that it has started before a drill counts the time, and waits until no drill takes the lines of that
-    /// run for its own.
+    /// Runs the function once, so that it has started before a drill counts the time, and waits until no drill takes the lines of
+    /// that run for its own.
     async fn runs(&self) {
         let run = self.lambda.invoke().function_name(self.stack()).payload(Blob::new("{}")).send().await.unwrap();
         assert_eq!(run.function_error(), None, "{run:?}");
@@ -88,7 +88,7 @@ impl Place {
 
 type Break = for<'a> fn(&'a Place) -> BoxFuture<'a, ()>;
 
-/// What is broken; the exit code, the hop, what is told, and flags of the drill.
+/// A case: the broken link, the change that breaks it, the exit code, the hop, words of the output, and flags of the drill.
 type Link = (&'static str, Break, u8, &'static str, &'static str, &'static str);
 
 macro_rules! links {
@@ -139,7 +139,7 @@ fn broken_links() -> Vec<Link> {
             1 "Slack" "Slack answered 429: rate_limited" "--timeout 600";
         "Slack never answers" place => place.slack.never_answer(),
             1 "Slack" "no answer in time" "--timeout 600";
-        // The emulator makes the group again once the run has ended: Slack keeps it going until the drill has looked.
+        // The emulator creates the group again at the end of the run: Slack delays that end until the drill has read the log.
         "log group deleted" place => {
             place.slack.never_answer();
             place.logs.delete_log_group().log_group_name(format!("/aws/lambda/{}", place.stack())).send().await.unwrap()
@@ -152,7 +152,7 @@ fn broken_links() -> Vec<Link> {
 }
 
 #[tokio::test]
-async fn on_a_local_aws_every_broken_link_is_named() {
+async fn every_broken_link_is_named_on_a_local_aws() {
     let aws = Arc::new(Emulator::alone("ministack").await);
     let done = AtomicUsize::new(0);
     let links = broken_links();
@@ -170,13 +170,13 @@ async fn on_a_local_aws_every_broken_link_is_named() {
         assert!(named(&drill), "{what}: {drill:?}");
         done.fetch_add(1, Ordering::Relaxed);
     };
-    // Slow ones beside each other: they wait for one another's Slack no longer than for their own.
+    // Run slow cases at once: no case waits longer for the Slack of another case than for its own.
     futures_util::stream::iter(links.iter().enumerate().map(case)).buffer_unordered(4).collect::<Vec<()>>().await;
     println!("{} broken links on a local AWS", done.into_inner());
 }
 
 #[tokio::test]
-async fn on_a_local_aws_every_scenario_reaches_slack_through_the_default_patterns() {
+async fn every_scenario_reaches_slack_on_a_local_aws() {
     let aws = Arc::new(Emulator::alone("ministack").await);
     let place = Place::new(&aws, "batch").await;
     let scenarios = [
@@ -187,7 +187,7 @@ async fn on_a_local_aws_every_scenario_reaches_slack_through_the_default_pattern
         "health-check-failed",
         "deployment-failed",
         "service-impaired",
-        // Once more: no drill is left out as a repetition.
+        // Repeat a scenario: no drill is skipped as a repetition.
         "service-impaired",
     ];
     for scenario in scenarios {
@@ -201,10 +201,10 @@ async fn on_a_local_aws_every_scenario_reaches_slack_through_the_default_pattern
 }
 
 #[tokio::test]
-async fn on_a_local_aws_an_event_in_the_queue_is_found_in_both_shapes_and_an_interrupt_ends_the_wait() {
+async fn event_in_the_queue_is_found_on_a_local_aws_and_an_interrupt_ends_the_wait() {
     let aws = Arc::new(Emulator::alone("ministack").await);
     let place = Place::new(&aws, "batch").await;
-    // Delivered to nobody: the emulator would put it into the queue only after an asynchronous invocation.
+    // The function ignores the event: the emulator would put an event into the queue only after an asynchronous invocation.
     place.replace_code("export const handler = async () => ({});").await;
     let url =
         place.sqs.get_queue_url().queue_name("taskbell-batch-undelivered").send().await.unwrap().queue_url.unwrap();

@@ -1,5 +1,5 @@
-//! End to end: the real binary against a local AWS. On ministack from the event on the bus to the message received
-//! over HTTP, the function run by Node.js; on moto as a second opinion on the control plane.
+//! Checks the real binary end to end against a local AWS: on ministack from the event on the bus to the message received over HTTP,
+//! with Node.js running the function; on moto as a second opinion on the control plane.
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_ecs::types::{ContainerDefinition, LogConfiguration, LogDriver};
@@ -18,7 +18,7 @@ async fn with_cluster(name: &str) -> Emulator {
 }
 
 #[tokio::test]
-async fn an_event_on_the_bus_becomes_a_message_in_slack() {
+async fn event_on_the_bus_becomes_a_message_in_slack() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     let setup = aws.taskbell(SETUP, Some(&slack.webhook()));
     assert_eq!(setup.code, 0, "{setup:?}");
@@ -32,17 +32,17 @@ async fn an_event_on_the_bus_becomes_a_message_in_slack() {
 }
 
 #[tokio::test]
-async fn one_event_that_two_rules_take_is_one_message() {
+async fn event_that_matches_two_rules_is_one_message() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     let setup = aws.taskbell(&format!("{SETUP} --pattern task-failed --pattern nonzero-exit"), Some(&slack.webhook()));
     assert_eq!(setup.code, 0, "{setup:?}");
-    // Whichever invocation the drill follows: what counts here is what both of them lead to.
+    // The drill may follow either invocation: this test checks only the result of both.
     aws.taskbell("drill --timeout 900 --cluster batch", None);
     slack.wait_for(1);
-    // Both invocations are over once the table says that the task is told, and the log has an outcome of each.
+    // Both invocations are over once the table records the announcement, and the log has an outcome of each.
     let logs = aws_sdk_cloudwatchlogs::Client::new(&aws.sdk().await);
     let mut outcomes: Vec<String> = Vec::new();
-    // Ends the test where an invocation says nothing at all.
+    // Ends the test if an invocation logs nothing.
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(10);
     while std::time::Instant::now() < deadline {
         let call = logs.filter_log_events().log_group_name("/aws/lambda/taskbell-batch").send().await.unwrap();
@@ -60,7 +60,7 @@ async fn one_event_that_two_rules_take_is_one_message() {
 }
 
 #[tokio::test]
-async fn the_deployed_function_tells_what_died_in_the_language_asked_for() {
+async fn deployed_function_alerts_in_the_configured_language() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     let setup =
         aws.taskbell(&format!("{SETUP} --language ja --username bell --icon-emoji :bell:"), Some(&slack.webhook()));
@@ -76,7 +76,7 @@ async fn the_deployed_function_tells_what_died_in_the_language_asked_for() {
 }
 
 #[tokio::test]
-async fn an_answer_of_slack_other_than_2xx_fails_the_invocation() {
+async fn invocation_fails_unless_slack_answers_2xx() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     assert_eq!(aws.taskbell(SETUP, Some(&slack.webhook())).code, 0);
     slack.answer_with(404, "no_service");
@@ -90,13 +90,13 @@ async fn an_answer_of_slack_other_than_2xx_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_change_by_hand_is_seen_and_repaired_on_ministack() {
+async fn change_by_hand_is_shown_and_repaired_on_ministack() {
     let aws = with_cluster("ministack").await;
     changed_and_repaired(&aws, "", "").await;
 }
 
 #[tokio::test]
-async fn a_stack_with_alarms_is_seen_and_repaired_too() {
+async fn change_of_an_alarm_is_shown_and_repaired_on_ministack() {
     let aws = with_cluster("ministack").await;
     let topic = "arn:aws:sns:us-east-1:000000000000:on-call";
     changed_and_repaired(&aws, &format!(" --alarm-topic {topic}"), "").await;
@@ -104,7 +104,7 @@ async fn a_stack_with_alarms_is_seen_and_repaired_too() {
 
 const TASK: &str = "02020202020202020202020202020202";
 
-/// Registers the task definition `web` that logs to the group; its ARN.
+/// Registers the task definition `web`, which logs to the group, and returns its ARN.
 async fn task_definition(aws: &Emulator, group: &str) -> String {
     let log = LogConfiguration::builder().log_driver(LogDriver::Awslogs).options("awslogs-group", group);
     let log = log.options("awslogs-region", "us-east-1").options("awslogs-stream-prefix", "ecs").build().unwrap();
@@ -129,7 +129,7 @@ async fn write_log(aws: &Emulator, group: &str, lines: &[&str]) {
     call.set_log_events(Some(events)).send().await.unwrap();
 }
 
-/// The outcome the notifier gives for an event.
+/// Invokes the notifier with an event, and returns the outcome.
 async fn invoke(aws: &Emulator, event: &Value) -> String {
     let lambda = aws_sdk_lambda::Client::new(&aws.sdk().await);
     let payload = aws_sdk_lambda::primitives::Blob::new(event.to_string());
@@ -140,7 +140,7 @@ async fn invoke(aws: &Emulator, event: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_alert_has_the_end_of_the_log_and_comes_once_and_storms_are_counted() {
+async fn alert_has_the_end_of_the_log_and_repetitions_are_counted() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     let definition = task_definition(&aws, "/ecs/web").await;
     let lines: Vec<String> = (1..=30).map(|number| format!("line {number} <of> 30")).collect();
@@ -179,7 +179,7 @@ async fn the_alert_has_the_end_of_the_log_and_comes_once_and_storms_are_counted(
 }
 
 #[tokio::test]
-async fn an_applications_own_alert_arrives_with_its_detail_folded() {
+async fn application_alert_arrives_with_its_detail_folded() {
     let (aws, slack) = (with_cluster("ministack").await, Slack::start());
     let setup = aws.taskbell(&format!("{SETUP} --pattern application-error"), Some(&slack.webhook()));
     assert_eq!(setup.code, 0, "{setup:?}");
@@ -194,7 +194,7 @@ async fn an_applications_own_alert_arrives_with_its_detail_folded() {
 }
 
 #[tokio::test]
-async fn log_groups_the_notifier_may_not_read_are_listed_with_the_flags_that_would_cover_them() {
+async fn unreadable_log_groups_are_listed_with_the_flags_that_allow_them() {
     let aws = with_cluster("ministack").await;
     let definition = task_definition(&aws, "/app/web").await;
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
@@ -210,9 +210,9 @@ async fn log_groups_the_notifier_may_not_read_are_listed_with_the_flags_that_wou
     }
 }
 
-/// moto does not keep the log format, and matches patterns in a way of its own.
+/// Checks a change by hand on moto, which does not keep the log format and does not match patterns as AWS does.
 #[tokio::test]
-async fn a_change_by_hand_is_seen_and_repaired_on_moto() {
+async fn change_by_hand_is_shown_and_repaired_on_moto() {
     let aws = with_cluster("moto").await;
     changed_and_repaired(&aws, " --ignore function/notifier/log_format", " --no-pattern-check").await;
 }
@@ -243,12 +243,12 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
     aws.is_again(&before).await;
 }
 
-/// Asked of a rule engine that is not ours. It differs from AWS's only in `exists: false` over several containers.
+/// Checks the patterns with an independent rule engine, which differs from AWS's only in `exists: false` over several containers.
 #[tokio::test]
-async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
+async fn patterns_match_exactly_the_intended_samples() {
     let aws = Emulator::start("ministack").await;
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
-    // By sample: whether task-failed rings, and nonzero-exit.
+    // For each sample: whether task-failed matches it, and whether nonzero-exit does.
     for (name, failed, nonzero) in [
         ("01-exit-nonzero", true, true),
         ("02-oom", true, true),
@@ -280,11 +280,11 @@ async fn the_patterns_match_the_samples_that_should_ring_and_no_other() {
     }
 }
 
-/// Every pattern of the catalogue, plain and narrowed, over samples changed at random: our matcher and a rule engine that is
-/// not ours agree. It is not asked about `exists: false` where some containers have the field and others have not: there it
-/// is known not to be AWS's.
+/// Compares taskbell's matcher with an independent rule engine: every pattern of the catalogue, plain and narrowed, on samples
+/// changed at random. Skips `exists: false` on events of which some containers have the field and others do not: there the engine
+/// is known to differ from AWS's.
 #[tokio::test]
-async fn our_matcher_agrees_with_a_rule_engine_of_somebody_elses() {
+async fn matcher_agrees_with_an_independent_rule_engine() {
     let aws = Emulator::start("ministack").await;
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let prod = "arn:aws:ecs:us-east-1:123456789012:cluster/prod".to_owned();
@@ -330,14 +330,14 @@ fn narrowings() -> [taskbell::pattern::filter::Filters; 4] {
     ]
 }
 
-/// Whether some containers have an exit code, and others have not.
+/// Checks whether some containers have an exit code, and others do not.
 fn some_have_it(event: &Value) -> bool {
     let containers = event["detail"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let with = containers.iter().filter(|container| !container["exitCode"].is_null()).count();
     with > 0 && with < containers.len()
 }
 
-/// With some fields of its detail replaced by what they might be, or taken out.
+/// Returns the sample with some fields of its detail replaced by possible values, or removed.
 fn changed(sample: &Value, random: &mut fastrand::Rng) -> Value {
     let mut event = sample.clone();
     let choices = [
@@ -387,10 +387,10 @@ fn change_container(container: &mut Value, random: &mut fastrand::Rng) {
     }
 }
 
-/// What taskbell does with each recorded event, and why, stands in `docs/what-rings.md`; an operator's judgement of each
-/// in the README beside the events. After a change that is meant: `UPDATE_GOLDEN=1 cargo test --test local e2e::`.
+/// Checks `docs/what-rings.md`, which has taskbell's decision on each recorded event and its reason, against an operator's
+/// judgement in the README next to the events. After an intended change: `UPDATE_GOLDEN=1 cargo test --test local e2e::`.
 #[tokio::test]
-async fn through_default_patterns_and_notifier_every_recorded_event_rings_or_is_silent_as_documented() {
+async fn every_recorded_event_alerts_or_is_silent_as_documented() {
     let aws = Emulator::start("ministack").await;
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let root = env!("CARGO_MANIFEST_DIR");
@@ -429,7 +429,7 @@ async fn through_default_patterns_and_notifier_every_recorded_event_rings_or_is_
     assert_eq!(std::fs::read_to_string(&path).unwrap(), told);
 }
 
-/// Which containers of a recorded event were essential, where that decides.
+/// Returns the essential containers of a recorded event, if they decide the result.
 fn looked_up(name: &str) -> Value {
     match name {
         "fargate-sidecars-143-job-exit0" => json!({ "taskDefinition": { "containers": [
@@ -439,7 +439,7 @@ fn looked_up(name: &str) -> Value {
     }
 }
 
-/// The first of the default patterns that a rule engine of somebody else's says matches.
+/// Returns the first of the default patterns that matches, according to an independent rule engine.
 async fn matching(bus: &aws_sdk_eventbridge::Client, aws: &Emulator, mut event: Value) -> Option<&'static str> {
     for (field, value) in [("time", "2026-11-20T10:00:00Z"), ("region", "us-east-1"), ("id", "x"), ("account", "1")] {
         if event[field].is_null() {
@@ -452,7 +452,7 @@ async fn matching(bus: &aws_sdk_eventbridge::Client, aws: &Emulator, mut event: 
     let service = event["resources"][0].as_str().and_then(|arn| arn.split_once(":service/"));
     let of_service = service.and_then(|(ecs, path)| Some(format!("{ecs}:cluster/{}", path.split_once('/')?.0)));
     let cluster = event["detail"]["clusterArn"].as_str().map(str::to_owned).or(of_service)?;
-    // Bound once: two of the events have been given ARNs by their authors that no cluster has.
+    // Bind to another cluster and replace its name: the authors of two events gave them ARNs that no cluster can have.
     let anywhere = "arn:aws:ecs:us-east-1:123456789012:cluster/anywhere";
     for pattern in taskbell::pattern::DEFAULT {
         let bound = aws.taskbell(&format!("pattern show {pattern} --cluster {anywhere}"), None).out;

@@ -1,4 +1,4 @@
-//! What is exported: that it says what `setup` would make, and that those who read it take it.
+//! Checks exported templates and configurations: they describe the stack that `setup` would create, and their tools accept them.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ const TOPIC: &str = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
 const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::123456789012:policy/limits";
 const OWN_PARAMETER: &str = "--slack-webhook-parameter /taskbell/batch/slack-webhook-url";
 
-/// Every combination that changes what is written, and in what way.
+/// All combinations of flags that change the export.
 const FLAGS: [&str; 7] = [
     "--cluster batch",
     "--cluster batch --stack-set",
@@ -32,7 +32,7 @@ const FLAGS: [&str; 7] = [
      --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call",
 ];
 
-/// Runs the binary where no AWS answers.
+/// Runs the binary without an AWS that answers.
 fn taskbell(line: &str) -> Outcome {
     taskbell_at("http://127.0.0.1:9", line, Some(&format!("https://hooks.slack.com/services/T0/B0/{SECRET}")))
 }
@@ -50,7 +50,7 @@ fn tool(name: &str) -> Command {
 }
 
 #[test]
-fn the_template_is_what_was_reviewed() {
+fn template_is_as_reviewed() {
     let mut template = template("--cluster batch");
     template["Metadata"] = json!("of this version");
     template["Parameters"]["CodeKeyPrefix"]["Description"] = json!("of this version");
@@ -59,7 +59,7 @@ fn the_template_is_what_was_reviewed() {
 }
 
 #[test]
-fn cloudformations_linter_finds_nothing_to_say() {
+fn cloudformations_linter_finds_no_problem() {
     let folder = tempfile::tempdir().unwrap();
     let lint = |files: &[std::path::PathBuf]| {
         let mut command = tool("venv/bin/cfn-lint");
@@ -76,7 +76,7 @@ fn cloudformations_linter_finds_nothing_to_say() {
     let files: Vec<_> = templates.iter().enumerate().map(written).collect();
     let output = lint(&files);
     assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
-    // It would have said something.
+    // The linter would have found a problem.
     let mut wrong = templates[0].clone();
     wrong["Resources"]["Notifier"]["Properties"]["Runtime"] = json!("nodejs99.x");
     wrong["Resources"]["Undelivered"]["Properties"]["VisibilityTimeOut"] = json!(60);
@@ -85,7 +85,7 @@ fn cloudformations_linter_finds_nothing_to_say() {
 }
 
 #[test]
-fn a_template_holds_no_account_no_region_no_token_and_no_webhook() {
+fn template_contains_no_account_region_token_or_webhook() {
     for flags in FLAGS {
         let text = template(flags).to_string();
         let named = flags.contains(TOPIC) && !flags.contains("--stack-set");
@@ -97,9 +97,9 @@ fn a_template_holds_no_account_no_region_no_token_and_no_webhook() {
     }
 }
 
-/// CloudFormation takes 51,200 bytes without a bucket.
+/// Checks CloudFormation's limit of 51,200 bytes for a template that is not in a bucket.
 #[test]
-fn the_whole_catalogue_fits_into_a_template_that_needs_no_bucket() {
+fn whole_catalogue_fits_into_a_template_without_a_bucket() {
     for clusters in [1, 2, 4, 8] {
         let more = (1..clusters).map(|number| format!(" --cluster a-cluster-of-some-length-{number}"));
         let more = more.collect::<Vec<_>>().concat();
@@ -110,7 +110,7 @@ fn the_whole_catalogue_fits_into_a_template_that_needs_no_bucket() {
 }
 
 #[test]
-fn roles_and_boundaries_are_of_the_account_the_template_is_used_in() {
+fn roles_and_boundaries_belong_to_the_templates_account() {
     let of = |flags: &str, pointer: &str| template(flags).pointer(pointer).cloned().unwrap();
     let boundary = "/Resources/Role/Properties/PermissionsBoundary";
     let here = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/limits" });
@@ -122,7 +122,7 @@ fn roles_and_boundaries_are_of_the_account_the_template_is_used_in() {
 }
 
 #[test]
-fn in_each_partition_the_webhook_is_decrypted_through_the_hosts_that_ssm_has_there() {
+fn webhook_is_decrypted_through_the_ssm_hosts_of_each_partition() {
     let text = template("--cluster batch").to_string();
     let [regional, suffixed] = ["amazonaws.com", "${AWS::URLSuffix}"]
         .map(|suffix| json!({ "Fn::Sub": format!("ssm.${{AWS::Region}}.{suffix}") }));
@@ -131,7 +131,7 @@ fn in_each_partition_the_webhook_is_decrypted_through_the_hosts_that_ssm_has_the
 }
 
 #[test]
-fn what_cannot_be_said_in_a_template_is_refused() {
+fn flags_that_no_template_can_express_are_refused() {
     let long = "x".repeat(41);
     for (flags, told) in [
         ("--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch", "--cluster batch"),
@@ -143,12 +143,12 @@ fn what_cannot_be_said_in_a_template_is_refused() {
         assert_eq!((outcome.code, outcome.out.as_str()), (64, ""), "{outcome:?}");
         assert!(outcome.err.contains(told), "{flags}: {outcome:?}");
     }
-    // Where no role is made, its name does not matter.
+    // Without a role in the template, the length of the role's name does not matter.
     template(&format!("--cluster {long} --role-arn arn:aws:iam::123456789012:role/mine"));
 }
 
 #[test]
-fn patterns_whose_names_read_alike_have_rules_of_their_own() {
+fn patterns_with_similar_names_have_separate_rules() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["a-b.json", "a_b.json"].map(|name| {
         std::fs::write(folder.path().join(name), r#"{"source":["x"]}"#).unwrap();
@@ -164,7 +164,7 @@ fn patterns_whose_names_read_alike_have_rules_of_their_own() {
 }
 
 #[test]
-fn the_archive_that_is_written_is_the_one_setup_uploads() {
+fn exported_archive_is_the_one_that_setup_uploads() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notifier.zip");
     let outcome = taskbell(&format!("export notifier --to {} --output json", file.display()));
@@ -188,7 +188,7 @@ fn configuration(flags: &str) -> String {
     outcome.out
 }
 
-/// How HashiCorp's own library for the language, which `terraform` is made of, formats and parses each of these.
+/// Returns each of these texts as HashiCorp's own library for the language, which `terraform` uses, formats and parses it.
 fn understood(texts: &[String]) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut command = Command::new("node");
@@ -204,24 +204,24 @@ fn fed(mut command: Command, text: &str) -> std::process::Output {
 }
 
 #[test]
-fn the_configuration_is_what_was_reviewed() {
+fn configuration_is_as_reviewed() {
     insta::assert_snapshot!("configuration", configuration("--cluster batch --tag team=a --log-group none"));
 }
 
 #[test]
-fn terraforms_formatter_leaves_a_configuration_as_it_is() {
+fn terraforms_formatter_does_not_change_a_configuration() {
     let texts = FLAGS.map(configuration);
     for (text, understood) in texts.iter().zip(understood(&texts)) {
         assert_eq!(understood["formatted"], *text);
     }
-    // It would have changed something.
+    // The formatter would have changed an untidy text.
     let untidy = texts[0].replacen(" = ", "=", 1);
     assert_eq!(understood(&[untidy])[0]["formatted"], texts[0]);
 }
 
-/// Its formatter is that of the library, and a little more.
+/// Checks with `terraform fmt`, which does a little more than the library's formatter.
 #[test]
-fn terraform_itself_has_nothing_to_format_where_it_is_installed() {
+fn terraform_fmt_finds_nothing_if_installed() {
     if Command::new("terraform").arg("version").output().is_err() {
         return;
     }
@@ -233,7 +233,7 @@ fn terraform_itself_has_nothing_to_format_where_it_is_installed() {
     }
 }
 
-/// What a template says, in the words of Terraform.
+/// Translates a template's expressions to Terraform's.
 fn in_terraforms_words(tree: &Value) -> Value {
     let words = [
         ("AWS::Partition", "local.partition"),
@@ -265,7 +265,7 @@ fn in_terraforms_words(tree: &Value) -> Value {
     }
 }
 
-/// What of a template is made with the defaults of its parameters.
+/// Returns the resources that a template creates with the defaults of its parameters.
 fn as_defaulted(template: &Value) -> Value {
     fn resolved(tree: &Value, holds: &dyn Fn(&str) -> bool) -> Value {
         match tree {
@@ -292,11 +292,11 @@ fn as_defaulted(template: &Value) -> Value {
     resolved(&made.map(|(id, one)| (id.clone(), one.clone())).collect(), &holds)
 }
 
-/// Patterns, policies, permissions, the notifier's environment: all that is not a single word or number.
+/// Compares patterns, policies, permissions and the notifier's environment: all values that are not a single word or number.
 #[test]
-fn a_configuration_says_what_a_template_says() {
+fn configuration_and_template_agree() {
     let texts = FLAGS.map(configuration);
-    // Whole trees are parsed only outside of a function.
+    // The parser returns whole trees only outside of a function.
     let trees = texts.each_ref().map(|text| text.replace("jsonencode({", "{").replace("\n  })\n", "\n  }\n"));
     for (index, understood) in understood(&trees).into_iter().enumerate() {
         let (flags, text) = (FLAGS[index].replace("--stack-set", ""), &texts[index]);
@@ -306,9 +306,9 @@ fn a_configuration_says_what_a_template_says() {
     }
 }
 
-/// Words of the language, quotes, ends of lines, and what looks like a template of the language.
+/// Checks a pattern with keywords of the language, quotes, line ends, and texts that look like the language's own templates.
 #[test]
-fn an_odd_pattern_is_said_in_either_as_it_is() {
+fn odd_pattern_is_preserved_in_both_exports() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("odd.json");
     let pattern = json!({
@@ -364,7 +364,7 @@ fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
     assert_eq!(of("aws_dynamodb_table", "announcements").is_object(), templated["Announcements"].is_object());
 }
 
-/// Deploys a template with these parameters, `NAME=VALUE`, and hands it back.
+/// Deploys a template with these parameters, `NAME=VALUE`, and returns the template.
 fn deploy(aws: &Emulator, flags: &str, webhook: &str, parameters: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (file, zip) = (folder.path().join("template.json"), folder.path().join("notifier.zip"));
@@ -384,7 +384,8 @@ fn deploy(aws: &Emulator, flags: &str, webhook: &str, parameters: &[&str]) -> Va
     template
 }
 
-/// What ministack's CloudFormation leaves out. The template has it, as the test reads there.
+/// Returns the properties that ministack's CloudFormation omits, each with the position and value that the test requires in the
+/// template.
 fn left_out() -> [(&'static str, &'static str, Value); 3] {
     [
         (
@@ -409,7 +410,7 @@ fn left_out() -> [(&'static str, &'static str, Value); 3] {
     ]
 }
 
-/// What was deployed differs from what setup makes in nothing but whose it is.
+/// Checks that the deployed resources differ from those of `setup` only in their tags.
 async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&str]) {
     let aws = Emulator::start("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
@@ -430,7 +431,7 @@ async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&
     assert!(conflicts.iter().all(|conflict| conflict["evidence"] == "no tag taskbell:stack"), "{found:#}");
 
     let adopt: String = ids.iter().flat_map(|id| [" --adopt ", id]).collect();
-    // CloudFormation names the statements of a function's policy itself.
+    // CloudFormation itself names the statements of a function's policy.
     let mut ignore = " --ignore function/notifier/permissions/*".to_owned();
     for (property, pointer, wanted) in left_out() {
         if template.pointer(pointer).is_some() || !property.ends_with("boundary") {
@@ -454,13 +455,13 @@ async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&
 }
 
 #[tokio::test]
-async fn what_a_template_makes_differs_from_what_setup_makes_in_nothing_but_whose_it_is() {
+async fn resources_of_a_template_differ_from_those_of_setup_only_in_their_tags() {
     let flags = format!("--cluster batch {TOPIC} {BOUNDARY} --tag team=a --log-retention 7 --language ja");
     is_what_setup_makes(&flags, "", &[]).await;
 }
 
 #[tokio::test]
-async fn what_the_parameters_say_is_what_the_flags_would_have_said() {
+async fn parameters_have_the_effect_of_the_flags() {
     let flags = format!("--cluster batch --pattern spot-interrupted --pattern run-rejected {TOPIC}");
     let parameters = [
         "Cluster=batch",
@@ -474,7 +475,7 @@ async fn what_the_parameters_say_is_what_the_flags_would_have_said() {
 }
 
 #[test]
-fn a_template_has_a_parameter_for_each_pattern_that_the_flags_leave_room_for() {
+fn template_has_a_parameter_for_each_pattern_that_the_flags_allow() {
     let patterns = |flags: &str| {
         let template = template(flags);
         let parameters = template["Parameters"].as_object().unwrap().iter();
@@ -489,13 +490,13 @@ fn a_template_has_a_parameter_for_each_pattern_that_the_flags_leave_room_for() {
     assert_eq!((all.len(), asserts), (10, true));
     let chosen: Vec<&String> = all.iter().filter(|text| text.ends_with("=Yes")).collect();
     assert_eq!(chosen, ["DeploymentFailed=Yes", "ServiceImpaired=Yes", "TaskFailed=Yes"]);
-    // Without a cluster, only what needs none.
+    // Without a cluster, only the pattern that needs no cluster has a parameter.
     assert_eq!(patterns("--stack apps --pattern application-error"), (vec!["ApplicationError=Yes".to_owned()], true));
-    // Narrowed to a container, only what looks at containers.
+    // Narrowed to a container, only the patterns with containers have parameters.
     let (narrowed, _) = patterns("--cluster batch --container app --pattern task-failed");
     assert!(narrowed.contains(&"NonzeroExit=No".to_owned()), "{narrowed:?}");
     assert!(!narrowed.iter().any(|text| text.starts_with("SpotInterrupted")), "{narrowed:?}");
-    // A pattern of one's own always rings.
+    // The user's own pattern is always enabled.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("task-failed.json");
     std::fs::write(&file, r#"{"source":["x"]}"#).unwrap();
@@ -504,14 +505,14 @@ fn a_template_has_a_parameter_for_each_pattern_that_the_flags_leave_room_for() {
 }
 
 #[tokio::test]
-async fn what_a_template_for_stack_sets_makes_does_not_either() {
+async fn resources_of_a_stack_set_template_differ_only_in_their_tags() {
     let patterns = "--pattern task-failed --pattern nonzero-exit --exclude-service web --family job-* --no-drill";
     is_what_setup_makes(&format!("--cluster batch {TOPIC} {patterns} --log-group none"), "--stack-set", &[]).await;
 }
 
-/// Nothing of it may be changed by taskbell, and all of it can be looked after.
+/// Checks the commands that work on a deployed template, whose resources taskbell does not change.
 #[tokio::test]
-async fn what_a_template_made_is_drilled_told_and_replayed_like_a_stack_of_ones_own() {
+async fn deployed_template_can_be_drilled_shown_and_replayed_like_a_stack() {
     let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
     deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
     let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);

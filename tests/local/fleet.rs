@@ -1,4 +1,4 @@
-//! Many stacks of one file, by the binary: on a local AWS in two regions, and where nobody can be reached.
+//! Checks many stacks of one file with the binary: on a local AWS in two regions, and without an AWS.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::emulator::{Emulator, Slack};
 
-/// A file in a folder of its own.
+/// Returns a file with this text, in its own folder.
 fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
@@ -18,9 +18,9 @@ fn with(line: &str, path: &Path) -> String {
     format!("{line} --config {}", path.display())
 }
 
-/// On a local AWS: two regions, one file, and a stack that is taken out of it.
+/// Checks, on a local AWS, two regions, one file, and a stack that is removed from the file.
 #[tokio::test]
-async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_for() {
+async fn orphaned_stack_is_shown_and_removed_on_request() {
     let (emulator, slack) = (Emulator::start("ministack").await, Slack::start());
     for region in ["us-east-1", "eu-west-1"] {
         let sdk = emulator.sdk().await.to_builder().region(aws_config::Region::new(region)).build();
@@ -49,7 +49,7 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
     let drill = run("drill --timeout 900 --stack batch --stack west");
     assert_eq!(drill.code, 0, "{drill:?}");
     slack.wait_for(2);
-    // A stack of somebody else's, by flags alone.
+    // A stack outside the fleet, set up by flags alone.
     let other =
         emulator.taskbell("setup --cluster batch --stack other --yes --allow-any-webhook-host", Some(&slack.webhook()));
     assert_eq!(other.code, 0, "{other:?}");
@@ -62,7 +62,7 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
         "{drift:?}"
     );
     assert!(drift.out.contains("- rule/task-failed") && !drift.out.contains("other"), "{drift:?}");
-    // It goes by its own word alone.
+    // Only `--orphans` removes the orphan.
     assert_eq!(run("setup --all --yes").code, 0);
     let teardown = run("teardown --orphans --yes");
     assert!(
@@ -75,7 +75,7 @@ async fn a_stack_that_is_no_longer_in_the_file_is_shown_and_removed_when_asked_f
     emulator.is_again(&before).await;
 }
 
-/// The binary, with keys but no region, and nobody to be reached.
+/// Runs the binary with keys, without a region, and without a reachable AWS.
 fn offline(line: &str, path: &Path) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell"));
     command.args(with(line, path).split_whitespace()).env_clear().envs([
@@ -89,7 +89,7 @@ fn offline(line: &str, path: &Path) -> std::process::Output {
 }
 
 #[test]
-fn a_stack_without_a_region_does_not_get_that_of_another() {
+fn stack_without_a_region_does_not_use_the_region_of_another() {
     let (_folder, path) =
         file("[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west-1\"\n[[stack]]\nclusters = [\"b\"]\n");
     let drift = offline("drift --all", &path);
@@ -99,7 +99,7 @@ fn a_stack_without_a_region_does_not_get_that_of_another() {
 }
 
 #[test]
-fn where_nothing_could_be_looked_for_is_not_all_good() {
+fn failed_search_for_orphans_is_not_a_success() {
     let (_folder, path) = file("fleet = \"data\"\n[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west-1\"\n");
     let teardown = offline("teardown --orphans --yes", &path);
     let told = String::from_utf8(teardown.stdout).unwrap();
@@ -107,7 +107,7 @@ fn where_nothing_could_be_looked_for_is_not_all_good() {
 }
 
 #[test]
-fn a_stack_that_cannot_be_looked_at_is_annotated_too() {
+fn unreadable_stack_is_annotated_too() {
     let (_folder, path) = file("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\n");
     let drift = offline("drift --all --output github", &path);
     let told = String::from_utf8(drift.stdout).unwrap();
@@ -115,7 +115,7 @@ fn a_stack_that_cannot_be_looked_at_is_annotated_too() {
 }
 
 #[test]
-fn of_two_stacks_with_one_name_the_region_or_the_profile_says_which_is_meant() {
+fn region_or_profile_selects_among_stacks_of_one_name() {
     let stack = |place: &str, tag| format!("[[stack]]\nclusters = [\"batch\"]\n{place}\ntags = {{ a = \"{tag}\" }}\n");
     let places = ["region = \"us-east-1\"", "region = \"eu-central-1\"", "profile = \"other\""];
     let all: String = places.iter().zip(["one", "two", "three"]).map(|(place, tag)| stack(place, tag)).collect();
@@ -138,7 +138,7 @@ fn of_two_stacks_with_one_name_the_region_or_the_profile_says_which_is_meant() {
         assert!(code == 64 && told.contains("several stacks called batch"), "{flags}: {told}");
         assert!(told.contains("hint: --region or --profile"), "{flags}: {told}");
     }
-    // No flag tells these apart.
+    // No flag distinguishes these stacks.
     let roles =
         ["one", "two"].map(|role| stack(&format!("role_arn = \"arn:aws:iam::123456789012:role/{role}\""), role));
     std::fs::write(&path, roles.concat()).unwrap();

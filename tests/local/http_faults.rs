@@ -1,5 +1,5 @@
-//! The law of `tests/laws/faults.rs` over real connections: whatever call of setup, drift and teardown fails, in whatever way, the
-//! command ends as documented and running it again completes it.
+//! Checks the law of `tests/laws/faults.rs` over real connections: however any call of setup, drift or teardown fails, the command
+//! ends as documented, and a second run completes it.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -22,14 +22,14 @@ use crate::support::emulator::Emulator;
 use crate::support::proxy::{Mishap, Proxy};
 use crate::support::{self, Outcome, run_with};
 
-/// Waits for calls that hang overlap.
+/// The number of workers: their waits for stuck calls overlap.
 const WORKERS: usize = 8;
 const WAYS: [Failure; 6] =
     [Failure::NotSent, Failure::AnswerLost, Failure::ServerError, Failure::Throttled, Failure::Hangs, Failure::Denied];
-/// One rule and no table: every kind of call, without its repetitions.
+/// Flags for one rule and no table: every kind of call, without the repetitions for further resources.
 const LEAST: &str = "--cluster batch --pattern task-failed --no-dedupe --no-pattern-check";
 
-/// No attempt takes this long, even on a busy machine. `let_time_pass` skips the wait for an answer that never comes.
+/// A duration that no attempt reaches, even on a busy machine. `let_time_pass` skips the wait for an answer that never comes.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
 async fn sdk(endpoint: &str, calls: &Calls) -> SdkConfig {
@@ -45,14 +45,14 @@ async fn sdk(endpoint: &str, calls: &Calls) -> SdkConfig {
         .await
 }
 
-/// An HTTP client that counts the attempts that were begun and have not ended.
+/// An HTTP client that counts the attempts in progress.
 #[derive(Debug, Clone, Default)]
 struct Calls {
     on_the_way: Arc<AtomicUsize>,
     inner: Arc<OnceLock<SharedHttpClient>>,
 }
 
-/// One of them; it has ended when this is dropped, however it ended.
+/// An attempt in progress; the attempt ends when this is dropped, whatever its result.
 struct OnTheWay(Arc<AtomicUsize>);
 
 impl Drop for OnTheWay {
@@ -87,7 +87,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The clock of this thread stands still until this is dropped.
+/// A guard that pauses the clock of this thread until it is dropped.
 struct Stopped;
 
 impl Stopped {
@@ -103,7 +103,7 @@ impl Drop for Stopped {
     }
 }
 
-/// One of those who work at the same time, with a proxy and a stack of its own.
+/// One of the concurrent workers, with its own proxy and stack.
 struct Worker {
     proxy: Proxy,
     stack: String,
@@ -128,14 +128,14 @@ impl Worker {
         run_with(self.sdk.clone(), &line, Some(support::WEBHOOK), CancellationToken::new()).await
     }
 
-    /// While a call hangs and no other is on its way, the clock of this thread jumps beyond the time it may take.
+    /// Advances the clock of this thread beyond the time limit of a call whenever a call is stuck and no other is in progress.
     async fn let_time_pass(&self) -> Infallible {
         let (mut before, mut jumped) = (None, None);
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
             let hangs =
                 self.proxy.hangs().filter(|(hanging, _)| *hanging == self.calls.on_the_way.load(Ordering::SeqCst));
-            // The proxy notices late that a caller gave up; that call must not cause a second jump.
+            // The proxy notices late that a client gave up; that call must not cause a second jump.
             if hangs.is_some() && hangs == before && hangs != jumped {
                 let _stopped = Stopped::new();
                 tokio::time::advance(ATTEMPT + Duration::from_secs(1)).await;
@@ -145,8 +145,8 @@ impl Worker {
         }
     }
 
-    /// With one mishap, and then again without. What is wrong with it. How often a state is asked for is chance: the last
-    /// calls of a run may not be made. What went wrong is kept.
+    /// Runs the command with one mishap, then without, and returns a description of what is wrong. The number of reads of a state
+    /// varies, so the last calls of a run may not be made. `went_wrong` collects the cases whose call was made.
     async fn case(&self, command: &str, (nth, failure, for_good): Case, went_wrong: &WentWrong) -> Option<String> {
         self.proxy.set(Some(Mishap::Fails { failure, nth, for_good }));
         let disturbed = tokio::select! {
@@ -155,7 +155,7 @@ impl Worker {
         };
         let hit = self.proxy.hit();
         self.proxy.set(None);
-        // Not by blocking: the runtime of this thread still has to close connections.
+        // Do not block: the runtime of this thread still has to close connections.
         while !self.proxy.is_at_rest() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -175,7 +175,7 @@ impl Worker {
 
 type Case = (usize, Failure, bool);
 
-/// The command and the way of each case whose call was made.
+/// The command and the failure of each case whose call was made.
 type WentWrong = Mutex<Vec<(String, usize)>>;
 
 fn cases(calls: usize) -> Vec<Case> {
@@ -183,13 +183,13 @@ fn cases(calls: usize) -> Vec<Case> {
     (0..calls).flat_map(ways).collect()
 }
 
-/// Every second one: each call and each way, once or for good.
+/// Returns every second case: each call with each way to fail, either once or for good.
 fn every_second(cases: Vec<Case>) -> Vec<Case> {
     cases.into_iter().filter(|(nth, way, for_good)| (nth + *way as usize).is_multiple_of(2) == *for_good).collect()
 }
 
 #[tokio::test]
-async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_it() {
+async fn next_run_completes_the_command_after_any_failed_call_over_http() {
     let began = Instant::now();
     let emulator = Emulator::alone("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
@@ -220,7 +220,7 @@ async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_i
                         if round >= rounds {
                             break;
                         }
-                        // A stack lives through one case of each command.
+                        // Each stack goes through one case of each command.
                         for (command, cases) in [("setup", of_setup), ("drift", of_drift), ("teardown", of_teardown)] {
                             let found = match cases.get(round) {
                                 Some(case) => worker.case(command, *case, went_wrong).await,
@@ -248,7 +248,7 @@ async fn whatever_call_fails_over_http_in_whatever_way_running_again_completes_i
     assert!(broken.is_empty(), "{} of {done} broken:\n{}", broken.len(), broken.join("\n"));
     assert_eq!(done, of_setup.len() + of_drift.len() + of_teardown.len());
     assert!(never_made * 50 <= done, "{never_made} of {done} were never made");
-    // Every command makes its first call, and every way has a case for it.
+    // Every command makes its first call, and each way to fail has a case for that call.
     assert_eq!(went_wrong.iter().collect::<BTreeSet<_>>().len(), 3 * WAYS.len());
     let sdk = emulator.sdk().await;
     let iam_roles = aws_sdk_iam::Client::new(&sdk).list_roles().send().await.unwrap();

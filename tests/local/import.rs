@@ -1,4 +1,4 @@
-//! `import`, end to end: the function of the blog post rings before, and the notifier after.
+//! Checks `import` end to end: the function made by hand sends the alert before, and the notifier after.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::support::by_hand::{IMPORT, OLD, arn, function, make_function_of, make
 use crate::support::emulator::{Emulator, Slack, pause};
 use crate::support::hand::Hand;
 
-/// As it stands in the blog post: whatever comes is posted as text.
+/// The code of many blog posts: it posts every event as text.
 const INDEX: &str = r#"
 export const handler = async (event) => {
   const { clusterArn, group, stoppedReason, containers } = event.detail;
@@ -43,10 +43,11 @@ fn archive() -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// Nobody may put events of aws.ecs on a bus, here as in AWS: the rule of this test takes drills, too.
+/// The source of this test's events: only ECS may put events of aws.ecs on a bus, here as in AWS, so the test's rule matches drills
+/// too.
 const EMITTER: &str = "taskbell.drill";
 
-/// A task of the cluster dies.
+/// Puts the event of a failed task of the cluster on the bus.
 async fn dies(hand: &Hand, task: &str) {
     let mut event =
         taskbell::pattern::samples::of_cluster_by_name("01-exit-nonzero", &arn("ecs", "cluster/batch")).unwrap();
@@ -66,7 +67,7 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_task_that_dies_rings_once_before_and_once_after() {
+async fn failed_task_is_alerted_once_before_and_once_after_the_import() {
     let (aws, slack) = (Emulator::alone("ministack").await, Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -85,13 +86,13 @@ async fn a_task_that_dies_rings_once_before_and_once_after() {
     let done = aws.taskbell(&format!("{IMPORT} --keep-pattern --allow-any-webhook-host"), None);
     let log = hand.logs.filter_log_events().log_group_name("/aws/lambda/taskbell-batch").send().await;
     assert_eq!((done.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{done:?} {log:?}");
-    // The drill came through both.
+    // Both alerts announced the drill.
     let drills = slack.wait_for(2);
     assert_eq!(texts(&drills).iter().filter(|text| text.starts_with("by hand")).count(), 1, "{drills:?}");
     slack.forget();
     dies(&hand, "second").await;
     slack.wait_for(1);
-    // Whatever else rings would have rung by now.
+    // Any other alert would have arrived by now.
     for _ in 0..40 {
         pause();
     }

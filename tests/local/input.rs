@@ -1,4 +1,4 @@
-//! Standard input, by the binary: it is read as files are.
+//! Checks that the binary reads standard input as it reads files.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
 }
 
-/// What the binary says of these bytes on standard input.
+/// Runs the binary with these bytes on standard input, and returns its exit code and stderr.
 fn typed(line: &str, input: &[u8]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
     command.args(line.split(' ')).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
@@ -21,7 +21,7 @@ fn typed(line: &str, input: &[u8]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn standard_input_is_read_as_files_are() {
+fn standard_input_is_read_like_files() {
     for (line, text, code) in [
         ("preview -", EVENT, 0),
         ("pattern test -", EVENT, 0),

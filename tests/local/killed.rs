@@ -1,4 +1,4 @@
-//! SIGKILL at any moment of setup, update and teardown: the next run completes it, and nothing is left behind.
+//! Checks SIGKILL at any moment of setup, update and teardown: the next run completes the command, and no resource is left behind.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use crate::support::emulator::Emulator;
 use crate::support::proxy::{Mishap, Proxy};
 
 const WORKERS: usize = 4;
-/// At the least.
+/// The least number of commands that are killed.
 const KILLS: usize = 200;
-/// Ends a test in which too few commands are killed.
+/// The limit that ends a test in which too few commands are killed.
 const MOST_LAPS: usize = 10;
-/// All commands of a stack's life, and what each is followed by when it is whole.
+/// The commands of a stack's life, in order.
 const COMMANDS: [&str; 3] = ["setup", "update", "teardown"];
 
 struct Worker {
@@ -50,7 +50,7 @@ impl Worker {
             .unwrap()
     }
 
-    /// Undisturbed, to its good end; how long it took.
+    /// Runs the command undisturbed, checks that it succeeds, and returns its duration.
     fn whole(&self, command: &str) -> Duration {
         self.proxy.wait_for_callers();
         let start = Instant::now();
@@ -60,11 +60,11 @@ impl Worker {
         start.elapsed()
     }
 
-    /// Killed when the `nth` call is there, before or after it happens. Whether it came to that.
+    /// Kills the command at its `nth` call, before or after AWS carries it out, and returns whether the command was killed.
     fn killed_at_call(&self, command: &str, nth: usize, happens: bool) -> bool {
         let child: Arc<Mutex<Option<Child>>> = Arc::default();
         let victim = Arc::clone(&child);
-        // Held until the child is known: the call may be faster.
+        // Hold the lock until the child is known: the call may come earlier.
         let mut known = child.lock().unwrap();
         let end = Arc::new(move || victim.lock().unwrap().as_mut().unwrap().kill().unwrap());
         self.proxy.set(Some(Mishap::Ends { nth, happens, end }));
@@ -78,7 +78,7 @@ impl Worker {
         }
     }
 
-    /// Killed after this time, if it still runs.
+    /// Kills the command after this time, and returns whether it still ran.
     fn killed_after(&self, command: &str, time: Duration) -> bool {
         self.proxy.set(None);
         let mut child = self.start(command);
@@ -89,7 +89,7 @@ impl Worker {
 }
 
 #[tokio::test]
-async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_left() {
+async fn next_run_completes_a_killed_command_and_nothing_is_left() {
     let began = Instant::now();
     let emulator = Emulator::alone("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
@@ -109,7 +109,7 @@ async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_l
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(number as u64);
                 loop {
-                    // Every call once, before it and after it by turns; between two of them, at any time.
+                    // Kill at each call once, before and after it by turns; in every third round, kill at a random time.
                     let round = next.fetch_add(1, Ordering::Relaxed);
                     let number = round / 3 * 2 + round % 3;
                     let killed = at_calls.load(Ordering::Relaxed) + at_times.load(Ordering::Relaxed);
@@ -143,6 +143,6 @@ async fn killed_at_any_call_or_moment_the_next_run_completes_it_and_nothing_is_l
         began.elapsed()
     );
     assert!(at_calls + at_times >= KILLS);
-    // Two of three rounds are killed at a call, and only the last calls of a run may not be made.
+    // In two of three rounds the command is killed at a call, and only the last calls of a run may not be made.
     assert!(at_calls >= KILLS / 2 && at_times > 0);
 }

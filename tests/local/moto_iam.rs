@@ -1,10 +1,10 @@
-//! The least policies before a judge that is not ours: moto, with its IAM enforced. Each command succeeds with exactly what
-//! `permissions` prints, and fails, naming the action, without any single one of them.
+//! Checks the least policies with an independent evaluator: moto, with its IAM enforced. Each command succeeds with exactly the
+//! policy that `permissions` prints, and fails without any single action of it, naming the action.
 //!
-//! moto compares the names of actions, and nothing else: to it every resource is `*`, and a condition whose key it does not
-//! know denies. Both are taken out of the policies here; `tests/laws/permissions.rs` judges them. It asks about the action of a
-//! request alone, not about what AWS wants besides: `iam:PassRole`, `lambda:ListTags`, tags at creation (the tag actions are
-//! tried where tags change). It does not tell a function's concurrency, so that `setup` has nothing to take back.
+//! moto compares only the names of actions: it takes every resource for `*`, and denies a condition whose key it does not know.
+//! This test removes both from the policies; `tests/laws/permissions.rs` checks them. moto checks only the action of a request,
+//! not the others that AWS requires: `iam:PassRole`, `lambda:ListTags`, tags at creation (the test removes the tag actions where
+//! tags change). moto does not report a function's concurrency, so `setup` has no concurrency to remove.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,23 +23,23 @@ use crate::support::hand::{GROUP, Hand, QUEUE, TABLE, changes_by_hand};
 use crate::support::iam::{actions, attach, put_into_profile, was_refused, without};
 use crate::support::{self, Outcome};
 
-/// What moto does otherwise than AWS: see `tests/local/e2e.rs`.
+/// Flags for a property that moto handles differently than AWS: see `tests/local/e2e.rs`.
 const ON_MOTO: &str = "--ignore function/notifier/log_format";
 const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
 
-/// What is there before the command, made by whoever may do everything.
+/// The state before the command, prepared with all permissions.
 #[derive(Clone, Copy)]
 enum State {
     Nothing,
-    /// The stack with all it can have.
+    /// A stack with all kinds of resources.
     Everything,
-    /// Much of it changed by hand.
+    /// A stack with many changes by hand.
     Changed,
-    /// Something attached to the role, the table protected.
+    /// A stack with a policy attached to the role, and a protected table.
     Held,
-    /// The role in an instance profile, which no policy lets it leave.
+    /// A stack whose role is in an instance profile; no printed policy allows its removal from there.
     InProfile,
-    /// An alert in the queue, a stream in the log, and a task that runs.
+    /// A stack with an alert in the queue, a stream in the log, and a running task.
     Used,
 }
 
@@ -81,7 +81,7 @@ impl Moto {
         support::run_with(self.sdk.clone(), line, Some(support::WEBHOOK), CancellationToken::new()).await
     }
 
-    /// A run by a user with this policy.
+    /// Runs a command as a user with this policy.
     async fn with_policy(&self, policy: &Value, line: &str) -> Outcome {
         let iam = aws_sdk_iam::Client::new(&self.sdk);
         let name = format!("ci-{}", fastrand::u64(..));
@@ -105,7 +105,7 @@ impl Moto {
         names.iter().map(|name| of_moto(name)).collect()
     }
 
-    /// The ARN of a task that runs, where one does.
+    /// Prepares the state, and returns the ARN of the running task, or an empty text.
     async fn prepare(&self, state: State) -> String {
         self.enforce(false);
         self.tell("/moto-api/reset", "");
@@ -144,7 +144,7 @@ impl Moto {
     }
 }
 
-/// One change that each of these asks `setup` for.
+/// Changes by hand that `setup` repairs, each with another action.
 const CHANGED: [(&str, &str); 15] = [
     ("log_group/notifier", "/retention_days"),
     ("queue/undelivered", "/retention_seconds"),
@@ -172,15 +172,15 @@ async fn change(hand: &Hand) {
     }
 }
 
-/// What teardown has to take away first.
+/// Adds the obstacles that teardown has to remove first.
 async fn hold(hand: &Hand) {
     attach(hand).await;
     let call = hand.dynamodb.update_table().table_name(TABLE);
     call.deletion_protection_enabled(true).send().await.unwrap();
 }
 
-/// The policy as moto can judge it: every resource, no condition, and its names for two things. The service's part of a name
-/// is for moto what the request was signed for, and the rest the operation's name.
+/// Returns the policy in a form that moto can check: every resource, no condition, and moto's names for two actions. To moto, the
+/// service in an action's name is the one that the request is signed for, and the rest is the operation's name.
 fn for_moto(policy: &Value) -> Value {
     let mut policy = policy.clone();
     for statement in policy["Statement"].as_array_mut().unwrap() {
@@ -209,7 +209,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
         "setup" => {
             let line = format!("{setup} --no-pattern-check");
             vec![
-                // What is there is read before anything is written; what was written, for two minutes if need be.
+                // Setup reads existing resources before it writes; after it wrote, it reads for up to two minutes.
                 case(State::Everything, &format!("{line} {ALL}"), 0),
                 case(State::Nothing, &format!("{line} {ALL}"), 0),
                 case(State::Everything, &line, 0),
@@ -221,7 +221,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
                 case(State::Everything, &format!("{line} --slack-webhook-parameter /mine/webhook"), 0),
                 case(State::Everything, &format!("{line} --permissions-boundary arn:aws:iam::aws:policy/x"), 0),
                 case(State::Everything, &format!("{line} --log-retention never"), 0),
-                // moto says of every pattern that nothing matches it.
+                // To moto, no event matches any pattern.
                 case(State::Nothing, &format!("{setup} --pattern {quiet}"), 0),
             ]
         }
@@ -231,7 +231,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
             case(State::Held, "teardown --cluster batch --yes", 0),
             case(State::InProfile, "teardown --cluster batch --yes", 1),
         ],
-        // No function runs on moto: what nobody tells of is looked for in the queue.
+        // No function runs on moto, so the drill looks in the queue for its event.
         "drill" => vec![case(State::Used, "drill --cluster batch --timeout 1", 1)],
         "replay" => vec![
             case(State::Used, "replay --cluster batch --yes", 0),
@@ -240,7 +240,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
         "status" => vec![case(State::Used, "status --cluster batch", 0)],
         "pattern-test" => vec![
             case(State::Everything, &format!("pattern test {event} --live --cluster batch"), 0),
-            // It still runs: nothing rings.
+            // The task still runs, so no rule matches.
             case(State::Used, &format!("pattern test --task {TASK}"), 1),
         ],
         "notify" => vec![case(State::Everything, "notify broken", 0)],
@@ -248,10 +248,10 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
     }
 }
 
-/// Stands for the ARN of the task that runs.
+/// The placeholder for the ARN of the running task.
 const TASK: &str = "TASK";
 
-/// Each action, taken away in the first case in which moto was asked about it. What moto was never asked about is told.
+/// Removes each action in the first case in which moto checked it, and returns the actions that moto never checked.
 async fn needs_all_of_its_policy(moto: &Moto, command: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("quiet.json"), r#"{"source":["nobody"]}"#).unwrap();
@@ -284,7 +284,7 @@ async fn needs_all_of_its_policy(moto: &Moto, command: &str) -> BTreeSet<String>
             let outcome = moto.with_policy(&without(&policy, &action), &line).await;
             let told = format!("{}{}", outcome.out, outcome.err);
             assert!(outcome.code != 0 && told.contains(&action), "{} without {action}: {outcome:?}", case.line);
-            // Where nothing was written, the next may begin.
+            // If nothing was written, the next removal can use the same state.
             prepared = moto.judged().iter().all(|action| reads(action));
             tried.insert(action);
         }
@@ -298,7 +298,7 @@ fn reads(action: &str) -> bool {
     ["Get", "List", "Describe"].iter().any(|read| verb.starts_with(read))
 }
 
-/// The actions of each command that moto was never asked about.
+/// Returns the actions of each command that moto never checked.
 async fn of_each(commands: &[&str]) -> String {
     let moto = Moto::start().await;
     let mut told = String::new();
@@ -312,13 +312,13 @@ async fn of_each(commands: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn to_moto_too_setup_needs_all_of_its_policy() {
+async fn setup_needs_all_of_its_policy_on_moto() {
     let unjudged = of_each(&["setup"]).await;
     insta::assert_snapshot!(unjudged, @"setup: iam:PassRole lambda:DeleteFunctionConcurrency lambda:ListTags");
 }
 
 #[tokio::test]
-async fn to_moto_too_every_other_command_needs_all_of_its_policy() {
+async fn every_other_command_needs_all_of_its_policy_on_moto() {
     let commands = ["drift", "teardown", "drill", "replay", "status", "pattern-test", "notify"];
     insta::assert_snapshot!(of_each(&commands).await, @r"
     drift: lambda:ListTags

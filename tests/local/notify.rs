@@ -1,4 +1,4 @@
-//! `notify`: what is put on the bus, and a command that is run as if we were not there.
+//! Checks `notify`: the events on the bus, and a command that runs as it would without taskbell.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::emulator::Slack;
 
-/// Takes what is put on it, as EventBridge would.
+/// A bus that accepts events, as EventBridge would.
 struct Bus(Option<Slack>);
 
 impl Bus {
@@ -17,7 +17,7 @@ impl Bus {
         Self(Some(taker))
     }
 
-    /// Nobody answers.
+    /// Returns a bus that does not answer.
     fn nowhere() -> Self {
         Self(None)
     }
@@ -26,7 +26,7 @@ impl Bus {
         format!("http://127.0.0.1:{}", self.0.as_ref().map_or(9, |taker| taker.port))
     }
 
-    /// The first that was put; it may take a moment to be known here.
+    /// Waits for the first entry on the bus and returns it.
     fn entry(&self) -> Value {
         self.0.as_ref().unwrap().wait_for(1);
         self.entries().remove(0)
@@ -38,7 +38,7 @@ impl Bus {
     }
 }
 
-/// Runs the binary, with a bus that takes what is put on it.
+/// Runs `notify` with this bus.
 fn notify(bus: &Bus, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
     command.arg("notify").args(arguments).env_clear().envs([
@@ -68,7 +68,7 @@ fn detail(entry: &Value) -> Value {
 }
 
 #[test]
-fn an_alert_goes_on_the_bus_with_its_level_source_and_detail() {
+fn alert_enters_the_bus_with_its_level_source_and_detail() {
     let bus = Bus::start();
     let output =
         notify(&bus, &["no invoices", "--level", "warning", "--source", "billing", "--detail-file", "-"], "a\nb");
@@ -81,7 +81,7 @@ fn an_alert_goes_on_the_bus_with_its_level_source_and_detail() {
 }
 
 #[test]
-fn a_command_is_run_as_if_we_were_not_there_and_its_failure_is_told() {
+fn wrapped_command_runs_unchanged_and_its_failure_is_alerted() {
     let bus = Bus::start();
     let script = "cat; echo out; echo $0 >&2; for i in $(seq 3000); do echo line $i >&2; done; exit 7";
     let output = notify(&bus, &["--run", "--", "sh", "-c", script, "first"], "in\n");
@@ -95,7 +95,7 @@ fn a_command_is_run_as_if_we_were_not_there_and_its_failure_is_told() {
 }
 
 #[test]
-fn of_a_long_detail_the_message_has_room_for_beginning_and_end_are_sent() {
+fn beginning_and_end_of_a_long_detail_are_sent() {
     let bus = Bus::start();
     let lines = (1..=3000).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n") + "\n";
     assert_eq!(notify(&bus, &["x", "--detail-file", "-"], &lines).status.code(), Some(0));
@@ -106,7 +106,7 @@ fn of_a_long_detail_the_message_has_room_for_beginning_and_end_are_sent() {
 }
 
 #[test]
-fn detail_in_another_encoding_is_sent_as_far_as_it_can_be_read() {
+fn detail_in_another_encoding_is_sent_as_far_as_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.log");
     let utf16: Vec<u8> = "\u{feff}out of memory".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -119,7 +119,7 @@ fn detail_in_another_encoding_is_sent_as_far_as_it_can_be_read() {
 }
 
 #[test]
-fn a_command_that_succeeds_raises_nothing() {
+fn successful_command_sends_no_alert() {
     let bus = Bus::start();
     let output = notify(&bus, &["--run", "--", "sh", "-c", "echo fine >&2"], "");
     assert_eq!((output.status.code(), bus.entries().len()), (Some(0), 0));
@@ -127,7 +127,7 @@ fn a_command_that_succeeds_raises_nothing() {
 }
 
 #[test]
-fn signals_and_commands_that_cannot_be_run_have_the_shells_exit_codes() {
+fn signals_and_commands_that_cannot_run_have_the_shells_exit_codes() {
     let bus = Bus::start();
     let killed = notify(&bus, &["killed", "--run", "--", "sh", "-c", "kill -9 $$"], "");
     assert_eq!(killed.status.code(), Some(137));
@@ -141,7 +141,7 @@ fn signals_and_commands_that_cannot_be_run_have_the_shells_exit_codes() {
 }
 
 #[test]
-fn a_command_that_is_told_to_end_ends_and_that_is_no_failure() {
+fn terminated_command_is_not_a_failure() {
     let bus = Bus::start();
     let script = "trap 'echo ended; exit 143' TERM; kill -TERM $PPID; while :; do sleep 0.1; done";
     let output = notify(&bus, &["--run", "--", "sh", "-c", script], "");
@@ -150,7 +150,7 @@ fn a_command_that_is_told_to_end_ends_and_that_is_no_failure() {
 }
 
 #[test]
-fn an_interrupt_is_passed_on_and_a_command_that_goes_on_and_fails_has_failed() {
+fn interrupt_is_passed_on_and_a_later_failure_counts() {
     let bus = Bus::start();
     let ended = notify(
         &bus,
@@ -163,7 +163,7 @@ fn an_interrupt_is_passed_on_and_a_command_that_goes_on_and_fails_has_failed() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_does_not_hold_its_end_back() {
+fn background_process_does_not_delay_the_end() {
     let bus = Bus::start();
     let output = notify(&bus, &["--run", "--", "sh", "-c", "echo last words >&2; sleep 60 >/dev/null & exit 4"], "");
     assert_eq!(output.status.code(), Some(4));
@@ -171,7 +171,7 @@ fn what_a_command_leaves_behind_does_not_hold_its_end_back() {
 }
 
 #[test]
-fn neither_an_empty_message_nor_a_strange_byte_loses_the_alert() {
+fn empty_message_and_invalid_byte_do_not_lose_the_alert() {
     let bus = Bus::start();
     assert_eq!(notify(&bus, &["", "--run", "--", "false"], "").status.code(), Some(1));
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ fn neither_an_empty_message_nor_a_strange_byte_loses_the_alert() {
 }
 
 #[test]
-fn an_alert_that_cannot_be_raised_is_told_and_changes_no_exit_code() {
+fn failed_alert_is_reported_and_changes_no_exit_code() {
     let nowhere = Bus::nowhere();
     let output = notify(&nowhere, &["--run", "--", "sh", "-c", "exit 3"], "");
     assert_eq!(output.status.code(), Some(3));
@@ -193,7 +193,7 @@ fn an_alert_that_cannot_be_raised_is_told_and_changes_no_exit_code() {
     assert!(told.contains("events:PutEvents"), "{told}");
 }
 
-/// Runs the binary where nothing of AWS is configured but this.
+/// Runs `notify` with only this configuration of AWS.
 fn notify_with(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
     command.arg("notify").args(arguments).env_clear().stdin(Stdio::null());
@@ -202,7 +202,7 @@ fn notify_with(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn what_is_missing_for_an_alert_is_told_on_a_good_night_too_and_changes_no_exit_code() {
+fn missing_configuration_is_a_warning_even_if_the_command_succeeds() {
     for (environment, missing, way_out) in [
         (vec![], "no AWS region is configured", "AWS_REGION"),
         (vec![("AWS_REGION", "us-east-1")], "no credentials found", "in an ECS task, its task role is used"),

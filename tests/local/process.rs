@@ -1,4 +1,4 @@
-//! The binary as a process: what does not need AWS, and what happens when AWS cannot be used at all.
+//! Checks the binary as a process: output that does not need AWS, and errors if AWS cannot be used at all.
 
 use std::process::{Command, Output, Stdio};
 
@@ -17,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 #[test]
-fn without_a_region_the_way_to_give_one_is_told() {
+fn missing_region_is_an_error_with_a_hint() {
     let output = taskbell("drift --cluster batch", &KEYS);
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("no AWS region is configured"), "{output:?}");
@@ -25,7 +25,7 @@ fn without_a_region_the_way_to_give_one_is_told() {
 }
 
 #[test]
-fn without_credentials_the_ways_to_have_some_are_told() {
+fn missing_credentials_are_an_error_with_a_hint() {
     for line in ["drift --cluster batch", "setup --cluster batch --yes", "teardown --cluster batch --yes"] {
         let webhook = ("TASKBELL_SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/hunter2");
         let output = taskbell(line, &[("AWS_REGION", "us-east-1"), webhook]);
@@ -40,7 +40,7 @@ fn without_credentials_the_ways_to_have_some_are_told() {
 }
 
 #[test]
-fn a_region_that_does_not_exist_is_told_as_what_it_is() {
+fn nonexistent_region_is_reported() {
     let environment = [KEYS[0], KEYS[1], ("AWS_REGION", "us-nowhere-1"), ("AWS_MAX_ATTEMPTS", "1")];
     let output = taskbell("drift --cluster batch", &environment);
     let told = text(&output.stderr);
@@ -77,7 +77,7 @@ impl RefusingProxy {
         Self { address, lines }
     }
 
-    /// Connections are taken one after the other: whoever came before is among them.
+    /// Ends the proxy and returns the request lines of all earlier connections: the listener accepts connections in order.
     fn asked(self) -> Vec<String> {
         std::io::Write::write_all(&mut std::net::TcpStream::connect(self.address).unwrap(), Self::END.as_bytes())
             .unwrap();
@@ -94,7 +94,7 @@ fn status_through(proxy: (&'static str, &str), endpoint: &str, direct: Option<&s
     assert!(output.status.code() == Some(3) && text(&output.stderr).contains("sts:GetCallerIdentity"), "{output:?}");
 }
 
-/// As other AWS tools do.
+/// Checks the variables of proxies, as other AWS tools read them.
 #[test]
 fn calls_go_through_the_proxy_that_the_environment_names() {
     let proxy = RefusingProxy::start();
@@ -105,7 +105,7 @@ fn calls_go_through_the_proxy_that_the_environment_names() {
     status_through(("HTTPS_PROXY", &format!("http://{}", proxy.address)), "https://aws.invalid", None);
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("CONNECT aws.invalid:443")), "{asked:?}");
-    // A connection waits in the backlog until it is accepted.
+    // A connection to this listener would wait in its backlog, where the test finds it.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     nobody.set_nonblocking(true).unwrap();
     let proxy = format!("http://{}", nobody.local_addr().unwrap());
@@ -115,7 +115,7 @@ fn calls_go_through_the_proxy_that_the_environment_names() {
 }
 
 #[test]
-fn help_is_data_and_a_mistake_is_a_message() {
+fn help_goes_to_stdout_and_a_mistake_to_stderr() {
     let help = taskbell("--help", &[]);
     assert_eq!((help.status.code(), text(&help.stderr).as_str()), (Some(0), ""));
     assert!(text(&help.stdout).contains("Exit codes"));
@@ -125,7 +125,7 @@ fn help_is_data_and_a_mistake_is_a_message() {
 }
 
 #[test]
-fn the_help_names_everything_that_is_set_up() {
+fn help_names_every_kind_of_resource() {
     let help = text(&taskbell("--help", &[]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter"] {
         assert!(help.split("Usage:").next().unwrap().contains(thing), "{thing}: {help}");
@@ -133,7 +133,7 @@ fn the_help_names_everything_that_is_set_up() {
 }
 
 #[test]
-fn flags_that_mean_nothing_to_a_command_are_not_in_its_help_and_are_taken_all_the_same() {
+fn flags_without_effect_are_accepted_and_not_in_the_help() {
     for (command, hidden) in [
         ("preview oom", &["--stack", "--region", "--profile"][..]),
         ("pattern list", &["--stack", "--region", "--profile"]),
@@ -158,7 +158,7 @@ fn flags_that_mean_nothing_to_a_command_are_not_in_its_help_and_are_taken_all_th
 }
 
 #[test]
-fn the_help_of_every_command_is_what_was_reviewed() {
+fn help_of_every_command_is_as_reviewed() {
     for command in [
         "",
         "setup",
@@ -191,7 +191,7 @@ fn the_help_of_every_command_is_what_was_reviewed() {
 }
 
 #[test]
-fn the_version_in_full_names_the_notifier_and_in_short_only_itself() {
+fn long_version_includes_the_notifier_and_short_version_does_not() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(text(&taskbell("-V", &[]).stdout), format!("taskbell {version}\n"));
     let long = text(&taskbell("--version", &[]).stdout);
@@ -199,7 +199,7 @@ fn the_version_in_full_names_the_notifier_and_in_short_only_itself() {
     assert_eq!(lines[0], format!("taskbell {version}"));
     let notifier = taskbell::notifier::archive::archive().unwrap().code_sha256;
     assert_eq!(lines.last(), Some(&format!("notifier  {notifier}").as_str()), "{long}");
-    // Which commit it is from, only a release build is told: tests/release/main.rs has the rest.
+    // Only a release build contains its commit: tests/release/main.rs checks the rest.
     assert!(lines[1..lines.len() - 1].iter().all(|line| line.starts_with("commit    ")), "{long}");
     assert_eq!(text(&taskbell("drift --version", &[]).stdout).lines().count(), lines.len());
 }
@@ -230,7 +230,7 @@ fn every_command_has_a_page_in_the_manual() {
     assert!(text(&nowhere.stderr).contains("could not write the manual into /dev/null/man1"), "{nowhere:?}");
 }
 
-/// Every command, with the commands below it: `pattern`, `pattern list`.
+/// Returns every command with its subcommands: `pattern`, `pattern list`.
 fn commands(above: &str) -> Vec<String> {
     let help = text(&taskbell(&format!("{above} -h"), &[]).stdout);
     let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
@@ -241,7 +241,7 @@ fn commands(above: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_help_has_an_example_and_so_has_taskbell_alone() {
+fn every_help_and_the_bare_command_have_an_example() {
     let commands = commands("");
     assert!(commands.len() >= 20 && commands.contains(&"pattern list".to_owned()), "{commands:?}");
     for command in &commands {
@@ -255,16 +255,16 @@ fn every_help_has_an_example_and_so_has_taskbell_alone() {
     assert!(text(&alone.stderr).contains("Examples:\n  taskbell "), "{alone:?}");
 }
 
-/// As the AWS CLI has it: a profile that is asked for comes before keys in the environment.
+/// Checks that a profile given by flag takes precedence over keys in the environment, as in the AWS CLI.
 #[test]
-fn a_profile_that_is_asked_for_is_used_or_an_error() {
+fn given_profile_is_used_or_an_error() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join(".aws")).unwrap();
     let config = "[profile other]\naws_access_key_id = OTHERKEY\naws_secret_access_key = x\nregion = us-east-1\n";
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", server.local_addr().unwrap());
-    // Reads the first connection. If the command makes none, that is the one that this test makes below.
+    // Read the first connection: the command's, or, if it makes none, the one that this test makes below.
     let asked = std::thread::spawn(move || {
         let mut head = String::new();
         let mut lines = std::io::BufReader::new(server.accept().unwrap().0);
@@ -289,7 +289,7 @@ fn a_profile_that_is_asked_for_is_used_or_an_error() {
 }
 
 #[test]
-fn a_profile_that_the_environment_names_is_named_where_nothing_else_has_what_is_needed() {
+fn missing_profile_of_the_environment_is_named_if_nothing_else_suffices() {
     for environment in [vec![("AWS_PROFILE", "nope")], vec![("AWS_PROFILE", "nope"), ("AWS_REGION", "us-east-1")]] {
         let output = taskbell("drift --cluster batch", &environment);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -307,7 +307,7 @@ fn a_profile_that_the_environment_names_is_named_where_nothing_else_has_what_is_
 }
 
 #[test]
-fn nothing_is_coloured_without_a_terminal_unless_it_is_asked_for() {
+fn output_without_a_terminal_is_coloured_only_on_request() {
     let cluster = "pattern show nowhere";
     let escape = '\u{1b}';
     assert!(!text(&taskbell(cluster, &[]).stderr).contains(escape));
@@ -318,7 +318,7 @@ fn nothing_is_coloured_without_a_terminal_unless_it_is_asked_for() {
 }
 
 #[test]
-fn a_bound_pattern_is_what_was_reviewed() {
+fn bound_pattern_is_as_reviewed() {
     for pattern in ["task-failed", "nonzero-exit"] {
         let cluster = "--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch";
         let output = taskbell(&format!("pattern show {pattern} {cluster}"), &[]);

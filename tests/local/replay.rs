@@ -1,4 +1,4 @@
-//! `replay` on a local AWS: what Slack refused arrives once and in order.
+//! Checks `replay` on a local AWS: alerts that Slack refused arrive once and in order.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ fn shape(number: usize) -> Shape {
     if number.is_multiple_of(2) { Shape::Delivery } else { Shape::Invocation }
 }
 
-/// The real function, and a Slack that refuses at first.
+/// Checks the real function, with a Slack that refuses at first.
 #[tokio::test]
-async fn on_a_local_aws_what_slack_refused_arrives_once_and_in_order() {
+async fn refused_alerts_arrive_once_and_in_order_on_a_local_aws() {
     let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -27,7 +27,7 @@ async fn on_a_local_aws_what_slack_refused_arrives_once_and_in_order() {
     let url = sqs.get_queue_url().queue_name(QUEUE).send().await.unwrap().queue_url.unwrap();
     for number in 0..12 {
         let mut event = sample("01-exit-nonzero.json");
-        // The eleventh is the first once more.
+        // Event 11 has the task of event 0.
         let task = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{:032}", number % 11);
         event["id"] = json!(format!("event {number}"));
         event["detail"]["taskArn"] = json!(task);
@@ -43,7 +43,7 @@ async fn on_a_local_aws_what_slack_refused_arrives_once_and_in_order() {
             call = call.message_attributes(name, value.build().unwrap());
         }
         call.send().await.unwrap();
-        // Those of one second have no order.
+        // SQS does not order messages that come close together.
         std::thread::sleep(Duration::from_millis(20));
     }
     sqs.send_message().queue_url(&url).message_body(STRANGE).send().await.unwrap();

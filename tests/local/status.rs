@@ -1,4 +1,4 @@
-//! `status` on a local AWS: what the notifier wrote into its log is seen.
+//! Checks `status` on a local AWS: it shows the lines that the notifier logged.
 
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::emulator::{Emulator, Slack, sample};
 const STATUS: &str = "status --cluster batch";
 
 #[tokio::test]
-async fn on_a_local_aws_a_drill_and_a_real_failure_are_seen() {
+async fn drill_and_real_failure_are_shown_on_a_local_aws() {
     let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
@@ -29,7 +29,7 @@ async fn on_a_local_aws_a_drill_and_a_real_failure_are_seen() {
         let mut event = sample("02-oom.json");
         let task = format!("arn:aws:ecs:us-east-1:123456789012:task/batch/{number:032}");
         event["detail"]["taskArn"] = json!(task);
-        // Of a family of its own: no repetition, which is counted and not told.
+        // Give the task its own family: a repetition would be counted and not announced.
         event["detail"]["group"] = json!(format!("family:job-{number}"));
         event["detail"]["taskDefinitionArn"] =
             json!(format!("arn:aws:ecs:us-east-1:123456789012:task-definition/job-{number}:1"));

@@ -1,4 +1,4 @@
-//! Processes that set stacks up at once, against control planes that take only so many calls a second.
+//! Checks processes that set stacks up at once, against control planes that accept only so many calls per second.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::support::{self, Outcome};
 const PROCESSES: usize = 10;
 
 #[tokio::test]
-async fn ten_processes_at_once_set_ten_stacks_up_in_sync_and_tear_them_down_however_aws_throttles() {
+async fn ten_processes_at_once_survive_throttling() {
     let emulator = Emulator::alone("ministack").await;
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();

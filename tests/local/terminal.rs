@@ -1,4 +1,4 @@
-//! Text of strangers never commands the terminal: what tasks, failures, containers and patterns are called is shown without
+//! Checks that no text from outside controls the terminal: names of tasks, failures, containers and patterns are shown without
 //! control characters.
 
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 const FOREIGN: &str = "x\u{1b}[31m\u{7}\n\r\u{9b}2J\u{202e}y";
 
-/// What the binary prints, on both streams.
+/// Runs the binary, and returns its exit code and its output on both streams.
 fn printed(line: &[&str]) -> (Option<i32>, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_taskbell")).args(line).args(["--color", "always"]).env_clear().output();
@@ -17,7 +17,7 @@ fn printed(line: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn no_foreign_name_reaches_the_terminal_raw() {
+fn no_name_from_outside_reaches_the_terminal_raw() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -66,14 +66,14 @@ fn no_foreign_name_reaches_the_terminal_raw() {
     ] {
         let (ended, text) = printed(&line);
         assert_eq!(ended, Some(code), "{line:?}: {text}");
-        // Our own styles apart.
+        // The output may contain taskbell's own styles, but not the style in the name.
         let styled = text.replace("x\u{1b}[31m", "FOREIGN");
         assert_eq!(styled, text, "{line:?}: {text:?}");
         for raw in ['\u{7}', '\r', '\u{9b}', '\u{202e}'] {
             assert!(!text.contains(raw), "{line:?}: {text:?}");
         }
     }
-    // A name is one line.
+    // A name does not break the line.
     let (_, text) = printed(&["preview", &tasks]);
     assert!(text.contains("tasks.json, task x\u{fffd}[31m\u{fffd}  \u{fffd}2J\u{fffd}y\n"), "{text:?}");
     let (_, text) = printed(&["pattern", "test", &one, "--pattern", &repeated]);

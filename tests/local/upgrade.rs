@@ -1,4 +1,4 @@
-//! A stack that an earlier version set up is taken over by this one, without a moment in which it does not ring: on a local AWS.
+//! Checks, on a local AWS, that this version upgrades the stacks of earlier versions without a moment in which no alert is sent.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,10 +11,10 @@ use crate::support::emulator::{Emulator, Slack, sample, taskbell_at};
 use crate::support::left::all;
 use crate::support::proxy::Proxy;
 
-/// On a local AWS whose function runs: before every write of the upgrade, and after the last one, a task fails and is announced.
-/// Not while the code is replaced: there the local AWS ends the invocations that are under way, which AWS lets come to their end.
+/// Checks that a task that fails before any write of the upgrade, or after the last one, is announced. No task fails while the code
+/// is replaced: the local AWS then ends running invocations, which AWS lets finish.
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_no_moment_of_the_upgrade_in_which_it_does_not_ring() {
+async fn alerts_are_sent_at_every_moment_of_the_upgrade() {
     for left in all() {
         let (aws, slack) = (Emulator::alone("ministack").await, Arc::new(Slack::start()));
         let sdk = aws.sdk().await;
@@ -50,7 +50,8 @@ async fn there_is_no_moment_of_the_upgrade_in_which_it_does_not_ring() {
     }
 }
 
-/// A task of a family of its own fails: what is like nothing before is announced at once. Nobody but ECS may put events of its source.
+/// Puts the event of a failed task with its own family, whose first failure is announced at once, on the bus. The source is that of
+/// drills: only ECS may put events of its own source.
 async fn fail(bus: &aws_sdk_eventbridge::Client, number: usize) {
     let event = sample("01-exit-nonzero.json").to_string();
     let event: Value = serde_json::from_str(&event.replace("cluster/prod", "cluster/batch")).unwrap();
