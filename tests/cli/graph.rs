@@ -156,7 +156,7 @@ async fn every_resource_is_drawn_once_in_the_state_that_drift_reports() {
     hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
     let mut changed = BTreeSet::new();
     for (id, path, change) in changes_by_hand() {
-        // One change of the targets represents all: each further change would start from the result of the one before.
+        // A single change of the targets represents all: each further change would start from the result of the one before.
         if path.starts_with("/targets/notifier") || !changed.insert((id, path)) {
             continue;
         }

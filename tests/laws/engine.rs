@@ -43,8 +43,8 @@ async fn round_trips_and_calls_stay_within_their_bounds() {
     aws.delay(latency);
     let mut figures = Vec::new();
     let least = |line: &str| format!("{line} --pattern task-failed --no-dedupe");
-    // One rule and no table; then the whole stack. A table costs three calls to read, each further rule two; setup asks EventBridge
-    // about 20 samples for task-failed, 3 for deployment-failed and 8 for service-impaired.
+    // The first four runs have one rule and no table, the others the whole stack. A table costs three calls to read, each further
+    // rule two; setup asks EventBridge about 20 samples for task-failed, 3 for deployment-failed and 8 for service-impaired.
     for (line, most_trips, most_calls) in [
         (least(SETUP), 12, 72),
         (least(SETUP), 3, 44),

@@ -228,7 +228,7 @@ async fn failing_stack_leaves_the_others_their_retries() {
     const ATTEMPTS: usize = 8;
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(BROKEN + 1));
-    // One call of each stack fails; of the last stack, only the call's first attempt.
+    // Each stack has one failing call; for the last stack, only the call's first attempt fails.
     let on = On::Action("sqs:GetQueueUrl");
     aws.fail(Fault { failure: Failure::NotSent, on, nth: 0, times: BROKEN * ATTEMPTS + 1 });
     let drift = taskbell(&aws, &with("drift --all --jobs 1 --output json", &path)).await;

@@ -250,7 +250,7 @@ async fn old_pattern_can_be_kept() {
     let mut expected = pattern();
     expected["source"] = json!(["aws.ecs", "taskbell.drill"]);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
-    // As the output says, drift and setup need the pattern in a file.
+    // The output says that drift and setup need the pattern in a file.
     assert!(kept.err.contains("describe-rule --name taskbell-batch-ecs-task-failed"), "{kept:?}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ecs-task-failed.json");

@@ -173,7 +173,7 @@ async fn teardown_warns_of_undelivered_alerts() {
 
 /// Checks that the user cannot name the stack's own resource as the user's: setup would remove it, and no alert would be sent.
 #[tokio::test(start_paused = true)]
-async fn stacks_own_resource_is_refused_as_the_users() {
+async fn resource_of_the_stack_is_refused_as_the_users_own() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let parameter = "/taskbell/batch/slack-webhook-url";

@@ -15,7 +15,7 @@ use crate::support::emulator::{Emulator, Slack, pause};
 
 const DRILL: &str = "drill --cluster batch";
 
-/// The value of NEAR in src/operations/drill/trace.rs: a drill takes log lines up to this much older than itself for its own.
+/// The value of NEAR in src/operations/drill/trace.rs: a drill counts log lines up to this much older than itself as its own.
 const LINES_ARE_NEAR: Duration = Duration::from_secs(2);
 
 /// A stack on the shared local AWS: each case has its own stack, cluster and Slack.
@@ -67,8 +67,8 @@ impl Place {
         format!("taskbell-{}-task-failed", self.name)
     }
 
-    /// Runs the function once, so that it has started before a drill counts the time, and waits until no drill takes the lines of
-    /// that run for its own.
+    /// Runs the function once, so that it has started before a drill counts the time, and waits until no drill counts the lines of
+    /// that run as its own.
     async fn runs(&self) {
         let run = self.lambda.invoke().function_name(self.stack()).payload(Blob::new("{}")).send().await.unwrap();
         assert_eq!(run.function_error(), None, "{run:?}");

@@ -103,7 +103,7 @@ impl Drop for Stopped {
     }
 }
 
-/// One of the concurrent workers, with its own proxy and stack.
+/// A worker, which runs at the same time as others, with its own proxy and stack.
 struct Worker {
     proxy: Proxy,
     stack: String,

@@ -1,7 +1,7 @@
 //! Checks the least policies with an independent evaluator: moto, with its IAM enforced. Each command succeeds with exactly the
 //! policy that `permissions` prints, and fails without any single action of it, naming the action.
 //!
-//! moto compares only the names of actions: it takes every resource for `*`, and denies a condition whose key it does not know.
+//! moto compares only the names of actions: it treats every resource as `*`, and denies a condition whose key it does not know.
 //! This test removes both from the policies; `tests/laws/permissions.rs` checks them. moto checks only the action of a request,
 //! not the others that AWS requires: `iam:PassRole`, `lambda:ListTags`, tags at creation (the test removes the tag actions where
 //! tags change). moto does not report a function's concurrency, so `setup` has no concurrency to remove.

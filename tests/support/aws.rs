@@ -341,7 +341,7 @@ impl Aws {
         self.mailbox.empty();
     }
 
-    /// Lets the queue report `more` messages than it has, for this time.
+    /// Lets the queue report `more` additional messages for this time.
     pub fn count_late(&self, more: usize, time: Duration) {
         self.mailbox.count_late(more, time);
     }

@@ -144,7 +144,7 @@ fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
     Running { child, out }
 }
 
-/// The running binary. Its output on stderr fits into a pipe.
+/// The running binary; a pipe has room for all its output on stderr.
 pub struct Running {
     child: Child,
     out: BufReader<std::process::ChildStdout>,

@@ -56,8 +56,8 @@ pub async fn attach(hand: &Hand) {
     hand.iam.attach_role_policy().role_name(ROLE).policy_arn(arn).send().await.unwrap();
 }
 
-/// Checks whether AWS refused a call, other than the calls that no printed policy allows: those for the hint about log groups, and
-/// those on instance profiles.
+/// Checks whether AWS refused a call that a printed policy should allow: no policy allows the calls for the hint about log groups,
+/// or those on instance profiles.
 pub fn was_refused(outcome: &Outcome) -> bool {
     let granted_nowhere = ["which logs the clusters' tasks write is not known", "on iam:RemoveRoleFromInstanceProfile"];
     let mut lines = outcome.out.lines().chain(outcome.err.lines());

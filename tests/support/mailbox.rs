@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::support::aws::error;
 use crate::support::strict::rewrite;
 
-/// The messages of one queue. As in SQS, only the last receipt of a message identifies it.
+/// The messages of one queue. As in SQS, only the last receipt of a message is valid.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox(Arc<Mutex<Kept>>);
 
@@ -50,7 +50,7 @@ impl Mailbox {
         self.0.lock().unwrap().messages.clear();
     }
 
-    /// Lets the queue count `more` messages than exist, for this time.
+    /// Lets the queue count `more` additional messages for this time.
     pub fn count_late(&self, more: usize, time: Duration) {
         self.0.lock().unwrap().counts = Some((more, Instant::now() + time));
     }
