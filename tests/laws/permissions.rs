@@ -96,7 +96,8 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                 hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
                 let mut changed = BTreeSet::new();
                 for (id, path, change) in changes_by_hand() {
-                    // A single change of the targets represents all: each further one would start from the result of the one before.
+                    // A single change of the targets represents all: each further change would start from the result of
+                    // the one before.
                     let is_another_target = path.starts_with("/targets/notifier");
                     let is_there = id != "role/notifier" || flags != OWN_ROLE;
                     if (id == "parameter/webhook") == parameter

@@ -110,7 +110,7 @@ struct State {
     last_task: Option<String>,
     /// Further lines of the notifier's log, with the current time.
     says: Vec<String>,
-    /// The events that the notifier has announced, each once; none: the notifier announces nothing.
+    /// The events that the notifier has announced, each once; none: `tells` is its answer to every invocation.
     takes: Option<Vec<Value>>,
     /// The payloads of all calls of Invoke, including failed calls.
     invoked: Vec<Value>,
@@ -588,7 +588,7 @@ impl State {
         Some(error(action, 403, "AccessDeniedException", &format!("{user}: {denied} on resource: {resource}")))
     }
 
-    /// Returns the notifier's log, its answer to an invocation, and a failed PutEvents if `other` is set.
+    /// Returns the notifier's log, and the answers to Invoke and PutEvents; `other` makes both fail.
     fn of_notifier(&mut self, action: &str, request: &HttpRequest, other: bool) -> Option<HttpResponse> {
         let ok = |body: &Value| HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string()));
         match action {
