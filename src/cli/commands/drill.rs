@@ -72,8 +72,8 @@ impl InPhases for Args {
         Ok(Phase::Over(Told {
             // Each hop was shown as soon as its result was known.
             out: String::new(),
-            object: Some(render::located(stack, place, render::drill::object(drill))),
-            err: if is_silent { String::new() } else { render::drill::end(drill) },
+            object: Some(render::located(stack, place, render::drill::object(drill, desk.world.command()))),
+            err: if is_silent { String::new() } else { render::drill::end(drill, desk.world.command()) },
             sum: None,
             ended: Ok(verdict),
         }))

@@ -204,7 +204,7 @@ async fn carry_out(
     }
     if common.output == Format::Json {
         let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
-        let mut object = render::setup::applied_object(&applied, drill);
+        let mut object = render::setup::applied_object(&applied, drill, world.command());
         object["import"] = render::import::object(found, takeover, off.is_done);
         world.out.print(&render::json(&object));
     }
@@ -215,7 +215,7 @@ async fn carry_out(
     if let Some(drill) = &drill
         && (drill.verdict() != Verdict::InSync || !common.quiet)
     {
-        world.err.print(&render::drill::end(drill));
+        world.err.print(&render::drill::end(drill, world.command()));
     }
     if let Some(error) = off.failed.take() {
         return Err(error);
@@ -247,7 +247,7 @@ fn show(prepared: &Prepared, found: &Found, takeover: &Takeover, common: &Common
     world.out.print(&match common.output {
         Format::Text | Format::Github | Format::Markdown => render::import::plan(plan, found, takeover, common.verbose),
         Format::Json => {
-            let mut object = render::setup::object((stack, place, plan), None, None);
+            let mut object = render::setup::object((stack, place, plan), None, None, world.command());
             object["import"] = render::import::object(found, takeover, false);
             render::json(&object)
         }

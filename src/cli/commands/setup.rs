@@ -130,7 +130,8 @@ impl InPhases for Args {
             true => Some(applied.drill(Scenario::default(), TIMEOUT).await),
             false => None,
         };
-        let object = render::setup::applied_object(&applied, drill.as_ref().and_then(|drill| drill.as_ref().ok()));
+        let object =
+            render::setup::applied_object(&applied, drill.as_ref().and_then(|drill| drill.as_ref().ok()), command);
         let sum = if drill.is_none() { render::sum(&applied.plan) } else { None };
         let told =
             Told { out: String::new(), object: Some(object), err: String::new(), sum, ended: Ok(Verdict::InSync) };
@@ -150,7 +151,7 @@ impl InPhases for Args {
 fn seen(Prepared { stack, place, plan, .. }: &Prepared, desk: &Desk<'_>) -> Told {
     Told {
         out: render::plan(plan, desk.common.verbose),
-        object: Some(render::setup::object((stack, place, plan), None, None)),
+        object: Some(render::setup::object((stack, place, plan), None, None, desk.world.command())),
         err: String::new(),
         sum: render::sum(plan),
         ended: Ok(Verdict::of(plan)),
@@ -163,7 +164,7 @@ async fn drilled(prepared: &Prepared, told: Told, desk: &Desk<'_>) -> Result<Tol
     desk.show(&told.out);
     let drill = prepared.drill(Scenario::default(), TIMEOUT).await?;
     let Prepared { stack, place, plan, .. } = prepared;
-    let object = Some(render::setup::object((stack, place, plan), None, Some(&drill)));
+    let object = Some(render::setup::object((stack, place, plan), None, Some(&drill), desk.world.command()));
     Ok(Told { out: String::new(), object, err: end_of(&drill, desk), sum: None, ended: Ok(drill.verdict()) })
 }
 
@@ -184,7 +185,7 @@ fn request(args: &Args, Desk { common, world, is_one_of_many, .. }: &Desk<'_>) -
 fn end_of(drill: &Drill, desk: &Desk<'_>) -> String {
     match drill.verdict() {
         Verdict::InSync if desk.common.quiet => String::new(),
-        _ => render::drill::end(drill),
+        _ => render::drill::end(drill, desk.world.command()),
     }
 }
 

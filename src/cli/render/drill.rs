@@ -8,9 +8,6 @@ use crate::operations::drill::Drill;
 use crate::operations::drill::trace::{SOME, is_place};
 use crate::operations::verdict::Verdict;
 
-/// The command whose policy a hint names if AWS denies a call.
-const COMMAND: &str = "drill";
-
 /// Returns the line of a hop.
 pub fn line(Check { name, held, told, milliseconds, hint: _ }: &Check) -> String {
     let mark = match held {
@@ -22,7 +19,7 @@ pub fn line(Check { name, held, told, milliseconds, hint: _ }: &Check) -> String
     format!("{mark} {name:<9}  {told}{time}\n")
 }
 
-pub fn object(drill: &Drill) -> Value {
+pub fn object(drill: &Drill, command: &str) -> Value {
     let delivered = match drill.verdict() {
         Verdict::InSync => Some(true),
         Verdict::Failed | Verdict::Differs => Some(false),
@@ -32,24 +29,24 @@ pub fn object(drill: &Drill) -> Value {
         "scenario": drill.scenario.name(),
         "event_id": drill.event_id,
         "delivered": delivered,
-        "hops": drill.hops.iter().map(hop_object).collect::<Vec<_>>(),
+        "hops": drill.hops.iter().map(|hop| hop_object(hop, command)).collect::<Vec<_>>(),
     })
 }
 
-fn hop_object(Check { name, held, told, milliseconds, hint: words }: &Check) -> Value {
+fn hop_object(Check { name, held, told, milliseconds, hint: words }: &Check, command: &str) -> Value {
     let holds = match held {
         Held::Yes => Some(true),
         Held::No => Some(false),
         Held::Unknown => None,
     };
-    let words = words.as_ref().map(|words| hint(words, COMMAND));
+    let words = words.as_ref().map(|words| hint(words, command));
     json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": words })
 }
 
 /// Returns the closing message of a drill.
-pub fn end(drill: &Drill) -> String {
+pub fn end(drill: &Drill, command: &str) -> String {
     let words = drill.hops.last().and_then(|hop| hop.hint.as_ref());
-    let words = words.map(|words| format!("  hint: {}\n", hint(words, COMMAND))).unwrap_or_default();
+    let words = words.map(|words| format!("  hint: {}\n", hint(words, command))).unwrap_or_default();
     let places: Vec<&str> = drill.hops.iter().map(|hop| hop.name).filter(|name| is_place(name)).collect();
     // The last hop is the one that failed. If a destination's kind is unknown, the hop's text begins with the destination's name.
     let (places, place) = match (places.len(), drill.hops.last()) {

@@ -22,18 +22,19 @@ pub fn object(
     (stack, place, plan): (&Stack, &Place, &Plan),
     result: Option<(&Report, bool)>,
     drill: Option<&Drill>,
+    command: &str,
 ) -> Value {
     let mut object = plan_json(stack, place, plan, result);
     if let Some(drill) = drill {
-        object["drill"] = super::drill::object(drill);
+        object["drill"] = super::drill::object(drill, command);
     }
     object
 }
 
 /// Returns the applied plan, its result and the drill after it, as one object.
-pub fn applied_object(applied: &Applied, drill: Option<&Drill>) -> Value {
+pub fn applied_object(applied: &Applied, drill: Option<&Drill>, command: &str) -> Value {
     let Applied { stack, place, plan, report, failed, .. } = applied;
-    object((stack, place, plan), Some((report, failed.is_none())), drill)
+    object((stack, place, plan), Some((report, failed.is_none())), drill, command)
 }
 
 /// Returns the text that precedes the error of a failed setup. `command` is the name in `permissions --for`.
