@@ -128,7 +128,8 @@ impl Filters {
         match subject(tree) {
             Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
             Subject::Services if self.of_services() => {
-                let prefixes: Vec<String> = cluster_arns.iter().map(|arn| super::service_arn_prefix(arn)).collect();
+                let prefixes: Vec<String> =
+                    cluster_arns.iter().map(|arn| super::placeholders::service_arn_prefix(arn)).collect();
                 tree["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
             }
             Subject::Services | Subject::Other => {}

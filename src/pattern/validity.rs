@@ -4,15 +4,31 @@
 //! without some forms of anything-but. What neither can read is refused for the older one's reason. Both give up at the first
 //! fault in the order of the text.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::address::Range;
-use super::matcher::Invalid;
 use super::operator::comparable;
 use super::tree::Tree;
+use crate::input::printable;
 
 /// Combinations that `$or` may make.
 pub const MOST_RULES: usize = 1000;
+
+/// Why EventBridge would not take a pattern, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    pub reason: String,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.reason))
+    }
+}
+
+impl std::error::Error for Invalid {}
 
 /// What `$or` is in a pattern: the operator, or, if any `$or` of it does not fit the operator, a field's name everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
