@@ -2,136 +2,43 @@
 //! Works on parsed trees, never on text. Makes no call.
 
 mod address;
+mod catalogue;
 mod event;
 pub mod filter;
 pub mod matcher;
+mod mismatch;
 mod operator;
+mod placeholders;
+mod rules;
 pub mod samples;
 pub mod scenario;
+mod search;
+mod settled;
 mod text;
 pub mod tree;
 mod validity;
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::{self, Error, Result};
 use crate::input;
 use filter::Filters;
 use matcher::{Matcher, Repeated};
+use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
 use tree::Tree;
+
+pub use catalogue::{CATALOGUE, DEFAULT, Entry};
+pub use placeholders::DEFAULT_CLUSTER;
 
 /// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
 pub const LONGEST: usize = 2048;
-
-const CLUSTER_ARN: &str = "${cluster_arn}";
-const CLUSTER_NAME: &str = "${cluster_name}";
-/// The beginning of the ARNs of a cluster's services.
-const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
-const ACCOUNT: &str = "${account}";
-const REGION: &str = "${region}";
-/// A condition that the field is absent, for the cluster `default`, which ECS uses if a call names none; nothing for other
-/// clusters.
-const LEFT_OUT_IF_DEFAULT: &str = "${left_out_if_default}";
-const PLACEHOLDERS: [&str; 6] = [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
 /// The source of a drill's event. AWS allows nobody to send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
 /// The source of the alerts of applications.
 pub const APPLICATION_SOURCE: &str = "taskbell.app";
-
-/// The cluster that ECS uses if a call names none.
-pub const DEFAULT_CLUSTER: &str = "default";
-
-/// The patterns that `setup` uses if none is named: failed tasks, and failures that never become a task.
-pub const DEFAULT: [&str; 3] = ["task-failed", "deployment-failed", "service-impaired"];
-
-/// A pattern of the catalogue.
-pub struct Entry {
-    pub name: &'static str,
-    /// The events that cause an alert, in one line.
-    pub rings: &'static str,
-    /// The requirement without which no such event exists; empty: no requirement.
-    pub needs: &'static str,
-    /// The events that stay silent, in one line.
-    pub silent: &'static str,
-    text: &'static str,
-}
-
-/// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 10] = [
-    Entry {
-        name: "task-failed",
-        rings: "every stop that is not known to be normal: failures to start, non-zero exits, lost hosts, Spot, health checks",
-        needs: "",
-        silent: "clean exits of stand-alone tasks, scale-in, deployments, zone rebalancing, maintenance and draining under services, stops by a user",
-        text: include_str!("../../patterns/task-failed.json"),
-    },
-    Entry {
-        name: "deployment-failed",
-        rings: "a deployment that was given up",
-        needs: "the deployment circuit breaker, or a deployment alarm, on the service",
-        silent: "deployments that begin, go on or succeed, and the rollback that follows a failure",
-        text: include_str!("../../patterns/deployment-failed.json"),
-    },
-    Entry {
-        name: "service-impaired",
-        rings: "a service or daemon that cannot place or start tasks: no capacity, no instance that fits, an error in its configuration, tasks that keep failing to start, a throttled scheduler",
-        needs: "",
-        silent: "steady state, scaling, service discovery; the single tasks that fail (task-failed rings for them)",
-        text: include_str!("../../patterns/service-impaired.json"),
-    },
-    Entry {
-        name: "nonzero-exit",
-        rings: "a stopped task with a container whose exit code is not 0",
-        needs: "",
-        silent: "tasks without an exit code, as most that never started; scale-in, deployments and maintenance of services that end in 137 or 143 match, the notifier leaves them out",
-        text: include_str!("../../patterns/nonzero-exit.json"),
-    },
-    Entry {
-        name: "start-failed",
-        rings: "a task that never started: image, secrets, logger, network, capacity",
-        needs: "",
-        silent: "tasks that ran, however they ended",
-        text: include_str!("../../patterns/start-failed.json"),
-    },
-    Entry {
-        name: "out-of-memory",
-        rings: "a container killed because it ran out of memory",
-        needs: "",
-        silent: "everything else, exit code 137 alone too",
-        text: include_str!("../../patterns/out-of-memory.json"),
-    },
-    Entry {
-        name: "spot-interrupted",
-        rings: "a task that lost its Spot capacity",
-        needs: "",
-        silent: "the warning two minutes ahead, and everything else",
-        text: include_str!("../../patterns/spot-interrupted.json"),
-    },
-    Entry {
-        name: "health-check-failed",
-        rings: "a service's task that ECS stopped because of its load balancer's or container's health checks",
-        needs: "health checks on the target group or the container",
-        silent: "everything else",
-        text: include_str!("../../patterns/health-check-failed.json"),
-    },
-    Entry {
-        name: "run-rejected",
-        rings: "a RunTask or StartTask that ECS refused or could not place: the schedule that never ran",
-        needs: "a CloudTrail trail with management events in the region; CloudTrail delivers as well as it can, without a promise",
-        silent: "calls that started a task, throttled calls (every SDK makes them again), and a scheduler that is disabled or cannot assume its role: it makes no call",
-        text: include_str!("../../patterns/run-rejected.json"),
-    },
-    Entry {
-        name: "application-error",
-        rings: "alerts that applications raise themselves, from the source taskbell.app",
-        needs: "an application that sends them",
-        silent: "everything of ECS",
-        text: include_str!("../../patterns/application-error.json"),
-    },
-];
 
 /// A pattern with its name, from the catalogue or from a file of the user.
 #[derive(Debug, Clone, PartialEq)]
@@ -325,80 +232,6 @@ pub enum Drill {
     Refused,
 }
 
-fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
-    match tree {
-        Value::Array(leaves) => Value::Array(
-            leaves
-                .iter()
-                .flat_map(|leaf| match placeholder(leaf) {
-                    Some(_) => each_once(cluster_arns.iter().filter_map(|arn| fill(leaf, arn))),
-                    None => vec![replace(leaf, cluster_arns)],
-                })
-                .collect(),
-        ),
-        Value::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.clone(), replace(value, cluster_arns))).collect()
-        }
-        leaf => leaf.clone(),
-    }
-}
-
-/// Returns the placeholder that is the whole leaf, or the whole text of an operator such as `{"prefix": …}`.
-fn placeholder(leaf: &Value) -> Option<&str> {
-    let text = leaf.as_str().or_else(|| leaf.as_object()?.values().next()?.as_str())?;
-    PLACEHOLDERS.contains(&text).then_some(text)
-}
-
-/// Returns the leaf for one cluster; none if the leaf has no meaning for this cluster.
-fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
-    let part = |at: usize| Value::from(cluster_arn.split(':').nth(at).unwrap_or_default());
-    let name = cluster_arn.rsplit('/').next().unwrap_or_default();
-    Some(match leaf {
-        Value::String(text) => match text.as_str() {
-            CLUSTER_ARN => Value::from(cluster_arn),
-            CLUSTER_NAME => Value::from(name),
-            SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
-            REGION => part(3),
-            ACCOUNT => part(4),
-            LEFT_OUT_IF_DEFAULT if name == DEFAULT_CLUSTER => json!({ "exists": false }),
-            LEFT_OUT_IF_DEFAULT => return None,
-            _ => leaf.clone(),
-        },
-        Value::Object(fields) => {
-            let filled = |(operator, value): (&String, &Value)| Some((operator.clone(), fill(value, cluster_arn)?));
-            Value::Object(fields.iter().map(filled).collect::<Option<_>>()?)
-        }
-        other => other.clone(),
-    })
-}
-
-/// Leaves out equal leaves, because several clusters may have one account.
-fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Value> {
-    leaves.fold(Vec::new(), |mut all, leaf| {
-        if !all.contains(&leaf) {
-            all.push(leaf);
-        }
-        all
-    })
-}
-
-/// Returns the first `${…}` of a pattern that is not a placeholder, with the nearest placeholder.
-fn unknown_placeholder(tree: &Value) -> Option<(String, &'static str)> {
-    match tree {
-        Value::String(text) => {
-            let (_, rest) = text.split_once("${")?;
-            let name = format!("${{{}}}", rest.split_once('}')?.0);
-            let nearest = PLACEHOLDERS
-                .into_iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name)))?;
-            (!PLACEHOLDERS.contains(&name.as_str())).then_some((name, nearest))
-        }
-        Value::Array(items) => items.iter().find_map(unknown_placeholder),
-        Value::Object(fields) => fields.values().find_map(unknown_placeholder),
-        _ => None,
-    }
-}
-
 fn unknown(name: &str) -> Error {
     let nearest = error::nearest(CATALOGUE.iter().map(|entry| entry.name), name);
     let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
@@ -408,6 +241,8 @@ fn unknown(name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn arn(cluster: &str) -> String {

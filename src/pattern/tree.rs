@@ -47,11 +47,7 @@ impl Tree {
             Self::Object(fields) => {
                 let mut object = serde_json::Map::new();
                 for (name, tree) in fields {
-                    let value = tree.joined();
-                    match object.get_mut(name) {
-                        Some(known) => join(known, value),
-                        None => drop(object.insert(name.clone(), value)),
-                    }
+                    put(&mut object, name.clone(), tree.joined());
                 }
                 Value::Object(object)
             }
@@ -61,17 +57,15 @@ impl Tree {
     }
 }
 
-fn join(known: &mut Value, later: Value) {
-    match (known, later) {
-        (Value::Object(known), Value::Object(later)) => {
+/// Puts a value into an object. The value replaces an earlier one of the same name, but two objects are joined.
+fn put(object: &mut serde_json::Map<String, Value>, name: String, value: Value) {
+    match (object.get_mut(&name), value) {
+        (Some(Value::Object(known)), Value::Object(later)) => {
             for (name, value) in later {
-                match known.get_mut(&name) {
-                    Some(known) => join(known, value),
-                    None => drop(known.insert(name, value)),
-                }
+                put(known, name, value);
             }
         }
-        (known, later) => *known = later,
+        (_, value) => drop(object.insert(name, value)),
     }
 }
 
