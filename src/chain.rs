@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aws::{function, rule};
+use crate::pattern;
 use crate::pattern::matcher::{Matcher, Mismatch};
 use crate::resource::{Found, Inventory, Seen};
 use crate::stack::{Id, Place, Stack};
@@ -76,9 +77,9 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     rules.filter_map(link).collect()
 }
 
-/// What is wrong about the pattern, or keeps the event out of it. The rule was read so that no field comes again in its pattern.
+/// What is wrong about the pattern, or keeps the event out of it.
 fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
-    let matcher = match Matcher::new(&(&spec["pattern"]).into()) {
+    let matcher = match Matcher::new(&(&pattern::meaning(&spec["pattern"])).into()) {
         Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
         Ok(matcher) => matcher,
     };

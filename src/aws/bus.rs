@@ -4,8 +4,8 @@ use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::Value;
 
-use super::clients;
 use super::fault::{Fault, fault};
+use super::{clients, rule};
 use crate::error::Result;
 
 /// Puts one event on the bus; the id it has got.
@@ -33,12 +33,12 @@ pub async fn put(
     }
 }
 
-/// Whether EventBridge itself would let the pattern take the event.
+/// Whether EventBridge itself would let the pattern, in the normal form of a rule, take the event.
 ///
 /// # Errors
 /// If the pattern is not valid for it, or the call fails.
 pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool, Fault> {
     let call =
-        clients::eventbridge(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
+        clients::eventbridge(sdk).test_event_pattern().event_pattern(rule::written(pattern)).event(event.to_string());
     Ok(call.send().await.map_err(fault("events:TestEventPattern"))?.result())
 }

@@ -282,11 +282,10 @@ fn config(args: &mut Args, name: StackName, old: &Old) -> Result<Config> {
     let kept_name: String = old.rule.name.chars().map(legal).collect();
     let text = old.rule.pattern.as_deref().unwrap_or_default();
     let as_written = Pattern::parse(&kept_name, text)?;
-    let mut tree = old.pattern.to_value();
-    let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
+    let meant = old.pattern.to_value();
+    let kept = match meant["source"].as_array() {
         Some(sources) if config.drill == pattern::Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
-            sources.push(json!(DRILL_SOURCE));
-            Pattern::parse(&kept_name, &tree.to_string())?
+            as_written.with_source(DRILL_SOURCE)?
         }
         _ => as_written,
     };

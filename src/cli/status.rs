@@ -16,6 +16,7 @@ use crate::aws::runtime::{self, Health, health, supported_until};
 use crate::aws::undelivered::Undelivered;
 use crate::aws::{Given, function};
 use crate::error::{Error, Result};
+use crate::pattern;
 use crate::resource::{Found, Inventory, Seen};
 use crate::settings::Settings;
 
@@ -155,7 +156,7 @@ fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
     let mut unknown = None;
     for (_, found) in of_rules(seen) {
         match found {
-            Ok(found) => collect(&found.spec["pattern"], &mut names),
+            Ok(found) => collect(&pattern::meaning(&found.spec["pattern"]), &mut names),
             Err(error) => unknown = Some(error.in_one_line()),
         }
     }
