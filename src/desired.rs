@@ -83,8 +83,8 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         }
     }
     for pattern in &config.patterns {
-        let bound = pattern.bind(&clusters, config.drill)?;
-        let spec = rule(stack, place, &pattern.name, &bound);
+        let normal = pattern.in_rule(&clusters, config.drill)?;
+        let spec = rule(stack, place, &pattern.name, &normal);
         wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
     }
     Ok(Desired { wants })

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aws::kinds::{function, rule};
+use crate::pattern;
 use crate::pattern::matcher::{Matcher, Mismatch};
 use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Id, Place, Stack};
@@ -76,10 +77,9 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     rules.filter_map(link).collect()
 }
 
-/// Checks whether the rule is enabled, and its pattern is valid and matches. The read of the rule has already removed repeated
-/// fields from the pattern.
+/// Checks whether the rule is enabled, and its pattern is valid and matches.
 fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
-    let matcher = match Matcher::new(&(&spec["pattern"]).into()) {
+    let matcher = match Matcher::new(&(&pattern::meaning(&spec["pattern"])).into()) {
         Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
         Ok(matcher) => matcher,
     };

@@ -12,6 +12,7 @@ use crate::aws::calls::undelivered::Undelivered;
 use crate::aws::client::fault::Fault;
 use crate::aws::kinds::{Given, function};
 use crate::error::{Error, Result};
+use crate::pattern;
 use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Place, Stack};
 
@@ -125,7 +126,7 @@ fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
     let mut unknown = None;
     for (_, found) in of_rules(seen) {
         match found {
-            Ok(found) => collect(&found.spec["pattern"], &mut names),
+            Ok(found) => collect(&pattern::meaning(&found.spec["pattern"]), &mut names),
             Err(error) => unknown = Some(error.in_one_line()),
         }
     }

@@ -71,7 +71,7 @@ impl Matcher {
     }
 
     /// Checks whether both matchers have the same combinations.
-    fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_like(&self, other: &Self) -> bool {
         let alike = |one: &Rule, other: &Rule| {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_like(other))
         };

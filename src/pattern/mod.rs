@@ -20,8 +20,9 @@ mod validity;
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::document::canonical;
 use crate::error::{self, Error, Result};
 use crate::input;
 use filter::Filters;
@@ -44,12 +45,13 @@ pub const APPLICATION_SOURCE: &str = "taskbell.app";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     pub name: String,
+    /// The pattern as its author wrote it.
+    written: Tree,
+    /// The same pattern without repeated fields.
     tree: Value,
     filters: Filters,
     /// The fields that are repeated in the written pattern.
     repeated: Vec<Repeated>,
-    /// Whether `tree` is longer than the written pattern, because no field is repeated in `tree`.
-    grew: bool,
 }
 
 /// Reads the pattern of a rule as EventBridge evaluates it. Returns the pattern without repeated fields, and these fields.
@@ -64,6 +66,30 @@ pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
         }
         _ => (tree, Vec::new()),
     })
+}
+
+/// Returns the normal form of a rule's pattern: the pattern without repeated fields, or, if that is longer than EventBridge accepts,
+/// the text of the pattern as it was written. A text that is not JSON stays as it is.
+#[must_use]
+pub fn normal(text: &str) -> Value {
+    let Ok((meaning, repeated)) = read(text) else { return Value::from(text) };
+    let meaning = canonical(&meaning.to_value());
+    match (repeated.is_empty() || length(&meaning) <= LONGEST, serde_json::from_str::<Tree>(text)) {
+        (false, Ok(written)) => Value::from(written.to_string()),
+        _ => meaning,
+    }
+}
+
+/// Returns the pattern without repeated fields, from a pattern in its normal form.
+#[must_use]
+pub fn meaning(normal: &Value) -> Value {
+    let written = normal.as_str().and_then(|text| Some(read(text).ok()?.0.to_value()));
+    written.unwrap_or_else(|| normal.clone())
+}
+
+/// Returns the length in characters of compact JSON.
+fn length(pattern: &Value) -> usize {
+    pattern.to_string().chars().count()
 }
 
 impl Pattern {
@@ -106,14 +132,13 @@ impl Pattern {
         let matcher = Matcher::new(&tree).map_err(|invalid| {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
-        let (written, repeated) = (tree.length(), matcher.repeated().to_vec());
-        let tree = matcher.settled(&tree);
-        let grew = tree.to_string().chars().count() > written;
+        let repeated = matcher.repeated().to_vec();
+        let (written, tree) = (tree.clone(), matcher.settled(&tree));
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
-        Ok(Self { name: name.to_owned(), tree, filters: Filters::default(), repeated, grew })
+        Ok(Self { name: name.to_owned(), written, tree, filters: Filters::default(), repeated })
     }
 
     /// Returns a warning for each repeated field. EventBridge accepts such a pattern, but may read it otherwise than its author
@@ -122,32 +147,33 @@ impl Pattern {
         self.repeated.iter().map(|repeated| format!("in the pattern {}, {repeated}", self.name))
     }
 
-    /// Returns the pattern for these clusters: a leaf `${cluster_arn}`, or an operator that contains `${service_arn_prefix}`,
-    /// becomes one for each cluster. With `Drill::Refused`, leaves out the source of drills.
+    /// Returns what the pattern means for these clusters, to judge events with: a leaf `${cluster_arn}`, or an operator that
+    /// contains `${service_arn_prefix}`, becomes one for each cluster. With `Drill::Refused`, leaves out the source of drills.
     ///
     /// # Errors
-    /// If the result is longer than EventBridge accepts, or no longer a valid pattern.
+    /// If a rule's pattern would be longer than EventBridge accepts, or the result is no longer a valid pattern.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let bound = self.filled_in(cluster_arns, drill)?;
-        self.fits(&bound, cluster_arns)?;
-        self.checked(bound)
-    }
-
-    /// Returns the bound pattern for judging events. Allows a pattern that is too long only because its fields must not be
-    /// repeated: EventBridge accepts that pattern as it was written.
-    ///
-    /// # Errors
-    /// As [`Pattern::bind`].
-    pub fn judged(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
-        let bound = self.filled_in(cluster_arns, drill)?;
-        if !self.grew {
-            self.fits(&bound, cluster_arns)?;
+        if length(&bound) > LONGEST {
+            self.as_written(&bound, cluster_arns, drill)?;
         }
         self.checked(bound)
     }
 
+    /// Returns the pattern for these clusters in the normal form of a rule ([`normal`]).
+    ///
+    /// # Errors
+    /// As [`Pattern::bind`].
+    pub fn in_rule(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
+        let bound = self.filled_in(cluster_arns, drill)?;
+        match length(&bound) {
+            ..=LONGEST => self.checked(bound),
+            _ => self.as_written(&bound, cluster_arns, drill).map(Value::from),
+        }
+    }
+
     fn filled_in(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
-        let mut bound = replace(&self.tree, cluster_arns);
+        let mut bound = replace(&(&self.tree).into(), cluster_arns).to_value();
         self.filters.narrow(&mut bound, cluster_arns);
         if drill == Drill::Refused
             && let Some(sources) = bound.get_mut("source").and_then(Value::as_array_mut)
@@ -165,24 +191,40 @@ impl Pattern {
         Ok(bound)
     }
 
-    fn fits(&self, bound: &Value, cluster_arns: &[String]) -> Result<()> {
-        let length = bound.to_string().chars().count();
-        if length <= LONGEST {
-            return Ok(());
-        }
-        let (why, hint) = match self.grew {
-            true => (
-                " once no field is repeated in it",
-                "write each $or once, and each field once; a rule is written without repeated fields, which makes this one longer",
-            ),
-            false => ("", "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each"),
+    /// Returns the text of a pattern with the meaning of `bound`, which is shorter because it repeats fields.
+    fn as_written(&self, bound: &Value, cluster_arns: &[String], drill: Drill) -> Result<String> {
+        let too_long = |length: usize, hint: &str| {
+            let (name, clusters) = (&self.name, cluster_arns.len());
+            let what = format!(
+                "the pattern {name} is {length} characters long with {clusters} clusters; EventBridge takes {LONGEST}"
+            );
+            Err(Error::usage(what).hint(hint))
         };
-        Err(Error::usage(format!(
-            "the pattern {} is {length} characters long with {} clusters{why}; EventBridge takes {LONGEST}",
-            self.name,
-            cluster_arns.len()
-        ))
-        .hint(hint))
+        let spread = "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each";
+        if self.repeated.is_empty() {
+            return too_long(length(bound), spread);
+        }
+        let mut written = replace(&self.written, cluster_arns);
+        if drill == Drill::Refused {
+            written.lists_at("source", |sources| sources.retain(|source| *source != Tree::Leaf(DRILL_SOURCE.into())));
+        }
+        // Of repeated values the last counts, and EventBridge joins objects: the filters can stand at the end.
+        let mut narrowed = json!({ "detail-type": bound["detail-type"] });
+        self.filters.narrow(&mut narrowed, cluster_arns);
+        if let (Tree::Object(fields), Tree::Object(last)) = (&mut written, Tree::from(&narrowed)) {
+            fields.extend(last.into_iter().filter(|(name, _)| name != "detail-type"));
+        }
+        let means_the_same =
+            Matcher::new(&written).is_ok_and(|one| Matcher::new(&bound.into()).is_ok_and(|other| one.is_like(&other)));
+        let text = written.to_string();
+        match text.chars().count() {
+            _ if !means_the_same => too_long(
+                length(bound),
+                "the pattern repeats a field, and the filters cannot be added to it: write the filters into the pattern",
+            ),
+            ..=LONGEST => Ok(text),
+            length => too_long(length, spread),
+        }
     }
 
     fn checked(&self, bound: Value) -> Result<Value> {
@@ -210,6 +252,16 @@ impl Pattern {
         }
     }
 
+    /// Returns the same pattern, which also accepts the events of this source if it names any sources.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn with_source(&self, source: &str) -> Result<Self> {
+        let mut written = self.written.clone();
+        written.lists_at("source", |sources| sources.push(Tree::Leaf(source.into())));
+        Self::parse(&self.name, &written.to_string())
+    }
+
     /// Checks whether the pattern, apart from filters, is from the catalogue and not from a file.
     #[must_use]
     pub fn is_of_catalogue(&self) -> bool {
@@ -221,7 +273,7 @@ impl Pattern {
     /// Checks whether a cluster is needed to bind the pattern.
     #[must_use]
     pub fn needs_cluster(&self) -> bool {
-        replace(&self.tree, &[]) != self.tree
+        replace(&self.written, &[]) != self.written
     }
 }
 
@@ -241,8 +293,6 @@ fn unknown(name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn arn(cluster: &str) -> String {
@@ -317,28 +367,60 @@ mod tests {
         assert_eq!(Pattern::find("task-failed").unwrap().warnings().count(), 0);
     }
 
-    #[test]
-    fn pattern_that_only_rewriting_makes_too_long_still_judges_events() {
+    /// Writes three `$or`s beside each other, which make 216 combinations.
+    fn three_times_or(prefix: &str) -> String {
         let or = |letter: char| {
             let branches: Vec<String> =
                 (0..6).map(|at| format!(r#"{{"{letter}{at}":["{}"]}}"#, "x".repeat(9))).collect();
             format!(r#""$or":[{}]"#, branches.join(","))
         };
-        let text = format!("{{{},{},{}}}", or('a'), or('b'), or('c'));
+        format!(r#"{{{prefix}"detail":{{{},{},{}}}}}"#, or('a'), or('b'), or('c'))
+    }
+
+    #[test]
+    fn pattern_that_is_short_only_with_repeated_fields_becomes_a_rule_as_written() {
+        let text = three_times_or(r#""source":["aws.ecs","taskbell.drill"],"detail-type":["ECS Task State Change"],"#);
         assert!(text.len() < LONGEST, "{}", text.len());
         let pattern = Pattern::parse("mine", &text).unwrap();
-        let error = pattern.bind(&[arn("a")], Drill::Accepted).unwrap_err();
-        assert!(error.to_string().contains("once no field is repeated in it; EventBridge takes 2048"), "{error}");
-        assert!(error.hint_text().unwrap().starts_with("write each $or once"), "{error:?}");
-        let judged = Matcher::new(&(&pattern.judged(&[arn("a")], Drill::Accepted).unwrap()).into()).unwrap();
-        let x = "x".repeat(9);
-        assert!(judged.matches(&json!({ "a0": x, "b3": x, "c5": x })));
-        assert!(!judged.matches(&json!({ "a0": x, "b3": x })));
-        // Another cause of the length keeps its own hint.
-        let clusters: Vec<String> = (0..40).map(|number| arn(&format!("cluster-{number}"))).collect();
-        let of_catalogue = Pattern::find("task-failed").unwrap();
-        let error = of_catalogue.judged(&clusters, Drill::Accepted).unwrap_err();
+        assert!(length(&pattern.tree) > LONGEST);
+        let (clusters, x) = ([arn("a")], "x".repeat(9));
+        let event =
+            |detail: Value| json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail });
+        let judged = Matcher::new(&(&pattern.bind(&clusters, Drill::Accepted).unwrap()).into()).unwrap();
+        assert!(judged.matches(&event(json!({ "a0": x, "b3": x, "c5": x }))));
+        assert!(!judged.matches(&event(json!({ "a0": x, "b3": x }))));
+        assert_eq!(pattern.in_rule(&clusters, Drill::Accepted).unwrap(), Value::from(text.as_str()));
+        // EventBridge may return it with other spaces: the normal form and the meaning are the same.
+        assert_eq!(normal(&text.replace(',', ", ")), Value::from(text.as_str()));
+        assert_eq!(meaning(&normal(&text)), pattern.bind(&clusters, Drill::Accepted).unwrap());
+        // Drills and filters change the text, too.
+        let other = pattern.with_source("mine").unwrap().in_rule(&clusters, Drill::Accepted).unwrap();
+        assert_eq!(other, Value::from(text.replace(r#"l"],"#, r#"l","mine"],"#)));
+        let without = pattern.in_rule(&clusters, Drill::Refused).unwrap();
+        assert_eq!(without, Value::from(text.replace(r#","taskbell.drill""#, "")));
+        let names = || vec!["web".to_owned()];
+        for filters in [
+            Filters { families: names(), ..Filters::default() },
+            Filters { exclude_services: names(), ..Filters::default() },
+        ] {
+            let narrowed = pattern.clone().narrowed(&filters).unwrap();
+            let normal = narrowed.in_rule(&clusters, Drill::Accepted).unwrap();
+            let of = |value: &Value| Matcher::new(&value.into()).unwrap();
+            assert!(normal.is_string(), "{normal}");
+            assert!(of(&meaning(&normal)).is_like(&of(&narrowed.bind(&clusters, Drill::Accepted).unwrap())));
+        }
+    }
+
+    #[test]
+    fn clusters_fill_the_placeholders_of_a_pattern_kept_as_written() {
+        let pattern =
+            Pattern::parse("mine", &three_times_or(r#""detail":{"clusterArn":["${cluster_arn}"]},"#)).unwrap();
+        let clusters = |count: usize| (0..count).map(|number| arn(&format!("cluster-{number}"))).collect::<Vec<_>>();
+        let text = pattern.in_rule(&clusters(2), Drill::Accepted).unwrap();
+        assert!(text.as_str().unwrap().contains(&clusters(2)[1]), "{text}");
+        let error = pattern.in_rule(&clusters(40), Drill::Accepted).unwrap_err();
         assert!(error.hint_text().unwrap().starts_with("spread the clusters"), "{error:?}");
+        assert_eq!(error.to_string(), pattern.bind(&clusters(40), Drill::Accepted).unwrap_err().to_string());
     }
 
     #[test]

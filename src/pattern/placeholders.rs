@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::filter;
+use super::tree::Tree;
 
 /// The cluster that ECS uses if a call names none.
 pub const DEFAULT_CLUSTER: &str = "default";
@@ -19,21 +20,20 @@ pub const PLACEHOLDERS: [&str; 6] =
     [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
 /// Replaces the placeholders: a leaf with a placeholder becomes one leaf for each cluster.
-pub fn replace(tree: &Value, cluster_arns: &[String]) -> Value {
-    match tree {
-        Value::Array(leaves) => Value::Array(
-            leaves
-                .iter()
-                .flat_map(|leaf| match placeholder(leaf) {
-                    Some(_) => each_once(cluster_arns.iter().filter_map(|arn| fill(leaf, arn))),
-                    None => vec![replace(leaf, cluster_arns)],
-                })
-                .collect(),
-        ),
-        Value::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.clone(), replace(value, cluster_arns))).collect()
+pub fn replace(tree: &Tree, cluster_arns: &[String]) -> Tree {
+    let of_leaf = |leaf: &Tree| {
+        let written = leaf.to_value();
+        match placeholder(&written) {
+            Some(_) => each_once(cluster_arns.iter().filter_map(|arn| fill(&written, arn))),
+            None => vec![replace(leaf, cluster_arns)],
         }
-        leaf => leaf.clone(),
+    };
+    match tree {
+        Tree::Array(leaves) => Tree::Array(leaves.iter().flat_map(of_leaf).collect()),
+        Tree::Object(fields) => {
+            Tree::Object(fields.iter().map(|(key, tree)| (key.clone(), replace(tree, cluster_arns))).collect())
+        }
+        Tree::Leaf(_) => tree.clone(),
     }
 }
 
@@ -67,8 +67,8 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
 }
 
 /// Leaves out equal leaves, because several clusters may have one account.
-fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Value> {
-    leaves.fold(Vec::new(), |mut all, leaf| {
+fn each_once(leaves: impl Iterator<Item = Value>) -> Vec<Tree> {
+    leaves.map(|leaf| Tree::from(&leaf)).fold(Vec::new(), |mut all, leaf| {
         if !all.contains(&leaf) {
             all.push(leaf);
         }

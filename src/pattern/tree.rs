@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,18 +26,13 @@ impl Tree {
         }
     }
 
-    /// Returns the length in characters of compact JSON.
-    #[must_use]
-    pub fn length(&self) -> usize {
-        let of = |value: &Value| value.to_string().chars().count();
-        // Count the brackets and commas here, the colons of an object below.
-        let between = |items: usize| 2 + items.saturating_sub(1);
-        match self {
-            Self::Object(fields) => fields
-                .iter()
-                .fold(between(fields.len()), |sum, (name, tree)| sum + of(&name.as_str().into()) + 1 + tree.length()),
-            Self::Array(items) => items.iter().fold(between(items.len()), |sum, item| sum + item.length()),
-            Self::Leaf(value) => of(value),
+    /// Changes each list that a top-level field of this name has.
+    pub fn lists_at(&mut self, name: &str, mut change: impl FnMut(&mut Vec<Self>)) {
+        let Self::Object(fields) = self else { return };
+        for (field, tree) in fields {
+            if let (true, Self::Array(items)) = (field == name, tree) {
+                change(items);
+            }
         }
     }
 
@@ -66,6 +62,23 @@ fn put(object: &mut serde_json::Map<String, Value>, name: String, value: Value) 
             }
         }
         (_, value) => drop(object.insert(name, value)),
+    }
+}
+
+/// Writes compact JSON, with the order and all fields.
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(fields) => serializer.collect_map(fields.iter().map(|(name, tree)| (name, tree))),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Leaf(value) => value.serialize(serializer),
+        }
     }
 }
 

@@ -58,15 +58,16 @@ fn template_is_as_reviewed() {
     insta::assert_snapshot!("template", format!("{template:#}"));
 }
 
+fn lint(files: &[std::path::PathBuf]) -> std::process::Output {
+    let mut command = tool("venv/bin/cfn-lint");
+    command.args(["--include-checks", "I", "--non-zero-exit-code", "informational", "--regions"]);
+    command.args(["us-east-1", "eu-central-1", "ap-northeast-1", "cn-north-1", "us-gov-west-1"]);
+    command.arg("--template").args(files).output().unwrap()
+}
+
 #[test]
 fn cloudformations_linter_finds_no_problem() {
     let folder = tempfile::tempdir().unwrap();
-    let lint = |files: &[std::path::PathBuf]| {
-        let mut command = tool("venv/bin/cfn-lint");
-        command.args(["--include-checks", "I", "--non-zero-exit-code", "informational", "--regions"]);
-        command.args(["us-east-1", "eu-central-1", "ap-northeast-1", "cn-north-1", "us-gov-west-1"]);
-        command.arg("--template").args(files).output().unwrap()
-    };
     let written = |(index, template): (usize, &Value)| {
         let path = folder.path().join(format!("{index}.json"));
         std::fs::write(&path, template.to_string()).unwrap();
@@ -82,6 +83,31 @@ fn cloudformations_linter_finds_no_problem() {
     wrong["Resources"]["Undelivered"]["Properties"]["VisibilityTimeOut"] = json!(60);
     let told = String::from_utf8(lint(&[written((99, &wrong))]).stdout).unwrap();
     assert!(told.contains("nodejs99.x") && told.contains("VisibilityTimeOut"), "{told}");
+}
+
+/// Neither format has repeated fields: the pattern is a text there.
+#[test]
+fn pattern_that_is_too_long_without_repeated_fields_is_exported_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let or = |letter: char| {
+        let branches: Vec<_> = (0..6).map(|at| json!({ format!("{letter}{at}"): ["x".repeat(9)] })).collect();
+        format!(r#""$or":{}"#, json!(branches))
+    };
+    let ors = ['a', 'b', 'c'].map(or).join(",");
+    let written = |cluster: &str| format!(r#"{{"detail":{{"clusterArn":["{cluster}"],{ors}}}}}"#);
+    std::fs::write(&path, written("${cluster_arn}")).unwrap();
+    let flags = format!("--cluster batch --pattern {}", path.display());
+    let template = template(&flags);
+    let here = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}";
+    assert_eq!(template["Resources"]["MineRule"]["Properties"]["EventPattern"], json!({ "Fn::Sub": written(here) }));
+    std::fs::write(folder.path().join("template.json"), template.to_string()).unwrap();
+    let output = lint(&[folder.path().join("template.json")]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    let configuration = configuration(&flags);
+    let quoted = ors.replace('"', "\\\"");
+    assert!(configuration.contains(&quoted) && configuration.contains("var.cluster"), "{configuration}");
+    understood(&[configuration]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
+use crate::aws::kinds::rule;
 use crate::error::Result;
 
 /// Puts one event on the bus and returns its id.
@@ -33,12 +34,12 @@ pub async fn put(
     }
 }
 
-/// Returns whether EventBridge itself says that the event matches the pattern.
+/// Returns whether EventBridge itself says that the event matches the pattern, which has the normal form of a rule.
 ///
 /// # Errors
 /// If EventBridge does not accept the pattern, or the call fails.
 pub async fn would_match(sdk: &SdkConfig, pattern: &Value, event: &Value) -> Result<bool, Fault> {
     let call =
-        client::eventbridge(sdk).test_event_pattern().event_pattern(pattern.to_string()).event(event.to_string());
+        client::eventbridge(sdk).test_event_pattern().event_pattern(rule::written(pattern)).event(event.to_string());
     Ok(call.send().await.map_err(fault("events:TestEventPattern"))?.result())
 }

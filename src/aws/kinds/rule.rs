@@ -12,7 +12,6 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
-use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::pattern;
 use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
@@ -20,6 +19,7 @@ use crate::stack::{Address, Id, Stack};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
+    /// In its normal form ([`pattern::normal`]).
     pub pattern: Value,
     pub state: String,
     pub description: String,
@@ -66,7 +66,7 @@ impl Kind for Rule {
             return Ok(None);
         };
         let spec = Spec {
-            pattern: settled(rule.event_pattern.as_deref().unwrap_or("null")),
+            pattern: pattern::normal(rule.event_pattern.as_deref().unwrap_or("null")),
             state: rule.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
             description: rule.description.unwrap_or_default(),
             schedule: rule.schedule_expression,
@@ -174,7 +174,7 @@ impl Rule {
                 .events
                 .put_rule()
                 .name(&at.name)
-                .event_pattern(pattern.to_string())
+                .event_pattern(written(pattern))
                 .state(RuleState::from(state.as_str()))
                 .description(description)
                 .set_schedule_expression(schedule.clone())
@@ -260,9 +260,10 @@ impl Rule {
     }
 }
 
-/// Returns the pattern as EventBridge evaluates it, even if somebody edited the rule so that it repeats a field.
-fn settled(text: &str) -> Value {
-    pattern::read(text).map_or_else(|_| Value::from(text), |(tree, _)| canonical(&tree.to_value()))
+/// Returns the text of a pattern in its normal form.
+#[must_use]
+pub fn written(pattern: &Value) -> String {
+    pattern.as_str().map_or_else(|| pattern.to_string(), str::to_owned)
 }
 
 fn same_rule(have: &Spec, want: &Spec) -> bool {

@@ -104,5 +104,7 @@ fn show(
         cluster.arn().map_or_else(|| anywhere.cluster_arn(cluster.name()), str::to_owned)
     };
     let arns: Vec<String> = clusters.iter().map(arn).collect();
-    Ok(render::json(&pattern.bind(&arns, Drill::Accepted)?))
+    let normal = pattern.in_rule(&arns, Drill::Accepted)?;
+    // A pattern that keeps its repeated fields is a text already.
+    Ok(normal.as_str().map_or_else(|| render::json(&normal), |written| format!("{written}\n")))
 }

@@ -189,7 +189,7 @@ fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> 
         }
         Asked::Pattern { pattern, is_default } => (pattern, *is_default),
     };
-    let bound = pattern.judged(&cluster_arns(event, clusters), Drill::Accepted)?;
+    let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
     let matcher = Matcher::new(&(&bound).into())
         .map_err(|invalid| Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid))?;
     let said = matcher.mismatch(event).map_or(Said::Takes, |mismatch| Said::Broken(Broken::Mismatch(mismatch)));

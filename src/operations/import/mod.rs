@@ -202,11 +202,10 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
     let kept_name: String = old.rule.name.chars().map(legal).collect();
     let text = old.rule.pattern.as_deref().unwrap_or_default();
     let as_written = Pattern::parse(&kept_name, text)?;
-    let mut tree = old.pattern.to_value();
-    let kept = match tree.get_mut("source").and_then(|sources| sources.as_array_mut()) {
+    let meaning = old.pattern.to_value();
+    let kept = match meaning["source"].as_array() {
         Some(sources) if config.drill == Drill::Accepted && !sources.contains(&json!(DRILL_SOURCE)) => {
-            sources.push(json!(DRILL_SOURCE));
-            Pattern::parse(&kept_name, &tree.to_string())?
+            as_written.with_source(DRILL_SOURCE)?
         }
         _ => as_written,
     };

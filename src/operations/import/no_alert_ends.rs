@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::pattern;
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::stack::StackName;
 use crate::words::count;
@@ -32,7 +33,9 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
 fn clusters_left_out(step: &Step) -> Vec<String> {
     let named = |spec: &Option<Value>| {
         let mut found = Vec::new();
-        clusters(spec.as_ref().map_or(&Value::Null, |spec| &spec["pattern"]), &mut found);
+        if let Some(spec) = spec {
+            clusters(&pattern::meaning(&spec["pattern"]), &mut found);
+        }
         found
     };
     match step.action {

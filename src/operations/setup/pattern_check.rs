@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::matcher::Matcher;
-use crate::pattern::samples;
 use crate::pattern::scenario::fit;
+use crate::pattern::{self, samples};
 use crate::stack::{Id, Place};
 
 /// The number of questions at once. EventBridge's control plane accepts 50 calls a second from all callers together; with this
@@ -30,7 +30,8 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
     let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
     let (mut questions, mut notes) = (Vec::new(), Vec::new());
     for pattern in &config.patterns {
-        let bound = pattern.bind(&arns, config.drill)?;
+        let normal = pattern.in_rule(&arns, config.drill)?;
+        let bound = pattern::meaning(&normal);
         let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
         let (mut taken, others): (Vec<Value>, Vec<Value>) =
             samples.iter().cloned().partition(|event| matcher.matches(event));
@@ -51,11 +52,11 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         }
         let taken = taken.into_iter().map(|event| (event, true));
         let events = taken.chain(others.into_iter().take(OTHERS).map(|event| (event, false)));
-        questions.extend(events.map(|(event, expected)| (&pattern.name, bound.clone(), event, expected)));
+        questions.extend(events.map(|(event, expected)| (&pattern.name, normal.clone(), event, expected)));
     }
-    let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
+    let answers = questions.into_iter().map(|(name, normal, event, expected)| async move {
         let id = Id::new("pattern", name);
-        let ask = || bus::would_match(sdk, &bound, &event);
+        let ask = || bus::would_match(sdk, &normal, &event);
         match waiter.retry(&id, CONFLICT, throttled, ask).await? == expected {
             true => Ok(()),
             false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))

@@ -143,3 +143,49 @@ async fn import_lists_and_replaces_a_rule_with_a_repeated_field() {
     assert_eq!(rings, json!(["a deployment fails"]), "{kept:?}");
     assert!(sample("deployment-failed").is_ok());
 }
+
+/// EventBridge accepts three `$or`s beside each other, which would be far too long without repeated fields.
+#[tokio::test(start_paused = true)]
+async fn pattern_that_is_too_long_without_repeated_fields_is_set_up_as_written() {
+    let or = |letter: char| {
+        let branches: Vec<Value> = (0..6).map(|at| json!({ format!("{letter}{at}"): ["x".repeat(9)] })).collect();
+        format!(r#""$or":{}"#, json!(branches))
+    };
+    let ors = ['a', 'b', 'c'].map(or).join(",");
+    let text = format!(r#"{{"source":["aws.ecs"],"detail-type":["ECS Task State Change"],"detail":{{{ors}}}}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    std::fs::write(&path, &text).unwrap();
+    let aws = Aws::new().await;
+    let flags = format!("--cluster batch --pattern {}", path.display());
+    let shown = taskbell(&aws, &format!("pattern show {}", path.display())).await;
+    assert_eq!((shown.code, shown.out.trim_end()), (0, text.as_str()), "{shown:?}");
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes --no-pattern-check")).await.code, 0);
+    let hand = Hand::of(&aws);
+    let deployed = |name: &'static str| hand.events.describe_rule().name(name).send();
+    assert_eq!(deployed("taskbell-batch-mine").await.unwrap().event_pattern().unwrap(), text);
+    assert_eq!(taskbell(&aws, &format!("drift {flags}")).await.code, 0);
+    let before = aws.writes().len();
+    assert_eq!(taskbell(&aws, &format!("setup {flags} --yes --no-pattern-check")).await.code, 0);
+    assert_eq!(aws.writes().len(), before, "it is in sync");
+    let live = taskbell(&aws, "pattern test exit-nonzero --cluster batch --live --output json").await;
+    let mismatch = &live.json()[0]["patterns"][0]["mismatch"];
+    assert!(mismatch["path"].as_str().unwrap().starts_with("detail."), "{live:?}");
+    // Drift shows an edit by hand; setup writes a filter at the end.
+    let edited = text.replace("a0", "z0");
+    hand.events.put_rule().name("taskbell-batch-mine").event_pattern(edited).send().await.unwrap();
+    assert_eq!(taskbell(&aws, &format!("drift {flags}")).await.code, 2);
+    let narrowed = format!("{flags} --family night* --yes --no-pattern-check");
+    assert_eq!(taskbell(&aws, &format!("setup {narrowed}")).await.code, 0);
+    let rule = deployed("taskbell-batch-mine").await.unwrap();
+    assert!(rule.event_pattern().unwrap().contains("task-definition/night"), "{rule:?}");
+    // An import keeps the text of the rule.
+    hand.events.put_rule().name("old").event_pattern(&text).send().await.unwrap();
+    let target = Target::builder().id("1").arn("arn:aws:lambda:us-east-1:123456789012:function:gone").build().unwrap();
+    hand.events.put_targets().rule("old").targets(target).send().await.unwrap();
+    let kept = "import old --cluster batch --stack kept --keep-pattern --no-drill --yes --no-pattern-check";
+    let kept = taskbell(&aws, kept).await;
+    assert_eq!(kept.code, 0, "{kept:?}");
+    let rule = deployed("taskbell-kept-old").await;
+    assert_eq!(rule.unwrap().event_pattern().unwrap(), text, "{kept:?}");
+}
