@@ -129,7 +129,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         let patterns = narrowed(&args.patterns, &filters)?;
         warn_of_repeated(
             patterns.iter().filter_map(|asked| match asked {
-                Asked::Pattern { pattern, .. } => Some(pattern),
+                Asked::Pattern { pattern, .. } => Some(pattern.as_ref()),
                 Asked::NotNarrowed { .. } => None,
             }),
             world,
@@ -160,7 +160,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 
 /// A pattern to test, or only the name of a pattern whose events do not have the fields that the filters need.
 enum Asked {
-    Pattern { pattern: Pattern, is_default: bool },
+    Pattern { pattern: Box<Pattern>, is_default: bool },
     NotNarrowed { name: &'static str, is_default: bool },
 }
 
@@ -170,13 +170,13 @@ fn narrowed(names: &[String], filters: &Filters) -> Result<Vec<Asked>> {
     if !names.is_empty() {
         let asked = |name: &String| {
             let is_default = DEFAULT.contains(&name.as_str());
-            Ok(Asked::Pattern { pattern: Pattern::find(name)?.narrowed(filters)?, is_default })
+            Ok(Asked::Pattern { pattern: Box::new(Pattern::find(name)?.narrowed(filters)?), is_default })
         };
         return names.iter().map(asked).collect();
     }
     let of_catalogue = |name: &'static str| {
         let is_default = DEFAULT.contains(&name);
-        let pattern = Pattern::find(name)?.narrowed(filters);
+        let pattern = Pattern::find(name)?.narrowed(filters).map(Box::new);
         Ok(pattern.map_or(Asked::NotNarrowed { name, is_default }, |pattern| Asked::Pattern { pattern, is_default }))
     };
     CATALOGUE.iter().map(|entry| of_catalogue(entry.name)).collect()
