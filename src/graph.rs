@@ -258,7 +258,7 @@ fn seen<'a>(plan: &'a Plan) -> Vec<Seen<'a>> {
 /// Returns the properties that differ, without their values, which `drift` shows.
 fn changed(step: &Step) -> String {
     let name = |path: &str| match path.ends_with(APPLIED_TAG) {
-        true => "record of what was last applied".to_owned(),
+        true => "record of the last applied configuration".to_owned(),
         false => path.trim_start_matches('/').to_owned(),
     };
     step.changes.iter().map(|change| name(&change.change.path)).collect::<Vec<_>>().join(", ")

@@ -20,7 +20,7 @@ pub fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
         let (line, column) = place(&String::from_utf8_lossy(before));
         let byte = rest.first().copied().unwrap_or_default();
         Error::usage(format!("{name} is not UTF-8 text: byte 0x{byte:02x} at line {line} column {column}")).hint(
-            "`iconv -f ENCODING -t UTF-8` converts it; ENCODING is the name of its own, such as CP932 or WINDOWS-1252",
+            "`iconv -f ENCODING -t UTF-8` converts it; ENCODING is the current encoding, such as CP932 or WINDOWS-1252",
         )
     })?;
     Ok(match text.strip_prefix(MARK) {

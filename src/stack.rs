@@ -151,7 +151,7 @@ impl Id {
         match KINDS.iter().find(|known| **known == kind) {
             Some(kind) if !key.is_empty() => Ok(Self::new(kind, key)),
             _ => Err(Error::usage(format!("{text:?} is not the id of a resource"))
-                .hint("ids are as the plan shows them, for example log_group/notifier or rule/task-failed")),
+                .hint("use an id from the plan, for example log_group/notifier or rule/task-failed")),
         }
     }
 }

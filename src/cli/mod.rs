@@ -27,23 +27,23 @@ use commands::{
 use run::fleet;
 use terminal::World;
 
-/// Rings Slack when an Amazon ECS task dies.
+/// Get a Slack alert when an Amazon ECS task fails.
 ///
-/// One binary sets the alert up in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
-/// function with its role and its log group, a queue for what could not be delivered, a table of what was announced, and an SSM
-/// parameter with the webhook. Nothing else is needed, and nothing is kept on disk.
+/// One binary sets up the alert in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
+/// function with its role and its log group, a queue for undelivered alerts, a table of announced failures, and an SSM parameter
+/// with the webhook. Nothing else is needed, and nothing is kept on disk.
 #[derive(Debug, Parser)]
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  taskbell doctor                      credentials, region, clock, network: is all well?
+  taskbell doctor                      check credentials, region, clock and network
   taskbell init                        write taskbell.toml, for one or many stacks
-  taskbell setup --cluster batch       ring Slack when a task of the cluster dies
-  taskbell drill --cluster batch       send a labelled test failure through it
-  taskbell drift --cluster batch       is AWS still what was asked for?
-  taskbell graph --cluster batch       the same as a picture
-  taskbell teardown --cluster batch    remove it
-  taskbell preview oom                 what arrives in Slack, without AWS
+  taskbell setup --cluster batch       get a Slack alert when a task of the cluster fails
+  taskbell drill --cluster batch       send a labelled test failure through the alert path
+  taskbell drift --cluster batch       check whether AWS still matches the configuration
+  taskbell graph --cluster batch       draw the stack as a picture
+  taskbell teardown --cluster batch    remove the stack
+  taskbell preview oom                 show the Slack message, without AWS
 
 Exit codes: 0 done, in sync · 1 error · 2 there are differences · 3 something could not be read ·
 64 wrong usage · 130 interrupted")]
@@ -216,7 +216,9 @@ impl Cli {
             world.heed_signals();
         }
         if matches!(common.output, Format::Github | Format::Markdown) && !matches!(command, Command::Drift(_)) {
-            return Err(Error::usage("--output github and markdown are for drift").hint("--output text or json"));
+            return Err(
+                Error::usage("--output github and markdown work only with drift").hint("use --output text or json")
+            );
         }
         match command {
             Command::Init(args) => init::run(args, &common, world).boxed_local().await,

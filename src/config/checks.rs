@@ -16,7 +16,7 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
     }
     DAYS.into_iter().find(|days| days.to_string() == text).map(Some).ok_or_else(|| {
         let days = DAYS.map(|days| days.to_string()).join(", ");
-        Error::usage(format!("CloudWatch Logs takes {days} days, or never; not {text}"))
+        Error::usage(format!("CloudWatch Logs accepts a retention of {days} days, or never; not {text}"))
     })
 }
 
@@ -29,8 +29,8 @@ pub fn mention(text: &str) -> Result<String> {
     let id = rest.len() > 1 && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     match id || ["here", "channel"].contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("--mention {text:?} cannot be mentioned"))
-            .hint("here, channel, a user's id (U…) or a user group's id (S…)")),
+        false => Err(Error::usage(format!("--mention does not accept {text:?}"))
+            .hint("use here, channel, a user's ID (U…) or a user group's ID (S…)")),
     }
 }
 
@@ -43,7 +43,7 @@ pub fn topic(text: &str) -> Result<String> {
     match parts[..] {
         ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(text.to_owned()),
         _ => Err(Error::usage(format!("{} is not the ARN of an SNS topic", echoed(text)))
-            .hint("it looks like arn:aws:sns:us-east-1:123456789012:on-call")),
+            .hint("a topic's ARN looks like arn:aws:sns:us-east-1:123456789012:on-call")),
     }
 }
 
@@ -56,7 +56,7 @@ pub fn log_group(text: &str) -> Result<String> {
     match !text.is_empty() && text.len() <= 512 && text.chars().all(legal) {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("{text:?} is not the name of a log group"))
-            .hint("letters, digits and _-/.# as in /ecs/web, with * and ? for any others; or none")),
+            .hint("use letters, digits and _-/.# as in /ecs/web, with * and ? as wildcards; or none")),
     }
 }
 
@@ -77,8 +77,8 @@ pub fn tag(text: &str) -> Result<(String, String)> {
     let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
     let reserved = key.to_lowercase().starts_with("aws:") || key.starts_with("taskbell:");
     if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
-        return Err(Error::usage(format!("AWS does not take the tag {text:?}"))
-            .hint("up to 128 letters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
+        return Err(Error::usage(format!("AWS does not accept the tag {text:?}"))
+            .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
     }
     if reserved {
         return Err(Error::usage(format!("the tag key {key} is reserved")));
@@ -96,7 +96,7 @@ pub fn parameter_name(text: &str) -> Result<String> {
     match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) && whole {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("{} is not the name of an SSM parameter", echoed(text))).hint(
-            "a name has letters, digits and _.-/ as in /team/slack-webhook; an ARN is not one, nor is a webhook: store that under a name",
+            "give a name with letters, digits and _.-/ as in /team/slack-webhook, not an ARN; store a webhook in a parameter, and give its name",
         )),
     }
 }
@@ -140,7 +140,7 @@ fn of_iam(text: &str, what: &str) -> Result<String> {
             Ok(text.to_owned())
         }
         _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM {what}"))
-            .hint(format!("it looks like arn:aws:iam::123456789012:{what}/NAME"))),
+            .hint(format!("a {what}'s ARN looks like arn:aws:iam::123456789012:{what}/NAME"))),
     }
 }
 

@@ -27,9 +27,9 @@ pub enum WebhookTakes {
     /// Every alert
     #[default]
     All,
-    /// What the route of no --to takes
+    /// Alerts that match no --to
     Rest,
-    /// Nothing: the stack has no webhook of its own
+    /// No alerts: the stack has no webhook of its own
     Nothing,
 }
 
@@ -125,42 +125,47 @@ impl FromStr for Destination {
             }
             match key {
                 "name" | "kind" if text.matches(&format!(",{key}=")).count() > 1 => {
-                    return Err(bad(text, &format!("it has several {key}s")));
+                    return Err(bad(text, &format!("{key} is given more than once")));
                 }
                 "name" => name = Some(called(value)?),
                 "kind" => {
                     let known = Kind::from_str(value, false);
-                    let wrong = |_| bad(text, "a kind is slack, teams, discord or webhook, the signed one");
+                    let wrong = |_| bad(text, "the kind must be slack, teams, discord or webhook (signed JSON)");
                     kind = Some(known.map_err(wrong)?);
                 }
                 "pattern" => route.patterns.push(pattern(value)?),
                 "family" => route.families.push(family(value)?),
                 "severity" => {
                     let severity = Severity::from_str(value, false);
-                    route.severities.push(severity.map_err(|_| bad(text, "a severity is error, warning or info"))?);
+                    route
+                        .severities
+                        .push(severity.map_err(|_| bad(text, "the severity must be error, warning or info"))?);
                 }
                 _ => {
-                    let error = bad(text, &format!("it has no {key:?}"));
+                    let error = bad(text, &format!("unknown key {key:?}"));
                     return Err(match nearest(KEYS, key) {
                         Some(near) => error.hint(format!("did you mean {near}=?")),
-                        None => error.hint(format!("it has {}", KEYS.join(", "))),
+                        None => error.hint(format!("the keys are {}", KEYS.join(", "))),
                     });
                 }
             }
         }
         let at = match (place.starts_with("arn:"), kind) {
             (true, None) if place.rsplit('.').next() == Some("fifo") => {
-                return Err(bad(text, "a FIFO topic takes no alert: it asks for a group, which none has"));
+                return Err(bad(
+                    text,
+                    "a FIFO topic cannot receive alerts: it requires a message group ID, and alerts have none",
+                ));
             }
             (true, None) => At::Topic { topic: checks::topic(place)? },
-            (true, Some(_)) => return Err(bad(text, "a topic is no webhook")),
+            (true, Some(_)) => return Err(bad(text, "only a webhook has a kind, not a topic")),
             (false, kind) => At::Webhook { parameter: checks::parameter_name(place)?, kind },
         };
         let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
         let name = match name {
             Some(name) => name,
             None => called(&last(if place.starts_with("arn:") { ':' } else { '/' }))
-                .map_err(|error| error.hint("give it another one: --to '…,name=NAME'"))?,
+                .map_err(|error| error.hint("give the destination another name: --to '…,name=NAME'"))?,
         };
         Ok(Self { name, at, route })
     }
@@ -195,10 +200,10 @@ fn pattern(name: &str) -> Result<String> {
     let all = || CATALOGUE.iter().map(|entry| entry.name);
     match all().any(|known| known == name) {
         true => Ok(name.to_owned()),
-        false => Err(bad(name, "a route knows the patterns of the catalogue").hint(match nearest(all(), name) {
+        false => Err(bad(name, "a route accepts only patterns of the catalogue").hint(match nearest(all(), name) {
             Some(near) => format!("did you mean {near}?"),
             None => {
-                "`taskbell pattern list` shows them; an event does not tell the notifier which rule took it".to_owned()
+                "`taskbell pattern list` shows them; the notifier cannot see which rule matched an event".to_owned()
             }
         })),
     }
@@ -208,7 +213,7 @@ fn family(glob: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_-*?".contains(c);
     match glob.len() <= 255 && glob.chars().all(legal) {
         true => Ok(glob.to_owned()),
-        false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? for others")),
+        false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? as wildcards")),
     }
 }
 
@@ -220,24 +225,24 @@ fn family(glob: &str) -> Result<String> {
 pub fn checked(destinations: &[Destination], takes: WebhookTakes) -> Result<()> {
     for (at, one) in destinations.iter().enumerate() {
         if destinations[..at].iter().any(|other| other.name == one.name) {
-            return Err(Error::usage(format!("two places are called {}", one.name))
+            return Err(Error::usage(format!("two destinations have the name {}", one.name))
                 .hint("give one of them another name: --to '…,name=NAME'"));
         }
     }
     if takes == WebhookTakes::Nothing && !destinations.iter().any(|one| one.route.takes_all()) {
-        return Err(Error::usage("an alert that no route takes would be heard by nobody")
-            .hint("leave one --to without pattern, family and severity, or let the stack's own webhook have the rest: --webhook-takes rest"));
+        return Err(Error::usage("some alerts would match no destination")
+            .hint("leave one --to without pattern, family and severity, or send the rest to the stack's own webhook: --webhook-takes rest"));
     }
     if takes == WebhookTakes::Rest && destinations.iter().any(|one| one.route.takes_all()) {
-        return Err(Error::usage("one --to takes every alert, so nothing would be left for the stack's own webhook")
-            .hint("--webhook-takes all, or nothing"));
+        return Err(Error::usage("one --to receives every alert, so none would be left for the stack's own webhook")
+            .hint("use --webhook-takes all, or nothing"));
     }
     match told(destinations).len() {
         0..=LONGEST => Ok(()),
         length => Err(Error::usage(format!(
-            "the places to ring take {length} characters of the notifier's environment, and have room for {LONGEST}"
+            "the destinations need {length} characters of the notifier's environment, but only {LONGEST} are available"
         ))
-        .hint("shorter names and fewer of them, or several stacks")),
+        .hint("use shorter names, fewer destinations, or several stacks")),
     }
 }
 
@@ -291,10 +296,10 @@ mod tests {
             ("/a,patern=task-failed", "did you mean pattern=?"),
             ("/a,severity=fatal", "error, warning or info"),
             ("/a,kind=mattermost", "slack, teams, discord or webhook"),
-            (&format!("{TOPIC},kind=webhook"), "a topic is no webhook"),
+            (&format!("{TOPIC},kind=webhook"), "only a webhook has a kind, not a topic"),
             (&format!("{TOPIC}.fifo"), "a FIFO topic"),
             ("/a,name=webhook", "is not \"webhook\""),
-            ("/ops/webhook", "give it another one"),
+            ("/ops/webhook", "give the destination another name"),
             ("/a,family=", "has no value"),
             ("/a,family=a b", "a family has letters"),
         ] {

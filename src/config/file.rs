@@ -141,7 +141,7 @@ impl File {
             settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), &error))?;
             if stacks.iter().any(|other| other.name.as_ref() == Some(&name) && other.site == site) {
                 let error =
-                    Error::usage(format!("the stack {name} is there twice")).hint("give one of them another name");
+                    Error::usage(format!("the stack {name} is defined twice")).hint("give one of them another name");
                 return Err(text.at(keys.find("name"), &error));
             }
             stacks.push(Member { name: Some(name), site, settings });
@@ -184,7 +184,7 @@ impl Text<'_> {
         toml::from_str(self.text).map_err(|error| {
             let mistake = self.mistake(error.span().as_ref(), error.message());
             match error.message().contains("expected a sequence") {
-                true => mistake.hint("a list has brackets, also around a single one: [\"…\"]"),
+                true => mistake.hint("a list needs brackets, even around a single value: [\"…\"]"),
                 false => mistake,
             }
         })
@@ -308,8 +308,8 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
             let all = || properties.keys().map(String::as_str);
             return Err(error.hint(match nearest(all(), name) {
                 _ if SECRETS.contains(&name) => {
-                    "the webhook is a secret, and never in the file: give it in TASKBELL_SLACK_WEBHOOK_URL, or name the SSM parameter \
-                     that has it: webhook_parameter = \"/team/slack-webhook\""
+                    "the webhook is a secret, and is not allowed in the file: set TASKBELL_SLACK_WEBHOOK_URL, or name the SSM \
+                     parameter that holds the webhook: webhook_parameter = \"/team/slack-webhook\""
                         .to_owned()
                 }
                 Some(near) => format!("did you mean {near}?"),
@@ -326,22 +326,22 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
 pub fn schema() -> Value {
     let filters = properties(&FilterSettings::augment_args(Command::new("")), &Map::new());
     let mut settings = properties(&Settings::augment_args(Command::new("")), &filters);
-    settings.insert("filters".to_owned(), object("What the patterns about tasks are narrowed to", &filters));
+    settings.insert("filters".to_owned(), object("Filters that narrow the patterns about tasks", &filters));
     settings.insert("tags".to_owned(), json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource of the stack" }));
     let text = |told: &str| json!({ "type": "string", "description": told });
     for (key, told) in [
         ("region", "The AWS region"),
         ("profile", "The AWS profile"),
-        ("role_arn", "A role to assume, as in another account"),
-        ("external_id", "What that role's trust policy asks for"),
+        ("role_arn", "A role to assume, for example in another account"),
+        ("external_id", "The external ID that this role's trust policy requires"),
     ] {
         settings.insert(key.to_owned(), text(told));
     }
     let mut stack = settings.clone();
-    stack.insert("name".to_owned(), text("The stack's name; the first cluster's where there is none"));
+    stack.insert("name".to_owned(), text("The stack's name [default: the first cluster's name]"));
     let top = json!({
-        "fleet": text("Whose stacks these are: every stack carries it as a tag, and stacks with it that are no longer here are found"),
-        "defaults": object("What holds where a stack says nothing", &settings),
+        "fleet": text("The name of this fleet; setup tags every stack with it, so that taskbell can find stacks that are no longer in this file"),
+        "defaults": object("Settings for all stacks that do not set them", &settings),
         "stack": { "type": "array", "items": object("A stack", &stack), "description": "The stacks, one [[stack]] each" },
     });
     let mut schema = object("taskbell.toml", top.as_object().unwrap_or(&Map::new()));
@@ -390,7 +390,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
             let told = match id {
                 // The key is the opposite of its flag, --no-redaction.
                 "redaction" => {
-                    "false: show log lines unredacted; by default, what looks like a credential is replaced in them, as it always is elsewhere"
+                    "false: show log lines unredacted; by default, text in them that looks like a credential is replaced, as it always is elsewhere"
                         .to_owned()
                 }
                 _ => argument.get_help().map(ToString::to_string).unwrap_or_default(),

@@ -33,31 +33,31 @@ pub struct Settings {
     /// An ECS cluster, by name or ARN; may be repeated
     #[arg(long = "cluster", value_name = "NAME|ARN")]
     pub clusters: Option<Vec<String>>,
-    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; those named replace the defaults [default: task-failed, deployment-failed and service-impaired]
+    /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; replaces the defaults [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
     pub patterns: Option<Vec<String>>,
     #[command(flatten)]
     pub filters: FilterSettings,
-    /// Let no drills through the rules
+    /// Create rules that do not match drills
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_drill: Option<bool>,
-    /// Use an SSM parameter of yours that holds the webhook; it is never touched
+    /// Use your own SSM parameter that holds the webhook; taskbell never changes it
     #[arg(long = "slack-webhook-parameter", value_name = "NAME", conflicts_with = "slack_webhook_url_stdin")]
     pub webhook_parameter: Option<String>,
-    /// Ring there, too: an SSM parameter of yours that holds a webhook of Slack, Teams or Discord, or an SNS topic's ARN; then, with commas, which alerts: pattern=NAME, family=GLOB, severity=LEVEL; name=NAME, and kind=webhook for one that gets signed JSON; may be repeated
-    #[arg(long = "to", value_name = "PLACE[,KEY=VALUE…]")]
+    /// Also send alerts to this destination: your own SSM parameter that holds a webhook of Slack, Teams or Discord, or an SNS topic's ARN; then, separated by commas: pattern=NAME, family=GLOB and severity=LEVEL select its alerts, name=NAME names it, kind=webhook sends signed JSON; may be repeated
+    #[arg(long = "to", value_name = "DESTINATION[,KEY=VALUE…]")]
     #[serde(deserialize_with = "values::places")]
     pub to: Option<Vec<String>>,
-    /// What the stack's own webhook is told [default: all]
+    /// The alerts that the stack's own webhook receives [default: all]
     #[arg(long, value_enum)]
     pub webhook_takes: Option<WebhookTakes>,
-    /// Take a webhook of another host that speaks Slack's format
+    /// Allow a webhook of another host that accepts Slack's format
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_any_webhook_host: Option<bool>,
     /// The language of the messages [default: en]
     #[arg(long, value_enum)]
     pub language: Option<Language>,
-    /// Whom to mention: here, channel, a user (U…) or a user group (S…); may be repeated
+    /// Mention here, channel, a user (U…) or a user group (S…); may be repeated
     #[arg(long = "mention", value_name = "WHOM")]
     pub mention: Option<Vec<String>>,
     /// The name messages are posted under (legacy webhooks only: Slack apps ignore it)
@@ -66,7 +66,7 @@ pub struct Settings {
     /// The icon messages are posted with, as in :bell: (legacy webhooks only: Slack apps ignore it)
     #[arg(long, value_name = "EMOJI")]
     pub icon_emoji: Option<String>,
-    /// How many of the last lines of the log of the container that failed to show, up to 100; 0 for none [default: 10]
+    /// Show this many of the last log lines of the failed container, up to 100; 0 for none [default: 10]
     #[arg(long, value_name = "N")]
     pub log_lines: Option<u16>,
     /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
@@ -78,16 +78,16 @@ pub struct Settings {
         value_parser = values::opposite
     )]
     pub redaction: Option<bool>,
-    /// The same failure of the same family is announced on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
+    /// Announce the same failure of the same family on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
     #[arg(long, value_name = "MINUTES", conflicts_with = "no_dedupe")]
     pub storm_window: Option<u16>,
-    /// Announce every event, repetitions too, and make no table to remember them
+    /// Announce every event, including repetitions, and create no table
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_dedupe: Option<bool>,
-    /// An SNS topic to tell when alerts cannot be delivered or the notifier fails: two CloudWatch alarms
+    /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
     #[arg(long, value_name = "ARN")]
     pub alarm_topic: Option<String>,
-    /// Days to keep the notifier's log, or never to delete it: `never` [default: 30]
+    /// Days to keep the notifier's log; `never`: do not delete it [default: 30]
     #[arg(long, value_name = "DAYS")]
     #[serde(deserialize_with = "values::days")]
     pub log_retention: Option<String>,
@@ -98,10 +98,10 @@ pub struct Settings {
     /// A permissions boundary for the notifier's role
     #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
     pub permissions_boundary: Option<String>,
-    /// A role of yours for the notifier, instead of one of the stack's own
+    /// Use your own role for the notifier, instead of a role of the stack
     #[arg(long = "role-arn", value_name = "ARN")]
     pub notifier_role_arn: Option<String>,
-    /// A known difference, neither shown nor repaired: a glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
+    /// Neither show nor repair differences that match this glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
     #[arg(long = "ignore", value_name = "GLOB")]
     pub ignore: Option<Vec<String>>,
     /// Whose stack it is, as the file has it.
@@ -117,16 +117,16 @@ pub struct FilterSettings {
     /// Only task definitions of this family, with * for any characters; may be repeated
     #[arg(long = "family", value_name = "GLOB")]
     pub families: Option<Vec<String>>,
-    /// Not this family; may be repeated
+    /// Exclude task definitions of this family; may be repeated
     #[arg(long = "exclude-family", value_name = "GLOB")]
     pub exclude_families: Option<Vec<String>>,
     /// Only this service; may be repeated
     #[arg(long = "service", value_name = "GLOB")]
     pub services: Option<Vec<String>>,
-    /// Not this service; may be repeated
+    /// Exclude this service; may be repeated
     #[arg(long = "exclude-service", value_name = "GLOB")]
     pub exclude_services: Option<Vec<String>>,
-    /// Only this container's exit code and reason count
+    /// Match only this container's exit code and reason
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
 }
@@ -158,8 +158,8 @@ const DEFAULT_LOG_LINES: u16 = 10;
 const DEFAULT_STORM_WINDOW: u16 = 15;
 const DEFAULT_LOG_RETENTION: &str = "30";
 
-const OF_DEFAULTS: &str = "it is one of the defaults, and its events do not carry that; add --pattern task-failed, which takes their place: \
-    deployments and services then ring from a stack of their own (--stack NAME --pattern deployment-failed --pattern service-impaired)";
+const OF_DEFAULTS: &str = "this pattern is one of the defaults, and its events do not have that field; add --pattern task-failed, which replaces the defaults: \
+    a second stack can then alert on deployments and services (--stack NAME --pattern deployment-failed --pattern service-impaired)";
 
 /// A problem with a setting, and the key of the setting.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ impl Settings {
         if clusters.is_empty()
             && let Some(pattern) = patterns.iter().find(|pattern| pattern.needs_cluster())
         {
-            let unclear = Error::usage(format!("the pattern {} needs to know which cluster", pattern.name));
+            let unclear = Error::usage(format!("the pattern {} needs a cluster", pattern.name));
             return Err(Trouble { key: "clusters", error: unclear.hint("give --cluster NAME") });
         }
         about("ignore", config::ignore(items(&self.ignore)))?;
@@ -291,10 +291,10 @@ impl Settings {
         let said = if self.webhook_takes.is_some() { "webhook_takes" } else { "to" };
         about(said, destination::checked(&destinations, webhook_takes))?;
         if webhook_takes == WebhookTakes::Nothing && self.webhook_parameter.is_some() {
-            let error = Error::usage("a webhook that is told nothing needs no parameter");
+            let error = Error::usage("a webhook that receives no alerts needs no parameter");
             return Err(Trouble {
                 key: "webhook_takes",
-                error: error.hint("leave out one of --webhook-takes and --slack-webhook-parameter"),
+                error: error.hint("omit --webhook-takes or --slack-webhook-parameter"),
             });
         }
         Ok(Config {
@@ -395,7 +395,7 @@ impl Settings {
         let Some(groups) = &self.log_groups else { return Ok(vec![DEFAULT_LOG_GROUP.to_owned()]) };
         match groups.iter().any(|text| text == "none") {
             true if groups.len() == 1 => Ok(Vec::new()),
-            true => Err(Error::usage("--log-group none cannot stand beside another --log-group")),
+            true => Err(Error::usage("--log-group none cannot be combined with another --log-group")),
             false => groups.iter().map(|text| config::log_group(text)).collect(),
         }
     }

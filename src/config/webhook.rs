@@ -33,12 +33,12 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     let plain_to_this_machine = scheme == "http" && loopback;
     if scheme != "https" && !(plain_to_this_machine && hosts == WebhookHosts::Any) {
         let error = bad("the webhook is not an https URL".to_owned());
-        let flag = "--allow-any-webhook-host admits plain http to this machine";
+        let flag = "--allow-any-webhook-host allows plain http to this machine";
         return Err(if plain_to_this_machine { error.hint(flag) } else { error });
     }
     let slack = ["hooks.slack.com", "hooks.slack-gov.com"].contains(&host);
     if slack && ["/workflows/", "/triggers/"].iter().any(|start| url.path().starts_with(start)) {
-        return Err(bad("this webhook starts a Slack workflow, which takes variables and not messages".to_owned()));
+        return Err(bad("this webhook starts a Slack workflow, which accepts variables, not messages".to_owned()));
     }
     if slack && !url.path().starts_with("/services/") {
         return Err(bad("the Slack webhook's path does not begin with /services/".to_owned()));
@@ -50,8 +50,8 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     let teams =
         [".logic.azure.com", ".api.powerplatform.com", ".webhook.office.com"].iter().any(|end| host.ends_with(end));
     if !(slack || discord || teams) && hosts == WebhookHosts::Known {
-        return Err(bad("the host of the webhook is none of Slack's, Teams' or Discord's".to_owned())
-            .hint("setup --allow-any-webhook-host admits other hosts that speak Slack's format"));
+        return Err(bad("the webhook's host does not belong to Slack, Teams or Discord".to_owned())
+            .hint("setup --allow-any-webhook-host allows other hosts that accept Slack's format"));
     }
     Ok(Sealed::new(text.to_owned()))
 }

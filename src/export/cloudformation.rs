@@ -42,7 +42,7 @@ pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
     let mut template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": format!(
-            "taskbell, stack {}: rings Slack when an Amazon ECS task dies. Needs CAPABILITY_NAMED_IAM, the notifier's \
+            "taskbell, stack {}: sends a Slack alert when an Amazon ECS task fails. Needs CAPABILITY_NAMED_IAM, the notifier's \
              archive in a bucket of the region, and the SSM SecureString with the webhook.",
             blueprint.stack.name
         ),
@@ -297,7 +297,7 @@ fn table(name: &str, spec: &table::Spec, tags: &Tags) -> Result<(String, Value)>
     let table::Spec { key, on_demand, expiry, deletion_protection } = spec;
     let (key, r#type) = key.split_once(':').ok_or_else(|| Error::new(format!("{name} has no key")))?;
     if !on_demand {
-        return Err(Error::new(format!("what {name} costs by the hour is not known")));
+        return Err(Error::new(format!("the provisioned capacity of {name} is unknown")));
     }
     let mut properties = json!({
         "TableName": name,

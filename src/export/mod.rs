@@ -122,8 +122,9 @@ impl Blueprint {
         let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
         if config.own_role_arn.is_none() && !stack.role_name().ends_with(REGION) {
             let most = config.stack.as_str().len() - (format!("taskbell-{}-{REGION}", config.stack).len() - 64);
-            return Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack))
-                .hint(format!("the region is a part of that name: --stack NAME of at most {most} characters")));
+            return Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack)).hint(
+                format!("the role's name contains the region: give --stack NAME with at most {most} characters"),
+            ));
         }
         let mut opened = Opened { config: config.clone(), tokens: Vec::new(), defaults: Vec::new() };
         opened.open_clusters(&config.clusters)?;
@@ -135,7 +136,7 @@ impl Blueprint {
         opened.tokens.extend(known.map(|(token, blank)| (token.to_owned(), blank)));
         let given = format!("{config:?}");
         if let Some((token, _)) = opened.tokens.iter().find(|(token, _)| given.contains(token)) {
-            return Err(Error::usage(format!("{token:?} cannot be a part of what is exported")));
+            return Err(Error::usage(format!("{token:?} is reserved in an export: no setting may contain it")));
         }
         let choices = opened.open_patterns(others, &place)?;
         let ground = Ground { stack: &stack, place: &place, archive, webhook: None, leaving: &[] };
@@ -177,7 +178,7 @@ impl Blueprint {
     pub fn rule_named(&self, name: &str) -> Result<&Address> {
         let rules = self.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_))).map(|piece| &piece.address);
         let found = rules.into_iter().find(|address| address.name == name);
-        found.ok_or_else(|| Error::new(format!("there is no rule {name} to be let in")))
+        found.ok_or_else(|| Error::new(format!("there is no rule {name} to allow")))
     }
 
     /// Returns the name of a rule in the form of an engine. If several rules would have one name, numbers the later ones.
@@ -211,7 +212,7 @@ impl Opened {
         for cluster in clusters {
             let name = cluster.name();
             if cluster.arn().is_some() {
-                return Err(Error::usage("a template is for every account and region, and an ARN is not")
+                return Err(Error::usage("an export is for every account and region, and an ARN is only for one")
                     .hint(format!("give the cluster by its name: --cluster {name}")));
             }
             let open = Blank::Cluster(self.defaults.len());

@@ -31,7 +31,8 @@ pub fn configuration(blueprint: &Blueprint) -> Result<String> {
     let mut blocks = vec![requirements()];
     blocks.extend(variables(blueprint, &used));
     blocks.extend(surroundings(&used));
-    let title = format!("# taskbell, stack {}: rings Slack when an Amazon ECS task dies.", blueprint.stack.name);
+    let title =
+        format!("# taskbell, stack {}: sends a Slack alert when an Amazon ECS task fails.", blueprint.stack.name);
     Ok(format!("{title}\n\n{}\n{used}", hcl::file(&blocks)))
 }
 

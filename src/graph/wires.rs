@@ -53,7 +53,7 @@ pub struct Wire {
 impl Wire {
     fn to(kind: &'static str, name: &str, label: &'static str) -> Self {
         let column = column(kind);
-        let end = End { kind: Some(kind), name: name.to_owned(), what: "not of this stack", column };
+        let end = End { kind: Some(kind), name: name.to_owned(), what: "not in this stack", column };
         Self { end, label, is_incoming: false }
     }
 
@@ -85,7 +85,7 @@ fn read<S: DeserializeOwned>(document: &Value) -> Option<S> {
 fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {
     let mut wires: Vec<Wire> = sources(pattern).into_iter().map(|source| of_source(&source).incoming()).collect();
     for rule::Target { arn, dead_letter_queue, .. } in targets.values() {
-        wires.push(Wire::to("function", arn, "rings"));
+        wires.push(Wire::to("function", arn, "invokes"));
         wires.extend(dead_letter_queue.iter().map(|queue| Wire::to("queue", queue, "undelivered")));
     }
     wires
@@ -94,7 +94,7 @@ fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {
 fn of_source(source: &str) -> Wire {
     match source {
         "aws.ecs" => Wire::outside(ECS, "events of tasks and services", Column::Source, ""),
-        "taskbell.app" => Wire::outside(APPLICATIONS, "alerts of their own", Column::Source, ""),
+        "taskbell.app" => Wire::outside(APPLICATIONS, "their own alerts", Column::Source, ""),
         other => Wire::outside(other, "events", Column::Source, ""),
     }
 }
@@ -125,10 +125,10 @@ fn of_function(spec: &function::Spec) -> Vec<Wire> {
     let places = named("TASKBELL_DESTINATIONS").and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
     for place in places.iter().flatten() {
         let at = |key: &str| place[key].as_str();
-        wires.extend(at("parameter").map(|name| Wire::outside(name, "a webhook of yours", Column::Used, "posts to")));
+        wires.extend(at("parameter").map(|name| Wire::outside(name, "your own webhook", Column::Used, "posts to")));
         wires.extend(at("topic").map(|arn| Wire::outside(arn, "SNS topic", Column::Used, "publishes to")));
     }
-    wires.extend(named("TASKBELL_TABLE").map(|name| Wire::to("table", name, "remembers in")));
+    wires.extend(named("TASKBELL_TABLE").map(|name| Wire::to("table", name, "records in")));
     let destination = failed_invocations.as_ref().and_then(|failed| failed.destination.as_ref());
     wires.extend(destination.map(|queue| Wire::to("queue", queue, "failed runs")));
     wires
@@ -140,6 +140,6 @@ fn of_alarm(alarm::Spec { dimensions, alarm_actions, .. }: &alarm::Spec) -> Vec<
         "FunctionName" => Some(Wire::to("function", name, "watched by").incoming()),
         _ => None,
     });
-    let topics = alarm_actions.iter().map(|topic| Wire::outside(topic, "SNS topic", Column::Told, "tells"));
+    let topics = alarm_actions.iter().map(|topic| Wire::outside(topic, "SNS topic", Column::Told, "notifies"));
     watched.chain(topics).collect()
 }

@@ -122,7 +122,7 @@ impl Engine {
         let outcome = match (self.kinds.iter().find(|kind| kind.name() == id.kind), have, want) {
             (Some(kind), have, Some(want)) => kind.put(address, have.as_ref(), want, tags).await,
             (Some(kind), Some(have), None) => kind.delete(address, have).await,
-            _ => Err(Error::new(format!("no kind of resource can carry out the step for {id}"))),
+            _ => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
         };
         let event = match outcome {
             Ok(()) => Event::Done { id: id.clone() },
@@ -142,7 +142,7 @@ enum OnFailure {
 /// Returns the error of a change that was abandoned.
 #[must_use]
 pub fn unanswered() -> Error {
-    Error::interrupted("interrupted before AWS answered: it may be done or not")
+    Error::interrupted("interrupted before AWS answered: the change may or may not have been made")
 }
 
 fn doing(action: Action) -> &'static str {

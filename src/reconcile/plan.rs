@@ -166,8 +166,7 @@ fn decide(
         }
         (Observed::Foreign { found, evidence }, Some(want)) if want.hindrance(&found.spec).is_some() => {
             let field = want.hindrance(&found.spec).unwrap_or_default();
-            let evidence =
-                format!("{evidence}; nor can it be adopted: its {field} is another one, and cannot be changed");
+            let evidence = format!("{evidence}; it cannot be adopted: its {field} differs and cannot be changed");
             plan.conflicts.push(Conflict { address: address.clone(), evidence, adoptable: false });
         }
         (Observed::Foreign { evidence, .. }, Some(_)) if !exceptions.adopt.contains(&address.id) => {

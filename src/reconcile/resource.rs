@@ -274,7 +274,7 @@ impl std::error::Error for AlreadyExists {}
 
 impl From<AlreadyExists> for Error {
     fn from(exists: AlreadyExists) -> Self {
-        Self::new("it exists by now").because(exists)
+        Self::new("the resource already exists").because(exists)
     }
 }
 
@@ -349,7 +349,7 @@ async fn converge<K: Kind>(kind: &K, at: &Address, want: &Value, spec: &K::Spec,
             Kind::put(kind, at, Some(&have), spec, &tag_change(&tags, want)).await
         }
         Observed::Foreign { evidence, .. } => {
-            Err(Error::new(format!("{} was made by somebody else meanwhile: {evidence}", at.name)).because(error))
+            Err(Error::new(format!("somebody else created {} in the meantime: {evidence}", at.name)).because(error))
         }
     }
 }

@@ -289,7 +289,7 @@ async fn runtime_near_its_end_is_a_warning_and_fails_only_if_asked() {
     let cases: [(Clock, Option<&str>); 3] = [
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 181)), None),
         (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * (21_304 - 180)), Some("in 180 days")),
-        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 21_304 + 1), Some("has stopped")),
+        (|| std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 21_304 + 1), Some("AWS stopped")),
     ];
     for (clock, warned) in cases {
         for (flags, code) in [("", 0), (" --fail-on-warning", if warned.is_some() { 2 } else { 0 })] {

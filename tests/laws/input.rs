@@ -21,19 +21,19 @@ async fn invalid_usage_is_refused_before_any_write() {
         (0..40).fold(String::new(), |line, n| line + &format!(" --cluster c{n}"))
     );
     for (line, said) in [
-        ("setup --yes", "which stack is meant"),
+        ("setup --yes", "no stack was selected"),
         ("setup --cluster batch --stack a.b --yes", "\"a.b\" is not a stack name"),
         ("setup --cluster a/b --yes", "neither the name nor the ARN"),
         ("setup --cluster batch --pattern task-fails --yes", "did you mean task-failed?"),
         ("setup --cluster batch --pattern nowhere.json --yes", "cannot read the pattern file nowhere.json"),
         ("setup --cluster batch --tag x --yes", "not of the form KEY=VALUE"),
-        ("setup --cluster batch --log-retention 31 --yes", "CloudWatch Logs takes 1, 3, 5"),
-        ("setup --cluster batch --mention everybody --yes", "cannot be mentioned"),
+        ("setup --cluster batch --log-retention 31 --yes", "CloudWatch Logs accepts a retention of 1, 3, 5"),
+        ("setup --cluster batch --mention everybody --yes", "--mention does not accept"),
         ("setup --cluster batch --role-arn x --yes", "not the ARN of an IAM role"),
         ("setup --cluster batch --adopt nothing --yes", "not the id of a resource"),
         ("setup --cluster batch --ignore [ --yes", "is not a glob"),
         ("setup --cluster arn:aws:ecs:us-east-1:999999999999:cluster/batch --yes", "not in the account and region"),
-        ("setup --cluster batch", "nobody is there to be asked"),
+        ("setup --cluster batch", "cannot ask for confirmation: not a terminal"),
         ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
         ("setup --cluster batch --nonsense", "unexpected argument"),
         (long.as_str(), "EventBridge takes 2048"),
@@ -174,7 +174,7 @@ async fn webhook_of_another_host_is_refused_and_not_printed() {
     let aws = Aws::new().await;
     let outcome = run(&aws, SETUP, Some("https://chat.example/hunter2"), CancellationToken::new()).await;
     assert_eq!(outcome.code, 64);
-    assert!(outcome.err.contains("the host of the webhook is none of Slack's, Teams' or Discord's"), "{outcome:?}");
+    assert!(outcome.err.contains("the webhook's host does not belong to Slack, Teams or Discord"), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -208,7 +208,7 @@ async fn resource_that_cannot_be_changed_to_fit_is_not_adopted() {
     aws.forget_calls();
     let refused = taskbell(&aws, &format!("{SETUP} --adopt role/notifier --adopt log_group/notifier")).await;
     assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
-    assert!(refused.out.contains("nor can it be adopted: its path is another one"), "{refused:?}");
+    assert!(refused.out.contains("it cannot be adopted: its path differs"), "{refused:?}");
     assert!(!refused.out.contains("(--adopt role/notifier)"), "{refused:?}");
 }
 

@@ -105,7 +105,7 @@ async fn ctrl_c_ends_every_command_at_any_stuck_call() {
             let took = ended - interrupted;
             let case = format!("{line}, call {nth} of {calls}: {outcome:?} {took:?} after it");
             // The stuck call may be the first write.
-            let began = !aws.writes().is_empty() || outcome.err.contains("it may be done or not");
+            let began = !aws.writes().is_empty() || outcome.err.contains("the change may or may not have been made");
             let changes = !line.starts_with("drill") && began;
             // `replay` then returns the entries that it took to the queue.
             let bound = match (changes, line.starts_with("replay")) {
@@ -159,7 +159,7 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
     assert!(start.elapsed() <= Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(outcome.code, 130, "{outcome:?}");
     for told in [
-        "error: could not add role/notifier (taskbell-batch-us-east-1)\n  caused by: interrupted before AWS answered: it may be done or not\n",
+        "error: could not add role/notifier (taskbell-batch-us-east-1)\n  caused by: interrupted before AWS answered: the change may or may not have been made\n",
         "done: log_group/notifier, parameter/webhook, queue/undelivered, table/announcements\n",
         "failed: role/notifier\n",
         "not started: function/notifier, rule/task-failed\n",

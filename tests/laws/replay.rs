@@ -163,7 +163,7 @@ async fn unexpected_answer_of_the_function_keeps_the_entry() {
     aws.lay_into_queue(&event(0), Shape::Delivery);
     aws.notifier_tells(Some(json!({ "statusCode": 200 })));
     let replay = taskbell(&aws, REPLAY).await;
-    assert!(replay.code == 1 && replay.err.contains("no answer of the notifier"), "{replay:?}");
+    assert!(replay.code == 1 && replay.err.contains("not an answer of the notifier"), "{replay:?}");
     assert_eq!(queued(&aws).0.len(), 1);
 }
 

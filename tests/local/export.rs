@@ -163,7 +163,7 @@ fn flags_that_no_template_can_express_are_refused() {
         ("--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch", "--cluster batch"),
         (&format!("--cluster {long}"), "at most 40 characters"),
         ("", "--cluster NAME"),
-        ("--cluster batch --username ~region~~~~~~~", "cannot be a part"),
+        ("--cluster batch --username ~region~~~~~~~", "is reserved in an export"),
     ] {
         let outcome = taskbell(&format!("export cloudformation {flags}"));
         assert_eq!((outcome.code, outcome.out.as_str()), (64, ""), "{outcome:?}");

@@ -43,7 +43,7 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
     let error = Error::new(format!("there is no ECS cluster {name} here"));
     match nearest(ecs, name).await {
         Ok(nearest) => error.hint(format!("{nearest}{way_out}")),
-        Err(fault) => error.hint(format!("which there are is not known: {fault}{way_out}")),
+        Err(fault) => error.hint(format!("the clusters could not be listed: {fault}{way_out}")),
     }
 }
 
@@ -74,9 +74,9 @@ async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
     others.truncate(3);
     let near: Vec<&str> = others.iter().map(String::as_str).filter(|other| is_near(other, name)).collect();
     Ok(match (all, near.is_empty()) {
-        (0, _) => "there is no cluster at all in this account and region; check --region and --profile".to_owned(),
+        (0, _) => "this account and region have no cluster; check --region and --profile".to_owned(),
         (_, false) => format!("the nearest names are {}", near.join(", ")),
-        (1..=3, true) => format!("there are {}; check --region and --profile", others.join(", ")),
-        (_, true) => format!("none of the {all} here has a name like it; check --region and --profile"),
+        (1..=3, true) => format!("the clusters here are {}; check --region and --profile", others.join(", ")),
+        (_, true) => format!("none of the {all} clusters here has a similar name; check --region and --profile"),
     })
 }

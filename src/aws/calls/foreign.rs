@@ -146,7 +146,7 @@ impl Foreign {
         if let Some(error) = environment.as_ref().and_then(|environment| environment.error()) {
             let code = error.error_code().unwrap_or("error");
             return Err(Error::new(format!("{code} on the environment variables of the function {name}"))
-                .hint("they are encrypted with a key of yours: allow kms:Decrypt on it"));
+                .hint("the variables are encrypted with your own key: allow kms:Decrypt on that key"));
         }
         let variables = environment.and_then(|environment| environment.variables).unwrap_or_default();
         let log_group = now.logging_config.and_then(|logging| logging.log_group);
@@ -178,7 +178,7 @@ impl Foreign {
         while let Some(mapping) = mappings.next().await {
             let mapping = mapping.map_err(fault("lambda:ListEventSourceMappings"))?;
             triggers.push(match (mapping.event_source_arn, mapping.uuid) {
-                (Some(source), _) => format!("it takes what comes from {source}"),
+                (Some(source), _) => format!("it receives events from {source}"),
                 // An event source outside AWS has no ARN.
                 (None, id) => format!("it has the event source mapping {}", id.unwrap_or_default()),
             });
@@ -186,7 +186,7 @@ impl Foreign {
         let mut aliases = self.lambda.list_aliases().function_name(&function.arn).into_paginator().items().send();
         while let Some(alias) = aliases.next().await {
             let alias = alias.map_err(fault("lambda:ListAliases"))?;
-            triggers.push(format!("its alias {} would go with it", alias.name.unwrap_or_default()));
+            triggers.push(format!("its alias {} would be deleted, too", alias.name.unwrap_or_default()));
         }
         Ok(triggers)
     }
@@ -283,7 +283,7 @@ fn let_in(policy: &str, rule_arn: &str) -> Result<Vec<String>> {
     let others = statements.iter().filter(|statement| !lets_in_only(statement, rule_arn));
     let told = others.map(|statement| {
         let id = statement["Sid"].as_str().unwrap_or("without a name");
-        format!("the statement {id} of its resource policy lets others in than this rule")
+        format!("the statement {id} of its resource policy allows others than this rule")
     });
     Ok(told.collect())
 }

@@ -39,7 +39,7 @@ fn outcome(error: Option<&str>, payload: &[u8]) -> Result<String, String> {
         (None, Some(outcome)) if OUTCOMES.contains(&outcome) => Ok(outcome.to_owned()),
         (None, _) => {
             let answer: String = String::from_utf8_lossy(payload).chars().take(100).collect();
-            Err(format!("the function answered {answer}, which is no answer of the notifier"))
+            Err(format!("the function answered {answer}, which is not an answer of the notifier"))
         }
     }
 }

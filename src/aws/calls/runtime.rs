@@ -30,7 +30,7 @@ pub fn warning(runtime: &str, now: DateTime) -> Option<String> {
     let day = supported_until(runtime)?;
     let end = DateTime::from_str(&format!("{day}T00:00:00Z"), Format::DateTime).ok()?;
     match (end.secs() - now.secs()).div_euclid(24 * 3600) {
-        left if left < 0 => Some(format!("AWS has stopped supporting {runtime} on {day}")),
+        left if left < 0 => Some(format!("AWS stopped supporting {runtime} on {day}")),
         left if left <= NOTICE_DAYS => Some(format!("AWS stops supporting {runtime} on {day}, in {left} days")),
         _ => None,
     }
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(warning("nodejs24.x", on("2027-10-01")), None);
         let half = warning("nodejs24.x", on("2027-11-03")).unwrap();
         assert_eq!(half, "AWS stops supporting nodejs24.x on 2028-04-30, in 178 days");
-        assert!(warning("nodejs24.x", on("2028-05-01")).unwrap().contains("has stopped"));
+        assert!(warning("nodejs24.x", on("2028-05-01")).unwrap().contains("AWS stopped"));
         assert_eq!(warning("nodejs99.x", on("2028-05-01")), None);
     }
 }

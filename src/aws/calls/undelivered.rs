@@ -155,7 +155,7 @@ impl Undelivered {
         let attributes = call.send().await.map_err(fault("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default();
         let count = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok());
         let sum = counts.iter().map(count).sum::<Option<u64>>();
-        sum.ok_or_else(|| Fault::of_entry("sqs:GetQueueAttributes", None, Some("it did not say how many there are")))
+        sum.ok_or_else(|| Fault::of_entry("sqs:GetQueueAttributes", None, Some("the answer has no number of messages")))
     }
 }
 

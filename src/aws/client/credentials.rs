@@ -74,7 +74,7 @@ pub async fn unknown_profile(asked: Option<&str>) -> Option<String> {
 #[must_use]
 pub fn no_such_profile(name: &str) -> Error {
     Error::new(format!("there is no profile {name:?} in the AWS configuration"))
-        .hint("`aws configure list-profiles` shows which there are")
+        .hint("`aws configure list-profiles` lists the profiles")
 }
 
 #[cfg(test)]

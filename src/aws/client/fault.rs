@@ -44,18 +44,21 @@ impl Trouble {
     /// Returns the fix for a call that did not reach AWS.
     fn way_to_aws(self) -> &'static str {
         match self {
-            Self::Name => "no such host is known: check --region, the network's DNS, and AWS_ENDPOINT_URL if it is set",
-            Self::Certificate => {
-                "whoever answers is not trusted: a proxy that opens TLS needs its CA in SSL_CERT_FILE; check AWS_ENDPOINT_URL \
-                 if it is set"
+            Self::Name => {
+                "the host name could not be resolved: check --region, the network's DNS, and AWS_ENDPOINT_URL if it is set"
             }
-            Self::Proxy => "the proxy does not let it through: check HTTPS_PROXY and NO_PROXY",
+            Self::Certificate => {
+                "the server's certificate is not trusted: for a proxy that intercepts TLS, put its CA into SSL_CERT_FILE; check \
+                 AWS_ENDPOINT_URL if it is set"
+            }
+            Self::Proxy => "the proxy refuses the connection: check HTTPS_PROXY and NO_PROXY",
             _ => "check the network, --region, and AWS_ENDPOINT_URL if it is set",
         }
     }
 }
 
-const CLOCK: &str = "this machine's clock is wrong: AWS takes no call that was signed more than 5 minutes ago or ahead";
+const CLOCK: &str =
+    "this machine's clock is wrong: AWS refuses calls whose signature is more than 5 minutes old or ahead";
 
 const NO_CREDENTIALS: &str = "no credentials found";
 
@@ -191,18 +194,18 @@ impl Fault {
                 "the credentials have expired: log in again (`aws sso login`), or renew them".to_owned()
             }
             "InvalidClientTokenId" | "UnrecognizedClientException" => {
-                "AWS does not take these credentials here: check --profile and --region".to_owned()
+                "AWS does not accept these credentials here: check --profile and --region".to_owned()
             }
             // A signature that is too old is a problem of the clock, handled above.
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-                "AWS does not take the signature: check the secret access key".to_owned()
+                "AWS does not accept the signature: check the secret access key".to_owned()
             }
             "OptInRequired" | "InvalidToken" => "check that this region is enabled in the account".to_owned(),
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {
-                "AWS is throttling this account; the same command may be run again in a minute".to_owned()
+                "AWS is throttling this account; run the same command again in a minute".to_owned()
             }
             _ if self.says("profile file credentials provider") || self.says("profile `") => {
-                "the AWS profile cannot be used: `aws configure list-profiles` shows which there are".to_owned()
+                "the AWS profile cannot be used: `aws configure list-profiles` lists the profiles".to_owned()
             }
             _ if self.says("no providers in chain") || self.says("credential") => WAYS_TO_CREDENTIALS.to_owned(),
             "" => self.trouble().way_to_aws().to_owned(),

@@ -33,7 +33,7 @@ impl Identity {
         };
         self.place.get_or_init(ask).await.as_ref().map_err(|unknown| match unknown {
             Some(fault) => fault.clone().into(),
-            None => Error::new("AWS did not say which account the credentials belong to"),
+            None => Error::new("AWS did not report the account of the credentials"),
         })
     }
 }

@@ -99,7 +99,7 @@ pub struct Late {
 impl From<Late> for Error {
     fn from(Late { seconds, what, fault }: Late) -> Self {
         let error = Self::new(format!("waited {seconds} s for {what}"))
-            .hint("the same command may be run again and goes on from here");
+            .hint("run the same command again; it continues from here");
         match fault {
             Some(fault) => error.because(fault),
             None => error,
@@ -253,7 +253,7 @@ pub async fn at_most<T>(time: Duration, look: impl Future<Output = T>) -> Option
 /// Returns the reason to wait if all callers of the account together exceed the service's limit for longer than the SDK retries.
 #[must_use]
 pub fn throttled(fault: &Fault) -> Option<&'static str> {
-    fault.is(&["ThrottlingException", "TooManyRequestsException"]).then_some("AWS to take more calls")
+    fault.is(&["ThrottlingException", "TooManyRequestsException"]).then_some("AWS to accept more calls")
 }
 
 /// Returns the reason to wait if somebody (or taskbell's own last call) is still changing the same resource.

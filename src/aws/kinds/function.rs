@@ -342,7 +342,7 @@ fn environment_is_readable(function: &GetFunctionOutput) -> Result<()> {
             error.error_code().unwrap_or("error"),
             error.message().unwrap_or("no message")
         ))
-        .hint("the function's environment is encrypted with a key of yours: allow kms:Decrypt on it")),
+        .hint("the function's environment is encrypted with your own key: allow kms:Decrypt on that key")),
         None => Ok(()),
     }
 }

@@ -177,7 +177,7 @@ impl Parameter {
                     at.name
                 ))
                 .hint(
-                    "give the webhook, so that taskbell can store it anew, or use it with --slack-webhook-parameter",
+                    "give the webhook, so that taskbell can store it again, or use the parameter with --slack-webhook-parameter",
                 )),
                 None => Err(no_webhook()),
             };
@@ -242,8 +242,8 @@ fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
 /// Returns the error that there is no webhook to store.
 #[must_use]
 pub fn no_webhook() -> Error {
-    Error::usage("no Slack webhook was given, and none that taskbell stored is there").hint(
+    Error::usage("no Slack webhook was given, and taskbell has stored none").hint(
         "set TASKBELL_SLACK_WEBHOOK_URL, or pipe it to --slack-webhook-url-stdin; \
-         to keep a value somebody else stored: --adopt parameter/webhook",
+         to keep a value that somebody else stored: --adopt parameter/webhook",
     )
 }

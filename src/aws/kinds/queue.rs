@@ -107,7 +107,7 @@ impl Kind for Queue {
                 return Ok(Attempt::Ready(()));
             }
             *self.url.lock().await = None;
-            Ok(Attempt::NotYet { what: "SQS to let go of the deleted queue".to_owned(), fault: None })
+            Ok(Attempt::NotYet { what: "SQS to complete the deletion of the queue".to_owned(), fault: None })
         };
         self.waiter.until(&at.id, DELETED_QUEUE, look).await
     }
@@ -173,7 +173,7 @@ impl Queue {
         };
         let deleted = |fault: &Fault| {
             let held = fault.is(&DELETED_RECENTLY);
-            held.then_some("the name of the deleted queue, which SQS holds back for 60 seconds")
+            held.then_some("the name of the deleted queue, which SQS reserves for 60 seconds")
         };
         match self.waiter.retry(&at.id, DELETED_QUEUE, deleted, call).await? {
             Err(fault) => Err(AlreadyExists(fault.to_string()).into()),

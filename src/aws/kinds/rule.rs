@@ -99,7 +99,7 @@ impl Kind for Rule {
         }
         let left = self.targets(&at.name).await?;
         self.remove_targets(at, &left.into_keys().collect::<Vec<_>>()).await?;
-        let still = |fault: &Fault| has_targets(fault).then_some("the rule's targets to be gone");
+        let still = |fault: &Fault| has_targets(fault).then_some("EventBridge to remove the rule's targets");
         let call = || async { self.try_delete(at).await };
         self.waiter.retry(&at.id, CONFLICT, still, call).await
     }

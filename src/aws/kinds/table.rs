@@ -73,7 +73,7 @@ impl Kind for Table {
         };
         if have.key != want.key {
             return Err(Error::new(format!("the key of the table {} is {} and cannot be changed", at.name, have.key))
-                .hint("delete the table and run again: it only remembers what was announced lately"));
+                .hint("delete the table and run again: it only records the latest announcements"));
         }
         if (have.on_demand, have.deletion_protection) != (want.on_demand, want.deletion_protection) {
             self.update(at, &have, want).await?;

@@ -25,7 +25,7 @@ pub struct Common {
     /// The stack's name [default: the cluster's name]; may be repeated where a command takes --all
     #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
-    /// The file with the stacks [default: taskbell.toml in this folder, if it is there]
+    /// The file with the stacks [default: taskbell.toml in this folder, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The AWS region [default: as the AWS CLI finds it]
@@ -35,15 +35,15 @@ pub struct Common {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     #[arg(long, global = true, value_enum, default_value_t)]
-    /// How results are written to stdout; github: annotations of a workflow, markdown: a summary of it (`drift` only)
+    /// The format of the results on stdout; github: annotations for a workflow, markdown: a summary for it (`drift` only)
     pub output: Format,
-    /// When to use colour (NO_COLOR and CLICOLOR_FORCE are heeded, too)
+    /// When to use colour (NO_COLOR and CLICOLOR_FORCE are respected, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// Also show what is unchanged, and errors at length
+    /// Also show unchanged resources, and errors in full
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// No progress on stderr
+    /// Show no progress on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// The role that is assumed in the account of the stack, as the file has it.
@@ -109,9 +109,7 @@ impl Common {
         match (self.stacks.first(), clusters.first()) {
             (Some(name), _) => name.parse(),
             (None, Some(cluster)) => cluster.name().parse(),
-            (None, None) => {
-                Err(Error::usage("it is not clear which stack is meant").hint("give --cluster NAME or --stack NAME"))
-            }
+            (None, None) => Err(Error::usage("no stack was selected").hint("give --cluster NAME or --stack NAME")),
         }
     }
 }
@@ -137,7 +135,7 @@ impl ClusterArgs {
 pub struct StackArgs {
     #[command(flatten)]
     pub settings: Settings,
-    /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks where none is stored]
+    /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks if none is stored]
     #[arg(long)]
     slack_webhook_url_stdin: bool,
 }

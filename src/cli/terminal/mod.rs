@@ -122,11 +122,11 @@ impl World {
         let (cancel, err) = (self.cancel.clone(), self.err.clone());
         tokio::spawn(async move {
             signalled().await;
-            err.print("\ninterrupted: finishing the calls in flight (again to stop at once)\n");
+            err.print("\ninterrupted: finishing the calls in flight (interrupt again to stop at once)\n");
             cancel.cancel();
             signalled().await;
             err.print(
-                "\nstopped at once: what was in flight may be done or not; the same command is safe to run again\n",
+                "\nstopped at once: calls in flight may have taken effect or not; it is safe to run the same command again\n",
             );
             exit_at_once();
         });
@@ -141,7 +141,9 @@ impl World {
             return Ok(());
         }
         if !self.interactive {
-            return Err(Error::usage("nobody is there to be asked; nothing was changed").hint("give --yes"));
+            return Err(
+                Error::usage("cannot ask for confirmation: not a terminal; nothing was changed").hint("pass --yes")
+            );
         }
         let answer = self.ask_line(&format!("{question} [y/N] ")).await?;
         match ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {

@@ -16,7 +16,7 @@ pub fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D
 /// Reads destinations, each as `--to` has it or as a table: `{ parameter = "/ops/teams", severities = ["error"] }`.
 pub fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a place is a text, or a table with parameter or topic")]
+    #[serde(untagged, expecting = "a destination is a string, or a table with parameter or topic")]
     enum Place {
         Text(String),
         Table(PlaceTable),
@@ -46,7 +46,7 @@ impl PlaceTable {
     fn text(self) -> Result<String, &'static str> {
         let Self { parameter, topic, name, kind, patterns, families, severities } = self;
         let ((Some(place), None) | (None, Some(place))) = (parameter, topic) else {
-            return Err("a place has either parameter or topic");
+            return Err("a destination has either parameter or topic");
         };
         let pairs = [
             ("name", Vec::from_iter(name)),
@@ -57,7 +57,7 @@ impl PlaceTable {
         ];
         // The values are read as words of the flag.
         if pairs.iter().flat_map(|(_, values)| values).any(|value| value.contains(',')) {
-            return Err("a value of a place has no comma: it is a list of its own that holds several");
+            return Err("a value of a destination cannot have a comma: give several values as a list");
         }
         let words =
             pairs.into_iter().flat_map(|(key, values)| values.into_iter().map(move |value| format!(",{key}={value}")));

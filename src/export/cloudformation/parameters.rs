@@ -38,7 +38,7 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
     for (blank, default) in &blueprint.defaults {
         let (description, pattern) = match blank {
             Blank::Cluster(_) => (
-                "The name of the ECS cluster whose tasks are watched. One called default needs a template of its own",
+                "The name of the ECS cluster whose tasks are watched. A cluster called default needs its own template",
                 "(?!default$)[A-Za-z0-9_-]{1,255}",
             ),
             Blank::WebhookParameter if default.starts_with('/') => {
@@ -47,10 +47,11 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
             Blank::WebhookParameter => {
                 ("The name of the SSM SecureString that holds the Slack webhook", "[A-Za-z0-9_.-][A-Za-z0-9_./-]*")
             }
-            Blank::TopicName => {
-                ("The name of the SNS topic, in each account and region, that the alarms tell", "[A-Za-z0-9_-]{1,256}")
-            }
-            Blank::TopicArn => ("The SNS topic that the alarms tell; it has to be in the region", "arn:.+:sns:.+"),
+            Blank::TopicName => (
+                "The name of the SNS topic, in each account and region, that the alarms notify",
+                "[A-Za-z0-9_-]{1,256}",
+            ),
+            Blank::TopicArn => ("The SNS topic that the alarms notify; it must be in the region", "arn:.+:sns:.+"),
             Blank::Partition | Blank::Region | Blank::Account => continue,
         };
         let parameter =
@@ -61,10 +62,10 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
         resources.contains(&format!("${{{name}}}")) || resources.contains(&format!(r#""Ref":"{name}""#))
     });
     let (name, description, pattern) = match bucket {
-        Bucket::Named => ("CodeBucket", "The bucket, in the region, with the notifier's archive", "[a-z0-9.-]{3,63}"),
+        Bucket::Named => ("CodeBucket", "The bucket with the notifier's archive, in the region", "[a-z0-9.-]{3,63}"),
         Bucket::PerRegion => (
             "CodeBucketPrefix",
-            "The buckets with the notifier's archive are called this, a hyphen, and the region",
+            "The beginning of the names of the buckets with the notifier's archive; a hyphen and the region follow",
             "[a-z0-9.-]{1,48}",
         ),
     };
@@ -72,7 +73,7 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
     // Only the beginning of the key: an update of the stack keeps the old values of parameters, but must not keep the old archive.
     let prefix = json!({
         "Type": "String",
-        "Description": format!("What the key of the archive in the bucket begins with, before {}", blueprint.code_file),
+        "Description": format!("The beginning of the archive's key in the bucket; {} follows", blueprint.code_file),
         "Default": CODE_PREFIX,
     });
     all.insert("CodeKeyPrefix".to_owned(), prefix);
@@ -80,7 +81,7 @@ pub fn parameters(blueprint: &Blueprint, bucket: Bucket, resources: &str) -> Val
         let entry = CATALOGUE.iter().find(|entry| entry.name == choice.pattern);
         let parameter = json!({
             "Type": "String",
-            "Description": entry.map(|entry| format!("Whether it rings for {}", entry.rings)),
+            "Description": entry.map(|entry| format!("Whether to alert on {}", entry.rings)),
             "AllowedValues": [YES, NO],
             "Default": if choice.chosen { YES } else { NO },
         });
@@ -103,7 +104,7 @@ pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
         |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && !keys().any(|key| key == piece.address.id.key);
     let all: Vec<Value> = keys().map(is_yes).collect();
     let rule = (!all.is_empty() && !blueprint.pieces.iter().any(is_always_made)).then(|| {
-        let assertion = json!({ "Assert": any(&all), "AssertDescription": "At least one pattern has to ring" });
+        let assertion = json!({ "Assert": any(&all), "AssertDescription": "At least one pattern must be Yes" });
         json!({ "SomethingRings": { "Assertions": [assertion] } })
     });
     (conditions, rule)

@@ -32,18 +32,18 @@ pub fn variables(blueprint: &Blueprint, used: &str) -> Vec<Block> {
         let (description, condition) = match blank {
             Blank::Cluster(_) => {
                 let condition = format!(r#"var.{name} != "default""#);
-                let otherwise = "A cluster called default needs a configuration of its own.";
+                let otherwise = "A cluster called default needs its own configuration.";
                 ("The name of the ECS cluster whose tasks are watched", Some((condition, otherwise)))
             }
             Blank::WebhookParameter => {
                 let begins = format!(r#"startswith(var.{name}, "/")"#);
                 let condition = match default.starts_with('/') {
-                    true => (begins, "The name has to begin with a slash."),
+                    true => (begins, "The name must begin with a slash."),
                     false => (format!("!{begins}"), "The name must not begin with a slash."),
                 };
                 ("The name of the SSM SecureString that holds the Slack webhook", Some(condition))
             }
-            _ => ("The SNS topic that the alarms tell; it has to be in the region", None),
+            _ => ("The SNS topic that the alarms notify; it must be in the region", None),
         };
         let mut body = variable_body(description, default);
         if let Some((condition, otherwise)) = condition {

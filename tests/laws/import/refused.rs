@@ -184,7 +184,7 @@ async fn function_with_other_uses_is_not_removed() {
             }),
             "import ecs-task-failed --yes --remove-old",
             1,
-            "its alias live would go with it",
+            "its alias live would be deleted, too",
         ),
     ];
     are_refused(&refusals).await;

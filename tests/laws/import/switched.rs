@@ -102,7 +102,10 @@ async fn ctrl_c_ends_a_stuck_write() {
         };
         let ((outcome, end), start) = tokio::join!(ended, pressed);
         assert!(end - start <= std::time::Duration::from_secs(11), "{action}: {:?}", end - start);
-        assert!(outcome.code == 130 && outcome.err.contains("it may be done or not"), "{action}: {outcome:?}");
+        assert!(
+            outcome.code == 130 && outcome.err.contains("the change may or may not have been made"),
+            "{action}: {outcome:?}"
+        );
         aws.heal();
         assert_eq!(import(&aws, flags).await.code, 0, "{action}");
     }

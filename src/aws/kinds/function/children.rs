@@ -157,5 +157,5 @@ pub(super) fn not_ready(fault: &Fault) -> Option<&'static str> {
         "KMS key is invalid for CreateGrant",
     ];
     let propagating = fault.is(&["InvalidParameterValueException"]) && messages.iter().any(|text| fault.says(text));
-    propagating.then_some("IAM to spread the new role").or_else(|| conflict(fault))
+    propagating.then_some("IAM to propagate the new role").or_else(|| conflict(fault))
 }
