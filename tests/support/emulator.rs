@@ -124,7 +124,7 @@ pub fn taskbell_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Outcome
 }
 
 fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    let mut command = Command::new(option_env!("CARGO_BIN_EXE_taskbell").unwrap());
     command
         .args(line.split_whitespace())
         .env_clear()
