@@ -1,6 +1,7 @@
 //! Contains the use cases. They print nothing, ask nothing, and know no format: the command line, or another program, does that.
 
 pub mod check;
+pub mod doctor;
 pub mod drift;
 pub mod drill;
 pub mod events;
