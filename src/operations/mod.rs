@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod import;
 pub mod links;
 pub mod notify;
+pub mod pattern_test;
 pub mod replay;
 pub mod session;
 pub mod setup;
