@@ -129,6 +129,3 @@ async fn live(clusters: &[Cluster], common: &Common, world: &World) -> Result<Li
 fn to_test(event_input::Event { name, body, context, is_sample }: event_input::Event) -> Event {
     Event { name, body, context, is_sample }
 }
-
-/// For `preview`.
-pub use crate::operations::pattern_test::matching as taken_by;
