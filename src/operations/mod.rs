@@ -49,6 +49,7 @@
 //! ```
 
 pub mod check;
+pub mod doctor;
 pub mod drift;
 pub mod drill;
 pub mod events;
@@ -56,6 +57,7 @@ pub mod fleet;
 pub mod import;
 pub mod links;
 pub mod notify;
+pub mod pattern_test;
 pub mod replay;
 pub mod session;
 pub mod setup;

@@ -7,6 +7,7 @@ use crate::cli::terminal::World;
 use crate::config::file::{Member, Site};
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
+use crate::operations::fleet::selection::{Accepts, Named, Several};
 use crate::secret::Sealed;
 
 /// Flags of commands that take many stacks.
@@ -53,12 +54,37 @@ pub trait OfStack: Clone + 'static {
         false
     }
 
+    /// Returns the stacks that the flags name.
+    fn named<'a>(&'a self, common: &'a Common) -> Named<'a> {
+        Named { stacks: &common.stacks, clusters: self.clusters(), site: common.site() }
+    }
+
+    /// Returns the number of stacks that the command accepts.
+    fn accepts(&self) -> Accepts {
+        match (self.needs_stack(), self.fleet()) {
+            (false, _) => Accepts::OneOrNone,
+            (true, None) => Accepts::One,
+            (true, Some(_)) => Accepts::Several,
+        }
+    }
+
     /// Reads the webhook for all stacks, if a flag says that standard input has it.
     ///
     /// # Errors
     /// If standard input has no webhook.
     fn take_webhook(&mut self, _world: &World) -> Result<Option<Sealed<String>>> {
         Ok(None)
+    }
+}
+
+impl FleetArgs {
+    /// Returns the choice of several stacks, or `None` if the flags select one stack.
+    pub fn several(&self, args: &impl OfStack, common: &Common) -> Option<Several> {
+        match (self.all, args.orphans()) {
+            (true, _) => Some(Several::All),
+            (false, true) => Some(Several::Orphans { asks: args.asks() }),
+            (false, false) => (common.stacks.len() > 1).then_some(Several::Named),
+        }
     }
 }
 

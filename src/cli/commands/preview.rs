@@ -6,7 +6,6 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::event_input::{self, Definition, Event};
-use super::pattern_test;
 use crate::cli::args::common::{Common, Format};
 use crate::cli::render;
 use crate::cli::render::message::{html, terminal};
@@ -15,6 +14,7 @@ use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::input::printable;
 use crate::notifier::embedded::{Engine, Place, Preview};
+use crate::operations::pattern_test::matching;
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample};
 
@@ -117,7 +117,7 @@ fn shown(name: &str, args: &Args, world: &World) -> Result<Vec<Shown>> {
     let (engine, options) = (Engine::new()?, options(args)?);
     let show = |Event { name, body, context, is_sample: _ }| {
         let Preview { incident, payload } = engine.preview_at(args.place, &body, &context, &options)?;
-        Ok(Shown { name, incident, payload, taken_by: Some(pattern_test::taken_by(&body)?) })
+        Ok(Shown { name, incident, payload, taken_by: Some(matching(&body)?) })
     };
     event_input::read(name, definition.as_ref(), world)?.into_iter().map(show).collect()
 }

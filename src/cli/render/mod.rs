@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod message;
 pub mod mismatch;
 pub mod next_step;
+pub mod pattern_test;
 mod plan;
 pub mod replay;
 mod report;

@@ -90,12 +90,7 @@ impl Progress {
         }
     }
 
-    /// Waits for AWS, and reports if that takes long.
-    pub fn patiently<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
-        self.over(asking(&self.context.listener, Asking::Look, wait))
-    }
-
-    /// Waits as [`Self::patiently`] does, but reports nothing if each change has its own drawn line.
+    /// Waits for AWS as [`Self::over`] does, but reports nothing if each change has its own drawn line.
     pub fn patiently_unless_drawn<F: Future>(&self, wait: F) -> impl Future<Output = F::Output> + use<'_, F> {
         self.over(asking(&self.context.listener, Asking::Changes, wait))
     }

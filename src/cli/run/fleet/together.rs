@@ -14,7 +14,7 @@ use crate::cli::terminal::World;
 use crate::cli::terminal::fleet_progress::Lines;
 use crate::error::{Category, Error, Hint};
 use crate::operations::events::{Event, Listener};
-use crate::operations::fleet::{self, StackOperation};
+use crate::operations::fleet::run::{self as fleet, StackOperation};
 use crate::operations::target::Context;
 use crate::reconcile::resource::Event as Step;
 use crate::secret::Sealed;

@@ -1,35 +1,36 @@
 //! Reads a stack from AWS, and checks an event against the stack's rules and links, and against the notifier with the data that
 //! the notifier looks up.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::told::{Answer, Said, Told, Verdict};
+use super::Event;
+use super::answer::{Answer, Decision, Outcome, Tested};
 use crate::aws::calls::{announcement, task};
 use crate::aws::kinds::{Given, function};
-use crate::cli::args::common::Common;
-use crate::cli::commands::event_input::Event;
-use crate::cli::run::progress::Progress;
-use crate::cli::terminal::World;
 use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
 use crate::notifier::archive::archive;
 use crate::notifier::embedded::Engine;
 use crate::operations::links::{Broken, links};
 use crate::operations::session::Session;
+use crate::operations::target::{Context, Target};
 use crate::reconcile::resource::{Found, Inventory};
 use crate::stack::Place;
 
 /// The task to test, with its region and cluster.
 pub struct TaskArn<'a> {
-    pub arn: &'a str,
+    arn: &'a str,
     region: &'a str,
     pub cluster: Cluster,
 }
 
 impl<'a> TaskArn<'a> {
     /// Parses the ARN of a task. An ARN of the old, short form does not name the cluster; then the first of `clusters` is used.
+    ///
+    /// # Errors
+    /// If the text is not the ARN of a task, or the cluster is not known.
     pub fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
         let bad = || {
             Error::usage(format!("{arn:?} is not the ARN of a task"))
@@ -49,30 +50,52 @@ impl<'a> TaskArn<'a> {
     }
 }
 
-pub struct Live<'a> {
+/// The function and the rules of a stack as they are in AWS.
+pub struct Live {
     session: Session,
     seen: Inventory,
-    pub place: Place,
+    place: Place,
     engine: Engine,
-    world: &'a World,
+    clock: fn() -> SystemTime,
 }
 
-impl<'a> Live<'a> {
-    pub async fn read(clusters: &[Cluster], common: &Common, world: &'a World) -> Result<Self> {
-        let given = Given::default();
-        let (target, progress) = (common.target(clusters)?, Progress::new(common, world));
-        let session = progress.over(Session::open(&target, given, progress.context())).await?;
-        let (seen, place) = progress.over(session.observe_only(&["function", "rule"])).await?;
+impl Live {
+    /// Reads the function and the rules of a stack.
+    ///
+    /// # Errors
+    /// If the caller is unknown to AWS; on interruption.
+    pub async fn read(target: &Target, context: &Context) -> Result<Self> {
+        let session = Session::open(target, Given::default(), context).await?;
+        let (seen, place) = session.observe_only(&["function", "rule"]).await?;
         session.report_place(&place);
-        let live = Self { session, seen, place, engine: Engine::new()?, world };
-        live.note_another_notifier()?;
-        match links(&Value::Null, &live.seen, &live.session.stack, &live.place).is_empty() {
+        Ok(Self { session, seen, place, engine: Engine::new()?, clock: context.clock })
+    }
+
+    /// Checks whether the notifier in AWS has other code than this binary, whose rules decide in the test.
+    ///
+    /// # Errors
+    /// If this binary's notifier cannot be archived.
+    pub fn is_of_another_version(&self) -> Result<bool> {
+        let Some(found) = self.notifier() else { return Ok(false) };
+        Ok(found.spec["code_sha256"] != archive()?.code_sha256)
+    }
+
+    /// Checks that there is something to test against.
+    ///
+    /// # Errors
+    /// If the stack has no rule.
+    pub fn must_have_a_rule(&self) -> Result<()> {
+        match links(&Value::Null, &self.seen, &self.session.stack, &self.place).is_empty() {
             true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
-            false => Ok(live),
+            false => Ok(()),
         }
     }
 
-    pub async fn event_of(&self, TaskArn { arn, region, cluster }: &TaskArn<'_>) -> Result<Event> {
+    /// Returns the event of a task that ECS still shows.
+    ///
+    /// # Errors
+    /// If the task is in another region, ECS does not know it, or it could not be read; on interruption.
+    pub async fn event_of(&self, TaskArn { arn, region, cluster }: &TaskArn<'_>) -> Result<Value> {
         if *region != self.place.region {
             return Err(Error::usage(format!(
                 "the task is in {region}, and the region in use is {}",
@@ -84,67 +107,77 @@ impl<'a> Live<'a> {
         let look = look.map_err(|fault| {
             Error::new("could not look the task up").because(Error::from(fault)).category(Category::Unreadable)
         })?;
-        let body = look.ok_or_else(|| {
+        look.ok_or_else(|| {
             Error::new(format!("ECS does not know the task {arn}"))
                 .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
-        })?;
-        Ok(Event { name: (*arn).to_owned(), body, context: Value::Null, is_sample: false })
+        })
     }
 
-    pub async fn tell(&self, event: &Event) -> Result<Told> {
+    /// Tests an event against the rules and their links, and against the notifier's rules. Moves a sample to the first of the
+    /// clusters.
+    ///
+    /// # Errors
+    /// If the embedded notifier fails; on interruption.
+    pub async fn test(&self, event: Event, clusters: &[Cluster]) -> Result<Tested> {
+        let event = match clusters.first() {
+            Some(cluster) => event.moved(&self.place, cluster)?,
+            None => event,
+        };
         let links = links(&event.body, &self.seen, &self.session.stack, &self.place);
         let answers: Vec<Answer> = links
             .into_iter()
             .map(|link| Answer {
                 from: link.rule.to_string(),
                 is_default: false,
-                said: link.broken.map_or(Said::Takes, Said::Broken),
+                outcome: link.broken.map_or(Outcome::Passes, Outcome::Broken),
             })
             .collect();
         // If no rule can bring the event to the notifier, no lookup is needed.
-        let is_open = |answer: &Answer| matches!(answer.said, Said::Takes | Said::Broken(Broken::Unreadable { .. }));
-        let verdict = match answers.iter().any(is_open) {
-            true => self.session.unless_interrupted(self.verdict(event)).await??,
-            false => Verdict::of(&self.incident(event, &event.context)?),
+        let is_open =
+            |answer: &Answer| matches!(answer.outcome, Outcome::Passes | Outcome::Broken(Broken::Unreadable { .. }));
+        let decision = match answers.iter().any(is_open) {
+            true => self.session.unless_interrupted(self.decision(&event)).await??,
+            false => Decision::of(&self.incident(&event, &event.context)?),
         };
-        Ok(Told { event: event.name.clone(), answers, verdict, is_live: true })
+        Ok(Tested { event: event.name, answers, decision, is_live: true })
     }
 
     fn incident(&self, event: &Event, context: &Value) -> Result<Value> {
         Ok(self.engine.preview(&event.body, context, &json!({}))?.incident)
     }
 
-    /// Returns the verdict of the notifier's own rules, with the data that the notifier would look up.
-    async fn verdict(&self, Event { body: event, context, .. }: &Event) -> Result<Verdict> {
+    /// Returns the decision of the notifier's own rules, with the data that the notifier would look up.
+    async fn decision(&self, Event { body: event, context, .. }: &Event) -> Result<Decision> {
         let definition = event["detail"]["taskDefinitionArn"].as_str();
         let is_task = event["detail-type"] == "ECS Task State Change";
         let context = match definition.filter(|_| is_task && context.is_null()) {
             None => context.clone(),
             Some(arn) => match task::outline_of(&self.session.sdk, arn).await {
                 Ok(outline) => json!({ "taskDefinition": outline }),
-                Err(fault) => return Ok(Verdict::Unknown(format!("the task definition could not be read: {fault}"))),
+                Err(fault) => return Ok(Decision::Unknown(format!("the task definition could not be read: {fault}"))),
             },
         };
         let incident = self.engine.preview(event, &context, &json!({}))?.incident;
-        match Verdict::of(&incident) {
-            Verdict::Announces(cause) => self.unless_told_before(event, &incident, cause).await,
+        match Decision::of(&incident) {
+            Decision::Announces(cause) => self.unless_announced_before(event, &incident, cause).await,
             other => Ok(other),
         }
     }
 
-    /// Returns the verdict after a look at the table: a task is announced once, and not every repetition of a failure is announced.
-    async fn unless_told_before(&self, event: &Value, incident: &Value, cause: String) -> Result<Verdict> {
+    /// Returns the decision after a look at the table: a task is announced once, and not every repetition of a failure is announced.
+    async fn unless_announced_before(&self, event: &Value, incident: &Value, cause: String) -> Result<Decision> {
         let (Some(table), Some(subject)) = (self.setting("TASKBELL_TABLE"), incident["subject"].as_str()) else {
-            return Ok(Verdict::Announces(cause));
+            return Ok(Decision::Announces(cause));
         };
-        let unreadable = |fault| Ok(Verdict::Unknown(format!("what was announced already could not be read: {fault}")));
+        let unreadable =
+            |fault| Ok(Decision::Unknown(format!("what was announced already could not be read: {fault}")));
         let sdk = &self.session.sdk;
         let subject = match announcement::subject(sdk, table, subject).await {
             Ok(subject) => subject,
             Err(fault) => return unreadable(fault),
         };
         let minutes = self.setting("TASKBELL_STORM_MINUTES").and_then(|minutes| minutes.parse().ok()).unwrap_or(15);
-        let now = self.world.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = u64::try_from(now).unwrap_or_default();
         let window = self.engine.window_of(incident, &subject, now, minutes * 60_000)?;
         let window = match announcement::window(sdk, table, &window).await {
@@ -154,7 +187,7 @@ impl<'a> Live<'a> {
         let settings = self.notifier().map_or(Value::Null, |found| found.spec["environment"].clone());
         let foreseen =
             self.engine.foresee(event, incident, &settings, &json!({ "subject": subject, "window": window }))?;
-        Ok(Verdict::told_before(&foreseen).unwrap_or(Verdict::Announces(cause)))
+        Ok(Decision::of_table(&foreseen).unwrap_or(Decision::Announces(cause)))
     }
 
     /// Returns a setting of the notifier in AWS.
@@ -164,17 +197,5 @@ impl<'a> Live<'a> {
 
     fn notifier(&self) -> Option<&Found<Value>> {
         self.seen.get(&function::address(&self.session.stack).id)?.serving().ok()?
-    }
-
-    /// Prints a note if the notifier in AWS has other code than this binary, because the verdict follows this binary's rules.
-    fn note_another_notifier(&self) -> Result<()> {
-        if let Some(found) = self.notifier()
-            && found.spec["code_sha256"] != archive()?.code_sha256
-        {
-            self.world
-                .err
-                .print("note: the notifier in AWS is of another version than this taskbell, whose rules are told\n");
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,162 @@
+//! Asks each service that taskbell uses for one small thing, and compares this machine's clock with AWS's.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::aws::calls::cluster;
+use crate::aws::calls::services::{Question, questions};
+use crate::aws::client::credentials;
+use crate::aws::client::dates::Dates;
+use crate::aws::client::fault::{Fault, Trouble};
+use crate::aws::client::wait::{self, at_most};
+use crate::config::Cluster;
+use crate::error::Error;
+use crate::operations::check::Check;
+use crate::stack::{Stack, StackName};
+
+/// The longest wait for an answer.
+pub(super) const LOOK: Duration = Duration::from_secs(10);
+/// The clock difference from which AWS refuses signed requests, in seconds.
+const FARTHEST: u64 = 5 * 60;
+/// The clock difference that is ignored, in seconds: answers contain the time to the second, and take a moment to arrive.
+const NEAR: u64 = 2;
+
+/// The input of the requests to the services.
+pub(super) struct Asked<'a> {
+    pub sdk: SdkConfig,
+    pub region: String,
+    /// The source of the credentials, in words.
+    pub source: String,
+    /// The name of the stack. `None` if no stack is selected.
+    pub name: Option<StackName>,
+    pub clusters: &'a [Cluster],
+    /// Whether the stacks have a file, so that commands for several stacks are likely.
+    pub has_file: bool,
+}
+
+impl Asked<'_> {
+    /// Asks all services at once, each for at most [`LOOK`].
+    pub async fn look(&self, clock: fn() -> SystemTime) -> Vec<Check> {
+        let dates = self.sdk.http_client().map(|client| Dates::new(client, clock));
+        // Retry only once: a user who waits for a diagnosis should not wait for many attempts.
+        let sdk = self.sdk.to_builder().retry_config(wait::retries().with_max_attempts(2));
+        let sdk = match &dates {
+            Some(dates) => sdk.http_client(dates.clone()).build(),
+            None => sdk.build(),
+        };
+        let name = self.name.clone().or_else(|| "doctor".parse().ok());
+        let stack = name.map(|name| Stack { name, region: self.region.clone() });
+        let questions = stack.map(|stack| questions(&sdk, &stack, self.clusters)).unwrap_or_default();
+        let answers = join_all(questions.into_iter().map(|question| self.answer(question)));
+        let cluster = at_most(LOOK, cluster::missing(&sdk, self.clusters, ""));
+        let start = Instant::now();
+        let caller = async { (at_most(LOOK, credentials::caller(&sdk)).await, milliseconds(start)) };
+        let ((caller, time), answers, cluster) = tokio::join!(caller, answers, cluster);
+        let mut checks = self.of_caller(caller, time);
+        checks.push(of_clock(dates.and_then(|dates| dates.ahead())));
+        checks.extend(answers);
+        let names: Vec<&str> = self.clusters.iter().map(Cluster::name).collect();
+        if !names.is_empty() {
+            checks.push(match cluster {
+                Some(Ok(None)) => Check::holds("cluster", format!("{}: there", names.join(", "))),
+                Some(Ok(Some(error))) => Check::failed("cluster", &error),
+                // The service's own line explains the problem of the service.
+                Some(Err(fault)) => {
+                    let told = format!("{}: not looked for, {}", names.join(", "), fault.reason());
+                    Check::unknown("cluster", told, "mend what ECS is told to have, above")
+                }
+                None => no_answer("cluster"),
+            });
+        }
+        checks
+    }
+
+    fn of_caller(&self, caller: Option<Result<String, Fault>>, time: i64) -> Vec<Check> {
+        let found = format!("found: {}", self.source);
+        match caller {
+            Some(Ok(arn)) => vec![
+                Check::holds("credentials", format!("{arn}, by {}", self.source)),
+                Check::holds("STS", "answers").took(time),
+            ],
+            Some(Err(fault)) if fault.trouble() == Trouble::Credentials => {
+                let error = Error::from(fault);
+                let told = format!("{found}; AWS does not take them: {}", error.in_one_line());
+                vec![Check { told, ..Check::failed("credentials", &error) }, Check::holds("STS", "answers").took(time)]
+            }
+            Some(Err(fault)) => vec![Check::holds("credentials", found), refused("STS", fault, true).took(time)],
+            None => vec![Check::holds("credentials", found), no_answer("STS")],
+        }
+    }
+
+    async fn answer(&self, Question { service, of_stack, answer }: Question<'_>) -> Check {
+        let start = Instant::now();
+        let answer = at_most(LOOK, answer).await;
+        let time = milliseconds(start);
+        match answer {
+            Some(Ok(())) => Check::holds(service, "answers").took(time),
+            // Only commands for several stacks need this action.
+            Some(Err(fault)) if fault.action() == "tag:GetResources" && fault.trouble() == Trouble::Denied => {
+                let told = "answers; tag:GetResources is not allowed: `drift --all` and `teardown --orphans` need it";
+                match self.has_file {
+                    true => Check::broken(service, told, "no stack's policy has it: allow it on every resource"),
+                    false => Check::holds(service, told),
+                }
+                .took(time)
+            }
+            Some(Err(fault)) => refused(service, fault, !of_stack || self.name.is_some()).took(time),
+            None => no_answer(service),
+        }
+    }
+}
+
+/// Returns the check of a service whose call failed. An action that is denied without a stack may be allowed for a stack.
+fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
+    let (trouble, action, reason) = (fault.trouble(), fault.action(), fault.reason().to_owned());
+    let error = Error::from(fault);
+    let hint = error.nearest_hint().cloned().unwrap_or("it may be over in a minute: look again".into());
+    let told = match trouble {
+        Trouble::Denied if of_known_stack => format!("answers, and does not allow {action}"),
+        Trouble::Denied => {
+            let told = format!("answers; whether {action} is allowed for your stack is not known");
+            return Check::unknown(service, told, "give --cluster NAME, or --stack NAME");
+        }
+        Trouble::Throttled => return Check::unknown(service, format!("takes no more calls: {error}"), hint),
+        Trouble::Other => return Check::unknown(service, error.in_one_line(), hint),
+        Trouble::Credentials | Trouble::Clock => error.in_one_line(),
+        Trouble::Name => format!("its host has no address here: {reason}"),
+        Trouble::Certificate => format!("whoever answers is not trusted: {reason}"),
+        Trouble::Proxy => format!("the proxy does not lead there: {reason}"),
+        Trouble::Network => format!("cannot be reached: {reason}"),
+    };
+    Check::broken(service, told, hint)
+}
+
+/// Returns the check of a question that AWS did not answer in time.
+pub(super) fn no_answer(name: &'static str) -> Check {
+    let hint = "the network is slow, or something drops what is sent: a firewall, a proxy, a VPC without a way out";
+    Check::unknown(name, format!("no answer within {} s", LOOK.as_secs()), hint)
+}
+
+/// Checks by how many seconds the clock of this machine differs from AWS's clock.
+fn of_clock(ahead: Option<i64>) -> Check {
+    let Some(ahead) = ahead else {
+        return Check::unknown("clock", "not compared: no answer of AWS says the time", "mend the network first");
+    };
+    let (off, word) = (ahead.unsigned_abs(), if ahead < 0 { "behind" } else { "ahead of" });
+    match off {
+        0..=NEAR => Check::holds("clock", "as AWS's"),
+        _ if off < FARTHEST => Check::holds("clock", format!("{off} s {word} AWS's; up to 5 minutes are taken")),
+        _ => Check::broken(
+            "clock",
+            format!("{off} s {word} AWS's, which takes nothing signed more than 5 minutes off"),
+            "set this machine's clock: `timedatectl set-ntp true`, or whatever keeps it on time",
+        ),
+    }
+}
+
+fn milliseconds(since: Instant) -> i64 {
+    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
