@@ -21,7 +21,7 @@ use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Tags, Want};
-use crate::stack::{Address, EXPORTED_TAG, Place, Stack};
+use crate::stack::{Address, EXPORTED_TAG, Kind, Place, Stack};
 
 /// Tokens as long as the longest partition, region and account, so that a text that fits with them fits everywhere.
 const PARTITION: &str = "~partition";
@@ -293,14 +293,15 @@ fn piece(want: &Want) -> Result<Piece> {
     let document = want.document(None);
     let address = want.address.clone();
     let spec = match address.id.kind {
-        "log_group" => Spec::LogGroup(read(&address, &document)?),
-        "queue" => Spec::Queue(read(&address, &document)?),
-        "table" => Spec::Table(read(&address, &document)?),
-        "alarm" => Spec::Alarm(read(&address, &document)?),
-        "role" => Spec::Role(read(&address, &document)?),
-        "function" => Spec::Function(read(&address, &document)?),
-        "rule" => Spec::Rule(read(&address, &document)?),
-        kind => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
+        Kind::LogGroup => Spec::LogGroup(read(&address, &document)?),
+        Kind::Queue => Spec::Queue(read(&address, &document)?),
+        Kind::Table => Spec::Table(read(&address, &document)?),
+        Kind::Alarm => Spec::Alarm(read(&address, &document)?),
+        Kind::Role => Spec::Role(read(&address, &document)?),
+        Kind::Function => Spec::Function(read(&address, &document)?),
+        Kind::Rule => Spec::Rule(read(&address, &document)?),
+        // No template can create a SecureString.
+        kind @ Kind::Parameter => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
     };
     let mut tags: Tags = read(&address, &document["tags"])?;
     tags.retain(|key, _| !key.starts_with("taskbell:"));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::aws::kinds::{function, rule};
 use crate::pattern::matcher::{Matcher, Mismatch};
 use crate::reconcile::resource::{Found, Inventory, Seen};
-use crate::stack::{Id, Place, Stack};
+use crate::stack::{Id, Kind, Place, Stack};
 
 /// The links that a rule provides for an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ impl fmt::Display for Broken {
 /// Returns every rule of the stack, with the first link that is broken for the event.
 #[must_use]
 pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> Vec<Link> {
-    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
+    let rules = seen.values().filter(|seen| seen.address.id.kind == Kind::Rule);
     let link = |rule: &Seen| {
         let address = &rule.address;
         let broken = match rule.serving() {

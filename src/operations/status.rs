@@ -13,7 +13,7 @@ use crate::aws::client::fault::Fault;
 use crate::aws::kinds::{Given, function};
 use crate::error::{Error, Result};
 use crate::reconcile::resource::{Found, Inventory, Seen};
-use crate::stack::{Place, Stack};
+use crate::stack::{Kind, Place, Stack};
 
 /// A fact, or the reason why it is not known.
 pub type Fact<T> = Result<T, String>;
@@ -43,7 +43,7 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         let name = session.stack.function_name();
         let looks = async {
             tokio::join!(
-                session.observe_only(&["function", "rule"]),
+                session.observe_only(&[Kind::Function, Kind::Rule]),
                 health(&session.sdk, &name),
                 depth(&session),
                 journal.latest()
@@ -99,7 +99,7 @@ fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -
 }
 
 fn of_rules(seen: &Inventory) -> impl Iterator<Item = (&String, Result<&Found<Value>, &Error>)> {
-    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
+    let rules = seen.values().filter(|seen| seen.address.id.kind == Kind::Rule);
     rules.filter_map(|seen| Some((&seen.address.id.key, seen.serving().transpose()?)))
 }
 

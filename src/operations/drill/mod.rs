@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
 use crate::pattern::scenario::{Scenario, fit};
 use crate::reconcile::resource::Inventory;
-use crate::stack::{Id, Place, Stack};
+use crate::stack::{Id, Kind, Place, Stack, Subject};
 use trace::{Looks, Sent, arrival, lost};
 
 /// The default time limit in seconds: enough for a cold start, a throttling Slack and a log that is some seconds late.
@@ -66,7 +66,7 @@ pub async fn perform(
     context: &Context,
 ) -> Result<Performed> {
     let session = Session::open(target, Given::default(), context).await?;
-    let (seen, place) = session.observe_only(&["function", "rule"]).await?;
+    let (seen, place) = session.observe_only(&[Kind::Function, Kind::Rule]).await?;
     session.report_place(&place);
     let drill = Box::pin(Drill::perform(scenario, timeout, &session, (&seen, &place, cluster), context)).await?;
     session.finish_steps();
@@ -193,7 +193,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
 
 /// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
-    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
+    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
     let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(
@@ -233,8 +233,8 @@ async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<V
             None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
         })
     };
-    let id = Id::new("drill", "event");
-    let arrived = session.unless_interrupted(session.waiter.within(&id, Duration::from_secs(seconds), look)).await;
+    let arrived =
+        session.unless_interrupted(session.waiter.within(Subject::Drill, Duration::from_secs(seconds), look)).await;
     let interrupted = |error: Error| match error.is_interrupted() {
         true => Error::interrupted(format!("interrupted; the event {} was sent all the same", sent.event_id)),
         false => error,

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::stack::StackName;
+use crate::stack::{Kind, StackName};
 use crate::words::count;
 
 /// # Errors
 /// If the plan removes a rule of an existing stack, or a cluster from one of the stack's rules. If the stack had replaced an alert
 /// before, nothing would send that alert any more, because its old rule is already disabled.
 pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
-    let rules = || plan.steps.iter().filter(|step| step.address.id.kind == "rule");
+    let rules = || plan.steps.iter().filter(|step| step.address.id.kind == Kind::Rule);
     let going: Vec<&str> =
         rules().filter(|step| step.action == Action::Remove).map(|step| step.address.name.as_str()).collect();
     let unheard: BTreeSet<String> = rules().flat_map(clusters_left_out).collect();

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples;
 use crate::pattern::scenario::fit;
-use crate::stack::{Id, Place};
+use crate::stack::{Place, Subject};
 
 /// The number of questions at once. EventBridge's control plane accepts 50 calls a second from all callers together; with this
 /// number, the check takes no longer than the reads that run at the same time.
@@ -54,9 +54,9 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         questions.extend(events.map(|(event, expected)| (&pattern.name, bound.clone(), event, expected)));
     }
     let answers = questions.into_iter().map(|(name, bound, event, expected)| async move {
-        let id = Id::new("pattern", name);
+        let subject = Subject::Pattern(name.clone());
         let ask = || bus::would_match(sdk, &bound, &event);
-        match waiter.retry(&id, CONFLICT, throttled, ask).await? == expected {
+        match waiter.retry(subject, CONFLICT, throttled, ask).await? == expected {
             true => Ok(()),
             false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
                 .hint(format!(

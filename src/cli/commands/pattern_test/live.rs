@@ -19,7 +19,7 @@ use crate::notifier::embedded::Engine;
 use crate::operations::links::{Broken, links};
 use crate::operations::session::Session;
 use crate::reconcile::resource::{Found, Inventory};
-use crate::stack::Place;
+use crate::stack::{Kind, Place};
 
 /// The task to test, with its region and cluster.
 pub struct TaskArn<'a> {
@@ -62,7 +62,7 @@ impl<'a> Live<'a> {
         let given = Given::default();
         let (target, progress) = (common.target(clusters)?, Progress::new(common, world));
         let session = progress.over(Session::open(&target, given, progress.context())).await?;
-        let (seen, place) = progress.over(session.observe_only(&["function", "rule"])).await?;
+        let (seen, place) = progress.over(session.observe_only(&[Kind::Function, Kind::Rule])).await?;
         session.report_place(&place);
         let live = Self { session, seen, place, engine: Engine::new()?, world };
         live.note_another_notifier()?;
