@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::aws::kinds::{alarm, function, rule};
+use crate::aws::kinds::alarm::{self, Alarm};
+use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::rule::{self, Rule};
+use crate::reconcile::resource::spec_of;
 use crate::stack::Kind;
 
 /// The column of a node, from the source of the event to the recipient.
@@ -71,16 +73,12 @@ impl Wire {
 #[must_use]
 pub fn wires(kind: Kind, document: &Value) -> Vec<Wire> {
     match kind {
-        Kind::Rule => read(document).map(|spec| of_rule(&spec)),
-        Kind::Function => read(document).map(|spec| of_function(&spec)),
-        Kind::Alarm => read(document).map(|spec| of_alarm(&spec)),
-        Kind::Parameter | Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Role => None,
+        Kind::Rule => spec_of::<Rule>(document).map(|spec| of_rule(&spec)),
+        Kind::Function => spec_of::<Function>(document).map(|spec| of_function(&spec)),
+        Kind::Alarm => spec_of::<Alarm>(document).map(|spec| of_alarm(&spec)),
+        Kind::Parameter | Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Role => Ok(Vec::new()),
     }
     .unwrap_or_default()
-}
-
-fn read<S: DeserializeOwned>(document: &Value) -> Option<S> {
-    serde_json::from_value(document.clone()).ok()
 }
 
 fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {

@@ -7,8 +7,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::document::digest;
@@ -39,6 +39,16 @@ pub enum Stage {
 pub struct Found<S> {
     pub spec: S,
     pub tags: Tags,
+}
+
+impl Found<Value> {
+    /// Returns the spec in the type of its kind.
+    ///
+    /// # Errors
+    /// As [`spec_of`].
+    pub fn spec_of<A: Adapter>(&self) -> Result<A::Spec> {
+        spec_of::<A>(&self.spec)
+    }
 }
 
 /// The changes of tags for `put`. Tags that taskbell does not manage are in none of these.
@@ -323,8 +333,8 @@ impl<A: Adapter> AnyAdapter for A {
         tags: &'a TagChange,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let have = have.map(from_document::<A>).transpose()?;
-            let spec = from_document::<A>(want)?;
+            let have = have.map(spec_of::<A>).transpose()?;
+            let spec = spec_of::<A>(want)?;
             match Adapter::put(self, at, have.as_ref(), &spec, tags).await {
                 Err(error) if error.find::<AlreadyExists>().is_some() => converge(self, at, want, &spec, error).await,
                 outcome => outcome,
@@ -333,7 +343,7 @@ impl<A: Adapter> AnyAdapter for A {
     }
 
     fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Adapter::delete(self, at, &from_document::<A>(have)?).await })
+        Box::pin(async move { Adapter::delete(self, at, &spec_of::<A>(have)?).await })
     }
 
     fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>> {
@@ -346,7 +356,7 @@ async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A:
     match AnyAdapter::read(adapter, at).await? {
         Observed::Absent => Err(error),
         Observed::Ours(Found { spec: have, tags }) => {
-            let have = from_document::<A>(&have)?;
+            let have = spec_of::<A>(&have)?;
             Adapter::put(adapter, at, Some(&have), spec, &tag_change(&tags, want)).await
         }
         Observed::Foreign { evidence, .. } => {
@@ -355,8 +365,12 @@ async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A:
     }
 }
 
-fn from_document<A: Adapter>(document: &Value) -> Result<A::Spec> {
-    serde_json::from_value(document.clone())
+/// Reads the spec of a kind from its document, which may contain the tags besides.
+///
+/// # Errors
+/// If the document is of another kind, or was not written by the kind's adapter.
+pub fn spec_of<A: Adapter>(document: &Value) -> Result<A::Spec> {
+    A::Spec::deserialize(document)
         .map_err(|error| Error::new(format!("the spec of kind {} cannot be read back", A::KIND)).because(error))
 }
 

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::kinds::role;
+use crate::aws::kinds::role::{self, Role};
 use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::Stage;
+use crate::reconcile::resource::{Stage, spec_of};
 use crate::stack::Kind;
 
 /// Returns the names of the rules that will be removed.
@@ -39,7 +39,10 @@ pub fn widened(mut plan: Plan) -> Plan {
 /// Returns the existing statements and the wanted statements of a role that will be changed.
 fn rights(step: &Step) -> Option<[Vec<Value>; 2]> {
     let is_role = step.action == Action::Change && step.address.id.kind == Kind::Role;
-    let statements = |spec: &Option<Value>| spec.as_ref()?["policies"][role::POLICY].as_array().cloned();
+    let statements = |document: &Option<Value>| {
+        let spec = spec_of::<Role>(document.as_ref()?).ok()?;
+        spec.policies.get(role::POLICY)?.statements().map(<[Value]>::to_vec)
+    };
     is_role.then(|| Some([statements(&step.have)?, statements(&step.want)?])).flatten()
 }
 
