@@ -14,6 +14,7 @@ use crate::aws::kinds::Given;
 use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::rule::{self, Rule};
 use crate::error::{Error, Result};
+use crate::pattern::clusters;
 use crate::reconcile::resource::{Found, Inventory, Seen};
 use crate::stack::{Kind, Place, Stack};
 
@@ -113,24 +114,13 @@ fn rules(seen: &Inventory) -> Vec<(String, Fact<rule::Spec>)> {
     seen.values().filter(|seen| seen.address.id.kind == Kind::Rule).filter_map(rule).collect()
 }
 
-/// Returns every cluster that a rule names anywhere in its pattern: by the cluster's ARN, or in the ARNs of its services.
+/// Returns the names of the clusters that the rules name. An unreadable rule is an error only if no other rule names a cluster.
 fn clusters_of(rules: &[(String, Fact<rule::Spec>)]) -> Fact<BTreeSet<String>> {
-    fn collect(value: &Value, names: &mut BTreeSet<String>) {
-        match value {
-            Value::String(text) => {
-                let of = |mark| text.split_once(mark).and_then(|(_, rest)| rest.split('/').next());
-                names.extend([":cluster/", ":service/"].into_iter().filter_map(of).map(str::to_owned));
-            }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
-            Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
-            _ => {}
-        }
-    }
     let mut names = BTreeSet::new();
     let mut unknown = None;
     for (_, spec) in rules {
         match spec {
-            Ok(spec) => collect(&spec.pattern, &mut names),
+            Ok(spec) => names.extend(clusters::named(&spec.pattern).iter().map(|arn| clusters::name(arn).to_owned())),
             Err(error) => unknown = Some(error.clone()),
         }
     }

@@ -2,6 +2,7 @@
 //! Works on parsed trees, never on text. Makes no call.
 
 mod address;
+pub mod clusters;
 mod event;
 pub mod filter;
 pub mod matcher;

@@ -24,12 +24,13 @@ use crate::config::settings::{Settings, items};
 use crate::config::{Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::pattern::clusters::Clusters;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
 use crate::stack::{Place, StackName};
 use compare::{Compared, compare};
-use existing::{Candidate, Clusters, ExistingAlert, candidates};
+use existing::{Candidate, ExistingAlert, candidates};
 use switch_off::{Switch, SwitchedOff};
 
 /// The settings of the new stack, and the way in which it replaces the old alert.

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::aws::kinds::rule::Rule;
 use crate::error::{Error, Result};
+use crate::pattern::clusters;
 use crate::reconcile::plan::{Action, Plan, Step};
+use crate::reconcile::resource::spec_of;
 use crate::stack::{Kind, StackName};
 use crate::words::count;
 
@@ -29,33 +32,13 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
 }
 
 /// Returns the clusters that a rule names now, and would no longer name after its change.
-fn clusters_left_out(step: &Step) -> Vec<String> {
-    let named = |spec: &Option<Value>| {
-        let mut found = Vec::new();
-        clusters(spec.as_ref().map_or(&Value::Null, |spec| &spec["pattern"]), &mut found);
-        found
+fn clusters_left_out(step: &Step) -> BTreeSet<String> {
+    let named = |document: &Option<Value>| {
+        let spec = document.as_ref().and_then(|document| spec_of::<Rule>(document).ok());
+        spec.map(|spec| clusters::named(&spec.pattern)).unwrap_or_default()
     };
     match step.action {
-        Action::Change => {
-            let wanted = named(&step.want);
-            named(&step.have).into_iter().filter(|arn| !wanted.contains(arn)).collect()
-        }
-        Action::Add | Action::Remove => Vec::new(),
-    }
-}
-
-/// Collects the ARNs of clusters that a pattern names directly or by their services.
-fn clusters(pattern: &Value, found: &mut Vec<String>) {
-    match pattern {
-        Value::String(text) if text.contains(":cluster/") => found.push(text.clone()),
-        Value::String(text) => {
-            if let Some((partition, service)) = text.split_once(":service/") {
-                let cluster = service.split('/').next().unwrap_or_default();
-                found.push(format!("{partition}:cluster/{cluster}"));
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| clusters(item, found)),
-        Value::Object(fields) => fields.values().for_each(|field| clusters(field, found)),
-        _ => {}
+        Action::Change => &named(&step.have) - &named(&step.want),
+        Action::Add | Action::Remove => BTreeSet::new(),
     }
 }
