@@ -5,6 +5,7 @@ mod address;
 pub mod clusters;
 mod event;
 pub mod filter;
+pub mod fitting;
 pub mod matcher;
 mod operator;
 pub mod samples;

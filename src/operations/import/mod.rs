@@ -25,6 +25,7 @@ use crate::config::{Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::clusters::Clusters;
+use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
@@ -251,7 +252,7 @@ fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result
         for pattern in &config.patterns {
             let bound = pattern.bind(cluster_arns, config.drill)?;
             let matcher = Matcher::new(&(&bound).into()).map_err(|error| Error::new("not a pattern").because(error))?;
-            if compare::takes(&matcher, event.clone()) {
+            if fitted(&matcher, event.clone()).is_some() {
                 return Ok(*scenario);
             }
         }
