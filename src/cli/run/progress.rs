@@ -131,7 +131,7 @@ impl Live {
             Step::Started { subject, doing } => self.line(subject).set_message(doing),
             // The resource's line counts the seconds.
             Step::Waiting { subject, what, seconds: _ } => {
-                self.line(subject).set_message(format!("waiting for {what}"))
+                self.line(subject).set_message(format!("waiting for {what}"));
             }
             Step::Done { subject } => self.line(subject).finish_with_message("done"),
             Step::Failed { subject } => self.line(subject).abandon_with_message("failed"),
