@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::reconcile::plan::{Action, Conflict, Plan, Step, Unknown};
 use crate::reconcile::resource::{APPLIED_TAG, Desired};
-use crate::stack::{Address, Place, Stack};
+use crate::stack::{Address, Kind, Place, Stack};
 pub use wires::Column;
 use wires::{End, Wire, column, wires};
 
@@ -93,6 +93,9 @@ pub struct Node {
     pub state: State,
     /// The properties that differ, or the reason why the resource is not managed by taskbell or not known.
     pub told: String,
+    /// The kind of a resource of the stack.
+    #[serde(skip)]
+    pub kind: Option<Kind>,
     #[serde(skip)]
     pub column: Column,
 }
@@ -139,9 +142,10 @@ impl Graph {
                 id: address.id.to_string(),
                 name: address.name.clone(),
                 // Resources that could not be listed have no name.
-                arn: (address.id.key != "*").then(|| place.arn_of(address)),
+                arn: (!address.id.is_every()).then(|| place.arn_of(address)),
                 state,
                 told,
+                kind: Some(address.id.kind),
                 column: column(address.id.kind),
             });
         }
@@ -165,17 +169,14 @@ impl Graph {
         let End { kind, name, what, column } = end;
         let is_it = |node: &Node| match (kind, node.state) {
             (Some(_), State::Outside) | (None, _) => node.id == name,
-            (Some(kind), _) => {
-                let of_kind = node.id.split('/').next() == Some(kind);
-                of_kind && (node.name == name || node.arn.as_ref() == Some(&name))
-            }
+            (Some(kind), _) => node.kind == Some(kind) && (node.name == name || node.arn.as_ref() == Some(&name)),
         };
         if let Some(at) = self.nodes.iter().position(is_it) {
             return at;
         }
         let arn = name.starts_with(&format!("arn:{}:", place.partition)).then(|| name.clone());
         let (state, told) = (State::Outside, String::new());
-        self.nodes.push(Node { id: name, name: what.to_owned(), arn, state, told, column });
+        self.nodes.push(Node { id: name, name: what.to_owned(), arn, state, told, kind: None, column });
         self.nodes.len() - 1
     }
 
@@ -286,21 +287,20 @@ fn compared(wanted: Option<Vec<Wire>>, there: Option<Vec<Wire>>, state: State) -
 
 /// Returns the rank of a node within its column.
 fn rank(node: &Node) -> usize {
-    let order = [
-        wires::ECS,
-        wires::APPLICATIONS,
-        "rule",
-        "function",
-        "queue",
-        wires::SLACK,
-        "parameter",
-        "table",
-        "log_group",
-        "role",
-        "alarm",
-    ];
-    let kind = if node.state == State::Outside { &node.id } else { node.id.split('/').next().unwrap_or_default() };
-    order.iter().position(|known| *known == kind).unwrap_or(order.len())
+    match (node.kind, node.id.as_str()) {
+        (None, wires::ECS) => 0,
+        (None, wires::APPLICATIONS) => 1,
+        (Some(Kind::Rule), _) => 2,
+        (Some(Kind::Function), _) => 3,
+        (Some(Kind::Queue), _) => 4,
+        (None, wires::SLACK) => 5,
+        (Some(Kind::Parameter), _) => 6,
+        (Some(Kind::Table), _) => 7,
+        (Some(Kind::LogGroup), _) => 8,
+        (Some(Kind::Role), _) => 9,
+        (Some(Kind::Alarm), _) => 10,
+        (None, _) => 11,
+    }
 }
 
 /// Shortens a text to the number of cells. Cuts in the middle, where names contain the least information.

@@ -66,6 +66,12 @@ impl Policy {
         serde_json::json!({ "Version": "2012-10-17", "Statement": self.0 })
     }
 
+    /// Returns the statements; none if the policy was not understood.
+    #[must_use]
+    pub fn statements(&self) -> Option<&[Value]> {
+        self.0.as_array().map(Vec::as_slice)
+    }
+
     /// Returns whether the policy allows a service this action on behalf of the resource with `source_arn`. Assumes that
     /// conditions on anything but that ARN hold, and that denials for other services do not matter.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Identifies a stack: its name, its region and account, and the names of its resources in AWS.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -127,19 +128,99 @@ fn fit(name: &str, limit: usize) -> String {
     format!("{beginning}-{}", &hash[..HASH_LENGTH - 1])
 }
 
-/// The names of the kinds, in the order of `aws::kinds`.
-const KINDS: [&str; 8] = ["parameter", "log_group", "queue", "table", "alarm", "role", "function", "rule"];
+/// Defines the kinds from one list, so that every kind has a name and is in `Kind::ALL`.
+macro_rules! kinds {
+    ($($kind:ident = $name:literal,)*) => {
+        /// A kind of resource.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            /// All kinds, in the order in which taskbell asks AWS about them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// Returns the name that ids, plans and JSON contain.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Parameter = "parameter",
+    LogGroup = "log_group",
+    Queue = "queue",
+    Table = "table",
+    Alarm = "alarm",
+    Role = "role",
+    Function = "function",
+    Rule = "rule",
+}
+
+impl Kind {
+    /// Returns the kind with that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Compares the names: plans and reports list the resources in this order.
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The key of an id that stands for every resource of its kind.
+const EVERY: &str = "*";
 
 /// A resource of a stack: `role/notifier`, `rule/task-failed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
-    pub kind: &'static str,
+    pub kind: Kind,
     pub key: String,
 }
 
 impl Id {
-    pub fn new(kind: &'static str, key: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, key: impl Into<String>) -> Self {
         Self { kind, key: key.into() }
+    }
+
+    /// Returns the id that stands for every resource of a kind, if AWS cannot list them.
+    #[must_use]
+    pub fn every(kind: Kind) -> Self {
+        Self::new(kind, EVERY)
+    }
+
+    /// Returns whether the id stands for every resource of its kind, and not for one resource.
+    #[must_use]
+    pub fn is_every(&self) -> bool {
+        self.key == EVERY
     }
 
     /// Reads an id as a user types it.
@@ -148,7 +229,7 @@ impl Id {
     /// If it is not of the form `kind/key` with one of taskbell's kinds.
     pub fn parse(text: &str) -> Result<Self> {
         let (kind, key) = text.split_once('/').unwrap_or((text, ""));
-        match KINDS.iter().find(|known| **known == kind) {
+        match Kind::named(kind) {
             Some(kind) if !key.is_empty() => Ok(Self::new(kind, key)),
             _ => Err(Error::usage(format!("{text:?} is not the id of a resource"))
                 .hint("use an id from the plan, for example log_group/notifier or rule/task-failed")),
@@ -165,6 +246,35 @@ impl fmt::Display for Id {
 impl Serialize for Id {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// The thing whose progress taskbell reports: a resource of the stack, or something else that AWS has to accept or show.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Resource(Id),
+    /// The whole stack.
+    Stack(StackName),
+    /// The pattern with this name, about which taskbell asks EventBridge before a rule exists.
+    Pattern(String),
+    /// The event of a drill, on its way to the notifier.
+    Drill,
+}
+
+impl From<&Id> for Subject {
+    fn from(id: &Id) -> Self {
+        Self::Resource(id.clone())
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(id) => id.fmt(f),
+            Self::Stack(name) => write!(f, "stack/{name}"),
+            Self::Pattern(name) => write!(f, "pattern/{name}"),
+            Self::Drill => f.write_str("drill/event"),
+        }
     }
 }
 
@@ -210,14 +320,14 @@ impl Place {
     pub fn arn_of(&self, address: &Address) -> String {
         let name = &address.name;
         match address.id.kind {
-            "parameter" => self.parameter_arn(name),
-            "log_group" => self.log_group_arn(name),
-            "queue" => self.queue_arn(name),
-            "table" => self.table_arn(name),
-            "alarm" => self.alarm_arn(name),
-            "role" => self.role_arn(&format!("/taskbell/{name}")),
-            "function" => self.function_arn(name),
-            _ => self.rule_arn(name),
+            Kind::Parameter => self.parameter_arn(name),
+            Kind::LogGroup => self.log_group_arn(name),
+            Kind::Queue => self.queue_arn(name),
+            Kind::Table => self.table_arn(name),
+            Kind::Alarm => self.alarm_arn(name),
+            Kind::Role => self.role_arn(&format!("/taskbell/{name}")),
+            Kind::Function => self.function_arn(name),
+            Kind::Rule => self.rule_arn(name),
         }
     }
 
@@ -312,6 +422,19 @@ mod tests {
         assert_eq!(stack.role_name(), "taskbell-batch-ap-northeast-1");
         assert_eq!(stack.rule_name("task-failed"), "taskbell-batch-task-failed");
         assert_eq!(stack.parameter_name(), "/taskbell/batch/slack-webhook-url");
+    }
+
+    #[test]
+    fn ids_of_all_kinds_are_read_back_and_sorted_by_name() {
+        for kind in Kind::ALL {
+            let id = Id::new(*kind, "a");
+            assert_eq!((Id::parse(&id.to_string()).unwrap(), Kind::named(kind.as_str())), (id, Some(*kind)));
+        }
+        let mut kinds = Kind::ALL.to_vec();
+        kinds.sort();
+        let names = ["alarm", "function", "log_group", "parameter", "queue", "role", "rule", "table"];
+        assert_eq!(kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), names);
+        assert_eq!(serde_json::to_value(&kinds).unwrap(), serde_json::json!(names));
     }
 
     #[test]

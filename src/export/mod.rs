@@ -8,11 +8,17 @@ pub mod cloudformation;
 mod hcl;
 pub mod terraform;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
+use crate::aws::kinds::alarm::{self, Alarm};
+use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::log_group::{self, LogGroup};
+use crate::aws::kinds::queue::{self, Queue};
+use crate::aws::kinds::role::{self, Role};
+use crate::aws::kinds::rule::{self, Rule};
+use crate::aws::kinds::table::{self, Table};
 use crate::config::destination::WebhookTakes;
 use crate::config::{Cluster, Config};
 use crate::desired::{Ground, cluster_arn, desired};
@@ -20,8 +26,8 @@ use crate::error::{Error, Result};
 use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
-use crate::reconcile::resource::{Tags, Want};
-use crate::stack::{Address, EXPORTED_TAG, Place, Stack};
+use crate::reconcile::resource::{Adapter, Tags, Want, spec_of};
+use crate::stack::{Address, EXPORTED_TAG, Kind, Place, Stack};
 
 /// Tokens as long as the longest partition, region and account, so that a text that fits with them fits everywhere.
 const PARTITION: &str = "~partition";
@@ -294,24 +300,29 @@ fn piece(want: &Want) -> Result<Piece> {
     let document = want.document(None);
     let address = want.address.clone();
     let spec = match address.id.kind {
-        "log_group" => Spec::LogGroup(read(&address, &document)?),
-        "queue" => Spec::Queue(read(&address, &document)?),
-        "table" => Spec::Table(read(&address, &document)?),
-        "alarm" => Spec::Alarm(read(&address, &document)?),
-        "role" => Spec::Role(read(&address, &document)?),
-        "function" => Spec::Function(read(&address, &document)?),
-        "rule" => Spec::Rule(read(&address, &document)?),
-        kind => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
+        Kind::LogGroup => Spec::LogGroup(read::<LogGroup>(&address, &document)?),
+        Kind::Queue => Spec::Queue(read::<Queue>(&address, &document)?),
+        Kind::Table => Spec::Table(read::<Table>(&address, &document)?),
+        Kind::Alarm => Spec::Alarm(read::<Alarm>(&address, &document)?),
+        Kind::Role => Spec::Role(read::<Role>(&address, &document)?),
+        Kind::Function => Spec::Function(read::<Function>(&address, &document)?),
+        Kind::Rule => Spec::Rule(read::<Rule>(&address, &document)?),
+        // No template can create a SecureString.
+        kind @ Kind::Parameter => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
     };
-    let mut tags: Tags = read(&address, &document["tags"])?;
+    let mut tags = Tags::deserialize(&document["tags"]).map_err(not_exported(&address))?;
     tags.retain(|key, _| !key.starts_with("taskbell:"));
     tags.insert(EXPORTED_TAG.to_owned(), address.stack.to_string());
     Ok(Piece { address, tags, spec })
 }
 
-fn read<T: DeserializeOwned>(address: &Address, document: &Value) -> Result<T> {
-    serde_json::from_value(document.clone())
-        .map_err(|error| Error::new(format!("{} cannot be exported", address.id)).because(error))
+fn read<A: Adapter>(address: &Address, document: &Value) -> Result<A::Spec> {
+    spec_of::<A>(document).map_err(not_exported(address))
+}
+
+fn not_exported<E: std::error::Error + Send + Sync + 'static>(address: &Address) -> impl FnOnce(E) -> Error {
+    let error = Error::new(format!("{} cannot be exported", address.id));
+    |cause| error.because(cause)
 }
 
 /// A statement of the function's resource policy, as other engines write it.

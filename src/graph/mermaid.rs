@@ -42,7 +42,7 @@ pub fn markdown(graph: &Graph) -> String {
 }
 
 fn label(node: &Node) -> String {
-    let Node { id: _, name, arn: _, state, told, column: _ } = node;
+    let Node { id: _, name, arn: _, state, told, kind: _, column: _ } = node;
     let id = node.short_id();
     if *state == State::Outside {
         return format!("{}<br>{}", escaped(id), escaped(name));

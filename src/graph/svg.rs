@@ -117,7 +117,7 @@ fn layout(nodes: &[Node]) -> (Vec<Spot>, i32, i32) {
 /// Describes the whole picture in words, for readers who do not see it.
 fn in_words(graph: &Graph) -> String {
     let Graph { title: _, nodes, edges } = graph;
-    let node = |Node { id, name, arn: _, state, told, column: _ }: &Node| match (state, told.is_empty()) {
+    let node = |Node { id, name, arn: _, state, told, kind: _, column: _ }: &Node| match (state, told.is_empty()) {
         (State::Outside, _) => format!("{id}: {name}"),
         (state, true) => format!("{id}: {}", state.word()),
         (state, false) => format!("{id}: {}, {told}", state.word()),
@@ -133,7 +133,7 @@ fn in_words(graph: &Graph) -> String {
 }
 
 fn drawn(node: &Node, Spot { x, y, width }: Spot) -> String {
-    let Node { id, name, arn, state, told, column: _ } = node;
+    let Node { id, name, arn, state, told, kind: _, column: _ } = node;
     let whole = [Some(id), Some(name), arn.as_ref()].into_iter().flatten().cloned();
     let whole = whole.chain([state.word().to_owned(), told.clone()]).filter(|text| !text.is_empty());
     let whole = escaped(&whole.collect::<Vec<_>>().join(" · "));

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::aws::kinds::{alarm, function, rule};
+use crate::aws::kinds::alarm::{self, Alarm};
+use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::rule::{self, Rule};
+use crate::reconcile::resource::spec_of;
+use crate::stack::Kind;
 
 /// The column of a node, from the source of the event to the recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,11 +20,11 @@ pub enum Column {
     Told,
 }
 
-pub fn column(kind: &str) -> Column {
+pub fn column(kind: Kind) -> Column {
     match kind {
-        "rule" => Column::Trigger,
-        "function" | "queue" => Column::Notifier,
-        _ => Column::Used,
+        Kind::Rule => Column::Trigger,
+        Kind::Function | Kind::Queue => Column::Notifier,
+        Kind::Parameter | Kind::LogGroup | Kind::Table | Kind::Alarm | Kind::Role => Column::Used,
     }
 }
 
@@ -34,7 +37,7 @@ pub const SLACK: &str = "Slack";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// The kind, if the end is a resource. `name` is then the resource's name or ARN.
-    pub kind: Option<&'static str>,
+    pub kind: Option<Kind>,
     pub name: String,
     /// The description, if the end is not a resource of the stack.
     pub what: &'static str,
@@ -51,7 +54,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn to(kind: &'static str, name: &str, label: &'static str) -> Self {
+    fn to(kind: Kind, name: &str, label: &'static str) -> Self {
         let column = column(kind);
         let end = End { kind: Some(kind), name: name.to_owned(), what: "not in this stack", column };
         Self { end, label, is_incoming: false }
@@ -68,25 +71,21 @@ impl Wire {
 
 /// Returns the wires of a resource with this document. Resources of other kinds have no wires of their own: others use them.
 #[must_use]
-pub fn wires(kind: &str, document: &Value) -> Vec<Wire> {
+pub fn wires(kind: Kind, document: &Value) -> Vec<Wire> {
     match kind {
-        "rule" => read(document).map(|spec| of_rule(&spec)),
-        "function" => read(document).map(|spec| of_function(&spec)),
-        "alarm" => read(document).map(|spec| of_alarm(&spec)),
-        _ => None,
+        Kind::Rule => spec_of::<Rule>(document).map(|spec| of_rule(&spec)),
+        Kind::Function => spec_of::<Function>(document).map(|spec| of_function(&spec)),
+        Kind::Alarm => spec_of::<Alarm>(document).map(|spec| of_alarm(&spec)),
+        Kind::Parameter | Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Role => Ok(Vec::new()),
     }
     .unwrap_or_default()
-}
-
-fn read<S: DeserializeOwned>(document: &Value) -> Option<S> {
-    serde_json::from_value(document.clone()).ok()
 }
 
 fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {
     let mut wires: Vec<Wire> = sources(pattern).into_iter().map(|source| of_source(&source).incoming()).collect();
     for rule::Target { arn, dead_letter_queue, .. } in targets.values() {
-        wires.push(Wire::to("function", arn, "invokes"));
-        wires.extend(dead_letter_queue.iter().map(|queue| Wire::to("queue", queue, "undelivered")));
+        wires.push(Wire::to(Kind::Function, arn, "invokes"));
+        wires.extend(dead_letter_queue.iter().map(|queue| Wire::to(Kind::Queue, queue, "undelivered")));
     }
     wires
 }
@@ -117,10 +116,10 @@ fn sources(pattern: &Value) -> BTreeSet<String> {
 fn of_function(spec: &function::Spec) -> Vec<Wire> {
     let function::Spec { role, log_group, environment, failed_invocations, .. } = spec;
     let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty());
-    let mut wires = vec![Wire::to("role", role, "runs as"), Wire::to("log_group", log_group, "logs to")];
+    let mut wires = vec![Wire::to(Kind::Role, role, "runs as"), Wire::to(Kind::LogGroup, log_group, "logs to")];
     if let Some(name) = named("TASKBELL_WEBHOOK_PARAMETER") {
         wires.push(Wire::outside(SLACK, "the webhook's channel", Column::Used, "posts to"));
-        wires.push(Wire::to("parameter", name, "reads"));
+        wires.push(Wire::to(Kind::Parameter, name, "reads"));
     }
     let places = named("TASKBELL_DESTINATIONS").and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
     for place in places.iter().flatten() {
@@ -128,16 +127,16 @@ fn of_function(spec: &function::Spec) -> Vec<Wire> {
         wires.extend(at("parameter").map(|name| Wire::outside(name, "your own webhook", Column::Used, "posts to")));
         wires.extend(at("topic").map(|arn| Wire::outside(arn, "SNS topic", Column::Used, "publishes to")));
     }
-    wires.extend(named("TASKBELL_TABLE").map(|name| Wire::to("table", name, "records in")));
+    wires.extend(named("TASKBELL_TABLE").map(|name| Wire::to(Kind::Table, name, "records in")));
     let destination = failed_invocations.as_ref().and_then(|failed| failed.destination.as_ref());
-    wires.extend(destination.map(|queue| Wire::to("queue", queue, "failed runs")));
+    wires.extend(destination.map(|queue| Wire::to(Kind::Queue, queue, "failed runs")));
     wires
 }
 
 fn of_alarm(alarm::Spec { dimensions, alarm_actions, .. }: &alarm::Spec) -> Vec<Wire> {
     let watched = dimensions.iter().filter_map(|(dimension, name)| match dimension.as_str() {
-        "QueueName" => Some(Wire::to("queue", name, "watched by").incoming()),
-        "FunctionName" => Some(Wire::to("function", name, "watched by").incoming()),
+        "QueueName" => Some(Wire::to(Kind::Queue, name, "watched by").incoming()),
+        "FunctionName" => Some(Wire::to(Kind::Function, name, "watched by").incoming()),
         _ => None,
     });
     let topics = alarm_actions.iter().map(|topic| Wire::outside(topic, "SNS topic", Column::Told, "notifies"));

@@ -4,8 +4,9 @@ use super::session::Session;
 use super::setup::preflight;
 use super::target::{Context, Target};
 use crate::aws::calls::runtime;
+use crate::aws::kinds::Given;
+use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::parameter::Webhook;
-use crate::aws::kinds::{Given, function};
 use crate::config::Config;
 use crate::desired::{Ground, addresses, desired};
 use crate::error::{Error, Result};
@@ -64,5 +65,5 @@ pub async fn compare(request: &Request, target: &Target, context: &Context) -> R
 /// Returns the warning about the current runtime of the notifier, if one is due.
 fn end_of_runtime(seen: &Inventory, session: &Session, context: &Context) -> Option<String> {
     let found = seen.get(&function::address(&session.stack).id)?.serving().ok()??;
-    runtime::warning(found.spec["runtime"].as_str()?, (context.clock)().into())
+    runtime::warning(&found.spec_of::<Function>().ok()?.runtime, (context.clock)().into())
 }

@@ -3,14 +3,13 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::aws::kinds::{function, rule};
-use crate::pattern;
+use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::rule::{self, Rule};
 use crate::pattern::matcher::{Matcher, Mismatch};
-use crate::reconcile::resource::{Found, Inventory, Seen};
-use crate::stack::{Id, Place, Stack};
+use crate::reconcile::resource::{Adapter, Found, Inventory, Seen};
+use crate::stack::{Id, Kind, Place, Stack};
 
 /// The links that a rule provides for an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,15 +61,18 @@ impl fmt::Display for Broken {
 /// Returns every rule of the stack, with the first link that is broken for the event.
 #[must_use]
 pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> Vec<Link> {
-    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
+    let rules = seen.values().filter(|seen| seen.address.id.kind == Kind::Rule);
     let link = |rule: &Seen| {
         let address = &rule.address;
         let broken = match rule.serving() {
             Err(error) => Some(Broken::Unreadable { what: address.id.clone(), error: error.in_one_line() }),
             Ok(None) => return None,
-            Ok(Some(found)) => of_rule(event, found)
-                .or_else(|| of_target(&address.id, found, stack, place))
-                .or_else(|| of_function(seen, stack, &place.rule_arn(&address.name))),
+            Ok(Some(found)) => match read::<Rule>(&address.id, found) {
+                Err(broken) => Some(broken),
+                Ok(spec) => of_rule(event, &spec)
+                    .or_else(|| of_target(&spec, stack, place))
+                    .or_else(|| of_function(seen, stack, &place.rule_arn(&address.name))),
+            },
         };
         Some(Link { rule: address.id.clone(), broken })
     };
@@ -78,24 +80,20 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
 }
 
 /// Checks whether the rule is enabled, and its pattern is valid and matches.
-fn of_rule(event: &Value, Found { spec, .. }: &Found<Value>) -> Option<Broken> {
-    let matcher = match Matcher::new(&(&pattern::meaning(&spec["pattern"])).into()) {
+fn of_rule(event: &Value, spec: &rule::Spec) -> Option<Broken> {
+    let matcher = match Matcher::new(&(&spec.meaning()).into()) {
         Err(invalid) => return Some(Broken::Invalid(invalid.reason)),
         Ok(matcher) => matcher,
     };
     match matcher.mismatch(event) {
         Some(mismatch) => Some(Broken::Mismatch(mismatch)),
-        None => (spec["state"] != "ENABLED").then_some(Broken::Disabled),
+        None => (spec.state != "ENABLED").then_some(Broken::Disabled),
     }
 }
 
-fn of_target(id: &Id, found: &Found<Value>, stack: &Stack, place: &Place) -> Option<Broken> {
-    let spec: rule::Spec = match read(id, found) {
-        Ok(spec) => spec,
-        Err(broken) => return Some(broken),
-    };
+fn of_target(rule::Spec { targets, .. }: &rule::Spec, stack: &Stack, place: &Place) -> Option<Broken> {
     let notifier = place.function_arn(&stack.function_name());
-    let targets: Vec<&rule::Target> = spec.targets.values().filter(|target| target.arn == notifier).collect();
+    let targets: Vec<&rule::Target> = targets.values().filter(|target| target.arn == notifier).collect();
     match targets.iter().any(|target| target.input.is_none()) {
         true => None,
         false if targets.is_empty() => Some(Broken::NoTarget),
@@ -110,7 +108,7 @@ fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken
         Some(Ok(None)) | None => return Some(Broken::NoFunction),
         Some(Err(error)) => return Some(Broken::Unreadable { what: id, error: error.in_one_line() }),
     };
-    let spec: function::Spec = match read(&id, found) {
+    let spec = match read::<Function>(&id, found) {
         Ok(spec) => spec,
         Err(broken) => return Some(broken),
     };
@@ -124,9 +122,8 @@ fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken
     }
 }
 
-fn read<S: DeserializeOwned>(id: &Id, found: &Found<Value>) -> Result<S, Broken> {
-    serde_json::from_value(found.spec.clone())
-        .map_err(|error| Broken::Unreadable { what: id.clone(), error: error.to_string() })
+fn read<A: Adapter>(id: &Id, found: &Found<Value>) -> Result<A::Spec, Broken> {
+    found.spec_of::<A>().map_err(|error| Broken::Unreadable { what: id.clone(), error: error.in_one_line() })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::error::{Category, Error, Result};
 use crate::reconcile::engine::{Engine, Report};
 use crate::reconcile::plan::Plan;
 use crate::reconcile::resource::Inventory;
-use crate::stack::{Address, Place, Stack};
+use crate::stack::{Address, Kind, Place, Stack};
 
 pub struct Session {
     pub sdk: SdkConfig,
@@ -40,9 +40,9 @@ impl Session {
         let Connection { sdk, identity } = unless(cancel, connect).await??;
         let stack = Stack { name: target.stack.clone(), region: identity.region.clone() };
         let waiter = Waiter { listener: steps(listener), cancel: cancel.clone() };
-        let kinds = kinds::all(&sdk, &stack, &identity, &waiter, given);
+        let adapters = kinds::all(&sdk, &stack, &identity, &waiter, given);
         let let_go = CancellationToken::new();
-        let engine = Engine { kinds, listener: steps(listener), cancel: cancel.clone(), let_go };
+        let engine = Engine { adapters, listener: steps(listener), cancel: cancel.clone(), let_go };
         Ok(Self { sdk, stack, identity, waiter, engine, listener: Arc::clone(listener) })
     }
 
@@ -58,10 +58,10 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::observe`].
-    pub async fn observe_only(&self, kinds: &[&str]) -> Result<(Inventory, Place)> {
-        let kinds = self.engine.kinds.iter().filter(|kind| kinds.contains(&kind.name())).cloned().collect();
-        let Engine { kinds: _, listener, cancel, let_go } = &self.engine;
-        let engine = Engine { kinds, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() };
+    pub async fn observe_only(&self, kinds: &[Kind]) -> Result<(Inventory, Place)> {
+        let Engine { adapters, listener, cancel, let_go } = &self.engine;
+        let adapters = adapters.iter().filter(|adapter| kinds.contains(&adapter.kind())).cloned().collect();
+        let engine = Engine { adapters, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() };
         self.read_with_place(engine.observe(&self.stack, &[])).await
     }
 

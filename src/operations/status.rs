@@ -10,11 +10,13 @@ use crate::aws::calls::journal::{Journal, Line, Said, failures};
 use crate::aws::calls::runtime::{self, Health, health};
 use crate::aws::calls::undelivered::Undelivered;
 use crate::aws::client::fault::Fault;
-use crate::aws::kinds::{Given, function};
+use crate::aws::kinds::Given;
+use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::rule::{self, Rule};
 use crate::error::{Error, Result};
-use crate::pattern;
+use crate::pattern::clusters;
 use crate::reconcile::resource::{Found, Inventory, Seen};
-use crate::stack::{Place, Stack};
+use crate::stack::{Kind, Place, Stack};
 
 /// A fact, or the reason why it is not known.
 pub type Fact<T> = Result<T, String>;
@@ -44,7 +46,7 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         let name = session.stack.function_name();
         let looks = async {
             tokio::join!(
-                session.observe_only(&["function", "rule"]),
+                session.observe_only(&[Kind::Function, Kind::Rule]),
                 health(&session.sdk, &name),
                 depth(&session),
                 journal.latest()
@@ -59,9 +61,11 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         Ok(Some(health)) => runtime::warning(&health.runtime, (context.clock)().into()),
         _ => None,
     };
+    let rules = rules(&seen);
+    let state = |spec: rule::Spec| spec.state.to_lowercase();
     let status = Status {
-        clusters: clusters_of(&seen),
-        rules: rules(&seen),
+        clusters: clusters_of(&rules),
+        rules: rules.into_iter().map(|(name, spec)| (name, spec.map(state))).collect(),
         notifier,
         undelivered: undelivered.map_err(told),
         lines: lines.map_err(told),
@@ -89,8 +93,9 @@ fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -
     match seen.get(&function::address(&session.stack).id).map(Seen::serving) {
         Some(Err(error)) => Err(error.in_one_line()),
         Some(Ok(Some(found))) => {
-            let off = found.spec["reserved_concurrency"] == 0;
-            let off = off.then(|| "switched off: its reserved concurrency is 0".to_owned());
+            let spec = found.spec_of::<Function>().map_err(|error| error.in_one_line())?;
+            let off = (spec.reserved_concurrency == Some(0))
+                .then(|| "switched off: its reserved concurrency is 0".to_owned());
             Ok(health?.map(|health| Health { problem: off.or(health.problem.clone()), ..health }))
         }
         Some(Ok(None)) => Ok(None),
@@ -99,35 +104,24 @@ fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -
     }
 }
 
-fn of_rules(seen: &Inventory) -> impl Iterator<Item = (&String, Result<&Found<Value>, &Error>)> {
-    let rules = seen.values().filter(|seen| seen.address.id.kind == "rule");
-    rules.filter_map(|seen| Some((&seen.address.id.key, seen.serving().transpose()?)))
+/// Returns the rules of the stack, by the keys of their ids.
+fn rules(seen: &Inventory) -> Vec<(String, Fact<rule::Spec>)> {
+    let spec = |found: &Found<Value>| found.spec_of::<Rule>().map_err(|error| error.in_one_line());
+    let rule = |seen: &Seen| {
+        let found = seen.serving().transpose()?;
+        Some((seen.address.id.key.clone(), found.map_err(Error::in_one_line).and_then(spec)))
+    };
+    seen.values().filter(|seen| seen.address.id.kind == Kind::Rule).filter_map(rule).collect()
 }
 
-fn rules(seen: &Inventory) -> Vec<(String, Fact<String>)> {
-    let state = |found: &Found<Value>| found.spec["state"].as_str().unwrap_or_default().to_lowercase();
-    of_rules(seen).map(|(name, found)| (name.clone(), found.map(state).map_err(Error::in_one_line))).collect()
-}
-
-/// Returns every cluster that a rule names anywhere in its pattern: by the cluster's ARN, or in the ARNs of its services.
-fn clusters_of(seen: &Inventory) -> Fact<BTreeSet<String>> {
-    fn collect(value: &Value, names: &mut BTreeSet<String>) {
-        match value {
-            Value::String(text) => {
-                let of = |mark| text.split_once(mark).and_then(|(_, rest)| rest.split('/').next());
-                names.extend([":cluster/", ":service/"].into_iter().filter_map(of).map(str::to_owned));
-            }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
-            Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
-            _ => {}
-        }
-    }
+/// Returns the names of the clusters that the rules name. An unreadable rule is an error only if no other rule names a cluster.
+fn clusters_of(rules: &[(String, Fact<rule::Spec>)]) -> Fact<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut unknown = None;
-    for (_, found) in of_rules(seen) {
-        match found {
-            Ok(found) => collect(&pattern::meaning(&found.spec["pattern"]), &mut names),
-            Err(error) => unknown = Some(error.in_one_line()),
+    for (_, spec) in rules {
+        match spec {
+            Ok(spec) => names.extend(clusters::named(&spec.meaning()).iter().map(|arn| clusters::name(arn).to_owned())),
+            Err(error) => unknown = Some(error.clone()),
         }
     }
     match unknown {

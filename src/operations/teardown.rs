@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Exceptions, Plan, plan};
 use crate::reconcile::resource::Desired;
-use crate::stack::{Place, Stack};
+use crate::stack::{Kind, Place, Stack};
 
 /// The removal of a stack, before the user confirms it.
 pub struct Prepared {
@@ -46,7 +46,7 @@ pub async fn prepare(clusters: &[Cluster], target: &Target, context: &Context) -
     clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
     session.report_place(&place);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());
-    let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == "queue");
+    let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == Kind::Queue);
     let missing_cluster = if plan.is_in_sync() { session.missing_clusters(clusters).await } else { None };
     let undelivered = queue_goes.then_some(depth);
     Ok(Prepared { stack: session.stack.clone(), place, plan, undelivered, missing_cluster, session })

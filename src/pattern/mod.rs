@@ -3,8 +3,10 @@
 
 mod address;
 mod catalogue;
+pub mod clusters;
 mod event;
 pub mod filter;
+pub mod fitting;
 pub mod matcher;
 mod mismatch;
 mod operator;

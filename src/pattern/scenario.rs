@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::pattern::matcher::Mismatch;
 use crate::pattern::{DRILL_SOURCE, samples};
 
 /// What is pretended to have happened.
@@ -97,42 +96,6 @@ impl Scenario {
     }
 }
 
-/// Changes a name of the event to one that a rule requires, so that a drill also matches a rule for only some families, services
-/// or one container. Returns whether the event was changed.
-pub fn fit(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
-    let place = match path.as_str() {
-        "detail.taskDefinitionArn" => event.pointer_mut("/detail/taskDefinitionArn"),
-        "detail.group" => event.pointer_mut("/detail/group"),
-        "detail.containers.name" => event.pointer_mut("/detail/containers/0/name"),
-        "resources" => event.pointer_mut("/resources/0"),
-        _ => None,
-    };
-    // A service's ARN contains the cluster, which must not change.
-    let cluster_of = |arn: &str| arn.rsplit_once('/').map(|(cluster, _)| cluster.to_owned());
-    match (place, want.iter().find_map(taken_by)) {
-        (Some(place), Some(name)) if *place != json!(name) => {
-            let elsewhere = path == "resources" && cluster_of(place.as_str().unwrap_or_default()) != cluster_of(&name);
-            if !elsewhere {
-                *place = json!(name);
-            }
-            !elsewhere
-        }
-        _ => false,
-    }
-}
-
-/// Returns a text that the operator accepts.
-fn taken_by(operator: &Value) -> Option<String> {
-    let text = |name: &str| operator[name].as_str();
-    match (operator.as_str(), text("prefix"), text("wildcard")) {
-        (Some(exact), ..) => Some(exact.to_owned()),
-        (_, Some(prefix), _) if prefix.ends_with(':') => Some(format!("{prefix}1")),
-        (_, Some(prefix), _) => Some(format!("{prefix}drill")),
-        (.., Some(wildcard)) => Some(wildcard.replace('*', "drill")),
-        _ => None,
-    }
-}
-
 fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
     pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
@@ -200,41 +163,5 @@ mod tests {
         let task = event(Scenario::ExitCode);
         assert_eq!(task["detail"]["stoppedAt"], "2027-01-15T08:00:00Z");
         assert!(task["resources"][0].as_str().unwrap().ends_with(&format!("task/night-jobs/{TASK}")));
-    }
-
-    #[test]
-    fn drill_is_changed_to_the_names_of_filters() {
-        let names = |name: &str| vec![name.to_owned()];
-        for filters in [
-            Filters { families: names("import"), ..Filters::default() },
-            Filters { families: names("night*"), ..Filters::default() },
-            Filters { families: names("*-job"), services: names("a*b"), ..Filters::default() },
-            Filters { exclude_families: names("web"), container: Some("app".to_owned()), ..Filters::default() },
-        ] {
-            let matcher = matcher("nonzero-exit", &filters);
-            let mut event = event(Scenario::ExitCode);
-            while let Some(mismatch) = matcher.mismatch(&event) {
-                assert!(fit(&mut event, &mismatch), "{filters:?}: {mismatch}");
-            }
-        }
-        let deployments = matcher("deployment-failed", &Filters { services: names("web"), ..Filters::default() });
-        let mut event = event(Scenario::DeploymentFailed);
-        let mismatch = deployments.mismatch(&event).unwrap();
-        assert!(fit(&mut event, &mismatch));
-        assert!(deployments.matches(&event));
-    }
-
-    #[test]
-    fn only_names_of_a_drill_are_changed() {
-        let mut event = event(Scenario::ExitCode);
-        let before = event.clone();
-        let mismatch = matcher("out-of-memory", &Filters::default()).mismatch(&event).unwrap();
-        assert!(!fit(&mut event, &mismatch));
-        assert_eq!(event, before);
-        let mut deployment = Scenario::DeploymentFailed
-            .event(&CLUSTER.replace("night-jobs", "web"), TASK, DateTime::from_secs(0))
-            .unwrap();
-        let mismatch = matcher("deployment-failed", &Filters::default()).mismatch(&deployment).unwrap();
-        assert!(mismatch.path == "resources" && !fit(&mut deployment, &mismatch));
     }
 }

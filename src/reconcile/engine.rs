@@ -1,5 +1,5 @@
 //! Observes and applies: concurrency, order, cancellation, and the report of the results.
-//! Decides nothing: the plan has the steps, the kinds know how to carry them out.
+//! Decides nothing: the plan has the steps, the adapters know how to carry them out.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{AnyKind, Event, Inventory, Listener, Seen, Stage};
+use crate::reconcile::resource::{AnyAdapter, Event, Inventory, Listener, Seen, Stage};
 use crate::stack::{Address, Id, Stack};
 
-/// The kinds, and the listener for the events of a run.
+/// The adapters of the kinds, and the listener for the events of a run.
 pub struct Engine {
-    pub kinds: Vec<Arc<dyn AnyKind>>,
+    pub adapters: Vec<Arc<dyn AnyAdapter>>,
     pub listener: Listener,
     /// Stops new steps from beginning.
     pub cancel: CancellationToken,
@@ -56,7 +56,7 @@ impl Engine {
     /// Reads every address at which the stack may have a resource, and every wanted one. Includes a resource that cannot be read
     /// with its error.
     pub async fn observe(&self, stack: &Stack, wanted: &[Address]) -> Inventory {
-        let of_kinds = self.kinds.iter().map(|kind| observe_kind(&**kind, stack, wanted));
+        let of_kinds = self.adapters.iter().map(|adapter| observe_kind(&**adapter, stack, wanted));
         join_all(of_kinds).await.into_iter().flatten().map(|seen| (seen.address.id.clone(), seen)).collect()
     }
 
@@ -118,15 +118,15 @@ impl Engine {
     async fn perform(&self, step: &Step) -> (Id, Result<()>) {
         let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
         let id = address.id.clone();
-        (self.listener)(Event::Started { id: id.clone(), doing: doing(*action) });
-        let outcome = match (self.kinds.iter().find(|kind| kind.name() == id.kind), have, want) {
-            (Some(kind), have, Some(want)) => kind.put(address, have.as_ref(), want, tags).await,
-            (Some(kind), Some(have), None) => kind.delete(address, have).await,
+        (self.listener)(Event::Started { subject: (&id).into(), doing: doing(*action) });
+        let outcome = match (self.adapters.iter().find(|adapter| adapter.kind() == id.kind), have, want) {
+            (Some(adapter), have, Some(want)) => adapter.put(address, have.as_ref(), want, tags).await,
+            (Some(adapter), Some(have), None) => adapter.delete(address, have).await,
             _ => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
         };
         let event = match outcome {
-            Ok(()) => Event::Done { id: id.clone() },
-            Err(_) => Event::Failed { id: id.clone() },
+            Ok(()) => Event::Done { subject: (&id).into() },
+            Err(_) => Event::Failed { subject: (&id).into() },
         };
         (self.listener)(event);
         (id, outcome.map_err(|error| could_not(*action, address, error)))
@@ -167,19 +167,19 @@ fn could_not(action: Action, address: &Address, error: Error) -> Error {
 }
 
 /// Reads the wanted addresses while the others are still being listed.
-async fn observe_kind(kind: &dyn AnyKind, stack: &Stack, wanted: &[Address]) -> Vec<Seen> {
-    let wanted: Vec<&Address> = wanted.iter().filter(|address| address.id.kind == kind.name()).collect();
+async fn observe_kind(adapter: &dyn AnyAdapter, stack: &Stack, wanted: &[Address]) -> Vec<Seen> {
+    let wanted: Vec<&Address> = wanted.iter().filter(|address| address.id.kind == adapter.kind()).collect();
     let is_wanted = |address: &Address| wanted.iter().any(|other| other.name == address.name);
     let listed = async {
-        match kind.list(stack).await {
+        match adapter.list(stack).await {
             Ok(found) => {
                 let others = found.into_iter().filter(|address| !is_wanted(address));
-                join_all(others.map(|address| read(kind, address))).await
+                join_all(others.map(|address| read(adapter, address))).await
             }
-            Err(error) => vec![unlistable(kind, stack, error)],
+            Err(error) => vec![unlistable(adapter, stack, error)],
         }
     };
-    let reads = join_all(wanted.iter().map(|address| read(kind, (*address).clone())));
+    let reads = join_all(wanted.iter().map(|address| read(adapter, (*address).clone())));
     let (mut seen, listed) = both(reads, listed).await;
     seen.extend(listed);
     seen
@@ -189,17 +189,17 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     futures_util::future::join(a, b).await
 }
 
-async fn read(kind: &dyn AnyKind, address: Address) -> Seen {
-    let observed = kind.read(&address).await;
-    Seen { address, stage: kind.stage(), observed }
+async fn read(adapter: &dyn AnyAdapter, address: Address) -> Seen {
+    let observed = adapter.read(&address).await;
+    Seen { address, stage: adapter.stage(), observed }
 }
 
 /// Returns one unknown resource for a kind that cannot be listed: the kind may have any resources.
-fn unlistable(kind: &dyn AnyKind, stack: &Stack, error: Error) -> Seen {
+fn unlistable(adapter: &dyn AnyAdapter, stack: &Stack, error: Error) -> Seen {
     let address = Address {
-        id: Id::new(kind.name(), "*"),
-        name: format!("every {} of the stack", kind.name()),
+        id: Id::every(adapter.kind()),
+        name: format!("every {} of the stack", adapter.kind()),
         stack: stack.name.clone(),
     };
-    Seen { address, stage: kind.stage(), observed: Err(error) }
+    Seen { address, stage: adapter.stage(), observed: Err(error) }
 }

@@ -265,7 +265,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::resource::Kind;
+    use crate::reconcile::resource::Adapter;
+    use crate::stack::Kind;
     use globset::{Glob, GlobSetBuilder};
     use proptest::prelude::*;
     use serde::{Deserialize, Serialize};
@@ -277,12 +278,12 @@ mod tests {
         parts: Vec<u8>,
     }
 
-    /// A kind that only lends its name and stage to wants.
+    /// An adapter that only lends its kind and stage to wants.
     struct Thing;
 
-    impl Kind for Thing {
+    impl Adapter for Thing {
         type Spec = Spec;
-        const NAME: &'static str = "rule";
+        const KIND: Kind = Kind::Rule;
         const STAGE: Stage = Stage::Trigger;
 
         async fn read(&self, _: &Address) -> crate::error::Result<Option<Found<Spec>>> {
@@ -300,7 +301,7 @@ mod tests {
     }
 
     fn address(key: &str) -> Address {
-        Address { id: Id::new("rule", key), name: format!("taskbell-{key}"), stack: "s".parse().unwrap() }
+        Address { id: Id::new(Kind::Rule, key), name: format!("taskbell-{key}"), stack: "s".parse().unwrap() }
     }
 
     fn want(key: &str, size: u8) -> Want {
@@ -315,7 +316,7 @@ mod tests {
     }
 
     fn seen(key: &str, observed: Observed) -> (Id, Seen) {
-        (Id::new("rule", key), Seen { address: address(key), stage: Stage::Trigger, observed: Ok(observed) })
+        (Id::new(Kind::Rule, key), Seen { address: address(key), stage: Stage::Trigger, observed: Ok(observed) })
     }
 
     fn shown(plan: &Plan) -> String {

@@ -1,4 +1,4 @@
-//! Defines a kind of resource, and the values that pass between kinds, planner and engine.
+//! Defines the adapter of a kind of resource, and the values that pass between adapters, planner and engine.
 //! Decides who owns a resource, from its tags, in one place for all kinds. Makes no call.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,13 +7,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::document::digest;
 use crate::error::{Error, Result};
-use crate::stack::{Address, EXPORTED_TAG, Id, STACK_TAG, Stack, StackName};
+use crate::stack::{Address, EXPORTED_TAG, Id, Kind, STACK_TAG, Stack, StackName, Subject};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -41,6 +41,16 @@ pub struct Found<S> {
     pub tags: Tags,
 }
 
+impl Found<Value> {
+    /// Returns the spec in the type of its kind.
+    ///
+    /// # Errors
+    /// As [`spec_of`].
+    pub fn spec_of<A: Adapter>(&self) -> Result<A::Spec> {
+        spec_of::<A>(&self.spec)
+    }
+}
+
 /// The changes of tags for `put`. Tags that taskbell does not manage are in none of these.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagChange {
@@ -52,11 +62,12 @@ pub struct TagChange {
     pub remove: Vec<String>,
 }
 
-/// A kind of resource. Every method may be repeated after any interruption and still leads to the same state.
-pub trait Kind: Send + Sync + 'static {
+/// Reads and writes the resources of one kind. Every method may be repeated after any interruption and still leads to the same
+/// state.
+pub trait Adapter: Send + Sync + 'static {
     /// The normal form: only the properties that taskbell manages, nothing that AWS adds; equal meaning is equal value.
     type Spec: Serialize + DeserializeOwned + Send + Sync;
-    const NAME: &'static str;
+    const KIND: Kind;
     const STAGE: Stage;
     /// Fields that AWS does not allow anybody to change.
     const FIXED: &'static [&'static str] = &[];
@@ -144,9 +155,9 @@ pub type Inventory = BTreeMap<Id, Seen>;
 impl Want {
     /// # Errors
     /// If the spec is not a JSON object, which cannot happen with any kind.
-    pub fn new<K: Kind>(address: Address, spec: &K::Spec, user_tags: &Tags) -> Result<Self> {
-        let mut spec = to_document::<K>(spec)?;
-        let fields = spec.as_object_mut().ok_or_else(|| not_an_object(K::NAME))?;
+    pub fn new<A: Adapter>(address: Address, spec: &A::Spec, user_tags: &Tags) -> Result<Self> {
+        let mut spec = to_document::<A>(spec)?;
+        let fields = spec.as_object_mut().ok_or_else(|| not_an_object(A::KIND))?;
         let mut tags = user_tags.clone();
         tags.insert(STACK_TAG.to_owned(), address.stack.to_string());
         if !user_tags.is_empty() {
@@ -154,7 +165,7 @@ impl Want {
             tags.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
         }
         fields.insert("tags".to_owned(), json!(tags));
-        Ok(Self { address, stage: K::STAGE, spec, kept: &[], fixed: K::FIXED })
+        Ok(Self { address, stage: A::STAGE, spec, kept: &[], fixed: A::FIXED })
     }
 
     /// Returns the field that keeps a resource of somebody else from ever becoming this one.
@@ -251,11 +262,11 @@ fn key_digest(key: &str) -> String {
     digest(&Value::from(key), 6)
 }
 
-fn to_document<K: Kind>(spec: &K::Spec) -> Result<Value> {
-    serde_json::to_value(spec).map_err(|error| not_an_object(K::NAME).because(error))
+fn to_document<A: Adapter>(spec: &A::Spec) -> Result<Value> {
+    serde_json::to_value(spec).map_err(|error| not_an_object(A::KIND).because(error))
 }
 
-fn not_an_object(kind: &str) -> Error {
+fn not_an_object(kind: Kind) -> Error {
     Error::new(format!("the spec of kind {kind} is not a JSON object"))
 }
 
@@ -278,9 +289,9 @@ impl From<AlreadyExists> for Error {
     }
 }
 
-/// A kind whose spec is a JSON document, as engine and planner use it.
-pub trait AnyKind: Send + Sync {
-    fn name(&self) -> &'static str;
+/// An adapter whose specs are JSON documents, as engine and planner use it.
+pub trait AnyAdapter: Send + Sync {
+    fn kind(&self) -> Kind;
     fn stage(&self) -> Stage;
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>>;
     fn put<'a>(
@@ -294,21 +305,21 @@ pub trait AnyKind: Send + Sync {
     fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>>;
 }
 
-impl<K: Kind> AnyKind for K {
-    fn name(&self) -> &'static str {
-        K::NAME
+impl<A: Adapter> AnyAdapter for A {
+    fn kind(&self) -> Kind {
+        A::KIND
     }
 
     fn stage(&self) -> Stage {
-        K::STAGE
+        A::STAGE
     }
 
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>> {
         Box::pin(async move {
-            let Some(Found { spec, tags }) = Kind::read(self, at).await? else {
+            let Some(Found { spec, tags }) = Adapter::read(self, at).await? else {
                 return Ok(Observed::Absent);
             };
-            let mut spec = to_document::<K>(&spec)?;
+            let mut spec = to_document::<A>(&spec)?;
             spec["tags"] = json!(promised(&tags));
             Ok(judge(Found { spec, tags }, &at.stack))
         })
@@ -322,9 +333,9 @@ impl<K: Kind> AnyKind for K {
         tags: &'a TagChange,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let have = have.map(from_document::<K>).transpose()?;
-            let spec = from_document::<K>(want)?;
-            match Kind::put(self, at, have.as_ref(), &spec, tags).await {
+            let have = have.map(spec_of::<A>).transpose()?;
+            let spec = spec_of::<A>(want)?;
+            match Adapter::put(self, at, have.as_ref(), &spec, tags).await {
                 Err(error) if error.find::<AlreadyExists>().is_some() => converge(self, at, want, &spec, error).await,
                 outcome => outcome,
             }
@@ -332,21 +343,21 @@ impl<K: Kind> AnyKind for K {
     }
 
     fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Kind::delete(self, at, &from_document::<K>(have)?).await })
+        Box::pin(async move { Adapter::delete(self, at, &spec_of::<A>(have)?).await })
     }
 
     fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>> {
-        Box::pin(Kind::list(self, stack))
+        Box::pin(Adapter::list(self, stack))
     }
 }
 
 /// Continues from the resource that exists by now, if the stack owns it.
-async fn converge<K: Kind>(kind: &K, at: &Address, want: &Value, spec: &K::Spec, error: Error) -> Result<()> {
-    match AnyKind::read(kind, at).await? {
+async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A::Spec, error: Error) -> Result<()> {
+    match AnyAdapter::read(adapter, at).await? {
         Observed::Absent => Err(error),
         Observed::Ours(Found { spec: have, tags }) => {
-            let have = from_document::<K>(&have)?;
-            Kind::put(kind, at, Some(&have), spec, &tag_change(&tags, want)).await
+            let have = spec_of::<A>(&have)?;
+            Adapter::put(adapter, at, Some(&have), spec, &tag_change(&tags, want)).await
         }
         Observed::Foreign { evidence, .. } => {
             Err(Error::new(format!("somebody else created {} in the meantime: {evidence}", at.name)).because(error))
@@ -354,29 +365,33 @@ async fn converge<K: Kind>(kind: &K, at: &Address, want: &Value, spec: &K::Spec,
     }
 }
 
-fn from_document<K: Kind>(document: &Value) -> Result<K::Spec> {
-    serde_json::from_value(document.clone())
-        .map_err(|error| Error::new(format!("the spec of kind {} cannot be read back", K::NAME)).because(error))
+/// Reads the spec of a kind from its document, which may contain the tags besides.
+///
+/// # Errors
+/// If the document is of another kind, or was not written by the kind's adapter.
+pub fn spec_of<A: Adapter>(document: &Value) -> Result<A::Spec> {
+    A::Spec::deserialize(document)
+        .map_err(|error| Error::new(format!("the spec of kind {} cannot be read back", A::KIND)).because(error))
 }
 
 /// The events of a run, for any listener that shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Started {
-        id: Id,
+        subject: Subject,
         doing: &'static str,
     },
     /// AWS needs time for `what`; `seconds` have passed so far.
     Waiting {
-        id: Id,
+        subject: Subject,
         what: String,
         seconds: u64,
     },
     Done {
-        id: Id,
+        subject: Subject,
     },
     Failed {
-        id: Id,
+        subject: Subject,
     },
 }
 
@@ -422,7 +437,8 @@ mod tests {
     #[test]
     fn exported_resource_serves_its_stack_but_is_not_managed() {
         let seen = |pairs: &[(&str, &str)]| {
-            let address = Address { id: Id::new("rule", "a"), name: "a".to_owned(), stack: "prod".parse().unwrap() };
+            let address =
+                Address { id: Id::new(Kind::Rule, "a"), name: "a".to_owned(), stack: "prod".parse().unwrap() };
             let observed = judge(Found { spec: json!({}), tags: tags(pairs) }, &address.stack);
             (matches!(observed, Observed::Ours(_)), Seen { address, stage: Stage::Trigger, observed: Ok(observed) })
         };

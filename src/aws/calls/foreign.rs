@@ -14,11 +14,11 @@ use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::aws::kinds::parameter::Webhook;
-use crate::aws::kinds::rule::Rule as RuleKind;
+use crate::aws::kinds::rule::Rule as RuleAdapter;
 use crate::config::{self, WebhookHosts};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Kind, Tags};
-use crate::stack::{Address, Id, StackName};
+use crate::reconcile::resource::{Adapter, Tags};
+use crate::stack::{Address, Id, Kind, StackName};
 
 /// A rule on the default bus, as AWS describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,7 +202,7 @@ impl Foreign {
                 outcome => outcome.map(drop),
             }
         };
-        self.waiter.retry(&Id::new("rule", rule), CONFLICT, conflict, call).await
+        self.waiter.retry(&Id::new(Kind::Rule, rule), CONFLICT, conflict, call).await
     }
 
     /// Removes the rule with its targets.
@@ -210,16 +210,16 @@ impl Foreign {
     /// # Errors
     /// If a call fails, or on interruption.
     pub async fn remove_rule(&self, rule: &str, stack: &StackName) -> Result<()> {
-        let kind = RuleKind {
+        let adapter = RuleAdapter {
             events: self.events.clone(),
             waiter: self.waiter.clone(),
             identity: Arc::clone(&self.identity),
             prefix: rule.to_owned(),
             listed: Joined::default(),
         };
-        let at = Address { id: Id::new(RuleKind::NAME, rule), name: rule.to_owned(), stack: stack.clone() };
-        match kind.read(&at).await? {
-            Some(found) => kind.delete(&at, &found.spec).await,
+        let at = Address { id: Id::new(Kind::Rule, rule), name: rule.to_owned(), stack: stack.clone() };
+        match adapter.read(&at).await? {
+            Some(found) => adapter.delete(&at, &found.spec).await,
             None => Ok(()),
         }
     }
@@ -236,7 +236,7 @@ impl Foreign {
                 outcome => outcome.map(drop),
             }
         };
-        self.waiter.retry(&Id::new("function", &function.name), CONFLICT, conflict, call).await
+        self.waiter.retry(&Id::new(Kind::Function, &function.name), CONFLICT, conflict, call).await
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::Fault;
 use crate::error::{Error, Result};
 use crate::reconcile::resource::{Event, Listener};
-use crate::stack::Id;
+use crate::stack::Subject;
 
 /// Longest wait for a new role: other services can use it some seconds after its creation; up to a minute has been observed.
 pub const ROLE_PROPAGATION: Duration = Duration::from_mins(2);
@@ -119,11 +119,16 @@ impl Waiter {
     ///
     /// # Errors
     /// Returns an attempt's error, the last fault once `budget` is spent, or an interruption.
-    pub async fn until<T, F>(&self, id: &Id, budget: Duration, attempt: impl FnMut() -> F + Send) -> Result<T>
+    pub async fn until<T, F>(
+        &self,
+        subject: impl Into<Subject> + Send,
+        budget: Duration,
+        attempt: impl FnMut() -> F + Send,
+    ) -> Result<T>
     where
         F: Future<Output = Result<Attempt<T>>> + Send,
     {
-        match self.within(id, budget, attempt).await? {
+        match self.within(subject, budget, attempt).await? {
             Ok(value) => Ok(value),
             Err(late) => Err(late.into()),
         }
@@ -135,14 +140,14 @@ impl Waiter {
     /// Returns an attempt's error, or an interruption.
     pub async fn within<T, F>(
         &self,
-        id: &Id,
+        subject: impl Into<Subject> + Send,
         budget: Duration,
         mut attempt: impl FnMut() -> F + Send,
     ) -> Result<Result<T, Late>>
     where
         F: Future<Output = Result<Attempt<T>>> + Send,
     {
-        let start = Instant::now();
+        let (subject, start) = (subject.into(), Instant::now());
         let mut pause = FIRST_PAUSE;
         let (mut told, mut told_at) = (String::new(), start);
         loop {
@@ -155,7 +160,7 @@ impl Waiter {
             }
             if told != what || told_at.elapsed() >= TOLD_AGAIN {
                 let seconds = start.elapsed().as_secs();
-                (self.listener)(Event::Waiting { id: id.clone(), what: what.clone(), seconds });
+                (self.listener)(Event::Waiting { subject: subject.clone(), what: what.clone(), seconds });
                 (told, told_at) = (what, Instant::now());
             }
             self.pause(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await?;
@@ -169,7 +174,7 @@ impl Waiter {
     /// Returns the errors of [`Waiter::until`].
     pub async fn retry<T, F>(
         &self,
-        id: &Id,
+        subject: impl Into<Subject> + Send,
         budget: Duration,
         reason: impl Fn(&Fault) -> Option<&'static str> + Send + Sync,
         mut call: impl FnMut() -> F + Send,
@@ -178,7 +183,7 @@ impl Waiter {
         F: Future<Output = Result<T, Fault>> + Send,
     {
         let reason = &reason;
-        self.until(id, budget, || {
+        self.until(subject, budget, || {
             let answer = call();
             async move {
                 match answer.await {
@@ -219,8 +224,8 @@ impl Waiter {
     ///
     /// # Errors
     /// On interruption.
-    pub async fn pass(&self, id: &Id, time: Duration, what: &str) -> Result<()> {
-        (self.listener)(Event::Waiting { id: id.clone(), what: what.to_owned(), seconds: 0 });
+    pub async fn pass(&self, subject: impl Into<Subject> + Send, time: Duration, what: &str) -> Result<()> {
+        (self.listener)(Event::Waiting { subject: subject.into(), what: what.to_owned(), seconds: 0 });
         self.pause(time).await
     }
 
@@ -292,7 +297,7 @@ mod tests {
             let what = if start.elapsed().as_secs() < 40 { "the one" } else { "the other" };
             Ok(Attempt::<()>::NotYet { what: what.to_owned(), fault: None })
         };
-        let late = waiter.within(&Id::new("function", "notifier"), Duration::from_mins(1), look).await.unwrap();
+        let late = waiter.within(Subject::Drill, Duration::from_mins(1), look).await.unwrap();
         assert_eq!(late.unwrap_err().what, "the other");
         let told = told.lock().unwrap();
         let seconds: Vec<u64> = told.iter().map(|(_, seconds)| *seconds).collect();

@@ -10,8 +10,8 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::Result;
-use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
 pub const UNDELIVERED: &str = "undelivered";
@@ -47,7 +47,7 @@ pub struct Alarm {
 
 #[must_use]
 pub fn address(stack: &Stack, key: &str) -> Address {
-    Address { id: Id::new(Alarm::NAME, key), name: stack.alarm_name(key), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Alarm, key), name: stack.alarm_name(key), stack: stack.name.clone() }
 }
 
 #[must_use]
@@ -55,9 +55,9 @@ pub fn addresses(stack: &Stack) -> Vec<Address> {
     [UNDELIVERED, ERRORS].map(|key| address(stack, key)).to_vec()
 }
 
-impl Kind for Alarm {
+impl Adapter for Alarm {
     type Spec = Spec;
-    const NAME: &'static str = "alarm";
+    const KIND: Kind = Kind::Alarm;
     const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

@@ -20,8 +20,8 @@ use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The tag with the id of the role whose grants the function holds: a role that was created again under the old name has another
 /// id.
@@ -69,14 +69,20 @@ pub struct Function {
     pub role_name: String,
 }
 
+/// Returns the id of the notifier.
 #[must_use]
-pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Function::NAME, "notifier"), name: stack.function_name(), stack: stack.name.clone() }
+pub fn id() -> Id {
+    Id::new(Kind::Function, "notifier")
 }
 
-impl Kind for Function {
+#[must_use]
+pub fn address(stack: &Stack) -> Address {
+    Address { id: id(), name: stack.function_name(), stack: stack.name.clone() }
+}
+
+impl Adapter for Function {
     type Spec = Spec;
-    const NAME: &'static str = "function";
+    const KIND: Kind = Kind::Function;
     const STAGE: Stage = Stage::Notifier;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

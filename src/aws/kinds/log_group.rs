@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::aws::client::fault::fault;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::Result;
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -22,12 +22,12 @@ pub struct LogGroup {
 
 #[must_use]
 pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(LogGroup::NAME, "notifier"), name: stack.log_group_name(), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::LogGroup, "notifier"), name: stack.log_group_name(), stack: stack.name.clone() }
 }
 
-impl Kind for LogGroup {
+impl Adapter for LogGroup {
     type Spec = Spec;
-    const NAME: &'static str = "log_group";
+    const KIND: Kind = Kind::LogGroup;
     const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

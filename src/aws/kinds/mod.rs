@@ -1,4 +1,4 @@
-//! Lists the kinds. Each kind has a file of its own and uses no other kind, except that the function reads the role.
+//! Makes the adapters of the kinds. Each kind has a file of its own and uses no other kind, except that the function reads the role.
 
 pub mod alarm;
 pub mod function;
@@ -18,8 +18,8 @@ use super::client;
 use super::client::identity::Identity;
 use super::client::joined::Joined;
 use super::client::wait::Waiter;
-use crate::reconcile::resource::AnyKind;
-use crate::stack::Stack;
+use crate::reconcile::resource::AnyAdapter;
+use crate::stack::{Kind, Stack};
 use alarm::Alarm;
 use function::Function;
 use log_group::LogGroup;
@@ -40,7 +40,7 @@ pub struct Given {
     pub archive: Vec<u8>,
 }
 
-/// Returns all kinds. A new kind is added here.
+/// Returns the adapters of all kinds.
 #[must_use]
 pub fn all(
     config: &SdkConfig,
@@ -48,42 +48,45 @@ pub fn all(
     identity: &Arc<Identity>,
     waiter: &Waiter,
     given: Given,
-) -> Vec<Arc<dyn AnyKind>> {
-    let Given { webhook, accept_stored_webhook, archive } = given;
+) -> Vec<Arc<dyn AnyAdapter>> {
+    let Given { webhook, accept_stored_webhook, mut archive } = given;
     let iam = client::iam(config);
     let roles = Arc::new(role::Reader { iam: iam.clone(), joined: Joined::default() });
-    vec![
-        Arc::new(Parameter {
-            ssm: client::ssm(config),
-            waiter: waiter.clone(),
-            webhook,
-            accept_stored: accept_stored_webhook,
-        }),
-        Arc::new(LogGroup { logs: client::logs(config), waiter: waiter.clone() }),
-        Arc::new(queue_of(config, waiter)),
-        Arc::new(Table { dynamodb: client::dynamodb(config), waiter: waiter.clone() }),
-        Arc::new(Alarm {
-            cloudwatch: client::cloudwatch(config),
-            waiter: waiter.clone(),
-            described: Joined::default(),
-        }),
-        Arc::new(Role { iam, waiter: waiter.clone(), reader: Arc::clone(&roles) }),
-        Arc::new(Function {
-            lambda: client::lambda(config),
-            roles,
-            waiter: waiter.clone(),
-            identity: Arc::clone(identity),
-            archive,
-            role_name: stack.role_name(),
-        }),
-        Arc::new(Rule {
-            events: client::eventbridge(config),
-            waiter: waiter.clone(),
-            identity: Arc::clone(identity),
-            prefix: stack.rule_prefix(),
-            listed: Joined::default(),
-        }),
-    ]
+    let mut adapter = |kind: &Kind| -> Arc<dyn AnyAdapter> {
+        match kind {
+            Kind::Parameter => Arc::new(Parameter {
+                ssm: client::ssm(config),
+                waiter: waiter.clone(),
+                webhook: webhook.clone(),
+                accept_stored: accept_stored_webhook,
+            }),
+            Kind::LogGroup => Arc::new(LogGroup { logs: client::logs(config), waiter: waiter.clone() }),
+            Kind::Queue => Arc::new(queue_of(config, waiter)),
+            Kind::Table => Arc::new(Table { dynamodb: client::dynamodb(config), waiter: waiter.clone() }),
+            Kind::Alarm => Arc::new(Alarm {
+                cloudwatch: client::cloudwatch(config),
+                waiter: waiter.clone(),
+                described: Joined::default(),
+            }),
+            Kind::Role => Arc::new(Role { iam: iam.clone(), waiter: waiter.clone(), reader: Arc::clone(&roles) }),
+            Kind::Function => Arc::new(Function {
+                lambda: client::lambda(config),
+                roles: Arc::clone(&roles),
+                waiter: waiter.clone(),
+                identity: Arc::clone(identity),
+                archive: std::mem::take(&mut archive),
+                role_name: stack.role_name(),
+            }),
+            Kind::Rule => Arc::new(Rule {
+                events: client::eventbridge(config),
+                waiter: waiter.clone(),
+                identity: Arc::clone(identity),
+                prefix: stack.rule_prefix(),
+                listed: Joined::default(),
+            }),
+        }
+    };
+    Kind::ALL.iter().map(&mut adapter).collect()
 }
 
 #[must_use]

@@ -16,12 +16,9 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
 use crate::secret::Sealed;
-use crate::stack::{Address, Id, Stack};
-
-/// The id under which a stored webhook can be adopted as it is.
-pub const ADOPTABLE: &str = "parameter/webhook";
+use crate::stack::{Address, Id, Kind, Stack};
 
 pub type Webhook = Sealed<String>;
 
@@ -59,14 +56,20 @@ pub struct Parameter {
     pub accept_stored: bool,
 }
 
+/// Returns the id under which a stored webhook can be adopted as it is.
 #[must_use]
-pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Parameter::NAME, "webhook"), name: stack.parameter_name(), stack: stack.name.clone() }
+pub fn id() -> Id {
+    Id::new(Kind::Parameter, "webhook")
 }
 
-impl Kind for Parameter {
+#[must_use]
+pub fn address(stack: &Stack) -> Address {
+    Address { id: id(), name: stack.parameter_name(), stack: stack.name.clone() }
+}
+
+impl Adapter for Parameter {
     type Spec = Spec;
-    const NAME: &'static str = "parameter";
+    const KIND: Kind = Kind::Parameter;
     const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

@@ -12,8 +12,8 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{Attempt, DELETED_QUEUE, Waiter};
 use crate::error::Result;
 use crate::policy::Policy;
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The error of a missing queue in both spellings: the JSON protocol's, and the query protocol's, which services send to old
 /// clients.
@@ -42,12 +42,12 @@ pub struct Queue {
 
 #[must_use]
 pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Queue::NAME, "undelivered"), name: stack.queue_name(), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Queue, "undelivered"), name: stack.queue_name(), stack: stack.name.clone() }
 }
 
-impl Kind for Queue {
+impl Adapter for Queue {
     type Spec = Spec;
-    const NAME: &'static str = "queue";
+    const KIND: Kind = Kind::Queue;
     const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

@@ -12,8 +12,8 @@ use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
 pub const PATH: &str = "/taskbell/";
@@ -61,12 +61,12 @@ impl Reader {
 
 #[must_use]
 pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Role::NAME, "notifier"), name: stack.role_name(), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Role, "notifier"), name: stack.role_name(), stack: stack.name.clone() }
 }
 
-impl Kind for Role {
+impl Adapter for Role {
     type Spec = Spec;
-    const NAME: &'static str = "role";
+    const KIND: Kind = Kind::Role;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["path"];
 

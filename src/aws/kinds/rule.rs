@@ -14,8 +14,8 @@ use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::pattern;
-use crate::reconcile::resource::{Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -28,6 +28,14 @@ pub struct Spec {
     pub role: Option<String>,
     /// The targets by id.
     pub targets: BTreeMap<String, Target>,
+}
+
+impl Spec {
+    /// Returns the pattern without repeated fields.
+    #[must_use]
+    pub fn meaning(&self) -> Value {
+        pattern::meaning(&self.pattern)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,12 +60,12 @@ pub struct Rule {
 
 #[must_use]
 pub fn address(stack: &Stack, pattern: &str) -> Address {
-    Address { id: Id::new(Rule::NAME, pattern), name: stack.rule_name(pattern), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Rule, pattern), name: stack.rule_name(pattern), stack: stack.name.clone() }
 }
 
-impl Kind for Rule {
+impl Adapter for Rule {
     type Spec = Spec;
-    const NAME: &'static str = "rule";
+    const KIND: Kind = Kind::Rule;
     const STAGE: Stage = Stage::Trigger;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
@@ -108,7 +116,7 @@ impl Kind for Rule {
         let rules = self.rules().await?;
         let names = rules.iter().filter_map(|rule| rule.name());
         let address = |name: &str| Address {
-            id: Id::new(Self::NAME, name.strip_prefix(&stack.whole_rule_prefix()).unwrap_or(name)),
+            id: Id::new(Kind::Rule, name.strip_prefix(&stack.whole_rule_prefix()).unwrap_or(name)),
             name: name.to_owned(),
             stack: stack.name.clone(),
         };

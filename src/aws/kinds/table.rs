@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, conflict};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{AlreadyExists, Found, Kind, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Stack};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
 const KEY: &str = "id";
@@ -44,12 +44,12 @@ pub struct Table {
 
 #[must_use]
 pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Table::NAME, "announcements"), name: stack.table_name(), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Table, "announcements"), name: stack.table_name(), stack: stack.name.clone() }
 }
 
-impl Kind for Table {
+impl Adapter for Table {
     type Spec = Spec;
-    const NAME: &'static str = "table";
+    const KIND: Kind = Kind::Table;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["key"];
 

@@ -1,6 +1,7 @@
 //! Renders a plan as annotations of a GitHub workflow.
 
 use super::plan::{LONGEST_VALUE, NOT_THERE, change_text};
+use crate::aws::kinds::function;
 use crate::reconcile::plan::{Action, Plan, PropertyChange};
 use crate::stack::Stack;
 
@@ -36,7 +37,7 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
         annotate("warning", &unknown.address.id.to_string(), &told);
     }
     if let Some(warning) = warning {
-        annotate("warning", "function/notifier", warning);
+        annotate("warning", &function::id().to_string(), warning);
     }
     text
 }

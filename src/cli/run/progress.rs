@@ -15,7 +15,7 @@ use crate::operations::events::{Asking, Event, Listener};
 use crate::operations::session::asking;
 use crate::operations::target::Context;
 use crate::reconcile::resource::Event as Step;
-use crate::stack::Id;
+use crate::stack::Subject;
 
 pub struct Progress {
     context: Context,
@@ -25,7 +25,7 @@ pub struct Progress {
 
 struct Live {
     bars: MultiProgress,
-    lines: Mutex<BTreeMap<Id, ProgressBar>>,
+    lines: Mutex<BTreeMap<Subject, ProgressBar>>,
 }
 
 impl Progress {
@@ -105,11 +105,11 @@ impl Progress {
 
 fn plain(err: &Output, event: &Step) {
     let line = match event {
-        Step::Started { id, doing } => format!("{doing} {id}\n"),
-        Step::Waiting { id, what, seconds: 0 } => format!("{id}: waiting for {what}\n"),
-        Step::Waiting { id, what, seconds } => format!("{id}: waiting for {what} ({seconds} s)\n"),
-        Step::Done { id } => format!("{id}: done\n"),
-        Step::Failed { id } => format!("{id}: failed\n"),
+        Step::Started { subject, doing } => format!("{doing} {subject}\n"),
+        Step::Waiting { subject, what, seconds: 0 } => format!("{subject}: waiting for {what}\n"),
+        Step::Waiting { subject, what, seconds } => format!("{subject}: waiting for {what} ({seconds} s)\n"),
+        Step::Done { subject } => format!("{subject}: done\n"),
+        Step::Failed { subject } => format!("{subject}: failed\n"),
     };
     err.print(&line);
 }
@@ -123,24 +123,27 @@ impl Live {
 
     fn draw(&self, event: Step) {
         match event {
-            Step::Started { id, doing } => self.line(&id).set_message(doing),
+            Step::Started { subject, doing } => self.line(subject).set_message(doing),
             // The resource's line counts the seconds.
-            Step::Waiting { id, what, seconds: _ } => self.line(&id).set_message(format!("waiting for {what}")),
-            Step::Done { id } => self.line(&id).finish_with_message("done"),
-            Step::Failed { id } => self.line(&id).abandon_with_message("failed"),
+            Step::Waiting { subject, what, seconds: _ } => {
+                self.line(subject).set_message(format!("waiting for {what}"));
+            }
+            Step::Done { subject } => self.line(subject).finish_with_message("done"),
+            Step::Failed { subject } => self.line(subject).abandon_with_message("failed"),
         }
     }
 
-    fn line(&self, id: &Id) -> ProgressBar {
+    fn line(&self, subject: Subject) -> ProgressBar {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefix = subject.to_string();
         let new = || {
             let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
             let line = self.bars.add(ProgressBar::new_spinner());
             line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            line.set_prefix(id.to_string());
+            line.set_prefix(prefix);
             line.enable_steady_tick(Duration::from_millis(100));
             line
         };
-        lines.entry(id.clone()).or_insert_with(new).clone()
+        lines.entry(subject).or_insert_with(new).clone()
     }
 }

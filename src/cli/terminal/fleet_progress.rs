@@ -36,10 +36,10 @@ impl Lines {
         self.bars.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), bar.clone()));
         Arc::new(move |event| {
             bar.set_message(match event {
-                Event::Started { id, doing } => format!("{doing} {id}"),
-                Event::Waiting { id, what, seconds: _ } => format!("{id}: waiting for {what}"),
-                Event::Done { id } => format!("{id}: done"),
-                Event::Failed { id } => format!("{id}: failed"),
+                Event::Started { subject, doing } => format!("{doing} {subject}"),
+                Event::Waiting { subject, what, seconds: _ } => format!("{subject}: waiting for {what}"),
+                Event::Done { subject } => format!("{subject}: done"),
+                Event::Failed { subject } => format!("{subject}: failed"),
             });
         })
     }

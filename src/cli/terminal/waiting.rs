@@ -14,7 +14,7 @@ use super::Output;
 use crate::aws::client::wait;
 use crate::operations::events::{Asking, Event};
 use crate::reconcile::resource::Event as Step;
-use crate::stack::Id;
+use crate::stack::Subject;
 
 const FIRST: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ struct State {
     /// The number of reports that are due so far in this silence.
     told: u32,
     /// Resources that report their own waits, with the time of the last report.
-    telling: BTreeMap<Id, Instant>,
+    telling: BTreeMap<Subject, Instant>,
     line: Option<ProgressBar>,
 }
 
@@ -93,9 +93,9 @@ impl Silence {
             Event::Step(step) => {
                 state.begin();
                 match step {
-                    Step::Waiting { id, .. } => drop(state.telling.insert(id.clone(), Instant::now())),
-                    Step::Started { id, .. } | Step::Done { id } | Step::Failed { id } => {
-                        state.telling.remove(id);
+                    Step::Waiting { subject, .. } => drop(state.telling.insert(subject.clone(), Instant::now())),
+                    Step::Started { subject, .. } | Step::Done { subject } | Step::Failed { subject } => {
+                        state.telling.remove(subject);
                     }
                 }
             }
@@ -212,23 +212,31 @@ mod tests {
     async fn steps_end_the_silence_and_own_reports_suppress_it() {
         let page = Page::default();
         let silence = Silence::new(Voice::Plain(Output::new(page.clone())));
-        let id = Id::new("function", "notifier");
+        let subject = Subject::Drill;
         asked(&silence, async {
             pass(4).await;
-            silence.heard(&Event::Step(Step::Started { id: id.clone(), doing: "adding" }));
+            silence.heard(&Event::Step(Step::Started { subject: subject.clone(), doing: "adding" }));
             pass(5).await;
             for seconds in [0, 10, 20, 30] {
-                silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds }));
+                silence.heard(&Event::Step(Step::Waiting {
+                    subject: subject.clone(),
+                    what: "Lambda".to_owned(),
+                    seconds,
+                }));
                 pass(10).await;
             }
-            silence.heard(&Event::Step(Step::Done { id: id.clone() }));
+            silence.heard(&Event::Step(Step::Done { subject: subject.clone() }));
             pass(4).await;
         })
         .await;
         assert_eq!(page.seconds(), [3, 3, 3]);
         // A stuck call is reported, once the resource's own report is older than `STALE`.
         asked(&silence, async {
-            silence.heard(&Event::Step(Step::Waiting { id: id.clone(), what: "Lambda".to_owned(), seconds: 0 }));
+            silence.heard(&Event::Step(Step::Waiting {
+                subject: subject.clone(),
+                what: "Lambda".to_owned(),
+                seconds: 0,
+            }));
             pass(45).await;
         })
         .await;

@@ -26,9 +26,11 @@ use crate::config::Cluster;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::DRILL_SOURCE;
-use crate::pattern::scenario::{Scenario, fit};
+use crate::pattern::fitting::fit;
+use crate::pattern::matcher::Mismatch;
+use crate::pattern::scenario::Scenario;
 use crate::reconcile::resource::Inventory;
-use crate::stack::{Id, Place, Stack};
+use crate::stack::{Id, Kind, Place, Stack, Subject};
 use trace::{Looks, Sent, arrival, lost};
 
 /// The default time limit in seconds: enough for a cold start, a throttling Slack and a log that is some seconds late.
@@ -37,8 +39,6 @@ pub const TIMEOUT: u64 = 60;
 const LOOK: Duration = Duration::from_secs(10);
 /// The time before the drill from which the log is read, in milliseconds, because clocks differ.
 const SKEW: i64 = 60_000;
-/// The most changes of a drill's event to the names that the rules require.
-const MOST_FITS: usize = 8;
 
 /// A drill and the hops that it reached.
 pub struct Drill {
@@ -66,7 +66,7 @@ pub async fn perform(
     context: &Context,
 ) -> Result<Performed> {
     let session = Session::open(target, Given::default(), context).await?;
-    let (seen, place) = session.observe_only(&["function", "rule"]).await?;
+    let (seen, place) = session.observe_only(&[Kind::Function, Kind::Rule]).await?;
     session.report_place(&place);
     let drill = Box::pin(Drill::perform(scenario, timeout, &session, (&seen, &place, cluster), context)).await?;
     session.finish_steps();
@@ -146,20 +146,26 @@ impl Drill {
 /// A drill that no rule can match is not sent.
 fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Session, place: &Place) -> Check {
     let mut found = Vec::new();
-    for _ in 0..MOST_FITS {
+    fit(event, |event| {
         found = links(event, seen, &session.stack, place);
-        if let Some(link) = found.iter().find(|link| link.broken.is_none()) {
-            return Check::holds("rule", format!("{} takes it, is enabled, and may ring the notifier", link.rule));
+        match found.iter().any(|link| link.broken.is_none()) {
+            true => Ok(()),
+            false => Err(found.iter().filter_map(mismatch).collect()),
         }
-        let fitted = found.iter().any(|link| match &link.broken {
-            Some(Broken::Mismatch(mismatch)) => fit(event, mismatch),
-            _ => false,
-        });
-        if !fitted {
-            break;
+    });
+    match found.iter().find(|link| link.broken.is_none()) {
+        Some(Link { rule, .. }) => {
+            Check::holds("rule", format!("{rule} takes it, is enabled, and may ring the notifier"))
         }
+        None => no_way_in(scenario, &found),
     }
-    no_way_in(scenario, &found)
+}
+
+fn mismatch(link: &Link) -> Option<Mismatch> {
+    match &link.broken {
+        Some(Broken::Mismatch(mismatch)) => Some(mismatch.clone()),
+        _ => None,
+    }
 }
 
 /// Explains why no rule would send the drill to the notifier. Rules that match, but have a broken link, come before rules that
@@ -193,7 +199,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
 
 /// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
-    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new("rule", other.pattern()));
+    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
     let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(
@@ -233,8 +239,8 @@ async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<V
             None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
         })
     };
-    let id = Id::new("drill", "event");
-    let arrived = session.unless_interrupted(session.waiter.within(&id, Duration::from_secs(seconds), look)).await;
+    let arrived =
+        session.unless_interrupted(session.waiter.within(Subject::Drill, Duration::from_secs(seconds), look)).await;
     let interrupted = |error: Error| match error.is_interrupted() {
         true => Error::interrupted(format!("interrupted; the event {} was sent all the same", sent.event_id)),
         false => error,

@@ -1,12 +1,12 @@
 //! Compares the alerts of the old rule with those of the new ones, by means of the recorded samples and the notifier's own rules.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
+use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples::{self, SAMPLES};
-use crate::pattern::scenario::fit;
 use crate::pattern::tree::Tree;
 use crate::pattern::{Drill, Pattern};
 
@@ -17,9 +17,6 @@ pub struct Compared {
     pub in_addition: Vec<&'static str>,
     pub no_longer: Vec<&'static str>,
 }
-
-/// The most changes of an event to the names that a pattern requires.
-const MOST_FITS: usize = 8;
 
 /// Compares the old pattern and the new ones for the first of the clusters. Returns none if the old pattern is not understood.
 ///
@@ -39,8 +36,9 @@ pub fn compare(old: &Tree, new: &[Pattern], drill: Drill, cluster_arns: &[String
     for (sample, event) in SAMPLES.iter().zip(samples::of_cluster(cluster)?) {
         let (_, context) = samples::sample(sample.name)?;
         let announced = engine.preview(&event, &context, &json!({}))?.incident["rings"] == true;
-        let (rang, rings) =
-            (takes(&old, event.clone()), announced && matchers.iter().any(|matcher| takes(matcher, event.clone())));
+        // The names of families, services and containers do not matter.
+        let takes = |matcher: &Matcher| fitted(matcher, event.clone()).is_some();
+        let (rang, rings) = (takes(&old), announced && matchers.iter().any(takes));
         match (rang, rings) {
             (true, true) => compared.as_before.push(sample.title),
             (false, true) => compared.in_addition.push(sample.title),
@@ -49,16 +47,4 @@ pub fn compare(old: &Tree, new: &[Pattern], drill: Drill, cluster_arns: &[String
         }
     }
     Ok(Some(compared))
-}
-
-/// Checks whether a pattern matches such an event, regardless of the families, services and containers that the pattern names.
-pub fn takes(matcher: &Matcher, mut event: Value) -> bool {
-    for _ in 0..MOST_FITS {
-        match matcher.mismatch(&event) {
-            None => return true,
-            Some(mismatch) if fit(&mut event, &mismatch) => {}
-            Some(_) => return false,
-        }
-    }
-    false
 }

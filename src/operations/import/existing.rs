@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::scope;
 use crate::aws::calls::foreign::{Foreign, Function, Rule, Target};
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
+use crate::pattern::clusters::Clusters;
 use crate::pattern::matcher::Repeated;
 use crate::pattern::read;
 use crate::pattern::tree::Tree;
@@ -27,16 +26,6 @@ pub struct ExistingAlert {
     pub function: Option<Function>,
     pub keeper: Option<Keeper>,
     tags: Tags,
-}
-
-/// The clusters whose events a pattern matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clusters {
-    All,
-    /// The clusters with these ARNs.
-    Named(Vec<String>),
-    /// Clusters that the pattern does not name by exact ARNs.
-    Otherwise,
 }
 
 /// The tool that would restore the old rule.
@@ -107,7 +96,16 @@ impl ExistingAlert {
             })?;
         }
         let keeper = keeper(&tags).or_else(|| keeper(&function.as_ref()?.tags));
-        Ok(Self { clusters: clusters(&pattern.to_value()), rule, pattern, repeated, targets, function, keeper, tags })
+        Ok(Self {
+            clusters: Clusters::of(&pattern.to_value()),
+            rule,
+            pattern,
+            repeated,
+            targets,
+            function,
+            keeper,
+            tags,
+        })
     }
 
     /// Returns the parts of the alert that changed since `before` was read.
@@ -199,17 +197,6 @@ fn function_name(arn: &str) -> &str {
     arn.split(':').nth(6).unwrap_or(arn)
 }
 
-fn clusters(pattern: &Value) -> Clusters {
-    let asked = &pattern["detail"]["clusterArn"];
-    let exact = asked.as_array().map(|leaves| leaves.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
-    let text = pattern.to_string();
-    match exact {
-        Some(Some(arns)) => Clusters::Named(arns.into_iter().map(str::to_owned).collect()),
-        None if asked.is_null() && !text.contains("clusterArn") && pattern["resources"].is_null() => Clusters::All,
-        _ => Clusters::Otherwise,
-    }
-}
-
 /// Finds the tool that created a resource. CloudFormation tags its resources; Terraform's modules mostly do, with words of their
 /// own.
 fn keeper(tags: &Tags) -> Option<Keeper> {
@@ -229,22 +216,7 @@ pub fn unread<E: Into<Error>>(what: &str) -> impl Fn(E) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    const ARN: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
-
-    #[test]
-    fn only_exact_arns_name_clusters() {
-        let of = |detail: Value| clusters(&json!({ "source": ["aws.ecs"], "detail": detail }));
-        assert_eq!(of(json!({ "clusterArn": [ARN] })), Clusters::Named(vec![ARN.to_owned()]));
-        assert_eq!(of(json!({ "lastStatus": ["STOPPED"] })), Clusters::All);
-        assert_eq!(of(json!({ "clusterArn": [{ "prefix": "arn:" }] })), Clusters::Otherwise);
-        assert_eq!(of(json!({ "$or": [{ "clusterArn": [ARN] }, { "group": ["x"] }] })), Clusters::Otherwise);
-        let services = json!({ "source": ["aws.ecs"], "resources": [{ "prefix": "arn:aws:ecs" }] });
-        assert_eq!(clusters(&services), Clusters::Otherwise);
-    }
 
     #[test]
     fn tags_reveal_the_tool_that_would_restore_a_rule() {

@@ -24,12 +24,14 @@ use crate::config::settings::{Settings, items};
 use crate::config::{Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::pattern::clusters::Clusters;
+use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
 use crate::stack::{Place, StackName};
 use compare::{Compared, compare};
-use existing::{Candidate, Clusters, ExistingAlert, candidates};
+use existing::{Candidate, ExistingAlert, candidates};
 use switch_off::{Switch, SwitchedOff};
 
 /// The settings of the new stack, and the way in which it replaces the old alert.
@@ -249,7 +251,7 @@ fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result
         for pattern in &config.patterns {
             let bound = pattern.bind(cluster_arns, config.drill)?;
             let matcher = Matcher::new(&(&bound).into()).map_err(|error| Error::new("not a pattern").because(error))?;
-            if compare::takes(&matcher, event.clone()) {
+            if fitted(&matcher, event.clone()).is_some() {
                 return Ok(*scenario);
             }
         }

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::aws::kinds::rule::Rule;
 use crate::error::{Error, Result};
-use crate::pattern;
+use crate::pattern::clusters;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::stack::StackName;
+use crate::reconcile::resource::spec_of;
+use crate::stack::{Kind, StackName};
 use crate::words::count;
 
 /// # Errors
 /// If the plan removes a rule of an existing stack, or a cluster from one of the stack's rules. If the stack had replaced an alert
 /// before, nothing would send that alert any more, because its old rule is already disabled.
 pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
-    let rules = || plan.steps.iter().filter(|step| step.address.id.kind == "rule");
+    let rules = || plan.steps.iter().filter(|step| step.address.id.kind == Kind::Rule);
     let going: Vec<&str> =
         rules().filter(|step| step.action == Action::Remove).map(|step| step.address.name.as_str()).collect();
     let unheard: BTreeSet<String> = rules().flat_map(clusters_left_out).collect();
@@ -30,35 +32,13 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
 }
 
 /// Returns the clusters that a rule names now, and would no longer name after its change.
-fn clusters_left_out(step: &Step) -> Vec<String> {
-    let named = |spec: &Option<Value>| {
-        let mut found = Vec::new();
-        if let Some(spec) = spec {
-            clusters(&pattern::meaning(&spec["pattern"]), &mut found);
-        }
-        found
+fn clusters_left_out(step: &Step) -> BTreeSet<String> {
+    let named = |document: &Option<Value>| {
+        let spec = document.as_ref().and_then(|document| spec_of::<Rule>(document).ok());
+        spec.map(|spec| clusters::named(&spec.meaning())).unwrap_or_default()
     };
     match step.action {
-        Action::Change => {
-            let wanted = named(&step.want);
-            named(&step.have).into_iter().filter(|arn| !wanted.contains(arn)).collect()
-        }
-        Action::Add | Action::Remove => Vec::new(),
-    }
-}
-
-/// Collects the ARNs of clusters that a pattern names directly or by their services.
-fn clusters(pattern: &Value, found: &mut Vec<String>) {
-    match pattern {
-        Value::String(text) if text.contains(":cluster/") => found.push(text.clone()),
-        Value::String(text) => {
-            if let Some((partition, service)) = text.split_once(":service/") {
-                let cluster = service.split('/').next().unwrap_or_default();
-                found.push(format!("{partition}:cluster/{cluster}"));
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| clusters(item, found)),
-        Value::Object(fields) => fields.values().for_each(|field| clusters(field, found)),
-        _ => {}
+        Action::Change => &named(&step.have) - &named(&step.want),
+        Action::Add | Action::Remove => BTreeSet::new(),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::pattern::DRILL_SOURCE;
+use crate::pattern::clusters::Clusters;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::samples;
 
@@ -23,7 +24,7 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
         .collect::<serde_json::Map<_, _>>()
         .into();
     if asked.as_object().is_some_and(serde_json::Map::is_empty) {
-        return names_clusters(pattern);
+        return Clusters::of(pattern).are_of_ecs();
     }
     let (Ok(matcher), Ok(events)) = (Matcher::new(&(&asked).into()), samples::of_cluster(cluster_arn)) else {
         return false;
@@ -50,7 +51,7 @@ pub fn others(pattern: &Value) -> Option<String> {
         return Some(format!("it takes events of {}, too", told(other)));
     }
     let kinds = pattern["detail-type"].as_array();
-    let only_ecs = kinds.is_some_and(|kinds| kinds.iter().all(is_of_ecs)) || names_clusters(pattern);
+    let only_ecs = kinds.is_some_and(|kinds| kinds.iter().all(is_of_ecs)) || Clusters::of(pattern).are_of_ecs();
     (!only_ecs).then(|| "its pattern has no source, and takes events of others, too".to_owned())
 }
 
@@ -74,12 +75,6 @@ pub fn beyond_samples(pattern: &Value, cluster_arn: &str) -> Result<Vec<String>>
 /// Checks for a detail-type of ECS. No other service uses this prefix.
 fn is_of_ecs(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| kind.starts_with("ECS "))
-}
-
-/// Checks whether a pattern names clusters of ECS. No other service has them in this field.
-fn names_clusters(pattern: &Value) -> bool {
-    let is_cluster = |leaf: &Value| leaf.as_str().is_some_and(|arn| arn.contains(":ecs:") && arn.contains(":cluster/"));
-    pattern["detail"]["clusterArn"].as_array().is_some_and(|leaves| leaves.iter().all(is_cluster))
 }
 
 fn told(leaf: &Value) -> String {

@@ -11,7 +11,7 @@ use crate::error::{Category, Error, Result};
 use crate::operations::session::Session;
 use crate::pattern::Drill;
 use crate::reconcile::engine::unanswered;
-use crate::stack::Id;
+use crate::stack::{Id, Kind};
 
 pub struct Switch<'a> {
     pub old: &'a ExistingAlert,
@@ -49,7 +49,7 @@ impl Switch<'_> {
         if self.old.rule.is_enabled() && self.config.drill == Drill::Refused {
             // Without a drill, nothing has shown that EventBridge already applies the new rules.
             let what = "EventBridge to apply the new rules";
-            let passed = self.session.waiter.pass(&Id::new("rule", rule), NEW_RULE, what).await;
+            let passed = self.session.waiter.pass(&Id::new(Kind::Rule, rule), NEW_RULE, what).await;
             self.session.finish_steps();
             passed?;
         }

@@ -17,7 +17,7 @@ use crate::operations::links::{Broken, links};
 use crate::operations::session::Session;
 use crate::operations::target::{Context, Target};
 use crate::reconcile::resource::{Found, Inventory};
-use crate::stack::Place;
+use crate::stack::{Kind, Place};
 
 /// The task to test, with its region and cluster.
 pub struct TaskArn<'a> {
@@ -66,7 +66,7 @@ impl Live {
     /// If the caller is unknown to AWS; on interruption.
     pub async fn read(target: &Target, context: &Context) -> Result<Self> {
         let session = Session::open(target, Given::default(), context).await?;
-        let (seen, place) = session.observe_only(&["function", "rule"]).await?;
+        let (seen, place) = session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         session.report_place(&place);
         Ok(Self { session, seen, place, engine: Engine::new()?, clock: context.clock })
     }

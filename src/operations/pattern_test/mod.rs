@@ -80,8 +80,10 @@ impl Patterns {
         let of_catalogue = |name: &'static str| {
             let is_default = DEFAULT.contains(&name);
             let pattern = Pattern::find(name)?.narrowed(filters);
-            Ok(pattern
-                .map_or(Asked::NotNarrowed { name, is_default }, |pattern| Asked::Pattern { pattern: Box::new(pattern), is_default }))
+            Ok(pattern.map_or(Asked::NotNarrowed { name, is_default }, |pattern| Asked::Pattern {
+                pattern: Box::new(pattern),
+                is_default,
+            }))
         };
         CATALOGUE.iter().map(|entry| of_catalogue(entry.name)).collect::<Result<_>>().map(Self)
     }

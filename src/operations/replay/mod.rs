@@ -17,7 +17,7 @@ use crate::aws::client::wait::{Attempt, COUNTING};
 use crate::aws::kinds::{Given, function, queue};
 use crate::error::{Category, Error, Result};
 use crate::reconcile::resource::{Inventory, Observed, Seen};
-use crate::stack::{Address, Place, Stack};
+use crate::stack::{Address, Kind, Place, Stack};
 use crate::words::count;
 use fate::{Fate, Handled};
 
@@ -60,7 +60,7 @@ pub enum Stopped {
 }
 
 /// Opens the queue of a stack.
-async fn open(kinds: &[&str], target: &Target, context: &Context) -> Result<(Session, Place, Undelivered)> {
+async fn open(kinds: &[Kind], target: &Target, context: &Context) -> Result<(Session, Place, Undelivered)> {
     let session = Session::open(target, Given::default(), context).await?;
     let wanted = [queue::address(&session.stack), function::address(&session.stack)];
     let (seen, place) = session.observe_only(kinds).await?;
@@ -79,7 +79,7 @@ async fn open(kinds: &[&str], target: &Target, context: &Context) -> Result<(Ses
 /// # Errors
 /// If the stack has no queue or no notifier. The result contains everything that happened after that check.
 pub async fn replay(is_dry_run: bool, target: &Target, context: &Context) -> Result<Replay> {
-    let kinds: &[&str] = if is_dry_run { &["queue"] } else { &["queue", "function"] };
+    let kinds: &[Kind] = if is_dry_run { &[Kind::Queue] } else { &[Kind::Queue, Kind::Function] };
     let (session, place, queue) = open(kinds, target, context).await?;
     let mut replay = Replay {
         stack: session.stack.clone(),
@@ -272,7 +272,7 @@ pub struct Purge {
 /// # Errors
 /// If the stack has no queue, or it cannot be read; on interruption.
 pub async fn prepare_purge(target: &Target, context: &Context) -> Result<Purge> {
-    let (session, place, queue) = open(&["queue"], target, context).await?;
+    let (session, place, queue) = open(&[Kind::Queue], target, context).await?;
     let depth = session.unless_interrupted(queue.depth()).await.map_err(nothing_changed)??;
     let depth = usize::try_from(depth).unwrap_or(usize::MAX);
     Ok(Purge { stack: session.stack.clone(), place, depth, session, queue })

@@ -24,7 +24,7 @@ use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
 use crate::reconcile::resource::Stage;
-use crate::stack::{Id, Place, Stack};
+use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
 
 /// The end of the error about a cluster that does not exist.
@@ -118,7 +118,7 @@ pub async fn prepare(request: Request, target: &Target, context: &Context) -> Re
 
 impl Request {
     fn accepts_stored_webhook(&self) -> bool {
-        self.exceptions.adopt.iter().any(|id| id.to_string() == parameter::ADOPTABLE)
+        self.exceptions.adopt.contains(&parameter::id())
     }
 
     async fn open(&self, archive: &Archive, target: &Target, context: &Context) -> Result<Session> {
@@ -134,7 +134,7 @@ impl Prepared {
     pub fn needs_webhook(&self) -> bool {
         let Request { webhook, .. } = &self.setup.request;
         let accepted = self.setup.request.accepts_stored_webhook();
-        let step = self.plan.steps.iter().find(|step| step.address.id.to_string() == parameter::ADOPTABLE);
+        let step = self.plan.steps.iter().find(|step| step.address.id == parameter::id());
         webhook.is_none()
             && step.is_some_and(|step| match step.action {
                 Action::Add => true,
@@ -300,7 +300,7 @@ impl Setup {
 
     /// Observes again. AWS may show the state before the changes for some seconds.
     async fn settle(&self) -> Result<(), Failed> {
-        let id = Id::new("stack", self.request.config.stack.as_str());
+        let subject = Subject::Stack(self.request.config.stack.clone());
         let left = Mutex::new(None);
         let unreadable = AtomicU8::new(0);
         let look = || async {
@@ -318,7 +318,7 @@ impl Setup {
             }
             Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
         };
-        let settled = self.session.waiter.until(&id, SETTLING, look).await;
+        let settled = self.session.waiter.until(subject, SETTLING, look).await;
         self.session.finish_steps();
         settled.map_err(|error| {
             let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied")
@@ -332,7 +332,7 @@ impl Setup {
     async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
         let cluster = self.request.config.clusters.first();
         let cluster = cluster.ok_or_else(|| Error::usage("a drill needs to know which cluster"))?;
-        let (seen, _) = self.session.observe_only(&["function", "rule"]).await?;
+        let (seen, _) = self.session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
         let outcome = Box::pin(drill).await;
         self.session.finish_steps();

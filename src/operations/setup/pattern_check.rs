@@ -9,10 +9,10 @@ use crate::aws::client::wait::{CONFLICT, Waiter, throttled};
 use crate::config::Config;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
-use crate::pattern::scenario::fit;
 use crate::pattern::{self, samples};
-use crate::stack::{Id, Place};
+use crate::stack::{Place, Subject};
 
 /// The number of questions at once. EventBridge's control plane accepts 50 calls a second from all callers together; with this
 /// number, the check takes no longer than the reads that run at the same time.
@@ -44,7 +44,7 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
             is_new
         });
         if taken.is_empty() {
-            taken.extend(samples.iter().find_map(|sample| fitted(&matcher, sample)));
+            taken.extend(samples.iter().find_map(|sample| fitted(&matcher, sample.clone())));
         }
         if taken.is_empty() {
             let name = &pattern.name;
@@ -55,9 +55,9 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         questions.extend(events.map(|(event, expected)| (&pattern.name, normal.clone(), event, expected)));
     }
     let answers = questions.into_iter().map(|(name, normal, event, expected)| async move {
-        let id = Id::new("pattern", name);
+        let subject = Subject::Pattern(name.clone());
         let ask = || bus::would_match(sdk, &normal, &event);
-        match waiter.retry(&id, CONFLICT, throttled, ask).await? == expected {
+        match waiter.retry(subject, CONFLICT, throttled, ask).await? == expected {
             true => Ok(()),
             false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
                 .hint(format!(
@@ -84,43 +84,5 @@ fn asked(pattern: &Value, event: &Value) -> Value {
         // Only the existence of the field matters.
         (Value::Array(all), _) if all.iter().all(|matcher| matcher.get("exists").is_some()) => Value::Bool(true),
         _ => event.clone(),
-    }
-}
-
-/// Returns the sample with the user's families, services or container, if these names are the only difference between the sample
-/// and a narrowed pattern.
-fn fitted(matcher: &Matcher, sample: &Value) -> Option<Value> {
-    let mut event = sample.clone();
-    while let Some(mismatch) = matcher.mismatch(&event) {
-        if !fit(&mut event, &mismatch) {
-            return None;
-        }
-    }
-    Some(event)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pattern::filter::Filters;
-    use crate::pattern::{Drill, Pattern};
-
-    #[test]
-    fn every_narrowed_pattern_fits_a_sample() {
-        let arn = "arn:aws:ecs:eu-west-1:210987654321:cluster/night-jobs".to_owned();
-        let samples = samples::of_cluster(&arn).unwrap();
-        let names = |name: &str| vec![name.to_owned()];
-        for (name, filters) in [
-            ("task-failed", Filters { families: names("import*"), services: names("a*b"), ..Filters::default() }),
-            ("nonzero-exit", Filters { container: Some("app-2".to_owned()), ..Filters::default() }),
-            ("out-of-memory", Filters { families: names("import"), ..Filters::default() }),
-            ("deployment-failed", Filters { services: names("shop"), ..Filters::default() }),
-            ("service-impaired", Filters { services: names("shop"), ..Filters::default() }),
-        ] {
-            let pattern = Pattern::find(name).unwrap().narrowed(&filters).unwrap();
-            let bound = pattern.bind(std::slice::from_ref(&arn), Drill::Accepted).unwrap();
-            let matcher = Matcher::new(&(&bound).into()).unwrap();
-            assert!(samples.iter().any(|sample| fitted(&matcher, sample).is_some()), "{name} {filters:?}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};
 use crate::operations::session::Session;
 use crate::reconcile::plan::{Action, Plan};
-use crate::stack::Address;
+use crate::stack::{Address, Kind};
 
 /// Returns a note about the log groups of the clusters' tasks that the notifier may not read, with the flags that would allow it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
@@ -76,9 +76,10 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
 pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
     let of_role = config.own_role_arn.as_ref().and_then(|arn| arn.rsplit('/').next());
     let is_used = |address: &Address| match address.id.kind {
-        "parameter" => config.parameters().contains(&address.name.as_str()),
-        "role" => of_role == Some(&address.name),
-        _ => false,
+        Kind::Parameter => config.parameters().contains(&address.name.as_str()),
+        Kind::Role => of_role == Some(&address.name),
+        // A configuration names no other resource as the user's own.
+        Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Alarm | Kind::Function | Kind::Rule => false,
     };
     let mut going = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.address);
     match going.find(|address| is_used(address)) {

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::kinds::role;
+use crate::aws::kinds::role::{self, Role};
 use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::Stage;
+use crate::reconcile::resource::{Stage, spec_of};
+use crate::stack::Kind;
 
 /// Returns the names of the rules that will be removed.
 pub fn leaving(plan: &Plan) -> Vec<String> {
@@ -17,7 +18,7 @@ pub fn leaving(plan: &Plan) -> Vec<String> {
 /// Checks whether the notifier's role loses a permission that the notifier may still use, because the notifier is changed later.
 pub fn narrows(plan: &Plan) -> bool {
     let notifier_changes =
-        plan.steps.iter().any(|step| step.action == Action::Change && step.address.id.kind == "function");
+        plan.steps.iter().any(|step| step.action == Action::Change && step.address.id.kind == Kind::Function);
     notifier_changes
         && plan.steps.iter().any(|step| rights(step).is_some_and(|[have, want]| !lost(&have, &want).is_empty()))
 }
@@ -37,8 +38,11 @@ pub fn widened(mut plan: Plan) -> Plan {
 
 /// Returns the existing statements and the wanted statements of a role that will be changed.
 fn rights(step: &Step) -> Option<[Vec<Value>; 2]> {
-    let is_role = step.action == Action::Change && step.address.id.kind == "role";
-    let statements = |spec: &Option<Value>| spec.as_ref()?["policies"][role::POLICY].as_array().cloned();
+    let is_role = step.action == Action::Change && step.address.id.kind == Kind::Role;
+    let statements = |document: &Option<Value>| {
+        let spec = spec_of::<Role>(document.as_ref()?).ok()?;
+        spec.policies.get(role::POLICY)?.statements().map(<[Value]>::to_vec)
+    };
     is_role.then(|| Some([statements(&step.have)?, statements(&step.want)?])).flatten()
 }
 
