@@ -3,6 +3,7 @@
 pub mod check;
 pub mod drift;
 pub mod drill;
+pub mod event_file;
 pub mod events;
 pub mod fleet;
 pub mod import;
@@ -13,5 +14,6 @@ pub mod session;
 pub mod setup;
 pub mod status;
 pub mod target;
+pub mod task_definition;
 pub mod teardown;
 pub mod verdict;

@@ -23,7 +23,10 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("permissions", &["pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
     ("words", &[]),
-    ("operations", &["aws", "config", "desired", "notifier", "pattern", "policy", "reconcile", "stack", "words"]),
+    (
+        "operations",
+        &["aws", "config", "desired", "input", "notifier", "pattern", "policy", "reconcile", "stack", "task", "words"],
+    ),
     (
         "cli",
         &[

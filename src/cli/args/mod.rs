@@ -1,4 +1,5 @@
 //! Defines the flags that several commands share.
 
 pub mod common;
+pub mod event_input;
 pub mod fleet;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::event_input::{self, Definition, Event};
 use super::pattern_test;
 use crate::cli::args::common::{Common, Format};
+use crate::cli::args::event_input;
 use crate::cli::render;
 use crate::cli::render::message::{html, terminal};
 use crate::cli::terminal::{World, whole_file};
@@ -15,6 +15,8 @@ use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::input::printable;
 use crate::notifier::embedded::{Engine, Place, Preview};
+use crate::operations::event_file::Event;
+use crate::operations::task_definition::Definition;
 use crate::pattern::DEFAULT;
 use crate::pattern::samples::{SAMPLES, Sample};
 
