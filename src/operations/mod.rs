@@ -7,6 +7,7 @@ pub mod event_file;
 pub mod events;
 pub mod fleet;
 pub mod import;
+pub mod init;
 pub mod links;
 pub mod notify;
 pub mod replay;

@@ -7,6 +7,7 @@ mod error;
 mod github;
 mod heading;
 pub mod import;
+pub mod init;
 mod json;
 pub mod markdown;
 pub mod message;
