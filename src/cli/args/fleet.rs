@@ -72,8 +72,10 @@ impl ClusterArgs {
 }
 
 impl StackArgs {
-    /// Completes the settings that no flag has set.
+    /// Completes the settings that no flag has set. A second call replaces the settings of the first one.
     pub fn complete(&mut self, settings: &Settings) {
+        let typed = self.typed.get_or_insert_with(|| Box::new(self.settings.clone()));
+        self.settings = Settings::clone(typed);
         let mut wider = settings.clone();
         if self.reads_stdin() {
             wider.webhook_parameter = None;

@@ -4,4 +4,5 @@ pub mod common;
 pub mod completion;
 pub mod event_input;
 pub mod fleet;
+pub mod setup;
 pub mod shell;

@@ -21,7 +21,7 @@ pub mod status;
 pub mod teardown;
 
 pub use crate::words::count;
-pub use error::{error, hint_after, hints};
+pub use error::{error, hint_after};
 pub use github::annotation;
 pub use heading::{heading, located};
 pub use json::{json, plan_json};
