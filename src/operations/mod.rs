@@ -10,6 +10,7 @@ pub mod import;
 pub mod init;
 pub mod links;
 pub mod notify;
+pub mod preview;
 pub mod replay;
 pub mod session;
 pub mod setup;

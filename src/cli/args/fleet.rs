@@ -71,9 +71,13 @@ impl ClusterArgs {
     }
 }
 
-impl StackArgs {
+impl OfStack for StackArgs {
+    fn clusters(&self) -> &[String] {
+        items(&self.settings.clusters)
+    }
+
     /// Completes the settings that no flag has set. A second call replaces the settings of the first one.
-    pub fn complete(&mut self, settings: &Settings) {
+    fn complete(&mut self, settings: &Settings) {
         let typed = self.typed.get_or_insert_with(|| Box::new(self.settings.clone()));
         self.settings = Settings::clone(typed);
         let mut wider = settings.clone();
@@ -81,6 +85,10 @@ impl StackArgs {
             wider.webhook_parameter = None;
         }
         self.settings = std::mem::take(&mut self.settings).or(wider);
+    }
+
+    fn take_webhook(&mut self, world: &World) -> Result<Option<Sealed<String>>> {
+        Self::take_webhook(self, world)
     }
 }
 
