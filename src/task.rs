@@ -146,6 +146,17 @@ pub fn outline_of(definition: &Value) -> Value {
     json!({ "containers": containers.map(outline).collect::<Vec<_>>() })
 }
 
+/// Returns the task definition, from an answer of DescribeTaskDefinition or from the definition alone.
+#[must_use]
+pub fn definition_in(value: &Value) -> Option<&Value> {
+    let within = &value["taskDefinition"];
+    let definition = if within.is_object() { within } else { value };
+    let containers = definition["containerDefinitions"].as_array();
+    let has_names =
+        |containers: &Vec<Value>| !containers.is_empty() && containers.iter().all(|one| one["name"].is_string());
+    containers.is_some_and(has_names).then_some(definition)
+}
+
 fn outline(container: &Value) -> Value {
     let configuration = &container["logConfiguration"];
     let log = configuration["logDriver"].as_str().map(|driver| {

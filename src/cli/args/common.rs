@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
-use crate::aws::kinds::parameter::Webhook;
+use crate::aws::kinds::parameter::{self, Webhook};
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
 use crate::config::settings::{Settings, items};
@@ -138,6 +138,9 @@ pub struct StackArgs {
     /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks if none is stored]
     #[arg(long)]
     slack_webhook_url_stdin: bool,
+    /// The settings of the flags alone, before they were completed.
+    #[arg(skip)]
+    pub(super) typed: Option<Box<Settings>>,
 }
 
 impl StackArgs {
@@ -173,6 +176,18 @@ impl StackArgs {
             true => config::webhook(&world.read_stdin()?, WebhookHosts::Any).map(Some),
             false => Ok(None),
         }
+    }
+
+    /// Asks the user for the webhook.
+    ///
+    /// # Errors
+    /// If no terminal is available for the question, or the text is not a webhook; on interruption.
+    pub async fn ask_webhook(&self, world: &World) -> Result<Webhook> {
+        if !world.interactive {
+            return Err(parameter::no_webhook());
+        }
+        let text = world.ask_secret("Webhook (not shown): ").await?;
+        config::webhook(&text, self.settings.hosts())
     }
 
     /// Returns the webhook from standard input or from the environment, if any. Never asks for one.

@@ -97,14 +97,24 @@ impl ClusterArgs {
     }
 }
 
-impl StackArgs {
-    /// Completes the settings that no flag has set.
-    pub fn complete(&mut self, settings: &Settings) {
+impl OfStack for StackArgs {
+    fn clusters(&self) -> &[String] {
+        items(&self.settings.clusters)
+    }
+
+    /// Completes the settings that no flag has set. A second call replaces the settings of the first one.
+    fn complete(&mut self, settings: &Settings) {
+        let typed = self.typed.get_or_insert_with(|| Box::new(self.settings.clone()));
+        self.settings = Settings::clone(typed);
         let mut wider = settings.clone();
         if self.reads_stdin() {
             wider.webhook_parameter = None;
         }
         self.settings = std::mem::take(&mut self.settings).or(wider);
+    }
+
+    fn take_webhook(&mut self, world: &World) -> Result<Option<Sealed<String>>> {
+        Self::take_webhook(self, world)
     }
 }
 

@@ -1,4 +1,8 @@
 //! Defines the flags that several commands share.
 
 pub mod common;
+pub mod completion;
+pub mod event_input;
 pub mod fleet;
+pub mod setup;
+pub mod shell;

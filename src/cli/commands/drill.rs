@@ -67,15 +67,13 @@ impl InPhases for Args {
         let target = desk.common.target(&clusters)?;
         let performed = perform(self.scenario, self.timeout, cluster, &target, desk.context).await?;
         let Performed { stack, place, drill } = &performed;
-        let verdict = drill.verdict();
-        let is_silent = verdict == Verdict::InSync && desk.common.quiet;
         Ok(Phase::Over(Told {
             // Each hop was shown as soon as its result was known.
             out: String::new(),
             object: Some(render::located(stack, place, render::drill::object(drill, desk.world.command()))),
-            err: if is_silent { String::new() } else { render::drill::end(drill, desk.world.command()) },
+            err: render::drill::end(drill, desk.common.quiet, desk.world.command()),
             sum: None,
-            ended: Ok(verdict),
+            ended: Ok(drill.verdict()),
         }))
     }
 

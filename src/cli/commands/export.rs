@@ -3,17 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
-use serde_json::json;
 
 use crate::cli::args::common::{Common, Format, StackArgs, warn_of_repeated};
-use crate::cli::args::fleet::OfStack;
 use crate::cli::render;
 use crate::cli::run::fleet::completed;
 use crate::cli::terminal::World;
-use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
-use crate::export::cloudformation::{self, Bucket, CODE_PREFIX, LONGEST_BODY};
-use crate::export::{Blank, Blueprint, Topic, code_file, terraform};
+use crate::export::cloudformation::{self, Bucket};
+use crate::export::{Blueprint, Topic, terraform};
 use crate::notifier::archive::archive;
 
 /// Write the stack that `setup` makes as a template, for other engines to make and keep.
@@ -74,26 +71,6 @@ pub struct Notifier {
     to: PathBuf,
 }
 
-impl OfStack for Cloudformation {
-    fn clusters(&self) -> &[String] {
-        items(&self.stack.settings.clusters)
-    }
-
-    fn complete(&mut self, settings: &Settings) {
-        self.stack.complete(settings);
-    }
-}
-
-impl OfStack for Terraform {
-    fn clusters(&self) -> &[String] {
-        items(&self.stack.settings.clusters)
-    }
-
-    fn complete(&mut self, settings: &Settings) {
-        self.stack.complete(settings);
-    }
-}
-
 /// Hides the flags that do not describe the stack from the help: those of the webhook, and `--ignore`.
 pub fn command(export: clap::Command) -> clap::Command {
     let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore"];
@@ -104,81 +81,54 @@ pub fn command(export: clap::Command) -> clap::Command {
 pub fn run(command: Command, common: &Common, world: &World) -> Result<u8> {
     match command {
         Command::Cloudformation(args) => {
-            let (args, common) = completed(*args, common)?;
-            export_template(&args, &common, world)
+            let Cloudformation { stack_set, stack } = *args;
+            let (stack, common) = completed(stack, common)?;
+            export_template(stack_set, &stack, &common, world)
         }
         Command::Terraform(args) => {
-            let (args, common) = completed(*args, common)?;
-            export_configuration(&args, &common, world)
+            let (stack, common) = completed(args.stack, common)?;
+            export_configuration(&stack, &common, world)
         }
         Command::Notifier(args) => export_notifier(&args, common, world),
     }
 }
 
-fn export_template(args: &Cloudformation, common: &Common, world: &World) -> Result<u8> {
-    let (bucket, topic) = match args.stack_set {
+fn export_template(stack_set: bool, stack: &StackArgs, common: &Common, world: &World) -> Result<u8> {
+    let (bucket, topic) = match stack_set {
         true => (Bucket::PerRegion, Topic::ByName),
         false => (Bucket::Named, Topic::ByArn),
     };
-    let config = args.stack.config(common)?;
+    let config = stack.config(common)?;
     warn_of_repeated(&config.patterns, world);
-    let others = args.stack.settings.other_patterns(&config)?;
+    let others = stack.settings.other_patterns(&config)?;
     let blueprint = Blueprint::new(&config, Some(&others), &archive()?, topic)?;
-    let template = cloudformation::template(&blueprint, bucket)?;
-    let template =
-        Some(render::json(&template)).filter(|text| text.len() <= LONGEST_BODY).unwrap_or(format!("{template}\n"));
+    let template = render::export::template(&cloudformation::template(&blueprint, bucket)?);
     world.out.print(&template);
     if !common.quiet {
-        world.err.print(&format!(
-            "note: it needs --capabilities CAPABILITY_NAMED_IAM, and the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
-             the bucket{}\n",
-            blueprint.code_file,
-            and_the_webhook(&blueprint)
-        ));
+        world.err.print(&render::export::needs_of_template(&blueprint));
     }
-    if template.len() > LONGEST_BODY {
-        world.err.print(&format!(
-            "warning: it is {} bytes long; above {LONGEST_BODY}, CloudFormation takes it from a bucket only: \
-             `aws cloudformation deploy --s3-bucket`, or --template-url\n",
-            template.len()
-        ));
-    }
+    world.err.print(&render::export::too_long(&template));
     Ok(0)
 }
 
-fn export_configuration(args: &Terraform, common: &Common, world: &World) -> Result<u8> {
-    let config = args.stack.config(common)?;
+fn export_configuration(stack: &StackArgs, common: &Common, world: &World) -> Result<u8> {
+    let config = stack.config(common)?;
     warn_of_repeated(&config.patterns, world);
     let blueprint = Blueprint::new(&config, None, &archive()?, Topic::ByArn)?;
     world.out.print(&terraform::configuration(&blueprint)?);
     if !common.quiet {
-        world.err.print(&format!(
-            "note: it needs the file that `taskbell export notifier --to notifier.zip` writes{}\n",
-            and_the_webhook(&blueprint)
-        ));
+        world.err.print(&render::export::needs_of_configuration(&blueprint));
     }
     Ok(0)
-}
-
-/// Returns the part of the note that names the webhook's parameter, if the stack has one.
-fn and_the_webhook(blueprint: &Blueprint) -> String {
-    let of_webhook = blueprint.defaults.iter().find(|(blank, _)| *blank == Blank::WebhookParameter);
-    of_webhook.map(|(_, name)| format!(", and the SecureString {name}")).unwrap_or_default()
 }
 
 fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8> {
     let archive = archive()?;
     std::fs::write(&args.to, &archive.bytes)
         .map_err(|error| Error::new(format!("could not write {}", args.to.display())).because(error))?;
-    let (file, bytes, sha) = (args.to.display(), archive.bytes.len(), &archive.code_sha256);
-    let key = format!("{CODE_PREFIX}{}", code_file(&archive));
     world.out.print(&match common.output {
-        Format::Text | Format::Github | Format::Markdown => {
-            format!("file        {file}\nbytes       {bytes}\nCodeSha256  {sha}\nkey         {key}\n")
-        }
-        Format::Json => {
-            render::json(&json!({ "file": file.to_string(), "bytes": bytes, "code_sha256": sha, "key": key }))
-        }
+        Format::Text | Format::Github | Format::Markdown => render::export::archive(&archive, &args.to),
+        Format::Json => render::json(&render::export::archive_object(&archive, &args.to)),
     });
     Ok(0)
 }

@@ -1,21 +1,18 @@
 //! Runs `init`: asks a few questions, and writes `taskbell.toml`.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use crate::aws::calls::cluster;
-use crate::aws::kinds::Given;
 use crate::cli::args::common::{ClusterArgs, Common, Format};
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::{World, whole_file};
+use crate::config::Cluster;
 use crate::config::file::{self, File, schema};
-use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
-use crate::operations::session::Session;
+use crate::operations::init::{self, Answers, Found};
 
 /// Write taskbell.toml: asks which clusters, in which language, and whom to mention.
 ///
@@ -35,15 +32,6 @@ pub struct Args {
     /// Print the JSON Schema of the file, for editors, and write nothing
     #[arg(long)]
     schema: bool,
-}
-
-/// The answers to write into the file.
-struct Answers {
-    region: Option<String>,
-    clusters: Vec<Cluster>,
-    language: String,
-    mention: Vec<String>,
-    alarm_topic: Option<String>,
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
@@ -70,7 +58,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             alarm_topic: None,
         },
     };
-    let text = text(&answers, common.profile.as_deref());
+    let text = render::init::text(&answers, common.profile.as_deref());
     // Parse the text before it is written.
     let file = File::parse(&path, &text)?;
     whole_file::write(&path, &text)?;
@@ -79,48 +67,22 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         world.out.print(&render::json(&json!({ "file": path, "stacks": stacks })));
     }
     if !common.quiet {
-        world.err.print(&format!(
-            "Wrote {}. Next: {}.\n",
-            path.display(),
-            match file.stacks.len() {
-                1 => "`taskbell setup` asks for the webhook, shows the plan, and asks again",
-                _ =>
-                    "put the webhook into TASKBELL_SLACK_WEBHOOK_URL; `taskbell setup --all` shows the plans, and asks",
-            }
-        ));
+        let next = render::init::next(file.stacks.len());
+        world.err.print(&format!("Wrote {}. Next: {next}.\n", path.display()));
     }
     Ok(0)
 }
 
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
-    let nobody = "init".parse()?;
-    let given = Given::default();
-    let (target, progress) = (common.target_called(nobody), Progress::new(common, world));
-    let (region, found) = match progress.over(Session::open(&target, given, progress.context())).await {
-        Ok(session) => {
-            let found = progress.over(session.unless_interrupted(cluster::names(&session.sdk))).await?;
-            (Some(session.stack.region), found.map_err(|fault| fault.to_string()))
-        }
-        Err(error) => (common.region.clone(), Err(error.in_one_line())),
-    };
+    let (target, progress) = (common.target_called("init".parse()?), Progress::new(common, world));
+    let Found { region, clusters: found } = progress.over(init::find(&target, progress.context())).await?;
     let clusters = if named.is_empty() { which(found, region.as_deref(), world).await? } else { named };
-    let language = until(world, "Language of the messages, en or ja [en]: ", |answer| match answer {
-        "" | "en" => Ok("en".to_owned()),
-        "ja" => Ok("ja".to_owned()),
-        other => Err(Error::usage(format!("there are en and ja, not {other}"))),
-    });
-    let language = language.await?;
-    let mention = until(world, "Whom to mention: here, channel, U…, S…, or nobody [nobody]: ", |answer| {
-        let words = answer.split([' ', ',']).filter(|word| !word.is_empty() && *word != "nobody");
-        words.map(config::mention).collect::<Result<Vec<_>>>()
-    });
-    let mention = mention.await?;
-    let alarm_topic =
-        until(world, "ARN of an SNS topic to tell when Slack itself fails [none]: ", |answer| match answer {
-            "" | "none" => Ok(None),
-            arn => config::topic(arn).map(Some),
-        });
-    Ok(Answers { region, clusters, language, mention, alarm_topic: alarm_topic.await? })
+    let language = until(world, "Language of the messages, en or ja [en]: ", init::language).await?;
+    let whom = "Whom to mention: here, channel, U…, S…, or nobody [nobody]: ";
+    let mention = until(world, whom, init::mention).await?;
+    let topic = "ARN of an SNS topic to tell when Slack itself fails [none]: ";
+    let alarm_topic = until(world, topic, init::alarm_topic).await?;
+    Ok(Answers { region, clusters, language, mention, alarm_topic })
 }
 
 /// Asks for clusters, by name or by the number in the list of the clusters that were found.
@@ -130,32 +92,8 @@ async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: 
         world.err.print(&format!("note: which clusters there are{place} is not known: {why}\n"));
         Vec::new()
     });
-    for (at, name) in found.iter().enumerate() {
-        world.err.print(&format!("{:>4}  {name}\n", at + 1));
-    }
-    let question = match found.is_empty() {
-        true => format!("Which clusters{place}, by name? "),
-        false => format!("Which clusters{place}, by number or name? [all] "),
-    };
-    let parse = |answer: &str| {
-        let words: Vec<&str> = answer.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-        let named = |word: &str| match word.parse::<usize>() {
-            Ok(number) if !found.contains(&word.to_owned()) => found
-                .get(number.wrapping_sub(1))
-                .cloned()
-                .ok_or_else(|| Error::usage(format!("there is no cluster number {number}"))),
-            _ => Ok(word.to_owned()),
-        };
-        let chosen = match words.as_slice() {
-            [] | ["all"] => found.clone(),
-            words => words.iter().map(|word| named(word)).collect::<Result<_>>()?,
-        };
-        match config::clusters(&chosen)? {
-            none if none.is_empty() => Err(Error::usage("at least one cluster is needed")),
-            some => Ok(some),
-        }
-    };
-    until(world, &question, parse).await
+    world.err.print(&render::init::list(&found));
+    until(world, &render::init::question(&found, &place), |answer| init::clusters(answer, &found)).await
 }
 
 /// Asks until the answer is valid.
@@ -166,53 +104,4 @@ async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<
             Err(error) => world.err.print(&render::error(&error, world.command())),
         }
     }
-}
-
-/// Returns the text of the file, with further settings as comments.
-fn text(answers: &Answers, profile: Option<&str>) -> String {
-    let Answers { region, clusters, language, mention, alarm_topic } = answers;
-    let quoted = |text: &str| format!("{text:?}");
-    let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ");
-    let or_comment = |key: &str, value: Option<String>, example: &str| match value {
-        Some(value) => format!("{key} = {value}\n"),
-        None => format!("# {key} = {example}\n"),
-    };
-    let mut text = "\
-# What taskbell sets up. `taskbell setup --all` makes AWS so, `taskbell drift --all` tells whether it still is.
-# Every flag of setup is a key here. Editors: `taskbell init --schema >taskbell.schema.json`, then, as the first line,
-#:schema taskbell.schema.json
-
-# Every stack carries this name as a tag; stacks with it that are no longer here are shown by `drift --all` and removed
-# by `teardown --orphans`.
-"
-    .to_owned();
-    let fleet = clusters.first().map(|cluster| cluster.name().to_owned()).unwrap_or_default();
-    let _ = write!(text, "fleet = {}\n\n# What holds where a stack says nothing.\n[defaults]\n", quoted(&fleet));
-    text += &or_comment("region", region.as_deref().map(quoted), "\"eu-west-1\"");
-    text += &or_comment("profile", profile.map(quoted), "\"prod\"");
-    text += &or_comment("language", Some(quoted(language)), "");
-    text += &or_comment("mention", (!mention.is_empty()).then(|| format!("[{}]", list(mention))), "[\"here\"]");
-    text += &or_comment(
-        "alarm_topic",
-        alarm_topic.as_deref().map(quoted),
-        "\"arn:aws:sns:eu-west-1:123456789012:on-call\"",
-    );
-    text += "\
-# log_groups = [\"/ecs/*\"]                      # the application logs the notifier may read
-# tags = { team = \"data\" }
-# webhook_parameter = \"/team/slack-webhook\"    # an SSM parameter of yours, instead of one of the stack's own
-";
-    for cluster in clusters {
-        let _ = write!(
-            text,
-            "\n[[stack]]\nname = {}\nclusters = [{}]\n",
-            quoted(cluster.name()),
-            quoted(&cluster.to_string())
-        );
-    }
-    text + "\
-# patterns = [\"task-failed\"]                    # instead of the default ones: `taskbell pattern list`
-# filters = { exclude_families = [\"dev-*\"] }    # of patterns about tasks
-# role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # assumed first, as in another account
-"
 }

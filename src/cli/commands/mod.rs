@@ -4,7 +4,6 @@ pub mod completion;
 pub mod doctor;
 pub mod drift;
 pub mod drill;
-pub mod event_input;
 pub mod export;
 pub mod graph;
 pub mod import;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
-use super::event_input::{self, Definition};
 use crate::cli::args::common::{ClusterArgs, Common, Format, warn_of_repeated};
+use crate::cli::args::event_input;
 use crate::cli::args::fleet::OfStack;
 use crate::cli::exit::code;
 use crate::cli::render;
@@ -17,9 +17,11 @@ use crate::config::Cluster;
 use crate::config::settings::{FilterSettings, Settings};
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
+use crate::operations::event_file::Event;
+use crate::operations::pattern_test::Patterns;
 use crate::operations::pattern_test::answer::{Tested, verdict};
 use crate::operations::pattern_test::live::{Live, TaskArn};
-use crate::operations::pattern_test::{Event, Patterns};
+use crate::operations::task_definition::Definition;
 use crate::pattern::filter::Filters;
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -77,14 +79,14 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         let events = events()?;
         let live = live(&clusters, common, world).await?;
         for event in events {
-            tested.push(live.test(to_test(event), &clusters).await?);
+            tested.push(live.test(event, &clusters).await?);
         }
     } else {
         let patterns = Patterns::find(&args.patterns, &filters)?;
         warn_of_repeated(patterns.narrowed(), world);
         let engine = Engine::new()?;
         for event in events()? {
-            tested.push(patterns.test(to_test(event), &clusters, &engine)?);
+            tested.push(patterns.test(event, &clusters, &engine)?);
         }
     }
     world.out.print(&match common.output {
@@ -108,11 +110,11 @@ async fn of_task(
     }
     let live = live(&clusters, common, world).await?;
     let body = live.event_of(&task).await?;
-    let mut event = event_input::Event { name: arn.to_owned(), body, context: Value::Null, is_sample: false };
+    let mut event = Event { name: arn.to_owned(), body, context: Value::Null, is_sample: false };
     if let Some(definition) = definition {
         definition.attach_to(&mut event, world);
     }
-    live.test(to_test(event), &clusters).await
+    live.test(event, &clusters).await
 }
 
 /// Reads the stack from AWS. Prints a note if the notifier's rules there may differ from those of this binary.
@@ -124,8 +126,4 @@ async fn live(clusters: &[Cluster], common: &Common, world: &World) -> Result<Li
     }
     live.must_have_a_rule()?;
     Ok(live)
-}
-
-fn to_test(event_input::Event { name, body, context, is_sample }: event_input::Event) -> Event {
-    Event { name, body, context, is_sample }
 }

@@ -5,18 +5,17 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::event_input::{self, Definition, Event};
 use crate::cli::args::common::{Common, Format};
+use crate::cli::args::event_input;
 use crate::cli::render;
-use crate::cli::render::message::{html, terminal};
+use crate::cli::render::message::html;
 use crate::cli::terminal::{World, whole_file};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
 use crate::input::printable;
-use crate::notifier::embedded::{Engine, Place, Preview};
-use crate::operations::pattern_test::matching;
-use crate::pattern::DEFAULT;
-use crate::pattern::samples::{SAMPLES, Sample};
+use crate::notifier::embedded::Place;
+use crate::operations::preview::{Shown, shown};
+use crate::operations::task_definition::Definition;
 
 /// Show the message that an event gives, without AWS.
 ///
@@ -66,31 +65,27 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         ));
     }
     let Some(name) = &args.event else {
-        world.out.print(&list(common.output));
+        world.out.print(&match common.output {
+            Format::Text | Format::Github | Format::Markdown => render::preview::samples(),
+            Format::Json => render::json(&render::preview::samples_object()),
+        });
         return Ok(0);
     };
     let shown = match args.payload {
-        true => vec![Shown {
-            name: name.clone(),
-            incident: json!({ "rings": true }),
-            payload: event_input::object(name, world)?,
-            taken_by: None,
-        }],
-        false => shown(name, args, world)?,
+        true => vec![Shown::of_payload(name.clone(), event_input::object(name, world)?)],
+        false => {
+            let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
+            let options = options(args)?;
+            shown(event_input::read(name, definition.as_ref(), world)?, args.place, &options)?
+        }
     };
     if shown.len() > 1 && args.html.is_some() {
         return Err(Error::usage(format!("--html draws one message, and {name} has {} tasks", shown.len()))
             .hint("keep one task in the file"));
     }
-    world.out.print(&match (common.output, shown.as_slice()) {
-        (Format::Json, [one]) => render::json(&one.payload),
-        (Format::Json, several) => render::json(&several.iter().map(|one| one.payload.clone()).collect()),
-        (_, [one]) => terminal::at(args.place, &one.payload, world.columns),
-        (_, several) => {
-            let drawn =
-                |one: &Shown| format!("{}\n{}", one.name, terminal::at(args.place, &one.payload, world.columns));
-            several.iter().map(drawn).collect::<Vec<_>>().join("\n")
-        }
+    world.out.print(&match common.output {
+        Format::Json => render::json(&render::preview::object(&shown)),
+        _ => render::preview::text(&shown, args.place, world.columns),
     });
     if let (Some(path), [one]) = (&args.html, shown.as_slice()) {
         whole_file::write(path, &html::page(&one.payload, args.language.code()))?;
@@ -98,48 +93,11 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     }
     for one in &shown {
         let which = if shown.len() > 1 { format!("{}: ", one.name) } else { String::new() };
-        one.notes().iter().for_each(|note| world.err.print(&format!("note: {which}{}\n", printable(note))));
+        for note in render::preview::notes(one) {
+            world.err.print(&format!("note: {which}{}\n", printable(&note)));
+        }
     }
     Ok(0)
-}
-
-/// An event with the notifier's incident and message for it.
-struct Shown {
-    name: String,
-    incident: Value,
-    payload: Value,
-    /// The patterns of the catalogue that match. `None` if the input is not an event.
-    taken_by: Option<Vec<&'static str>>,
-}
-
-fn shown(name: &str, args: &Args, world: &World) -> Result<Vec<Shown>> {
-    let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
-    let (engine, options) = (Engine::new()?, options(args)?);
-    let show = |Event { name, body, context, is_sample: _ }| {
-        let Preview { incident, payload } = engine.preview_at(args.place, &body, &context, &options)?;
-        Ok(Shown { name, incident, payload, taken_by: Some(matching(&body)?) })
-    };
-    event_input::read(name, definition.as_ref(), world)?.into_iter().map(show).collect()
-}
-
-impl Shown {
-    /// Returns the reasons why the message would not be posted.
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.incident["rings"] == false {
-            let reason = self.incident["silentBecause"].as_str().unwrap_or("no reason given");
-            notes.push(format!("this event is not announced: {reason}"));
-        }
-        let none_of_defaults = |names: &&Vec<&str>| !names.iter().any(|name| DEFAULT.contains(name));
-        if let Some(taken_by) = self.taken_by.as_ref().filter(none_of_defaults) {
-            let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
-            notes.push(match others.is_empty() {
-                true => "no pattern of the catalogue takes this event".to_owned(),
-                false => format!("no default pattern takes this event; {} does", others.join(" or ")),
-            });
-        }
-        notes
-    }
 }
 
 fn options(args: &Args) -> Result<Value> {
@@ -150,15 +108,4 @@ fn options(args: &Args) -> Result<Value> {
         "iconEmoji": args.icon_emoji,
         "mention": mentions.join(","),
     }))
-}
-
-fn list(format: Format) -> String {
-    let width = SAMPLES.iter().map(|sample| sample.name.len()).max().unwrap_or_default();
-    match format {
-        Format::Text | Format::Github | Format::Markdown => {
-            let line = |Sample { name, title, .. }: &Sample| format!("{name:width$}  {title}");
-            SAMPLES.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
-        }
-        Format::Json => render::json(&SAMPLES.iter().map(|sample| sample.name).collect()),
-    }
 }

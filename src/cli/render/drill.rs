@@ -43,8 +43,11 @@ fn hop_object(Check { name, held, told, milliseconds, hint: words }: &Check, com
     json!({ "hop": name, "holds": holds, "told": told, "ms": milliseconds, "hint": words })
 }
 
-/// Returns the closing message of a drill.
-pub fn end(drill: &Drill, command: &str) -> String {
+/// Returns the closing message of a drill. With `quiet`, a drill that arrived has none.
+pub fn end(drill: &Drill, quiet: bool, command: &str) -> String {
+    if quiet && drill.verdict() == Verdict::InSync {
+        return String::new();
+    }
     let words = drill.hops.last().and_then(|hop| hop.hint.as_ref());
     let words = words.map(|words| format!("  hint: {}\n", hint(words, command))).unwrap_or_default();
     let places: Vec<&str> = drill.hops.iter().map(|hop| hop.name).filter(|name| is_place(name)).collect();

@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::config::file::{File, Site};
+use crate::error::{Category, Error, Result};
 use crate::operations::import::compare::Compared;
 use crate::operations::import::existing::{Candidate, ExistingAlert, kind, last};
+use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Origin, Survey, Takeover, scope};
-use crate::operations::setup::Prepared;
+use crate::operations::setup::{Applied, Prepared};
+use crate::operations::verdict::Verdict;
 use crate::pattern::Drill;
 use crate::pattern::clusters::Clusters;
 use crate::reconcile::plan::Plan;
@@ -184,8 +187,7 @@ fn through(old: &ExistingAlert) -> String {
         .map_or_else(|| "target that it has no more".to_owned(), |name| format!("function {name}{there}"))
 }
 
-/// Returns the old alert and the steps that replace it, as one object.
-pub fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
+fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
     let Takeover { origin, compared, no_longer, filters, beyond, remove_old, .. } = takeover;
     let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
         json!({ "as_before": as_before, "in_addition": in_addition, "no_longer": no_longer })
@@ -247,6 +249,21 @@ pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> S
     text
 }
 
+/// Returns the planned setup and the steps for the old alert, as one object.
+pub fn prepared_object(prepared: &Prepared, found: &Found, takeover: &Takeover, command: &str) -> Value {
+    let mut all = super::setup::prepared_object(prepared, None, command);
+    all["import"] = object(found, takeover, false);
+    all
+}
+
+/// Returns the result of the setup, the drill, and the steps for the old alert, as one object. `done` says whether the old rule is
+/// disabled.
+pub fn applied_object(applied: &Applied, found: &Found, takeover: &Takeover, done: bool, command: &str) -> Value {
+    let mut all = super::setup::applied_object(applied, command);
+    all["import"] = object(found, takeover, done);
+    all
+}
+
 pub fn question(prepared: &Prepared, found: &Found, takeover: &Takeover) -> String {
     let question = super::setup::question(prepared);
     match takeover.is_left {
@@ -266,8 +283,33 @@ fn then(old: &ExistingAlert, remove: bool) -> String {
     }
 }
 
-/// Describes the state of the old alert after the steps, and the work that is left to the user.
-pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) -> String {
+/// Returns the closing message of the setup and the drill, or the text that precedes their error.
+pub fn applied(applied: &Applied, off: &SwitchedOff, quiet: bool, command: &str) -> String {
+    let is_next_step = applied.failed.is_none() && applied.drill.is_none();
+    super::setup::end(applied, quiet || (is_next_step && off.failed.is_some()), command)
+}
+
+/// Returns the note that precedes the error if the old alert could not be read.
+pub fn not_found(error: &Error) -> &'static str {
+    if error.kind() == Category::Unreadable { "Nothing was changed.\n" } else { "" }
+}
+
+/// Describes the state of the old alert at the end of the command, and the work that is left to the user. With `quiet`, only if the old
+/// alert is not replaced.
+pub fn end(found: &Found, takeover: &Takeover, off: &SwitchedOff, ended: &Result<Verdict>, quiet: bool) -> String {
+    let old = &found.old;
+    match ended {
+        _ if takeover.dry_run => String::new(),
+        Ok(Verdict::InSync) if off.is_done && quiet => String::new(),
+        Ok(Verdict::InSync) if off.is_done => afterwards(old, takeover),
+        Err(error) if error.kind() == Category::Usage => String::new(),
+        _ if !old.rule.is_enabled() || off.is_unsure => String::new(),
+        _ => format!("The rule {} is as it was, and rings as before.\n", old.rule.name),
+    }
+}
+
+/// Describes the state of the replaced alert, and the work that is left to the user.
+fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
     let config = &takeover.config;
     let name = &old.rule.name;
     let mut text = match (takeover.remove_old, &old.function) {
@@ -282,7 +324,7 @@ pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) 
             function.role.rsplit('/').next().unwrap_or_default()
         ),
     };
-    if let (true, Some(kept)) = (keep_pattern, config.patterns.first()) {
+    if let (true, Some(kept)) = (takeover.keep_pattern, config.patterns.first()) {
         let stack = Stack { name: config.stack.clone(), region: String::new() };
         let _ = writeln!(
             text,
@@ -295,8 +337,8 @@ pub fn afterwards(old: &ExistingAlert, takeover: &Takeover, keep_pattern: bool) 
 }
 
 /// Returns the lines to add to a file that does not contain the stack.
-pub fn lines_for(file: &File, config: &Config, keep_pattern: bool, at: &Site) -> String {
-    let Config { stack, clusters, patterns, .. } = config;
+pub fn lines_for(file: &File, takeover: &Takeover, at: &Site) -> String {
+    let Config { stack, clusters, patterns, .. } = &takeover.config;
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     // The stack does not have the fleet's tag yet.
     let joins =
@@ -316,7 +358,7 @@ pub fn lines_for(file: &File, config: &Config, keep_pattern: bool, at: &Site) ->
             let _ = writeln!(text, "{key} = \"{value}\"");
         }
     }
-    if let (true, Some(kept)) = (keep_pattern, patterns.first()) {
+    if let (true, Some(kept)) = (takeover.keep_pattern, patterns.first()) {
         let _ = writeln!(text, "patterns = [\"{}.json\"]", kept.name);
     }
     text

@@ -3,6 +3,7 @@
 
 pub mod fleet;
 pub mod progress;
+pub mod setup;
 
 use std::future::Future;
 

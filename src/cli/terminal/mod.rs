@@ -1,6 +1,7 @@
 //! Connects taskbell to the streams, the terminal, the environment, the clock and the signals of its process.
 //! Tests bring a world of their own.
 
+pub mod child;
 pub mod fleet_progress;
 pub mod waiting;
 pub mod whole_file;

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod existing;
 mod lookup;
 mod no_alert_ends;
+pub mod replace;
 pub mod scope;
 pub mod switch_off;
 
@@ -16,6 +17,7 @@ use serde_json::json;
 use super::session::{Session, no_account};
 use super::setup::Prepared;
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::calls::foreign::Foreign;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::Webhook;
@@ -88,7 +90,10 @@ pub struct Takeover {
     pub is_left: bool,
     /// The scenario of the drill that proves the new alert; none: no drill is sent.
     pub scenario: Option<Scenario>,
+    pub keep_pattern: bool,
     pub remove_old: bool,
+    /// Whether the plan is only shown.
+    pub dry_run: bool,
 }
 
 async fn open(site: &Site, context: &Context) -> Result<(Session, Place)> {
@@ -122,6 +127,15 @@ pub async fn find(rule: &str, hosts: WebhookHosts, remove_old: bool, site: &Site
     Ok(Found { old, place, hosts, foreign, session })
 }
 
+impl Survey {
+    /// Returns the verdict: every rule can be read, or not.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let is_unread = self.candidates.iter().any(|candidate| candidate.read.is_err());
+        if is_unread { Verdict::Unreadable } else { Verdict::InSync }
+    }
+}
+
 impl Found {
     /// Returns the clusters from the settings, or else the clusters that the rule's pattern names.
     ///
@@ -148,8 +162,20 @@ impl Found {
         let is_left = old.rule.is_enabled() || request.remove_old;
         let drill = is_left && !dry_run && config.drill == Drill::Accepted;
         let scenario = if drill { Some(scenario(&config, &arns, now)?) } else { None };
-        let remove_old = request.remove_old;
-        Ok(Takeover { config, origin, compared, no_longer, filters, beyond, is_left, scenario, remove_old })
+        let Request { keep_pattern, remove_old, .. } = request;
+        Ok(Takeover {
+            config,
+            origin,
+            compared,
+            no_longer,
+            filters,
+            beyond,
+            is_left,
+            scenario,
+            keep_pattern,
+            remove_old,
+            dry_run,
+        })
     }
 
     /// # Errors
@@ -159,7 +185,7 @@ impl Found {
     }
 
     /// Disables the old alert, after the new one is proved.
-    pub async fn switch_off(&self, takeover: &Takeover) -> SwitchedOff {
+    async fn switch_off(&self, takeover: &Takeover) -> SwitchedOff {
         let Self { old, hosts, foreign, session, .. } = self;
         let (config, removes) = (&takeover.config, takeover.remove_old);
         Box::pin(Switch { old, foreign, session, config, hosts: *hosts, removes }.off()).await

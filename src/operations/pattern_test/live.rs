@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::Event;
 use super::answer::{Answer, Decision, Outcome, Tested};
 use crate::aws::calls::{announcement, task};
 use crate::aws::kinds::{Given, function};
@@ -13,6 +12,7 @@ use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
 use crate::notifier::archive::archive;
 use crate::notifier::embedded::Engine;
+use crate::operations::event_file::Event;
 use crate::operations::links::{Broken, links};
 use crate::operations::session::Session;
 use crate::operations::target::{Context, Target};

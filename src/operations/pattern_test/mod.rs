@@ -6,6 +6,7 @@ pub mod live;
 
 use serde_json::{Value, json};
 
+use super::event_file::Event;
 use super::links::Broken;
 use crate::config::Cluster;
 use crate::error::{Error, Result};
@@ -15,16 +16,6 @@ use crate::pattern::matcher::Matcher;
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
 use crate::stack::Place;
 use answer::{Answer, Decision, Outcome, Tested};
-
-/// An event to test.
-pub struct Event {
-    pub name: String,
-    pub body: Value,
-    /// The data that the notifier would look up, as far as it is given; otherwise null.
-    pub context: Value,
-    /// Whether the event is a sample, which can be moved to any cluster.
-    pub is_sample: bool,
-}
 
 impl Event {
     /// Moves a sample to the given cluster, and to the given account and region. Leaves any other event unchanged.

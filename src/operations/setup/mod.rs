@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::drill::Drill;
+use super::drill::{Drill, TIMEOUT};
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
 use crate::aws::calls::cluster;
@@ -81,6 +81,8 @@ pub struct Applied {
     pub report: Report,
     /// The reason why AWS is not known to be as configured.
     pub failed: Option<Failed>,
+    /// The drill after the setup. None: no drill was requested, or the setup failed.
+    pub drill: Option<Result<Drill>>,
     setup: Setup,
 }
 
@@ -172,8 +174,9 @@ impl Prepared {
         preflight::all_there(&self.plan).err().map(Refusal::Blocked)
     }
 
-    /// Applies the plan, and observes again. The result contains everything that was done, also after a failure.
-    pub async fn apply(self) -> Applied {
+    /// Applies the plan, observes again, and then sends a drill, if a scenario is given. The result contains everything that was done,
+    /// also after a failure.
+    pub async fn apply(self, drill: Option<Scenario>) -> Applied {
         let Self { stack, place, plan, setup } = self;
         let mut report = Report::default();
         let failed = match Box::pin(setup.apply(&plan, &mut report)).await {
@@ -184,15 +187,19 @@ impl Prepared {
             })),
             Ok(()) => Box::pin(setup.settle()).await.err(),
         };
-        Applied { stack, place, plan, report, failed, setup }
+        let drill = match drill.filter(|_| failed.is_none()) {
+            Some(scenario) => Some(setup.drill(scenario, TIMEOUT, &place).await),
+            None => None,
+        };
+        Applied { stack, place, plan, report, failed, drill, setup }
     }
 
     /// Sends a drill through the existing stack.
     ///
     /// # Errors
     /// As [`Drill::perform`].
-    pub async fn drill(&self, scenario: Scenario, timeout: u64) -> Result<Drill> {
-        self.setup.drill(scenario, timeout, &self.place).await
+    pub async fn drill(&self, scenario: Scenario) -> Result<Drill> {
+        self.setup.drill(scenario, TIMEOUT, &self.place).await
     }
 
     #[must_use]
@@ -202,14 +209,6 @@ impl Prepared {
 }
 
 impl Applied {
-    /// Sends a drill through the stack after the setup.
-    ///
-    /// # Errors
-    /// As [`Drill::perform`].
-    pub async fn drill(&self, scenario: Scenario, timeout: u64) -> Result<Drill> {
-        self.setup.drill(scenario, timeout, &self.place).await
-    }
-
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.setup.request.config

@@ -1,0 +1,127 @@
+//! Finds the words that can complete a typed word: commands, flags, and the known names of stacks, clusters, patterns and samples.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Command;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
+
+use super::shell::Shell;
+use crate::config::Cluster;
+use crate::config::file::{File, Member};
+use crate::pattern::CATALOGUE;
+use crate::pattern::samples::{SAMPLES, without_number};
+
+/// The kinds of names that taskbell can ask AWS for.
+#[derive(Debug, Clone, Copy)]
+pub enum Names {
+    Clusters,
+    Stacks,
+}
+
+/// The known names, and the kind of names for which no known name fitted.
+#[derive(Clone, Default)]
+pub struct Known {
+    clusters: Vec<String>,
+    stacks: Vec<String>,
+    missing: Arc<Mutex<Option<Names>>>,
+}
+
+/// Returns the words that can complete the word at the cursor, as the shell's script reads them.
+pub fn candidates(shell: Shell, words: &[OsString], command: Command, known: &Known) -> String {
+    let mut bytes = Vec::new();
+    let mut command = completed(command, known);
+    let written = shell.completer().write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut bytes);
+    written.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Returns the value of a flag, if it is typed already. A shell may split `--flag=value` into three words.
+pub fn said(words: &[OsString], flag: &str) -> Option<String> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).filter(|word| *word != "=").collect();
+    let joined = format!("--{flag}=");
+    let values = words.iter().zip(words.iter().skip(1).chain([&""])).filter_map(|(word, next)| {
+        word.strip_prefix(&joined).or_else(|| (word.strip_prefix("--") == Some(flag)).then_some(*next))
+    });
+    values.filter(|value| !value.is_empty()).last().map(str::to_owned)
+}
+
+impl Known {
+    /// Returns the names in the file.
+    pub fn of(file: &File) -> Self {
+        let clusters = file.stacks.iter().flat_map(|member: &Member| member.settings.clusters().unwrap_or_default());
+        let mut clusters: Vec<String> = clusters.map(|cluster: Cluster| cluster.name().to_owned()).collect();
+        clusters.sort();
+        clusters.dedup();
+        let mut stacks: Vec<String> =
+            file.stacks.iter().filter_map(|member| member.name.as_ref()).map(ToString::to_string).collect();
+        stacks.sort();
+        stacks.dedup();
+        Self { clusters, stacks, ..Self::default() }
+    }
+
+    /// Returns the kind of names for which no known name fitted.
+    pub fn missing(&self) -> Option<Names> {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the known names of one kind.
+    pub fn replace(&mut self, names: Names, found: Vec<String>) {
+        match names {
+            Names::Clusters => self.clusters = found,
+            Names::Stacks => self.stacks = found,
+        }
+    }
+
+    fn completer(&self, names: Names) -> ArgValueCompleter {
+        let (known, missing) = match names {
+            Names::Clusters => (self.clusters.clone(), Arc::clone(&self.missing)),
+            Names::Stacks => (self.stacks.clone(), Arc::clone(&self.missing)),
+        };
+        ArgValueCompleter::new(move |begun: &OsStr| {
+            let fitting = beginning(begun, known.iter().map(CompletionCandidate::new));
+            if fitting.is_empty() {
+                *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(names);
+            }
+            fitting
+        })
+    }
+}
+
+fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> Vec<CompletionCandidate> {
+    let begun = begun.to_string_lossy();
+    all.filter(|candidate| candidate.get_value().to_string_lossy().starts_with(&*begun)).collect()
+}
+
+/// Adds completions to every argument that accepts a name.
+fn completed(command: Command, known: &Known) -> Command {
+    let command = command.mut_args(|argument| match argument.get_id().as_str() {
+        "clusters" => argument.add(known.completer(Names::Clusters)),
+        "stack" => argument.add(known.completer(Names::Stacks)),
+        "pattern" | "patterns" => argument.add(ArgValueCompleter::new(patterns)),
+        "event" | "events" => argument.add(ArgValueCompleter::new(samples)),
+        _ => argument,
+    });
+    command.mut_subcommands(|inner| completed(inner, known))
+}
+
+/// Completes patterns of the catalogue, or else the path of a file.
+fn patterns(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let named = CATALOGUE.iter().map(|entry| CompletionCandidate::new(entry.name).help(Some(entry.rings.into())));
+    or_path(beginning(begun, named), begun)
+}
+
+/// Completes samples by their short names, or else by their full names, or else the path of a file.
+fn samples(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let named = |name: fn(&'static str) -> &'static str| {
+        let candidate =
+            move |name: &'static str, title: &'static str| CompletionCandidate::new(name).help(Some(title.into()));
+        beginning(begun, SAMPLES.iter().map(move |sample| candidate(name(sample.name), sample.title)))
+    };
+    let short = named(without_number);
+    or_path(if short.is_empty() { named(|name| name) } else { short }, begun)
+}
+
+fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr) -> Vec<CompletionCandidate> {
+    if named.is_empty() { PathCompleter::any().complete(begun) } else { named }
+}

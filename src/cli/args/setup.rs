@@ -1,0 +1,46 @@
+//! Defines the flags of the commands that set a stack up.
+
+use clap::Args;
+
+use crate::aws::kinds::parameter::Webhook;
+use crate::config::settings::{Settings, items};
+use crate::config::{self, Config};
+use crate::error::Result;
+use crate::operations::setup::Request;
+use crate::reconcile::plan::Exceptions;
+use crate::stack::Id;
+
+/// The help of `--adopt` of a command that sets up another stack than the one it reads.
+pub const OF_ADOPT: &str = "Take over a resource that has one of the stack's names but is not ours, as in `log_group/notifier`; may be repeated";
+
+/// Flags that say which obstacles a setup ignores.
+#[derive(Debug, Clone, Args)]
+pub struct SetupArgs {
+    /// Take a cluster that does not exist (yet)
+    #[arg(long)]
+    allow_missing_cluster: bool,
+    /// Take over a resource that has one of our names but is not ours, as in `log_group/notifier`; may be repeated
+    #[arg(long = "adopt", value_name = "ID")]
+    adopt: Vec<String>,
+    /// Do not ask EventBridge whether it agrees about the patterns: for emulators of AWS that do not
+    #[arg(long)]
+    no_pattern_check: bool,
+}
+
+impl SetupArgs {
+    /// Returns the request for a setup with this configuration.
+    ///
+    /// # Errors
+    /// If a resource to adopt or to ignore is not a valid id.
+    pub fn request(&self, config: Config, webhook: Option<Webhook>, settings: &Settings) -> Result<Request> {
+        let adopt = self.adopt.iter().map(|text| Id::parse(text)).collect::<Result<Vec<_>>>();
+        Ok(Request {
+            config,
+            webhook,
+            exceptions: Exceptions { adopt: adopt?, ignore: config::ignore(items(&settings.ignore))? },
+            allow_missing_cluster: self.allow_missing_cluster,
+            check_patterns: !self.no_pattern_check,
+            is_one_of_many: false,
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! Prepares a setup: plans, and asks for the webhook if the plan needs one.
+
+use super::Desk;
+use crate::cli::args::common::{StackArgs, report_repeated};
+use crate::error::Result;
+use crate::operations::setup::{Prepared, Request, prepare};
+
+/// Prepares the setup. Asks for the webhook only if the plan needs one, may be applied, and passes the check. Returns the plan also if the
+/// check fails or the webhook is missing, with the error.
+///
+/// # Errors
+/// If nothing could be planned; on interruption.
+pub async fn prepared(
+    request: Request,
+    (stack, dry_run): (&StackArgs, bool),
+    check: impl FnOnce(&Prepared) -> Result<()>,
+    desk: &Desk<'_>,
+) -> Result<(Prepared, Result<()>)> {
+    let Desk { common, world, context, is_one_of_many: _ } = desk;
+    report_repeated(&request.config.patterns, &context.listener);
+    let target = common.target_called(request.config.stack.clone());
+    let prepared = prepare(request, &target, context).await?;
+    if let Err(error) = check(&prepared) {
+        return Ok((prepared, Err(error)));
+    }
+    if dry_run || !prepared.needs_webhook() || prepared.refusal().is_some() {
+        return Ok((prepared, Ok(())));
+    }
+    match stack.ask_webhook(world).await {
+        Ok(webhook) => Ok((prepared.with_webhook(webhook).await?, Ok(()))),
+        Err(error) => Ok((prepared, Err(error))),
+    }
+}
