@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::input::printable_lines;
 use args::common::{Common, Format};
 use commands::{
-    completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, pattern_test, permissions,
-    preview, replay, setup, status, teardown, version,
+    completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, permissions, preview, replay,
+    setup, status, teardown, version,
 };
 use run::fleet;
 use terminal::World;
@@ -246,7 +246,7 @@ impl Cli {
                 fleet::alone(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local()).await
             }
             Command::Pattern(pattern::Command::Test(args)) => {
-                fleet::alone(args, common, world, |a, c, w| pattern_test::run(a, c, w).boxed_local()).await
+                fleet::alone(args, common, world, |a, c, w| pattern::test::run(a, c, w).boxed_local()).await
             }
             Command::Doctor(args) => doctor::run(args, &common, world).boxed_local().await,
             Command::Export(command) => export::run(command, &common, world),

@@ -11,7 +11,6 @@ pub mod init;
 pub mod man;
 pub mod notify;
 pub mod pattern;
-pub mod pattern_test;
 pub mod permissions;
 pub mod preview;
 pub mod replay;

@@ -1,9 +1,10 @@
 //! Runs `pattern`: prints the catalogue, or one pattern as it would be in a rule.
 
+pub mod test;
+
 use clap::Subcommand;
 use serde_json::json;
 
-use super::pattern_test;
 use crate::cli::args::common::{ClusterArgs, Common, Format, warn_of_repeated};
 use crate::cli::render;
 use crate::cli::terminal::World;
@@ -43,7 +44,7 @@ Examples:
   taskbell pattern test event.json
   taskbell pattern test events/ --cluster batch --pattern task-failed
   taskbell pattern test event.json --cluster batch --live")]
-    Test(pattern_test::Args),
+    Test(test::Args),
 }
 
 pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
