@@ -71,13 +71,12 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         });
         return Ok(0);
     };
-    let shown = match args.payload {
-        true => vec![Shown::of_payload(name.clone(), event_input::object(name, world)?)],
-        false => {
-            let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
-            let options = options(args)?;
-            shown(event_input::read(name, definition.as_ref(), world)?, args.place, &options)?
-        }
+    let shown = if args.payload {
+        vec![Shown::of_payload(name.clone(), event_input::object(name, world)?)]
+    } else {
+        let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
+        let options = options(args)?;
+        shown(event_input::read(name, definition.as_ref(), world)?, args.place, &options)?
     };
     if shown.len() > 1 && args.html.is_some() {
         return Err(Error::usage(format!("--html draws one message, and {name} has {} tasks", shown.len()))

@@ -324,13 +324,13 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
             function.role.rsplit('/').next().unwrap_or_default()
         ),
     };
-    if let (true, Some(kept)) = (takeover.keep_pattern, config.patterns.first()) {
+    if let Some(kept) = &takeover.kept_pattern {
         let stack = Stack { name: config.stack.clone(), region: String::new() };
         let _ = writeln!(
             text,
             "The pattern is in AWS alone. For `drift` and `setup`, save it and give it as --pattern {0}.json:\n  aws events describe-rule --name {1} --query EventPattern --output text >{0}.json",
-            kept.name,
-            stack.rule_name(&kept.name)
+            kept,
+            stack.rule_name(kept)
         );
     }
     text
@@ -338,7 +338,7 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
 
 /// Returns the lines to add to a file that does not contain the stack.
 pub fn lines_for(file: &File, takeover: &Takeover, at: &Site) -> String {
-    let Config { stack, clusters, patterns, .. } = &takeover.config;
+    let Config { stack, clusters, .. } = &takeover.config;
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     // The stack does not have the fleet's tag yet.
     let joins =
@@ -358,8 +358,8 @@ pub fn lines_for(file: &File, takeover: &Takeover, at: &Site) -> String {
             let _ = writeln!(text, "{key} = \"{value}\"");
         }
     }
-    if let (true, Some(kept)) = (takeover.keep_pattern, patterns.first()) {
-        let _ = writeln!(text, "patterns = [\"{}.json\"]", kept.name);
+    if let Some(kept) = &takeover.kept_pattern {
+        let _ = writeln!(text, "patterns = [\"{kept}.json\"]");
     }
     text
 }

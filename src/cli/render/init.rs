@@ -6,7 +6,10 @@ use crate::operations::init::Answers;
 
 /// Returns the clusters that were found, each with its number.
 pub fn list(found: &[String]) -> String {
-    found.iter().enumerate().map(|(at, name)| format!("{:>4}  {name}\n", at + 1)).collect()
+    found.iter().enumerate().fold(String::new(), |mut text, (at, name)| {
+        let _ = writeln!(text, "{:>4}  {name}", at + 1);
+        text
+    })
 }
 
 /// Returns the question for clusters. `place` follows the word clusters.

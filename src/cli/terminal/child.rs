@@ -92,12 +92,16 @@ pub struct Stops(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signa
 #[cfg(unix)]
 impl Stops {
     /// Listens from now on. Without a runtime for signals, listens to nothing.
+    #[must_use]
     pub fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
     }
 
-    /// Returns the result of `look`, or the exit code for a signal that arrives first.
+    /// Returns the result of `look`.
+    ///
+    /// # Errors
+    /// If a signal arrives first: the exit code for the signal.
     pub async fn unless_told<T>(&mut self, look: impl Future<Output = T>) -> Result<T, u8> {
         let Some((terminate, interrupt)) = &mut self.0 else { return Ok(look.await) };
         tokio::select! {
@@ -140,6 +144,7 @@ pub struct Stops;
 
 #[cfg(not(unix))]
 impl Stops {
+    #[must_use]
     pub fn listen() -> Self {
         Self
     }

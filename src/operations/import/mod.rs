@@ -90,7 +90,8 @@ pub struct Takeover {
     pub is_left: bool,
     /// The scenario of the drill that proves the new alert; none: no drill is sent.
     pub scenario: Option<Scenario>,
-    pub keep_pattern: bool,
+    /// The name of the new rule's pattern, if it is the old pattern.
+    pub kept_pattern: Option<String>,
     pub remove_old: bool,
     /// Whether the plan is only shown.
     pub dry_run: bool,
@@ -162,7 +163,9 @@ impl Found {
         let is_left = old.rule.is_enabled() || request.remove_old;
         let drill = is_left && !dry_run && config.drill == Drill::Accepted;
         let scenario = if drill { Some(scenario(&config, &arns, now)?) } else { None };
-        let Request { keep_pattern, remove_old, .. } = request;
+        let remove_old = request.remove_old;
+        let kept = config.patterns.first().filter(|_| request.keep_pattern);
+        let kept_pattern = kept.map(|pattern| pattern.name.clone());
         Ok(Takeover {
             config,
             origin,
@@ -172,7 +175,7 @@ impl Found {
             beyond,
             is_left,
             scenario,
-            keep_pattern,
+            kept_pattern,
             remove_old,
             dry_run,
         })
