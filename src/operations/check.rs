@@ -36,6 +36,7 @@ impl Check {
     }
 
     /// Returns a failed check with the words and the nearest hint of an error.
+    #[must_use]
     pub fn failed(name: &'static str, error: &Error) -> Self {
         Self { held: Held::No, hint: error.nearest_hint().cloned(), ..Self::holds(name, error.in_one_line()) }
     }

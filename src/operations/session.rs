@@ -160,11 +160,13 @@ async fn time_to_let_go(cancel: &CancellationToken) {
 }
 
 /// Describes an unknown account as unreadable: without the account, nothing is known about the stack's resources.
+#[must_use]
 pub fn no_account(error: Error) -> Error {
     Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
 }
 
 /// Adds to the error of an interruption that nothing was changed. For commands that were interrupted before their first change.
+#[must_use]
 pub fn nothing_changed(error: Error) -> Error {
     match error.is_interrupted() {
         true => error.hint("nothing was changed; the same command is safe to run again"),

@@ -144,6 +144,9 @@ impl Status {
     }
 
     /// Returns the last line about an event that was announced or that failed: among drills only, or among all other events.
+    ///
+    /// # Errors
+    /// If the log could not be read.
     pub fn last(&self, drill: bool) -> Fact<Option<(&Value, i64)>> {
         let lines = self.lines.as_ref().map_err(Clone::clone)?;
         Ok(lines.iter().find_map(|line| match &line.said {
@@ -156,6 +159,9 @@ impl Status {
     }
 
     /// Returns the last failure of the notifier itself.
+    ///
+    /// # Errors
+    /// If the log could not be read.
     pub fn last_failure(&self) -> Fact<Option<(String, i64)>> {
         let lines = self.lines.as_ref().map_err(Clone::clone)?;
         Ok(failures(lines).into_iter().next())

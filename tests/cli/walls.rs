@@ -72,14 +72,12 @@ fn every_import_is_allowed() {
     for (from, to) in house.arrows() {
         let (here, there) = (room(from), room(to));
         let open = doors.get(here).unwrap_or_else(|| panic!("the room {here} of {from} has no list of doors"));
-        let (inner_here, inner_there) = (inner_room(from), inner_room(to));
+        let (within, beside) = (inner_room(from), inner_room(to));
         let is_open = match here == there {
             false => there == "error" || open.contains(&there),
             true => {
-                inner_here == inner_there
-                    || inner
-                        .get(inner_here)
-                        .is_none_or(|open| !inner.contains_key(inner_there) || open.contains(&inner_there))
+                within == beside
+                    || inner.get(within).is_none_or(|open| !inner.contains_key(beside) || open.contains(&beside))
             }
         };
         if !is_open {

@@ -1,5 +1,7 @@
 //! Renders the results of `drift` and `graph`.
 
+use std::fmt::Write;
+
 use serde_json::Value;
 
 use crate::operations::drift::Comparison;
@@ -22,7 +24,7 @@ pub fn object(Comparison { stack, place, plan, warning, .. }: &Comparison) -> Va
 pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, command: &str) -> String {
     let mut text = super::error::hints(plan, command);
     if let Some(warning) = warning {
-        text += &format!("warning: {warning}; `setup` of a newer taskbell moves the notifier on\n");
+        let _ = writeln!(text, "warning: {warning}; `setup` of a newer taskbell moves the notifier on");
     }
     if let Some(error) = missing_cluster {
         text += &super::error::warning(error, command);

@@ -16,8 +16,8 @@ const BOLD: Style = Style::new().bold();
 /// Returns the hints for the resources that could not be read.
 pub fn hints(plan: &Plan, command: &str) -> String {
     let hints = plan.unknown.iter().filter_map(|unknown| unknown.error.nearest_hint());
-    let hints: BTreeSet<String> = hints.map(|hint| self::hint(hint, command)).collect();
-    hints.iter().map(|hint| format!("  hint: {hint}\n")).collect()
+    let hints: BTreeSet<String> = hints.map(|hint| format!("  hint: {}\n", self::hint(hint, command))).collect();
+    hints.into_iter().collect()
 }
 
 /// Returns a hint as text. `command` is the name of the running command in `permissions --for`.

@@ -38,7 +38,10 @@ pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
     let lines: Vec<[String; 3]> = candidates.iter().map(line).collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
     let (name, clusters) = (width(0), width(1));
-    lines.iter().map(|[rule, of, what]| format!("{rule:name$}  {of:clusters$}  {what}\n")).collect()
+    lines.iter().fold(String::new(), |mut text, [rule, of, what]| {
+        let _ = writeln!(text, "{rule:name$}  {of:clusters$}  {what}");
+        text
+    })
 }
 
 /// Returns the warnings and the closing line that are printed beside the list.
@@ -165,11 +168,13 @@ pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     if !old.rule.is_enabled() {
         text += "It is disabled: it rings no more.\n";
     }
-    text += &match &takeover.origin {
-        Origin::Given(_) => "The webhook is the one given.\n".to_owned(),
-        Origin::Found { variable, .. } => format!("The webhook is the one in its variable {variable}.\n"),
-        Origin::Elsewhere => String::new(),
-    };
+    match &takeover.origin {
+        Origin::Given(_) => text += "The webhook is the one given.\n",
+        Origin::Found { variable, .. } => {
+            let _ = writeln!(text, "The webhook is the one in its variable {variable}.");
+        }
+        Origin::Elsewhere => {}
+    }
     match &takeover.compared {
         None => text += "Its pattern is not understood, so what would change cannot be told.\n",
         Some(Compared { as_before, in_addition, no_longer }) => {

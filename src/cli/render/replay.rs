@@ -1,5 +1,7 @@
 //! Renders the entries of the queue, and the result of their replay.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::aws::calls::undelivered::{Content, Entry};
@@ -37,9 +39,10 @@ pub fn end(replay: &Replay, quiet: bool) -> String {
     if replay.is_full() {
         text += "note: that is as much as one run takes; run it again\n";
     } else if *elsewhere > 0 {
-        text += &format!(
-            "note: about {} more in the queue, held by another replay or just arrived; run it again in 10 minutes\n",
-            alerts(*elsewhere)
+        let more = alerts(*elsewhere);
+        let _ = writeln!(
+            text,
+            "note: about {more} more in the queue, held by another replay or just arrived; run it again in 10 minutes"
         );
     }
     if fates.iter().any(|fate| matches!(fate, Fate::Unknown)) && !is_dry_run {

@@ -36,12 +36,12 @@ pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: 
 ///
 /// # Errors
 /// If the selection is not clear; with one stack, also if the command fails.
-pub fn run<'a, A: InPhases, R: InPhases>(
+pub fn run<A: InPhases, R: InPhases>(
     args: A,
     common: Common,
-    world: &'a World,
+    world: &World,
     removal: Option<R>,
-) -> LocalBoxFuture<'a, Result<u8>> {
+) -> LocalBoxFuture<'_, Result<u8>> {
     // Box the future, to keep the futures of all commands off the stack.
     Box::pin(carry_out(args, common, world, removal))
 }

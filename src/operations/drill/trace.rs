@@ -26,6 +26,7 @@ impl Sent {
 
 /// Returns the hops after the bus, as soon as the last one is known. Several rules may have matched the drill: a delivery outranks
 /// a failure, and an invocation that waits for another one logs nothing.
+#[must_use]
 pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) -> Option<Vec<Check>> {
     let told = |outcomes: &[&str]| {
         lines.iter().find_map(|line| match &line.said {
@@ -94,11 +95,13 @@ const PLACES: [(&str, &str); 5] =
 pub const SOME: &str = "place";
 
 /// Checks whether a hop of that name is a destination.
+#[must_use]
 pub fn is_place(hop: &str) -> bool {
     hop == SOME || PLACES.iter().any(|(_, known)| *known == hop)
 }
 
 /// Returns the name of the hop of a destination of this kind.
+#[must_use]
 pub fn place_of(kind: Option<&str>) -> &'static str {
     PLACES.iter().find(|(known, _)| kind == Some(*known)).map_or(SOME, |(_, hop)| hop)
 }
@@ -118,12 +121,11 @@ fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
             let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
             let attempts = attempts.filter(|attempts| *attempts > 1);
             let attempts = attempts.map(|attempts| format!(" at attempt {attempts}")).unwrap_or_default();
-            let plain = match outcome {
-                "sent" => String::new(),
-                _ => {
-                    let refused = refused.as_deref().unwrap_or_default();
-                    format!(", but only in one plain line: it refused the layout with {refused}")
-                }
+            let plain = if outcome == "sent" {
+                String::new()
+            } else {
+                let refused = refused.as_deref().unwrap_or_default();
+                format!(", but only in one plain line: it refused the layout with {refused}")
             };
             Check::holds(hop, format!("{}{answered}{attempts}{plain}", named(" ")))
         }
@@ -183,6 +185,7 @@ pub struct Looks {
 }
 
 /// Returns the hop at which the drill was lost.
+#[must_use]
 pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let Looks { lines, log, queue, entries } = looks;
     let since: Vec<Line> = lines.iter().filter(|line| line.at >= sent.at - NEAR).cloned().collect();

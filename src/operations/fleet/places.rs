@@ -46,7 +46,7 @@ pub async fn placed<'a>(
     given: &Site,
     context: &Context,
 ) -> Result<Vec<Placed<'a>>> {
-    let places = members.iter().map(|member| async move {
+    let looks = members.iter().map(|member| async move {
         let look = async {
             let identity = connection(member, given, context).await?.identity;
             identity.place().await.cloned().map_err(no_account)
@@ -57,7 +57,7 @@ pub async fn placed<'a>(
         };
         Placed { member, place, error }
     });
-    let look = asking(&context.listener, Asking::Look, iter(places).buffered(at_once).collect::<Vec<_>>());
+    let look = asking(&context.listener, Asking::Look, iter(looks).buffered(at_once).collect::<Vec<_>>());
     let placed = unless(&context.cancel, look).await.map_err(nothing_changed)?;
     apart(&placed)?;
     Ok(placed)

@@ -36,11 +36,11 @@ pub fn prepare<'a, O: StackOperation>(
 
 /// Applies all prepared operations, at most `at_once` at a time. Returns the results in the order in which the operations end, each
 /// with the operation's number.
-pub fn apply<'a, O: StackOperation>(
-    operations: &'a [O],
+pub fn apply<O: StackOperation>(
+    operations: &[O],
     prepared: Vec<(usize, O::Prepared)>,
     at_once: usize,
-) -> impl Stream<Item = (usize, O::Done)> + use<'a, O> {
+) -> impl Stream<Item = (usize, O::Done)> + use<'_, O> {
     let apply = move |(at, prepared): (usize, O::Prepared)| async move { (at, operations[at].apply(prepared).await) };
     iter(prepared.into_iter().map(apply)).buffer_unordered(at_once)
 }

@@ -109,6 +109,7 @@ impl ExistingAlert {
     }
 
     /// Returns the parts of the alert that changed since `before` was read.
+    #[must_use]
     pub fn changed(&self, before: &Self) -> Vec<&'static str> {
         let Self { rule, pattern: _, repeated: _, clusters: _, targets, function, keeper: _, tags } = self;
         let Rule { name: _, arn: _, pattern, state, schedule, managed_by } = rule;
@@ -125,11 +126,13 @@ impl ExistingAlert {
     }
 
     /// Returns the version or alias of the function that the rule invokes.
+    #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
         self.targets.first()?.arn.split(':').nth(7)
     }
 
     /// Returns the name of the function, also if the function does not exist.
+    #[must_use]
     pub fn function_name(&self) -> Option<&str> {
         let target = self.targets.iter().find(|target| kind(target) == "function")?;
         Some(function_name(&target.arn))
@@ -181,6 +184,7 @@ impl ExistingAlert {
 }
 
 /// Returns the kind of a target: a function, a topic, or something else.
+#[must_use]
 pub fn kind(target: &Target) -> &'static str {
     match target.arn.split(':').nth(2) {
         Some("lambda") => "function",
@@ -189,6 +193,7 @@ pub fn kind(target: &Target) -> &'static str {
     }
 }
 
+#[must_use]
 pub fn last(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or_default()
 }

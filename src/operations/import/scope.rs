@@ -41,6 +41,7 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
 }
 
 /// Returns the reason why a pattern matches, or may match, events from others than ECS and drills; none: it matches no such event.
+#[must_use]
 pub fn others(pattern: &Value) -> Option<String> {
     // A field under `$or` replaces the same field beside it.
     if pattern["$or"].to_string().contains("\"source\"") {
