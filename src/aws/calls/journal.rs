@@ -322,7 +322,7 @@ mod tests {
             milliseconds: Some(40),
             ..Delivery::default()
         };
-        assert_eq!(deliveries(&sent), [teams.clone()]);
+        assert_eq!(deliveries(&sent), std::slice::from_ref(&teams));
         let failed = json!({ "outcome": "failed", "error": "Slack answered 404: no_service", "status": 404, "ms": { "slack": 30 } });
         let refused = deliveries(&failed).remove(0);
         assert_eq!((refused.kind.as_deref(), refused.status), (Some("slack"), Some(404)));

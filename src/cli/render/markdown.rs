@@ -24,17 +24,6 @@ pub fn code(name: &str) -> String {
     format!("`{}`", name.replace(['`', '|', '\n', '\r'], " "))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_from_outside_add_no_markup() {
-        assert_eq!(escaped("a|b\n<img> @team *x* #1"), r"a\|b &lt;img> &#64;team \*x\* &#35;1");
-        assert_eq!(code("rule/a`|b"), "`rule/a  b`");
-    }
-}
-
 /// Returns the plan as Markdown, for the summary of a workflow or for a comment on a pull request.
 pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
     let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
@@ -67,4 +56,15 @@ pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_from_outside_add_no_markup() {
+        assert_eq!(escaped("a|b\n<img> @team *x* #1"), r"a\|b &lt;img> &#64;team \*x\* &#35;1");
+        assert_eq!(code("rule/a`|b"), "`rule/a  b`");
+    }
 }
