@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_added_element_is_one_change() {
+    fn added_element_is_a_single_change() {
         assert_eq!(paths(&json!({"a": [1, 2, 9, 3]}), &json!({"a": [1, 2, 3]})), ["/a/2"]);
         assert_eq!(paths(&json!([1]), &json!([1, 2])), ["/1"]);
     }

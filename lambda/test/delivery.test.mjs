@@ -46,7 +46,7 @@ const entryOf = ({ seen }) => JSON.parse(seen.lines.at(-1));
 const told = (here) => Object.fromEntries(entryOf(here).destinations.map((one) => [one.name, one]));
 const refusal = (status, body = "no") => () => new Response(body, { status });
 
-test("one event goes to every destination, each in its own format, and to one log line", async () => {
+test("every event goes to every destination, each in its own format, and to one log line", async () => {
   const here = world();
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
   assert.equal(here.seen.posts["/own"][0].payload.text, "🔴 *web* died in *prod*: out of memory");
@@ -81,7 +81,7 @@ test("the language applies to every destination, a mention to those that support
   assert.deepEqual(Object.keys(SECRETS).filter((place) => /@here|!here/.test(here.seen.posts[place][0].body)), ["/own", "/discord"]);
 });
 
-test("one failing destination stops no other; the invocation fails with its name and the reason", async () => {
+test("a failing destination stops no other; the invocation fails with its name and the reason", async () => {
   const here = world();
   here.state.answers["/teams"] = refusal(404, "WorkflowNotFound");
   here.state.answers.sns = Object.assign(new Error(`not authorized on ${TOPIC}`), { name: "AuthorizationErrorException", $metadata: { httpStatusCode: 403 } });

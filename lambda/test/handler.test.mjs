@@ -244,7 +244,7 @@ test("a slow Slack gets a message twice at most, however often Lambda runs the e
   }
 });
 
-test("one task without an answer does not make each of the others try again", async (t) => {
+test("a task without an answer does not make each of the others try again", async (t) => {
   t.mock.method(AbortSignal, "timeout", (ms) => ({ ms }));
   const posts = [];
   const here = world({ ...withTable, fetch: (url, request) => { posts.push(request); return posts.length === 1 ? late(here)(url, request) : Promise.resolve(new Response("ok")); } });

@@ -20,7 +20,7 @@ pub enum Severity {
     Info,
 }
 
-/// What the stack's own webhook is told.
+/// The alerts that the stack's own webhook receives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookTakes {
@@ -58,7 +58,7 @@ pub enum At {
     Topic { topic: String },
 }
 
-/// What a webhook speaks.
+/// The format that a webhook accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

@@ -104,7 +104,7 @@ pub struct Settings {
     /// Neither show nor repair differences that match this glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
     #[arg(long = "ignore", value_name = "GLOB")]
     pub ignore: Option<Vec<String>>,
-    /// Whose stack it is, as the file has it.
+    /// The name of the fleet that owns the stack, from the file.
     #[arg(skip)]
     #[serde(skip)]
     pub fleet: Option<String>,

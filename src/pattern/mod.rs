@@ -49,7 +49,7 @@ pub struct Pattern {
     pub name: String,
     /// The pattern as its author wrote it.
     written: Tree,
-    /// The same pattern without repeated fields.
+    /// The pattern without repeated fields.
     tree: Value,
     filters: Filters,
     /// The fields that are repeated in the written pattern.

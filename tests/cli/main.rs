@@ -17,6 +17,7 @@ mod message;
 mod output;
 mod patterns;
 mod preview;
+mod prose;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

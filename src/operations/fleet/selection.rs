@@ -18,7 +18,7 @@ pub struct Named<'a> {
 /// The number of stacks that a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepts {
-    /// One stack or none: the file's defaults are enough.
+    /// For one stack or none, the file's defaults are enough.
     OneOrNone,
     One,
     Several,

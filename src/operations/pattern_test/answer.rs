@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_event_with_an_alert_is_enough() {
+    fn single_event_with_an_alert_is_enough() {
         let silent = || tested(Outcome::Passes, Decision::Silent(String::new()), true);
         let unknown = || tested(Outcome::Passes, Decision::Unknown(String::new()), true);
         let alert = || tested(Outcome::Passes, Decision::Announces(String::new()), true);
