@@ -15,8 +15,12 @@ const ALLOWED: [&str; 1] = ["What rings"];
 static SENTENCE: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?:^|[.!?] )((?:{HIDING})\b.*)")));
 static TEST_OF_NODE: LazyLock<Regex> =
     LazyLock::new(|| pattern(&format!(r#"\b(?:test|it|describe)\(\s*['"`]((?i:{HIDING})\b.*)"#)));
-static TEST_OF_RUST: LazyLock<Regex> =
-    LazyLock::new(|| pattern(&format!(r"#\[(?:tokio::)?test[^\n]*\]\s+(?:async )?fn ((?:{})_\w+)", HIDING.to_lowercase().replace(' ', "_"))));
+static TEST_OF_RUST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(
+        r"#\[(?:tokio::)?test[^\n]*\]\s+(?:async )?fn ((?:{})_\w+)",
+        HIDING.to_lowercase().replace(' ', "_")
+    ))
+});
 static COMMENT: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?://[/!]?|/\*\*?|\*(?:[^/]|$))\s*(.*?)(?:\*/)?\s*$"));
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:pub(?:\([a-z]+\))? )?(?:const |async )*fn (\w+)"));
 static VERB: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[A-Z][a-z]+(?:-[a-z]+)?s\b,?"));
@@ -54,7 +58,7 @@ fn comments(source: &str) -> Vec<(usize, String)> {
         let text = COMMENT.captures(line).map(|comment| comment[1].to_owned()).unwrap_or_default();
         match (text.is_empty(), is_open, found.last_mut()) {
             (true, ..) => {}
-            (false, true, Some((_, paragraph))) => *paragraph += &format!(" {text}"),
+            (false, true, Some((_, paragraph))) => paragraph.extend([" ", &text]),
             (false, ..) => found.push((number + 1, text.clone())),
         }
         is_open = !text.is_empty();
@@ -115,16 +119,40 @@ fn documentation_of_a_function_begins_with_a_verb() {
         for (number, line) in source.lines().enumerate() {
             if let Some(text) = line.trim_start().strip_prefix("///") {
                 first = first.or_else(|| Some(text.trim().to_owned()));
-            } else if !line.trim_start().starts_with('#') {
-                if let (Some(text), Some(function)) = (first.take(), FUNCTION.captures(line)) {
-                    functions += 1;
-                    if !VERB.is_match(&text) && text != "# Errors" {
-                        wrong.push(format!("{name}:{}: {}: {text}", number + 1, &function[1]));
-                    }
+            } else if !line.trim_start().starts_with('#')
+                && let (Some(text), Some(function)) = (first.take(), FUNCTION.captures(line))
+            {
+                functions += 1;
+                if !VERB.is_match(&text) && text != "# Errors" {
+                    wrong.push(format!("{name}:{}: {}: {text}", number + 1, &function[1]));
                 }
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(functions > 500, "only {functions} documented functions were found");
+}
+
+#[test]
+fn help_of_a_command_begins_with_an_imperative() {
+    let help = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_taskbell")).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut commands = Vec::new();
+    for group in [&["-h"] as &[&str], &["pattern", "-h"], &["export", "-h"]] {
+        let help = help(group);
+        let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        commands
+            .extend(list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).map(str::to_owned));
+    }
+    let wrong: Vec<&String> = commands
+        .iter()
+        .filter(|line| {
+            let verb = line.split_whitespace().nth(1).unwrap_or_default();
+            !verb.starts_with(char::is_uppercase) || verb.ends_with('s') || ["A", "An", "The", "How"].contains(&verb)
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(commands.len() > 20, "{commands:#?}");
 }
