@@ -1,8 +1,9 @@
 //! Get a Slack alert when an Amazon ECS task fails.
 //!
-//! The modules, from the bottom up:
+//! The modules, from the bottom up (CONTRIBUTING.md has the picture, and `tests/cli/walls.rs` the list of allowed imports):
 //!
-//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`task`], [`input`]: values; they import nothing but `error`
+//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`task`], [`input`], [`words`]: values and texts; they import
+//!   nothing but `error`
 //! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
 //! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
 //! - [`reconcile`]: the definition of a kind of resource, the plan as a value, and the engine that observes and applies
@@ -10,9 +11,8 @@
 //! - [`aws`]: the only module that names the SDK: `kinds`, the other `calls`, and `client`, the only module that waits
 //! - [`desired`]: the resources that a configuration needs; [`permissions`]: the least policy for each command
 //! - [`export`]: the desired resources as a file for other engines; [`graph`]: the stack as a picture
-//! - [`chain`]: the links between an event and the notifier that work
-//! - [`operations`]: the use cases, as values
-//! - [`cli`]: the only module that prints
+//! - [`operations`]: the use cases, as values, with the parts that they share: `session`, `links`, `events`, `verdict`
+//! - [`cli`]: the only module that prints: `commands`, `run`, `render`, `args` and `terminal`
 
 pub mod aws;
 pub mod cli;
