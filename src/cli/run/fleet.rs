@@ -1,6 +1,7 @@
 //! Runs a command for the selected stack, or for several stacks: some at a time, each with its own outcome. A failure of one stack
 //! does not stop the others.
 
+mod lines;
 mod outcome;
 mod together;
 

@@ -2,7 +2,6 @@
 //! Tests bring a world of their own.
 
 pub mod child;
-pub mod fleet_progress;
 pub mod waiting;
 pub mod whole_file;
 

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use futures_util::stream::Stream;
 
+use super::lines::Lines;
 use super::outcome::{Outcome, headed, show};
 use crate::cli::args::common::{Common, Format};
 use crate::cli::render::{self, Shown};
 use crate::cli::run::progress::Progress;
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
-use crate::cli::terminal::fleet_progress::Lines;
 use crate::error::{Category, Error, Hint};
 use crate::operations::events::{Event, Listener};
 use crate::operations::fleet::run::{self as fleet, StackOperation};
