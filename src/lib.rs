@@ -2,7 +2,7 @@
 //!
 //! The modules, from the bottom up (CONTRIBUTING.md has the picture, and `tests/cli/walls.rs` the list of allowed imports):
 //!
-//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`task`], [`input`], [`words`]: values and texts; they import
+//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`date`], [`task`], [`input`], [`words`]: values and texts; they import
 //!   nothing but `error`
 //! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
 //! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
@@ -17,6 +17,7 @@
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod date;
 pub mod desired;
 pub mod document;
 pub mod error;

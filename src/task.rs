@@ -1,9 +1,9 @@
 //! Converts a task and a task definition, as ECS describes them, to the notifier's input: the event of the task's state, and
 //! the outline of its definition. Copies only the fields that it names, so no environment and no secret. Makes no call.
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value, json};
+
+use crate::date::{DateTime, Format};
 
 const TEXTS: [&str; 19] = [
     "taskArn",

@@ -1,7 +1,6 @@
 //! Writes numbers and times in words.
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
+use crate::date::{DateTime, Format};
 
 /// Returns the number with its noun: `1 change`, `2 changes`.
 #[must_use]

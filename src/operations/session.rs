@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Asking, Event, Listener, Wait, steps};
 use super::target::{Context, Target};
 use crate::aws::calls::cluster;
+use crate::aws::client::SdkConfig;
 use crate::aws::client::connections::Connection;
 use crate::aws::client::fault::Trouble;
 use crate::aws::client::identity::Identity;

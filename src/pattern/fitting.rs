@@ -64,9 +64,9 @@ fn taken_by(operator: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_types::DateTime;
 
     use super::*;
+    use crate::date::DateTime;
     use crate::pattern::filter::Filters;
     use crate::pattern::scenario::Scenario;
     use crate::pattern::{Drill, Pattern, samples};

@@ -1,10 +1,9 @@
 //! Creates the events of drills: a sample as if it came from this cluster, now, with the source of drills. Makes no call.
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::date::{DateTime, Format};
 use crate::error::Result;
 use crate::pattern::{DRILL_SOURCE, samples};
 

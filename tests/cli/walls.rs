@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that each room's files may import, besides their own room and `error`.
-const DOORS: [(&str, &[&str]); 19] = [
+const DOORS: [(&str, &[&str]); 20] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
     ("policy", &[]),
     ("secret", &[]),
     ("input", &[]),
-    ("task", &[]),
+    ("date", &[]),
+    ("task", &["date"]),
     ("notifier", &[]),
-    ("pattern", &["document", "input"]),
+    ("pattern", &["date", "document", "input"]),
     ("reconcile", &["document", "stack"]),
     ("config", &["input", "pattern", "secret", "stack"]),
     ("aws", &["config", "document", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
@@ -22,7 +23,7 @@ const DOORS: [(&str, &[&str]); 19] = [
     ("export", &["aws", "config", "desired", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
     ("permissions", &["pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
-    ("words", &[]),
+    ("words", &["date"]),
     (
         "operations",
         &["aws", "config", "desired", "input", "notifier", "pattern", "policy", "reconcile", "stack", "task", "words"],
@@ -32,6 +33,7 @@ const DOORS: [(&str, &[&str]); 19] = [
         &[
             "aws",
             "config",
+            "date",
             "desired",
             "document",
             "export",
@@ -93,6 +95,17 @@ fn no_files_import_one_another_in_a_circle() {
     let house = House::read();
     let circles = house.circles();
     assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// Checks that the SDK can be replaced in one room. `date` lends out the SDK's type of dates.
+#[test]
+fn only_aws_names_the_sdk() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named = regex::Regex::new(r"\baws_(?:config|sdk_\w+|smithy_\w+|types|runtime|credential_types)::").unwrap();
+    let uses = |path: &PathBuf| named.is_match(&std::fs::read_to_string(path).unwrap());
+    let rooms: BTreeSet<String> =
+        files(&root).iter().filter(|path| uses(path)).map(|path| room(&name_of(path, &root)).to_owned()).collect();
+    assert_eq!(rooms, BTreeSet::from(["aws".to_owned(), "date".to_owned()]));
 }
 
 /// Checks that a command's file has only its arguments and its run: parse, call, ask, print, code.

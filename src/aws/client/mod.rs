@@ -1,4 +1,4 @@
-//! The clients of AWS's services, each with its own quota of retries.
+//! Makes the clients of AWS's services, each with its own quota of retries.
 //!
 //! The SDK keeps one quota for a service and region in the whole process, for the calls of all clients
 //! (`StandardRetryStrategy` in aws-smithy-runtime): 500 tokens. A retry costs 5 or 10, and a call that ends well returns only the
@@ -18,7 +18,7 @@ pub mod joined;
 pub mod pace;
 pub mod wait;
 
-use aws_config::SdkConfig;
+pub use aws_config::SdkConfig;
 use aws_sdk_sts::config::retry::RetryPartition;
 
 /// Returns a quota that no other client uses: custom partitions share nothing, even with equal names.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::aws::calls::cluster;
 use crate::aws::calls::services::{Question, questions};
+use crate::aws::client::SdkConfig;
 use crate::aws::client::credentials;
 use crate::aws::client::dates::Dates;
 use crate::aws::client::fault::{Fault, Trouble};

@@ -5,7 +5,6 @@ pub mod trace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_config::SdkConfig;
 use clap::ValueEnum;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -19,6 +18,7 @@ use super::verdict::Verdict;
 use crate::aws::calls::bus;
 use crate::aws::calls::journal::Journal;
 use crate::aws::calls::undelivered::{Entry, Undelivered};
+use crate::aws::client::SdkConfig;
 use crate::aws::client::fault::Fault;
 use crate::aws::client::wait::{self, Attempt};
 use crate::aws::kinds::Given;

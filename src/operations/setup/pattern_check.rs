@@ -1,10 +1,10 @@
 //! Asks EventBridge, before a rule is created, whether each pattern matches the samples that taskbell's own matcher matches.
 
-use aws_config::SdkConfig;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde_json::Value;
 
 use crate::aws::calls::bus;
+use crate::aws::client::SdkConfig;
 use crate::aws::client::wait::{CONFLICT, Waiter, throttled};
 use crate::config::Config;
 use crate::desired::cluster_arn;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use aws_config::SdkConfig;
-
 use crate::aws::calls::workload;
+use crate::aws::client::SdkConfig;
 use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};

@@ -3,12 +3,11 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Color, RgbColor, Style};
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format as DateTimeFormat;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::mrkdwn::{Look, Span, parse};
+use crate::date::{DateTime, Format as DateTimeFormat};
 use crate::input::printable_lines;
 use crate::notifier::embedded::Place;
 
