@@ -135,7 +135,10 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     let (_folder, path) = file(&stacks(12));
     let before = aws.everything().await;
     let no = typing(&aws, &with("setup --all --no-pattern-check", &path), &["n"]).await;
-    assert!(no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Do this to 12 stacks?"), "{no:?}");
+    assert!(
+        no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Apply these changes to 12 stacks?"),
+        "{no:?}"
+    );
     assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
