@@ -546,7 +546,7 @@ async fn pattern_test_applies_the_filters() {
     let refused = test("02-oom --family web --pattern deployment-failed").await;
     assert!(refused.code == 64 && refused.err.contains("cannot be narrowed"), "{refused:?}");
     let live = test("02-oom --live --cluster batch --family web").await;
-    assert!(live.code == 64 && live.err.contains("filters are for patterns"), "{live:?}");
+    assert!(live.code == 64 && live.err.contains("filters are only for patterns"), "{live:?}");
 }
 
 /// Checks the cluster of an event: a sample takes place in the given cluster, a recorded event in its own.

@@ -176,7 +176,7 @@ async fn init_asks_and_writes_a_valid_file() {
     taskbell::config::file::File::parse(&path, &said).unwrap();
 
     let again = typing(&aws, &with("init", &path), &[]).await;
-    assert!(again.code == 64 && again.err.contains("there already"), "{again:?}");
+    assert!(again.code == 64 && again.err.contains("already exists"), "{again:?}");
     let unasked = taskbell(&aws, &with("init --force", &path)).await;
     assert!(unasked.code == 64 && unasked.err.contains("--cluster NAME"), "{unasked:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
@@ -219,7 +219,7 @@ async fn drill_skips_stacks_without_clusters() {
     assert_eq!(setup.code, 0, "{setup:?}");
     assert_eq!(run("drift --all").await.code, 0);
     let drill = run("drill --all").await;
-    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: it has no cluster"), "{drill:?}");
+    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: the stack has no cluster"), "{drill:?}");
     assert_eq!(run("drill --stack alerts").await.code, 64, "alone, it is asked for what it cannot do");
     aws.notifier_tells(None);
     let failed = run("drill --all").await;
