@@ -241,7 +241,7 @@ async fn file_extension_selects_the_format_unless_a_flag_does() {
     aws.forget_calls();
     let unclear = taskbell(&aws, &format!("graph {LEAST} --file {}", folder.path().join("a.png").display())).await;
     assert_eq!((unclear.code, aws.calls().len()), (64, 0), "{unclear:?}");
-    assert!(unclear.err.contains("hint: end it in .svg, .mmd or .md"), "{unclear:?}");
+    assert!(unclear.err.contains("hint: use a name that ends in .svg, .mmd or .md"), "{unclear:?}");
     let both = taskbell(&aws, &format!("graph {LEAST} --format svg --output json")).await;
     assert_eq!((both.code, aws.calls().len()), (64, 0), "{both:?}");
     let path = folder.path().join("c.svg");

@@ -512,13 +512,13 @@ async fn pattern_test_shows_matches_and_the_deciding_mismatch() {
 #[tokio::test(start_paused = true)]
 async fn pattern_test_ends_each_event_with_the_notifiers_decision() {
     for (line, said) in [
-        ("02-oom", "rings with the default patterns: yes (task-failed)"),
-        ("12-running", "rings with the default patterns: no"),
-        ("31-run-rejected", "rings with the default patterns: no; with run-rejected: yes"),
-        ("06-scale-in-143", "matched, but the notifier leaves it out: the service scheduler stopped it"),
-        ("09b-sidecar-clean-app-killed-sidecar", "matched, but the notifier leaves it out: stand-alone task finished"),
-        ("02-oom --pattern out-of-memory", "rings with these patterns: yes (out-of-memory)"),
-        ("02-oom --pattern start-failed", "rings with these patterns: no"),
+        ("02-oom", "alerts with the default patterns: yes (task-failed)"),
+        ("12-running", "alerts with the default patterns: no"),
+        ("31-run-rejected", "alerts with the default patterns: no; with run-rejected: yes"),
+        ("06-scale-in-143", "matched, but the notifier skips it: the service scheduler stopped it"),
+        ("09b-sidecar-clean-app-killed-sidecar", "matched, but the notifier skips it: stand-alone task finished"),
+        ("02-oom --pattern out-of-memory", "alerts with these patterns: yes (out-of-memory)"),
+        ("02-oom --pattern start-failed", "alerts with these patterns: no"),
     ] {
         let told = test(line).await;
         assert!(told.out.lines().last().unwrap().trim_start().starts_with(said), "{line}: {told:?}");
@@ -546,7 +546,7 @@ async fn pattern_test_applies_the_filters() {
     let refused = test("02-oom --family web --pattern deployment-failed").await;
     assert!(refused.code == 64 && refused.err.contains("cannot be narrowed"), "{refused:?}");
     let live = test("02-oom --live --cluster batch --family web").await;
-    assert!(live.code == 64 && live.err.contains("filters are for patterns"), "{live:?}");
+    assert!(live.code == 64 && live.err.contains("filters are only for patterns"), "{live:?}");
 }
 
 /// Checks the cluster of an event: a sample takes place in the given cluster, a recorded event in its own.

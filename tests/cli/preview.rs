@@ -58,9 +58,9 @@ async fn silent_event_is_shown_with_a_note() {
 #[tokio::test(start_paused = true)]
 async fn event_without_a_default_pattern_names_the_pattern_that_matches() {
     for (line, note) in [
-        ("user-stop", "note: no default pattern takes this event; --pattern nonzero-exit does\n"),
-        ("run-rejected", "note: no default pattern takes this event; --pattern run-rejected does\n"),
-        ("running", "note: no pattern of the catalogue takes this event\n"),
+        ("user-stop", "note: no default pattern matches this event; --pattern nonzero-exit does\n"),
+        ("run-rejected", "note: no default pattern matches this event; --pattern run-rejected does\n"),
+        ("running", "note: no pattern of the catalogue matches this event\n"),
         ("oom", ""),
     ] {
         assert_eq!(preview(line).await.err, note, "{line}");

@@ -58,7 +58,7 @@ async fn parameter_owned_by_the_user_must_exist() {
         hand.ssm.delete_parameter().name("/ops/own").send().await.unwrap();
         let drift = taskbell(&aws, &format!("drift --cluster batch {flags}")).await;
         assert_eq!(drift.code, 2, "{drift:?}");
-        assert!(drift.out.contains("! /ops/own  there is no such SSM parameter"), "{drift:?}");
+        assert!(drift.out.contains("! /ops/own  the SSM parameter does not exist"), "{drift:?}");
         assert!(drift.out.ends_with("1 parameter missing\n"), "{drift:?}");
         let json = taskbell(&aws, &format!("drift --cluster batch --output json {flags}")).await.json();
         assert_eq!((&json["missing"], &json["in_sync"]), (&json!(["/ops/own"]), &json!(false)));

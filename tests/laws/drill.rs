@@ -40,7 +40,7 @@ async fn drill_prints_each_hop_with_its_time_up_to_slacks_answer() {
     let aws = with_stack().await;
     aws.notifier_tells(Some(sent()));
     let drill = taskbell(&aws, DRILL).await;
-    assert_eq!((drill.code, drill.err.ends_with("Slack took the drill.\n")), (0, true), "{drill:?}");
+    assert_eq!((drill.code, drill.err.ends_with("Slack accepted the drill.\n")), (0, true), "{drill:?}");
     let marks: Vec<&str> = drill.out.lines().map(|line| line.split("  ").next().unwrap().trim()).collect();
     assert_eq!(marks, ["+ rule", "+ bus", "+ notifier", "+ webhook", "+ Slack"], "{drill:?}");
     assert!(drill.out.contains("answered 200 at attempt 2  (40 ms)"), "{drill:?}");

@@ -135,7 +135,10 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     let (_folder, path) = file(&stacks(12));
     let before = aws.everything().await;
     let no = typing(&aws, &with("setup --all --no-pattern-check", &path), &["n"]).await;
-    assert!(no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Do this to 12 stacks?"), "{no:?}");
+    assert!(
+        no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Apply these changes to 12 stacks?"),
+        "{no:?}"
+    );
     assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
@@ -173,7 +176,7 @@ async fn init_asks_and_writes_a_valid_file() {
     taskbell::config::file::File::parse(&path, &said).unwrap();
 
     let again = typing(&aws, &with("init", &path), &[]).await;
-    assert!(again.code == 64 && again.err.contains("there already"), "{again:?}");
+    assert!(again.code == 64 && again.err.contains("already exists"), "{again:?}");
     let unasked = taskbell(&aws, &with("init --force", &path)).await;
     assert!(unasked.code == 64 && unasked.err.contains("--cluster NAME"), "{unasked:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
@@ -216,7 +219,7 @@ async fn drill_skips_stacks_without_clusters() {
     assert_eq!(setup.code, 0, "{setup:?}");
     assert_eq!(run("drift --all").await.code, 0);
     let drill = run("drill --all").await;
-    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: it has no cluster"), "{drill:?}");
+    assert!(drill.code == 0 && drill.out.contains("alerts  no drill: the stack has no cluster"), "{drill:?}");
     assert_eq!(run("drill --stack alerts").await.code, 64, "alone, it is asked for what it cannot do");
     aws.notifier_tells(None);
     let failed = run("drill --all").await;

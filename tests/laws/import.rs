@@ -106,7 +106,7 @@ async fn list_has_the_unmanaged_rules_that_alert_on_ecs() {
 async fn list_is_empty_without_rules() {
     let list = taskbell_without_webhook(&Aws::new().await, "import").await;
     assert_eq!((list.code, list.out.as_str()), (0, ""), "{list:?}");
-    assert!(list.err.starts_with("No rule of others"), "{list:?}");
+    assert!(list.err.starts_with("Found no rule outside taskbell"), "{list:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,14 +139,14 @@ async fn differences_that_no_sample_shows_are_a_warning() {
     let (aws, _) = by_hand_with(&wide, &[("HOOK", WEBHOOK)]).await;
     let dry = "import ecs-task-failed --dry-run --pattern task-failed --exclude-family web*";
     let told = taskbell_without_webhook(&aws, dry).await;
-    assert!(told.err.contains("no sample stands for (ECS Container Instance State Change)"), "{told:?}");
-    assert!(told.err.contains("may ring for what --exclude-family leaves out"), "{told:?}");
+    assert!(told.err.contains("no sample represents (ECS Container Instance State Change)"), "{told:?}");
+    assert!(told.err.contains("may also alert on events that --exclude-family excludes"), "{told:?}");
     let object = taskbell_without_webhook(&aws, &format!("{dry} --output json")).await.json();
     assert_eq!(object["import"]["narrowed_by"], json!(["--exclude-family"]));
     assert_eq!(object["import"]["without_sample"], json!(["ECS Container Instance State Change"]));
     let (aws, _) = by_hand().await;
     let kept = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run --keep-pattern --family web").await;
-    assert!(kept.err.contains("may ring for what --family leaves out"), "{kept:?}");
+    assert!(kept.err.contains("may also alert on events that --family excludes"), "{kept:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,10 +187,10 @@ async fn declined_confirmation_changes_nothing() {
         declined.code == 1 && declined.err.contains("and then disable the rule ecs-task-failed? [y/N]"),
         "{declined:?}"
     );
-    assert!(declined.err.contains("The rule ecs-task-failed is as it was"), "{declined:?}");
+    assert!(declined.err.contains("The rule ecs-task-failed is unchanged"), "{declined:?}");
     assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
     let removal = typing(&aws, "import ecs-task-failed --remove-old", &["n"]).await;
-    for told in ["whose code cannot be brought back", "calls it by IAM alone"] {
+    for told in ["whose code cannot be restored", "only need IAM permissions"] {
         assert!(removal.err.contains(told), "{removal:?}");
     }
     let unasked = taskbell_without_webhook(&aws, "import ecs-task-failed").await;
@@ -333,7 +333,7 @@ async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     assert_eq!(aws.writes(), [""; 0]);
     let named = import(&aws, "--cluster batch --cluster web --stack all").await;
     assert!(
-        named.code == 0 && named.err.contains("warning: the old rule rings for all other clusters, too"),
+        named.code == 0 && named.err.contains("warning: the old rule also alerts for all other clusters"),
         "{named:?}"
     );
     assert_eq!(state(&hand).await, Some(RuleState::Disabled));

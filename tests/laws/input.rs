@@ -355,7 +355,7 @@ async fn setup_changes_nothing_if_its_second_read_fails() {
     let outcome = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit")).await;
     assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
     assert!(
-        outcome.err.contains("events:ListTagsForResource") && outcome.err.contains("changed meanwhile"),
+        outcome.err.contains("events:ListTagsForResource") && outcome.err.contains("changed in the meantime"),
         "{outcome:?}"
     );
 }
@@ -389,7 +389,7 @@ async fn interrupted_setup_reports_its_state_and_the_next_run_completes_it() {
     assert_eq!(outcome.code, 130, "{outcome:?}");
     let not_started = outcome.err.lines().find(|line| line.starts_with("not started: ")).unwrap();
     assert!(not_started.ends_with("rule/task-failed"), "{outcome:?}");
-    assert!(outcome.err.contains("safe to run again"), "{outcome:?}");
+    assert!(outcome.err.contains("it is safe, and continues from here"), "{outcome:?}");
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, 0);
 }

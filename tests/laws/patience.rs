@@ -163,7 +163,7 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
         "done: log_group/notifier, parameter/webhook, queue/undelivered, table/announcements\n",
         "failed: role/notifier\n",
         "not started: function/notifier, rule/task-failed\n",
-        "The same command is safe to run again; it goes on from here.\n",
+        "Run the same command again: it is safe, and continues from here.\n",
         "error: setup was interrupted\n",
     ] {
         assert!(outcome.err.contains(told), "{told}: {outcome:?}");
@@ -182,7 +182,7 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
     assert!(
         outcome
             .err
-            .contains("failed: function/notifier, queue/undelivered\nnot started: nothing\nThe same command is safe"),
+            .contains("failed: function/notifier, queue/undelivered\nnot started: nothing\nRun the same command again"),
         "{outcome:?}"
     );
     aws.heal();

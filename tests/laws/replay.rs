@@ -63,9 +63,9 @@ async fn every_event_is_sent_oldest_first_and_other_messages_stay() {
     assert_eq!(aws.announced(), events(25));
     assert_eq!(queued(&aws), (vec![STRANGE.to_owned()], true));
     assert!(replay.err.contains("25 alerts sent, 1 alert left in the queue."), "{replay:?}");
-    assert!(replay.err.contains("what is no event stays in the queue"), "{replay:?}");
+    assert!(replay.err.contains("entries that are not events stay in the queue"), "{replay:?}");
     let lines: Vec<&str> = replay.out.lines().collect();
-    assert!(lines[0].contains("NO_PERMISSIONS: The function's policy") && lines[0].ends_with("Slack took it"));
+    assert!(lines[0].contains("NO_PERMISSIONS: The function's policy") && lines[0].ends_with("Slack accepted it"));
     assert!(lines[1].starts_with("? ") && lines[1].contains("\"no event\""), "{replay:?}");
     assert!(lines[2].contains("(Slack answered 404: no_service)"), "{replay:?}");
 }
@@ -115,7 +115,7 @@ async fn entries_held_by_another_replay_are_reported() {
     let call = hand.sqs.receive_message().queue_url(&url).max_number_of_messages(10).visibility_timeout(600);
     call.send().await.unwrap();
     let replay = taskbell(&aws, REPLAY).await;
-    assert!(replay.err.contains("The queue gave nothing out.\nnote: about 4 alerts more"), "{replay:?}");
+    assert!(replay.err.contains("The queue has entries, but returned none.\nnote: about 4 alerts more"), "{replay:?}");
     assert_eq!(replay.code, 1, "{replay:?}");
     assert_eq!((aws.announced().len(), queued(&aws).0.len()), (0, 4));
     tokio::time::sleep(Duration::from_mins(11)).await;
@@ -138,7 +138,7 @@ async fn replay_ends_with_0_only_if_no_alert_is_known_to_be_left() {
     assert!(replay.err.contains("1 alert sent, 0 alerts left in the queue.\nnote: about 1 alert more"), "{replay:?}");
     assert_eq!((replay.code, aws.announced().len()), (1, 1), "{replay:?}");
     let dry = taskbell(&aws, "replay --cluster batch --dry-run").await;
-    assert!(dry.code == 0 && dry.err.contains("The queue gave nothing out."), "{dry:?}");
+    assert!(dry.code == 0 && dry.err.contains("The queue has entries, but returned none."), "{dry:?}");
     tokio::time::sleep(Duration::from_mins(11)).await;
     let rest = taskbell(&aws, REPLAY).await;
     assert!(rest.code == 0 && rest.err.ends_with("1 alert sent, 0 alerts left in the queue.\n"), "{rest:?}");
@@ -242,7 +242,7 @@ async fn nothing_is_lost(aws: &Aws, disturbed: &Outcome, case: &str) {
     assert!(bodies.contains(&STRANGE.to_owned()), "{case}");
     // Entries in a lost answer become visible again by themselves; `replay` returns all others to the queue, or reports that it
     // could not.
-    let told = disturbed.err.contains("could not let go of") || disturbed.err.contains("sqs:ReceiveMessage");
+    let told = disturbed.err.contains("could not release") || disturbed.err.contains("sqs:ReceiveMessage");
     assert!(visible || told || case.contains("AnswerLost"), "{case}: {disturbed:?}");
     let invoked = aws.take_invoked();
     let times = |invoked: &[Value], event: &Value| invoked.iter().filter(|one| *one == event).count();
@@ -320,7 +320,7 @@ async fn interrupted_replay_loses_nothing_and_returns_every_entry() {
             let case = format!("{line} interrupted at call {nth}");
             assert!(queued(&aws).1, "{case}: {interrupted:?}");
             assert!([0, 1, 130].contains(&interrupted.code), "{case}: {interrupted:?}");
-            let last = "note: what is no event stays";
+            let last = "note: entries that are not events stay";
             assert!(interrupted.code == 130 || interrupted.err.contains(last) || line != REPLAY, "{interrupted:?}");
             nothing_is_lost(&aws, &interrupted, &case).await;
             cases += 1;
@@ -334,7 +334,7 @@ async fn queue_too_slow_for_one_run_is_replayed_in_several() {
     let aws = with_queue(40).await;
     aws.delay(Duration::from_secs(15));
     let first = run(&aws, REPLAY, None, CancellationToken::new()).await;
-    assert!(first.code == 1 && first.err.contains("as much as one run takes; run it again"), "{first:?}");
+    assert!(first.code == 1 && first.err.contains("this is the limit of one run; run the command again"), "{first:?}");
     assert!(queued(&aws).1, "{first:?}");
     for _ in 0..9 {
         taskbell(&aws, REPLAY).await;

@@ -59,7 +59,7 @@ async fn status_shows_the_stack_on_one_screen() {
       last error  2026-11-24T00:02:00Z  Slack answered 404: no_service
       queue       about 1 undelivered: `taskbell replay --dry-run` shows them
       last alert  2026-11-24T00:02:00Z  import in batch: exit-code; failed: Slack answered 404: no_service
-      last drill  2026-11-24T00:00:00Z  import in batch: exit-code; Slack took it
+      last drill  2026-11-24T00:00:00Z  import in batch: exit-code; Slack accepted it
     ");
     let object = taskbell(&aws, "status --cluster batch --output json").await.json();
     insta::assert_snapshot!(format!("{object:#}"), @r#"
@@ -147,7 +147,7 @@ async fn unreadable_parts_are_unknown_and_the_rest_is_shown() {
             let action: &'static str = action.clone().leak();
             aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
             let status = taskbell(&aws, STATUS).await;
-            let unknown: Vec<&str> = status.out.lines().filter(|line| line.contains("? not known: ")).collect();
+            let unknown: Vec<&str> = status.out.lines().filter(|line| line.contains("? unknown: ")).collect();
             assert_eq!((status.code, status.out.lines().count()), (3, 8), "{action}: {status:?}");
             assert!(unknown.iter().all(|line| line.contains(action)), "{action}: {status:?}");
             assert!((1..=4).contains(&unknown.len()), "{action}: {status:?}");

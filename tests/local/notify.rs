@@ -211,7 +211,7 @@ fn missing_configuration_is_a_warning_even_if_the_command_succeeds() {
         let good = notify_with(&environment, &["--run", "--", "true"]);
         assert_eq!(good.status.code(), Some(0), "{good:?}");
         let told = text(&good.stderr);
-        assert!(told.starts_with(&format!("warning: an alert could not be raised: {missing}")), "{told}");
+        assert!(told.starts_with(&format!("warning: no alert can be raised on failure: {missing}")), "{told}");
         assert!(told.contains(way_out) && told.lines().count() == 1, "{told}");
         let bad = notify_with(&environment, &["--run", "--", "sh", "-c", "exit 9"]);
         assert_eq!(bad.status.code(), Some(9), "{bad:?}");

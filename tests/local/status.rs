@@ -23,7 +23,9 @@ async fn drill_and_real_failure_are_shown_on_a_local_aws() {
 
     let lambda = aws_sdk_lambda::Client::new(&sdk);
     for (number, (code, answer, told)) in
-        [(404, "no_service", "failed: Slack answered 404: no_service"), (200, "ok", "Slack took it")].iter().enumerate()
+        [(404, "no_service", "failed: Slack answered 404: no_service"), (200, "ok", "Slack accepted it")]
+            .iter()
+            .enumerate()
     {
         slack.answer_with(*code, answer);
         let mut event = sample("02-oom.json");
@@ -46,6 +48,9 @@ async fn drill_and_real_failure_are_shown_on_a_local_aws() {
     assert!(row("notifier").contains("active, nodejs24.x, supported until 2028-04-30"), "{status:?}");
     assert!(row("last error").ends_with("Slack answered 404: no_service"), "{status:?}");
     assert!(row("queue").ends_with("empty"), "{status:?}");
-    assert!(row("last alert").ends_with("Slack took it"), "{status:?}");
-    assert!(row("last drill").contains("taskbell-drill") && row("last drill").ends_with("Slack took it"), "{status:?}");
+    assert!(row("last alert").ends_with("Slack accepted it"), "{status:?}");
+    assert!(
+        row("last drill").contains("taskbell-drill") && row("last drill").ends_with("Slack accepted it"),
+        "{status:?}"
+    );
 }

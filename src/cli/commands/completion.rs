@@ -23,9 +23,9 @@ pub const VARIABLE: &str = "TASKBELL_COMPLETE";
 /// The longest wait for names from AWS.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Print the script by which a shell completes what is typed.
+/// Print the script for completion in your shell.
 ///
-/// Commands, flags, and the names of stacks, clusters, patterns and samples. The script calls taskbell for each completion, so it always fits the version that is installed.
+/// The script completes commands, flags, and the names of stacks, clusters, patterns and samples. It calls taskbell for each completion, so that it always matches the installed version.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +35,7 @@ Examples:
   taskbell completions powershell | Out-String | Invoke-Expression
   eval (taskbell completions elvish | slurp)                 in rc.elv")]
 pub struct Args {
-    /// The shell it is for
+    /// The shell to print the script for
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -16,10 +16,10 @@ use crate::operations::doctor::{Request, examine};
 
 /// Check what taskbell needs: credentials, region, clock, network, permissions.
 ///
-/// Asks each service that taskbell uses for one small thing, all at once, and none for longer than 10 seconds. With --cluster,
-/// looks whether it exists, and asks about its stack. Reads taskbell.toml, if there is one, and looks at the webhook's form, if
-/// one is given. Changes nothing, and sends nothing to Slack. Exit code 0: all is well; 1: something is broken; 3: something is
-/// not known.
+/// Sends one small request to each service that taskbell uses, all at the same time, and waits at most 10 seconds for each
+/// answer. With --cluster, also checks whether the cluster exists, and whether AWS allows the calls for its stack. Checks
+/// taskbell.toml, if it exists, and the webhook's format, if a webhook is given. Changes nothing, and sends nothing to Slack.
+/// Exit code 0: no problem; 1: something is broken; 3: something is unknown.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:

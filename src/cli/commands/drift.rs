@@ -15,11 +15,11 @@ use crate::error::Result;
 use crate::operations::drift::{Comparison, compare};
 use crate::operations::verdict::Verdict;
 
-/// Tell whether AWS still is what was asked for. Only reads; needs no write permission.
+/// Check whether AWS still matches the configuration. Only reads; needs no write permission.
 ///
-/// Give it the same flags as `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
+/// Give the same flags as to `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
 ///
-/// Warns when AWS stops to support the notifier's runtime within 180 days.
+/// Warns if AWS ends its support for the notifier's runtime within 180 days.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell drift --cluster batch")]
 pub struct Args {
@@ -27,7 +27,7 @@ pub struct Args {
     stack: StackArgs,
     #[command(flatten)]
     fleet: FleetArgs,
-    /// End with 2 also where there is nothing but a warning
+    /// End with exit code 2 even if there is only a warning
     #[arg(long)]
     fail_on_warning: bool,
 }

@@ -14,10 +14,10 @@ use crate::operations::drill::{Performed, TIMEOUT, perform};
 use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 
-/// Send a labelled test failure through the live rule, and tell hop by hop how far it came.
+/// Send a labelled test failure through the live rule, and report hop by hop how far it came.
 ///
-/// Waits until the notifier has told what Slack answered. Exit code 0: Slack took it; 1: it did not arrive; the output says where
-/// it stopped; 3: it cannot be known how far it came.
+/// Waits until the notifier reports the answer of Slack. Exit code 0: Slack accepted the drill; 1: the drill did not arrive, and
+/// the output shows where it stopped; 3: taskbell could not find out how far the drill came.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -28,10 +28,10 @@ pub struct Args {
     clusters: ClusterArgs,
     #[command(flatten)]
     fleet: FleetArgs,
-    /// What is pretended to have happened
+    /// The failure to simulate
     #[arg(long, value_enum, default_value_t)]
     scenario: Scenario,
-    /// How long to wait for Slack's answer
+    /// Wait this long for Slack's answer
     #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=900))]
     timeout: u64,
 }
@@ -56,13 +56,13 @@ impl InPhases for Args {
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
         let clusters = self.clusters.parse()?;
         if clusters.is_empty() && desk.is_one_of_many {
-            let none = "no drill: it has no cluster; `taskbell notify test` raises an alert of an application's own";
+            let none = "no drill: the stack has no cluster; test it with `taskbell notify test`";
             let told = Told::verdict(format!("{none}\n"), Verdict::InSync);
             return Ok(Phase::Over(Told { sum: Some(none.to_owned()), ..told }));
         }
         let cluster = clusters.first().ok_or_else(|| {
-            Error::usage("a drill needs to know which cluster")
-                .hint("give --cluster NAME; a stack of applications' own alerts is tested with `taskbell notify test`")
+            Error::usage("a drill needs a cluster")
+                .hint("give --cluster NAME; or test a stack for your applications' alerts with `taskbell notify test`")
         })?;
         let target = desk.common.target(&clusters)?;
         let performed = perform(self.scenario, self.timeout, cluster, &target, desk.context).await?;

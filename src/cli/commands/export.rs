@@ -13,9 +13,10 @@ use crate::export::cloudformation::{self, Bucket};
 use crate::export::{Blueprint, Topic, terraform};
 use crate::notifier::archive::archive;
 
-/// Write the stack that `setup` makes as a template, for other engines to make and keep.
+/// Write the stack of `setup` as a template, for another engine to create and manage.
 ///
-/// What they make is theirs: `drift` shows it as not ours, and taskbell neither changes nor removes it.
+/// The other engine manages the resources: taskbell neither changes nor removes them, and `drift` shows that they do not belong to
+/// its stack.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -27,28 +28,29 @@ pub enum Command {
     Notifier(Notifier),
 }
 
-/// A CloudFormation template, for every account and region.
+/// Print a CloudFormation template for any account and region.
 ///
-/// Asks AWS for nothing. The cluster, the SSM parameter that holds the webhook, and whether each pattern of the catalogue rings
-/// are parameters, with what is given here for their defaults. The webhook itself is in no template: put it into that parameter, a SecureString, yourself.
+/// Makes no call to AWS. The template has parameters for the cluster, for the SSM parameter that holds the webhook, and to switch
+/// each pattern of the catalogue on or off. The values given here are their defaults. The template does not contain the webhook:
+/// store the webhook in that SSM parameter, a SecureString, yourself.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
   taskbell export cloudformation --cluster batch >taskbell.json
   taskbell export cloudformation --cluster batch --pattern nonzero-exit --stack-set >taskbell.json")]
 pub struct Cloudformation {
-    /// For StackSets: the notifier's archive comes from a bucket of each region, and nothing names an account
+    /// Print a template for StackSets, which reads the notifier's archive from a bucket in each region and names no account
     #[arg(long)]
     stack_set: bool,
     #[command(flatten)]
     stack: StackArgs,
 }
 
-/// A Terraform configuration, for every account and region.
+/// Print a Terraform configuration for any account and region.
 ///
-/// Asks AWS for nothing. The cluster and the SSM parameter that holds the webhook are variables, with what is given here for
-/// their defaults. The webhook itself is in no configuration, and so in no state: put it into that parameter, a SecureString,
-/// yourself.
+/// Makes no call to AWS. The configuration has variables for the cluster and for the SSM parameter that holds the webhook. The
+/// values given here are their defaults. Neither the configuration nor the state contains the webhook: store the webhook in that
+/// SSM parameter, a SecureString, yourself.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Example:
@@ -59,10 +61,10 @@ pub struct Terraform {
     stack: StackArgs,
 }
 
-/// The notifier's archive, for the bucket a template takes it from, or for Terraform to upload.
+/// Write the notifier's archive, for the bucket that a template reads it from, or for Terraform to upload.
 ///
-/// The same version of taskbell writes the same bytes everywhere. Shows the key to store it under in the bucket: another archive
-/// has another key, which its templates name, and by which CloudFormation sees that it changed.
+/// A version of taskbell writes the same bytes on every machine. The command also prints the key for the archive in the bucket.
+/// Each archive has its own key, which the templates of its version contain, so that CloudFormation notices a new archive.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell export notifier --to notifier.zip")]
 pub struct Notifier {

@@ -17,11 +17,11 @@ use crate::graph::{Graph, mermaid, svg};
 use crate::operations::drift::{Comparison, compare};
 use crate::operations::verdict::Verdict;
 
-/// Draw the stack: what is wired to what, and how each part is doing.
+/// Draw the stack: the connections between its parts, and the state of each part.
 ///
-/// Give it the same flags as `setup`. Only reads, as `drift` does, and says the same: each part is in sync, drifted, missing, not
+/// Give the same flags as to `setup`. Only reads, and reports the same as `drift`: each part is in sync, drifted, missing, not
 /// asked for, not ours or unknown, in words and in colour. Exit code 0: in sync; 2: there are differences; 3: something could
-/// not be read; the picture is drawn all the same.
+/// not be read. The picture is drawn in all three cases.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// How it is drawn [default: as the name of --file ends, or else mermaid]
+    /// The format of the picture [default: from the ending of --file, or else mermaid]
     #[arg(long, value_enum)]
     format: Option<Drawn>,
     /// The file to write, instead of standard output: .svg, .mmd, or .md for a block of Markdown
@@ -41,7 +41,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Drawn {
-    /// A picture of its own, for browsers and READMEs
+    /// A self-contained picture, for browsers and READMEs
     Svg,
     /// A flowchart for Markdown, wikis and pull requests
     Mermaid,
@@ -87,8 +87,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 /// Returns the function that draws. `--format` takes precedence over the ending of the file's name.
 fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
     if common.output == Format::Json && args.file.is_none() && args.format.is_some() {
-        return Err(Error::usage("--output json shows nodes and edges, and --format a picture")
-            .hint("give --file FILE to have both, or one of them"));
+        return Err(Error::usage("--output json prints nodes and edges, and --format draws a picture")
+            .hint("give --file FILE to get both, or omit one of the two"));
     }
     let ending = args.file.as_deref().and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
     match (args.format, ending.as_deref()) {
@@ -96,7 +96,7 @@ fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
         (Some(Drawn::Mermaid) | None, Some("md" | "markdown")) => Ok(mermaid::markdown),
         (Some(Drawn::Mermaid), _) | (None, Some("mmd" | "mermaid")) => Ok(mermaid::chart),
         (None, _) if args.file.is_none() => Ok(mermaid::chart),
-        (None, _) => Err(Error::usage("the file's name does not say how to draw")
-            .hint("end it in .svg, .mmd or .md, or give --format svg or mermaid")),
+        (None, _) => Err(Error::usage("the file's name does not end in a known format")
+            .hint("use a name that ends in .svg, .mmd or .md, or give --format svg or mermaid")),
     }
 }

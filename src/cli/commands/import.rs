@@ -18,11 +18,11 @@ use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
 use crate::operations::verdict::Verdict;
 
-/// Take over an alert that was made by hand or by a module.
+/// Replace an alert that was created by hand or by a module.
 ///
-/// Without RULE, shows which rules there are. With it, sets up a stack for the same clusters and the same webhook, proves it by a
-/// drill, and only then disables the old rule, so that no failure goes unheard meanwhile. Shows what it would do and asks. Takes
-/// the flags of `setup`.
+/// Without RULE, lists the rules that send alerts about ECS. With RULE, sets up a stack for the same clusters and the same
+/// webhook, and tests it with a drill. Disables the old rule only after the drill has arrived, so that no failure is missed in the
+/// meantime. Shows the plan, and asks before it changes anything. Accepts the flags of `setup`.
 #[derive(Debug, Clone, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(mut_arg("adopt", |adopt| adopt.help(OF_ADOPT)), after_help = "\
@@ -31,14 +31,14 @@ Examples:
   taskbell import ecs-task-failed --dry-run
   taskbell import ecs-task-failed --cluster batch --remove-old")]
 pub struct Args {
-    /// The rule to take over, by name or ARN; without it, which there are
+    /// The rule to replace, by name or ARN; without RULE, list the rules
     rule: Option<String>,
     #[command(flatten)]
     stack: StackArgs,
-    /// Ring for what the old pattern takes, instead of what the default patterns take
+    /// Alert on the events that the old pattern matches, instead of those that the default patterns match
     #[arg(long, conflicts_with = "patterns")]
     keep_pattern: bool,
-    /// Remove the old rule and its function in the end, instead of disabling the rule
+    /// At the end, remove the old rule and its function instead of disabling the rule
     #[arg(long)]
     remove_old: bool,
     #[command(flatten)]

@@ -14,9 +14,9 @@ use crate::config::file::{self, File, schema};
 use crate::error::{Error, Result};
 use crate::operations::init::{self, Answers, Found};
 
-/// Write taskbell.toml: asks which clusters, in which language, and whom to mention.
+/// Write taskbell.toml: asks for the clusters, the language and the mentions.
 ///
-/// Offers the clusters it finds. Without a terminal, name them: nothing is asked then.
+/// Offers the clusters that it finds. Without a terminal, asks nothing: give the clusters with --cluster.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
     /// Print the JSON Schema of the file, for editors, and write nothing
@@ -41,13 +41,13 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
     let path = common.config.clone().unwrap_or_else(|| PathBuf::from(file::NAME));
     if path.exists() && !args.force {
-        return Err(Error::usage(format!("{} is there already", path.display()))
-            .hint("--force writes over it; --config FILE names another"));
+        return Err(Error::usage(format!("{} already exists", path.display()))
+            .hint("overwrite the file with --force, or name another file with --config FILE"));
     }
     let clusters = args.clusters.parse()?;
     let answers = match (clusters.is_empty(), world.interactive) {
         (true, false) => {
-            return Err(Error::usage("nobody is there to be asked which clusters").hint("give --cluster NAME"));
+            return Err(Error::usage("cannot ask for the clusters: not a terminal").hint("give --cluster NAME"));
         }
         (_, true) => ask(clusters, common, world).await?,
         (false, false) => Answers {
@@ -78,9 +78,9 @@ async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answ
     let Found { region, clusters: found } = progress.over(init::find(&target, progress.context())).await?;
     let clusters = if named.is_empty() { which(found, region.as_deref(), world).await? } else { named };
     let language = until(world, "Language of the messages, en or ja [en]: ", init::language).await?;
-    let whom = "Whom to mention: here, channel, U…, S…, or nobody [nobody]: ";
+    let whom = "Mention in the messages: here, channel, U…, S…, or nobody [nobody]: ";
     let mention = until(world, whom, init::mention).await?;
-    let topic = "ARN of an SNS topic to tell when Slack itself fails [none]: ";
+    let topic = "ARN of an SNS topic to notify when alerts cannot be delivered [none]: ";
     let alarm_topic = until(world, topic, init::alarm_topic).await?;
     Ok(Answers { region, clusters, language, mention, alarm_topic })
 }
@@ -89,7 +89,7 @@ async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answ
 async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: &World) -> Result<Vec<Cluster>> {
     let place = region.map(|region| format!(" in {region}")).unwrap_or_default();
     let found = found.unwrap_or_else(|why| {
-        world.err.print(&format!("note: which clusters there are{place} is not known: {why}\n"));
+        world.err.print(&format!("note: the clusters{place} could not be listed: {why}\n"));
         Vec::new()
     });
     world.err.print(&render::init::list(&found));

@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use crate::cli::terminal::World;
 use crate::error::{Error, Result, nearest};
 
-/// Write the manual: one page, or all of them into a folder.
+/// Print a page of the manual, or write all pages into a folder.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -16,10 +16,10 @@ Examples:
   taskbell man pattern test >taskbell-pattern-test.1
   taskbell man --to /usr/local/share/man/man1")]
 pub struct Args {
-    /// The command the page is about [default: taskbell itself]
+    /// The command to print the page of [default: taskbell itself]
     #[arg(value_name = "COMMAND", conflicts_with = "to")]
     words: Vec<String>,
-    /// The folder to write all pages into; made if it is not there
+    /// The folder to write all pages into; created if it does not exist
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
@@ -43,11 +43,11 @@ fn find<'a>(command: &'a clap::Command, words: &[String]) -> Result<&'a clap::Co
     if let Some(found) = command.find_subcommand(first) {
         return find(found, rest);
     }
-    let error = Error::usage(format!("there is no command {first}"));
+    let error = Error::usage(format!("unknown command {first}"));
     let names = command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
     Err(match nearest(names, first) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("`taskbell --help` lists them"),
+        None => error.hint("`taskbell --help` lists the commands"),
     })
 }
 

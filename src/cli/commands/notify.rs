@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::input;
 use crate::operations::notify::{Alert, LONGEST_DETAIL, could_be_raised, raise};
 
-/// Raise an alert of an application's own, through the rule `application-error`.
+/// Raise an alert from your own application, through the rule `application-error`.
 ///
-/// `taskbell setup --stack alerts --pattern application-error` makes the rule, in a stack of its own. With --run, runs a command and raises the alert if it fails.
+/// `taskbell setup --stack alerts --pattern application-error` creates this rule in a separate stack. With --run, runs a command and raises the alert if the command fails.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
     override_usage = "taskbell notify [OPTIONS] <MESSAGE>\n       taskbell notify [OPTIONS] --run -- <COMMAND>...",
@@ -29,19 +29,19 @@ Examples:
   taskbell notify --run -- ./nightly-import --all"
 )]
 pub struct Args {
-    /// What happened, in one line
+    /// The message, in one line
     #[arg(required_unless_present = "run")]
     message: Option<String>,
-    /// How bad it is
+    /// The severity of the alert
     #[arg(long, value_enum, default_value_t)]
     level: Level,
-    /// A file with more, such as a stack trace, or - for standard input; it arrives folded, of a long one beginning and end
+    /// A file with details, such as a stack trace, or - for standard input; the message shows it folded, and only the beginning and the end of a long file
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     detail_file: Option<PathBuf>,
-    /// Which application it is about [default: the command's name, or application]
+    /// The application that raises the alert [default: the command's name, or application]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Run the command after --, pass its output and exit code through, and raise the alert if it fails
+    /// Run the command after --, pass on its output and exit code, and raise the alert if it fails
     #[arg(long, requires = "command")]
     run: bool,
     /// The command to run
@@ -104,7 +104,7 @@ async fn send(args: Args, common: &Common, world: &World) -> Result<u8> {
     // In a script, nobody reads this.
     if world.interactive && !common.quiet {
         world.err.print(
-            "EventBridge took the alert. Whether a stack rings for it, `taskbell status` of that stack tells.\n",
+            "EventBridge accepted the alert. `taskbell status` of the stack shows whether the alert was sent.\n",
         );
     }
     Ok(0)
@@ -118,7 +118,7 @@ async fn run_command(args: Args, common: &Common, world: &World) -> Result<u8> {
         // Warn even if the command will succeed: after a failure it is too late.
         Ok(Err(error)) => {
             let hint = render::hint_after(&error, world.command());
-            world.err.print(&format!("warning: an alert could not be raised: {}{hint}\n", error.in_one_line()));
+            world.err.print(&format!("warning: no alert can be raised on failure: {}{hint}\n", error.in_one_line()));
         }
         Err(code) => return Ok(code),
     }

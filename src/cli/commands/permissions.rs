@@ -15,10 +15,10 @@ use crate::operations::session::Session;
 use crate::permissions::{Command, Ground, policy};
 use crate::stack::Place;
 
-/// Print the least IAM policy that a command needs for this stack.
+/// Print the least-privilege IAM policy that a command needs for this stack.
 ///
-/// With the ARNs of this stack, ready for `aws iam create-policy` and the like. Asks AWS for nothing but the account, which needs
-/// no permission.
+/// The policy contains the ARNs of this stack, and is ready for `aws iam create-policy`. Asks AWS only for the account, which
+/// needs no permission.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -28,16 +28,16 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
-    /// The command
+    /// The command that the policy is for
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
     command: Command,
-    /// The role of yours that `setup` is given for the notifier
+    /// Your own role for the notifier, as given to `setup`
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
-    /// The permissions boundary that `setup` is given: whoever holds the policy cannot lift the notifier's role over it
+    /// The permissions boundary, as given to `setup`: the policy does not allow raising the notifier's role above it
     #[arg(long, value_name = "ARN", conflicts_with = "role_arn")]
     permissions_boundary: Option<String>,
-    /// The account [default: that of the credentials]
+    /// The account ID [default: the account of the credentials]
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
 }
@@ -87,8 +87,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     world.out.print(&render::json(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {
         world.err.print(
-            "note: with ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, too, \
-             setup tells which logs the notifier may not read; with ecs:ListClusters, the nearest names of an unknown cluster\n",
+            "note: add ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, so that \
+             setup can report the logs that the notifier may not read; add ecs:ListClusters, so that it can suggest similar names for \
+             an unknown cluster\n",
         );
     }
     Ok(0)
@@ -97,6 +98,6 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 fn account(text: &str) -> Result<String, String> {
     match text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()) {
         true => Ok(text.to_owned()),
-        false => Err("an account id has 12 digits".to_owned()),
+        false => Err("an account ID has 12 digits".to_owned()),
     }
 }

@@ -17,9 +17,9 @@ use crate::notifier::embedded::Place;
 use crate::operations::preview::{Shown, shown};
 use crate::operations::task_definition::Definition;
 
-/// Show the message that an event gives, without AWS.
+/// Show the message for an event, without AWS.
 ///
-/// The notifier's own code runs in the process. Without an event, lists the samples.
+/// Runs the notifier's own code on this machine. Without an event, lists the samples.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -38,8 +38,8 @@ pub struct Args {
     /// The language of the message
     #[arg(long, value_enum, default_value_t)]
     language: Language,
-    /// Where the message is shown
-    #[arg(long = "for", value_enum, value_name = "PLACE", default_value_t)]
+    /// The destination that the message is for
+    #[arg(long = "for", value_enum, value_name = "DESTINATION", default_value_t)]
     place: Place,
     /// The name messages are posted under
     #[arg(long)]
@@ -47,22 +47,21 @@ pub struct Args {
     /// The icon messages are posted with, as in :bell:
     #[arg(long, value_name = "EMOJI")]
     icon_emoji: Option<String>,
-    /// Whom to mention: here, channel, a user (U…) or a user group (S…); may be repeated
+    /// Mention here, channel, a user (U…) or a user group (S…); may be repeated
     #[arg(long = "mention", value_name = "WHOM")]
     mentions: Vec<String>,
     /// Also write a page that looks like the message in Slack
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The input is a message and not an event
+    /// Read a message instead of an event
     #[arg(long, hide = true)]
     payload: bool,
 }
 
 pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     if args.html.is_some() && args.place != Place::Slack {
-        return Err(Error::usage("--html draws Slack's message").hint(
-            "--output json prints the payload; that of Teams can be pasted into the designer of Adaptive Cards",
-        ));
+        return Err(Error::usage("--html draws only the message for Slack")
+            .hint("print the payload with --output json; the designer of Adaptive Cards shows that of Teams"));
     }
     let Some(name) = &args.event else {
         world.out.print(&match common.output {
@@ -79,7 +78,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         shown(event_input::read(name, definition.as_ref(), world)?, args.place, &options)?
     };
     if shown.len() > 1 && args.html.is_some() {
-        return Err(Error::usage(format!("--html draws one message, and {name} has {} tasks", shown.len()))
+        return Err(Error::usage(format!("--html draws only one message, but {name} has {} tasks", shown.len()))
             .hint("keep one task in the file"));
     }
     world.out.print(&match common.output {

@@ -15,12 +15,13 @@ use crate::operations::replay::{prepare_purge, replay};
 use crate::operations::target::Target;
 use crate::operations::verdict::Verdict;
 
-/// Send the alerts that could not be delivered once more.
+/// Send the undelivered alerts again.
 ///
-/// Shows what lies in the queue, oldest first, and hands it to the notifier one at a time. An entry leaves the queue only once
-/// the notifier has taken it: interrupting loses nothing. One that the notifier fails on stays, and the next is sent; two in a
-/// row end the run. Exit code 0: nothing is known to be left in the queue; 1: something is, because it failed, is no event, is held
-/// by another replay, or is more than one run takes. With --dry-run always 0.
+/// Shows the entries of the queue, oldest first, and sends them to the notifier one at a time. An entry leaves the queue only
+/// after the notifier has accepted it, so that an interruption loses nothing. If the notifier fails on an entry, the entry stays,
+/// and the next one is sent; two failures in a row end the run. Exit code 0: nothing is known to be left in the queue; 1:
+/// something is left, because it failed, is not an event, is held by another replay, or exceeds the limit of one run. With
+/// --dry-run, the exit code is always 0.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -30,10 +31,10 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
-    /// Show what lies in the queue and send nothing
+    /// Show the entries of the queue and send nothing
     #[arg(long, conflicts_with = "purge")]
     dry_run: bool,
-    /// Delete what lies in the queue instead of sending it
+    /// Delete the entries of the queue instead of sending them
     #[arg(long)]
     purge: bool,
     /// Do not ask

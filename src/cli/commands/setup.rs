@@ -16,9 +16,9 @@ use crate::operations::setup::{Prepared, Refusal, Request};
 use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 
-/// Set the alert up, or bring it back to what is asked for.
+/// Set up the alert, or restore its configured state.
 ///
-/// Shows what it would do and asks. Safe to run again at any time: it changes only what differs.
+/// Shows the plan, and asks before it changes anything. You can run it again at any time: it changes only the differences.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +32,7 @@ pub struct Args {
     fleet: FleetArgs,
     #[command(flatten)]
     setup: SetupArgs,
-    /// Then send a labelled test failure through it, and wait for Slack's answer
+    /// Send a labelled test failure afterwards, and wait for Slack's answer
     #[arg(long, conflicts_with = "dry_run", conflicts_with = "no_drill")]
     pub drill: bool,
     /// Show the plan and change nothing
@@ -79,7 +79,7 @@ impl InPhases for Args {
         let has_clusters = !request.config.clusters.is_empty();
         // Among several stacks, those for applications' own alerts have no cluster. The drill is for the others.
         if self.drill && !has_clusters && !desk.is_one_of_many {
-            return Err(Error::usage("a drill needs to know which cluster").hint("give --cluster NAME"));
+            return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME"));
         }
         let drills = self.drill && has_clusters;
         let (prepared, asked) = prepared(request, (&self.stack, self.dry_run), |_| Ok(()), desk).await?;

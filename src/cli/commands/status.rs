@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::operations::status::{self, Status};
 use crate::operations::verdict::Verdict;
 
-/// Show how the stack is doing: rules, notifier, queue, the last alert, the last drill.
+/// Show the state of the stack: rules, notifier, queue, the last alert, the last drill.
 ///
-/// `taskbell drift` tells whether it still is what was asked for. Exit code 0: told; 1: there is no such stack; 3: something
-/// could not be read.
+/// To check whether AWS still matches the configuration, run `taskbell drift`. Exit code 0: shown; 1: the stack does not exist; 3:
+/// something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell status --cluster batch")]
 pub struct Args {
@@ -47,7 +47,7 @@ impl InPhases for Args {
         let target = desk.common.target(&self.clusters.parse()?)?;
         let status = status::look(&target, desk.context).await?;
         let Status { stack, place, warning, .. } = &status;
-        let warn = |warning| format!("warning: {warning}; a newer taskbell's `setup` moves the notifier on\n");
+        let warn = |warning| format!("warning: {warning}; `setup` of a newer taskbell updates the notifier\n");
         Ok(Phase::Over(Told {
             out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status)),
             object: Some(render::located(stack, place, render::status::object(&status))),

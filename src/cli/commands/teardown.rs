@@ -13,7 +13,8 @@ use crate::operations::verdict::Verdict;
 
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
-/// Whatever earlier versions or other flags left behind goes, too. Resources without the stack's tag are not touched.
+/// Also removes the stack's resources that earlier versions or other flags left behind. Does not touch resources without the
+/// stack's tag.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
 pub struct Args {
@@ -21,7 +22,7 @@ pub struct Args {
     clusters: ClusterArgs,
     #[command(flatten)]
     fleet: FleetArgs,
-    /// The stacks that are in AWS but no longer in the file; only those whose `fleet` is the file's, if it has one
+    /// Remove the stacks that exist in AWS but are no longer in the file; if the file has a `fleet`, only the stacks of that fleet
     #[arg(long, conflicts_with_all = ["all", "clusters"])]
     orphans: bool,
     /// Show the plan and change nothing

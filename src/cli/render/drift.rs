@@ -24,7 +24,7 @@ pub fn object(Comparison { stack, place, plan, warning, .. }: &Comparison) -> Va
 pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, command: &str) -> String {
     let mut text = super::error::hints(plan, command);
     if let Some(warning) = warning {
-        let _ = writeln!(text, "warning: {warning}; `setup` of a newer taskbell moves the notifier on");
+        let _ = writeln!(text, "warning: {warning}; `setup` of a newer taskbell updates the notifier");
     }
     if let Some(error) = missing_cluster {
         text += &super::error::warning(error, command);

@@ -57,9 +57,9 @@ pub fn end(drill: &Drill, quiet: bool, command: &str) -> String {
         (count, _) => (count, places.last().copied().unwrap_or("Slack")),
     };
     match drill.verdict() {
-        Verdict::InSync if places > 1 => format!("All {places} places took the drill.\n"),
-        Verdict::InSync => format!("{place} took the drill.\n"),
+        Verdict::InSync if places > 1 => format!("All {places} destinations accepted the drill.\n"),
+        Verdict::InSync => format!("{place} accepted the drill.\n"),
         Verdict::Failed | Verdict::Differs => format!("error: the drill did not reach {place}\n{words}"),
-        Verdict::Unreadable => format!("error: how far the drill came is not known\n{words}"),
+        Verdict::Unreadable => format!("error: could not find out how far the drill came\n{words}"),
     }
 }

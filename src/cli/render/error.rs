@@ -51,7 +51,7 @@ pub fn report(report: &Report, command: &str) -> String {
     let _ = writeln!(text, "done: {}", list(done.iter().map(ToString::to_string).collect()));
     let _ = writeln!(text, "failed: {}", list(failed.iter().map(|(id, _)| id.to_string()).collect()));
     let _ = writeln!(text, "not started: {}", list(not_started.iter().map(ToString::to_string).collect()));
-    text + "The same command is safe to run again; it goes on from here.\n"
+    text + "Run the same command again: it is safe, and continues from here.\n"
 }
 
 /// Returns the text of an error, with its causes and the nearest hint.

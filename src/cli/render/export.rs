@@ -17,7 +17,7 @@ pub fn template(template: &Value) -> String {
 /// Returns the note about the template's needs.
 pub fn needs_of_template(blueprint: &Blueprint) -> String {
     format!(
-        "note: it needs --capabilities CAPABILITY_NAMED_IAM, and the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
+        "note: the template needs --capabilities CAPABILITY_NAMED_IAM, and the archive of `taskbell export notifier` as {CODE_PREFIX}{} in \
          the bucket{}\n",
         blueprint.code_file,
         and_the_webhook(blueprint)
@@ -30,7 +30,7 @@ pub fn too_long(template: &str) -> String {
         return String::new();
     }
     format!(
-        "warning: it is {} bytes long; above {LONGEST_BODY}, CloudFormation takes it from a bucket only: \
+        "warning: the template is {} bytes long; above {LONGEST_BODY}, CloudFormation accepts it only from a bucket: use \
          `aws cloudformation deploy --s3-bucket`, or --template-url\n",
         template.len()
     )
@@ -39,7 +39,7 @@ pub fn too_long(template: &str) -> String {
 /// Returns the note about the needs of a Terraform configuration.
 pub fn needs_of_configuration(blueprint: &Blueprint) -> String {
     format!(
-        "note: it needs the file that `taskbell export notifier --to notifier.zip` writes{}\n",
+        "note: the configuration needs the file that `taskbell export notifier --to notifier.zip` writes{}\n",
         and_the_webhook(blueprint)
     )
 }

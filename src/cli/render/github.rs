@@ -16,7 +16,7 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
     for step in steps {
         let told = match step.action {
             Action::Add => "is missing".to_owned(),
-            Action::Remove => "is there, and not asked for".to_owned(),
+            Action::Remove => "exists, but is not in the configuration".to_owned(),
             Action::Change => {
                 let told = |change: &PropertyChange| {
                     format!("{}  {}", change_text(change, LONGEST_VALUE), change.cause.text())
@@ -27,7 +27,11 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
         annotate("error", &step.address.id.to_string(), &told);
     }
     for conflict in conflicts {
-        annotate("error", &conflict.address.id.to_string(), &format!("exists, is not ours: {}", conflict.evidence));
+        annotate(
+            "error",
+            &conflict.address.id.to_string(),
+            &format!("exists, but does not belong to this stack: {}", conflict.evidence),
+        );
     }
     for name in missing {
         annotate("error", name, NOT_THERE);

@@ -51,9 +51,9 @@ pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
     warnings
         + &match candidates.len() {
             _ if quiet => String::new(),
-            0 => "No rule of others rings a function or a topic for ECS here.\n".to_owned(),
+            0 => "Found no rule outside taskbell that sends events of ECS to a function or a topic here.\n".to_owned(),
             number => format!(
-                "{} in {region}, account {account}. `taskbell import RULE --dry-run` shows what taking one over would change.\n",
+                "{} in {region}, account {account}. `taskbell import RULE --dry-run` shows what replacing one would change.\n",
                 count(number, "rule"),
             ),
         }
@@ -106,7 +106,7 @@ fn clusters(old: &ExistingAlert) -> String {
 fn rings(old: &ExistingAlert) -> String {
     let function = old.function_name();
     let mut text = match (function, old.function.as_ref().map(|function| function.webhooks.as_slice())) {
-        (Some(name), None) => format!("function {name}, which is not there"),
+        (Some(name), None) => format!("function {name}, which does not exist"),
         (Some(name), Some([])) => format!("function {name}, no webhook found"),
         (Some(name), Some(found)) => {
             let variables = found.iter().map(|(variable, _)| variable.as_str()).collect::<Vec<_>>().join(", ");
@@ -114,7 +114,7 @@ fn rings(old: &ExistingAlert) -> String {
         }
         (None, _) => {
             let topic = old.targets.iter().find(|target| kind(target) == "topic").map(|target| last(&target.arn));
-            format!("topic {}, cannot be taken over", topic.unwrap_or_default())
+            format!("topic {}, cannot be replaced", topic.unwrap_or_default())
         }
     };
     let others = old.targets.len() - 1;
@@ -122,10 +122,10 @@ fn rings(old: &ExistingAlert) -> String {
         let _ = write!(text, "; and {}", count(others, "other target"));
     }
     if scope::others(&old.pattern.to_value()).is_some() {
-        text += "; and for other things than ECS, cannot be taken over";
+        text += "; also for events outside ECS, cannot be replaced";
     }
     if let Some(keeper) = &old.keeper {
-        let _ = write!(text, "; made by {keeper}");
+        let _ = write!(text, "; created by {keeper}");
     }
     text
 }
@@ -137,25 +137,25 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
     if let Some(keeper) = &old.keeper {
         let _ = writeln!(
             text,
-            "warning: the old rule was made by {keeper}, and its next deployment will bring it back: take it out there, too"
+            "warning: the old rule was created by {keeper}, whose next deployment will restore it: remove the rule there, too"
         );
     }
     if !no_longer.is_empty() {
         let left = no_longer.join(", ");
-        let _ = writeln!(text, "warning: the old rule rings for {left}, too; the stack will not");
+        let _ = writeln!(text, "warning: the old rule also alerts for {left}; the stack will not");
     }
     if !filters.is_empty() {
         let filters = filters.join(", ");
         let _ = writeln!(
             text,
-            "warning: the old rule may ring for what {filters} leaves out; the stack will not, also among what rings as before"
+            "warning: the old rule may also alert on events that {filters} excludes; the stack will not, even among the events that cause an alert as before"
         );
     }
     if !beyond.is_empty() {
         let beyond = beyond.join(", ");
         let _ = writeln!(
             text,
-            "warning: the old rule takes events that no sample stands for ({beyond}): whether the stack rings for them is not told here"
+            "warning: the old rule matches events that no sample represents ({beyond}): the comparison does not show whether the stack alerts on them"
         );
     }
     text
@@ -164,32 +164,32 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
 /// Describes the old alert, and the events for which alerts would change.
 pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     let old = &found.old;
-    let mut text = format!("The rule {} rings for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
+    let mut text = format!("The rule {} alerts for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
     if !old.rule.is_enabled() {
-        text += "It is disabled: it rings no more.\n";
+        text += "The rule is disabled, and sends no alerts.\n";
     }
     match &takeover.origin {
-        Origin::Given(_) => text += "The webhook is the one given.\n",
+        Origin::Given(_) => text += "The webhook is the one that you gave.\n",
         Origin::Found { variable, .. } => {
-            let _ = writeln!(text, "The webhook is the one in its variable {variable}.");
+            let _ = writeln!(text, "The webhook is the one in the function's variable {variable}.");
         }
         Origin::Elsewhere => {}
     }
     match &takeover.compared {
-        None => text += "Its pattern is not understood, so what would change cannot be told.\n",
+        None => text += "taskbell does not understand the rule's pattern, and cannot show what would change.\n",
         Some(Compared { as_before, in_addition, no_longer }) => {
-            text += &titles("Rings as before", as_before, verbose);
-            text += &titles("Rings in addition", in_addition, true);
-            text += &titles("Rings no longer", no_longer, true);
+            text += &titles("Alerts as before", as_before, verbose);
+            text += &titles("Additional alerts", in_addition, true);
+            text += &titles("Alerts no longer sent", no_longer, true);
         }
     }
     text + "\n"
 }
 
 fn through(old: &ExistingAlert) -> String {
-    let there = if old.function.is_some() { "" } else { ", which is not there" };
+    let there = if old.function.is_some() { "" } else { ", which does not exist" };
     old.function_name()
-        .map_or_else(|| "target that it has no more".to_owned(), |name| format!("function {name}{there}"))
+        .map_or_else(|| "target that no longer exists".to_owned(), |name| format!("function {name}{there}"))
 }
 
 fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
@@ -214,7 +214,7 @@ fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
 
 fn titles(what: &str, titles: &[&str], at_length: bool) -> String {
     if !at_length {
-        return format!("{what}: {}\n", count(titles.len(), "kind") + " of event (--verbose names them)");
+        return format!("{what}: {}\n", count(titles.len(), "kind") + " of event (--verbose lists them)");
     }
     if titles.is_empty() {
         return format!("{what}: nothing\n");
@@ -282,7 +282,7 @@ fn then(old: &ExistingAlert, remove: bool) -> String {
         (false, _) => format!("disable the rule {}", old.rule.name),
         (true, None) => format!("remove the rule {}", old.rule.name),
         (true, Some(function)) => format!(
-            "remove the rule {} and the function {}, whose code cannot be brought back (who calls it by IAM alone, as Step Functions, Scheduler or another function may, cannot be seen)",
+            "remove the rule {} and the function {}, whose code cannot be restored (taskbell cannot see callers that only need IAM permissions, such as Step Functions, Scheduler or another function)",
             old.rule.name, function.name
         ),
     }
@@ -309,7 +309,7 @@ pub fn end(found: &Found, takeover: &Takeover, off: &SwitchedOff, ended: &Result
         Ok(Verdict::InSync) if off.is_done => afterwards(old, takeover),
         Err(error) if error.kind() == Category::Usage => String::new(),
         _ if !old.rule.is_enabled() || off.is_unsure => String::new(),
-        _ => format!("The rule {} is as it was, and rings as before.\n", old.rule.name),
+        _ => format!("The rule {} is unchanged, and alerts as before.\n", old.rule.name),
     }
 }
 
@@ -319,11 +319,11 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
     let name = &old.rule.name;
     let mut text = match (takeover.remove_old, &old.function) {
         (false, _) => format!(
-            "The rule {name} is disabled. `aws events enable-rule --name {name}` brings it back; the same command with --remove-old removes it and its function.\n"
+            "The rule {name} is disabled. `aws events enable-rule --name {name}` enables it again; the same command with --remove-old removes it and its function.\n"
         ),
         (true, None) => format!("The rule {name} is removed.\n"),
         (true, Some(function)) => format!(
-            "The rule {name} and the function {} are removed. Its role and its log group stay: `aws logs delete-log-group --log-group-name {}`, and `aws iam delete-role --role-name {}` once no policy hangs on it.\n",
+            "The rule {name} and the function {} are removed. The function's role and log group remain: remove them with `aws logs delete-log-group --log-group-name {}`, and with `aws iam delete-role --role-name {}` once no policy is attached.\n",
             function.name,
             function.log_group,
             function.role.rsplit('/').next().unwrap_or_default()
@@ -333,7 +333,7 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
         let stack = Stack { name: config.stack.clone(), region: String::new() };
         let _ = writeln!(
             text,
-            "The pattern is in AWS alone. For `drift` and `setup`, save it and give it as --pattern {0}.json:\n  aws events describe-rule --name {1} --query EventPattern --output text >{0}.json",
+            "The pattern exists only in AWS. For `drift` and `setup`, save it and give it as --pattern {0}.json:\n  aws events describe-rule --name {1} --query EventPattern --output text >{0}.json",
             kept,
             stack.rule_name(kept)
         );
@@ -347,9 +347,9 @@ pub fn lines_for(file: &File, takeover: &Takeover, at: &Site) -> String {
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     // The stack does not have the fleet's tag yet.
     let joins =
-        file.fleet.as_ref().map(|_| format!(" (once `taskbell setup --stack {stack}` made it one of the fleet)"));
+        file.fleet.as_ref().map(|_| format!(" (after `taskbell setup --stack {stack}` has added it to the fleet)"));
     let mut text = format!(
-        "{} says nothing of the stack {stack}. With these lines, and a key for each other flag of this command, `taskbell drift --all` watches it{}:\n[[stack]]\n",
+        "{} does not contain the stack {stack}. With these lines, and a key for each other flag of this command, `taskbell drift --all` checks it{}:\n[[stack]]\n",
         file.path.display(),
         joins.unwrap_or_default()
     );

@@ -24,7 +24,9 @@ pub fn question(found: &[String], place: &str) -> String {
 pub fn next(stacks: usize) -> &'static str {
     match stacks {
         1 => "`taskbell setup` asks for the webhook, shows the plan, and asks again",
-        _ => "put the webhook into TASKBELL_SLACK_WEBHOOK_URL; `taskbell setup --all` shows the plans, and asks",
+        _ => {
+            "put the webhook into TASKBELL_SLACK_WEBHOOK_URL; `taskbell setup --all` shows the plans, and asks for confirmation"
+        }
     }
 }
 
@@ -38,16 +40,17 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
         None => format!("# {key} = {example}\n"),
     };
     let mut text = "\
-# What taskbell sets up. `taskbell setup --all` makes AWS so, `taskbell drift --all` tells whether it still is.
-# Every flag of setup is a key here. Editors: `taskbell init --schema >taskbell.schema.json`, then, as the first line,
+# The stacks that taskbell sets up. `taskbell setup --all` applies this file, `taskbell drift --all` reports differences.
+# Every flag of setup that describes a stack has a key. For completion in an editor, run
+# `taskbell init --schema >taskbell.schema.json`, and make this the first line:
 #:schema taskbell.schema.json
 
-# Every stack carries this name as a tag; stacks with it that are no longer here are shown by `drift --all` and removed
-# by `teardown --orphans`.
+# The name of this fleet; setup tags every stack with it. For stacks with this tag that are no longer in this file,
+# `drift --all` shows them, and `teardown --orphans` removes them.
 "
     .to_owned();
     let fleet = clusters.first().map(|cluster| cluster.name().to_owned()).unwrap_or_default();
-    let _ = write!(text, "fleet = {}\n\n# What holds where a stack says nothing.\n[defaults]\n", quoted(&fleet));
+    let _ = write!(text, "fleet = {}\n\n# Settings for all stacks that do not set them.\n[defaults]\n", quoted(&fleet));
     text += &or_comment("region", region.as_deref().map(quoted), "\"eu-west-1\"");
     text += &or_comment("profile", profile.map(quoted), "\"prod\"");
     text += &or_comment("language", Some(quoted(language)), "");
@@ -58,9 +61,9 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
         "\"arn:aws:sns:eu-west-1:123456789012:on-call\"",
     );
     text += "\
-# log_groups = [\"/ecs/*\"]                      # the application logs the notifier may read
+# log_groups = [\"/ecs/*\"]                      # the application logs that the notifier may read
 # tags = { team = \"data\" }
-# webhook_parameter = \"/team/slack-webhook\"    # an SSM parameter of yours, instead of one of the stack's own
+# webhook_parameter = \"/team/slack-webhook\"    # your own SSM parameter, instead of one of the stack
 ";
     for cluster in clusters {
         let _ = write!(
@@ -72,7 +75,7 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
     }
     text + "\
 # patterns = [\"task-failed\"]                    # instead of the default ones: `taskbell pattern list`
-# filters = { exclude_families = [\"dev-*\"] }    # of patterns about tasks
-# role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # assumed first, as in another account
+# filters = { exclude_families = [\"dev-*\"] }    # for the patterns about tasks
+# role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # a role to assume, for example in another account
 "
 }

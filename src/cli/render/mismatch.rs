@@ -31,7 +31,7 @@ fn of_field(Mismatch { path, have, want, apart, branches: _ }: &Mismatch) -> Str
 /// Joins the choices: `a`, `a or b`, `one of a, b or c`.
 fn one_of(choices: &[String]) -> String {
     match choices {
-        [] => "what nothing is".to_owned(),
+        [] => "one of an empty list".to_owned(),
         [only] => only.clone(),
         [one, other] => format!("{one} or {other}"),
         [..] => format!("one of {}", listed(choices)),
@@ -81,9 +81,9 @@ fn of_text(name: &str, value: &Value) -> Option<String> {
     };
     let value = cased(value)?;
     Some(match name {
-        "prefix" => format!("what starts with {value}"),
-        "suffix" => format!("what ends with {value}"),
-        "wildcard" => format!("what looks like {value}"),
+        "prefix" => format!("a text that starts with {value}"),
+        "suffix" => format!("a text that ends with {value}"),
+        "wildcard" => format!("a text that matches {value}"),
         "equals-ignore-case" => format!("{value} in any case"),
         _ => return None,
     })

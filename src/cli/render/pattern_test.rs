@@ -9,7 +9,7 @@ use crate::pattern::matcher::{Branch, Mismatch};
 
 /// The note for a notifier in AWS whose code this binary does not have.
 pub const ANOTHER_VERSION: &str =
-    "note: the notifier in AWS is of another version than this taskbell, whose rules are told\n";
+    "note: the notifier in AWS has another version than this taskbell; the answers follow the rules of this taskbell\n";
 
 /// Returns the name of the event, a line for each answer, and the conclusion.
 pub fn text(tested: &Tested) -> String {
@@ -18,7 +18,7 @@ pub fn text(tested: &Tested) -> String {
     let notifier = is_live.then(|| {
         let (sign, told) = match decision {
             Decision::Announces(cause) if !tested.matches() => {
-                ('+', format!("would announce it, if a rule let it in: {cause}"))
+                ('+', format!("would announce it if a rule delivered it: {cause}"))
             }
             Decision::Announces(cause) => ('+', format!("announces it: {cause}")),
             Decision::Silent(why) => ('-', format!("would not announce it: {why}")),
@@ -65,7 +65,7 @@ fn sign(answer: &Answer) -> char {
 
 fn reasons(answer: &Answer, is_live: bool) -> Vec<String> {
     match &answer.outcome {
-        Outcome::Passes if is_live => vec!["takes it, is enabled, and reaches the notifier".to_owned()],
+        Outcome::Passes if is_live => vec!["matches, is enabled, and reaches the notifier".to_owned()],
         Outcome::Passes => Vec::new(),
         Outcome::Broken(broken) => mismatch::of_broken(broken),
         Outcome::NotNarrowed => vec!["cannot be narrowed by these filters".to_owned()],
@@ -138,13 +138,13 @@ fn which(matching: &Matching) -> &'static str {
 /// Returns the conclusion about the tested patterns.
 fn sum(matching: &Matching, decision: &Decision) -> String {
     let Matching { of_setup, others, .. } = matching;
-    let (which, leaves_out) = (which(matching), "matched, but the notifier leaves it out");
+    let (which, leaves_out) = (which(matching), "matched, but the notifier skips it");
     match (decision, of_setup.is_empty(), others.is_empty()) {
-        (_, true, true) => format!("rings with {which}: no"),
+        (_, true, true) => format!("alerts with {which}: no"),
         (Decision::Silent(why), ..) => format!("{leaves_out}: {why}"),
         (Decision::Repeated(repetition), ..) => format!("{leaves_out}: {}", repetition_text(repetition)),
-        (_, true, false) => format!("rings with {which}: no; with {}: yes", others.join(", ")),
-        (Decision::Announces(_), false, _) => format!("rings with {which}: yes ({})", of_setup.join(", ")),
+        (_, true, false) => format!("alerts with {which}: no; with {}: yes", others.join(", ")),
+        (Decision::Announces(_), false, _) => format!("alerts with {which}: yes ({})", of_setup.join(", ")),
         (Decision::Unknown(why), false, _) => format!("matched by {}; {why}", of_setup.join(", ")),
     }
 }

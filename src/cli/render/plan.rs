@@ -19,7 +19,7 @@ const DIM: Style = Style::new().dimmed();
 pub const LONGEST_VALUE: usize = 72;
 
 /// The description of a missing parameter that is owned by the user.
-pub const NOT_THERE: &str = "there is no such SSM parameter: nothing rings where it points to";
+pub const NOT_THERE: &str = "the SSM parameter does not exist, so its destination receives no alerts";
 
 /// Returns the plan as text. With `verbose`, the text includes the unchanged resources.
 pub fn plan(plan: &Plan, verbose: bool) -> String {
@@ -31,7 +31,12 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
     for conflict in conflicts {
         let id = conflict.address.id.to_string();
         let adopt = if conflict.adoptable { format!("(--adopt {id})") } else { String::new() };
-        lines.push([mark("!", RED), id, format!("exists, is not ours: {}", conflict.evidence), adopt]);
+        lines.push([
+            mark("!", RED),
+            id,
+            format!("exists, but does not belong to this stack: {}", conflict.evidence),
+            adopt,
+        ]);
     }
     lines.extend(missing.iter().map(|name| [mark("!", RED), name.clone(), NOT_THERE.to_owned(), String::new()]));
     for unknown in unknown {
@@ -73,10 +78,10 @@ fn step_lines(step: &Step, longest: usize) -> Vec<[String; 4]> {
 
 pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest: usize) -> String {
     if change.path == "/stored_by_taskbell" {
-        return "the webhook was stored by somebody else; setup asks for it, or takes it with --adopt parameter/webhook".to_owned();
+        return "somebody else stored the webhook; setup asks for one, or keeps the stored one with --adopt parameter/webhook".to_owned();
     }
     if change.path.ends_with(APPLIED_TAG) {
-        return "the record of what was last applied is missing or out of date".to_owned();
+        return "the record of the last applied state is missing or out of date".to_owned();
     }
     let (have, want) = (value(change.have.as_ref(), longest), value(change.want.as_ref(), longest));
     format!("{}   {have} -> {want}", change.path)
@@ -102,9 +107,9 @@ pub fn summary(plan: &Plan) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     if plan.is_in_sync() {
         return match unchanged.len() {
-            0 => "nothing of this stack is there".to_owned(),
-            1 => "in sync: 1 resource is as asked for".to_owned(),
-            count => format!("in sync: {count} resources are as asked for"),
+            0 => "no resource of this stack exists".to_owned(),
+            1 => "in sync: 1 resource matches".to_owned(),
+            count => format!("in sync: {count} resources match"),
         };
     }
     let count = |action| steps.iter().filter(|step| step.action == action).count();

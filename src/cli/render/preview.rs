@@ -48,8 +48,8 @@ pub fn notes(Shown { incident, taken_by, .. }: &Shown) -> Vec<String> {
     if let Some(taken_by) = taken_by.as_ref().filter(none_of_defaults) {
         let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
         notes.push(match others.is_empty() {
-            true => "no pattern of the catalogue takes this event".to_owned(),
-            false => format!("no default pattern takes this event; {} does", others.join(" or ")),
+            true => "no pattern of the catalogue matches this event".to_owned(),
+            false => format!("no default pattern matches this event; {} does", others.join(" or ")),
         });
     }
     notes

@@ -23,7 +23,7 @@ pub fn object(replay: &Replay) -> Value {
 pub fn warning(replay: &Replay) -> String {
     let Some(fault) = replay.held.first() else { return String::new() };
     let (count, seconds) = (alerts(replay.held.len()), replay.hold().as_secs());
-    format!("warning: could not let go of {count}, which no replay is given for up to {seconds} s: {fault}\n")
+    format!("warning: could not release {count}, which no replay can receive for up to {seconds} s: {fault}\n")
 }
 
 /// Returns the closing message of a replay that did not fail.
@@ -32,21 +32,21 @@ pub fn end(replay: &Replay, quiet: bool) -> String {
     let mut text = match (entries.len(), *elsewhere, is_dry_run) {
         _ if quiet => String::new(),
         (0, 0, _) => "The queue is empty.\n".to_owned(),
-        (0, _, _) => "The queue gave nothing out.\n".to_owned(),
+        (0, _, _) => "The queue has entries, but returned none.\n".to_owned(),
         (count, _, true) => format!("{} in the queue.\n", alerts(count)),
         (_, _, false) => format!("{}.\n", replay.came_to()),
     };
     if replay.is_full() {
-        text += "note: that is as much as one run takes; run it again\n";
+        text += "note: this is the limit of one run; run the command again\n";
     } else if *elsewhere > 0 {
         let more = alerts(*elsewhere);
         let _ = writeln!(
             text,
-            "note: about {more} more in the queue, held by another replay or just arrived; run it again in 10 minutes"
+            "note: about {more} more in the queue, held by another replay or just arrived; run the command again in 10 minutes"
         );
     }
     if fates.iter().any(|fate| matches!(fate, Fate::Unknown)) && !is_dry_run {
-        text += "note: what is no event stays in the queue; --purge deletes everything\n";
+        text += "note: entries that are not events stay in the queue; --purge deletes everything\n";
     }
     text
 }
@@ -67,7 +67,7 @@ pub fn line(Handled { entry, fate }: &Handled) -> String {
     let (mark, told) = match fate {
         Fate::Waiting => ("=", String::new()),
         Fate::Sent(outcome) => ("+", format!("  -> {}", outcome_text(outcome))),
-        Fate::Unknown => ("?", "  -> not an event; it stays".to_owned()),
+        Fate::Unknown => ("?", "  -> not an event; the entry stays in the queue".to_owned()),
         Fate::Refused(why) | Fate::Failed(why) => ("-", format!("  -> {why}")),
         Fate::NotDeleted(why) => ("?", format!("  -> sent, but not deleted: {why}")),
     };
@@ -77,7 +77,7 @@ pub fn line(Handled { entry, fate }: &Handled) -> String {
 
 fn outcome_text(outcome: &str) -> &str {
     match outcome {
-        "sent" | "sent-plain" => "Slack took it",
+        "sent" | "sent-plain" => "Slack accepted it",
         "duplicate" => "was announced already",
         "counted" => "counted as a repetition",
         "silent" => "the notifier does not announce it",

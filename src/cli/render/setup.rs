@@ -85,8 +85,8 @@ fn failure(report: &Report, failed: &Failed, command: &str) -> String {
 fn error(failed: Failed) -> Error {
     match failed {
         Failed::NotBegun(halt) | Failed::HalfDone(halt) => match halt {
-            Halt::Changed(now) => Error::new(format!("what is there has changed meanwhile:\n{}", plan(&now, false)))
-                .hint("the same command is safe to run again"),
+            Halt::Changed(now) => Error::new(format!("AWS has changed in the meantime:\n{}", plan(&now, false)))
+                .hint("run the same command again"),
             Halt::Error(error) => error,
         },
         Failed::Incomplete(error) | Failed::Unsettled { error, .. } => error,

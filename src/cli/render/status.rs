@@ -63,7 +63,7 @@ fn or_error<T: serde::Serialize, E: serde::Serialize>(fact: Result<T, E>) -> Val
 }
 
 fn known(fact: Fact<String>) -> String {
-    fact.unwrap_or_else(|error| format!("? not known: {error}"))
+    fact.unwrap_or_else(|error| format!("? unknown: {error}"))
 }
 
 fn none() -> String {
@@ -98,8 +98,8 @@ fn entry_text((entry, at): (&Value, i64)) -> String {
     let end = match text("outcome") {
         Some("failed") => format!("failed: {}", text("error").unwrap_or_default()),
         _ => match &deliveries(entry)[..] {
-            [only] => format!("{} took it", place_of(only.kind.as_deref())),
-            several => format!("{} took it", count(several.len(), "place")),
+            [only] => format!("{} accepted it", place_of(only.kind.as_deref())),
+            several => format!("{} accepted it", count(several.len(), "destination")),
         },
     };
     format!("{}  {what}{cluster}: {}; {end}", time(at), text("cause").unwrap_or_default())

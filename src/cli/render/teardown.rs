@@ -11,10 +11,10 @@ pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, comman
         // Deleting the queue deletes the alerts in it.
         Some(Ok(depth)) if *depth > 0 => {
             let alerts = count(usize::try_from(*depth).unwrap_or(usize::MAX), "undelivered alert");
-            format!("warning: the queue still holds about {alerts}, to be deleted with it\n")
+            format!("warning: the queue still holds about {alerts}, which will be deleted with it\n")
         }
         Some(Err(error)) => {
-            format!("warning: it is not known whether the queue holds undelivered alerts: {error}\n")
+            format!("warning: could not find out whether the queue holds undelivered alerts: {error}\n")
         }
         Some(Ok(_)) | None => String::new(),
     };
@@ -34,7 +34,7 @@ pub fn end(applied: &Applied, command: &str) -> String {
     if !done.is_complete() {
         report(done, command)
     } else if !plan.unknown.is_empty() {
-        format!("What could not be read was left alone.\n{}", hints(plan, command))
+        format!("Resources that could not be read were not removed.\n{}", hints(plan, command))
     } else {
         format!("The stack {} is gone.\n", stack.name)
     }

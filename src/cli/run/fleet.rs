@@ -142,7 +142,7 @@ fn told_name(member: &Member, members: &[Member]) -> String {
 fn nowhere(Placed { member, error, .. }: Placed, file: &File) -> Option<Outcome> {
     let error = error?;
     let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    let name = format!("stacks that are no longer in {}, beside {name}", file.path.display());
+    let name = format!("stacks that are no longer in {}, in the account and region of {name}", file.path.display());
     Some(Outcome::of_nothing(name, error.category(Category::Unreadable)))
 }
 

@@ -163,7 +163,7 @@ async fn task_definition_determines_the_essential_containers() {
     for (name, content) in [("described.json", whole.clone()), ("bare.json", whole["taskDefinition"].clone())] {
         let file = folder.file(name, &content);
         let told = asked(&format!("pattern test {tasks} --pattern task-failed --task-definition {file}")).await;
-        assert!(told.out.contains("but the notifier leaves it out: stand-alone task finished"), "{name}: {told:?}");
+        assert!(told.out.contains("but the notifier skips it: stand-alone task finished"), "{name}: {told:?}");
         let shown = asked(&format!("preview {tasks} --task-definition {file}")).await;
         assert!(shown.err.contains("not announced: stand-alone task finished"), "{name}: {shown:?}");
         assert!(!told.err.contains("warning") && !shown.err.contains("warning"), "{told:?} {shown:?}");

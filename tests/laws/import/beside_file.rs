@@ -53,5 +53,5 @@ async fn stack_missing_from_the_file_is_printed_as_toml() {
     let (aws, _) = by_hand().await;
     let kept = import(&aws, &format!("--keep-pattern --config {path}")).await;
     assert!(kept.err.contains("patterns = [\"ecs-task-failed.json\"]\n"), "{kept:?}");
-    assert!(kept.err.contains("once `taskbell setup --stack batch`"), "{kept:?}");
+    assert!(kept.err.contains("after `taskbell setup --stack batch`"), "{kept:?}");
 }

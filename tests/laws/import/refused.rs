@@ -205,7 +205,7 @@ async fn rule_of_a_deleted_function_can_be_replaced() {
     let (aws, hand) = by_hand().await;
     hand.lambda.delete_function().function_name(FUNCTION).send().await.unwrap();
     let done = taskbell(&aws, IMPORT).await;
-    assert!(done.code == 0 && done.out.contains("which is not there"), "{done:?}");
+    assert!(done.code == 0 && done.out.contains("which does not exist"), "{done:?}");
     assert_eq!(state(&hand).await, Some(RuleState::Disabled));
 }
 
@@ -218,7 +218,7 @@ async fn tool_that_would_recreate_the_old_rule_is_named() {
         let (aws, hand) = by_hand().await;
         tag(&hand, OLD, key, value).await;
         let dry = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
-        assert!(dry.err.contains(&format!("warning: the old rule was made by {told}")), "{dry:?}");
+        assert!(dry.err.contains(&format!("warning: the old rule was created by {told}")), "{dry:?}");
         let list = taskbell_without_webhook(&aws, "import").await;
         assert!(list.out.contains(told), "{list:?}");
     }

@@ -23,10 +23,10 @@ async fn old_rule_stays_enabled_until_the_new_alert_is_tested() {
         let told = if action == "events:DisableRule" {
             "it may still ring, beside the new ones"
         } else {
-            "is as it was, and rings as before"
+            "is unchanged, and alerts as before"
         };
         assert!(failed.err.contains(told), "{action}: {failed:?}");
-        let is_as_it_was = failed.err.contains("is as it was");
+        let is_as_it_was = failed.err.contains("is unchanged");
         assert_eq!(is_as_it_was, action != "events:DisableRule", "{action}: {failed:?}");
         aws.heal();
         let again = import(&aws, "").await;
@@ -40,7 +40,7 @@ async fn lost_drill_leaves_the_old_rule_enabled() {
     aws.notifier_tells(None);
     let lost = import(&aws, "").await;
     assert_eq!((lost.code, state(&hand).await), (1, Some(RuleState::Enabled)), "{lost:?}");
-    assert!(lost.err.contains("is as it was, and rings as before"), "{lost:?}");
+    assert!(lost.err.contains("is unchanged, and alerts as before"), "{lost:?}");
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("logs:FilterLogEvents"), nth: 0, times: FOR_GOOD });
     let unknown = import(&aws, "").await;
     assert_eq!((unknown.code, state(&hand).await), (3, Some(RuleState::Enabled)), "{unknown:?}");
@@ -60,7 +60,7 @@ async fn interruption_at_any_call_leaves_no_gap() {
             let told = format!("{flags} {nth} {:?}: {outcome:?}", made.last());
             let rings = !was_made("events:DisableRule");
             assert_eq!(
-                (state(&hand).await == Some(RuleState::Enabled), outcome.err.contains("is as it was")),
+                (state(&hand).await == Some(RuleState::Enabled), outcome.err.contains("is unchanged")),
                 (rings, rings),
                 "{told}"
             );
@@ -180,7 +180,7 @@ async fn changed_resource_is_not_switched_off() {
         let (outcome, then) = tokio::join!(import(&aws, "--remove-old"), meanwhile);
         assert!(outcome.code == 1 && outcome.err.contains(told), "{what}: {outcome:?}");
         assert!(outcome.err.contains("nothing was switched off"), "{what}: {outcome:?}");
-        assert!(!outcome.err.contains("is as it was"), "{what}: {outcome:?}");
+        assert!(!outcome.err.contains("is unchanged"), "{what}: {outcome:?}");
         assert_eq!((state(&hand).await, has_function(&hand).await), (then, true), "{what}");
     }
 }

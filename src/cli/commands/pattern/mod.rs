@@ -13,17 +13,17 @@ use crate::error::{Error, Result};
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
 use crate::stack::Place;
 
-/// Show what rings: the catalogue of event patterns.
+/// Show and test event patterns.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   taskbell pattern list
   taskbell pattern test event.json")]
 pub enum Command {
-    /// What each pattern rings for, and what it leaves silent
+    /// List the patterns of the catalogue: the events that each one alerts on, and those it is silent on
     #[command(after_help = "Example:\n  taskbell pattern list")]
     List,
-    /// One pattern, bound to clusters
+    /// Print one pattern, bound to clusters
     #[command(
         after_help = "Example:\n  taskbell pattern show task-failed --cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch"
     )]
@@ -36,9 +36,9 @@ pub enum Command {
         #[command(flatten)]
         filters: FilterSettings,
     },
-    /// Which patterns take an event, and for the others the first field that decided
+    /// Show which patterns match an event, and for the other patterns the first field that decided
     ///
-    /// Without --cluster, patterns are bound to the event's own cluster. Exit code 0: something matched; 1: nothing did.
+    /// Without --cluster, patterns are bound to the event's own cluster. Exit code 0: something matched; 1: nothing matched.
     #[command(after_help = "\
 Examples:
   taskbell pattern test event.json
@@ -55,9 +55,9 @@ pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
             let text = show(pattern, clusters, filters, common, world)?;
             world.out.print(&text);
             if text.contains(":ACCOUNT:") {
-                world
-                    .err
-                    .print("note: REGION and ACCOUNT stand for yours; give the cluster's ARN to have them filled in\n");
+                world.err.print(
+                    "note: replace REGION and ACCOUNT with your own, or give the cluster's ARN instead of its name\n",
+                );
             }
         }
     }
@@ -80,8 +80,8 @@ fn list(format: Format) -> String {
 
 fn told(entry: &Entry) -> String {
     let default = if DEFAULT.contains(&entry.name) { " (default)" } else { "" };
-    let needs = if entry.needs.is_empty() { String::new() } else { format!("  needs:  {}\n", entry.needs) };
-    format!("{}{default}\n  rings:  {}\n{needs}  silent: {}\n", entry.name, entry.rings, entry.silent)
+    let needs = if entry.needs.is_empty() { String::new() } else { format!("  needs:      {}\n", entry.needs) };
+    format!("{}{default}\n  alerts on:  {}\n{needs}  silent on:  {}\n", entry.name, entry.rings, entry.silent)
 }
 
 fn show(
@@ -95,9 +95,7 @@ fn show(
     warn_of_repeated([&pattern], world);
     let clusters = clusters.parse()?;
     if clusters.is_empty() && pattern.needs_cluster() {
-        return Err(
-            Error::usage(format!("the pattern {} needs to know which cluster", pattern.name)).hint("give --cluster")
-        );
+        return Err(Error::usage(format!("the pattern {} needs a cluster", pattern.name)).hint("give --cluster"));
     }
     let region = common.region.clone().unwrap_or_else(|| "REGION".to_owned());
     let anywhere = Place::of_region("ACCOUNT", &region);

@@ -40,10 +40,10 @@ pub struct Args {
     /// Read which containers are essential, and where they log, from the output of `aws ecs describe-task-definition`
     #[arg(long, value_name = "FILE")]
     task_definition: Option<PathBuf>,
-    /// The rules of the stack as they are in AWS now, and every link from them to the notifier
+    /// Test the rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
-    /// Why did it not ring? The same for a task that ECS still shows: for about an hour after it stopped
+    /// Test like --live a task that ECS still shows (for about an hour after it stopped), to find out why there was no alert
     #[arg(long, value_name = "ARN")]
     task: Option<String>,
 }
@@ -66,8 +66,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
     let filters = args.filters.checked()?;
     if filters != Filters::default() && (args.live || args.task.is_some()) {
-        return Err(Error::usage("the rules in AWS are asked as they are: filters are for patterns")
-            .hint("leave the filters out, or --live"));
+        return Err(Error::usage("--live and --task test the rules as they are in AWS: filters are only for patterns")
+            .hint("omit the filters, or omit --live and --task"));
     }
     let definition = args.task_definition.as_deref().map(Definition::read).transpose()?;
     let definition = definition.as_ref();

@@ -130,7 +130,7 @@ pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
     };
     let bad = outcomes.len() - good;
     let _ = match bad {
-        0 if outcomes.is_empty() => writeln!(text, "nothing to do: every stack that is in AWS is in the file"),
+        0 if outcomes.is_empty() => writeln!(text, "nothing to do: every stack that exists in AWS is in the file"),
         0 => writeln!(text, "{}: all good", render::count(good, "stack")),
         bad => writeln!(text, "{}: {good} good, {bad} not", render::count(outcomes.len(), "stack")),
     };

@@ -177,7 +177,7 @@ pub async fn together<A: InPhases, R: InPhases>(
                     world.out.print(&headed(heading, &out));
                 }
             }
-            let question = format!("Do this to {}?", render::count(waiting.len(), "stack"));
+            let question = format!("Apply these changes to {}?", render::count(waiting.len(), "stack"));
             let answer = match world.cancel.is_cancelled() {
                 true => Err(Error::interrupted("interrupted; nothing was changed")),
                 false => world.confirm(false, &question).await,
