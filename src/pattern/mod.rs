@@ -47,7 +47,7 @@ pub const APPLICATION_SOURCE: &str = "taskbell.app";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     pub name: String,
-    /// The pattern as its author wrote it.
+    /// The pattern with its repeated fields, in the order in which its author wrote them.
     written: Tree,
     /// The pattern without repeated fields.
     tree: Value,
@@ -135,7 +135,9 @@ impl Pattern {
             Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
         })?;
         let repeated = matcher.repeated().to_vec();
-        let (written, tree) = (tree.clone(), matcher.settled(&tree));
+        let meaning = matcher.settled(&tree);
+        // Without repeated fields, the order of fields has no meaning.
+        let (written, tree) = (if repeated.is_empty() { Tree::from(&meaning) } else { tree }, meaning);
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));

@@ -16,7 +16,7 @@ use taskbell::notifier::embedded::Engine;
 use taskbell::pattern::matcher::Matcher;
 use taskbell::pattern::samples::{SAMPLES, sample};
 use taskbell::pattern::tree::Tree;
-use taskbell::pattern::{CATALOGUE, Drill, Pattern};
+use taskbell::pattern::{CATALOGUE, Drill, LONGEST, Pattern};
 use taskbell::policy::Policy;
 use taskbell::stack::StackName;
 use tokio_util::sync::CancellationToken;
@@ -235,9 +235,11 @@ proptest! {
             Ok(bound) => bound,
             Err(error) => return { is_usage(&error, "mine"); Ok(()) },
         };
-        // A bound pattern has no placeholder, so binding it again does not change it.
-        let again = found(bound.to_string().as_bytes()).and_then(|pattern| pattern.bind(&clusters, Drill::Accepted));
-        prop_assert_eq!(again.unwrap(), bound.clone());
+        // A bound pattern has no placeholder, so binding it again does not change it. Without repeated fields it may be too long.
+        if bound.to_string().chars().count() <= LONGEST {
+            let again = found(bound.to_string().as_bytes()).and_then(|pattern| pattern.bind(&clusters, Drill::Accepted));
+            prop_assert_eq!(again.unwrap(), bound.clone());
+        }
         // The order of fields has no meaning, nor has the order of alternatives.
         // But of a field that is repeated inside and outside of $or, the last one counts.
         if pattern.warnings().next().is_none() {
