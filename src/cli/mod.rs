@@ -29,7 +29,7 @@ use terminal::World;
 
 /// Get a Slack alert when an Amazon ECS task fails.
 ///
-/// One binary sets up the alert in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
+/// This binary sets up the alert in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
 /// function with its role and its log group, a queue for undelivered alerts, a table of announced failures, and an SSM parameter
 /// with the webhook. Nothing else is needed, and nothing is kept on disk.
 #[derive(Debug, Parser)]

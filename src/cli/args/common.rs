@@ -22,7 +22,7 @@ use crate::stack::StackName;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The stack's name [default: the cluster's name]; may be repeated where a command takes --all
+    /// The stack's name [default: the cluster's name]; may be repeated if the command has --all
     #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
     /// The file with the stacks [default: taskbell.toml in this folder, if it exists]

@@ -10,19 +10,16 @@ use crate::operations::setup::Request;
 use crate::reconcile::plan::Exceptions;
 use crate::stack::Id;
 
-/// The help of `--adopt` of a command that sets up another stack than the one it reads.
-pub const OF_ADOPT: &str = "Take over a resource that has one of the stack's names but is not ours, as in `log_group/notifier`; may be repeated";
-
 /// Flags that say which obstacles a setup ignores.
 #[derive(Debug, Clone, Args)]
 pub struct SetupArgs {
-    /// Take a cluster that does not exist (yet)
+    /// Allow a cluster that does not exist (yet)
     #[arg(long)]
     allow_missing_cluster: bool,
-    /// Take over a resource that has one of our names but is not ours, as in `log_group/notifier`; may be repeated
+    /// Adopt a resource that has one of the stack's names but does not belong to the stack, as in `log_group/notifier`; may be repeated
     #[arg(long = "adopt", value_name = "ID")]
     adopt: Vec<String>,
-    /// Do not ask EventBridge whether it agrees about the patterns: for emulators of AWS that do not
+    /// Do not check the patterns with EventBridge: for emulators of AWS that match differently
     #[arg(long)]
     no_pattern_check: bool,
 }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Print the script for completion in your shell.
 ///
-/// The script completes commands, flags, and the names of stacks, clusters, patterns and samples. It calls taskbell for each completion, so that it always matches the installed version.
+/// The script completes commands, flags, and the names of stacks, clusters, patterns and samples. The script calls taskbell for each completion, so that the words always match the installed version.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use crate::cli::args::common::{Common, Format, StackArgs};
 use crate::cli::args::fleet::OfStack;
-use crate::cli::args::setup::{OF_ADOPT, SetupArgs};
+use crate::cli::args::setup::SetupArgs;
 use crate::cli::exit::code;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
@@ -25,7 +25,7 @@ use crate::operations::verdict::Verdict;
 /// meantime. Shows the plan, and asks before it changes anything. Accepts the flags of `setup`.
 #[derive(Debug, Clone, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
-#[command(mut_arg("adopt", |adopt| adopt.help(OF_ADOPT)), after_help = "\
+#[command(after_help = "\
 Examples:
   taskbell import
   taskbell import ecs-task-failed --dry-run
