@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::Result;
 use crate::pattern::{DRILL_SOURCE, samples};
 
-/// What is pretended to have happened.
+/// The failure that a drill simulates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// A container exits with a code other than 0
@@ -18,7 +18,7 @@ pub enum Scenario {
     OutOfMemory,
     /// An image cannot be pulled
     StartFailed,
-    /// Spot takes its capacity back
+    /// A Spot interruption stops a task
     SpotInterrupted,
     /// A load balancer's health check fails
     HealthCheckFailed,

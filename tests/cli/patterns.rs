@@ -275,7 +275,7 @@ fn unknown_placeholder_lists_the_nearest_one() {
         let path = folder.path().join("mine.json");
         std::fs::write(&path, json!({ "detail": { "clusterArn": [{ "prefix": wrong }] } }).to_string()).unwrap();
         let error = Pattern::find(path.to_str().unwrap()).unwrap_err();
-        assert!(error.to_string().contains("is no placeholder"), "{error}");
+        assert!(error.to_string().contains("is not a placeholder"), "{error}");
         assert!(error.hint_text().unwrap().contains(&format!("did you mean {nearest}")), "{error:?}");
     }
 }

@@ -36,7 +36,7 @@ async fn invalid_usage_is_refused_before_any_write() {
         ("setup --cluster batch", "cannot ask for confirmation: not a terminal"),
         ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
         ("setup --cluster batch --nonsense", "unexpected argument"),
-        (long.as_str(), "EventBridge takes 2048"),
+        (long.as_str(), "EventBridge accepts 2048"),
     ] {
         let outcome = taskbell(&aws, line).await;
         assert!(outcome.err.contains(said), "{line}: {outcome:?}");
@@ -52,13 +52,13 @@ async fn filter_that_a_pattern_does_not_support_is_named_with_a_hint() {
         ("--family job-*", "--family", "one of the defaults"),
         ("--service web --exclude-family job-*", "--exclude-family", "add --pattern task-failed"),
         ("--container app", "--container", "add --pattern task-failed"),
-        ("--pattern deployment-failed --family job-*", "--family", "as in --pattern task-failed"),
-        ("--pattern application-error --service web", "--service", "as in --pattern task-failed"),
+        ("--pattern deployment-failed --family job-*", "--family", "such as --pattern task-failed"),
+        ("--pattern application-error --service web", "--service", "such as --pattern task-failed"),
     ] {
         let outcome = taskbell(&aws, &format!("{SETUP} {flags}")).await;
         assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
         let named = match flag {
-            "--container" => "deployment-failed does not look at containers\n".to_owned(),
+            "--container" => "deployment-failed has no condition on containers\n".to_owned(),
             flag => format!("cannot be narrowed by {flag}\n"),
         };
         assert!(outcome.err.contains(&named), "{flags}: {outcome:?}");
