@@ -138,7 +138,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
 fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
     if topic.split(':').nth(3) != Some(&place.region) {
         return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
-            .hint("CloudWatch tells topics of its own region only"));
+            .hint("CloudWatch notifies topics of its own region only"));
     }
     let above_zero =
         |description: &str, namespace: &str, metric: &str, dimension: (&str, String), statistic: &str| alarm::Spec {

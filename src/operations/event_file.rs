@@ -19,11 +19,11 @@ pub struct Event {
 }
 
 const OF_EVENTS: &str = "an event is a JSON object with source, detail-type and detail, as EventBridge delivers it; the output of \
-    `aws ecs describe-tasks` is taken, too";
-const OF_ENTRIES: &str = "it is an entry for put-events; as EventBridge delivers it, an event has source, detail-type and, as an \
-    object, detail";
+    `aws ecs describe-tasks` is accepted, too";
+const OF_ENTRIES: &str = "this is an entry for put-events; an event, as EventBridge delivers it, has source, detail-type and \
+    detail, which is an object";
 const OF_ARNS: &str =
-    "`aws ecs list-tasks` prints ARNs alone; `aws ecs describe-tasks --cluster NAME --tasks ARN` prints tasks";
+    "`aws ecs list-tasks` prints only ARNs; `aws ecs describe-tasks --cluster NAME --tasks ARN` prints tasks";
 impl Event {
     /// Returns the sample of that name, or of that scenario.
     ///
@@ -91,7 +91,7 @@ fn bodies(value: Value, what: &str) -> Result<(Vec<Value>, Vec<String>)> {
             let error = Error::usage(format!("{what} has no task: {}", told.join("; ")));
             match failures.iter().any(|failure| failure["reason"] == "MISSING") {
                 true => error.hint(
-                    "MISSING: another cluster or region was asked, or the task stopped more than about an hour ago",
+                    "MISSING: the task is in another cluster or region, or it stopped more than about an hour ago",
                 ),
                 false => error,
             }
@@ -100,7 +100,7 @@ fn bodies(value: Value, what: &str) -> Result<(Vec<Value>, Vec<String>)> {
         (false, _) if value["Source"].is_string() => no_event(what, OF_ENTRIES),
         (false, _) if task::definition_in(&value).is_some() => {
             Error::usage(format!("{what} is a task definition, and not an event"))
-                .hint("--task-definition takes it, beside an event")
+                .hint("give it with --task-definition, together with an event")
         }
         (false, _) => no_event(what, OF_EVENTS),
     })

@@ -68,7 +68,7 @@ pub fn language(answer: &str) -> Result<String> {
     match answer {
         "" | "en" => Ok("en".to_owned()),
         "ja" => Ok("ja".to_owned()),
-        other => Err(Error::usage(format!("there are en and ja, not {other}"))),
+        other => Err(Error::usage(format!("unknown language {other}: use en or ja"))),
     }
 }
 

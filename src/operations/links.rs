@@ -44,12 +44,14 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mismatch(mismatch) => mismatch.fmt(f),
-            Self::Invalid(reason) => write!(f, "its pattern is not valid: {reason}"),
+            Self::Invalid(reason) => write!(f, "has an invalid pattern: {reason}"),
             Self::Disabled => f.write_str("would match, but the rule is disabled"),
             Self::NoTarget => f.write_str("matches, but the notifier is not among the rule's targets"),
-            Self::Replaced => f.write_str("matches, but its target replaces the event by another input"),
-            Self::NoFunction => f.write_str("matches, but there is no notifier"),
-            Self::NotLetIn => f.write_str("matches, but the notifier's resource policy does not let the rule in"),
+            Self::Replaced => f.write_str("matches, but its target replaces the event with another input"),
+            Self::NoFunction => f.write_str("matches, but the notifier does not exist"),
+            Self::NotLetIn => {
+                f.write_str("matches, but the notifier's resource policy does not allow the rule to invoke it")
+            }
             Self::SwitchedOff => {
                 f.write_str("matches, but the notifier is switched off: its reserved concurrency is 0")
             }

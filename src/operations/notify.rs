@@ -61,7 +61,7 @@ pub async fn raise(alert: Alert, site: &Site, context: &Context) -> Result<Strin
     let detail = json!({ "message": message, "level": level, "source": source, "detail": shortened(&detail) });
     let put = bus::put(&session.sdk, APPLICATION_SOURCE, "Application Error", &[], &detail).await;
     put.map_err(|fault| match fault.unanswered {
-        true => Error::new("whether EventBridge took the alert is not known").because(Error::from(fault)),
+        true => Error::new("EventBridge may or may not have accepted the alert").because(Error::from(fault)),
         false => fault.into(),
     })
 }

@@ -150,7 +150,7 @@ pub fn asking<F: Future>(listener: &Listener, what: Asking, wait: F) -> impl Fut
 pub async fn unless<T>(cancel: &CancellationToken, look: impl Future<Output = T>) -> Result<T> {
     tokio::select! {
         found = look => Ok(found),
-        () = cancel.cancelled() => Err(Error::interrupted("interrupted while looking at what is there")),
+        () = cancel.cancelled() => Err(Error::interrupted("interrupted while reading the current state")),
     }
 }
 
@@ -162,7 +162,7 @@ async fn time_to_let_go(cancel: &CancellationToken) {
 /// Describes an unknown account as unreadable: without the account, nothing is known about the stack's resources.
 #[must_use]
 pub fn no_account(error: Error) -> Error {
-    Error::new("could not find out which AWS account this is").because(error).category(Category::Unreadable)
+    Error::new("could not determine the AWS account").because(error).category(Category::Unreadable)
 }
 
 /// Adds to the error of an interruption that nothing was changed. For commands that were interrupted before their first change.

@@ -75,8 +75,8 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
     };
     if status.is_nothing() {
         session.report_place(&status.place);
-        return Err(Error::new("nothing of this stack is there")
-            .hint("`taskbell setup` sets it up; check --stack, --region and --profile"));
+        return Err(Error::new("this stack has no resources here")
+            .hint("run `taskbell setup`, or check --stack, --region and --profile"));
     }
     Ok(status)
 }

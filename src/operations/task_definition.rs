@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::input::{self, printable};
 use crate::task;
 
-const OF_DEFINITIONS: &str = "--task-definition takes the output of `aws ecs describe-task-definition --output json`";
+const OF_DEFINITIONS: &str = "--task-definition accepts the output of `aws ecs describe-task-definition --output json`";
 
 /// The outline of a task definition, with the name of its file.
 pub struct Definition {
@@ -51,7 +51,7 @@ impl Definition {
             && name != ran
         {
             warnings.push(format!(
-                "{} is the task definition {}, and {} is a task of {}",
+                "{} is the task definition {}, but {} is a task of {}",
                 printable(&self.file),
                 printable(name),
                 event.name,
@@ -66,7 +66,7 @@ impl Definition {
         let missing: Vec<String> = names(&event.body["detail"]["containers"]).into_iter().filter(is_missing).collect();
         if !missing.is_empty() {
             warnings.push(format!(
-                "the task definition {} does not have the containers of {}: it lacks {}",
+                "the task definition {} lacks containers of {}: {}",
                 printable(&self.file),
                 event.name,
                 printable(&missing.join(", "))
@@ -100,7 +100,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) if has("services") => "the output of `aws ecs describe-services`",
         Value::Object(_) if has("ContainerDefinitions") || has("Resources") => "a CloudFormation resource or template",
         Value::Object(_) if has("containerDefinitions") || value["taskDefinition"].is_object() => {
-            "a definition without containers that have names"
+            "a definition without named containers"
         }
         Value::Object(_) => "a JSON object of another kind",
         _ => "a JSON value without fields",

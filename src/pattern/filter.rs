@@ -52,12 +52,13 @@ impl Filters {
             [("family", families, exclude_families), ("service", services, exclude_services)]
         {
             if !include.is_empty() && !exclude.is_empty() {
-                return Err(Error::usage(format!("--{what} and --exclude-{what} cannot stand together"))
-                    .hint("of one field, EventBridge can say which values it takes or which it does not, not both"));
+                return Err(Error::usage(format!("--{what} and --exclude-{what} cannot be combined")).hint(
+                    "for one field, a pattern can list the values that match or the values that do not, not both",
+                ));
             }
         }
         if exclude_families.iter().chain(exclude_services).any(|name| name == "*") {
-            return Err(Error::usage("a filter that excludes everything leaves nothing to ring for"));
+            return Err(Error::usage("a filter that excludes everything leaves nothing to alert on"));
         }
         Ok(self)
     }
@@ -335,7 +336,7 @@ fn legal(flag: &str, name: &str) -> Result<()> {
     match !name.is_empty() && name.len() <= 255 && name.chars().all(legal) && !name.contains("**") {
         true => Ok(()),
         false => Err(Error::usage(format!("{flag} {name:?} is not a name"))
-            .hint("names have letters, digits, hyphens and underscores; * stands for any others")),
+            .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),
     }
 }
 

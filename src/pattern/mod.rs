@@ -115,8 +115,10 @@ impl Pattern {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if stem.is_empty() || !stem.chars().all(legal) {
-            return Err(Error::usage(format!("the pattern file {name_or_file} cannot give its name to a rule"))
-                .hint("name it with letters, digits, hyphens and underscores, as in `my-pattern.json`"));
+            return Err(Error::usage(format!(
+                "the name of the pattern file {name_or_file} is not allowed in the name of a rule"
+            ))
+            .hint("use only letters, digits, hyphens and underscores, as in `my-pattern.json`"));
         }
         Self::parse(stem, &text)
     }
@@ -132,14 +134,15 @@ impl Pattern {
             Error::usage(format!("the pattern {name} {what}")).because(error)
         })?;
         let matcher = Matcher::new(&tree).map_err(|invalid| {
-            Error::usage(format!("the pattern {name} is not an event pattern EventBridge takes")).because(invalid)
+            Error::usage(format!("the pattern {name} is not an event pattern that EventBridge accepts"))
+                .because(invalid)
         })?;
         let repeated = matcher.repeated().to_vec();
         let meaning = matcher.settled(&tree);
         // Without repeated fields, the order of fields has no meaning.
         let (written, tree) = (if repeated.is_empty() { Tree::from(&meaning) } else { tree }, meaning);
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
-            return Err(Error::usage(format!("in the pattern {name}, {unknown} is no placeholder"))
+            return Err(Error::usage(format!("in the pattern {name}, {unknown} is not a placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
         Ok(Self { name: name.to_owned(), written, tree, filters: Filters::default(), repeated })
@@ -187,10 +190,10 @@ impl Pattern {
         let text = bound.to_string();
         if let Some(left) = PLACEHOLDERS.into_iter().find(|placeholder| text.contains(placeholder)) {
             return Err(Error::usage(format!(
-                "in the pattern {}, {left} stands where it cannot be filled in",
+                "in the pattern {}, {left} is in a place where it cannot be filled in",
                 self.name
             ))
-            .hint("it has to be a whole value, or the whole text of an operator such as prefix"));
+            .hint("a placeholder must be a whole value, or the whole text of an operator such as prefix"));
         }
         Ok(bound)
     }
@@ -200,7 +203,7 @@ impl Pattern {
         let too_long = |length: usize, hint: &str| {
             let (name, clusters) = (&self.name, cluster_arns.len());
             let what = format!(
-                "the pattern {name} is {length} characters long with {clusters} clusters; EventBridge takes {LONGEST}"
+                "the pattern {name} is {length} characters long with {clusters} clusters; EventBridge accepts {LONGEST}"
             );
             Err(Error::usage(what).hint(hint))
         };
@@ -233,8 +236,11 @@ impl Pattern {
 
     fn checked(&self, bound: Value) -> Result<Value> {
         Matcher::new(&(&bound).into()).map_err(|invalid| {
-            Error::usage(format!("the pattern {} is not one EventBridge takes once it is bound", self.name))
-                .because(invalid)
+            Error::usage(format!(
+                "EventBridge does not accept the pattern {} with its placeholders filled in",
+                self.name
+            ))
+            .because(invalid)
         })?;
         Ok(bound)
     }
@@ -246,13 +252,13 @@ impl Pattern {
     /// the filter's flag.
     pub fn narrowed(self, filters: &Filters) -> Result<Self> {
         if filters.container.is_some() && !filter::looks_at_containers(&self.tree) {
-            return Err(Error::usage(format!("the pattern {} does not look at containers", self.name))
-                .hint("--container goes with patterns that do, as in --pattern task-failed or nonzero-exit"));
+            return Err(Error::usage(format!("the pattern {} has no condition on containers", self.name))
+                .hint("use --container with a pattern that has one, such as --pattern task-failed or nonzero-exit"));
         }
         match filters.apart().into_iter().find(|(_, filter)| !filter.can_narrow(&self.tree)) {
             None => Ok(Self { filters: filters.clone(), ..self }),
             Some((flag, _)) => Err(Error::usage(format!("the pattern {} cannot be narrowed by {flag}", self.name))
-                .hint("its events do not carry that, or it says something of the same field itself; name patterns that can, as in --pattern task-failed")),
+                .hint("its events lack that field, or the pattern already has a condition on it; name patterns that can be narrowed, such as --pattern task-failed")),
         }
     }
 

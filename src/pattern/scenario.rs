@@ -17,7 +17,7 @@ pub enum Scenario {
     OutOfMemory,
     /// An image cannot be pulled
     StartFailed,
-    /// Spot takes its capacity back
+    /// A Spot interruption stops a task
     SpotInterrupted,
     /// A load balancer's health check fails
     HealthCheckFailed,

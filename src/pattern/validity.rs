@@ -139,10 +139,10 @@ fn alternatives(tree: &Tree) -> Checked {
     for item in items {
         match item {
             Tree::Object(fields) => object(fields, Grammar::TodaysBelowOr)?,
-            _ => return refuse("$or takes objects"),
+            _ => return refuse("$or must contain only objects"),
         }
     }
-    if items.len() < 2 { refuse("$or takes two objects or more") } else { Ok(()) }
+    if items.len() < 2 { refuse("$or must contain at least two objects") } else { Ok(()) }
 }
 
 fn list(leaves: &[Tree], grammar: Grammar) -> Checked {

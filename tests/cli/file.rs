@@ -142,7 +142,7 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         (
             "[[stack]]\nclusters = [\"a\"]\nfilters = { services = [\"x\"], exclude_services = [\"y\"] }\n",
             ":3:1",
-            "cannot stand together",
+            "cannot be combined",
         ),
         ("[[stack]]\nclusters = [\"a\"]\nno_dedupe = true\nstorm_window = 5\n", ":4:1", "contradict"),
         (

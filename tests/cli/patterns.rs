@@ -275,7 +275,7 @@ fn unknown_placeholder_lists_the_nearest_one() {
         let path = folder.path().join("mine.json");
         std::fs::write(&path, json!({ "detail": { "clusterArn": [{ "prefix": wrong }] } }).to_string()).unwrap();
         let error = Pattern::find(path.to_str().unwrap()).unwrap_err();
-        assert!(error.to_string().contains("is no placeholder"), "{error}");
+        assert!(error.to_string().contains("is not a placeholder"), "{error}");
         assert!(error.hint_text().unwrap().contains(&format!("did you mean {nearest}")), "{error:?}");
     }
 }
@@ -528,7 +528,7 @@ async fn pattern_test_ends_each_event_with_the_notifiers_decision() {
     let event = sample("09b-sidecar-clean-app-killed-sidecar").unwrap().0;
     std::fs::write(file.path(), event.to_string()).unwrap();
     let told = test(&format!("{} --pattern task-failed", file.path().display())).await;
-    assert!(told.code == 0 && told.out.contains("matched by task-failed; the notifier leaves it out if"), "{told:?}");
+    assert!(told.code == 0 && told.out.contains("matched by task-failed; the notifier skips it if"), "{told:?}");
     let scaling = test("06-scale-in-143 --output json").await.json();
     assert_eq!((&scaling[0]["matches"], &scaling[0]["notifier"]["rings"]), (&json!(true), &json!(false)));
     assert_eq!(scaling[0]["rings_with"]["rings"], false);
@@ -642,7 +642,7 @@ async fn broken_link_is_named_for_a_task() {
     lambda.put_function_concurrency().function_name(function).reserved_concurrent_executions(0).send().await.unwrap();
     broken("matches, but the notifier is switched off").await;
     lambda.remove_permission().function_name(function).statement_id(rule).send().await.unwrap();
-    broken("matches, but the notifier's resource policy does not let the rule in").await;
+    broken("matches, but the notifier's resource policy does not allow the rule to invoke it").await;
     let mut changed = aws_sdk_eventbridge::types::Target::builder()
         .id("notifier")
         .arn("arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch")
@@ -661,7 +661,7 @@ async fn broken_link_is_named_for_a_task() {
     aws.describe_task(Some(stopped_task("EssentialContainerExited", 1)));
     assert_eq!(ask().await.code, 0, "repaired");
     lambda.delete_function().function_name(function).send().await.unwrap();
-    broken("matches, but there is no notifier").await;
+    broken("matches, but the notifier does not exist").await;
 }
 
 async fn register(aws: &Aws, containers: &[(&str, bool)]) -> String {
@@ -697,7 +697,7 @@ async fn task_that_the_notifier_skips_is_not_reported_as_announced() {
     assert_eq!(ask().await.code, 0, "what was essential did not end well");
     for (action, told) in [
         ("ecs:DescribeTaskDefinition", "? function/notifier       the task definition could not be read"),
-        ("dynamodb:GetItem", "? function/notifier       what was announced already could not be read"),
+        ("dynamodb:GetItem", "? function/notifier       the record of announced alerts could not be read"),
     ] {
         aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: usize::MAX });
         let unknown = ask().await;

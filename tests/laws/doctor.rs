@@ -30,12 +30,12 @@ async fn healthy_account_passes_every_check_and_nothing_is_written() {
     let healthy = doctor(&aws, "--cluster batch").await;
     assert_eq!((healthy.code, healthy.err.as_str()), (0, ""), "{healthy:?}");
     assert_snapshot!(healthy.out, @r"
-    + file             no taskbell.toml in this folder: flags say what is meant
-    + webhook          what TASKBELL_SLACK_WEBHOOK_URL holds has the form of one
+    + file             no taskbell.toml in this folder: flags are used instead
+    + webhook          TASKBELL_SLACK_WEBHOOK_URL has the format of a webhook
     + region           us-east-1, as given
-    + credentials      arn:aws:sts::123456789012:user/moto, by winterbaume
+    + credentials      arn:aws:sts::123456789012:user/moto, from winterbaume
     + STS              answers  (0 ms)
-    + clock            as AWS's
+    + clock            matches AWS's clock
     + EventBridge      answers  (0 ms)
     + Lambda           answers  (0 ms)
     + IAM              answers  (0 ms)
@@ -46,7 +46,7 @@ async fn healthy_account_passes_every_check_and_nothing_is_written() {
     + DynamoDB         answers  (0 ms)
     + ECS              answers  (0 ms)
     + resource tags    answers  (0 ms)
-    + cluster          batch: there
+    + cluster          batch: found
     17 ok
     ");
     assert_eq!(aws.writes(), [""; 0]);
@@ -64,12 +64,12 @@ async fn denied_check_names_the_action_and_the_policy() {
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
     let denied = doctor(&aws, "--cluster batch").await;
     assert_eq!(denied.code, 1, "{denied:?}");
-    assert!(line(&denied, "Lambda").starts_with("- Lambda           answers, and does not allow lambda:GetFunction"));
+    assert!(line(&denied, "Lambda").starts_with("- Lambda           answers, but does not allow lambda:GetFunction"));
     assert!(denied.out.contains("hint: `taskbell permissions --for setup` prints the policy that the command needs; give it the same --cluster"), "{denied:?}");
     assert!(denied.out.ends_with("16 ok, 1 broken\n"), "{denied:?}");
     let of_no_stack = doctor(&aws, "").await;
     assert_eq!(of_no_stack.code, 3, "{of_no_stack:?}");
-    assert!(line(&of_no_stack, "Lambda").contains("for your stack is not known"), "{of_no_stack:?}");
+    assert!(line(&of_no_stack, "Lambda").contains("it is unknown whether"), "{of_no_stack:?}");
     assert!(of_no_stack.out.contains("hint: give --cluster NAME"), "{of_no_stack:?}");
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("tag:GetResources"), nth: 0, times: FOR_GOOD });
     let of_one_stack = doctor(&aws, "--cluster batch").await;
@@ -101,14 +101,14 @@ async fn doctor_waits_ten_seconds_for_a_service() {
             let told = line(&slow, name);
             assert!(told.starts_with('?') && told.ends_with("no answer within 10 s"), "{slow:?}");
         }
-        assert_eq!(slow.out.matches("hint: the network is slow").count(), 1, "{slow:?}");
+        assert_eq!(slow.out.matches("hint: check the network: it may be slow").count(), 1, "{slow:?}");
         assert!(slow.err.contains("still waiting for AWS (3 s)…\n"), "{slow:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn throttled_or_failed_check_is_unknown() {
-    for (failure, told) in [(Failure::Throttled, "takes no more calls"), (Failure::ServerError, "InternalFailure")] {
+    for (failure, told) in [(Failure::Throttled, "is throttling calls"), (Failure::ServerError, "InternalFailure")] {
         let aws = at_midnight().await;
         aws.fail(Fault { failure, on: On::Action("dynamodb:DescribeTable"), nth: 0, times: FOR_GOOD });
         let outcome = doctor(&aws, "--cluster batch").await;
@@ -133,8 +133,8 @@ async fn unreachable_service_is_broken() {
 #[tokio::test(start_paused = true)]
 async fn clock_five_minutes_off_is_broken() {
     for (seconds, mark, told) in [
-        (0, '+', "as AWS's"),
-        (1, '+', "as AWS's"),
+        (0, '+', "matches AWS's clock"),
+        (1, '+', "matches AWS's clock"),
         (40, '+', "40 s behind AWS's"),
         (-299, '+', "299 s ahead of AWS's"),
         (300, '-', "300 s behind AWS's"),
@@ -157,8 +157,8 @@ async fn expired_credentials_are_broken_and_the_refusal_has_the_time() {
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: FOR_GOOD });
     let outcome = doctor(&aws, "").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert_eq!(line(&outcome, "clock"), "+ clock            as AWS's");
-    assert!(line(&outcome, "credentials").contains("AWS does not take them: ExpiredToken"), "{outcome:?}");
+    assert_eq!(line(&outcome, "clock"), "+ clock            matches AWS's clock");
+    assert!(line(&outcome, "credentials").contains("AWS does not accept them: ExpiredToken"), "{outcome:?}");
     assert_eq!(outcome.out.matches("hint: the credentials have expired").count(), 1, "{outcome:?}");
 }
 
@@ -195,7 +195,7 @@ async fn unread_cluster_is_neither_found_nor_missing() {
         let aws = at_midnight().await;
         aws.fail(Fault { failure, on: On::Action("ecs:DescribeClusters"), nth: 0, times: FOR_GOOD });
         let outcome = doctor(&aws, "--cluster batch").await;
-        assert!(line(&outcome, "cluster").starts_with("? cluster          batch: not looked for"), "{outcome:?}");
+        assert!(line(&outcome, "cluster").starts_with("? cluster          batch: not checked"), "{outcome:?}");
         assert_eq!(outcome.code, if failure == Failure::Denied { 1 } else { 3 }, "{outcome:?}");
     }
     // The nearest names are unknown, but the cluster is known to be missing.
@@ -229,8 +229,8 @@ async fn file_and_webhook_format_are_checked_and_the_webhook_is_not_shown() {
     let flags = format!("--config {}", path.display());
     let right = doctor(&aws, &flags).await;
     assert_eq!(right.code, 0, "{right:?}");
-    assert!(line(&right, "file").ends_with("is right: 1 stack"), "{right:?}");
-    assert_eq!(line(&right, "cluster"), "+ cluster          batch: there", "of the one stack");
+    assert!(line(&right, "file").ends_with("is valid: 1 stack"), "{right:?}");
+    assert_eq!(line(&right, "cluster"), "+ cluster          batch: found", "of the one stack");
     std::fs::write(&path, "[[stack]]\nclusters = [\"batch\"]\nregion = \"us-east-1\"\npaterns = []\n").unwrap();
     let wrong = doctor(&aws, &flags).await;
     assert_eq!(wrong.code, 1, "{wrong:?}");

@@ -158,7 +158,7 @@ const CASES: [Case; 36] = [
         },
         1,
         "Slack",
-        "Lambda tries again",
+        "Lambda retries",
     ),
     (
         "the function failed before Slack",
@@ -176,7 +176,7 @@ const CASES: [Case; 36] = [
         },
         1,
         "notifier",
-        "does not announce it: scale-in",
+        "skips the event: scale-in",
     ),
     (
         "a plain line",
@@ -208,13 +208,13 @@ const CASES: [Case; 36] = [
         "notifier",
         "failed: the run ended with timeout",
     ),
-    ("nothing is told", |_| {}, 1, "notifier", "told nothing within 60 s, and it does not lie in the queue"),
+    ("nothing is told", |_| {}, 1, "notifier", "reported nothing within 60 s, and the event is not in the queue"),
     (
         "nothing is told, and nothing began",
         |_| {},
         1,
         "notifier",
-        "by the account's concurrency, and it may still arrive",
+        "the account's concurrency limit may throttle Lambda, and the alert may still arrive",
     ),
     (
         "another event failed",
@@ -227,7 +227,7 @@ const CASES: [Case; 36] = [
         },
         1,
         "notifier",
-        "told nothing within 60 s, and it does not lie in the queue; another event failed: no_service\n",
+        "reported nothing within 60 s, and the event is not in the queue; another event failed: no_service\n",
     ),
     (
         "another event came, and some run failed",
@@ -239,35 +239,35 @@ const CASES: [Case; 36] = [
         },
         3,
         "notifier",
-        "told nothing within 60 s; this or another event failed: boom\n",
+        "reported nothing within 60 s; this or another event failed: boom\n",
     ),
     (
         "others in the queue",
         |aws| (0..2).for_each(|_| aws.lay_text_into_queue("x")),
         1,
         "notifier",
-        "told nothing within 60 s, and it was not seen in the queue\n",
+        "reported nothing within 60 s, and the event was not seen in the queue\n",
     ),
     (
         "EventBridge could not deliver",
         |aws| aws.deliver_into_queue(Shape::Delivery),
         1,
         "notifier",
-        "it lies in the queue: NO_PERMISSIONS: The function's policy",
+        "which is in the queue: NO_PERMISSIONS: The function's policy",
     ),
     (
         "Lambda gave up",
         |aws| aws.deliver_into_queue(Shape::Invocation),
         1,
         "notifier",
-        "it lies in the queue: Slack answered 404: no_service",
+        "which is in the queue: Slack answered 404: no_service",
     ),
     (
         "a full queue",
         |aws| (0..30).for_each(|_| aws.lay_text_into_queue("x")),
         1,
         "notifier",
-        "holds more than can be looked at",
+        "has more entries than a drill can read",
     ),
     (
         "the log may not be read",
@@ -298,7 +298,7 @@ const CASES: [Case; 36] = [
         },
         1,
         "notifier",
-        "it lies in the queue",
+        "which is in the queue",
     ),
     (
         "the queue may not be looked into",
@@ -445,7 +445,7 @@ async fn event_put_twice_is_recognised_by_its_task() {
         aws.deliver_into_queue(shape);
         aws.fail(twice.clone());
         let drill = taskbell(&aws, DRILL).await;
-        assert!(drill.code == 1 && drill.out.contains("it lies in the queue: "), "{drill:?}");
+        assert!(drill.code == 1 && drill.out.contains("which is in the queue: "), "{drill:?}");
     }
 }
 
@@ -479,9 +479,9 @@ async fn ctrl_c_ends_a_drill_at_once_at_any_wait() {
             // Later calls follow only after a stuck read.
             let before = if hangs { 25 } else { 5 };
             assert!(start.elapsed() < Duration::from_secs(before), "call {nth}: {:?}", start.elapsed());
-            let put = drill.out.contains("EventBridge took");
-            assert_eq!(drill.err.contains("was sent all the same"), put, "call {nth}: {drill:?}");
-            let may_be = drill.err.contains("EventBridge may have taken the drill all the same");
+            let put = drill.out.contains("EventBridge accepted the event");
+            assert_eq!(drill.err.contains("was already sent"), put, "call {nth}: {drill:?}");
+            let may_be = drill.err.contains("EventBridge may have accepted the drill anyway");
             assert!(!(put && may_be) && (put || may_be || nth < first_put), "call {nth}: {drill:?}");
         }
     }
@@ -498,15 +498,15 @@ async fn ctrl_c_during_put_says_that_the_drill_may_arrive() {
     let token = aws.interrupt_at(put);
     let drill = run(&aws, DRILL, None, token).await;
     assert_eq!(drill.code, 130, "{drill:?}");
-    assert!(drill.err.contains("interrupted; EventBridge may have taken the drill all the same"), "{drill:?}");
+    assert!(drill.err.contains("interrupted; EventBridge may have accepted the drill anyway"), "{drill:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn drill_explains_why_no_rule_matches() {
     for (setup, drill, told, hint) in [
-        ("--no-drill", DRILL, "asks for another source", "without it lets them in"),
-        ("--pattern start-failed", DRILL, "rule/start-failed asks for another detail", "--pattern nonzero-exit"),
-        ("", "drill --cluster web --stack batch", "asks for another detail.clusterArn", "--scenario"),
+        ("--no-drill", DRILL, "requires another source", "without that flag to allow drills"),
+        ("--pattern start-failed", DRILL, "rule/start-failed requires another detail", "--pattern nonzero-exit"),
+        ("", "drill --cluster web --stack batch", "requires another detail.clusterArn", "--scenario"),
     ] {
         let aws = Aws::new().await;
         assert_eq!(taskbell(&aws, &format!("setup --cluster batch --yes {setup}")).await.code, 0);

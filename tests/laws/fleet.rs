@@ -39,7 +39,7 @@ async fn broken_stack_among_fifty_is_reported_and_stops_no_other() {
     let summary: Vec<&str> = setup.out.lines().rev().take(51).collect();
     assert_eq!(summary[0], "50 stacks: 49 good, 1 not", "{}", setup.err);
     let told: Vec<&&str> = summary.iter().filter(|line| line.contains("error:")).collect();
-    assert!(told.len() == 1 && told[0].starts_with("job-17 ") && told[0].contains("not ours"), "{told:?}");
+    assert!(told.len() == 1 && told[0].starts_with("job-17 ") && told[0].contains("does not manage"), "{told:?}");
     assert!(
         setup.err.contains("stack job-17 in us-east-1, account 123456789012:\n") && setup.err.contains("--adopt ID"),
         "{setup:?}"
@@ -72,12 +72,12 @@ async fn ambiguous_selection_is_refused_before_any_call() {
     for (line, told) in [
         ("drift", "has 2 stacks"),
         ("drift --stack job-1 --stack jobs-0", "did you mean job-"),
-        ("drift --all --stack job-1", "cannot stand together"),
+        ("drift --all --stack job-1", "cannot be combined"),
         ("drift --all --cluster batch", "cannot be used with"),
         ("replay --stack job-0 --stack job-1", "one stack at a time"),
         ("export terraform --stack job-0 --stack job-1", "one stack at a time"),
         ("teardown --orphans --yes", "without a fleet"),
-        ("teardown --orphans --stack job-1", "is about all stacks"),
+        ("teardown --orphans --stack job-1", "selects all stacks"),
         ("status --all --output github", "work only with drift"),
     ] {
         let outcome = taskbell(&aws, &with(line, &path)).await;
@@ -155,9 +155,13 @@ async fn init_asks_and_writes_a_valid_file() {
         ["7", "1 web", "fr", "ja", "here everyone", "here, S0123", "no", "arn:aws:sns:us-east-1:123456789012:on-call"];
     let init = typing(&aws, &with("init", &path), &answers).await;
     assert_eq!(init.code, 0, "{init:?}");
-    for told in
-        ["1  batch", "no cluster number 7", "not fr", "--mention does not accept", "not the ARN of an SNS topic"]
-    {
+    for told in [
+        "1  batch",
+        "no cluster number 7",
+        "unknown language fr",
+        "--mention does not accept",
+        "not the ARN of an SNS topic",
+    ] {
         assert!(init.err.contains(told), "{told}: {init:?}");
     }
     let text = std::fs::read_to_string(&path).unwrap();
@@ -195,7 +199,7 @@ async fn stack_defined_twice_by_two_profiles_of_one_account_is_refused() {
     let (_folder, path) = file(twice);
     let setup = taskbell(&aws, &with("setup --all --yes", &path)).await;
     assert!(
-        setup.code == 64 && setup.err.contains("there twice: both are in us-east-1, account 123456789012"),
+        setup.code == 64 && setup.err.contains("defined twice: both are in us-east-1, account 123456789012"),
         "{setup:?}"
     );
     assert_eq!(aws.writes(), Vec::<String>::new());
@@ -223,7 +227,7 @@ async fn drill_skips_stacks_without_clusters() {
     assert_eq!(run("drill --stack alerts").await.code, 64, "alone, it is asked for what it cannot do");
     aws.notifier_tells(None);
     let failed = run("drill --all").await;
-    assert!(failed.code == 1 && failed.out.contains("- notifier   told nothing"), "{failed:?}");
+    assert!(failed.code == 1 && failed.out.contains("- notifier   reported nothing"), "{failed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +256,9 @@ async fn failed_account_lookup_prevents_all_other_calls() {
         aws.forget_calls();
         let outcome = taskbell(&aws, &with(&format!("{command} --output json"), &path)).await;
         let stacks = outcome.json()["stacks"].as_array().unwrap().clone();
-        let told = |stack: &Value| stack["exit_code"] == 3 && stack["error"].to_string().contains("which AWS account");
+        let told = |stack: &Value| {
+            stack["exit_code"] == 3 && stack["error"].to_string().contains("could not determine the AWS account")
+        };
         assert!(outcome.code == 3 && stacks.len() == 12 && stacks.iter().all(told), "{command}: {outcome:?}");
         assert!(aws.calls().iter().all(|call| call.action == "sts:GetCallerIdentity"), "{command}: {:?}", aws.calls());
     }

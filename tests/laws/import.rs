@@ -304,7 +304,7 @@ async fn import_does_not_drop_a_cluster_of_an_existing_stack() {
     assert_eq!(taskbell(&aws, "setup --cluster batch --cluster web --yes").await.code, 0);
     aws.forget_calls();
     let refused = import(&aws, "").await;
-    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("no longer alert on failures in"), "{refused:?}");
     assert!(refused.err.contains(&arn("ecs", "cluster/web;")), "{refused:?}");
     assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
     assert_eq!(import(&aws, "--cluster batch --cluster web").await.code, 0);
@@ -318,7 +318,7 @@ async fn import_does_not_drop_a_cluster_with_only_deployment_alerts() {
     assert_eq!(taskbell(&aws, &format!("setup {flags} --yes")).await.code, 0);
     aws.forget_calls();
     let refused = import(&aws, "--pattern deployment-failed --no-drill").await;
-    assert!(refused.code == 1 && refused.err.contains("no longer ring for"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("no longer alert on failures in"), "{refused:?}");
     assert!(refused.err.contains(&arn("ecs", "cluster/web")), "{refused:?}");
     assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
 }
@@ -329,7 +329,7 @@ async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
     let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
     let unclear = import(&aws, "").await;
-    assert!(unclear.code == 64 && unclear.err.contains("takes the events of every cluster"), "{unclear:?}");
+    assert!(unclear.code == 64 && unclear.err.contains("matches the events of every cluster"), "{unclear:?}");
     assert_eq!(aws.writes(), [""; 0]);
     let named = import(&aws, "--cluster batch --cluster web --stack all").await;
     assert!(

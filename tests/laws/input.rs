@@ -36,7 +36,7 @@ async fn invalid_usage_is_refused_before_any_write() {
         ("setup --cluster batch", "cannot ask for confirmation: not a terminal"),
         ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
         ("setup --cluster batch --nonsense", "unexpected argument"),
-        (long.as_str(), "EventBridge takes 2048"),
+        (long.as_str(), "EventBridge accepts 2048"),
     ] {
         let outcome = taskbell(&aws, line).await;
         assert!(outcome.err.contains(said), "{line}: {outcome:?}");
@@ -52,13 +52,13 @@ async fn filter_that_a_pattern_does_not_support_is_named_with_a_hint() {
         ("--family job-*", "--family", "one of the defaults"),
         ("--service web --exclude-family job-*", "--exclude-family", "add --pattern task-failed"),
         ("--container app", "--container", "add --pattern task-failed"),
-        ("--pattern deployment-failed --family job-*", "--family", "as in --pattern task-failed"),
-        ("--pattern application-error --service web", "--service", "as in --pattern task-failed"),
+        ("--pattern deployment-failed --family job-*", "--family", "such as --pattern task-failed"),
+        ("--pattern application-error --service web", "--service", "such as --pattern task-failed"),
     ] {
         let outcome = taskbell(&aws, &format!("{SETUP} {flags}")).await;
         assert_eq!((outcome.code, aws.calls().len()), (64, 0), "{outcome:?}");
         let named = match flag {
-            "--container" => "deployment-failed does not look at containers\n".to_owned(),
+            "--container" => "deployment-failed has no condition on containers\n".to_owned(),
             flag => format!("cannot be narrowed by {flag}\n"),
         };
         assert!(outcome.err.contains(&named), "{flags}: {outcome:?}");
@@ -102,7 +102,7 @@ async fn invalid_event_file_names_its_problem() {
     for (text, said) in [
         ("{}", "is not an event\n  hint: an event is a JSON object"),
         ("[]", "is not an event\n  hint: an event is a JSON object"),
-        (entry, "is not an event\n  hint: it is an entry for put-events"),
+        (entry, "is not an event\n  hint: this is an entry for put-events"),
         (" \n", "bad.json is empty"),
         ("{", "bad.json is not JSON"),
     ] {
@@ -259,7 +259,7 @@ async fn drill_without_a_matching_rule_is_not_sent_and_unreadable_rules_end_with
         let aws = Aws::new().await;
         assert_eq!(taskbell(&aws, &format!("{SETUP} {flags}")).await.code, 0);
         let drill = taskbell(&aws, "drill --cluster batch").await;
-        assert!(drill.code == 1 && drill.out.contains("no rule takes a drill like this"), "{flags}: {drill:?}");
+        assert!(drill.code == 1 && drill.out.contains("no rule matches this drill"), "{flags}: {drill:?}");
     }
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
@@ -294,9 +294,10 @@ async fn every_command_refuses_a_cluster_of_another_region() {
 
 #[tokio::test(start_paused = true)]
 async fn setup_writes_nothing_unless_eventbridge_confirms_each_pattern() {
-    for (failure, said) in
-        [(Failure::OtherAnswer, "do not agree on what the pattern"), (Failure::Denied, "events:TestEventPattern")]
-    {
+    for (failure, said) in [
+        (Failure::OtherAnswer, "do not agree on which events match the pattern"),
+        (Failure::Denied, "events:TestEventPattern"),
+    ] {
         // Of the 31 requests, some of each kind: for samples that the pattern matches, and for samples that it does not match.
         for nth in [0, 1, 18, 19, 20, 22, 23, 30] {
             let aws = Aws::new().await;
@@ -477,7 +478,7 @@ async fn setup_succeeds_without_its_hint_about_log_groups() {
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListServices"), nth: 0, times: 9 });
     let setup = taskbell(&aws, SETUP).await;
     assert_eq!(setup.code, 0, "{setup:?}");
-    assert!(setup.err.contains("is not known: AccessDeniedException on ecs:ListServices"), "{setup:?}");
+    assert!(setup.err.contains("could not be determined: AccessDeniedException on ecs:ListServices"), "{setup:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -189,7 +189,7 @@ async fn resource_of_the_stack_is_refused_as_the_users_own() {
             let refused = taskbell(&aws, &line).await;
             assert_eq!((refused.code, aws.writes()), (64, vec![]), "{line}: {refused:?}");
             assert!(
-                refused.err.contains("is the stack's own") && refused.err.contains("leave that flag out"),
+                refused.err.contains("belongs to this stack") && refused.err.contains("leave out the flag"),
                 "{refused:?}"
             );
         }

@@ -168,8 +168,8 @@ async fn unreadable_parts_are_unknown_and_the_rest_is_shown() {
 async fn stack_without_resources_is_an_error() {
     let status = taskbell(&Aws::new().await, STATUS).await;
     assert_eq!((status.code, status.out.as_str()), (1, ""), "{status:?}");
-    assert!(status.err.contains("nothing of this stack is there"), "{status:?}");
-    assert!(status.err.contains("hint: `taskbell setup` sets it up; check --stack, --region and --profile"));
+    assert!(status.err.contains("this stack has no resources here"), "{status:?}");
+    assert!(status.err.contains("hint: run `taskbell setup`, or check --stack, --region and --profile"));
 }
 
 #[tokio::test(start_paused = true)]

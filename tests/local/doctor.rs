@@ -52,9 +52,9 @@ fn each_obstacle_on_the_way_to_aws_is_named() {
         format!("http://{}", server(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"));
     for (variable, value, told) in [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "- STS              cannot be reached"),
-        ("AWS_ENDPOINT_URL", "http://nowhere.invalid", "- STS              its host has no address here"),
-        ("AWS_ENDPOINT_URL", plain.as_str(), "- STS              whoever answers is not trusted"),
-        ("HTTPS_PROXY", refusing.as_str(), "- STS              the proxy does not lead there"),
+        ("AWS_ENDPOINT_URL", "http://nowhere.invalid", "- STS              the host name could not be resolved"),
+        ("AWS_ENDPOINT_URL", plain.as_str(), "- STS              the server's certificate is not trusted"),
+        ("HTTPS_PROXY", refusing.as_str(), "- STS              the proxy refuses the connection"),
         ("HTTPS_PROXY", "http://127.0.0.1:9", "- STS              "),
     ] {
         let output = process("doctor", &[KEYS[0], KEYS[1], KEYS[2], (variable, value)]);

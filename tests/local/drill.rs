@@ -110,12 +110,12 @@ fn broken_links() -> Vec<Link> {
             let mut target = targets.targets()[0].clone();
             target.input = Some("{}".to_owned());
             place.events.put_targets().rule(place.rule()).targets(target).send().await.unwrap()
-        }, 1 "rule" "replaces the event by another input" "--timeout 600";
+        }, 1 "rule" "replaces the event with another input" "--timeout 600";
         "permission removed" place =>
             place.lambda.remove_permission().function_name(place.stack()).statement_id(place.rule()).send().await.unwrap(),
-            1 "rule" "resource policy does not let the rule in" "--timeout 600";
+            1 "rule" "resource policy does not allow the rule to invoke it" "--timeout 600";
         "function deleted" place => place.lambda.delete_function().function_name(place.stack()).send().await.unwrap(),
-            1 "rule" "there is no notifier" "--timeout 600";
+            1 "rule" "the notifier does not exist" "--timeout 600";
         "reserved concurrency 0" place =>
             place.lambda.put_function_concurrency().function_name(place.stack()).reserved_concurrent_executions(0)
                 .send().await.unwrap(),
@@ -125,7 +125,7 @@ fn broken_links() -> Vec<Link> {
             1 "notifier" "boom" "--timeout 60";
         "handler wrong" place =>
             place.lambda.update_function_configuration().function_name(place.stack()).handler("index.other").send().await.unwrap(),
-            1 "notifier" "ran, but told nothing within" "--timeout 60";
+            1 "notifier" "ran, but reported nothing within" "--timeout 60";
         "webhook parameter deleted" place =>
             place.ssm.delete_parameter().name(format!("/taskbell/{}/slack-webhook-url", place.name)).send().await.unwrap(),
             1 "webhook" "could not read the webhook from parameter" "--timeout 600";
@@ -147,7 +147,7 @@ fn broken_links() -> Vec<Link> {
             3 "notifier" "ResourceNotFoundException on logs:FilterLogEvents" "--timeout 600";
         "code that tells nothing" place =>
             place.replace_code("export const handler = async () => ({ outcome: 'sent' });").await,
-            1 "notifier" "ran, but told nothing within" "--timeout 60";
+            1 "notifier" "ran, but reported nothing within" "--timeout 60";
     }
 }
 
@@ -211,8 +211,8 @@ async fn event_in_the_queue_is_found_on_a_local_aws_and_an_interrupt_ends_the_wa
     for (shape, told) in [(Shape::Delivery, "function's policy"), (Shape::Invocation, "Slack answered 404: no_service")]
     {
         let mut drill = aws.start_taskbell(&format!("{DRILL} --timeout 600"), None);
-        let printed = drill.until("took the event ");
-        let id = printed.split("took the event ").nth(1).unwrap().split(' ').next().unwrap();
+        let printed = drill.until("accepted the event ");
+        let id = printed.split("accepted the event ").nth(1).unwrap().split(' ').next().unwrap();
         let event =
             json!({ "id": id, "source": "taskbell.drill", "detail-type": "ECS Task State Change", "detail": {} });
         let (body, attributes) = undelivered(&event, shape);
@@ -226,15 +226,15 @@ async fn event_in_the_queue_is_found_on_a_local_aws_and_an_interrupt_ends_the_wa
         call.send().await.unwrap();
         let drill = drill.end(printed);
         assert!(
-            drill.code == 1 && drill.out.contains("it lies in the queue: ") && drill.out.contains(told),
+            drill.code == 1 && drill.out.contains("which is in the queue: ") && drill.out.contains(told),
             "{drill:?}"
         );
-        assert!(drill.err.contains("`taskbell replay` sends what lies in taskbell-batch-undelivered"), "{drill:?}");
+        assert!(drill.err.contains("`taskbell replay` sends the alerts in taskbell-batch-undelivered"), "{drill:?}");
     }
     let mut waiting = aws.start_taskbell(DRILL, None);
-    let printed = waiting.until("took the event ");
+    let printed = waiting.until("accepted the event ");
     pause();
     waiting.interrupt();
     let interrupted = waiting.end(printed);
-    assert!(interrupted.code == 130 && interrupted.err.contains("was sent all the same"), "{interrupted:?}");
+    assert!(interrupted.code == 130 && interrupted.err.contains("was already sent"), "{interrupted:?}");
 }

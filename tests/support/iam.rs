@@ -59,7 +59,8 @@ pub async fn attach(hand: &Hand) {
 /// Checks whether AWS refused a call that a printed policy should allow: no policy allows the calls for the hint about log groups,
 /// or those on instance profiles.
 pub fn was_refused(outcome: &Outcome) -> bool {
-    let granted_nowhere = ["which logs the clusters' tasks write is not known", "on iam:RemoveRoleFromInstanceProfile"];
+    let granted_nowhere =
+        ["the logs of the clusters' tasks could not be determined", "on iam:RemoveRoleFromInstanceProfile"];
     let mut lines = outcome.out.lines().chain(outcome.err.lines());
     lines.any(|line| line.contains("not authorized") && !granted_nowhere.iter().any(|known| line.contains(known)))
 }

@@ -89,8 +89,8 @@ async fn look(request: &Request, context: &Context) -> Vec<Check> {
             Some(Err(error)) => Check::failed("credentials", &error),
             None => no_answer("credentials"),
         });
-        let hint = "they are asked once there are credentials and a region";
-        checks.push(Check::unknown("services", "were not asked", hint));
+        let hint = "configure credentials and a region first";
+        checks.push(Check::unknown("services", "were not checked", hint));
         return checks;
     };
     let asked = Asked {
@@ -109,9 +109,9 @@ fn of_file(file: &Result<Option<File>>) -> Check {
     match file {
         Ok(Some(file)) => {
             let stacks = count(file.stacks.len(), "stack");
-            Check::holds("file", format!("{} is right: {stacks}", file.path.display()))
+            Check::holds("file", format!("{} is valid: {stacks}", file.path.display()))
         }
-        Ok(None) => Check::holds("file", "no taskbell.toml in this folder: flags say what is meant"),
+        Ok(None) => Check::holds("file", "no taskbell.toml in this folder: flags are used instead"),
         Err(error) => Check::failed("file", error),
     }
 }
@@ -119,13 +119,10 @@ fn of_file(file: &Result<Option<File>>) -> Check {
 /// Checks only the webhook's format. Never prints the webhook, and never sends anything to it.
 fn of_webhook(Request { webhook, member, .. }: &Request) -> Check {
     let Some(webhook) = webhook else {
-        return Check::holds(
-            "webhook",
-            "none in TASKBELL_SLACK_WEBHOOK_URL: `setup` asks for one where none is stored",
-        );
+        return Check::holds("webhook", "none in TASKBELL_SLACK_WEBHOOK_URL: `setup` asks for one if none is stored");
     };
     match config::webhook(webhook.reveal(), member.settings.hosts()) {
-        Ok(_) => Check::holds("webhook", "what TASKBELL_SLACK_WEBHOOK_URL holds has the form of one"),
+        Ok(_) => Check::holds("webhook", "TASKBELL_SLACK_WEBHOOK_URL has the format of a webhook"),
         Err(error) => Check::failed("webhook", &error),
     }
 }
@@ -146,7 +143,7 @@ async fn of_region(region: Option<&str>, request: &Request, context: &Context) -
         (None, None) if context.connections.is_given() => "as given".to_owned(),
         (None, None) => match credentials::profile(site.profile.as_deref()).await {
             Some((name, true)) => format!("from the profile {name}"),
-            _ => "from where this machine is".to_owned(),
+            _ => "from the metadata of this machine".to_owned(),
         },
     };
     Check::holds("region", format!("{region}, {origin}"))

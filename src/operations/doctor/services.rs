@@ -61,12 +61,12 @@ impl Asked<'_> {
         let names: Vec<&str> = self.clusters.iter().map(Cluster::name).collect();
         if !names.is_empty() {
             checks.push(match cluster {
-                Some(Ok(None)) => Check::holds("cluster", format!("{}: there", names.join(", "))),
+                Some(Ok(None)) => Check::holds("cluster", format!("{}: found", names.join(", "))),
                 Some(Ok(Some(error))) => Check::failed("cluster", &error),
                 // The service's own line explains the problem of the service.
                 Some(Err(fault)) => {
-                    let told = format!("{}: not looked for, {}", names.join(", "), fault.reason());
-                    Check::unknown("cluster", told, "mend what ECS is told to have, above")
+                    let told = format!("{}: not checked, {}", names.join(", "), fault.reason());
+                    Check::unknown("cluster", told, "fix the ECS problem shown above")
                 }
                 None => no_answer("cluster"),
             });
@@ -78,12 +78,12 @@ impl Asked<'_> {
         let found = format!("found: {}", self.source);
         match caller {
             Some(Ok(arn)) => vec![
-                Check::holds("credentials", format!("{arn}, by {}", self.source)),
+                Check::holds("credentials", format!("{arn}, from {}", self.source)),
                 Check::holds("STS", "answers").took(time),
             ],
             Some(Err(fault)) if fault.trouble() == Trouble::Credentials => {
                 let error = Error::from(fault);
-                let told = format!("{found}; AWS does not take them: {}", error.in_one_line());
+                let told = format!("{found}; AWS does not accept them: {}", error.in_one_line());
                 vec![Check { told, ..Check::failed("credentials", &error) }, Check::holds("STS", "answers").took(time)]
             }
             Some(Err(fault)) => vec![Check::holds("credentials", found), refused("STS", fault, true).took(time)],
@@ -101,7 +101,11 @@ impl Asked<'_> {
             Some(Err(fault)) if fault.action() == "tag:GetResources" && fault.trouble() == Trouble::Denied => {
                 let told = "answers; tag:GetResources is not allowed: `drift --all` and `teardown --orphans` need it";
                 match self.has_file {
-                    true => Check::broken(service, told, "no stack's policy has it: allow it on every resource"),
+                    true => Check::broken(
+                        service,
+                        told,
+                        "allow tag:GetResources on every resource: no stack's policy includes it",
+                    ),
                     false => Check::holds(service, told),
                 }
                 .took(time)
@@ -116,19 +120,19 @@ impl Asked<'_> {
 fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
     let (trouble, action, reason) = (fault.trouble(), fault.action(), fault.reason().to_owned());
     let error = Error::from(fault);
-    let hint = error.nearest_hint().cloned().unwrap_or("it may be over in a minute: look again".into());
+    let hint = error.nearest_hint().cloned().unwrap_or("run `taskbell doctor` again in a minute".into());
     let told = match trouble {
-        Trouble::Denied if of_known_stack => format!("answers, and does not allow {action}"),
+        Trouble::Denied if of_known_stack => format!("answers, but does not allow {action}"),
         Trouble::Denied => {
-            let told = format!("answers; whether {action} is allowed for your stack is not known");
+            let told = format!("answers; it is unknown whether {action} is allowed for your stack");
             return Check::unknown(service, told, "give --cluster NAME, or --stack NAME");
         }
-        Trouble::Throttled => return Check::unknown(service, format!("takes no more calls: {error}"), hint),
+        Trouble::Throttled => return Check::unknown(service, format!("is throttling calls: {error}"), hint),
         Trouble::Other => return Check::unknown(service, error.in_one_line(), hint),
         Trouble::Credentials | Trouble::Clock => error.in_one_line(),
-        Trouble::Name => format!("its host has no address here: {reason}"),
-        Trouble::Certificate => format!("whoever answers is not trusted: {reason}"),
-        Trouble::Proxy => format!("the proxy does not lead there: {reason}"),
+        Trouble::Name => format!("the host name could not be resolved: {reason}"),
+        Trouble::Certificate => format!("the server's certificate is not trusted: {reason}"),
+        Trouble::Proxy => format!("the proxy refuses the connection: {reason}"),
         Trouble::Network => format!("cannot be reached: {reason}"),
     };
     Check::broken(service, told, hint)
@@ -136,23 +140,25 @@ fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
 
 /// Returns the check of a question that AWS did not answer in time.
 pub(super) fn no_answer(name: &'static str) -> Check {
-    let hint = "the network is slow, or something drops what is sent: a firewall, a proxy, a VPC without a way out";
+    let hint = "check the network: it may be slow, or a firewall, a proxy or a VPC without a route to AWS may drop the requests";
     Check::unknown(name, format!("no answer within {} s", LOOK.as_secs()), hint)
 }
 
 /// Checks by how many seconds the clock of this machine differs from AWS's clock.
 fn of_clock(ahead: Option<i64>) -> Check {
     let Some(ahead) = ahead else {
-        return Check::unknown("clock", "not compared: no answer of AWS says the time", "mend the network first");
+        return Check::unknown("clock", "not compared: no answer from AWS contained the time", "fix the network first");
     };
     let (off, word) = (ahead.unsigned_abs(), if ahead < 0 { "behind" } else { "ahead of" });
     match off {
-        0..=NEAR => Check::holds("clock", "as AWS's"),
-        _ if off < FARTHEST => Check::holds("clock", format!("{off} s {word} AWS's; up to 5 minutes are taken")),
+        0..=NEAR => Check::holds("clock", "matches AWS's clock"),
+        _ if off < FARTHEST => {
+            Check::holds("clock", format!("{off} s {word} AWS's clock; AWS accepts up to 5 minutes"))
+        }
         _ => Check::broken(
             "clock",
-            format!("{off} s {word} AWS's, which takes nothing signed more than 5 minutes off"),
-            "set this machine's clock: `timedatectl set-ntp true`, or whatever keeps it on time",
+            format!("{off} s {word} AWS's clock; AWS refuses requests that are more than 5 minutes off"),
+            "set this machine's clock, for example with `timedatectl set-ntp true`",
         ),
     }
 }

@@ -101,21 +101,21 @@ impl Drill {
         let detail_type = event["detail-type"].as_str().unwrap_or_default();
         let put = bus::put(&session.sdk, DRILL_SOURCE, detail_type, &resources, &event["detail"]);
         let sent = session.unless_interrupted(put).await;
-        let interrupted = |_| Error::interrupted("interrupted; EventBridge may have taken the drill all the same");
+        let interrupted = |_| Error::interrupted("interrupted; EventBridge may have accepted the drill anyway");
         let event_id = match sent.map_err(interrupted)? {
             Ok(event_id) => event_id,
             Err(fault) => {
                 let (make, doubt): (fn(_, _, _) -> _, _) = match fault.unanswered {
-                    true => (Check::unknown, "; EventBridge may have taken it all the same"),
+                    true => (Check::unknown, "; EventBridge may have accepted it anyway"),
                     false => (Check::broken, ""),
                 };
                 let error = Error::from(fault);
-                let hint = error.nearest_hint().cloned().unwrap_or("the same command may be run again".into());
+                let hint = error.nearest_hint().cloned().unwrap_or("run the same command again".into());
                 drill.reach(make("bus", error.in_one_line() + doubt, hint), context);
                 return Ok(drill);
             }
         };
-        let told = format!("EventBridge took the event {event_id}");
+        let told = format!("EventBridge accepted the event {event_id}");
         drill.reach(Check::holds("bus", told).took(millis(context) - at), context);
 
         drill.event_id = Some(event_id.clone());
@@ -155,7 +155,7 @@ fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Ses
     });
     match found.iter().find(|link| link.broken.is_none()) {
         Some(Link { rule, .. }) => {
-            Check::holds("rule", format!("{rule} takes it, is enabled, and may ring the notifier"))
+            Check::holds("rule", format!("{rule} matches, is enabled, and may invoke the notifier"))
         }
         None => no_way_in(scenario, &found),
     }
@@ -171,7 +171,7 @@ fn mismatch(link: &Link) -> Option<Mismatch> {
 /// Explains why no rule would send the drill to the notifier. Rules that match, but have a broken link, come before rules that
 /// match other events.
 fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
-    let repair = "`taskbell drift` tells what differs, and `taskbell setup` with the same flags repairs it";
+    let repair = "`taskbell drift` shows the differences, and `taskbell setup` with the same flags repairs them";
     let is = |kind: fn(&Broken) -> bool| found.iter().any(|link| link.broken.as_ref().is_some_and(kind));
     let tell = |kind: fn(&Broken) -> bool| {
         let links = found.iter().filter(|link| link.broken.as_ref().is_some_and(kind));
@@ -181,20 +181,22 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
     let unreadable = |broken: &Broken| matches!(broken, Broken::Unreadable { .. });
     let no_drills = |broken: &Broken| matches!(broken, Broken::Mismatch(mismatch) if mismatch.path == "source");
     if found.is_empty() {
-        return Check::broken("rule", "the stack has no rule, so nothing would ring", repair);
+        return Check::broken("rule", "the stack has no rule, so it would send no alert", repair);
     }
     if is(unreadable) {
         let hint = "`taskbell permissions --for drill` prints the policy that a drill needs";
-        return Check::unknown("rule", format!("no rule is known to ring: {}", tell(|_| true)), hint);
+        return Check::unknown("rule", format!("no rule is known to invoke the notifier: {}", tell(|_| true)), hint);
     }
     if is(|broken| !matches!(broken, Broken::Mismatch(_))) {
         return Check::broken("rule", tell(|broken| !matches!(broken, Broken::Mismatch(_))), repair);
     }
     let hint = match is(no_drills) {
-        true => "set up with --no-drill, a stack takes no drills: `taskbell setup` without it lets them in".to_owned(),
+        true => {
+            "the stack was set up with --no-drill: run `taskbell setup` without that flag to allow drills".to_owned()
+        }
         false => pretend_otherwise(scenario, found),
     };
-    Check::broken("rule", format!("no rule takes a drill like this: {}", tell(takes_others)), hint)
+    Check::broken("rule", format!("no rule matches this drill: {}", tell(takes_others)), hint)
 }
 
 /// Suggests the scenarios that the rules match.
@@ -203,14 +205,14 @@ fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
     let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(
-        "--scenario {others} pretends something else; `taskbell setup`, with the flags it had and --pattern {}, rings for this",
+        "use --scenario {others}, or run `taskbell setup` with the same flags and --pattern {} to alert on this failure",
         scenario.pattern()
     )
 }
 
 fn refusal(Link { rule, broken }: &Link) -> Option<String> {
     Some(match broken.as_ref()? {
-        Broken::Mismatch(mismatch) => format!("{rule} asks for another {}", mismatch.path),
+        Broken::Mismatch(mismatch) => format!("{rule} requires another {}", mismatch.path),
         Broken::Disabled => format!("{rule} is disabled"),
         Broken::Unreadable { what, error } => format!("could not read {what}: {error}"),
         broken => format!("{rule} {broken}"),
@@ -236,13 +238,13 @@ async fn await_arrival(session: &Session, sent: &Sent, seconds: u64) -> Result<V
         Ok(match arrival(&looks.lines, &lying, sent, &session.stack) {
             Some(hops) => Attempt::Ready(hops),
             None if for_good => Attempt::Ready(vec![lost(&looks, seconds, sent, &session.stack)]),
-            None => Attempt::NotYet { what: "the notifier to tell what Slack answered".to_owned(), fault: None },
+            None => Attempt::NotYet { what: "the notifier to report Slack's answer".to_owned(), fault: None },
         })
     };
     let arrived =
         session.unless_interrupted(session.waiter.within(Subject::Drill, Duration::from_secs(seconds), look)).await;
     let interrupted = |error: Error| match error.is_interrupted() {
-        true => Error::interrupted(format!("interrupted; the event {} was sent all the same", sent.event_id)),
+        true => Error::interrupted(format!("interrupted; the event {} was already sent", sent.event_id)),
         false => error,
     };
     if let Ok(hops) = arrived.and_then(|arrived| arrived).map_err(interrupted)? {

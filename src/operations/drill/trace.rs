@@ -42,8 +42,8 @@ pub fn arrival(lines: &[Line], entries: &[Entry], sent: &Sent, stack: &Stack) ->
         entries.iter().find_map(|entry| match &entry.content {
             Content::Event { event, why } if event["id"] == *sent.event_id || of_task(event) => {
                 let hint =
-                    "`taskbell drift` tells what differs; once that is mended, `taskbell replay` sends what lies in";
-                let told = format!("did not take it; it lies in the queue: {why}");
+                    "fix the differences that `taskbell drift` shows; then `taskbell replay` sends the alerts in";
+                let told = format!("did not handle the event, which is in the queue: {why}");
                 Some(vec![Check::broken("notifier", told, format!("{hint} {}", stack.queue_name()))])
             }
             _ => None,
@@ -58,11 +58,11 @@ fn of_entry(entry: &Value, after: i64, stack: &Stack) -> Vec<Check> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     // Clocks differ: a notifier that seems to begin before the drill was sent began at once.
     let started = (after - milliseconds("total").unwrap_or_default()).max(0);
-    let ran = Check::holds("notifier", "began").took(started);
+    let ran = Check::holds("notifier", "started").took(started);
     match (text("outcome").as_str(), &deliveries(entry)[..]) {
         ("silent", _) => {
-            let told = format!("does not announce it: {}", text("silentBecause"));
-            let hint = "`taskbell pattern list` tells what each pattern leaves out; --scenario pretends something else";
+            let told = format!("skips the event: {}", text("silentBecause"));
+            let hint = "`taskbell pattern list` shows for which events each pattern is silent; --scenario simulates another failure";
             vec![Check::broken("notifier", told, hint).took(started)]
         }
         (_, []) => {
@@ -118,7 +118,7 @@ fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
     let error = error.as_deref().unwrap_or_default();
     let held = match place.outcome.as_str() {
         outcome @ ("sent" | "sent-plain") => {
-            let answered = status.map_or_else(|| "took it".to_owned(), |status| format!("answered {status}"));
+            let answered = status.map_or_else(|| "accepted it".to_owned(), |status| format!("answered {status}"));
             let attempts = attempts.filter(|attempts| *attempts > 1);
             let attempts = attempts.map(|attempts| format!(" at attempt {attempts}")).unwrap_or_default();
             let plain = if outcome == "sent" {
@@ -129,7 +129,7 @@ fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
             };
             Check::holds(hop, format!("{}{answered}{attempts}{plain}", named(" ")))
         }
-        "already" => Check::holds(hop, format!("{}took it before", named(" "))),
+        "already" => Check::holds(hop, format!("{}accepted it before", named(" "))),
         _ if place.is_unread() => Check::broken(hop, format!("{}{error}", named(": ")), of_parameter(error, stack)),
         _ => {
             let hint = of_answer(kind.as_deref().unwrap_or_default(), *status);
@@ -143,9 +143,9 @@ fn of_place(place: &Delivery, is_only: bool, stack: &Stack) -> Check {
 fn of_parameter(error: &str, stack: &Stack) -> String {
     let (own, role) = (stack.parameter_name(), stack.role_name());
     match error.contains(&own) {
-        true => format!("`taskbell drift` tells whether {own} and the role {role} are as they were"),
+        true => format!("`taskbell drift` shows whether {own} or the role {role} changed"),
         false => {
-            "it is yours to make, as a SecureString, and its key has to let the notifier's role in; `setup` with another name uses that"
+            "you own this parameter: create it as a SecureString and allow the notifier's role to use its key, or run `setup` with another name"
                 .to_owned()
         }
     }
@@ -155,21 +155,21 @@ fn of_parameter(error: &str, stack: &Stack) -> String {
 fn of_answer(kind: &str, status: Option<i64>) -> &'static str {
     match status {
         Some(403 | 404) if kind == "sns" => {
-            "the topic is gone, or its policy does not let the notifier's role publish: `setup` with another --to leaves it out"
+            "the topic no longer exists, or its policy does not allow the notifier's role to publish: `setup` with another --to removes this destination"
         }
         Some(403 | 404 | 410) => {
-            "the webhook is not valid any more: `taskbell setup`, with the flags it had, stores a new one, given in \
-             TASKBELL_SLACK_WEBHOOK_URL; into a parameter of yours, you put it"
+            "the webhook is no longer valid: put a new one into TASKBELL_SLACK_WEBHOOK_URL and run `taskbell setup` with the \
+             same flags; if you own the parameter, write the new webhook into it yourself"
         }
-        Some(400..=428 | 430..=499) => "it refuses this message, and would again: look at what it says",
-        _ => {
-            "Lambda tries again after one minute and after two; then the event lies in the queue for `taskbell replay`"
+        Some(400..=428 | 430..=499) => {
+            "the destination refuses this message, and would refuse it again: read its answer"
         }
+        _ => "Lambda retries after one minute and after two; then the event is in the queue for `taskbell replay`",
     }
 }
 
 fn look_at_function(stack: &Stack) -> String {
-    format!("`taskbell drift` tells whether the function is as it was; its log is {}", stack.log_group_name())
+    format!("`taskbell drift` shows whether the function changed; its log is {}", stack.log_group_name())
 }
 
 /// The results of the last reads, if they contained nothing about the drill.
@@ -195,30 +195,31 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let of_others = words(&others);
     // Lambda logs the error of a run again, without the event's id.
     let failed: Vec<String> = words(&since).into_iter().filter(|message| !of_others.contains(message)).collect();
-    let may = "`taskbell permissions --for drill` prints what a drill needs; `taskbell drift` tells what differs";
+    let may = "`taskbell permissions --for drill` prints the policy that a drill needs; `taskbell drift` shows the differences";
     match (failed.is_empty(), log, queue) {
         (false, ..) if others.is_empty() => {
             Check::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack))
         }
         (false, ..) => {
-            let told = format!("told nothing within {seconds} s; this or another event failed: {}", failed.join("; "));
+            let told =
+                format!("reported nothing within {seconds} s; this or another event failed: {}", failed.join("; "));
             Check::unknown("notifier", told, look_at_function(stack))
         }
         (true, Some(error), _) => Check::unknown(
             "notifier",
-            format!("what it told is not known: {error}"),
-            format!("{may}; Slack may have it"),
+            format!("the notifier's report could not be read: {error}"),
+            format!("{may}; the alert may be in Slack"),
         ),
         (true, None, Some(error)) => {
-            let told = format!("told nothing within {seconds} s; whether it lies in the queue is not known: {error}");
+            let told = format!("reported nothing within {seconds} s; the queue could not be read: {error}");
             Check::unknown("notifier", told, may)
         }
         (true, None, None) => {
             // A read of the queue returns only a sample of its entries.
             let lies = match *entries {
-                0 => "it does not lie in the queue",
-                some if some < usize::from(AT_ONCE) => "it was not seen in the queue",
-                _ => "it was not seen in the queue, which holds more than can be looked at",
+                0 => "the event is not in the queue",
+                some if some < usize::from(AT_ONCE) => "the event was not seen in the queue",
+                _ => "the event was not seen in the queue, which has more entries than a drill can read",
             };
             let another = match of_others.is_empty() {
                 true => String::new(),
@@ -226,10 +227,10 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
             };
             let (ran, late) = match since.iter().any(|line| line.said == Said::Began) {
                 true => ("ran, but ", ""),
-                false => ("", ": Lambda may be throttled, by the account's concurrency, and it may still arrive"),
+                false => ("", ": the account's concurrency limit may throttle Lambda, and the alert may still arrive"),
             };
             let hint = format!("{}; --timeout waits longer{late}", look_at_function(stack));
-            Check::broken("notifier", format!("{ran}told nothing within {seconds} s, and {lies}{another}"), hint)
+            Check::broken("notifier", format!("{ran}reported nothing within {seconds} s, and {lies}{another}"), hint)
         }
     }
 }

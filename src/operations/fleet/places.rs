@@ -74,7 +74,7 @@ fn apart(placed: &[Placed]) -> Result<()> {
         let same = |other: &Placed| other.place.as_ref() == Some(place) && other.member.name == one.member.name;
         if placed[..at].iter().any(same) {
             return Err(Error::usage(format!(
-                "the stack {name} is there twice: both are in {}, account {}",
+                "the stack {name} is defined twice: both are in {}, account {}",
                 place.region, place.account
             ))
             .hint("give one of them another name"));

@@ -46,7 +46,7 @@ impl Named<'_> {
     /// If the selection is not clear.
     pub fn one(&self, accepts: Accepts, file: Option<&File>) -> Result<Member> {
         if self.stacks.len() > 1 {
-            return Err(Error::usage("this command takes one stack at a time"));
+            return Err(Error::usage("this command accepts one stack at a time"));
         }
         let Some(file) = file else { return Ok(Member::default()) };
         if accepts == Accepts::OneOrNone && self.stacks.is_empty() {
@@ -84,23 +84,23 @@ impl Named<'_> {
                 .hint("`taskbell init` writes one; --config FILE names another"));
         };
         if choice == (Several::Orphans { asks: false }) && file.fleet.is_none() {
-            return Err(Error::usage("without a fleet, every stack that is not in the file is taken for one that was: nobody may remove them unasked")
-                .hint("write `fleet = \"NAME\"` into the file and run `setup --all`, or run without --yes, or name them: `taskbell teardown --stack NAME`"));
+            return Err(Error::usage("without a fleet, --orphans selects every stack that is not in the file: taskbell does not remove them without a confirmation")
+                .hint("write `fleet = \"NAME\"` into the file and run `setup --all`, or run without --yes, or name each stack: `taskbell teardown --stack NAME`"));
         }
         match choice {
             Several::All if !self.stacks.is_empty() => {
-                return Err(Error::usage("--all and --stack cannot stand together"));
+                return Err(Error::usage("--all and --stack cannot be combined"));
             }
             Several::Orphans { .. } if !self.stacks.is_empty() => {
                 return Err(Error::usage(
-                    "--orphans is about all stacks that are not in the file, and --stack about one",
+                    "--orphans selects all stacks that are not in the file, and --stack selects one",
                 )
-                .hint("`taskbell teardown --stack NAME` removes one, in the file or not"));
+                .hint("`taskbell teardown --stack NAME` removes one stack, in the file or not"));
             }
             Several::Named | Several::All | Several::Orphans { .. } => {}
         }
         if !self.clusters.is_empty() {
-            return Err(Error::usage("--cluster is about one stack; the file has the clusters of each"));
+            return Err(Error::usage("--cluster applies to one stack; the file has the clusters of each stack"));
         }
         if file.stacks.is_empty() {
             return Err(Error::usage(format!("{} has no [[stack]]", file.path.display())));
@@ -139,8 +139,8 @@ impl Named<'_> {
                     .all(|member| {
                         (&member.site.region, &member.site.profile) == (&found[0].site.region, &found[0].site.profile)
                     }) {
-                    false => "--region or --profile, as the file has it for the one you mean, tells them apart",
-                    true => "they differ in nothing that a flag could say: give one of them another name",
+                    false => "give the --region or --profile that the file has for the stack you mean",
+                    true => "no flag can distinguish them: give one of them another name",
                 }))
             }
         }

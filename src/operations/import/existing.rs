@@ -39,7 +39,7 @@ impl fmt::Display for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CloudFormation(stack) => write!(f, "the CloudFormation stack {stack}"),
-            Self::Terraform(tag) => write!(f, "Terraform, as its tag {tag} says"),
+            Self::Terraform(tag) => write!(f, "Terraform (tag {tag})"),
         }
     }
 }
@@ -118,7 +118,7 @@ impl ExistingAlert {
             ("its state", *state != was.state),
             ("its pattern", *pattern != was.pattern),
             ("its schedule", *schedule != was.schedule),
-            ("who made it", *managed_by != was.managed_by || *tags != before.tags),
+            ("its owner", *managed_by != was.managed_by || *tags != before.tags),
             ("its targets", *targets != before.targets),
             ("its function", *function != before.function),
         ];
@@ -142,42 +142,45 @@ impl ExistingAlert {
     /// If a stack cannot replace the alert, or disabling the rule would end more than this alert.
     pub fn can_be_taken_over(&self) -> Result<()> {
         let name = &self.rule.name;
-        let refused = |why: String| Err(Error::new(format!("the rule {name} cannot be taken over: {why}")));
+        let refused = |why: String| Err(Error::new(format!("the rule {name} cannot be replaced: {why}")));
         if let Some(stack) = served(&self.tags) {
             return Err(Error::usage(match self.tags.contains_key(STACK_TAG) {
-                true => format!("the rule {name} belongs to the taskbell stack {stack} already"),
+                true => format!("the rule {name} already belongs to the taskbell stack {stack}"),
                 false => {
-                    format!("the rule {name} is of the export of the taskbell stack {stack}, and rings for it already")
+                    format!(
+                        "the rule {name} belongs to the export of the taskbell stack {stack}, and already alerts for it"
+                    )
                 }
             }));
         }
         if let Some(service) = &self.rule.managed_by {
-            return refused(format!("{service} made it for itself"));
+            return refused(format!("{service} manages it"));
         }
         let pattern = self.pattern.to_value();
         if !scope::is_about_ecs(&pattern, "arn:aws:ecs:us-east-1:123456789012:cluster/default") {
-            return refused("its pattern takes no event of ECS".to_owned());
+            return refused("its pattern matches no ECS event".to_owned());
         }
         if let Some(why) = scope::others(&pattern) {
-            return refused(format!("{why}, for which nothing would ring any more")).map_err(|error| {
-                error.hint("give these a rule of their own, and this one \"source\": [\"aws.ecs\"], first; or `taskbell setup --cluster NAME` sets up an alert beside it")
+            return refused(format!("{why}, and no alert would be sent for those any more")).map_err(|error| {
+                error.hint("first create another rule for those events, and give this one \"source\": [\"aws.ecs\"]; or set up an alert beside it with `taskbell setup --cluster NAME`")
             });
         }
         if self.rule.schedule.is_some() {
-            return refused("it has a schedule, too, which would stop with it".to_owned());
+            return refused("it also has a schedule, which would stop with the rule".to_owned());
         }
         match self.targets.as_slice() {
             [] => Ok(()),
             [target] if kind(target) == "function" => Ok(()),
             [target] if kind(target) == "topic" => {
-                let error = format!("it rings the SNS topic {}, and not a function", last(&target.arn));
-                refused(error).map_err(|error| error.hint("`taskbell setup --cluster NAME` sets up an alert beside it"))
+                let error = format!("its target is the SNS topic {}, not a function", last(&target.arn));
+                refused(error)
+                    .map_err(|error| error.hint("set up an alert beside it with `taskbell setup --cluster NAME`"))
             }
-            [target] => refused(format!("it rings {}, and not a function", target.arn)),
+            [target] => refused(format!("its target is {}, not a function", target.arn)),
             several => {
                 let others = several.iter().map(|target| target.arn.as_str()).collect::<Vec<_>>().join(", ");
-                refused(format!("it has several targets, which would all fall silent: {others}"))
-                    .map_err(|error| error.hint("give all but the function a rule of their own first"))
+                refused(format!("it has several targets, and none of them would receive events any more: {others}"))
+                    .map_err(|error| error.hint("first move all targets except the function to another rule"))
             }
         }
     }

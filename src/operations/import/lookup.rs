@@ -17,8 +17,8 @@ pub async fn look_at(
     let name = rule.rsplit(":rule/").next().unwrap_or_default();
     if rule.starts_with("arn:") && rule != place.rule_arn(name) {
         let Place { region, account, .. } = place;
-        return Err(Error::usage(format!("{rule} is no rule on the default bus in {region}, account {account}"))
-            .hint("--region and --profile lead to another place"));
+        return Err(Error::usage(format!("{rule} is not a rule on the default bus in {region}, account {account}"))
+            .hint("check --region and --profile"));
     }
     let old = named(name, foreign, hosts).await?;
     old.can_be_taken_over()?;
@@ -34,7 +34,7 @@ pub async fn named(name: &str, foreign: &Foreign, hosts: WebhookHosts) -> Result
         let near = nearest(rules.iter().map(|rule| rule.name.as_str()), name);
         let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
         return Err(Error::usage(format!("there is no rule {name} on the default bus"))
-            .hint(format!("{near}`taskbell import` lists those that ring for ECS")));
+            .hint(format!("{near}`taskbell import` lists the rules that alert on ECS events")));
     };
     ExistingAlert::read(rule.clone(), foreign, hosts).await
 }
@@ -45,10 +45,12 @@ pub async fn can_be_removed(old: &ExistingAlert, foreign: &Foreign) -> Result<()
     let Some(function) = &old.function else { return Ok(()) };
     let name = &function.name;
     let triggers = foreign.other_triggers(function, &old.rule.arn).await;
-    let triggers = triggers.map_err(unread(&format!("what else rings the function {name}")))?;
+    let triggers = triggers.map_err(unread(&format!("the other triggers of the function {name}")))?;
     let why = match triggers.first() {
         Some(trigger) => format!("the function {name} cannot be removed: {trigger}"),
-        None if old.qualifier().is_some() => format!("the rule rings a version of the function {name}, not the whole"),
+        None if old.qualifier().is_some() => {
+            format!("the rule invokes only a version or an alias of the function {name}")
+        }
         None => return Ok(()),
     };
     Err(Error::new(why).hint("without --remove-old the rule is disabled, and the function stays"))

@@ -210,14 +210,14 @@ fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<V
             };
             return Ok(named.iter().map(name).collect());
         }
-        Clusters::All => "takes the events of every cluster",
+        Clusters::All => "matches the events of every cluster",
         Clusters::Otherwise => "does not name its clusters by their ARNs",
     };
     Err(Error::usage(format!(
-        "the pattern of the rule {} {what}, and a stack is about the clusters it is told",
+        "the pattern of the rule {} {what}, but a stack needs the names of its clusters",
         old.rule.name
     ))
-    .hint("give --cluster NAME, once for each"))
+    .hint("give --cluster NAME, once for each cluster"))
 }
 
 /// Returns the configuration of the stack, with the patterns of the flags or with the old pattern.
@@ -257,7 +257,7 @@ fn webhook(request: &Request, old: &ExistingAlert) -> Result<Origin> {
         several => {
             let names = several.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
             Err(Error::usage(format!("the function has several webhooks, in its variables {names}"))
-                .hint("give the one that is meant in TASKBELL_SLACK_WEBHOOK_URL"))
+                .hint("put the webhook to use into TASKBELL_SLACK_WEBHOOK_URL"))
         }
     }
 }
@@ -268,7 +268,7 @@ fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) 
         _ if request.keep_pattern => Vec::new(),
         Clusters::Named(named) => named.iter().filter(|arn| !wanted.contains(arn)).cloned().collect(),
         Clusters::All => vec!["all other clusters".to_owned()],
-        Clusters::Otherwise => vec!["whatever other clusters its pattern takes".to_owned()],
+        Clusters::Otherwise => vec!["all other clusters that its pattern matches".to_owned()],
     }
 }
 
@@ -285,8 +285,6 @@ fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result
             }
         }
     }
-    Err(Error::usage(
-        "no drill comes through the pattern, so that the new alert cannot be proved before the old one goes",
-    )
-    .hint("--no-drill does without a proof"))
+    Err(Error::usage("no drill matches the pattern, so the new alert cannot be proved before the old one is disabled")
+        .hint("use --no-drill to continue without this proof"))
 }

@@ -22,13 +22,12 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
     let unheard: BTreeSet<String> = rules().flat_map(clusters_left_out).collect();
     let lost = match (going.len(), unheard.len()) {
         (0, 0) => return Ok(()),
-        (0, _) => format!("no longer ring for {}", unheard.into_iter().collect::<Vec<_>>().join(", ")),
+        (0, _) => format!("no longer alert on failures in {}", unheard.into_iter().collect::<Vec<_>>().join(", ")),
         (number, _) => format!("lose its {} {}", count(number, "rule"), going.join(", ")),
     };
-    let error = Error::new(format!("the stack {stack} is there already, and would {lost}; nothing was changed"));
-    Err(error.hint(
-        "`--stack NAME` makes another stack for what is taken over; `taskbell setup` changes the one that is there",
-    ))
+    let error = Error::new(format!("the stack {stack} already exists, and would {lost}; nothing was changed"));
+    Err(error
+        .hint("give --stack NAME to replace the alert with another stack; `taskbell setup` changes the existing stack"))
 }
 
 /// Returns the clusters that a rule names now, and would no longer name after its change.

@@ -45,15 +45,15 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
 pub fn others(pattern: &Value) -> Option<String> {
     // A field under `$or` replaces the same field beside it.
     if pattern["$or"].to_string().contains("\"source\"") {
-        return Some("its pattern says under $or which sources it takes".to_owned());
+        return Some("its pattern selects sources under $or, perhaps others than aws.ecs".to_owned());
     }
     if let Some(sources) = pattern["source"].as_array() {
         let other = sources.iter().find(|source| **source != ECS && **source != DRILL_SOURCE)?;
-        return Some(format!("it takes events of {}, too", told(other)));
+        return Some(format!("it also matches events from {}", told(other)));
     }
     let kinds = pattern["detail-type"].as_array();
     let only_ecs = kinds.is_some_and(|kinds| kinds.iter().all(is_of_ecs)) || Clusters::of(pattern).are_of_ecs();
-    (!only_ecs).then(|| "its pattern has no source, and takes events of others, too".to_owned())
+    (!only_ecs).then(|| "its pattern has no source and also matches events of other services".to_owned())
 }
 
 /// Returns the events that a pattern matches and for which no sample exists: their alerts cannot be compared.

@@ -53,16 +53,18 @@ impl Switch<'_> {
             self.session.finish_steps();
             passed?;
         }
-        self.unless_interrupted("the old rule was switched off")?;
+        self.unless_interrupted("the old rule was disabled")?;
         self.is_as_shown(off).await?;
-        self.unless_interrupted("the old rule was switched off")?;
+        self.unless_interrupted("the old rule was disabled")?;
         if self.old.rule.is_enabled() {
             off.is_unsure = true;
             self.unless_let_go(foreign.disable(rule)).await.map_err(|error| {
-                Error::new(format!("could not disable the rule {rule}: it may still ring, beside the new ones"))
-                    .hint(format!("the same command is safe to run again; or `aws events disable-rule --name {rule}`"))
-                    .category(category(&error))
-                    .because(error)
+                Error::new(format!(
+                    "could not disable the rule {rule}: it may still send alerts in addition to the new rules"
+                ))
+                .hint(format!("run the same command again, or `aws events disable-rule --name {rule}`"))
+                .category(category(&error))
+                .because(error)
             })?;
         }
         off.is_done = true;
@@ -101,7 +103,7 @@ impl Switch<'_> {
             }
             Ok(now)
         };
-        let not_off = format!("the rule {rule} was looked at again: nothing was switched off");
+        let not_off = format!("the rule {rule} was checked again, and nothing was disabled");
         let looked = self.session.unless_interrupted(Box::pin(look)).await?;
         let changed = looked.as_ref().map(|now| now.changed(self.old)).unwrap_or_default();
         if looked.is_ok() && changed.is_empty() {
@@ -109,8 +111,8 @@ impl Switch<'_> {
         }
         off.is_unsure = true;
         Err(match looked {
-            Ok(_) => Error::new(format!("{not_off}, because {} changed meanwhile", changed.join(", ")))
-                .hint("the same command shows it as it is now, and goes on from there"),
+            Ok(_) => Error::new(format!("{not_off}, because {} changed in the meantime", changed.join(", ")))
+                .hint("run the same command again: it shows the current state and continues from there"),
             Err(error) => Error::new(not_off).category(category(&error)).because(error),
         })
     }

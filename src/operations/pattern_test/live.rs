@@ -34,7 +34,7 @@ impl<'a> TaskArn<'a> {
     pub fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
         let bad = || {
             Error::usage(format!("{arn:?} is not the ARN of a task"))
-                .hint("it looks like arn:aws:ecs:us-east-1:123456789012:task/CLUSTER/0123456789abcdef0123456789abcdef")
+                .hint("a task's ARN looks like arn:aws:ecs:us-east-1:123456789012:task/CLUSTER/0123456789abcdef0123456789abcdef")
         };
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let ["arn", _, "ecs", region, _, rest] = parts[..] else { return Err(bad()) };
@@ -86,7 +86,7 @@ impl Live {
     /// If the stack has no rule.
     pub fn must_have_a_rule(&self) -> Result<()> {
         match links(&Value::Null, &self.seen, &self.session.stack, &self.place).is_empty() {
-            true => Err(Error::new("the stack has no rule here").hint("`taskbell setup` sets it up")),
+            true => Err(Error::new("the stack has no rule here").hint("run `taskbell setup`")),
             false => Ok(()),
         }
     }
@@ -105,11 +105,11 @@ impl Live {
         }
         let look = self.session.unless_interrupted(task::event_of(&self.session.sdk, cluster.name(), arn)).await?;
         let look = look.map_err(|fault| {
-            Error::new("could not look the task up").because(Error::from(fault)).category(Category::Unreadable)
+            Error::new("could not look up the task").because(Error::from(fault)).category(Category::Unreadable)
         })?;
         look.ok_or_else(|| {
             Error::new(format!("ECS does not know the task {arn}"))
-                .hint("it shows stopped tasks for about an hour; an event that was kept can be tested with `taskbell pattern test FILE --live`")
+                .hint("ECS shows stopped tasks for about an hour; to test a saved event, run `taskbell pattern test FILE --live`")
         })
     }
 
@@ -170,7 +170,7 @@ impl Live {
             return Ok(Decision::Announces(cause));
         };
         let unreadable =
-            |fault| Ok(Decision::Unknown(format!("what was announced already could not be read: {fault}")));
+            |fault| Ok(Decision::Unknown(format!("the record of announced alerts could not be read: {fault}")));
         let sdk = &self.session.sdk;
         let subject = match announcement::subject(sdk, table, subject).await {
             Ok(subject) => subject,

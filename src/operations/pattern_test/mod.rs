@@ -33,8 +33,8 @@ impl Event {
         for kind in ["service", "task", "container-instance"] {
             text = text.replace(&format!("{here}:{kind}/{name}/"), &format!("{there}:{kind}/{wanted}/"));
         }
-        let mut body: Value =
-            serde_json::from_str(&text).map_err(|error| Error::new("a sample could not be moved").because(error))?;
+        let mut body: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::new("could not move a sample to the cluster").because(error))?;
         if let Some(requested) =
             body.pointer_mut("/detail/requestParameters/cluster").filter(|requested| *requested == name)
         {
@@ -148,7 +148,8 @@ fn decision(engine: &Engine, Event { body: event, context, .. }: &Event) -> Resu
     let lenient = json!({ "taskDefinition": { "containers": lenient.collect::<Vec<_>>() } });
     Ok(match says(&lenient)? {
         Decision::Silent(_) => Decision::Unknown(
-            "the notifier leaves it out if the task definition says that what exited with 0 was essential".to_owned(),
+            "the notifier skips it if the task definition marks the container that exited with 0 as essential"
+                .to_owned(),
         ),
         _ => decision,
     })

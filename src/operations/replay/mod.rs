@@ -70,7 +70,7 @@ async fn open(kinds: &[Kind], target: &Target, context: &Context) -> Result<(Ses
     }
     let name = session.stack.queue_name();
     let queue = session.unless_interrupted(Undelivered::open(&session.sdk, &name)).await.map_err(nothing_changed)??;
-    let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("`taskbell setup` makes it"))?;
+    let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("run `taskbell setup` to create it"))?;
     Ok((session, place, queue))
 }
 
@@ -119,7 +119,7 @@ impl Replay {
         let Some(collected) = session.letting_go(collect).await else {
             let minutes = hold.as_secs().div_ceil(60);
             return Err(Error::interrupted(format!("replay was interrupted; {UNANSWERED}"))
-                .hint(format!("what SQS may have handed out is given to nobody for up to {minutes} minutes")));
+                .hint(format!("the entries that SQS may have returned stay hidden for up to {minutes} minutes")));
         };
         collected?;
         if !interrupted() {
@@ -142,7 +142,9 @@ impl Replay {
                 Content::Event { event, .. } => {
                     let sent = session.letting_go(send(session, queue, entry, event)).await;
                     sent.unwrap_or_else(|| {
-                        Fate::Failed(format!("interrupted, and {UNANSWERED}: it may be sent, and stays"))
+                        Fate::Failed(format!(
+                            "interrupted, and {UNANSWERED}: the event may have been sent, and stays in the queue"
+                        ))
                     })
                 }
             };
@@ -205,9 +207,11 @@ impl Replay {
             return Some(Error::interrupted(format!("replay was interrupted; {came_to}")));
         }
         if let Some(Fate::NotDeleted(why)) = self.fates.last() {
-            let error = Error::new(format!("what was sent could not be deleted: {why}; {came_to}"));
+            let error = Error::new(format!("the sent entry could not be deleted: {why}; {came_to}"));
             return Some(
-                error.hint("a replay sends it again, and the notifier announces it again only with --no-dedupe"),
+                error.hint(
+                    "the next replay sends the entry again; the notifier announces it again only with --no-dedupe",
+                ),
             );
         }
         let last = self.fates.iter().rev().find_map(|fate| match fate {
@@ -215,8 +219,8 @@ impl Replay {
             _ => None,
         });
         last.map(|why| {
-            Error::new(format!("the notifier did not take it: {why}; {came_to}"))
-                .hint("`taskbell drill` tells which link does not hold; then the same command goes on from here")
+            Error::new(format!("the notifier did not accept the event: {why}; {came_to}"))
+                .hint("`taskbell drill` shows the broken hop; fix it, then run the same command again: it continues from here")
         })
     }
 }
@@ -285,7 +289,7 @@ impl Purge {
     /// If SQS refuses, or did not answer before the run was interrupted.
     pub async fn apply(&self) -> Result<()> {
         let purged = self.session.letting_go(self.queue.purge()).await;
-        let unanswered = || Error::interrupted("interrupted before SQS answered: the queue may be empty or not");
+        let unanswered = || Error::interrupted("interrupted before SQS answered: the queue may or may not be empty");
         Ok(purged.ok_or_else(unanswered)??)
     }
 }
@@ -303,9 +307,9 @@ fn must_serve(seen: &Inventory, address: &Address) -> Result<()> {
             Err(error.nearest_hint().cloned().into_iter().fold(told, Error::hint))
         }
         Some(Ok(Observed::Foreign { evidence, .. })) => {
-            Err(Error::new(format!("{id} ({}) is not the stack's: {evidence}", address.name)))
+            Err(Error::new(format!("{id} ({}) does not belong to the stack: {evidence}", address.name)))
         }
-        _ => Err(Error::new(format!("the stack has no {id}")).hint("`taskbell setup` makes it")),
+        _ => Err(Error::new(format!("the stack has no {id}")).hint("run `taskbell setup` to create it")),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
 
 /// The end of the error about a cluster that does not exist.
-const WAY_OUT: &str = "; --allow-missing-cluster takes it all the same";
+const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
 
 /// The number of reads in a row, after the plan was applied, that may contain something unreadable. The last of them is an error.
 const UNREADABLE_LOOKS: u8 = 5;
@@ -166,9 +166,11 @@ impl Prepared {
             return Some(Refusal::Unreadable);
         }
         if !self.plan.conflicts.is_empty() {
-            let error = Error::new("the stack's names are taken by resources that are not ours; nothing was changed");
+            let error = Error::new(
+                "resources that taskbell does not manage already have the stack's names; nothing was changed",
+            );
             return Some(Refusal::Blocked(
-                error.hint("remove or rename them, choose another --stack, or take one over with --adopt ID"),
+                error.hint("remove or rename them, choose another --stack, or adopt one with --adopt ID"),
             ));
         }
         preflight::all_there(&self.plan).err().map(Refusal::Blocked)
@@ -313,16 +315,16 @@ impl Setup {
             *left.lock().await = Some(plan);
             unreadable.store(looks, Ordering::Relaxed);
             if looks >= UNREADABLE_LOOKS {
-                return Err(Error::new(format!("something could not be read {looks} times")));
+                return Err(Error::new(format!("a resource could not be read {looks} times in a row")));
             }
-            Ok(Attempt::NotYet { what: "AWS to show what was applied".to_owned(), fault: None })
+            Ok(Attempt::NotYet { what: "AWS to show the applied changes".to_owned(), fault: None })
         };
         let settled = self.session.waiter.until(subject, SETTLING, look).await;
         self.session.finish_steps();
         settled.map_err(|error| {
-            let interrupted = Error::interrupted("interrupted while making sure of it: everything was applied")
-                .hint("`taskbell drift` tells whether AWS shows it; the same command is safe to run again");
-            let not_shown = Error::new("everything was applied, but AWS does not show it");
+            let interrupted = Error::interrupted("interrupted while verifying the changes: everything was applied")
+                .hint("`taskbell drift` shows whether AWS has the changes; the same command is safe to run again");
+            let not_shown = Error::new("everything was applied, but AWS does not show the changes");
             let error = if error.is_interrupted() { interrupted } else { not_shown.because(error) };
             Failed::Unsettled { left: left.into_inner(), error }
         })
@@ -330,7 +332,7 @@ impl Setup {
 
     async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
         let cluster = self.request.config.clusters.first();
-        let cluster = cluster.ok_or_else(|| Error::usage("a drill needs to know which cluster"))?;
+        let cluster = cluster.ok_or_else(|| Error::usage("a drill needs a cluster"))?;
         let (seen, _) = self.session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
         let outcome = Box::pin(drill).await;

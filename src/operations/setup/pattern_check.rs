@@ -48,7 +48,7 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         }
         if taken.is_empty() {
             let name = &pattern.name;
-            notes.push(format!("note: no sample fits the pattern {name}: what it takes was not checked\n"));
+            notes.push(format!("note: no sample matches the pattern {name}: EventBridge was not asked about it\n"));
         }
         let taken = taken.into_iter().map(|event| (event, true));
         let events = taken.chain(others.into_iter().take(OTHERS).map(|event| (event, false)));
@@ -59,11 +59,13 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         let ask = || bus::would_match(sdk, &normal, &event);
         match waiter.retry(subject, CONFLICT, throttled, ask).await? == expected {
             true => Ok(()),
-            false => Err(Error::new(format!("EventBridge and taskbell do not agree on what the pattern {name} takes"))
-                .hint(format!(
-                    "nothing was changed; please report it, with the sample {}; --no-pattern-check does not ask",
-                    event["id"]
-                ))),
+            false => Err(Error::new(format!(
+                "EventBridge and taskbell do not agree on which events match the pattern {name}"
+            ))
+            .hint(format!(
+                "nothing was changed; please report this with the sample {}; --no-pattern-check skips the check",
+                event["id"]
+            ))),
         }
     });
     iter(answers).buffer_unordered(AT_ONCE).try_collect::<()>().await.map(|()| notes)

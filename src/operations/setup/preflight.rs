@@ -27,7 +27,7 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
             // Another check, at the same time, asks for the cluster itself.
             Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
             Err(fault) => {
-                return Some(format!("note: which logs the clusters' tasks write is not known: {fault}\n"));
+                return Some(format!("note: the logs of the clusters' tasks could not be determined: {fault}\n"));
             }
         }
     }
@@ -38,9 +38,9 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
     let flags = covered.iter().chain(&missing).map(|group| format!("--log-group '{group}'"));
     let (names, flags) = (missing.iter().cloned().collect::<Vec<_>>(), flags.collect::<Vec<_>>());
     Some(format!(
-        "note: alerts will come without the end of these logs, which the notifier may not read: {}{}\n  hint: {}\n",
+        "note: alerts will not show the last lines of these logs, which the notifier may not read: {}{}\n  hint: {}\n",
         names.join(", "),
-        if whole { "" } else { " (and maybe others: not all task definitions were looked at)" },
+        if whole { "" } else { " (and maybe others: not all task definitions were read)" },
         flags.join(" ")
     ))
 }
@@ -83,10 +83,11 @@ pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
     let mut going = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.address);
     match going.find(|address| is_used(address)) {
         None => Ok(()),
-        Some(address) => {
-            Err(Error::usage(format!("{} is the stack's own, and would be removed as that", address.name))
-                .hint("it is used without being named: leave that flag out"))
-        }
+        Some(address) => Err(Error::usage(format!(
+            "{} belongs to this stack: setup would delete it while using it as yours",
+            address.name
+        ))
+        .hint("leave out the flag that names it: the stack uses it anyway")),
     }
 }
 
@@ -96,6 +97,6 @@ pub fn all_there(Plan { missing, .. }: &Plan) -> Result<()> {
     let Some(name) = missing.first() else { return Ok(()) };
     let error = Error::new(format!("there is no SSM parameter {} here; nothing was changed", missing.join(", ")));
     Err(error.hint(format!(
-        "`aws ssm put-parameter --name {name} --type SecureString --value file://webhook.txt` makes one out of a file"
+        "`aws ssm put-parameter --name {name} --type SecureString --value file://webhook.txt` creates it from a file"
     )))
 }

@@ -134,13 +134,13 @@ async fn each_of_several_tasks_is_tested_and_failures_are_reported() {
         (json!({ "tasks": [], "failures": [] }), "has no task\n  hint: ECS shows a stopped task for about an hour"),
         (
             json!({ "tasks": [failed("0a"), "x"] }),
-            "tasks[1] has no taskArn\n  hint: `aws ecs list-tasks` prints ARNs alone",
+            "tasks[1] has no taskArn\n  hint: `aws ecs list-tasks` prints only ARNs",
         ),
         (json!([1, failed("0a")]), "is not an event"),
-        (json!([format!("{ECS}:task/prod/0a")]), "is not an event\n  hint: `aws ecs list-tasks` prints ARNs alone"),
+        (json!([format!("{ECS}:task/prod/0a")]), "is not an event\n  hint: `aws ecs list-tasks` prints only ARNs"),
         (
             json!({ "taskArns": [format!("{ECS}:task/prod/0a")] }),
-            "is not an event\n  hint: `aws ecs list-tasks` prints ARNs alone",
+            "is not an event\n  hint: `aws ecs list-tasks` prints only ARNs",
         ),
         (json!({ "failures": [1] }), "is not an event\n  hint: an event is a JSON object"),
         (definition(&[("app", true)]), "is a task definition, and not an event"),
@@ -158,7 +158,7 @@ async fn task_definition_determines_the_essential_containers() {
     let folder = Folder::new();
     let tasks = folder.file("tasks.json", &json!({ "tasks": [ended("0b")], "failures": [] }));
     let unknown = asked(&format!("pattern test {tasks} --pattern task-failed")).await;
-    assert!(unknown.out.contains("leaves it out if the task definition says"), "{unknown:?}");
+    assert!(unknown.out.contains("skips it if the task definition marks"), "{unknown:?}");
     let whole = definition(&[("app", true), ("side", false)]);
     for (name, content) in [("described.json", whole.clone()), ("bare.json", whole["taskDefinition"].clone())] {
         let file = folder.file(name, &content);
@@ -191,7 +191,7 @@ async fn task_definition_with_other_containers_is_a_warning() {
     for (containers, warning) in [
         (vec![("app", true)], None),
         (vec![("app", true), ("side", false)], None),
-        (vec![("web", true)], Some("does not have the containers of")),
+        (vec![("web", true)], Some("lacks containers of")),
     ] {
         let file = folder.file("definition.json", &definition(&containers));
         for line in ["preview", "pattern test"] {
@@ -215,7 +215,7 @@ async fn task_definition_of_another_family_or_revision_is_a_warning() {
         for line in ["preview", "pattern test"] {
             let told = asked(&format!("{line} {task} --task-definition {file}")).await;
             assert_eq!(told.code, 0, "{told:?}");
-            let warned = told.err.contains(&format!("is the task definition {family}:{revision}, and "))
+            let warned = told.err.contains(&format!("is the task definition {family}:{revision}, but "))
                 && told.err.contains("is a task of nightly:3");
             assert!(warned == is_other && told.err.contains("warning: ") == is_other, "{told:?}");
         }
@@ -232,11 +232,8 @@ async fn invalid_task_definition_file_names_its_content() {
         (json!({ "taskDefinitionArns": [] }), "is the output of `aws ecs list-task-definitions`, and not"),
         (json!({ "ContainerDefinitions": [{ "Name": "app" }] }), "is a CloudFormation resource or template, and not"),
         (json!([{ "name": "app", "image": "app:1" }]), "is a list of containers, and not"),
-        (json!({ "containerDefinitions": [] }), "is a definition without containers that have names, and not"),
-        (
-            json!({ "taskDefinition": { "containerDefinitions": [{ "image": "x" }] } }),
-            "without containers that have names",
-        ),
+        (json!({ "containerDefinitions": [] }), "is a definition without named containers, and not"),
+        (json!({ "taskDefinition": { "containerDefinitions": [{ "image": "x" }] } }), "without named containers"),
         (json!({ "a": 1 }), "is a JSON object of another kind, and not"),
         (json!(1), "is a JSON value without fields, and not"),
     ] {
@@ -245,7 +242,7 @@ async fn invalid_task_definition_file_names_its_content() {
             let refused = asked(&format!("{line} oom --task-definition {file}")).await;
             assert!(refused.code == 64 && refused.out.is_empty(), "{refused:?}");
             assert!(refused.err.contains(said) && refused.err.contains("definition.json"), "{said}: {refused:?}");
-            assert!(refused.err.contains("hint: --task-definition takes the output of"), "{refused:?}");
+            assert!(refused.err.contains("hint: --task-definition accepts the output of"), "{refused:?}");
         }
     }
     let path = folder.0.path().join("definition.yaml");

@@ -30,7 +30,7 @@ async fn rule_with_other_uses_is_refused_before_any_change() {
             }),
             IMPORT,
             1,
-            "several targets, which would all fall silent",
+            "several targets, and none of them would receive events any more",
         ),
         (
             "a topic",
@@ -50,7 +50,7 @@ async fn rule_with_other_uses_is_refused_before_any_change() {
             }),
             IMPORT,
             1,
-            "it has a schedule, too",
+            "it also has a schedule",
         ),
         (
             "not about ECS",
@@ -59,7 +59,7 @@ async fn rule_with_other_uses_is_refused_before_any_change() {
             }),
             IMPORT,
             1,
-            "takes no event of ECS",
+            "matches no ECS event",
         ),
         (
             "events of others",
@@ -69,7 +69,7 @@ async fn rule_with_other_uses_is_refused_before_any_change() {
             }),
             IMPORT,
             1,
-            "it takes events of aws.batch, too, for which nothing would ring any more",
+            "it also matches events from aws.batch, and no alert would be sent for those any more",
         ),
         (
             "no source",
@@ -102,28 +102,28 @@ async fn missing_or_ambiguous_rule_is_refused_before_any_change() {
             }),
             IMPORT,
             64,
-            "belongs to the taskbell stack web already",
+            "already belongs to the taskbell stack web",
         ),
         (
             "one of our export",
             hand!(hand => tag(hand, OLD, "taskbell:exported", "web").await),
             IMPORT,
             64,
-            "is of the export of the taskbell stack web",
+            "belongs to the export of the taskbell stack web",
         ),
         (
             "a rule of another region",
             hand!(_hand => {}),
             "import arn:aws:events:eu-west-1:123456789012:rule/ecs-task-failed --yes",
             64,
-            "is no rule on the default bus in us-east-1, account 123456789012",
+            "is not a rule on the default bus in us-east-1, account 123456789012",
         ),
         (
             "a rule of another account",
             hand!(_hand => {}),
             "import arn:aws:events:us-east-1:210987654321:rule/ecs-task-failed --yes",
             64,
-            "is no rule on the default bus in us-east-1, account 123456789012",
+            "is not a rule on the default bus in us-east-1, account 123456789012",
         ),
         (
             "several webhooks",
@@ -213,7 +213,7 @@ async fn rule_of_a_deleted_function_can_be_replaced() {
 async fn tool_that_would_recreate_the_old_rule_is_named() {
     for (key, value, told) in [
         ("aws:cloudformation:stack-name", "ops", "the CloudFormation stack ops"),
-        ("ManagedBy", "terraform", "Terraform, as its tag ManagedBy=terraform says"),
+        ("ManagedBy", "terraform", "Terraform (tag ManagedBy=terraform)"),
     ] {
         let (aws, hand) = by_hand().await;
         tag(&hand, OLD, key, value).await;
@@ -291,6 +291,6 @@ async fn function_of_another_account_is_not_confused_with_a_namesake() {
     aws.forget_calls();
     let unread = import(&aws, "--remove-old").await;
     assert_eq!((unread.code, aws.writes()), (3, vec![]), "{unread:?}");
-    assert!(unread.err.contains("what else rings the function"), "{unread:?}");
+    assert!(unread.err.contains("the other triggers of the function"), "{unread:?}");
     assert!(hand.lambda.get_function().function_name(FUNCTION).send().await.is_ok());
 }

@@ -21,7 +21,7 @@ async fn old_rule_stays_enabled_until_the_new_alert_is_tested() {
         assert_ne!(failed.code, 0, "{action}: {failed:?}");
         assert_eq!(state(&hand).await, Some(RuleState::Enabled), "{action}: {failed:?}");
         let told = if action == "events:DisableRule" {
-            "it may still ring, beside the new ones"
+            "it may still send alerts in addition to the new rules"
         } else {
             "is unchanged, and alerts as before"
         };
@@ -122,7 +122,7 @@ async fn changed_resource_is_not_switched_off() {
         (
             "its state",
             hand!(hand => drop(hand.events.disable_rule().name(OLD).send().await.unwrap())),
-            "because its state changed meanwhile",
+            "because its state changed in the meantime",
         ),
         (
             "its pattern",
@@ -130,7 +130,7 @@ async fn changed_resource_is_not_switched_off() {
                 let wide = json!({ "source": ["aws.ecs", "aws.batch"] }).to_string();
                 hand.events.put_rule().name(OLD).event_pattern(wide).send().await.unwrap();
             }),
-            "because its pattern changed meanwhile",
+            "because its pattern changed in the meantime",
         ),
         (
             "its targets",
@@ -138,7 +138,7 @@ async fn changed_resource_is_not_switched_off() {
                 let target = Target::builder().id("archive").arn(arn("sqs", "archive")).build().unwrap();
                 hand.events.put_targets().rule(OLD).targets(target).send().await.unwrap();
             }),
-            "because its targets changed meanwhile",
+            "because its targets changed in the meantime",
         ),
         (
             "its function",
@@ -147,7 +147,7 @@ async fn changed_resource_is_not_switched_off() {
                 let call = hand.lambda.update_function_configuration().function_name(FUNCTION);
                 call.environment(environment).send().await.unwrap();
             }),
-            "because its function changed meanwhile",
+            "because its function changed in the meantime",
         ),
         (
             "all of it",
@@ -155,7 +155,7 @@ async fn changed_resource_is_not_switched_off() {
                 hand.events.remove_targets().rule(OLD).ids("t0").send().await.unwrap();
                 hand.events.delete_rule().name(OLD).send().await.unwrap();
             }),
-            "nothing was switched off",
+            "nothing was disabled",
         ),
         (
             "who rings the function",
@@ -179,7 +179,7 @@ async fn changed_resource_is_not_switched_off() {
         };
         let (outcome, then) = tokio::join!(import(&aws, "--remove-old"), meanwhile);
         assert!(outcome.code == 1 && outcome.err.contains(told), "{what}: {outcome:?}");
-        assert!(outcome.err.contains("nothing was switched off"), "{what}: {outcome:?}");
+        assert!(outcome.err.contains("nothing was disabled"), "{what}: {outcome:?}");
         assert!(!outcome.err.contains("is unchanged"), "{what}: {outcome:?}");
         assert_eq!((state(&hand).await, has_function(&hand).await), (then, true), "{what}");
     }
