@@ -296,6 +296,20 @@ fn anywhere(arn: &str) -> String {
     }
 }
 
+/// Returns the rule, if its pattern repeats no field. CloudFormation and Terraform read a pattern into an object, in which only the
+/// last of several equal fields is left.
+fn without_repeats(spec: rule::Spec, address: &Address) -> Result<rule::Spec> {
+    if !spec.pattern.is_string() {
+        return Ok(spec);
+    }
+    let name = &address.id.key;
+    Err(Error::usage(format!(
+        "the pattern {name} cannot be exported: it is short enough only with repeated fields, of which CloudFormation and Terraform \
+         keep the last"
+    ))
+    .hint("set it up with `taskbell setup`, or split the pattern into several files without repeated fields"))
+}
+
 fn piece(want: &Want) -> Result<Piece> {
     let document = want.document(None);
     let address = want.address.clone();
@@ -306,7 +320,7 @@ fn piece(want: &Want) -> Result<Piece> {
         Kind::Alarm => Spec::Alarm(read::<Alarm>(&address, &document)?),
         Kind::Role => Spec::Role(read::<Role>(&address, &document)?),
         Kind::Function => Spec::Function(read::<Function>(&address, &document)?),
-        Kind::Rule => Spec::Rule(read::<Rule>(&address, &document)?),
+        Kind::Rule => Spec::Rule(without_repeats(read::<Rule>(&address, &document)?, &address)?),
         // No template can create a SecureString.
         kind @ Kind::Parameter => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
     };

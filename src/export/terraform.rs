@@ -299,11 +299,7 @@ impl Writer<'_> {
         ];
         body.extend(schedule.iter().map(|schedule| Attribute("schedule_expression", self.text(schedule))));
         body.extend(role.iter().map(|role| Attribute("role_arn", self.text(role))));
-        body.push(Attribute(
-            "event_pattern",
-            // A pattern that has to stay as it was written is a text already.
-            pattern.as_str().map_or_else(|| self.json(pattern), |written| self.text(written)),
-        ));
+        body.push(Attribute("event_pattern", self.json(pattern)));
         let mut blocks = vec![resource("aws_cloudwatch_event_rule", &label, tagged(body, tags))];
         for (id, target) in targets {
             blocks.push(resource("aws_cloudwatch_event_target", &label, self.target(&label, id, target)));

@@ -1,5 +1,5 @@
 //! Contains the catalogue of event patterns, and binds patterns to clusters.
-//! Works on parsed trees, never on text. Makes no call.
+//! Makes no call.
 
 mod address;
 mod catalogue;
@@ -201,13 +201,19 @@ impl Pattern {
     /// Returns the text of a pattern with the meaning of `bound`, which is shorter because it repeats fields.
     fn as_written(&self, bound: &Value, cluster_arns: &[String], drill: Drill) -> Result<String> {
         let too_long = |length: usize, hint: &str| {
-            let (name, clusters) = (&self.name, cluster_arns.len());
-            let what = format!(
-                "the pattern {name} is {length} characters long with {clusters} clusters; EventBridge accepts {LONGEST}"
-            );
+            let name = &self.name;
+            let with = match cluster_arns.len() {
+                0 => String::new(),
+                1 => " with 1 cluster".to_owned(),
+                clusters => format!(" with {clusters} clusters"),
+            };
+            let what = format!("the pattern {name} is {length} characters long{with}; EventBridge accepts {LONGEST}");
             Err(Error::usage(what).hint(hint))
         };
-        let spread = "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each";
+        let spread = match cluster_arns.len() {
+            0 | 1 => "shorten the pattern, or split it into several files",
+            _ => "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each",
+        };
         if self.repeated.is_empty() {
             return too_long(length(bound), spread);
         }

@@ -238,7 +238,7 @@ fn shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_reports_a_refusal() 
     assert!(detail["detail"].as_str().unwrap().starts_with("line "), "{detail}");
     let refused = run("bash", &script, "1");
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not taken: 1"), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not accepted: 1"), "{refused:?}");
     std::fs::write(&aws, "#!/bin/sh\nexit 255\n").unwrap();
     let unanswered = run("bash", &script, "0");
     assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");

@@ -18,8 +18,8 @@ const DOORS: [(&str, &[&str]); 20] = [
     ("pattern", &["date", "document", "input"]),
     ("reconcile", &["document", "stack"]),
     ("config", &["input", "pattern", "secret", "stack"]),
-    ("aws", &["config", "document", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
-    ("desired", &["aws", "config", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
+    ("aws", &["config", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
+    ("desired", &["aws", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     ("export", &["aws", "config", "desired", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
     ("permissions", &["pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
@@ -35,7 +35,6 @@ const DOORS: [(&str, &[&str]); 20] = [
             "config",
             "date",
             "desired",
-            "document",
             "export",
             "graph",
             "input",
@@ -43,24 +42,23 @@ const DOORS: [(&str, &[&str]); 20] = [
             "operations",
             "pattern",
             "permissions",
-            "policy",
             "reconcile",
             "secret",
             "stack",
-            "task",
             "words",
         ],
     ),
 ];
 
 /// The rooms that the rooms within a room may import. `cli` itself, with `cli/exit`, is the command line's root.
-const INNER_DOORS: [(&str, &[&str]); 8] = [
+const INNER_DOORS: [(&str, &[&str]); 9] = [
     ("aws/client", &[]),
     ("aws/calls", &["aws/client", "aws/kinds"]),
     ("aws/kinds", &["aws/client"]),
     ("cli/terminal", &[]),
     ("cli/args", &["cli/terminal"]),
     ("cli/render", &[]),
+    ("cli/exit", &[]),
     ("cli/run", &["cli/args", "cli/exit", "cli/render", "cli/terminal"]),
     ("cli/commands", &["cli/args", "cli/exit", "cli/render", "cli/run", "cli/terminal"]),
 ];

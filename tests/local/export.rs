@@ -85,29 +85,26 @@ fn cloudformations_linter_finds_no_problem() {
     assert!(told.contains("nodejs99.x") && told.contains("VisibilityTimeOut"), "{told}");
 }
 
-/// Neither format has repeated fields: the pattern is a text there.
+/// CloudFormation and Terraform read a pattern into an object, in which only the last of several equal fields is left.
 #[test]
-fn pattern_that_is_too_long_without_repeated_fields_is_exported_as_written() {
+fn pattern_that_is_short_enough_only_with_repeated_fields_is_not_exported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
     let or = |letter: char| {
         let branches: Vec<_> = (0..6).map(|at| json!({ format!("{letter}{at}"): ["x".repeat(9)] })).collect();
         format!(r#""$or":{}"#, json!(branches))
     };
-    let ors = ['a', 'b', 'c'].map(or).join(",");
-    let written = |cluster: &str| format!(r#"{{"detail":{{"clusterArn":["{cluster}"],{ors}}}}}"#);
-    std::fs::write(&path, written("${cluster_arn}")).unwrap();
-    let flags = format!("--cluster batch --pattern {}", path.display());
-    let template = template(&flags);
-    let here = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}";
-    assert_eq!(template["Resources"]["MineRule"]["Properties"]["EventPattern"], json!({ "Fn::Sub": written(here) }));
-    std::fs::write(folder.path().join("template.json"), template.to_string()).unwrap();
-    let output = lint(&[folder.path().join("template.json")]);
-    assert!(output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
-    let configuration = configuration(&flags);
-    let quoted = ors.replace('"', "\\\"");
-    assert!(configuration.contains(&quoted) && configuration.contains("var.cluster"), "{configuration}");
-    understood(&[configuration]);
+    let (one, three) = (or('a'), ['a', 'b', 'c'].map(or).join(","));
+    for format in ["cloudformation", "terraform"] {
+        let export = |ors: &str| {
+            std::fs::write(&path, format!(r#"{{"detail":{{"clusterArn":["${{cluster_arn}}"],{ors}}}}}"#)).unwrap();
+            taskbell(&format!("export {format} --cluster batch --pattern {}", path.display()))
+        };
+        assert_eq!(export(&one).code, 0);
+        let refused = export(&three);
+        assert_eq!((refused.code, refused.out.as_str()), (64, ""), "{refused:?}");
+        assert!(refused.err.contains("the pattern mine cannot be exported"), "{refused:?}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Common {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     #[arg(long, global = true, value_enum, default_value_t)]
-    /// The format of the results on stdout; github: annotations for a workflow, markdown: a summary for it (`drift` only)
+    /// The format of the results on stdout; `drift` also has github (annotations for a workflow) and markdown (a summary for it)
     pub output: Format,
     /// When to use colour (NO_COLOR and CLICOLOR_FORCE are respected, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]

@@ -22,14 +22,14 @@ use crate::operations::verdict::Verdict;
 ///
 /// Without RULE, lists the rules that send alerts about ECS. With RULE, sets up a stack for the same clusters and the same
 /// webhook, and tests it with a drill. Disables the old rule only after the drill has arrived, so that no failure is missed in the
-/// meantime. Shows the plan, and asks before it changes anything. Accepts the flags of `setup`.
+/// meantime; with --no-drill, a minute after the new rules were created. Shows the plan, and asks before it changes anything. Accepts the flags of `setup`.
 #[derive(Debug, Clone, ClapArgs)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "\
 Examples:
   taskbell import
-  taskbell import ecs-task-failed --dry-run
-  taskbell import ecs-task-failed --cluster batch --remove-old")]
+  taskbell import ecs-task-failed --cluster batch
+  taskbell import ecs-task-failed --remove-old          some days later: remove the old rule and its function")]
 pub struct Args {
     /// The rule to replace, by name or ARN; without RULE, list the rules
     rule: Option<String>,
@@ -38,7 +38,7 @@ pub struct Args {
     /// Alert on the events that the old pattern matches, instead of those that the default patterns match
     #[arg(long, conflicts_with = "patterns")]
     keep_pattern: bool,
-    /// At the end, remove the old rule and its function instead of disabling the rule
+    /// At the end, remove the old rule and its function instead of disabling the rule; the function's code cannot be restored
     #[arg(long)]
     remove_old: bool,
     #[command(flatten)]

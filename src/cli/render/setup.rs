@@ -1,5 +1,6 @@
 //! Renders the output of `setup`.
 
+use anstream::adapter::strip_str;
 use serde_json::Value;
 
 use super::heading::heading;
@@ -85,8 +86,10 @@ fn failure(report: &Report, failed: &Failed, command: &str) -> String {
 fn error(failed: Failed) -> Error {
     match failed {
         Failed::NotBegun(halt) | Failed::HalfDone(halt) => match halt {
-            Halt::Changed(now) => Error::new(format!("AWS has changed in the meantime:\n{}", plan(&now, false)))
-                .hint("run the same command again"),
+            Halt::Changed(now) => {
+                Error::new(format!("AWS has changed in the meantime:\n{}", strip_str(&plan(&now, false))))
+                    .hint("run the same command again")
+            }
             Halt::Error(error) => error,
         },
         Failed::Incomplete(error) | Failed::Unsettled { error, .. } => error,

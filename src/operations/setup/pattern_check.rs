@@ -35,10 +35,9 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
         let (mut taken, others): (Vec<Value>, Vec<Value>) =
             samples.iter().cloned().partition(|event| matcher.matches(event));
-        let wanted = serde_json::to_value(&bound).unwrap_or_default();
         let mut seen = Vec::new();
         taken.retain(|event| {
-            let asked = asked(&wanted, event);
+            let asked = asked(&bound, event);
             let is_new = !seen.contains(&asked);
             seen.push(asked);
             is_new

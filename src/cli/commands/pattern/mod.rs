@@ -23,7 +23,7 @@ pub enum Command {
     /// List the patterns of the catalogue: the events that each one alerts on, and those it is silent on
     #[command(after_help = "Example:\n  taskbell pattern list")]
     List,
-    /// Print one pattern, bound to clusters
+    /// Print one pattern, filled in for the clusters of --cluster
     #[command(
         after_help = "Example:\n  taskbell pattern show task-failed --cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch"
     )]
@@ -38,7 +38,7 @@ pub enum Command {
     },
     /// Show which patterns match an event, and for the other patterns the first field that decided
     ///
-    /// Without --cluster, patterns are bound to the event's own cluster. Exit code 0: something matched; 1: nothing matched.
+    /// Without --cluster, patterns use the event's own cluster. Exit code 0: something matched; 1: nothing matched.
     #[command(after_help = "\
 Examples:
   taskbell pattern test event.json

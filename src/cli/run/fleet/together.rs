@@ -67,6 +67,8 @@ impl Reported {
 struct Waiting<A: InPhases, R: InPhases> {
     out: String,
     err: String,
+    /// The changes as text, for a question while the output is JSON.
+    instead: String,
     sum: Option<String>,
     prepared: Prepared<A, R>,
 }
@@ -113,14 +115,14 @@ impl<A: InPhases, R: InPhases> StackOperation for Running<'_, A, R> {
         match asked {
             Err(error) => fleet::Phase::Over(self.with_reports(failed(error))),
             Ok(Phase::Over(told)) => fleet::Phase::Over(self.with_reports(told)),
-            Ok(Phase::Asks(Asks { out, err, sum, prepared, .. })) => {
+            Ok(Phase::Asks(Asks { out, err, instead, sum, prepared, question: _ })) => {
                 let Told { out, err, .. } = self.with_reports(Told { out, err, ..failed(Error::new("")) });
-                fleet::Phase::Ready(Waiting { out, err, sum, prepared })
+                fleet::Phase::Ready(Waiting { out, err, instead, sum, prepared })
             }
         }
     }
 
-    async fn apply(&self, Waiting { out, err, sum, prepared }: Waiting<A, R>) -> Told {
+    async fn apply(&self, Waiting { out, err, instead: _, sum, prepared }: Waiting<A, R>) -> Told {
         let desk = self.desk();
         let told = match prepared {
             Prepared::Command(prepared) => Box::pin(A::apply(prepared, &desk)).await,
@@ -173,8 +175,10 @@ pub async fn together<A: InPhases, R: InPhases>(
                 if !err.trim().is_empty() {
                     world.err.print(&headed(heading, &err));
                 }
-                if common.output == Format::Text {
-                    world.out.print(&headed(heading, &out));
+                match common.output {
+                    Format::Text => world.out.print(&headed(heading, &out)),
+                    Format::Json => world.err.print(&headed(heading, &ready.instead)),
+                    Format::Github | Format::Markdown => {}
                 }
             }
             let question = format!("Apply these changes to {}?", render::count(waiting.len(), "stack"));
