@@ -24,14 +24,21 @@ pub enum Event {
     /// A message that must not be overlooked.
     Warning(String),
     /// A message that is not part of the result.
-    Note(String),
+    Note(Note),
     /// The beginning of a wait for AWS, which ends with `Answered`. The duration is not known.
     Asking(Asking),
     Answered(Asking),
     /// The progress of a change.
     Step(resource::Event),
-    /// The end of all changes so far: their lines on the screen do not change any more.
+    /// The end of all changes so far.
     Finished,
+}
+
+/// A message that is not part of the result, with one thing to do about it, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub text: String,
+    pub hint: Option<String>,
 }
 
 /// The kind of request that AWS is to answer.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::events::{Asking, Event, Listener, Wait, steps};
+use super::events::{Asking, Event, Listener, Note, Wait, steps};
 use super::target::{Context, Target};
 use crate::aws::calls::cluster;
 use crate::aws::client::SdkConfig;
@@ -96,8 +96,8 @@ impl Session {
         (self.listener)(Event::Located { stack: self.stack.clone(), place: place.clone() });
     }
 
-    pub fn note(&self, note: impl Into<String>) {
-        (self.listener)(Event::Note(note.into()));
+    pub fn note(&self, note: Note) {
+        (self.listener)(Event::Note(note));
     }
 
     /// Returns the error about clusters that do not exist. Called if no resource was found: most likely the cluster's name is

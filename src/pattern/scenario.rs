@@ -31,6 +31,12 @@ pub enum Scenario {
 const NAME: &str = "taskbell-drill";
 
 impl Scenario {
+    /// Returns all scenarios.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
     /// Returns the name of the scenario, as `--scenario` accepts it.
     #[must_use]
     pub fn name(&self) -> String {

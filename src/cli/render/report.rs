@@ -2,7 +2,7 @@
 
 use super::heading::heading;
 use super::{drill, replay};
-use crate::operations::events::Event;
+use crate::operations::events::{Event, Note};
 
 /// A text to show, with its stream.
 pub enum Shown {
@@ -14,7 +14,10 @@ pub enum Shown {
 pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
     Some(match event {
         Event::Located { stack, place } if !quiet => Shown::Err(heading(stack, place) + "\n"),
-        Event::Note(note) if !quiet => Shown::Err(note.clone()),
+        Event::Note(Note { text, hint }) if !quiet => {
+            let hint = hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+            Shown::Err(format!("note: {text}\n{hint}"))
+        }
         Event::Warning(warning) => Shown::Err(format!("warning: {warning}\n")),
         Event::Shown(text) if is_text => Shown::Out(text.clone()),
         Event::Hop(hop) if is_text => Shown::Out(drill::line(hop)),

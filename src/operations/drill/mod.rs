@@ -5,7 +5,6 @@ pub mod trace;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use clap::ValueEnum;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -202,7 +201,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
 /// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
     let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
-    let others: Vec<String> = Scenario::value_variants().iter().filter(rung).map(Scenario::name).collect();
+    let others: Vec<String> = Scenario::all().iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(
         "use --scenario {others}, or run `taskbell setup` with the same flags and --pattern {} to alert on this failure",

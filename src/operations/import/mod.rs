@@ -11,7 +11,6 @@ pub mod switch_off;
 
 use std::time::SystemTime;
 
-use clap::ValueEnum;
 use serde_json::json;
 
 use super::session::{Session, no_account};
@@ -275,7 +274,7 @@ fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) 
 /// Returns the first scenario that one of the patterns matches.
 fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result<Scenario> {
     let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
-    for scenario in Scenario::value_variants() {
+    for scenario in Scenario::all() {
         let event = scenario.event(cluster, "0", now.into())?;
         for pattern in &config.patterns {
             let bound = pattern.bind(cluster_arns, config.drill)?;

@@ -9,6 +9,7 @@ use crate::aws::client::wait::{CONFLICT, Waiter, throttled};
 use crate::config::Config;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
+use crate::operations::events::Note;
 use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
 use crate::pattern::{self, samples};
@@ -25,7 +26,7 @@ const OTHERS: usize = 2;
 ///
 /// # Errors
 /// If an answer of EventBridge differs from taskbell's, or a call fails.
-pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &Place) -> Result<Vec<String>> {
+pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &Place) -> Result<Vec<Note>> {
     let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
     let (mut questions, mut notes) = (Vec::new(), Vec::new());
@@ -47,7 +48,8 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         }
         if taken.is_empty() {
             let name = &pattern.name;
-            notes.push(format!("note: no sample matches the pattern {name}: EventBridge was not asked about it\n"));
+            let text = format!("no sample matches the pattern {name}: EventBridge was not asked about it");
+            notes.push(Note { text, hint: None });
         }
         let taken = taken.into_iter().map(|event| (event, true));
         let events = taken.chain(others.into_iter().take(OTHERS).map(|event| (event, false)));

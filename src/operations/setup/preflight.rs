@@ -7,12 +7,13 @@ use crate::aws::client::SdkConfig;
 use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
 use crate::error::{Category, Error, Result};
+use crate::operations::events::Note;
 use crate::operations::session::Session;
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::{Address, Kind};
 
 /// Returns a note about the log groups of the clusters' tasks that the notifier may not read, with the flags that would allow it.
-pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
+pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
     let covered = &config.log_groups;
     if covered.is_empty() || config.own_role_arn.is_some() {
         return None;
@@ -27,7 +28,8 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
             // Another check, at the same time, asks for the cluster itself.
             Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
             Err(fault) => {
-                return Some(format!("note: the logs of the clusters' tasks could not be determined: {fault}\n"));
+                let text = format!("the logs of the clusters' tasks could not be determined: {fault}");
+                return Some(Note { text, hint: None });
             }
         }
     }
@@ -37,12 +39,12 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<String> {
     }
     let flags = covered.iter().chain(&missing).map(|group| format!("--log-group '{group}'"));
     let (names, flags) = (missing.iter().cloned().collect::<Vec<_>>(), flags.collect::<Vec<_>>());
-    Some(format!(
-        "note: alerts will not show the last lines of these logs, which the notifier may not read: {}{}\n  hint: {}\n",
+    let text = format!(
+        "alerts will not show the last lines of these logs, which the notifier may not read: {}{}",
         names.join(", "),
-        if whole { "" } else { " (and maybe others: not all task definitions were read)" },
-        flags.join(" ")
-    ))
+        if whole { "" } else { " (and maybe others: not all task definitions were read)" }
+    );
+    Some(Note { text, hint: Some(flags.join(" ")) })
 }
 
 /// Returns the user's own parameters that do not exist.
