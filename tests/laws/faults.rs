@@ -32,7 +32,7 @@ const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcd
 
 /// The time for which SQS gives no caller an alert that was in a lost answer; `replay` reports it.
 const HOLD: Duration = Duration::from_mins(10);
-const HELD: &str = "run it again in 10 minutes";
+const HELD: &str = "run the command again in 10 minutes";
 
 const WAYS: [Failure; 6] =
     [Failure::NotSent, Failure::AnswerLost, Failure::ServerError, Failure::Throttled, Failure::Hangs, Failure::Denied];
