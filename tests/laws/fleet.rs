@@ -140,6 +140,11 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
         "{no:?}"
     );
     assert_eq!(aws.everything().await, before);
+    // With JSON on stdout, stderr shows the plans before the question.
+    let json = typing(&aws, &with("setup --all --no-pattern-check --output json", &path), &["n"]).await;
+    let shown = json.err.split("Apply these changes").next().unwrap();
+    assert_eq!((json.code, shown.matches("7 to add").count()), (1, 12), "{json:?}");
+    assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
     assert!(yes.out.contains("job-11  7 added\n"), "{yes:?}");

@@ -359,6 +359,7 @@ async fn setup_changes_nothing_if_its_second_read_fails() {
         outcome.err.contains("events:ListTagsForResource") && outcome.err.contains("changed in the meantime"),
         "{outcome:?}"
     );
+    assert!(!outcome.err.contains(char::REPLACEMENT_CHARACTER), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
