@@ -136,7 +136,7 @@ fn region_or_profile_selects_among_stacks_of_one_name() {
     for flags in ["--stack batch", "--stack batch --region ap-northeast-1"] {
         let (code, told) = exported(flags);
         assert!(code == 64 && told.contains("several stacks called batch"), "{flags}: {told}");
-        assert!(told.contains("hint: --region or --profile"), "{flags}: {told}");
+        assert!(told.contains("hint: give the --region or --profile"), "{flags}: {told}");
     }
     // No flag distinguishes these stacks.
     let roles =
