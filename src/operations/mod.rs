@@ -35,7 +35,7 @@
 //! };
 //! let prepared = setup::prepare(request, &target, &context).await?;
 //! println!("{} changes in {}", prepared.plan.steps.len(), prepared.place.region);
-//! let applied = prepared.apply().await;
+//! let applied = prepared.apply(None).await; // no drill
 //! assert!(applied.failed.is_none(), "{:?} was done", applied.report.done);
 //!
 //! let request = drift::Request { config: config.clone(), webhook: Some(webhook), exceptions: Exceptions::default() };
