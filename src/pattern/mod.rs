@@ -9,6 +9,7 @@ pub mod filter;
 pub mod fitting;
 pub mod matcher;
 mod mismatch;
+mod normal;
 mod operator;
 mod placeholders;
 mod rules;
@@ -24,19 +25,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::document::canonical;
 use crate::error::{self, Error, Result};
 use crate::input;
 use filter::Filters;
 use matcher::{Matcher, Repeated};
+use normal::length;
 use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
 use tree::Tree;
 
 pub use catalogue::{CATALOGUE, DEFAULT, Entry};
+pub use normal::{LONGEST, meaning, normal, read};
 pub use placeholders::DEFAULT_CLUSTER;
-
-/// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
-pub const LONGEST: usize = 2048;
 
 /// The source of a drill's event. AWS allows nobody to send events from `aws.*`.
 pub const DRILL_SOURCE: &str = "taskbell.drill";
@@ -54,44 +53,6 @@ pub struct Pattern {
     filters: Filters,
     /// The fields that are repeated in the written pattern.
     repeated: Vec<Repeated>,
-}
-
-/// Reads the pattern of a rule as EventBridge evaluates it. Returns the pattern without repeated fields, and these fields.
-///
-/// # Errors
-/// If the text is not JSON.
-pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
-    let tree: Tree = serde_json::from_str(text)?;
-    Ok(match Matcher::new(&tree) {
-        Ok(matcher) if !matcher.repeated().is_empty() => {
-            ((&matcher.settled(&tree)).into(), matcher.repeated().to_vec())
-        }
-        _ => (tree, Vec::new()),
-    })
-}
-
-/// Returns the normal form of a rule's pattern: the pattern without repeated fields, or, if that is longer than EventBridge accepts,
-/// the text of the pattern as it was written. A text that is not JSON stays as it is.
-#[must_use]
-pub fn normal(text: &str) -> Value {
-    let Ok((meaning, repeated)) = read(text) else { return Value::from(text) };
-    let meaning = canonical(&meaning.to_value());
-    match (repeated.is_empty() || length(&meaning) <= LONGEST, serde_json::from_str::<Tree>(text)) {
-        (false, Ok(written)) => Value::from(written.to_string()),
-        _ => meaning,
-    }
-}
-
-/// Returns the pattern without repeated fields, from a pattern in its normal form.
-#[must_use]
-pub fn meaning(normal: &Value) -> Value {
-    let written = normal.as_str().and_then(|text| Some(read(text).ok()?.0.to_value()));
-    written.unwrap_or_else(|| normal.clone())
-}
-
-/// Returns the length in characters of compact JSON.
-fn length(pattern: &Value) -> usize {
-    pattern.to_string().chars().count()
 }
 
 impl Pattern {
@@ -175,7 +136,7 @@ impl Pattern {
         let bound = self.filled_in(cluster_arns, drill)?;
         match length(&bound) {
             ..=LONGEST => self.checked(bound),
-            // The same form as that of a deployed rule, or drift would never end.
+            // In any other form than a deployed rule's, drift would never end.
             _ => self.as_written(&bound, cluster_arns, drill).map(|text| normal(&text)),
         }
     }
