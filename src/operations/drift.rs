@@ -3,6 +3,7 @@
 use super::session::Session;
 use super::setup::preflight;
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::calls::runtime;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::function::{self, Function};
@@ -60,6 +61,22 @@ pub async fn compare(request: &Request, target: &Target, context: &Context) -> R
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };
     Ok(Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster })
+}
+
+impl Comparison {
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.plan)
+    }
+
+    /// Returns the verdict if a warning counts as a difference.
+    #[must_use]
+    pub fn strict_verdict(&self) -> Verdict {
+        match self.verdict() {
+            Verdict::InSync if self.warning.is_some() => Verdict::Differs,
+            verdict => verdict,
+        }
+    }
 }
 
 /// Returns the warning about the current runtime of the notifier, if one is due.

@@ -40,7 +40,7 @@
 //!
 //! let request = drift::Request { config: config.clone(), webhook: Some(webhook), exceptions: Exceptions::default() };
 //! let comparison = drift::compare(&request, &target, &context).await?;
-//! assert_eq!(Verdict::of(&comparison.plan), Verdict::InSync);
+//! assert_eq!(comparison.verdict(), Verdict::InSync);
 //!
 //! let applied = teardown::prepare(&config.clusters, &target, &context).await?.apply().await;
 //! assert!(applied.is_gone());

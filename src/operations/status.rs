@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::session::Session;
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
 use crate::aws::calls::runtime::{self, Health, health};
 use crate::aws::calls::undelivered::Undelivered;
@@ -135,9 +136,13 @@ impl Status {
         self.rules.is_empty() && matches!(self.notifier, Ok(None)) && matches!(self.undelivered, Ok(None))
     }
 
-    /// Returns whether everything could be read.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub fn verdict(&self) -> Verdict {
+        if self.is_known() { Verdict::InSync } else { Verdict::Unreadable }
+    }
+
+    /// Returns whether everything could be read.
+    fn is_known(&self) -> bool {
         let Self { clusters, rules, notifier, undelivered, lines, .. } = self;
         let rules = clusters.is_ok() && rules.iter().all(|(_, state)| state.is_ok());
         rules && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()

@@ -2,6 +2,7 @@
 
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::kinds::{self, Given};
 use crate::config::Cluster;
 use crate::desired::cluster_arn;
@@ -53,6 +54,11 @@ pub async fn prepare(clusters: &[Cluster], target: &Target, context: &Context) -
 }
 
 impl Prepared {
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.plan)
+    }
+
     /// Removes the resources. The result contains everything that was done, also after a failure.
     pub async fn apply(self) -> Applied {
         let Self { stack, place, plan, session, .. } = self;
@@ -66,6 +72,16 @@ impl Prepared {
 }
 
 impl Applied {
+    /// Returns the verdict. Resources that could not be read were not removed.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (&self.incomplete, self.plan.unknown.is_empty()) {
+            (Some(_), _) => Verdict::Failed,
+            (None, false) => Verdict::Unreadable,
+            (None, true) => Verdict::InSync,
+        }
+    }
+
     /// Returns whether nothing of the stack is left.
     #[must_use]
     pub fn is_gone(&self) -> bool {

@@ -12,8 +12,7 @@ use crate::cli::run::{Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
-use crate::operations::drift::{Comparison, compare};
-use crate::operations::verdict::Verdict;
+use crate::operations::drift::compare;
 
 /// Check whether AWS still matches the configuration. Only reads; needs no write permission.
 ///
@@ -62,7 +61,7 @@ impl InPhases for Args {
         let request = self.stack.comparison(common, world)?;
         let target = common.target_called(request.config.stack.clone());
         let comparison = compare(&request, &target, context).await?;
-        let Comparison { plan, warning, .. } = &comparison;
+        let plan = &comparison.plan;
         Ok(Phase::Over(Told {
             out: match common.output {
                 Format::Text | Format::Json => render::plan(plan, common.verbose),
@@ -72,9 +71,9 @@ impl InPhases for Args {
             object: Some(render::drift::object(&comparison)),
             err: render::drift::remarks(&comparison, world.command()),
             sum: render::sum(plan),
-            ended: Ok(match Verdict::of(plan) {
-                Verdict::InSync if self.fail_on_warning && warning.is_some() => Verdict::Differs,
-                verdict => verdict,
+            ended: Ok(match self.fail_on_warning {
+                true => comparison.strict_verdict(),
+                false => comparison.verdict(),
             }),
         }))
     }

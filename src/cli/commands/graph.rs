@@ -15,7 +15,6 @@ use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, mermaid, svg};
 use crate::operations::drift::{Comparison, compare};
-use crate::operations::verdict::Verdict;
 
 /// Draw the stack: the connections between its parts, and the state of each part.
 ///
@@ -81,7 +80,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         (_, Some(_)) => {}
     }
     world.err.print(&render::drift::remarks(&comparison, world.command()));
-    Ok(code(Verdict::of(plan)))
+    Ok(code(comparison.verdict()))
 }
 
 /// Returns the function that draws. `--format` takes precedence over the ending of the file's name.

@@ -144,6 +144,6 @@ async fn carry_out(
         world.out.print(&render::json(&object));
     }
     world.err.print(&render::import::applied(&applied, off, common.quiet, command));
-    let verdict = render::setup::ended(applied)?;
-    off.failed.take().map_or(Ok(verdict), Err)
+    let verdict = applied.verdict();
+    render::setup::error(applied).or_else(|| off.failed.take()).map_or(Ok(verdict), Err)
 }

@@ -68,7 +68,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         return Err(error);
     }
     world.err.print(&render::replay::end(&replay, common.quiet));
-    Ok(code(if replay.is_left() && !args.dry_run { Verdict::Failed } else { Verdict::InSync }))
+    Ok(code(replay.verdict()))
 }
 
 async fn purge(args: &Args, target: &Target, common: &Common, world: &World) -> Result<u8> {

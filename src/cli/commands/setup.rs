@@ -13,7 +13,6 @@ use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::operations::setup::{Prepared, Refusal, Request};
-use crate::operations::verdict::Verdict;
 use crate::pattern::scenario::Scenario;
 
 /// Set up the alert, or restore its configured state.
@@ -91,7 +90,7 @@ impl InPhases for Args {
         match prepared.refusal() {
             Some(Refusal::Unreadable) => {
                 let err = render::setup::unreadable(&prepared.plan, desk.world.command());
-                Ok(Phase::Over(Told { err, ended: Ok(Verdict::Unreadable), ..told }))
+                Ok(Phase::Over(Told { err, ..told }))
             }
             Some(Refusal::Blocked(error)) if !is_over => Ok(Phase::Over(Told { ended: Err(error), ..told })),
             _ if is_over && drills => Ok(Phase::Over(drilled(&prepared, told, desk).await?)),
@@ -107,13 +106,13 @@ impl InPhases for Args {
 
     async fn apply(Ready { prepared, drills }: Ready, desk: &Desk<'_>) -> Told {
         let applied = prepared.apply(drills.then(Scenario::default)).await;
-        let command = desk.world.command();
+        let (command, verdict) = (desk.world.command(), applied.verdict());
         Told {
             out: String::new(),
             object: Some(render::setup::applied_object(&applied, command)),
             err: render::setup::end(&applied, desk.common.quiet, command),
             sum: if applied.drill.is_none() { render::sum(&applied.plan) } else { None },
-            ended: render::setup::ended(applied),
+            ended: render::setup::error(applied).map_or(Ok(verdict), Err),
         }
     }
 }
@@ -130,7 +129,7 @@ fn seen(prepared: &Prepared, desk: &Desk<'_>) -> Told {
     Told {
         object: Some(render::setup::prepared_object(prepared, None, desk.world.command())),
         sum: render::sum(&prepared.plan),
-        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), Verdict::of(&prepared.plan))
+        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), prepared.verdict())
     }
 }
 

@@ -11,7 +11,6 @@ use crate::cli::run::{Desk, InPhases, Phase, Told};
 use crate::config::settings::Settings;
 use crate::error::Result;
 use crate::operations::status::{self, Status};
-use crate::operations::verdict::Verdict;
 
 /// Show the state of the stack: rules, notifier, queue, the last alert, the last drill.
 ///
@@ -53,7 +52,7 @@ impl InPhases for Args {
             object: Some(render::located(stack, place, render::status::object(&status))),
             err: warning.as_ref().map(warn).unwrap_or_default(),
             sum: None,
-            ended: Ok(if status.is_known() { Verdict::InSync } else { Verdict::Unreadable }),
+            ended: Ok(status.verdict()),
         }))
     }
 

@@ -9,7 +9,6 @@ use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::config::settings::Settings;
 use crate::error::Result;
 use crate::operations::teardown::{Applied, Prepared, prepare};
-use crate::operations::verdict::Verdict;
 
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
@@ -85,7 +84,7 @@ impl InPhases for Args {
         let err = render::teardown::warnings(&prepared, world.command());
         if self.dry_run || plan.steps.is_empty() {
             let object = Some(render::plan_json(stack, place, plan, None));
-            return Ok(Phase::Over(Told { out, object, err, sum, ended: Ok(Verdict::of(plan)) }));
+            return Ok(Phase::Over(Told { out, object, err, sum, ended: Ok(prepared.verdict()) }));
         }
         let question = render::teardown::question(&prepared);
         Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
@@ -94,18 +93,14 @@ impl InPhases for Args {
     async fn apply(prepared: Prepared, desk: &Desk<'_>) -> Told {
         let applied = prepared.apply().await;
         let err = render::teardown::end(&applied, desk.world.command());
-        let (is_gone, sum) = (applied.is_gone(), render::sum(&applied.plan));
+        let (verdict, is_gone, sum) = (applied.verdict(), applied.is_gone(), render::sum(&applied.plan));
         let Applied { stack, place, plan, report, incomplete } = applied;
         Told {
             out: String::new(),
             object: Some(render::plan_json(&stack, &place, &plan, Some((&report, is_gone)))),
             err,
             sum,
-            ended: match incomplete {
-                Some(error) => Err(error),
-                None if plan.unknown.is_empty() => Ok(Verdict::InSync),
-                None => Ok(Verdict::Unreadable),
-            },
+            ended: incomplete.map_or(Ok(verdict), Err),
         }
     }
 }

@@ -6,10 +6,9 @@ use serde_json::Value;
 use super::heading::heading;
 use super::json::plan_json;
 use super::plan::plan;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::operations::drill::Drill;
 use crate::operations::setup::{Applied, Failed, Halt, Prepared};
-use crate::operations::verdict::Verdict;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
@@ -63,16 +62,9 @@ pub fn end(applied: &Applied, quiet: bool, command: &str) -> String {
     }
 }
 
-/// Returns the verdict of a setup and of the drill after it.
-///
-/// # Errors
-/// If one of them failed.
-pub fn ended(Applied { failed, drill, .. }: Applied) -> Result<Verdict> {
-    match (failed, drill) {
-        (Some(failed), _) => Err(error(failed)),
-        (None, Some(drill)) => drill.map(|drill| drill.verdict()),
-        (None, None) => Ok(Verdict::InSync),
-    }
+/// Returns the error of a setup or of the drill after it, if one of them failed.
+pub fn error(Applied { failed, drill, .. }: Applied) -> Option<Error> {
+    failed.map(error_of).or_else(|| drill?.err())
 }
 
 fn failure(report: &Report, failed: &Failed, command: &str) -> String {
@@ -83,7 +75,7 @@ fn failure(report: &Report, failed: &Failed, command: &str) -> String {
     }
 }
 
-fn error(failed: Failed) -> Error {
+fn error_of(failed: Failed) -> Error {
     match failed {
         Failed::NotBegun(halt) | Failed::HalfDone(halt) => match halt {
             Halt::Changed(now) => {

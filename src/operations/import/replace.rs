@@ -24,7 +24,7 @@ impl Takeover {
     /// If the stack cannot be set up as planned.
     pub fn verdict(&self, prepared: &Prepared) -> Result<Option<Verdict>> {
         let is_over = self.dry_run || (prepared.plan.is_in_sync() && !self.is_left);
-        match (prepared.refusal(), Verdict::of(&prepared.plan)) {
+        match (prepared.refusal(), prepared.verdict()) {
             (Some(Refusal::Unreadable), _) => Ok(Some(Verdict::Unreadable)),
             (_, Verdict::InSync) if is_over && self.is_left => Ok(Some(Verdict::Differs)),
             (_, verdict) if is_over => Ok(Some(verdict)),

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::events::Event;
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::calls::invocation;
 use crate::aws::calls::undelivered::{Content, Entry, Undelivered};
 use crate::aws::client::wait::{Attempt, COUNTING};
@@ -191,9 +192,14 @@ impl Replay {
         self.entries.len() >= MOST || self.stopped == Some(Stopped::OutOfTime)
     }
 
-    /// Checks whether alerts are known to be left in the queue.
+    /// Returns the verdict of a run without an error. A dry run leaves all alerts in the queue.
     #[must_use]
-    pub fn is_left(&self) -> bool {
+    pub fn verdict(&self) -> Verdict {
+        if self.is_left() && !self.is_dry_run { Verdict::Failed } else { Verdict::InSync }
+    }
+
+    /// Checks whether alerts are known to be left in the queue.
+    fn is_left(&self) -> bool {
         !self.kept().is_empty() || self.elsewhere > 0 || self.is_full()
     }
 

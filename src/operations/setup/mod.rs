@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::drill::{Drill, TIMEOUT};
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
+use super::verdict::Verdict;
 use crate::aws::calls::cluster;
 use crate::aws::client::wait::{Attempt, SETTLING};
 use crate::aws::kinds::Given;
@@ -131,6 +132,11 @@ impl Request {
 }
 
 impl Prepared {
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.plan)
+    }
+
     /// Checks whether the plan stores a webhook that is not known yet.
     #[must_use]
     pub fn needs_webhook(&self) -> bool {
@@ -211,6 +217,16 @@ impl Prepared {
 }
 
 impl Applied {
+    /// Returns the verdict of the setup and of the drill after it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (&self.failed, &self.drill) {
+            (None, None) => Verdict::InSync,
+            (None, Some(Ok(drill))) => drill.verdict(),
+            (Some(_), _) | (None, Some(Err(_))) => Verdict::Failed,
+        }
+    }
+
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.setup.request.config
