@@ -46,11 +46,10 @@ impl InPhases for Args {
         let target = desk.common.target(&self.clusters.parse()?)?;
         let status = status::look(&target, desk.context).await?;
         let Status { stack, place, warning, .. } = &status;
-        let warn = |warning| format!("warning: {warning}; `setup` of a newer taskbell updates the notifier\n");
         Ok(Phase::Over(Told {
             out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status)),
             object: Some(render::located(stack, place, render::status::object(&status))),
-            err: warning.as_ref().map(warn).unwrap_or_default(),
+            err: warning.as_deref().map(render::drift::end_of_runtime).unwrap_or_default(),
             sum: None,
             ended: Ok(status.verdict()),
         }))

@@ -1,7 +1,5 @@
 //! Renders the results of `drift` and `graph`.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use crate::operations::drift::Comparison;
@@ -24,10 +22,15 @@ pub fn object(Comparison { stack, place, plan, warning, .. }: &Comparison) -> Va
 pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, command: &str) -> String {
     let mut text = super::error::hints(plan, command);
     if let Some(warning) = warning {
-        let _ = writeln!(text, "warning: {warning}; `setup` of a newer taskbell updates the notifier");
+        text += &end_of_runtime(warning);
     }
     if let Some(error) = missing_cluster {
         text += &super::error::warning(error, command);
     }
     text
+}
+
+/// Returns the warning about the end of support of the notifier's runtime.
+pub fn end_of_runtime(warning: &str) -> String {
+    format!("warning: {warning}; `setup` of a newer taskbell updates the notifier\n")
 }

@@ -3,6 +3,7 @@
 use super::heading::heading;
 use super::{drill, replay};
 use crate::operations::events::{Event, Note};
+use crate::reconcile::resource::Event as Step;
 
 /// A text to show, with its stream.
 pub enum Shown {
@@ -24,4 +25,33 @@ pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
         Event::Handled(handled) if is_text => Shown::Out(replay::line(handled)),
         _ => return None,
     })
+}
+
+/// Returns the state of a change, without the change's subject.
+pub fn state(step: &Step) -> String {
+    match step {
+        Step::Started { doing, .. } => (*doing).to_owned(),
+        Step::Waiting { what, .. } => format!("waiting for {what}"),
+        Step::Done { .. } => "done".to_owned(),
+        Step::Failed { .. } => "failed".to_owned(),
+    }
+}
+
+/// Returns the subject of a change with its state.
+pub fn step(step: &Step) -> String {
+    match step {
+        Step::Started { subject, .. } => format!("{} {subject}", state(step)),
+        Step::Waiting { subject, .. } | Step::Done { subject } | Step::Failed { subject } => {
+            format!("{subject}: {}", state(step))
+        }
+    }
+}
+
+/// Returns the line of a change, with the seconds of a wait.
+pub fn step_line(step: &Step) -> String {
+    let seconds = match step {
+        Step::Waiting { seconds: seconds @ 1.., .. } => format!(" ({seconds} s)"),
+        _ => String::new(),
+    };
+    format!("{}{seconds}\n", self::step(step))
 }

@@ -11,8 +11,9 @@ use super::InPhases;
 use super::progress::Progress;
 use crate::cli::args::common::Common;
 use crate::cli::args::fleet::OfStack;
+use crate::cli::render::fleet::{heading, name, orphan, orphans_beside, orphans_in};
 use crate::cli::terminal::World;
-use crate::config::file::{File, Member, Site};
+use crate::config::file::{File, Member};
 use crate::error::{Category, Error, Result};
 use crate::operations::fleet::places::{Orphans, Placed, orphans, placed};
 use crate::operations::fleet::selection::{Several, member_at};
@@ -73,7 +74,7 @@ async fn carry_out<A: InPhases, R: InPhases>(
         for member in &members {
             let mut args = args.clone();
             args.complete(&member.settings);
-            let name = told_name(member, &members);
+            let name = name(member, &members);
             let heading = heading(&name, place_of(member, &placed));
             let lost = placed.iter_mut().find(|placed| placed.is_of(member)).and_then(|placed| placed.error.take());
             jobs.push(Job { name, heading, common: common.at(member), work: Work::Command(args), lost });
@@ -86,8 +87,7 @@ async fn carry_out<A: InPhases, R: InPhases>(
         let Orphans { found, unread } = progress.over(look).await?;
         outcomes_of_looks.extend(unread.into_iter().map(|(place, error)| unread_place(place, error, file)));
         let job = |(member, place): (Member, &Place)| {
-            let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
-            let name = format!("{}, no longer in {}", heading(&name, Some(place)), file.path.display());
+            let name = orphan(&member, place, &file.path);
             let work = Work::Removal(removal.clone());
             Job { heading: name.clone(), name, common: common.at(&member), work, lost: None }
         };
@@ -129,37 +129,17 @@ pub fn member(name: &StackName, place: &Place, common: &Common) -> Result<Option
     Ok(Some((file, found)))
 }
 
-/// Returns the stack's name, with region, profile and role if several of the stacks have the name.
-fn told_name(member: &Member, members: &[Member]) -> String {
-    let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    let again = members.iter().filter(|other| other.name == member.name).count() > 1;
-    let Site { region, profile, role_arn, .. } = &member.site;
-    let place = [region, profile, role_arn].into_iter().flatten().cloned().collect::<Vec<_>>();
-    if again { format!("{name} ({})", place.join(", ")) } else { name }
-}
-
 /// Returns the outcome of a failed lookup: without the account, taskbell cannot look for stacks that are no longer in the file.
 fn nowhere(Placed { member, error, .. }: Placed, file: &File) -> Option<Outcome> {
     let error = error?;
-    let name = member.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    let name = format!("stacks that are no longer in {}, in the account and region of {name}", file.path.display());
-    Some(Outcome::of_nothing(name, error.category(Category::Unreadable)))
+    Some(Outcome::of_nothing(orphans_beside(member, &file.path), error.category(Category::Unreadable)))
 }
 
 /// Returns the outcome for an account and region that could not be read.
-fn unread_place(Place { region, account, .. }: &Place, error: Error, file: &File) -> Outcome {
-    let name = format!("stacks that are no longer in {}, in {region}, account {account}", file.path.display());
-    Outcome::of_nothing(name, error.category(Category::Unreadable))
+fn unread_place(place: &Place, error: Error, file: &File) -> Outcome {
+    Outcome::of_nothing(orphans_in(place, &file.path), error.category(Category::Unreadable))
 }
 
 fn place_of<'a>(member: &Member, placed: &'a [Placed]) -> Option<&'a Place> {
     placed.iter().find(|placed| placed.is_of(member))?.place.as_ref()
-}
-
-/// Returns the name with region and account, so that nobody reads about, or changes, the wrong account.
-fn heading(name: &str, place: Option<&Place>) -> String {
-    match place {
-        Some(Place { region, account, .. }) => format!("{name} in {region}, account {account}"),
-        None => name.to_owned(),
-    }
 }

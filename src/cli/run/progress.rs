@@ -8,9 +8,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::args::common::{Common, Format};
-use crate::cli::render::{self, Shown};
+use crate::cli::render::report::{self, Shown};
+use crate::cli::terminal::World;
 use crate::cli::terminal::waiting::{Silence, Voice};
-use crate::cli::terminal::{Output, World};
 use crate::operations::events::{Asking, Event, Listener};
 use crate::operations::session::asking;
 use crate::operations::target::Context;
@@ -45,7 +45,7 @@ impl Progress {
             None if common.quiet => Arc::new(|_| {}),
             None => {
                 let err = world.err.clone();
-                Arc::new(move |step| plain(&err, &step))
+                Arc::new(move |step| err.print(&report::step_line(&step)))
             }
         };
         let (out, err, quiet) = (world.out.clone(), world.err.clone(), common.quiet);
@@ -58,7 +58,7 @@ impl Progress {
             match event {
                 Event::Step(step) => steps(step),
                 Event::Finished => drawn.iter().for_each(|live| live.finish()),
-                event => match render::event(&event, quiet, is_text) {
+                event => match report::event(&event, quiet, is_text) {
                     Some(Shown::Out(text)) => out.print(&text),
                     Some(Shown::Err(text)) => err.print(&text),
                     None => {}
@@ -103,17 +103,6 @@ impl Progress {
     }
 }
 
-fn plain(err: &Output, event: &Step) {
-    let line = match event {
-        Step::Started { subject, doing } => format!("{doing} {subject}\n"),
-        Step::Waiting { subject, what, seconds: 0 } => format!("{subject}: waiting for {what}\n"),
-        Step::Waiting { subject, what, seconds } => format!("{subject}: waiting for {what} ({seconds} s)\n"),
-        Step::Done { subject } => format!("{subject}: done\n"),
-        Step::Failed { subject } => format!("{subject}: failed\n"),
-    };
-    err.print(&line);
-}
-
 impl Live {
     fn finish(&self) {
         for (_, line) in std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -122,14 +111,12 @@ impl Live {
     }
 
     fn draw(&self, event: Step) {
+        let state = report::state(&event);
         match event {
-            Step::Started { subject, doing } => self.line(subject).set_message(doing),
             // The resource's line counts the seconds.
-            Step::Waiting { subject, what, seconds: _ } => {
-                self.line(subject).set_message(format!("waiting for {what}"));
-            }
-            Step::Done { subject } => self.line(subject).finish_with_message("done"),
-            Step::Failed { subject } => self.line(subject).abandon_with_message("failed"),
+            Step::Started { subject, .. } | Step::Waiting { subject, .. } => self.line(subject).set_message(state),
+            Step::Done { subject } => self.line(subject).finish_with_message(state),
+            Step::Failed { subject } => self.line(subject).abandon_with_message(state),
         }
     }
 

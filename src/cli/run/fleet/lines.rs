@@ -6,8 +6,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::args::common::Common;
+use crate::cli::render::{fleet, report};
 use crate::cli::terminal::{Output, World};
-use crate::reconcile::resource::{Event, Listener};
+use crate::reconcile::resource::Listener;
 
 /// The lines of progress, one for each stack.
 pub struct Lines {
@@ -34,21 +35,14 @@ impl Lines {
         bar.set_prefix(name.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         self.bars.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), bar.clone()));
-        Arc::new(move |event| {
-            bar.set_message(match event {
-                Event::Started { subject, doing } => format!("{doing} {subject}"),
-                Event::Waiting { subject, what, seconds: _ } => format!("{subject}: waiting for {what}"),
-                Event::Done { subject } => format!("{subject}: done"),
-                Event::Failed { subject } => format!("{subject}: failed"),
-            });
-        })
+        Arc::new(move |event| bar.set_message(report::step(&event)))
     }
 
-    pub fn done(&self, name: &str, told: &str) {
+    pub fn done(&self, name: &str, outcome: &str) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         *done += 1;
         if let Some(err) = &self.plain {
-            err.print(&format!("[{done}/{}] {}: {}\n", self.total, name, told));
+            err.print(&fleet::progress(*done, self.total, name, outcome));
         }
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, bar) in bars.extract_if(.., |(one, _)| one == name) {

@@ -6,9 +6,10 @@ use futures_util::StreamExt;
 use futures_util::stream::Stream;
 
 use super::lines::Lines;
-use super::outcome::{Outcome, headed, show};
+use super::outcome::{Outcome, show};
 use crate::cli::args::common::{Common, Format};
-use crate::cli::render::{self, Shown};
+use crate::cli::render::fleet::{headed, question};
+use crate::cli::render::report::{self, Shown};
 use crate::cli::run::progress::Progress;
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
@@ -55,7 +56,7 @@ struct Reported {
 
 impl Reported {
     fn hear(&mut self, event: &Event, quiet: bool, is_text: bool) {
-        match render::event(event, quiet, is_text) {
+        match report::event(event, quiet, is_text) {
             Some(Shown::Out(text)) => self.out += &text,
             Some(Shown::Err(text)) => self.err += &text,
             None => {}
@@ -152,7 +153,7 @@ pub async fn together<A: InPhases, R: InPhases>(
     let mut ended = |at: usize, told: Told| {
         let [name, heading] = names[at].clone();
         let outcome = Outcome { name, heading, told };
-        lines.done(&outcome.name, &outcome.told());
+        lines.done(&outcome.name, &outcome.rendered().line());
         lines.aside(|| show(&outcome, common, world));
         outcomes[at] = Some(outcome);
     };
@@ -181,10 +182,9 @@ pub async fn together<A: InPhases, R: InPhases>(
                     Format::Github | Format::Markdown => {}
                 }
             }
-            let question = format!("Apply these changes to {}?", render::count(waiting.len(), "stack"));
             let answer = match world.cancel.is_cancelled() {
                 true => Err(Error::interrupted("interrupted; nothing was changed")),
-                false => world.confirm(false, &question).await,
+                false => world.confirm(false, &question(waiting.len())).await,
             };
             match answer {
                 Ok(()) => each(fleet::apply(&running, waiting, at_once), &progress, &mut ended).await,
