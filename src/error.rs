@@ -27,6 +27,20 @@ pub enum Hint {
     Words(String),
     /// AWS denied a call: the user has to grant the policy of the command that is running. Only the renderer knows the command.
     GrantPolicy,
+    /// No region is known.
+    NameRegion,
+    /// The user most likely means another region or profile.
+    CheckPlace,
+    /// The user is to choose this region.
+    ChooseRegion(String),
+    /// The cluster is not known.
+    NameCluster,
+    /// A part of the stack does not exist.
+    SetUp,
+    /// The stack differs from its configuration.
+    Repair,
+    /// Other resources have the names of the stack's resources.
+    ResolveConflict,
 }
 
 impl From<String> for Hint {
@@ -107,7 +121,7 @@ impl Error {
     pub fn hint_text(&self) -> Option<&str> {
         match self.nearest_hint()? {
             Hint::Words(words) => Some(words),
-            Hint::GrantPolicy => None,
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::rule::{self, Rule};
+use crate::error::{Error, Hint};
 use crate::pattern::matcher::{Matcher, Mismatch};
 use crate::reconcile::resource::{Adapter, Found, Inventory, Seen};
 use crate::stack::{Id, Kind, Place, Stack};
@@ -37,6 +38,7 @@ pub enum Broken {
     Unreadable {
         what: Id,
         error: String,
+        hint: Option<Hint>,
     },
 }
 
@@ -55,7 +57,7 @@ impl fmt::Display for Broken {
             Self::SwitchedOff => {
                 f.write_str("matches, but the notifier is switched off: its reserved concurrency is 0")
             }
-            Self::Unreadable { what, error } => write!(f, "{what} could not be read: {error}"),
+            Self::Unreadable { what, error, .. } => write!(f, "{what} could not be read: {error}"),
         }
     }
 }
@@ -67,7 +69,7 @@ pub fn links(event: &Value, seen: &Inventory, stack: &Stack, place: &Place) -> V
     let link = |rule: &Seen| {
         let address = &rule.address;
         let broken = match rule.serving() {
-            Err(error) => Some(Broken::Unreadable { what: address.id.clone(), error: error.in_one_line() }),
+            Err(error) => Some(unreadable(&address.id, error)),
             Ok(None) => return None,
             Ok(Some(found)) => match read::<Rule>(&address.id, found) {
                 Err(broken) => Some(broken),
@@ -108,7 +110,7 @@ fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken
     let found = match seen.get(&id).map(Seen::serving) {
         Some(Ok(Some(found))) => found,
         Some(Ok(None)) | None => return Some(Broken::NoFunction),
-        Some(Err(error)) => return Some(Broken::Unreadable { what: id, error: error.in_one_line() }),
+        Some(Err(error)) => return Some(unreadable(&id, error)),
     };
     let spec = match read::<Function>(&id, found) {
         Ok(spec) => spec,
@@ -125,7 +127,11 @@ fn of_function(seen: &Inventory, stack: &Stack, rule_arn: &str) -> Option<Broken
 }
 
 fn read<A: Adapter>(id: &Id, found: &Found<Value>) -> Result<A::Spec, Broken> {
-    found.spec_of::<A>().map_err(|error| Broken::Unreadable { what: id.clone(), error: error.in_one_line() })
+    found.spec_of::<A>().map_err(|error| unreadable(id, &error))
+}
+
+fn unreadable(id: &Id, error: &Error) -> Broken {
+    Broken::Unreadable { what: id.clone(), error: error.in_one_line(), hint: error.nearest_hint().cloned() }
 }
 
 #[cfg(test)]

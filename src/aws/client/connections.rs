@@ -21,7 +21,7 @@ use super::identity::Identity;
 use super::pace::Pace;
 use super::{credentials, wait};
 use crate::config::file::{Assumed, Site};
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 
 /// An account in a region.
 #[derive(Clone)]
@@ -34,10 +34,10 @@ impl Connection {
     /// # Errors
     /// If no region is known.
     pub fn new(sdk: SdkConfig) -> Result<Self> {
-        let region = sdk.region().map(ToString::to_string).ok_or_else(|| {
-            Error::usage("no AWS region is configured")
-                .hint("give --region, or set AWS_REGION, or a region in the profile")
-        })?;
+        let region = sdk
+            .region()
+            .map(ToString::to_string)
+            .ok_or_else(|| Error::usage("no AWS region is configured").hint(Hint::NameRegion))?;
         let identity = Arc::new(Identity::new(&sdk, &region));
         Ok(Self { sdk, identity })
     }

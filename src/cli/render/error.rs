@@ -27,6 +27,17 @@ pub fn hint(hint: &Hint, command: &str) -> String {
         Hint::GrantPolicy => format!(
             "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
         ),
+        Hint::ChooseRegion(region) => format!("give --region {region}"),
+        Hint::NameRegion => "give --region, or set AWS_REGION, or a region in the profile".to_owned(),
+        Hint::CheckPlace => "check --region and --profile".to_owned(),
+        Hint::NameCluster => "give --cluster NAME".to_owned(),
+        Hint::SetUp => "run `taskbell setup` to create it".to_owned(),
+        Hint::Repair => {
+            "`taskbell drift` shows the differences, and `taskbell setup` with the same flags repairs them".to_owned()
+        }
+        Hint::ResolveConflict => {
+            "remove or rename them, choose another --stack, or adopt one with --adopt ID".to_owned()
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::aws::client::wait::at_most;
 use crate::aws::kinds::parameter::Webhook;
 use crate::config::file::{File, Member, Site};
 use crate::config::{self, Cluster};
-use crate::error::Result;
+use crate::error::{Hint, Result};
 use crate::stack::StackName;
 use crate::words::count;
 use services::{Asked, LOOK, no_answer};
@@ -129,8 +129,7 @@ fn of_webhook(Request { webhook, member, .. }: &Request) -> Check {
 
 async fn of_region(region: Option<&str>, request: &Request, context: &Context) -> Check {
     let Some(region) = region else {
-        let hint = "give --region, or set AWS_REGION, or a region in the profile";
-        return Check::broken("region", "no AWS region is configured", hint);
+        return Check::broken("region", "no AWS region is configured", Hint::NameRegion);
     };
     let Request { site, member, variable, .. } = request;
     let is_in = |name: &str| variable(name).is_some_and(|value| value == region);

@@ -23,14 +23,14 @@ use crate::aws::client::wait::{self, Attempt};
 use crate::aws::kinds::Given;
 use crate::config::Cluster;
 use crate::desired::cluster_arn;
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::pattern::DRILL_SOURCE;
 use crate::pattern::fitting::fit;
 use crate::pattern::matcher::Mismatch;
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Kind, Place, Stack, Subject};
-use trace::{Looks, Sent, arrival, lost};
+use trace::{Looks, Sent, Unread, arrival, lost};
 
 /// The default time limit in seconds: enough for a cold start, a throttling Slack and a log that is some seconds late.
 pub const TIMEOUT: u64 = 60;
@@ -38,6 +38,7 @@ pub const TIMEOUT: u64 = 60;
 const LOOK: Duration = Duration::from_secs(10);
 /// The time before the drill from which the log is read, in milliseconds, because clocks differ.
 const SKEW: i64 = 60_000;
+const RUN_AGAIN: &str = "run the same command again";
 
 /// A drill and the hops that it reached.
 pub struct Drill {
@@ -109,7 +110,7 @@ impl Drill {
                     false => (Check::broken, ""),
                 };
                 let error = Error::from(fault);
-                let hint = error.nearest_hint().cloned().unwrap_or("run the same command again".into());
+                let hint = error.nearest_hint().cloned().unwrap_or(RUN_AGAIN.into());
                 drill.reach(make("bus", error.in_one_line() + doubt, hint), context);
                 return Ok(drill);
             }
@@ -170,7 +171,6 @@ fn mismatch(link: &Link) -> Option<Mismatch> {
 /// Explains why no rule would send the drill to the notifier. Rules that match, but have a broken link, come before rules that
 /// match other events.
 fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
-    let repair = "`taskbell drift` shows the differences, and `taskbell setup` with the same flags repairs them";
     let is = |kind: fn(&Broken) -> bool| found.iter().any(|link| link.broken.as_ref().is_some_and(kind));
     let tell = |kind: fn(&Broken) -> bool| {
         let links = found.iter().filter(|link| link.broken.as_ref().is_some_and(kind));
@@ -180,14 +180,18 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
     let unreadable = |broken: &Broken| matches!(broken, Broken::Unreadable { .. });
     let no_drills = |broken: &Broken| matches!(broken, Broken::Mismatch(mismatch) if mismatch.path == "source");
     if found.is_empty() {
-        return Check::broken("rule", "the stack has no rule, so it would send no alert", repair);
+        return Check::broken("rule", "the stack has no rule, so it would send no alert", Hint::Repair);
     }
     if is(unreadable) {
-        let hint = "`taskbell permissions --for drill` prints the policy that a drill needs";
+        let hint = found.iter().find_map(|link| match &link.broken {
+            Some(Broken::Unreadable { hint, .. }) => hint.clone(),
+            _ => None,
+        });
+        let hint = hint.unwrap_or(RUN_AGAIN.into());
         return Check::unknown("rule", format!("no rule is known to invoke the notifier: {}", tell(|_| true)), hint);
     }
     if is(|broken| !matches!(broken, Broken::Mismatch(_))) {
-        return Check::broken("rule", tell(|broken| !matches!(broken, Broken::Mismatch(_))), repair);
+        return Check::broken("rule", tell(|broken| !matches!(broken, Broken::Mismatch(_))), Hint::Repair);
     }
     let hint = match is(no_drills) {
         true => {
@@ -213,7 +217,7 @@ fn refusal(Link { rule, broken }: &Link) -> Option<String> {
     Some(match broken.as_ref()? {
         Broken::Mismatch(mismatch) => format!("{rule} requires another {}", mismatch.path),
         Broken::Disabled => format!("{rule} is disabled"),
-        Broken::Unreadable { what, error } => format!("could not read {what}: {error}"),
+        Broken::Unreadable { what, error, .. } => format!("could not read {what}: {error}"),
         broken => format!("{rule} {broken}"),
     })
 }
@@ -271,14 +275,17 @@ fn keep<T>(
     answer: std::result::Result<std::result::Result<Vec<T>, Fault>, tokio::time::error::Elapsed>,
     kept: &mut Vec<T>,
     call: &str,
-) -> Option<String> {
+) -> Option<Unread> {
     match answer {
         Ok(Ok(read)) => {
             *kept = read;
             None
         }
-        Ok(Err(fault)) => Some(fault.to_string()),
-        Err(_) => Some(format!("no answer to {call} within {} s", LOOK.as_secs())),
+        Ok(Err(fault)) => {
+            let reason = fault.to_string();
+            Some(Unread { reason, hint: Error::from(fault).nearest_hint().cloned() })
+        }
+        Err(_) => Some(Unread { reason: format!("no answer to {call} within {} s", LOOK.as_secs()), hint: None }),
     }
 }
 

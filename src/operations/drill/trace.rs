@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::aws::calls::journal::{Delivery, Line, Said, deliveries, failures};
 use crate::aws::calls::undelivered::{AT_ONCE, Content, Entry};
+use crate::error::Hint;
 use crate::operations::check::{Check, Held};
 use crate::stack::Stack;
 
@@ -177,11 +178,24 @@ fn look_at_function(stack: &Stack) -> String {
 pub struct Looks {
     pub lines: Vec<Line>,
     /// The reason why the log could not be read.
-    pub log: Option<String>,
+    pub log: Option<Unread>,
     /// The reason why the queue could not be read.
-    pub queue: Option<String>,
+    pub queue: Option<Unread>,
     /// The most entries that one read of the queue returned.
     pub entries: usize,
+}
+
+/// The reason why something could not be read, and the way to fix it, if one is known.
+#[derive(Debug)]
+pub struct Unread {
+    pub reason: String,
+    pub hint: Option<Hint>,
+}
+
+impl Unread {
+    fn fix(&self) -> Hint {
+        self.hint.clone().unwrap_or(Hint::Repair)
+    }
 }
 
 /// Returns the hop at which the drill was lost.
@@ -195,7 +209,6 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
     let of_others = words(&others);
     // Lambda logs the error of a run again, without the event's id.
     let failed: Vec<String> = words(&since).into_iter().filter(|message| !of_others.contains(message)).collect();
-    let may = "`taskbell permissions --for drill` prints the policy that a drill needs; `taskbell drift` shows the differences";
     match (failed.is_empty(), log, queue) {
         (false, ..) if others.is_empty() => {
             Check::broken("notifier", format!("failed: {}", failed.join("; ")), look_at_function(stack))
@@ -205,14 +218,13 @@ pub fn lost(looks: &Looks, seconds: u64, sent: &Sent, stack: &Stack) -> Check {
                 format!("reported nothing within {seconds} s; this or another event failed: {}", failed.join("; "));
             Check::unknown("notifier", told, look_at_function(stack))
         }
-        (true, Some(error), _) => Check::unknown(
-            "notifier",
-            format!("the notifier's report could not be read: {error}"),
-            format!("{may}; the alert may be in Slack"),
-        ),
-        (true, None, Some(error)) => {
-            let told = format!("reported nothing within {seconds} s; the queue could not be read: {error}");
-            Check::unknown("notifier", told, may)
+        (true, Some(log), _) => {
+            let told = format!("the notifier's report could not be read: {}; the alert may be in Slack", log.reason);
+            Check::unknown("notifier", told, log.fix())
+        }
+        (true, None, Some(queue)) => {
+            let told = format!("reported nothing within {seconds} s; the queue could not be read: {}", queue.reason);
+            Check::unknown("notifier", told, queue.fix())
         }
         (true, None, None) => {
             // A read of the queue returns only a sample of its entries.

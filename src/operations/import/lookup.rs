@@ -3,7 +3,7 @@
 use super::existing::{ExistingAlert, unread};
 use crate::aws::calls::foreign::Foreign;
 use crate::config::WebhookHosts;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Hint, Result, nearest};
 use crate::stack::Place;
 
 /// Returns the alert of the rule with that name or ARN, if a stack can replace it.
@@ -18,7 +18,7 @@ pub async fn look_at(
     if rule.starts_with("arn:") && rule != place.rule_arn(name) {
         let Place { region, account, .. } = place;
         return Err(Error::usage(format!("{rule} is not a rule on the default bus in {region}, account {account}"))
-            .hint("check --region and --profile"));
+            .hint(Hint::CheckPlace));
     }
     let old = named(name, foreign, hosts).await?;
     old.can_be_taken_over()?;

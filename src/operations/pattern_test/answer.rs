@@ -185,7 +185,7 @@ mod tests {
         let unreadable = || {
             let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
             let what = rule::address(&stack, "task-failed").id;
-            Outcome::Broken(Broken::Unreadable { what, error: String::new() })
+            Outcome::Broken(Broken::Unreadable { what, error: String::new(), hint: None })
         };
         let alert = tested(unreadable(), Decision::Announces(String::new()), true);
         assert_eq!(verdict(&[alert]), Verdict::Unreadable);

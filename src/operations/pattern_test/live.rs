@@ -9,7 +9,7 @@ use super::answer::{Answer, Decision, Outcome, Tested};
 use crate::aws::calls::{announcement, task};
 use crate::aws::kinds::{Given, function};
 use crate::config::Cluster;
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Hint, Result};
 use crate::notifier::archive::archive;
 use crate::notifier::embedded::Engine;
 use crate::operations::event_file::Event;
@@ -41,7 +41,7 @@ impl<'a> TaskArn<'a> {
         let named = match rest.split('/').collect::<Vec<_>>()[..] {
             ["task", cluster, _] => cluster.parse().ok(),
             ["task", _] => {
-                let missing = || Error::usage("this task's ARN does not name its cluster").hint("give --cluster NAME");
+                let missing = || Error::usage("this task's ARN does not name its cluster").hint(Hint::NameCluster);
                 Some(clusters.first().cloned().ok_or_else(missing)?)
             }
             _ => None,
@@ -86,7 +86,7 @@ impl Live {
     /// If the stack has no rule.
     pub fn must_have_a_rule(&self) -> Result<()> {
         match links(&Value::Null, &self.seen, &self.session.stack, &self.place).is_empty() {
-            true => Err(Error::new("the stack has no rule here").hint("run `taskbell setup`")),
+            true => Err(Error::new("the stack has no rule here").hint(Hint::SetUp)),
             false => Ok(()),
         }
     }
@@ -101,7 +101,7 @@ impl Live {
                 "the task is in {region}, and the region in use is {}",
                 self.place.region
             ))
-            .hint(format!("give --region {region}")));
+            .hint(Hint::ChooseRegion((*region).to_owned())));
         }
         let look = self.session.unless_interrupted(task::event_of(&self.session.sdk, cluster.name(), arn)).await?;
         let look = look.map_err(|fault| {

@@ -16,7 +16,7 @@ use crate::aws::calls::invocation;
 use crate::aws::calls::undelivered::{Content, Entry, Undelivered};
 use crate::aws::client::wait::{Attempt, COUNTING};
 use crate::aws::kinds::{Given, function, queue};
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Hint, Result};
 use crate::reconcile::resource::{Inventory, Observed, Seen};
 use crate::stack::{Address, Kind, Place, Stack};
 use crate::words::count;
@@ -71,7 +71,7 @@ async fn open(kinds: &[Kind], target: &Target, context: &Context) -> Result<(Ses
     }
     let name = session.stack.queue_name();
     let queue = session.unless_interrupted(Undelivered::open(&session.sdk, &name)).await.map_err(nothing_changed)??;
-    let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint("run `taskbell setup` to create it"))?;
+    let queue = queue.ok_or_else(|| Error::new("the stack has no queue").hint(Hint::SetUp))?;
     Ok((session, place, queue))
 }
 
@@ -315,7 +315,7 @@ fn must_serve(seen: &Inventory, address: &Address) -> Result<()> {
         Some(Ok(Observed::Foreign { evidence, .. })) => {
             Err(Error::new(format!("{id} ({}) does not belong to the stack: {evidence}", address.name)))
         }
-        _ => Err(Error::new(format!("the stack has no {id}")).hint("run `taskbell setup` to create it")),
+        _ => Err(Error::new(format!("the stack has no {id}")).hint(Hint::SetUp)),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::config::Config;
 use crate::desired::{Ground, addresses, desired};
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
@@ -175,9 +175,7 @@ impl Prepared {
             let error = Error::new(
                 "resources that taskbell does not manage already have the stack's names; nothing was changed",
             );
-            return Some(Refusal::Blocked(
-                error.hint("remove or rename them, choose another --stack, or adopt one with --adopt ID"),
-            ));
+            return Some(Refusal::Blocked(error.hint(Hint::ResolveConflict)));
         }
         preflight::all_there(&self.plan).err().map(Refusal::Blocked)
     }
