@@ -19,8 +19,6 @@ pub enum Event {
     Hop(Check),
     /// An entry of the queue that was handled, with the result.
     Handled(Handled),
-    /// A part of the result, in words, that is ready before the end.
-    Shown(String),
     /// A message that must not be overlooked.
     Warning(String),
     /// A message that is not part of the result.

@@ -55,7 +55,7 @@ impl InPhases for Args {
 
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
         let clusters = self.clusters.parse()?;
-        if clusters.is_empty() && desk.is_one_of_many {
+        if clusters.is_empty() && desk.is_one_of_many() {
             let none = "no drill: the stack has no cluster; test it with `taskbell notify test`";
             let told = Told::verdict(format!("{none}\n"), Verdict::InSync);
             return Ok(Phase::Over(Told { sum: Some(none.to_owned()), ..told }));

@@ -68,7 +68,7 @@ impl OfStack for Args {
 
 pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
     let progress = Progress::new(common, world);
-    let desk = Desk { common, world, context: progress.context(), is_one_of_many: false };
+    let desk = Desk { common, world, context: progress.context(), reported: None };
     let (hosts, site) = (args.stack.settings.hosts(), common.site());
     let Some(rule) = args.rule.take() else {
         let survey = progress.over(survey(hosts, &site, desk.context)).await?;

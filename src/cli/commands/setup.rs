@@ -77,7 +77,7 @@ impl InPhases for Args {
         let request = request(&self, desk)?;
         let has_clusters = !request.config.clusters.is_empty();
         // Among several stacks, those for applications' own alerts have no cluster. The drill is for the others.
-        if self.drill && !has_clusters && !desk.is_one_of_many {
+        if self.drill && !has_clusters && !desk.is_one_of_many() {
             return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME"));
         }
         let drills = self.drill && has_clusters;
@@ -117,11 +117,11 @@ impl InPhases for Args {
     }
 }
 
-fn request(args: &Args, Desk { common, world, is_one_of_many, .. }: &Desk<'_>) -> Result<Request> {
+fn request(args: &Args, desk: &Desk<'_>) -> Result<Request> {
     let settings = &args.stack.settings;
-    let config = args.stack.config(common)?;
-    let webhook = args.stack.webhook(world, settings.hosts())?;
-    Ok(Request { is_one_of_many: *is_one_of_many, ..args.setup.request(config, webhook, settings)? })
+    let config = args.stack.config(desk.common)?;
+    let webhook = args.stack.webhook(desk.world, settings.hosts())?;
+    Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(config, webhook, settings)? })
 }
 
 /// Returns the output for a plan.

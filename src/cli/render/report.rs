@@ -20,7 +20,6 @@ pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
             Shown::Err(format!("note: {text}\n{hint}"))
         }
         Event::Warning(warning) => Shown::Err(format!("warning: {warning}\n")),
-        Event::Shown(text) if is_text => Shown::Out(text.clone()),
         Event::Hop(hop) if is_text => Shown::Out(drill::line(hop)),
         Event::Handled(handled) if is_text => Shown::Out(replay::line(handled)),
         _ => return None,

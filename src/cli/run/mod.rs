@@ -6,6 +6,7 @@ pub mod progress;
 pub mod setup;
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -16,7 +17,6 @@ use super::render;
 use super::run::progress::Progress;
 use super::terminal::World;
 use crate::error::Result;
-use crate::operations::events::Event;
 use crate::operations::target::Context;
 use crate::operations::verdict::Verdict;
 
@@ -25,7 +25,15 @@ pub struct Desk<'a> {
     pub common: &'a Common,
     pub world: &'a World,
     pub context: &'a Context,
-    pub is_one_of_many: bool,
+    /// The texts of the stack so far, if it is one of many. None: texts are printed at once.
+    pub reported: Option<&'a Mutex<Reported>>,
+}
+
+/// The texts that one of several stacks has shown before the end of its command.
+#[derive(Default)]
+pub struct Reported {
+    pub out: String,
+    pub err: String,
 }
 
 /// The output of a command, and its result.
@@ -74,10 +82,16 @@ pub trait InPhases: OfStack {
 }
 
 impl Desk<'_> {
+    pub fn is_one_of_many(&self) -> bool {
+        self.reported.is_some()
+    }
+
     /// Shows text before the end of the command, if the output is text.
     pub fn show(&self, text: &str) {
-        if self.common.output == Format::Text {
-            (self.context.listener)(Event::Shown(text.to_owned()));
+        match (self.common.output, self.reported) {
+            (Format::Text, Some(reported)) => reported.lock().unwrap_or_else(PoisonError::into_inner).out += text,
+            (Format::Text, None) => self.world.out.print(text),
+            _ => {}
         }
     }
 }
@@ -106,7 +120,7 @@ impl Told {
 /// If the command fails, or the user does not confirm the changes.
 pub async fn run<A: InPhases>(args: A, common: &Common, world: &World) -> Result<u8> {
     let progress = Progress::new(common, world);
-    let desk = Desk { common, world, context: progress.context(), is_one_of_many: false };
+    let desk = Desk { common, world, context: progress.context(), reported: None };
     let yes = args.yes();
     let told = match progress.over(Box::pin(args.prepare(&desk))).await? {
         Phase::Over(told) => told,

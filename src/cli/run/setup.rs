@@ -16,7 +16,7 @@ pub async fn prepared(
     check: impl FnOnce(&Prepared) -> Result<()>,
     desk: &Desk<'_>,
 ) -> Result<(Prepared, Result<()>)> {
-    let Desk { common, world, context, is_one_of_many: _ } = desk;
+    let Desk { common, world, context, reported: _ } = desk;
     report_repeated(&request.config.patterns, &context.listener);
     let target = common.target_called(request.config.stack.clone());
     let prepared = prepare(request, &target, context).await?;

@@ -11,7 +11,7 @@ use crate::cli::args::common::{Common, Format};
 use crate::cli::render::fleet::{headed, question};
 use crate::cli::render::report::{self, Shown};
 use crate::cli::run::progress::Progress;
-use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
+use crate::cli::run::{Asks, Desk, InPhases, Phase, Reported, Told};
 use crate::cli::terminal::World;
 use crate::error::{Category, Error, Hint};
 use crate::operations::events::{Event, Listener};
@@ -47,13 +47,6 @@ struct Running<'a, A, R> {
     reported: Arc<Mutex<Reported>>,
 }
 
-/// The texts of the events that a job has reported.
-#[derive(Default)]
-struct Reported {
-    out: String,
-    err: String,
-}
-
 impl Reported {
     fn hear(&mut self, event: &Event, quiet: bool, is_text: bool) {
         match report::event(event, quiet, is_text) {
@@ -81,7 +74,7 @@ enum Prepared<A: InPhases, R: InPhases> {
 
 impl<A: InPhases, R: InPhases> Running<'_, A, R> {
     fn desk(&self) -> Desk<'_> {
-        Desk { common: &self.common, world: self.world, context: &self.context, is_one_of_many: true }
+        Desk { common: &self.common, world: self.world, context: &self.context, reported: Some(&self.reported) }
     }
 
     /// Puts the texts that were reported since the last call before the output.
