@@ -121,11 +121,24 @@ impl Pattern {
     /// # Errors
     /// If a rule's pattern would be longer than EventBridge accepts, or the result is no longer a valid pattern.
     pub fn bind(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
+        self.bound(cluster_arns, drill).map(|(bound, _)| bound)
+    }
+
+    /// Returns the matcher of the pattern for these clusters.
+    ///
+    /// # Errors
+    /// As [`Pattern::bind`].
+    pub fn matcher(&self, cluster_arns: &[String], drill: Drill) -> Result<Matcher> {
+        self.bound(cluster_arns, drill).map(|(_, matcher)| matcher)
+    }
+
+    fn bound(&self, cluster_arns: &[String], drill: Drill) -> Result<(Value, Matcher)> {
         let bound = self.filled_in(cluster_arns, drill)?;
         if length(&bound) > LONGEST {
             self.as_written(&bound, cluster_arns, drill)?;
         }
-        self.checked(bound)
+        let matcher = self.checked(&bound)?;
+        Ok((bound, matcher))
     }
 
     /// Returns the pattern for these clusters in the normal form of a rule ([`normal`]).
@@ -135,7 +148,7 @@ impl Pattern {
     pub fn in_rule(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let bound = self.filled_in(cluster_arns, drill)?;
         match length(&bound) {
-            ..=LONGEST => self.checked(bound),
+            ..=LONGEST => self.checked(&bound).map(|_| bound),
             // In any other form than a deployed rule's, drift would never end.
             _ => self.as_written(&bound, cluster_arns, drill).map(|text| normal(&text)),
         }
@@ -202,15 +215,14 @@ impl Pattern {
         }
     }
 
-    fn checked(&self, bound: Value) -> Result<Value> {
-        Matcher::new(&(&bound).into()).map_err(|invalid| {
+    fn checked(&self, bound: &Value) -> Result<Matcher> {
+        Matcher::new(&bound.into()).map_err(|invalid| {
             Error::usage(format!(
                 "EventBridge does not accept the pattern {} with its placeholders filled in",
                 self.name
             ))
             .because(invalid)
-        })?;
-        Ok(bound)
+        })
     }
 
     /// Returns the pattern, narrowed to families, services or a container.
@@ -364,7 +376,7 @@ mod tests {
         let (clusters, x) = ([arn("a")], "x".repeat(9));
         let event =
             |detail: Value| json!({ "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail });
-        let judged = Matcher::new(&(&pattern.bind(&clusters, Drill::Accepted).unwrap()).into()).unwrap();
+        let judged = pattern.matcher(&clusters, Drill::Accepted).unwrap();
         assert!(judged.matches(&event(json!({ "a0": x, "b3": x, "c5": x }))));
         assert!(!judged.matches(&event(json!({ "a0": x, "b3": x }))));
         assert_eq!(pattern.in_rule(&clusters, Drill::Accepted).unwrap(), Value::from(text.as_str()));

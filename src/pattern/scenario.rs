@@ -143,7 +143,7 @@ mod tests {
 
     fn matcher(pattern: &str, filters: &Filters) -> Matcher {
         let pattern = Pattern::find(pattern).unwrap().narrowed(filters).unwrap();
-        Matcher::new(&(&pattern.bind(&[CLUSTER.to_owned()], Drill::Accepted).unwrap()).into()).unwrap()
+        pattern.matcher(&[CLUSTER.to_owned()], Drill::Accepted).unwrap()
     }
 
     #[test]

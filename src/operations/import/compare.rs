@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::notifier::embedded::Engine;
 use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
@@ -24,12 +24,7 @@ pub struct Compared {
 /// If a new pattern cannot be bound.
 pub fn compare(old: &Tree, new: &[Pattern], drill: Drill, cluster_arns: &[String]) -> Result<Option<Compared>> {
     let Ok(old) = Matcher::new(old) else { return Ok(None) };
-    let mut matchers = Vec::new();
-    for pattern in new {
-        let bound = pattern.bind(cluster_arns, drill)?;
-        let invalid = |error| Error::new(format!("the pattern {} is not valid", pattern.name)).because(error);
-        matchers.push(Matcher::new(&(&bound).into()).map_err(invalid)?);
-    }
+    let matchers = new.iter().map(|pattern| pattern.matcher(cluster_arns, drill)).collect::<Result<Vec<_>>>()?;
     let engine = Engine::new()?;
     let mut compared = Compared::default();
     let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();

@@ -27,7 +27,6 @@ use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::clusters::Clusters;
 use crate::pattern::fitting::fitted;
-use crate::pattern::matcher::Matcher;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
 use crate::stack::{Place, StackName};
@@ -277,8 +276,7 @@ fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result
     for scenario in Scenario::all() {
         let event = scenario.event(cluster, "0", now.into())?;
         for pattern in &config.patterns {
-            let bound = pattern.bind(cluster_arns, config.drill)?;
-            let matcher = Matcher::new(&(&bound).into()).map_err(|error| Error::new("not a pattern").because(error))?;
+            let matcher = pattern.matcher(cluster_arns, config.drill)?;
             if fitted(&matcher, event.clone()).is_some() {
                 return Ok(*scenario);
             }

@@ -12,7 +12,6 @@ use crate::config::Cluster;
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
 use crate::pattern::filter::Filters;
-use crate::pattern::matcher::Matcher;
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
 use crate::stack::Place;
 use answer::{Answer, Decision, Outcome, Tested};
@@ -110,9 +109,7 @@ fn answer(asked: &Asked, event: &Value, clusters: &[Cluster]) -> Result<Answer> 
         }
         Asked::Pattern { pattern, is_default } => (pattern, *is_default),
     };
-    let bound = pattern.bind(&cluster_arns(event, clusters), Drill::Accepted)?;
-    let matcher = Matcher::new(&(&bound).into())
-        .map_err(|invalid| Error::usage(format!("the pattern {} is not valid", pattern.name)).because(invalid))?;
+    let matcher = pattern.matcher(&cluster_arns(event, clusters), Drill::Accepted)?;
     let outcome =
         matcher.mismatch(event).map_or(Outcome::Passes, |mismatch| Outcome::Broken(Broken::Mismatch(mismatch)));
     Ok(Answer { from: pattern.name.clone(), is_default, outcome })

@@ -11,7 +11,6 @@ use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::operations::events::Note;
 use crate::pattern::fitting::fitted;
-use crate::pattern::matcher::Matcher;
 use crate::pattern::{self, samples};
 use crate::stack::{Place, Subject};
 
@@ -33,7 +32,7 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
     for pattern in &config.patterns {
         let normal = pattern.in_rule(&arns, config.drill)?;
         let bound = pattern::meaning(&normal);
-        let matcher = Matcher::new(&(&bound).into()).map_err(|invalid| Error::usage(invalid.reason))?;
+        let matcher = pattern.matcher(&arns, config.drill)?;
         let (mut taken, others): (Vec<Value>, Vec<Value>) =
             samples.iter().cloned().partition(|event| matcher.matches(event));
         let mut seen = Vec::new();
