@@ -5,27 +5,39 @@
 
 use std::collections::BTreeMap;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::pattern::{APPLICATION_SOURCE, DRILL_SOURCE};
 use crate::stack::{Place, Stack};
 
 /// A command that makes calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// To create, repair or reconfigure the stack; not to remove it
+    /// Creates, repairs or reconfigures the stack. Does not remove it.
     Setup,
-    /// Reads only; nothing is decrypted
+    /// Only reads, and decrypts nothing.
     Drift,
     Teardown,
     Drill,
     Replay,
-    /// Reads only
+    /// Only reads.
     Status,
-    /// `pattern test` with --live or --task: reads only
+    /// `pattern test` with a stack or a task in AWS. Only reads.
     PatternTest,
     Notify,
+}
+
+impl Command {
+    pub const ALL: [Self; 8] = [
+        Self::Setup,
+        Self::Drift,
+        Self::Teardown,
+        Self::Drill,
+        Self::Replay,
+        Self::Status,
+        Self::PatternTest,
+        Self::Notify,
+    ];
 }
 
 /// The resources of a statement, in the order in which statements are written.
@@ -321,14 +333,14 @@ mod tests {
                 assert!(!["ssm:GetParameter", "sqs:ReceiveMessage"].contains(&action));
             }
         }
-        for command in Command::value_variants() {
+        for command in &Command::ALL {
             assert!(!of(*command).to_string().contains("kms:"));
         }
     }
 
     #[test]
     fn arns_have_the_partition_and_only_reads_apply_to_everything() {
-        for command in Command::value_variants() {
+        for command in &Command::ALL {
             let policy = of(*command);
             for statement in policy["Statement"].as_array().unwrap() {
                 for resource in statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()) {
@@ -365,7 +377,7 @@ mod tests {
     fn no_policy_changes_instance_profiles_or_a_role_of_the_user() {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
-        for command in Command::value_variants() {
+        for command in &Command::ALL {
             assert!(!of(*command).to_string().contains("iam:RemoveRoleFromInstanceProfile"));
             let own_role = Some("arn:aws:iam::123456789012:role/mine");
             let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role, boundary: None };
@@ -387,7 +399,7 @@ mod tests {
         let stack = Stack { name: name.parse().unwrap(), region: "ap-southeast-99".to_owned() };
         let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
         let role = place.role_arn(&format!("/{}", "x".repeat(512 + 64)));
-        for command in Command::value_variants() {
+        for command in &Command::ALL {
             let clusters = [place.cluster_arn(&name)];
             for (own_role, boundary) in [(Some(role.as_str()), None), (None, Some(role.as_str()))] {
                 let ground = Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clap::ValueEnum;
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Runtime};
 use serde_json::{Value, json};
@@ -53,21 +52,22 @@ globalThis.patternsOf = (text) => {
 "#;
 
 /// Where a message is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Place {
     #[default]
     Slack,
-    /// Microsoft Teams: an Adaptive Card
+    /// Microsoft Teams: an Adaptive Card.
     Teams,
     Discord,
-    /// A webhook of any host: JSON, signed when it is sent
+    /// A webhook of any host: JSON, signed when it is sent.
     Webhook,
-    /// An SNS topic
+    /// An SNS topic.
     Sns,
 }
 
 impl Place {
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Slack => "slack",
             Self::Teams => "teams",

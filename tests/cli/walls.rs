@@ -108,6 +108,17 @@ fn only_aws_names_the_sdk() {
     assert_eq!(rooms, BTreeSet::from(["aws".to_owned(), "date".to_owned()]));
 }
 
+/// Checks that the flags of the command line are declared in one room. `config` declares the settings of a stack once, as flags and
+/// as keys of taskbell.toml.
+#[test]
+fn only_cli_and_the_settings_name_clap() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let uses = |path: &PathBuf| without_comments(&std::fs::read_to_string(path).unwrap()).contains("clap::");
+    let named = files(&root).into_iter().filter(uses).map(|path| name_of(&path, &root));
+    let others: Vec<String> = named.filter(|name| room(name) != "cli").collect::<BTreeSet<_>>().into_iter().collect();
+    assert_eq!(others, ["config", "config/destination", "config/file", "config/settings"]);
+}
+
 /// Checks that operations know neither flags nor the layout of a terminal: they import no clap, and their texts are words without
 /// a prefix and without a line break at the end.
 #[test]

@@ -6,3 +6,4 @@ pub mod event_input;
 pub mod fleet;
 pub mod setup;
 pub mod shell;
+mod values;

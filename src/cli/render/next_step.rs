@@ -1,7 +1,5 @@
 //! Suggests the next step after `setup`: a test of the stack.
 
-use clap::ValueEnum;
-
 use crate::config::Config;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::{CATALOGUE, Drill, Pattern};
@@ -14,7 +12,7 @@ fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<Stri
     let rings = |name: &str| patterns.iter().any(|pattern| pattern.name == name);
     let is_file = |pattern: &Pattern| CATALOGUE.iter().all(|entry| entry.name != pattern.name);
     let of_default = rings("task-failed") || rings(Scenario::default().pattern()) || patterns.iter().any(is_file);
-    let scenario = match Scenario::value_variants().iter().find(|scenario| rings(scenario.pattern())) {
+    let scenario = match Scenario::ALL.into_iter().find(|scenario| rings(scenario.pattern())) {
         _ if of_default => String::new(),
         Some(scenario) => format!(" --scenario {}", scenario.name()),
         None => return rings("application-error").then(|| "taskbell notify test".to_owned()),

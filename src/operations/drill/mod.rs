@@ -204,8 +204,8 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
 
 /// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
-    let rung = |other: &&Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
-    let others: Vec<String> = Scenario::all().iter().filter(rung).map(Scenario::name).collect();
+    let rung = |other: &Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
+    let others: Vec<&str> = Scenario::ALL.into_iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(
         "use --scenario {others}, or run `taskbell setup` with the same flags and --pattern {} to alert on this failure",

@@ -1,0 +1,65 @@
+//! Names the values of flags that other rooms define, with their help.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::notifier::embedded::Place;
+use crate::pattern::scenario::Scenario;
+use crate::permissions::Command;
+
+impl ValueEnum for Scenario {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(match self {
+            Self::ExitCode => "A container exits with a code other than 0",
+            Self::OutOfMemory => "A container runs out of memory",
+            Self::StartFailed => "An image cannot be pulled",
+            Self::SpotInterrupted => "A Spot interruption stops a task",
+            Self::HealthCheckFailed => "A load balancer's health check fails",
+            Self::DeploymentFailed => "A deployment fails",
+            Self::ServiceImpaired => "A service finds no capacity for its tasks",
+        }))
+    }
+}
+
+impl ValueEnum for Place {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Slack, Self::Teams, Self::Discord, Self::Webhook, Self::Sns]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.name());
+        Some(match self {
+            Self::Slack | Self::Discord => value,
+            Self::Teams => value.help("Microsoft Teams: an Adaptive Card"),
+            Self::Webhook => value.help("A webhook of any host: JSON, signed when it is sent"),
+            Self::Sns => value.help("An SNS topic"),
+        })
+    }
+}
+
+impl ValueEnum for Command {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Setup => {
+                PossibleValue::new("setup").help("To create, repair or reconfigure the stack; not to remove it")
+            }
+            Self::Drift => PossibleValue::new("drift").help("Reads only; nothing is decrypted"),
+            Self::Teardown => PossibleValue::new("teardown"),
+            Self::Drill => PossibleValue::new("drill"),
+            Self::Replay => PossibleValue::new("replay"),
+            Self::Status => PossibleValue::new("status").help("Reads only"),
+            Self::PatternTest => {
+                PossibleValue::new("pattern-test").help("`pattern test` with --live or --task: reads only")
+            }
+            Self::Notify => PossibleValue::new("notify"),
+        })
+    }
+}
