@@ -1,5 +1,5 @@
-//! Checks the walls between the modules of src (the rooms): which room may import which, read from every path in the code, and that
-//! no files import each other in a circle.
+//! Checks the walls between the modules of src and of lambda (the rooms): which room may import which, read from every path in the
+//! code, and that no files of src import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -63,16 +63,30 @@ const INNER_DOORS: [(&str, &[&str]); 9] = [
     ("cli/commands", &["cli/args", "cli/exit", "cli/render", "cli/run", "cli/terminal"]),
 ];
 
+/// The rooms of lambda, with the rooms and the modules of Node.js that each room's files may import, besides their own room.
+/// `memory/announcements` is pure, and `memory/table` is not.
+const DOORS_OF_LAMBDA: [(&str, &[&str]); 7] = [
+    ("core", &[]),
+    ("places", &["core"]),
+    ("io", &["core", "node:crypto", "places"]),
+    ("memory/announcements", &["core"]),
+    ("memory/table", &["core", "io"]),
+    ("handler", &["core", "io", "memory/announcements", "node:crypto"]),
+    ("index", &["handler", "io", "memory/table"]),
+];
+
 #[test]
-fn every_import_is_allowed() {
+fn every_import_is_allowed_and_every_door_is_used() {
     let house = House::read();
     let doors: BTreeMap<&str, &[&str]> = DOORS.into_iter().collect();
     let inner: BTreeMap<&str, &[&str]> = INNER_DOORS.into_iter().collect();
     let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
     for (from, to) in house.arrows() {
         let (here, there) = (room(from), room(to));
         let open = doors.get(here).unwrap_or_else(|| panic!("the room {here} of {from} has no list of doors"));
         let (within, beside) = (inner_room(from), inner_room(to));
+        used.extend([(here, there), (within, beside)]);
         let is_open = match here == there {
             false => there == "error" || open.contains(&there),
             true => {
@@ -87,7 +101,46 @@ fn every_import_is_allowed() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    let allowed = DOORS.iter().chain(&INNER_DOORS).flat_map(|(from, to)| to.iter().map(move |to| (*from, *to)));
+    let unused: Vec<(&str, &str)> = allowed.filter(|door| !used.contains(door)).collect();
+    assert!(unused.is_empty(), "no import uses {unused:#?}");
     assert!(house.arrows().count() > 300, "only {} imports were found", house.arrows().count());
+}
+
+/// Checks the imports of the notifier: the pure rooms import only pure rooms, and only `io` and `memory/table` reach the world. A
+/// comment that names a type is no import.
+#[test]
+fn every_import_of_lambda_is_allowed_and_every_door_is_used() {
+    let lambda = Path::new(env!("CARGO_MANIFEST_DIR")).join("lambda");
+    let import =
+        regex::Regex::new(r#"(?m)^(?:import |import [^;"]* from |export [{*][^;"]* from )"([^"]+)";"#).unwrap();
+    let comment = regex::Regex::new(r"(?s)/\*.*?\*/").unwrap();
+    let room = |name: &str| match DOORS_OF_LAMBDA.iter().find(|(room, _)| *room == name) {
+        Some((room, _)) => (*room).to_owned(),
+        None => name.split('/').next().unwrap().to_owned(),
+    };
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in files(&lambda).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "mjs")) {
+        let name = name_of(&path, &lambda);
+        if name.starts_with("test/") {
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        let code = comment.replace_all(&code, "");
+        // Only the calls of AWS load a module while they run: the SDK, by its name.
+        assert!(!code.contains("import(") || name == "io/aws", "{name} loads a module while it runs");
+        let folder = path.parent().unwrap();
+        let imported = import.captures_iter(&code).map(|found| match found[1].starts_with('.') {
+            true => room(&name_of(&folder.join(&found[1]).canonicalize().unwrap(), &lambda.canonicalize().unwrap())),
+            false => found[1].to_owned(),
+        });
+        let here = room(&name);
+        used.entry(here.clone()).or_default().extend(imported.filter(|there| *there != here));
+    }
+    let allowed = |(room, doors): &(&str, &[&str])| {
+        ((*room).to_owned(), doors.iter().map(|door| (*door).to_owned()).collect::<BTreeSet<_>>())
+    };
+    assert_eq!(used, DOORS_OF_LAMBDA.iter().map(allowed).collect());
 }
 
 #[test]
