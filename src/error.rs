@@ -116,15 +116,6 @@ impl Error {
         self.hint.as_ref().or_else(|| self.source.as_deref()?.downcast_ref::<Self>()?.nearest_hint())
     }
 
-    /// Returns the words of the nearest hint, if it has any.
-    #[must_use]
-    pub fn hint_text(&self) -> Option<&str> {
-        match self.nearest_hint()? {
-            Hint::Words(words) => Some(words),
-            _ => None,
-        }
-    }
-
     /// Returns the nearest detail in the chain.
     #[must_use]
     pub fn detail_text(&self) -> Option<&str> {
@@ -216,7 +207,7 @@ mod tests {
         let inner = Error::new("AccessDenied: no").hint("ask for the permission");
         let outer = Error::new("could not create the role x").because(inner);
         assert_eq!(outer.to_string(), "could not create the role x");
-        assert_eq!(outer.hint_text(), Some("ask for the permission"));
+        assert_eq!(outer.nearest_hint(), Some(&Hint::from("ask for the permission")));
         assert_eq!(outer.kind(), Category::Failure);
     }
 }

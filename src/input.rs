@@ -165,7 +165,8 @@ mod tests {
             let error = text(bytes.clone(), "event.json").unwrap_err();
             assert_eq!(error.to_string(), format!("event.json is {encoding} text, and not UTF-8"), "{bytes:x?}");
             let way_out = format!("`iconv -f {converter} -t UTF-8`");
-            assert!(error.hint_text().unwrap().starts_with(&way_out), "{bytes:x?}: {:?}", error.hint_text());
+            let hint = format!("{:?}", error.nearest_hint());
+            assert!(hint.starts_with(&format!("Some(Words(\"{way_out}")), "{bytes:x?}: {hint}");
             assert_eq!(error.kind(), crate::error::Category::Usage);
         }
     }

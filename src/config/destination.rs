@@ -304,7 +304,7 @@ mod tests {
             ("/a,family=a b", "a family has letters"),
         ] {
             let error = text.parse::<Destination>().unwrap_err();
-            let said = format!("{error} {}", error.hint_text().unwrap_or_default());
+            let said = format!("{error} {:?}", error.nearest_hint());
             assert!(said.contains(told) && error.kind() == crate::error::Category::Usage, "{text}: {said}");
             assert!(!said.contains("SECRET"), "{said}");
         }

@@ -45,10 +45,6 @@ globalThis.preview = (text) => {
   const shown = { ...incident, occurrence, tail: incident.log?.stream ? linesWithoutCredentials(tail) : [] };
   return JSON.stringify({ incident, payload: payloads[place](shown, options) });
 };
-globalThis.patternsOf = (text) => {
-  const event = JSON.parse(text);
-  return JSON.stringify(patternsOf(event));
-};
 "#;
 
 /// Where a message is shown.
@@ -137,16 +133,6 @@ impl Engine {
         let input = json!({ "event": event, "context": context, "options": options, "place": place.name() });
         let mut answer = self.call("preview", &input)?;
         Ok(Preview { incident: answer["incident"].take(), payload: answer["payload"].take() })
-    }
-
-    /// Returns the patterns of the catalogue that the notifier assumes to have matched the event. The notifier routes the event
-    /// by them.
-    ///
-    /// # Errors
-    /// As [`Engine::preview`].
-    pub fn patterns_of(&self, event: &Value) -> Result<Vec<String>> {
-        let names = self.call("patternsOf", event)?;
-        Ok(names.as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
     }
 
     /// Returns the key of the window in which the incident counts. `subject` is the table's record of the incident's subject, or

@@ -158,7 +158,7 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         ("fleet = \"a,b\"\n", ":1:1", "AWS does not accept"),
     ] {
         let error = parse(text).unwrap_err();
-        let whole = format!("{}; {}", error.in_one_line(), error.hint_text().unwrap_or_default());
+        let whole = format!("{}; {:?}", error.in_one_line(), error.nearest_hint());
         assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
         assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
         assert!(whole.contains(told), "{text}{whole}");
