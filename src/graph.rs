@@ -41,8 +41,8 @@ impl State {
             Self::InSync => "in sync",
             Self::Drifted => "drifted",
             Self::Missing => "missing",
-            Self::Unwanted => "not asked for",
-            Self::Foreign => "not ours",
+            Self::Unwanted => "unexpected",
+            Self::Foreign => "not managed by taskbell",
             Self::Unknown => "unknown",
             Self::Outside => "outside",
         }

@@ -32,7 +32,7 @@ pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
         let id = step.address.id.to_string();
         match step.action {
             Action::Add => rows.push(["missing".to_owned(), id, step.address.name.clone()]),
-            Action::Remove => rows.push(["not asked for".to_owned(), id, step.address.name.clone()]),
+            Action::Remove => rows.push(["unexpected".to_owned(), id, step.address.name.clone()]),
             Action::Change => rows.extend(step.changes.iter().map(|change| {
                 [
                     "differs".to_owned(),
@@ -42,7 +42,11 @@ pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
             })),
         }
     }
-    rows.extend(conflicts.iter().map(|one| ["not ours".to_owned(), one.address.id.to_string(), one.evidence.clone()]));
+    rows.extend(
+        conflicts
+            .iter()
+            .map(|one| ["not managed by taskbell".to_owned(), one.address.id.to_string(), one.evidence.clone()]),
+    );
     rows.extend(missing.iter().map(|name| ["missing".to_owned(), name.clone(), NOT_THERE.to_owned()]));
     rows.extend(unknown.iter().map(|one| ["unknown".to_owned(), one.address.id.to_string(), one.error.in_one_line()]));
     let mut text = format!("### {}\n\n{}\n", escaped(title), escaped(&summary(plan)));
