@@ -46,3 +46,63 @@ pub fn meaning(normal: &Value) -> Value {
 pub fn length(pattern: &Value) -> usize {
     pattern.to_string().chars().count()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+    use crate::pattern::{Drill, Pattern};
+
+    /// Generates the text of an object in which fields may be repeated.
+    fn object() -> impl Strategy<Value = String> {
+        let leaf = select(vec![r#""x""#, "1", r#"{"prefix":"y"}"#, r#"{"exists":false}"#, r#""${cluster_arn}""#]);
+        let leaves = vec(leaf, 1..3).prop_map(|leaves| format!("[{}]", leaves.join(",")));
+        let of = |value: BoxedStrategy<String>| {
+            let field = (select(vec!["source", "detail", "a", "b", "a.b"]), value);
+            let field = field.prop_map(|(name, value)| format!(r#""{name}":{value}"#));
+            vec(field, 1..4).prop_map(|fields| format!("{{{}}}", fields.join(",")))
+        };
+        let flat = of(leaves.clone().boxed()).boxed();
+        let alternatives =
+            vec(flat.clone(), 2..4).prop_map(|branches| format!(r#"{{"$or":[{}]}}"#, branches.join(",")));
+        of(prop_oneof![2 => leaves, 1 => flat, 1 => alternatives].boxed())
+    }
+
+    /// Generates `$or`s beside each other. Three of them have 216 combinations, which are too long without repeated fields.
+    fn many_alternatives() -> impl Strategy<Value = String> {
+        let or = |letter: char| {
+            let branches: Vec<String> = (0..6).map(|at| format!(r#"{{"{letter}{at}":["{letter}"]}}"#)).collect();
+            format!(r#""$or":[{}]"#, branches.join(","))
+        };
+        (1..4usize).prop_map(move |count| {
+            let all: Vec<String> = ('k'..).take(count).map(or).collect();
+            format!("{{{}}}", all.join(","))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Checks that a deployed rule is equal to its configuration, however EventBridge returns the text.
+        #[test]
+        fn normal_form_of_a_rules_text_is_the_configured_one(
+            fields in object(),
+            more in prop::option::of(many_alternatives()),
+            drill in select(vec![Drill::Accepted, Drill::Refused]),
+        ) {
+            let more = more.map(|more| format!(r#","c":{more}"#)).unwrap_or_default();
+            let text = format!("{}{more}}}", fields.strip_suffix('}').unwrap_or_default());
+            let clusters = ["arn:aws:ecs:us-east-1:123456789012:cluster/batch".to_owned()];
+            let Ok(pattern) = Pattern::parse("mine", &text) else { return Ok(()) };
+            let Ok(configured) = pattern.in_rule(&clusters, drill) else { return Ok(()) };
+            let deployed = configured.as_str().map_or_else(|| configured.to_string(), str::to_owned);
+            prop_assert_eq!(&normal(&deployed), &configured);
+            prop_assert_eq!(&normal(&deployed.replace("],", "], ")), &configured);
+            prop_assert_eq!(meaning(&configured), pattern.bind(&clusters, drill).unwrap());
+        }
+    }
+}
