@@ -352,6 +352,13 @@ impl Settings {
         })
     }
 
+    /// Checks whether a pattern needs a cluster and none is set. An invalid pattern needs none.
+    #[must_use]
+    pub fn lacks_cluster(&self) -> bool {
+        let needs_cluster = |patterns: Vec<Pattern>| patterns.iter().any(Pattern::needs_cluster);
+        items(&self.clusters).is_empty() && self.patterns().is_ok_and(needs_cluster)
+    }
+
     fn patterns(&self) -> Result<Vec<Pattern>, Trouble> {
         let filters = about("filters", self.filters.checked())?;
         let defaults = pattern::DEFAULT.map(str::to_owned);

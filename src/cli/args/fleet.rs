@@ -39,6 +39,11 @@ pub trait OfStack: Clone + 'static {
         true
     }
 
+    /// Checks whether the command needs a cluster that neither a flag nor the file names.
+    fn lacks_cluster(&self) -> bool {
+        false
+    }
+
     /// Checks whether the command asks for confirmation before it writes.
     fn asks(&self) -> bool {
         true
@@ -111,6 +116,10 @@ impl OfStack for StackArgs {
             wider.webhook_parameter = None;
         }
         self.settings = std::mem::take(&mut self.settings).or(wider);
+    }
+
+    fn lacks_cluster(&self) -> bool {
+        self.settings.lacks_cluster()
     }
 
     fn take_webhook(&mut self, world: &World) -> Result<Option<Sealed<String>>> {

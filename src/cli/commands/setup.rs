@@ -56,6 +56,10 @@ impl OfStack for Args {
         Some(&self.fleet)
     }
 
+    fn lacks_cluster(&self) -> bool {
+        self.stack.lacks_cluster() || (self.drill && self.clusters().is_empty())
+    }
+
     fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
         self.stack.take_webhook(world)
     }
