@@ -14,17 +14,21 @@ use crate::stack::{Place, Stack};
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Command {
-    /// To create, repair or reconfigure the stack; not to remove it
+    /// Create, repair or reconfigure the stack, but not remove it
     Setup,
-    /// Reads only; nothing is decrypted
+    /// Read the stack, also for `graph`; decrypt nothing
     Drift,
+    /// Remove the stack
     Teardown,
+    /// Send a drill, and read how far it came
     Drill,
+    /// Send or delete undelivered alerts
     Replay,
-    /// Reads only
+    /// Read the state of the stack
     Status,
-    /// `pattern test` with --live or --task: reads only
+    /// Read the stack for `pattern test` with --live or --task
     PatternTest,
+    /// Send alerts from your own applications
     Notify,
 }
 

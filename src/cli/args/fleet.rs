@@ -13,10 +13,10 @@ use crate::secret::Sealed;
 /// Flags of commands that take many stacks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FleetArgs {
-    /// All stacks of the file
+    /// Select all stacks of the file
     #[arg(long, conflicts_with = "clusters")]
     pub all: bool,
-    /// How many stacks at a time
+    /// The number of stacks that run at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
 }

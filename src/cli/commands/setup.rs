@@ -7,7 +7,7 @@ use crate::cli::args::common::StackArgs;
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::args::setup::SetupArgs;
 use crate::cli::render;
-use crate::cli::run::setup::prepared;
+use crate::cli::run::setup::{prepared, seen};
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
@@ -18,7 +18,9 @@ use crate::pattern::scenario::Scenario;
 
 /// Set up the alert, or restore its configured state.
 ///
-/// Shows the plan, and asks before it changes anything. You can run it again at any time: it changes only the differences.
+/// Shows the plan, and asks before it changes anything. Run the command again at any time: it changes only the differences. Give
+/// all flags that the stack was set up with: a missing flag resets its setting. Exit code 0: done; 1: error; 2: --dry-run found
+/// differences; 3: something could not be read, and nothing was changed.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -127,15 +129,6 @@ fn request(args: &Args, Desk { common, world, is_one_of_many, .. }: &Desk<'_>) -
     let config = args.stack.config(common)?;
     let webhook = args.stack.webhook(world, settings.hosts())?;
     Ok(Request { is_one_of_many: *is_one_of_many, ..args.setup.request(config, webhook, settings)? })
-}
-
-/// Returns the output for a plan.
-fn seen(prepared: &Prepared, desk: &Desk<'_>) -> Told {
-    Told {
-        object: Some(render::setup::prepared_object(prepared, None, desk.world.command())),
-        sum: render::sum(&prepared.plan),
-        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), Verdict::of(&prepared.plan))
-    }
 }
 
 /// Runs the drill although nothing is to be changed.
