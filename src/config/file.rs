@@ -332,7 +332,10 @@ pub fn schema() -> Value {
     for (key, told) in [
         ("region", "The AWS region"),
         ("profile", "The AWS profile"),
-        ("role_arn", "A role to assume, for example in another account"),
+        (
+            "role_arn",
+            "The role that taskbell itself assumes, for example in another account; the notifier's role is notifier_role_arn",
+        ),
         ("external_id", "The external ID that this role's trust policy requires"),
     ] {
         settings.insert(key.to_owned(), text(told));

@@ -57,19 +57,19 @@ pub struct Settings {
     /// The language of the messages [default: en]
     #[arg(long, value_enum)]
     pub language: Option<Language>,
-    /// Mention here, channel, a user (U…) or a user group (S…); may be repeated
+    /// Mention `here`, `channel`, a user (U…) or a user group (S…); may be repeated
     #[arg(long = "mention", value_name = "WHOM")]
     pub mention: Option<Vec<String>>,
-    /// The name messages are posted under (legacy webhooks only: Slack apps ignore it)
+    /// The name under which messages are posted (legacy webhooks only: Slack apps ignore it)
     #[arg(long)]
     pub username: Option<String>,
-    /// The icon messages are posted with, as in :bell: (legacy webhooks only: Slack apps ignore it)
+    /// The icon with which messages are posted, as in :bell: (legacy webhooks only: Slack apps ignore it)
     #[arg(long, value_name = "EMOJI")]
     pub icon_emoji: Option<String>,
     /// Show this many of the last log lines of the failed container, up to 100; 0 for none [default: 10]
     #[arg(long, value_name = "N")]
     pub log_lines: Option<u16>,
-    /// The application log groups the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
+    /// The application log groups that the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
     #[arg(long = "log-group", value_name = "GLOB")]
     pub log_groups: Option<Vec<String>>,
     /// Show log lines unredacted; everything else stays redacted [key: redaction = false]
@@ -87,7 +87,7 @@ pub struct Settings {
     /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
     #[arg(long, value_name = "ARN")]
     pub alarm_topic: Option<String>,
-    /// Days to keep the notifier's log; `never`: do not delete it [default: 30]
+    /// The days for which the notifier's log keeps its entries; `never`: AWS deletes no entry [default: 30]
     #[arg(long, value_name = "DAYS")]
     #[serde(deserialize_with = "values::days")]
     pub log_retention: Option<String>,
@@ -98,8 +98,8 @@ pub struct Settings {
     /// A permissions boundary for the notifier's role
     #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
     pub permissions_boundary: Option<String>,
-    /// Use your own role for the notifier, instead of a role of the stack
-    #[arg(long = "role-arn", value_name = "ARN")]
+    /// Use your own role for the notifier, instead of a role of the stack; the key `role_arn` in taskbell.toml is another role, which taskbell itself assumes
+    #[arg(long, value_name = "ARN", alias = "role-arn")]
     pub notifier_role_arn: Option<String>,
     /// Neither show nor repair differences that match this glob over kind/key/property, as in 'log_group/*/retention_days'; may be repeated
     #[arg(long = "ignore", value_name = "GLOB")]
@@ -114,16 +114,16 @@ pub struct Settings {
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(default)]
 pub struct FilterSettings {
-    /// Only task definitions of this family, with * for any characters; may be repeated
+    /// Match only tasks of this task definition family, with * for any characters; may be repeated
     #[arg(long = "family", value_name = "GLOB")]
     pub families: Option<Vec<String>>,
-    /// Exclude task definitions of this family; may be repeated
+    /// Exclude tasks of this task definition family, with * for any characters; may be repeated
     #[arg(long = "exclude-family", value_name = "GLOB")]
     pub exclude_families: Option<Vec<String>>,
-    /// Only this service; may be repeated
+    /// Match only tasks and events of this service, with * for any characters; may be repeated
     #[arg(long = "service", value_name = "GLOB")]
     pub services: Option<Vec<String>>,
-    /// Exclude this service; may be repeated
+    /// Exclude tasks and events of this service, with * for any characters; may be repeated
     #[arg(long = "exclude-service", value_name = "GLOB")]
     pub exclude_services: Option<Vec<String>>,
     /// Match only this container's exit code and reason
@@ -350,6 +350,13 @@ impl Settings {
             log_lines: about("log_lines", log_lines)?,
             redaction: if self.redaction == Some(false) { Redaction::Off } else { Redaction::On },
         })
+    }
+
+    /// Checks whether a pattern needs a cluster and none is set. An invalid pattern needs none.
+    #[must_use]
+    pub fn lacks_cluster(&self) -> bool {
+        let needs_cluster = |patterns: Vec<Pattern>| patterns.iter().any(Pattern::needs_cluster);
+        items(&self.clusters).is_empty() && self.patterns().is_ok_and(needs_cluster)
     }
 
     fn patterns(&self) -> Result<Vec<Pattern>, Trouble> {

@@ -156,7 +156,7 @@ async fn every_resource_is_drawn_once_in_the_state_that_drift_reports() {
     // The stack has resources that are not configured, and other rules.
     is_as_drift_says(&aws, "--cluster batch --no-dedupe --pattern nonzero-exit --pattern application-error").await;
     is_as_drift_says(&aws, "--cluster batch --slack-webhook-parameter /mine/webhook").await;
-    is_as_drift_says(&aws, "--cluster batch --role-arn arn:aws:iam::123456789012:role/mine").await;
+    is_as_drift_says(&aws, "--cluster batch --notifier-role-arn arn:aws:iam::123456789012:role/mine").await;
     let hand = Hand::of(&aws);
     hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
     let mut changed = BTreeSet::new();

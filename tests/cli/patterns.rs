@@ -41,11 +41,11 @@ fn table(events: &[(String, Value)]) -> String {
     table
 }
 
-/// Returns the README's lists: the samples that the default patterns and the notifier announce, those that need another pattern,
+/// Returns the README's lists of alerts: the samples that the default patterns and the notifier announce, those that need another pattern,
 /// and those that are never announced.
-fn what_rings() -> String {
+fn alerts() -> String {
     let engine = Engine::new().unwrap();
-    let (mut rings, mut asked, mut silent) = (String::new(), String::new(), String::new());
+    let (mut alert, mut asked, mut silent) = (String::new(), String::new(), String::new());
     for known in SAMPLES {
         let (event, context) = sample(known.name).unwrap();
         let announced = engine.preview(&event, &context, &json!({})).unwrap().incident["rings"] == true;
@@ -53,7 +53,7 @@ fn what_rings() -> String {
         let is_default = |entry: &&Entry| DEFAULT.contains(&entry.name);
         let all: Vec<&Entry> = CATALOGUE.iter().filter(taken).collect();
         match all.iter().find(|entry| is_default(entry)).or(all.first()) {
-            Some(entry) if is_default(entry) => rings.extend(["- ", known.title, "\n"]),
+            Some(entry) if is_default(entry) => alert.extend(["- ", known.title, "\n"]),
             Some(entry) => {
                 let needs = if entry.needs.is_empty() { String::new() } else { format!("; needs {}", entry.needs) };
                 asked.extend(["- ", known.title, ": `--pattern ", entry.name, "`", &needs, "\n"]);
@@ -61,12 +61,12 @@ fn what_rings() -> String {
             None => silent.extend(["- ", known.title, "\n"]),
         }
     }
-    format!("**Rings:**\n\n{rings}\n**Rings only if asked for:**\n\n{asked}\n**Stays silent:**\n\n{silent}")
+    format!("**Alert:**\n\n{alert}\n**Alert only if you ask for it:**\n\n{asked}\n**Silent:**\n\n{silent}")
 }
 
 /// Returns the README's table of the catalogue, with the texts of `pattern list`.
 fn catalogue() -> String {
-    let mut table = "| pattern | rings | silent | needs |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| pattern | alerts on | silent on | needs |\n|---|---|---|---|\n".to_owned();
     for Entry { name, rings, needs, silent, .. } in &CATALOGUE {
         let default = if DEFAULT.contains(name) { " (default)" } else { "" };
         table.extend([&format!("| `{name}`{default} | "), *rings, " | ", silent, " | ", needs, " |\n"]);
@@ -117,7 +117,7 @@ fn tables_of_the_docs_agree_with_the_patterns() {
     for (file, mark, table) in [
         ("docs/patterns.md", "samples", table(&samples())),
         ("docs/patterns.md", "field", table(&recorded())),
-        ("README.md", "what rings", what_rings()),
+        ("README.md", "alerts", alerts()),
         ("README.md", "catalogue", catalogue()),
     ] {
         let path = format!("{ROOT}/{file}");

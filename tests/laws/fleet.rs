@@ -94,6 +94,31 @@ async fn ambiguous_selection_is_refused_before_any_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stack_that_is_not_in_the_file_is_named_with_the_stacks_of_the_file() {
+    let aws = Aws::new().await;
+    let (_folder, path) = file(&stacks(2));
+    let near = "has no stack jobs-1\n  hint: did you mean job-1? (for a stack that is not in the file, also give --cluster NAME)\n";
+    let far = "has no stack batch\n  hint: the stacks of the file are job-0, job-1 (for a stack that is not in the file, also give";
+    for (line, told) in [
+        ("drift --stack jobs-1", near),
+        ("graph --stack jobs-1", near),
+        ("drill --stack jobs-1", near),
+        ("setup --stack batch --yes", far),
+        ("export terraform --stack batch", far),
+        ("drift --stack job-1 --stack batch", "has no stack batch\n  hint: the stacks of the file are job-0, job-1\n"),
+    ] {
+        let outcome = taskbell(&aws, &with(line, &path)).await;
+        assert!(outcome.code == 64 && outcome.err.contains(told), "{line}: {outcome:?}");
+    }
+    assert!(aws.calls().is_empty(), "{:?}", aws.calls());
+    // These commands need no cluster, and find a stack that is not in the file.
+    for line in ["status --stack batch", "setup --stack alerts --pattern application-error --dry-run"] {
+        let outcome = taskbell(&aws, &with(line, &path)).await;
+        assert!(outcome.code != 64 && !outcome.err.contains("has no stack"), "{line}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn fleet_setup_needs_confirmation_and_a_webhook_for_every_stack() {
     let aws = Aws::new().await;
     let (_folder, path) = file(&stacks(12));

@@ -29,6 +29,8 @@ async fn invalid_usage_is_refused_before_any_write() {
         ("setup --cluster batch --tag x --yes", "not of the form KEY=VALUE"),
         ("setup --cluster batch --log-retention 31 --yes", "CloudWatch Logs accepts a retention of 1, 3, 5"),
         ("setup --cluster batch --mention everybody --yes", "--mention does not accept"),
+        ("setup --cluster batch --notifier-role-arn x --yes", "not the ARN of an IAM role"),
+        // The flag's former name.
         ("setup --cluster batch --role-arn x --yes", "not the ARN of an IAM role"),
         ("setup --cluster batch --adopt nothing --yes", "not the id of a resource"),
         ("setup --cluster batch --ignore [ --yes", "is not a glob"),

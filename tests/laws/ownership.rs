@@ -148,7 +148,8 @@ async fn teardown_removes_leftovers_of_other_flags_and_keeps_the_users_resources
     iam.create_role().role_name("mine").assume_role_policy_document("{}").send().await.unwrap();
     let before = aws.everything().await;
     assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit --pattern task-failed")).await.code, 0);
-    let own = format!("{SETUP} --slack-webhook-parameter /mine/webhook --role-arn arn:aws:iam::{ACCOUNT}:role/mine");
+    let own =
+        format!("{SETUP} --slack-webhook-parameter /mine/webhook --notifier-role-arn arn:aws:iam::{ACCOUNT}:role/mine");
     let setup = taskbell(&aws, &own).await;
     assert_eq!(setup.code, 0, "{setup:?}");
     assert!(setup.out.contains("- role/notifier") && setup.out.contains("- parameter/webhook"), "{}", setup.out);
@@ -181,7 +182,7 @@ async fn resource_of_the_stack_is_refused_as_the_users_own() {
     for flags in [
         format!("--slack-webhook-parameter {parameter}"),
         format!("--webhook-takes nothing --to {parameter},name=own"),
-        format!("--role-arn arn:aws:iam::{ACCOUNT}:role/taskbell/taskbell-batch-us-east-1"),
+        format!("--notifier-role-arn arn:aws:iam::{ACCOUNT}:role/taskbell/taskbell-batch-us-east-1"),
     ] {
         let drift = taskbell(&aws, &format!("drift --cluster batch {flags}")).await;
         assert_eq!(drift.code, 2, "{drift:?}");

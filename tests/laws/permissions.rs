@@ -70,7 +70,7 @@ fn by_hand(
 }
 
 const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::aws:policy/ReadOnlyAccess";
-const OWN_ROLE: &str = "--role-arn arn:aws:iam::123456789012:role/mine";
+const OWN_ROLE: &str = "--notifier-role-arn arn:aws:iam::123456789012:role/mine";
 
 /// Returns the cases of `setup`, with these flags of the role in every command line.
 fn of_setup(flags: &'static str) -> Vec<Case> {

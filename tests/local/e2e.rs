@@ -387,7 +387,7 @@ fn change_container(container: &mut Value, random: &mut fastrand::Rng) {
     }
 }
 
-/// Checks `docs/what-rings.md`, which has taskbell's decision on each recorded event and its reason, against an operator's
+/// Checks `docs/what-alerts.md`, which has taskbell's decision on each recorded event and its reason, against an operator's
 /// judgement in the README next to the events. After an intended change: `UPDATE_GOLDEN=1 cargo test --test local e2e::`.
 #[tokio::test]
 async fn every_recorded_event_alerts_or_is_silent_as_documented() {
@@ -406,10 +406,10 @@ async fn every_recorded_event_alerts_or_is_silent_as_documented() {
         let verdict = match pattern {
             None => "silent: no default pattern matches".to_owned(),
             Some(_) if preview["rings"] == false => format!("silent: {}", preview["silentBecause"].as_str().unwrap()),
-            Some(_) => format!("rings: {}", preview["cause"]["id"].as_str().unwrap()),
+            Some(_) => format!("alert: {}", preview["cause"]["id"].as_str().unwrap()),
         };
-        let rings = verdict.starts_with("rings");
-        assert!(judged == "depends" || rings == (judged == "yes"), "{name} is judged {judged}: {verdict}");
+        let alerts = verdict.starts_with("alert");
+        assert!(judged == "depends" || alerts == (judged == "yes"), "{name} is judged {judged}: {verdict}");
         assert!(
             judged != "yes" || !verdict.ends_with("unknown") || name.contains("unknown-stopcode"),
             "{name}: {verdict}"
@@ -417,7 +417,7 @@ async fn every_recorded_event_alerts_or_is_silent_as_documented() {
         rows.push(format!("| {name} | {judged} | {verdict} |"));
     }
     assert!(rows.len() >= 66, "only {} events were judged", rows.len());
-    let path = format!("{root}/docs/what-rings.md");
+    let path = format!("{root}/docs/what-alerts.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, after) = page.split_once("<!-- events -->\n").unwrap();
     let (_, after) = after.split_once("<!-- end of events -->").unwrap();

@@ -22,7 +22,7 @@ const FLAGS: [&str; 7] = [
     "--cluster batch --cluster web --pattern task-failed --pattern run-rejected --tag team=a --stack-set \
      --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --log-retention never",
     "--cluster default --pattern run-rejected --no-dedupe --log-group none --slack-webhook-parameter mine \
-     --role-arn arn:aws:iam::123456789012:role/mine",
+     --notifier-role-arn arn:aws:iam::123456789012:role/mine",
     "--stack apps --pattern application-error --stack-set --language ja --mention here --username a${b}",
     "--cluster batch --family job-* --exclude-service web --container app --pattern task-failed --no-drill \
      --permissions-boundary arn:aws:iam::aws:policy/PowerUserAccess",
@@ -167,7 +167,7 @@ fn flags_that_no_template_can_express_are_refused() {
         assert!(outcome.err.contains(told), "{flags}: {outcome:?}");
     }
     // Without a role in the template, the length of the role's name does not matter.
-    template(&format!("--cluster {long} --role-arn arn:aws:iam::123456789012:role/mine"));
+    template(&format!("--cluster {long} --notifier-role-arn arn:aws:iam::123456789012:role/mine"));
 }
 
 #[test]

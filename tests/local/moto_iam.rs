@@ -216,8 +216,8 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
                 case(State::Everything, &format!("{line} {}", ALL.replace("--tag team=data", "")), 0),
                 case(State::Changed, &format!("{line} {ALL}"), 0),
                 case(State::Everything, &format!("{line} --no-dedupe --pattern nonzero-exit"), 0),
-                case(State::Held, &format!("{line} --role-arn arn:aws:iam::123456789012:role/mine"), 0),
-                case(State::InProfile, &format!("{line} --role-arn arn:aws:iam::123456789012:role/mine"), 1),
+                case(State::Held, &format!("{line} --notifier-role-arn arn:aws:iam::123456789012:role/mine"), 0),
+                case(State::InProfile, &format!("{line} --notifier-role-arn arn:aws:iam::123456789012:role/mine"), 1),
                 case(State::Everything, &format!("{line} --slack-webhook-parameter /mine/webhook"), 0),
                 case(State::Everything, &format!("{line} --permissions-boundary arn:aws:iam::aws:policy/x"), 0),
                 case(State::Everything, &format!("{line} --log-retention never"), 0),
@@ -259,7 +259,7 @@ async fn needs_all_of_its_policy(moto: &Moto, command: &str) -> BTreeSet<String>
     std::fs::write(folder.path().join("event.json"), event).unwrap();
     let policy = |line: &str| {
         let flag = |name: &str| line.split(&format!(" {name} ")).nth(1).map(|arn| format!("{name} {arn}"));
-        let flags = flag("--role-arn").or_else(|| flag("--permissions-boundary")).unwrap_or_default();
+        let flags = flag("--notifier-role-arn").or_else(|| flag("--permissions-boundary")).unwrap_or_default();
         format!("permissions --cluster batch --for {command} {flags}")
     };
     let (mut tried, mut granted) = (BTreeSet::new(), BTreeSet::new());

@@ -22,7 +22,7 @@ use crate::stack::StackName;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The stack's name [default: the cluster's name]; may be repeated if the command has --all
+    /// The stack's name [default: the first cluster's name]; may be repeated if the command has --all
     #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
     /// The file with the stacks [default: taskbell.toml in this folder, if it exists]
@@ -37,13 +37,13 @@ pub struct Common {
     #[arg(long, global = true, value_enum, default_value_t)]
     /// The format of the results on stdout; `drift` also has github (annotations for a workflow) and markdown (a summary for it)
     pub output: Format,
-    /// When to use colour (NO_COLOR and CLICOLOR_FORCE are respected, too)
+    /// Use colours; `auto`: on a terminal (NO_COLOR and CLICOLOR_FORCE are respected, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     /// Also show unchanged resources, and errors in full
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// Show no progress on stderr
+    /// Show no progress and no notes on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// The role that is assumed in the account of the stack, as the file has it.

@@ -13,10 +13,10 @@ use crate::secret::Sealed;
 /// Flags of commands that take many stacks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FleetArgs {
-    /// All stacks of the file
+    /// Select all stacks of the file
     #[arg(long, conflicts_with = "clusters")]
     pub all: bool,
-    /// How many stacks at a time
+    /// The number of stacks that run at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
 }
@@ -37,6 +37,11 @@ pub trait OfStack: Clone + 'static {
     /// Checks whether the command needs a stack of the file. Otherwise the file's defaults are enough.
     fn needs_stack(&self) -> bool {
         true
+    }
+
+    /// Checks whether the command needs a cluster that neither a flag nor the file names.
+    fn lacks_cluster(&self) -> bool {
+        false
     }
 
     /// Checks whether the command asks for confirmation before it writes.
@@ -111,6 +116,10 @@ impl OfStack for StackArgs {
             wider.webhook_parameter = None;
         }
         self.settings = std::mem::take(&mut self.settings).or(wider);
+    }
+
+    fn lacks_cluster(&self) -> bool {
+        self.settings.lacks_cluster()
     }
 
     fn take_webhook(&mut self, world: &World) -> Result<Option<Sealed<String>>> {

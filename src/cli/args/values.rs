@@ -47,19 +47,16 @@ impl ValueEnum for Command {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(match self {
-            Self::Setup => {
-                PossibleValue::new("setup").help("To create, repair or reconfigure the stack; not to remove it")
-            }
-            Self::Drift => PossibleValue::new("drift").help("Reads only; nothing is decrypted"),
-            Self::Teardown => PossibleValue::new("teardown"),
-            Self::Drill => PossibleValue::new("drill"),
-            Self::Replay => PossibleValue::new("replay"),
-            Self::Status => PossibleValue::new("status").help("Reads only"),
-            Self::PatternTest => {
-                PossibleValue::new("pattern-test").help("`pattern test` with --live or --task: reads only")
-            }
-            Self::Notify => PossibleValue::new("notify"),
-        })
+        let (name, help) = match self {
+            Self::Setup => ("setup", "Create, repair or reconfigure the stack, but not remove it"),
+            Self::Drift => ("drift", "Read the stack, also for `graph`; decrypt nothing"),
+            Self::Teardown => ("teardown", "Remove the stack"),
+            Self::Drill => ("drill", "Send a drill, and read how far it came"),
+            Self::Replay => ("replay", "Send or delete undelivered alerts"),
+            Self::Status => ("status", "Read the state of the stack"),
+            Self::PatternTest => ("pattern-test", "Read the stack for `pattern test` with --live or --task"),
+            Self::Notify => ("notify", "Send alerts from your own applications"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }

@@ -16,9 +16,9 @@ use crate::operations::drift::compare;
 
 /// Check whether AWS still matches the configuration. Only reads; needs no write permission.
 ///
-/// Give the same flags as to `setup`. Exit code 0: in sync; 2: there are differences; 3: something could not be read.
-///
-/// Warns if AWS ends its support for the notifier's runtime within 180 days.
+/// Give the same flags as to `setup`. In a difference, the value in AWS is left of `->`, and the configured value is right of it.
+/// Warns if AWS ends its support for the notifier's runtime within 180 days. Exit code 0: in sync; 2: there are differences; 3:
+/// something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell drift --cluster batch")]
 pub struct Args {
@@ -42,6 +42,10 @@ impl OfStack for Args {
 
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
+    }
+
+    fn lacks_cluster(&self) -> bool {
+        self.stack.lacks_cluster()
     }
 
     fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {

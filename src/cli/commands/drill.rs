@@ -48,6 +48,10 @@ impl OfStack for Args {
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
     }
+
+    fn lacks_cluster(&self) -> bool {
+        self.clusters().is_empty()
+    }
 }
 
 impl InPhases for Args {

@@ -31,8 +31,8 @@ pub enum Command {
 /// Print a CloudFormation template for any account and region.
 ///
 /// Makes no call to AWS. The template has parameters for the cluster, for the SSM parameter that holds the webhook, and to switch
-/// each pattern of the catalogue on or off. The values given here are their defaults. The template does not contain the webhook:
-/// store the webhook in that SSM parameter, a SecureString, yourself.
+/// each pattern of the catalogue on or off. The flags set the defaults of these parameters. The template does not contain the
+/// webhook: store the webhook in that SSM parameter, a SecureString, yourself.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -49,11 +49,11 @@ pub struct Cloudformation {
 /// Print a Terraform configuration for any account and region.
 ///
 /// Makes no call to AWS. The configuration has variables for the cluster and for the SSM parameter that holds the webhook. The
-/// values given here are their defaults. Neither the configuration nor the state contains the webhook: store the webhook in that
-/// SSM parameter, a SecureString, yourself.
+/// flags set the defaults of these variables. Neither the configuration nor the state contains the webhook: store the webhook in
+/// that SSM parameter, a SecureString, yourself.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
-Example:
+Examples:
   taskbell export terraform --cluster batch >taskbell.tf
   taskbell export notifier --to notifier.zip")]
 pub struct Terraform {

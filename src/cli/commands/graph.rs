@@ -54,6 +54,10 @@ impl OfStack for Args {
     fn complete(&mut self, settings: &Settings) {
         self.stack.complete(settings);
     }
+
+    fn lacks_cluster(&self) -> bool {
+        self.stack.lacks_cluster()
+    }
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {

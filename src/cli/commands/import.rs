@@ -38,7 +38,7 @@ pub struct Args {
     /// Alert on the events that the old pattern matches, instead of those that the default patterns match
     #[arg(long, conflicts_with = "patterns")]
     keep_pattern: bool,
-    /// At the end, remove the old rule and its function instead of disabling the rule; the function's code cannot be restored
+    /// Remove the old rule and its function at the end, instead of disabling the rule; the function's code cannot be restored
     #[arg(long)]
     remove_old: bool,
     #[command(flatten)]

@@ -16,9 +16,11 @@ use crate::error::{Error, Result};
 use crate::input;
 use crate::operations::notify::{Alert, LONGEST_DETAIL, could_be_raised, raise};
 
-/// Raise an alert from your own application, through the rule `application-error`.
+/// Send an alert from your own application, through the rule `application-error`.
 ///
-/// `taskbell setup --stack alerts --pattern application-error` creates this rule in a separate stack. With --run, runs a command and raises the alert if the command fails.
+/// `taskbell setup --stack alerts --pattern application-error` creates this rule in a separate stack. With --run, runs a command,
+/// and sends the alert if the command fails. Ends with 0 as soon as EventBridge has accepted the alert, even if no rule matches the
+/// alert; with --run, ends with the exit code of the command.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
     override_usage = "taskbell notify [OPTIONS] <MESSAGE>\n       taskbell notify [OPTIONS] --run -- <COMMAND>...",
@@ -38,10 +40,10 @@ pub struct Args {
     /// A file with details, such as a stack trace, or - for standard input; the message shows it folded, and only the beginning and the end of a long file
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     detail_file: Option<PathBuf>,
-    /// The application that raises the alert [default: the command's name, or application]
+    /// The application that sends the alert [default: the command's name, or application]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Run the command after --, pass on its output and exit code, and raise the alert if it fails
+    /// Run the command after --, pass on its output and exit code, and send the alert if it fails
     #[arg(long, requires = "command")]
     run: bool,
     /// The command to run

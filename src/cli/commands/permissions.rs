@@ -32,10 +32,10 @@ pub struct Args {
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
     command: Command,
     /// Your own role for the notifier, as given to `setup`
-    #[arg(long, value_name = "ARN")]
-    role_arn: Option<String>,
+    #[arg(long, value_name = "ARN", alias = "role-arn")]
+    notifier_role_arn: Option<String>,
     /// The permissions boundary, as given to `setup`: the policy does not allow raising the notifier's role above it
-    #[arg(long, value_name = "ARN", conflicts_with = "role_arn")]
+    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
     permissions_boundary: Option<String>,
     /// The account ID [default: the account of the credentials]
     #[arg(long, value_name = "ID", value_parser = account)]
@@ -49,8 +49,8 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
-        if self.role_arn.is_none() && self.permissions_boundary.is_none() {
-            self.role_arn.clone_from(&settings.notifier_role_arn);
+        if self.notifier_role_arn.is_none() && self.permissions_boundary.is_none() {
+            self.notifier_role_arn.clone_from(&settings.notifier_role_arn);
             self.permissions_boundary.clone_from(&settings.permissions_boundary);
         }
     }
@@ -81,7 +81,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         stack: &session.stack,
         place: &place,
         clusters: &cluster_arns,
-        own_role: args.role_arn.as_deref(),
+        own_role: args.notifier_role_arn.as_deref(),
         boundary: args.permissions_boundary.as_deref(),
     };
     world.out.print(&render::json(&policy(args.command, ground)));

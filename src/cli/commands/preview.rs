@@ -41,13 +41,13 @@ pub struct Args {
     /// The destination that the message is for
     #[arg(long = "for", value_enum, value_name = "DESTINATION", default_value_t)]
     place: Place,
-    /// The name messages are posted under
+    /// The name under which messages are posted
     #[arg(long)]
     username: Option<String>,
-    /// The icon messages are posted with, as in :bell:
+    /// The icon with which messages are posted, as in :bell:
     #[arg(long, value_name = "EMOJI")]
     icon_emoji: Option<String>,
-    /// Mention here, channel, a user (U…) or a user group (S…); may be repeated
+    /// Mention `here`, `channel`, a user (U…) or a user group (S…); may be repeated
     #[arg(long = "mention", value_name = "WHOM")]
     mentions: Vec<String>,
     /// Also write a page that looks like the message in Slack

@@ -21,7 +21,7 @@ use crate::operations::verdict::Verdict;
 /// after the notifier has accepted it, so that an interruption loses nothing. If the notifier fails on an entry, the entry stays,
 /// and the next one is sent; two failures in a row end the run. Exit code 0: nothing is known to be left in the queue; 1:
 /// something is left, because it failed, is not an event, is held by another replay, or exceeds the limit of one run. With
-/// --dry-run, the exit code is always 0.
+/// --dry-run, entries in the queue do not change the exit code.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -7,7 +7,7 @@ use crate::cli::args::common::StackArgs;
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::args::setup::SetupArgs;
 use crate::cli::render;
-use crate::cli::run::setup::prepared;
+use crate::cli::run::setup::{prepared, seen};
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
@@ -17,7 +17,9 @@ use crate::pattern::scenario::Scenario;
 
 /// Set up the alert, or restore its configured state.
 ///
-/// Shows the plan, and asks before it changes anything. You can run it again at any time: it changes only the differences.
+/// Shows the plan, and asks before it changes anything. Run the command again at any time: it changes only the differences. Give
+/// all flags that the stack was set up with: a missing flag resets its setting. Exit code 0: done; 1: error; 2: --dry-run found
+/// differences; 3: something could not be read, and nothing was changed.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -53,6 +55,10 @@ impl OfStack for Args {
 
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
+    }
+
+    fn lacks_cluster(&self) -> bool {
+        self.stack.lacks_cluster() || (self.drill && self.clusters().is_empty())
     }
 
     fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {
@@ -122,15 +128,6 @@ fn request(args: &Args, desk: &Desk<'_>) -> Result<Request> {
     let config = args.stack.config(desk.common)?;
     let webhook = args.stack.webhook(desk.world, settings.hosts())?;
     Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(config, webhook, settings)? })
-}
-
-/// Returns the output for a plan.
-fn seen(prepared: &Prepared, desk: &Desk<'_>) -> Told {
-    Told {
-        object: Some(render::setup::prepared_object(prepared, None, desk.world.command())),
-        sum: render::sum(&prepared.plan),
-        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), prepared.verdict())
-    }
 }
 
 /// Runs the drill although nothing is to be changed.

@@ -13,7 +13,8 @@ use crate::operations::teardown::{Applied, Prepared, prepare};
 /// Remove everything the stack owns in AWS, and nothing else.
 ///
 /// Also removes the stack's resources that earlier versions or other flags left behind, and the undelivered alerts in the queue:
-/// run `taskbell replay` first. Does not touch resources without the stack's tag.
+/// run `taskbell replay` first. Does not touch resources without the stack's tag. Exit code 0: removed; 1: error; 2: --dry-run found
+/// something to remove; 3: something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
 pub struct Args {

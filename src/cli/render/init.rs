@@ -76,6 +76,6 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
     text + "\
 # patterns = [\"task-failed\"]                    # instead of the default ones: `taskbell pattern list`
 # filters = { exclude_families = [\"dev-*\"] }    # for the patterns about tasks
-# role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # a role to assume, for example in another account
+# role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # taskbell assumes this role, for example in another account
 "
 }

@@ -7,6 +7,9 @@ use crate::operations::links::Broken;
 use crate::operations::pattern_test::answer::{Answer, Decision, Matching, Outcome, Repetition, Tested};
 use crate::pattern::matcher::{Branch, Mismatch};
 
+/// The number of equally close branches of `$or` that the text shows of a pattern. JSON has all of them.
+const SHOWN_BRANCHES: usize = 3;
+
 /// The note for a notifier in AWS whose code this binary does not have.
 pub const ANOTHER_VERSION: &str =
     "note: the notifier in AWS has another version than this taskbell; the answers follow the rules of this taskbell\n";
@@ -14,7 +17,7 @@ pub const ANOTHER_VERSION: &str =
 /// Returns the name of the event, a line for each answer, and the conclusion.
 pub fn text(tested: &Tested) -> String {
     let Tested { event, answers, decision, is_live } = tested;
-    let rows = answers.iter().map(|answer| (name(answer), sign(answer), reasons(answer, *is_live)));
+    let rows = answers.iter().map(|answer| (name(answer), sign(answer), first_of(reasons(answer, *is_live))));
     let notifier = is_live.then(|| {
         let (sign, told) = match decision {
             Decision::Announces(cause) if !tested.matches() => {
@@ -70,6 +73,16 @@ fn reasons(answer: &Answer, is_live: bool) -> Vec<String> {
         Outcome::Broken(broken) => mismatch::of_broken(broken),
         Outcome::NotNarrowed => vec!["cannot be narrowed by these filters".to_owned()],
     }
+}
+
+/// Shortens the list of reasons: several `$or`s in a pattern can have hundreds of equally close branches.
+fn first_of(mut reasons: Vec<String>) -> Vec<String> {
+    let more = reasons.len().saturating_sub(SHOWN_BRANCHES);
+    if more > 0 {
+        reasons.truncate(SHOWN_BRANCHES);
+        reasons.push(format!("… and {more} more"));
+    }
+    reasons
 }
 
 fn answer_object(answer: &Answer) -> Value {

@@ -58,9 +58,8 @@ async fn carry_out<A: InPhases, R: InPhases>(
     let file = file.as_ref();
     let several = args.fleet().and_then(|fleet| Some((fleet.several(&args, &common)?, usize::from(fleet.jobs))));
     let Some((choice, at_once)) = several else {
-        let member = one(&args, &common, file)?;
-        args.complete(&member.settings);
-        return super::run(args, &common.at(&member), world).await;
+        let (args, common) = completed_from(file, args, &common)?;
+        return super::run(args, &common, world).await;
     };
     let webhook = args.take_webhook(world)?;
     let members = args.named(&common).several(choice, file)?;
@@ -104,10 +103,17 @@ async fn carry_out<A: InPhases, R: InPhases>(
 ///
 /// # Errors
 /// If the selection is not clear, or the file has a mistake.
-pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)> {
+pub fn completed<A: OfStack>(args: A, common: &Common) -> Result<(A, Common)> {
     let file = File::find(common.config.as_deref())?;
-    let member = one(&args, common, file.as_ref())?;
+    completed_from(file.as_ref(), args, common)
+}
+
+fn completed_from<A: OfStack>(file: Option<&File>, mut args: A, common: &Common) -> Result<(A, Common)> {
+    let member = one(&args, common, file)?;
     args.complete(&member.settings);
+    if let (true, Some(file)) = (args.lacks_cluster(), file) {
+        args.named(common).is_in_file(file)?;
+    }
     Ok((args, common.at(&member)))
 }
 

@@ -1,7 +1,8 @@
-//! Prepares a setup: plans, and asks for the webhook if the plan needs one.
+//! Prepares a setup: plans, and asks for the webhook if the plan needs one. Renders the plan.
 
-use super::Desk;
+use super::{Desk, Told};
 use crate::cli::args::common::{StackArgs, report_repeated};
+use crate::cli::render;
 use crate::error::Result;
 use crate::operations::setup::{Prepared, Request, prepare};
 
@@ -29,5 +30,15 @@ pub async fn prepared(
     match stack.ask_webhook(world).await {
         Ok(webhook) => Ok((prepared.with_webhook(webhook).await?, Ok(()))),
         Err(error) => Ok((prepared, Err(error))),
+    }
+}
+
+/// Returns the output for a plan.
+#[must_use]
+pub fn seen(prepared: &Prepared, desk: &Desk<'_>) -> Told {
+    Told {
+        object: Some(render::setup::prepared_object(prepared, None, desk.world.command())),
+        sum: render::sum(&prepared.plan),
+        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), prepared.verdict())
     }
 }

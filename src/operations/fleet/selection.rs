@@ -73,6 +73,20 @@ impl Named<'_> {
         }
     }
 
+    /// Checks that the file has the stack that the user named with `--stack`, if any. Only a command that needs clusters, and knows
+    /// none, depends on this: any other command can use a stack that is not in the file.
+    ///
+    /// # Errors
+    /// If the file has no stack with that name.
+    pub fn is_in_file(&self, file: &File) -> Result<()> {
+        let Some(name) = self.stacks.first() else { return Ok(()) };
+        if self.called(name, file)?.is_some() {
+            return Ok(());
+        }
+        let first = suggestion(name, file).map(|hint| hint + " ").unwrap_or_default();
+        Err(unknown(name, file).hint(first + "(for a stack that is not in the file, also give --cluster NAME)"))
+    }
+
     /// Returns the chosen stacks, all of them from the file. For [`Several::Orphans`], returns all stacks of the file, beside which
     /// the orphans are found.
     ///
@@ -108,16 +122,12 @@ impl Named<'_> {
         if choice != Several::Named {
             return Ok(file.stacks.clone());
         }
-        let named = |name: &String| {
-            if let Some(member) = self.called(name, file)? {
-                return Ok(member.clone());
-            }
-            let error = Error::usage(format!("{} has no stack {name}", file.path.display()));
-            let known = file.stacks.iter().filter_map(|member| member.name.as_ref()).map(StackName::as_str);
-            Err(match nearest(known, name) {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error,
-            })
+        let named = |name: &String| match self.called(name, file)? {
+            Some(member) => Ok(member.clone()),
+            None => Err(match suggestion(name, file) {
+                Some(hint) => unknown(name, file).hint(hint),
+                None => unknown(name, file),
+            }),
         };
         self.stacks.iter().map(named).collect()
     }
@@ -144,6 +154,20 @@ impl Named<'_> {
                 }))
             }
         }
+    }
+}
+
+fn unknown(name: &str, file: &File) -> Error {
+    Error::usage(format!("{} has no stack {name}", file.path.display()))
+}
+
+/// Suggests the nearest name of a stack in the file or, if none is near, all names.
+fn suggestion(name: &str, file: &File) -> Option<String> {
+    let known: Vec<&str> =
+        file.stacks.iter().filter_map(|member| member.name.as_ref()).map(StackName::as_str).collect();
+    match nearest(known.iter().copied(), name) {
+        Some(near) => Some(format!("did you mean {near}?")),
+        None => (!known.is_empty()).then(|| format!("the stacks of the file are {}", known.join(", "))),
     }
 }
 

@@ -64,3 +64,26 @@ async fn each_closest_branch_has_a_line() {
         "{told:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn three_of_many_closest_branches_have_a_line_and_json_has_all() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let branches = |field: &str| -> Vec<serde_json::Value> {
+        (0..6).map(|number| json!({ field: [format!("{field}-{number}")] })).collect()
+    };
+    let pattern = json!({ "source": ["aws.ecs"], "detail": {
+        "$or": branches("stopCode"), "a": { "$or": branches("b") }, "c": { "$or": branches("d") },
+    } });
+    std::fs::write(&path, pattern.to_string()).unwrap();
+    let line = format!("pattern test exit-nonzero --pattern {}", path.display());
+    let told = taskbell(&aws, &line).await;
+    let lines: Vec<&str> = told.out.lines().filter(|line| line.contains("$or")).collect();
+    assert!(told.code == 1 && lines.len() == 3, "{told:?}");
+    assert!(told.out.contains(&format!("{}\n          … and 15 more\n", lines[2])), "{told:?}");
+    let object = taskbell(&aws, &format!("{line} --output json")).await.json();
+    let pattern = &object[0]["patterns"][0];
+    assert_eq!(pattern["mismatch"]["branches"].as_array().unwrap().len(), 18, "{pattern:#}");
+    assert_eq!(pattern["broken"].as_str().unwrap().matches("$or").count(), 18, "{pattern:#}");
+}

@@ -38,7 +38,8 @@ pub enum Command {
     },
     /// Show which patterns match an event, and for the other patterns the first field that decided
     ///
-    /// Without --cluster, patterns use the event's own cluster. Exit code 0: something matched; 1: nothing matched.
+    /// Without --cluster, patterns use the event's own cluster. Exit code 0: something matched; 1: nothing matched. With --live or
+    /// --task, exit code 0: there would be an alert; 1: there would be no alert; 3: something could not be read.
     #[command(after_help = "\
 Examples:
   taskbell pattern test event.json

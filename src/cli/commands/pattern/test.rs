@@ -43,7 +43,7 @@ pub struct Args {
     /// Test the rules of the stack as they are in AWS now, and every link from them to the notifier
     #[arg(long)]
     live: bool,
-    /// Test like --live a task that ECS still shows (for about an hour after it stopped), to find out why there was no alert
+    /// Test a task that ECS still shows (for about an hour after it stopped) in the same way as --live, to find out why there was no alert
     #[arg(long, value_name = "ARN")]
     task: Option<String>,
 }
