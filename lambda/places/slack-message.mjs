@@ -25,8 +25,11 @@ const LONGEST_MARK = 40;
 const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
 const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
 
+// Bold text and code need a space, ASCII punctuation or an end of the line directly outside of their marks (mrkdwn.mjs): in Japanese, too,
+// a space follows each of them. No space can come before a full-width colon: names directly before the colon are plain (`plainNames`).
 const WORDS = {
   en: {
+    plainNames: [],
     died: (what, where) => `${what} died${where && ` in ${where}`}`,
     "failed-to-start": (what, where) => `${what} failed to start${where && ` in ${where}`}`,
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
@@ -52,6 +55,7 @@ const WORDS = {
     lost: { ecs: "log links and essential marks are missing", logs: "the end of the log is missing", dynamodb: "this alert may come more than once" },
   },
   ja: {
+    plainNames: ["changed"],
     died: (what, where) => `${where && `${where} の `}${what} が異常終了しました`,
     "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
@@ -60,7 +64,7 @@ const WORDS = {
     absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
     drill: "これは訓練です。停止したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
-    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
+    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回* 発生しています。次は ${next} 回目に通知します。`,
     earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
     lastLines: (container) => `${container} のログの末尾`,
     otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
@@ -103,8 +107,9 @@ export function messageOf(incident, options) {
 /** Builds the headline: "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
   const { family, cluster, cause, occurrence } = incident;
-  const what = subjectOf(incident, words);
-  const where = filled(cluster) ? bold(cluster) : "";
+  const isPlain = words.plainNames.includes(incident.state);
+  const what = subjectOf(incident, words, isPlain);
+  const where = filled(cluster) ? nameOf(cluster, isPlain) : "";
   const container = cause.values.container;
   const by = filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "";
   // "failed to start: could not start" would repeat itself.
@@ -115,10 +120,12 @@ function headlineOf(incident, words, key) {
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
 }
 
-function subjectOf({ kind, family, service, daemon, source, taskId }, words) {
+const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
+
+function subjectOf({ kind, family, service, daemon, source, taskId }, words, isPlain) {
   const name = family ?? service ?? daemon ?? (kind === "application" ? source : null);
-  if (filled(name)) return bold(name);
-  if (filled(taskId)) return `${words.task} ${code(taskId)}`;
+  if (filled(name)) return nameOf(name, isPlain);
+  if (filled(taskId)) return `${words.task} ${isPlain ? plain(taskId, LIMIT.name) : code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
 }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { CAUSES } from "../core/causes.mjs";
 import { incidentOf } from "../core/incident.mjs";
 import { messageOf } from "../places/slack-message.mjs";
+import { assertMarksStandApart } from "./marks.mjs";
 import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
@@ -58,7 +59,7 @@ test("the headline names the family, the cluster, the cause and the container", 
   assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed with access violation (0xC0000005)");
   assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
   assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常終了しました：メモリ不足");
-  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*：デプロイ失敗");
+  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 prod の web：デプロイ失敗");
 });
 
 test("the details of a crash are complete", () => {
@@ -79,6 +80,21 @@ test("the details of a crash are complete", () => {
 test("exit codes come with their signal, reasons with their container", () => {
   const texts = textsOf(messageFor(sample("02-oom"), {}));
   assert.ok(texts.includes("▸ `web` · *exit code 137 SIGKILL*\n      `OutOfMemoryError: Container killed due to memory usage`"), texts.join("\n"));
+});
+
+test("bold text and code have a space, ASCII punctuation or an end of the line outside of their marks", () => {
+  for (const name of names) {
+    const { "detail-type": kind } = sample(name);
+    const noFamily = { ...sample(name), "detail-type": kind, detail: { ...sample(name).detail, taskDefinitionArn: undefined, group: undefined } };
+    for (const language of ["en", "ja"]) {
+      for (const event of [sample(name), noFamily, { ...sample(name), source: "taskbell.drill" }]) {
+        const context = { taskDefinition: definitionOf({ web: true }, OTHER_LOG), missing: ["denied", "timeout", "failed", "absent"].map((why) => ({ action: "logs:GetLogEvents", why })) };
+        const many = Array.from({ length: 12 }, (_, at) => ({ name: `c${at}`, exitCode: 1, reason: "r" }));
+        const crowd = event.detail.containers ? { ...event, detail: { ...event.detail, containers: [...event.detail.containers, ...many] } } : event;
+        for (const one of textsOf(messageFor(crowd, { language, mention: "here" }, context, { ...REPEATED, tail: ["one"] }))) assertMarksStandApart(one, `${name} ${language}`);
+      }
+    }
+  }
 });
 
 test("durations have at most two units, and words for under a second and never started", () => {
@@ -140,6 +156,7 @@ test("a drill is unmistakable in both languages and mentions nobody", () => {
   assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
 });
 
+const OTHER_LOG = { driver: "awsfirelens", group: null, region: null, prefix: null };
 const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 8 } };
 
 test("a failure that keeps coming has its count, its start, and the count of the next message", () => {
