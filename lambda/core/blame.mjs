@@ -9,7 +9,7 @@ const SIGNALS = { 129: "SIGHUP", 130: "SIGINT", 131: "SIGQUIT", 132: "SIGILL", 1
 const WINDOWS_STOPS = { 0xc000013a: "Ctrl+C", 0x40010004: "TerminateProcess" };
 /** Codes of Windows (NTSTATUS, and those of its runtimes) of crashed processes, with names in English and Japanese. */
 const CRASHES = {
-  0xc0000005: ["access violation", "アクセス違反"], 0xc0000006: ["in-page error", "ページ読み込みエラー"], 0xc0000017: ["no memory", "メモリ不足"],
+  0xc0000005: ["access violation", "アクセス違反"], 0xc0000006: ["in-page error", "ページインエラー"], 0xc0000017: ["no memory", "メモリ不足"],
   0xc000001d: ["illegal instruction", "不正な命令"], 0xc0000025: ["noncontinuable exception", "継続不可能な例外"],
   0xc000007b: ["invalid image format", "無効な実行ファイル形式"], 0xc0000094: ["integer division by zero", "整数のゼロ除算"],
   0xc0000096: ["privileged instruction", "特権命令"], 0xc00000fd: ["stack overflow", "スタックオーバーフロー"],
@@ -36,7 +36,7 @@ export function crashOf(exitCode, language = "en") {
   const code = unsigned(exitCode);
   const hex = code === null ? "" : `0x${code.toString(16).toUpperCase()}`;
   const names = own(CRASHES, code);
-  if (names) return `${names[language === "ja" ? 1 : 0]} (${hex})`;
+  if (names) return language === "ja" ? `${names[1]}（${hex}）` : `${names[0]} (${hex})`;
   return code >= 0xc0000000 && code < 0xd0000000 && !own(WINDOWS_STOPS, code) ? hex : null;
 }
 

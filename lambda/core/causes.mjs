@@ -17,39 +17,39 @@ import { own } from "./records.mjs";
  */
 export const CAUSES = {
   "out-of-memory": { severity: "error", en: ["out of memory", "{container} was killed because it ran out of memory."], ja: ["メモリ不足", "{container} はメモリ不足のため強制終了されました。"] },
-  "killed-by-signal": { severity: "error", en: ["killed by {signal}", "{container} was ended by {signal} (exit code {code})."], ja: ["{signal} で終了", "{container} は {signal} で終了しました（終了コード {code}）。"] },
+  "killed-by-signal": { severity: "error", en: ["killed by {signal}", "{container} was killed by {signal} (exit code {code})."], ja: ["{signal} で終了", "{container} は {signal} で終了しました（終了コード {code}）。"] },
   "command-not-found": { severity: "error", en: ["command not found", "{container} could not run: its command was not found."], ja: ["コマンド未検出", "{container} のコマンドが見つからず、実行できませんでした。"] },
   "not-executable": { severity: "error", en: ["command not executable", "{container} could not run: its command is not executable."], ja: ["コマンド実行不可", "{container} のコマンドに実行権限がないか、実行できない形式です。"] },
   "application-exit": { severity: "error", en: ["exit code {code}", "{container} exited with code {code}."], ja: ["終了コード {code}", "{container} は終了コード {code} で終了しました。"] },
-  crashed: { severity: "error", en: ["crashed with {signal}", "{container} crashed with {signal}."], ja: ["{signal} でクラッシュ", "{container} がクラッシュしました：{signal}。"] },
+  crashed: { severity: "error", en: ["crashed with {signal}", "{container} crashed with {signal}."], ja: ["{signal} によるクラッシュ", "{container} が {signal} でクラッシュしました。"] },
   "no-exit-code": { severity: "error", en: ["no exit code", "{container} ended without an exit code; ECS does not say why."], ja: ["終了コードなし", "{container} は終了コードを残さずに終了しました。ECS は理由を報告していません。"] },
   "exit-zero": { severity: "warning", en: ["exited with code 0", "{container} exited with code 0, and the task ended with it."], ja: ["終了コード 0 で終了", "{container} が終了コード 0 で終了し、タスクも終了しました。"] },
   "image-pull-failed": { severity: "error", en: ["image could not be pulled", "The container image could not be pulled."], ja: ["イメージのプル失敗", "コンテナイメージをプルできませんでした。"] },
-  "secrets-init-failed": { severity: "error", en: ["could not read secrets or authenticate to the registry", "The task could not read its secrets or authenticate to the image registry."], ja: ["シークレットの取得またはレジストリ認証の失敗", "シークレットの取得、またはコンテナレジストリの認証に失敗しました。"] },
+  "secrets-init-failed": { severity: "error", en: ["could not read secrets or authenticate to the registry", "The task could not read its secrets or authenticate to the image registry."], ja: ["シークレットの取得またはレジストリ認証の失敗", "シークレットの取得、またはコンテナレジストリでの認証に失敗しました。"] },
   "logger-init-failed": { severity: "error", en: ["logging could not be set up", "The container's log driver could not be initialised."], ja: ["ログドライバーの初期化失敗", "コンテナのログドライバーを初期化できませんでした。"] },
   "start-failed": { severity: "error", en: ["could not start", "ECS could not start the task's containers."], ja: ["起動失敗", "ECS がタスクのコンテナを起動できませんでした。"] },
-  "runtime-failed": { severity: "error", en: ["container runtime failed", "The container runtime could not carry out a request of ECS."], ja: ["コンテナランタイムの障害", "コンテナランタイムが ECS の要求を実行できませんでした。"] },
+  "runtime-failed": { severity: "error", en: ["container runtime failed", "The container runtime could not carry out a request from ECS."], ja: ["コンテナランタイムの障害", "コンテナランタイムが ECS の要求を実行できませんでした。"] },
   "elb-health-check-failed": { severity: "error", en: ["load balancer health check failed", "ECS stopped the task because it failed the load balancer's health checks."], ja: ["ロードバランサーのヘルスチェック失敗", "ロードバランサーのヘルスチェックに失敗したため、ECS がタスクを停止しました。"] },
   "container-health-check-failed": { severity: "error", en: ["container health check failed", "ECS stopped the task because it failed its container health checks."], ja: ["コンテナのヘルスチェック失敗", "コンテナのヘルスチェックに失敗したため、ECS がタスクを停止しました。"] },
-  "spot-interruption": { severity: "warning", en: ["Spot interruption", "AWS took back the Spot capacity the task ran on."], ja: ["スポット中断", "スポットの中断によるタスクの停止です。"] },
-  "host-lost": { severity: "warning", en: ["host lost", "The instance the task ran on was stopped or terminated."], ja: ["ホストの停止", "タスクが動いていたインスタンスが停止または終了しました。"] },
+  "spot-interruption": { severity: "warning", en: ["Spot interruption", "AWS took back the Spot capacity that the task ran on."], ja: ["スポット中断", "スポットの中断によりタスクが停止しました。"] },
+  "host-lost": { severity: "warning", en: ["host stopped or terminated", "The instance that the task ran on was stopped or terminated."], ja: ["ホストの停止", "タスクが動いていたインスタンスが停止または終了しました。"] },
   infrastructure: { severity: "warning", en: ["unhealthy infrastructure", "AWS stopped the task because the infrastructure under it was not healthy."], ja: ["基盤の異常", "基盤となるインフラストラクチャに異常があるため、AWS がタスクを停止しました。"] },
   maintenance: { severity: "warning", en: ["infrastructure maintenance", "AWS stopped the task for maintenance of the infrastructure under it."], ja: ["基盤のメンテナンス", "基盤となるインフラストラクチャのメンテナンスのため、AWS がタスクを停止しました。"] },
-  draining: { severity: "warning", en: ["container instance drained", "ECS stopped the task because its container instance is being drained."], ja: ["コンテナインスタンスのドレイン", "コンテナインスタンスのドレインのため、ECS がタスクを停止しました。"] },
+  draining: { severity: "warning", en: ["container instance draining", "ECS stopped the task because its container instance is being drained."], ja: ["コンテナインスタンスのドレイン", "コンテナインスタンスのドレインのため、ECS がタスクを停止しました。"] },
   "placement-failed": { severity: "error", en: ["no capacity to run on", "ECS found no capacity to place the task on."], ja: ["タスクの配置失敗", "タスクを配置できるキャパシティがありませんでした。"] },
-  "run-rejected": { severity: "error", en: ["the task was not run", "ECS rejected the {call} call of {caller}, so no task started."], ja: ["タスクの起動が拒否されました", "{caller} による {call} を ECS が拒否したため、タスクは起動していません。"] },
+  "run-rejected": { severity: "error", en: ["the task was not run", "ECS refused the {call} call of {caller}, so no task started."], ja: ["タスクの起動が拒否されました", "{caller} による {call} を ECS が拒否したため、タスクは起動していません。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
   "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
   "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "ECS repeatedly fails to start the service's tasks."], ja: ["タスクの起動失敗が継続", "サービスのタスクが起動に繰り返し失敗しています。"] },
-  "daemon-start-impaired": { severity: "warning", en: ["task keeps failing to start", "ECS could not start the daemon's task on a container instance."], ja: ["タスクの起動失敗が継続", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
-  "constraint-violated": { severity: "error", en: ["placement constraint violated", "A task of the service no longer meets its placement constraints."], ja: ["配置制約の違反", "サービスのタスクが配置制約を満たさなくなりました。"] },
+  "daemon-start-impaired": { severity: "warning", en: ["daemon task failed to start", "ECS could not start the daemon's task on a container instance."], ja: ["デーモンのタスクの起動失敗", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
+  "constraint-violated": { severity: "error", en: ["placement constraint violated", "A task of the daemon service no longer meets its placement constraints."], ja: ["配置制約の違反", "デーモンサービスのタスクが配置制約を満たさなくなりました。"] },
   "configuration-failed": { severity: "error", en: ["configuration error", "ECS cannot place the service's tasks because of an error in their configuration."], ja: ["設定エラー", "設定に誤りがあるため、サービスのタスクを配置できません。"] },
   "scheduler-throttled": { severity: "warning", en: ["scheduler throttled", "ECS throttles the service's scheduler, so its tasks start and stop late."], ja: ["スケジューラーのスロットリング", "ECS がサービスのスケジューラーをスロットリングしているため、タスクの起動や停止が遅れています。"] },
-  "stopped-by-user": { severity: "info", en: ["stopped by a user", "A user or a tool stopped the task."], ja: ["ユーザーによる停止", "ユーザーまたはツールがタスクを停止しました。"] },
-  "stopped-by-scheduler": { severity: "info", en: ["stopped by the service scheduler", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケジューラーによる停止", "スケーリング、デプロイ、またはアベイラビリティーゾーンの再調整のため、ECS がタスクを停止しました。"] },
+  "stopped-by-user": { severity: "info", en: ["user request", "A user or a tool stopped the task."], ja: ["ユーザーの操作", "ユーザーまたはツールがタスクを停止しました。"] },
+  "stopped-by-scheduler": { severity: "info", en: ["scaling, deployment or rebalancing", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケーリング、デプロイ、または再調整", "スケーリング、デプロイ、またはアベイラビリティーゾーンの再調整のため、ECS がタスクを停止しました。"] },
   "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
   "service-event": { severity: "info", en: ["{name}", "ECS reported {name}."], ja: ["{name}", "ECS から {name} が報告されました。"] },
-  unknown: { severity: "error", en: ["{name}", "taskbell could not determine the cause; see the report of ECS below."], ja: ["{name}", "原因を判別できませんでした。ECS からの報告は次のとおりです。"] },
+  unknown: { severity: "error", en: ["{name}", "taskbell could not determine the cause; see the report from ECS below."], ja: ["{name}", "原因を判別できませんでした。ECS からの報告は次のとおりです。"] },
 };
 
 /** Stop codes of tasks that ECS did not stop by plan: the words of the reason belong to the failure itself. */
@@ -67,10 +67,19 @@ const SERVICE_EVENTS = {
 /** Sentences for an event that reports the status of a task; "service-event" has those for events of a service. */
 const STATUS_WORDS = { en: ["{name}", "The status of the task became {name}."], ja: ["{name}", "タスクの状態が {name} になりました。"] };
 
+/** Words for a task that still runs: ECS sends the warning before a Spot interruption while the task is stopping. */
+const STOPPING_WORDS = {
+  "spot-interruption": {
+    en: ["Spot interruption", "AWS is taking back the Spot capacity that the task runs on."], ja: ["スポット中断", "スポットの中断により、タスクはまもなく停止します。"],
+  },
+};
+
 /** @returns {Cause} */
 export const cause = (id, values = {}) => ({ id, words: { en: CAUSES[id].en, ja: CAUSES[id].ja }, values });
 /** @returns {Cause} */
 export const statusCause = (status) => ({ ...cause("service-event", { name: status }), words: STATUS_WORDS });
+/** @returns {Cause} */
+export const whileStopping = (why) => ({ ...why, words: own(STOPPING_WORDS, why.id) ?? why.words });
 
 /** @returns {string} the row for a deployment or service event */
 export function serviceCauseId(eventName, reason) {

@@ -4,7 +4,7 @@
 // message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
-import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause } from "./causes.mjs";
+import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause, whileStopping } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
 import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
@@ -123,7 +123,9 @@ function taskIncident(detail, taskDefinition, common) {
   };
   const outlines = list(taskDefinition.containers).map(record);
   const found = list(detail.containers).map((container) => containerOf(record(container), outlines));
-  const { cause: why, suspect: blamed, reason, endedByItself } = phaseOf(task) === "changed" ? { cause: statusCause(task.lastStatus) } : judge(task, found);
+  const phase = phaseOf(task);
+  const { cause: judged, suspect: blamed, reason, endedByItself } = phase === "changed" ? { cause: statusCause(task.lastStatus) } : judge(task, found);
+  const why = phase === "stopping" ? whileStopping(judged) : judged;
   // Scaling or a user's stop blames no container, but the log of the suspect is still the one to open. A container that neither ended nor has a reason may have no log.
   const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
   const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);

@@ -1,6 +1,10 @@
 // Parses the markup of Slack into spans, which every other destination renders in its own markup. Pure: no I/O, no clock, no Node API, no Intl.
 // Reads only text that slack-message.mjs wrote: foreign text arrives escaped. Foreign text may be bold, as in Slack; links, dates,
 // mentions and code are written by the notifier alone.
+//
+// Slack reads a mark (* _ or `) only if a space, ASCII punctuation or an end of the line is directly outside of it. Beside a letter of any
+// script, full-width punctuation or a zero-width space Slack may show the mark itself: "*4 回*発生" keeps its asterisks, "*4 回* 発生" is
+// bold. This parser, and the preview's in src/cli/render/message/mrkdwn.rs, follow the same rule.
 
 /**
  * @typedef {object} Span
@@ -85,7 +89,8 @@ function unitsOf(mrkdwn) {
   const units = [];
   for (let at = 0; at < mrkdwn.length;) {
     ATOM.lastIndex = at;
-    const found = "`<".includes(mrkdwn[at]) ? ATOM.exec(mrkdwn) : null;
+    const atom = "`<".includes(mrkdwn[at]) ? ATOM.exec(mrkdwn) : null;
+    const found = atom?.[2] === undefined || (isBoundary(mrkdwn[at - 1]) && isBoundary(mrkdwn[at + atom[0].length])) ? atom : null;
     units.push(found ? spanOf(found) : mrkdwn[at]);
     at += found ? found[0].length : 1;
   }
@@ -104,11 +109,12 @@ function spanOf([, fence, code, angle]) {
   return { kind: "link", url: unescaped(target), text: label ?? unescaped(target) };
 }
 
-// In Slack, an opening mark comes before, and a closing mark after, a character that is no space, and never within a word.
-const isWord = (unit) => typeof unit === "string" && /[A-Za-z0-9]/.test(unit);
+// An opening mark comes directly before, and a closing mark directly after, a character that is no space.
 const isSpace = (unit) => unit === undefined || (typeof unit === "string" && /\s/.test(unit));
-const opens = (units, at) => !isWord(units[at - 1]) && !isSpace(units[at + 1]);
-const closes = (units, at) => !isSpace(units[at - 1]) && !isWord(units[at + 1]);
+/** Says whether a mark can stand beside this unit: a space, ASCII punctuation, a span, or an end of the text. */
+const isBoundary = (unit) => typeof unit !== "string" || /[\t-\r -/:-@[-`{-~\u00a0]/.test(unit);
+const opens = (units, at) => isBoundary(units[at - 1]) && !isSpace(units[at + 1]);
+const closes = (units, at) => !isSpace(units[at - 1]) && isBoundary(units[at + 1]);
 
 /** Returns the position of the closing mark, or the end of the line if there is none. */
 function closingOf(units, from, mark) {

@@ -25,8 +25,11 @@ const LONGEST_MARK = 40;
 const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
 const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
 
+// Bold text and code need a space, ASCII punctuation or an end of the line directly outside of their marks (mrkdwn.mjs): in Japanese, too,
+// a space follows each of them. No space can come before a full-width colon: names directly before the colon are plain (`plainNames`).
 const WORDS = {
   en: {
+    plainNames: [],
     died: (what, where) => `${what} died${where && ` in ${where}`}`,
     "failed-to-start": (what, where) => `${what} failed to start${where && ` in ${where}`}`,
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
@@ -35,8 +38,8 @@ const WORDS = {
     absent: { container: "A container", caller: "an unknown caller", other: "unknown" }, container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task failed; the event was sent on purpose to test this alert.",
-    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Next notification at ${next}.`,
-    earlier: (count) => `Before that, ${count} more occurrences were not reported.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
+    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. The next alert comes at occurrence ${next}.`,
+    earlier: (count) => `Earlier, ${count === 1 ? "1 more occurrence was" : `${count} more occurrences were`} not reported.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
     lastLines: (container) => `Last lines of the log of ${container}`,
     otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
@@ -45,13 +48,14 @@ const WORDS = {
     at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
     openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
-    underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], between: " ",
+    underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
     why: { denied: (action) => `The notifier's role is not allowed to call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
     so: (why, lost) => (lost ? `${why}, so ${lost}.` : `${why}.`),
     lost: { ecs: "log links and essential marks are missing", logs: "the end of the log is missing", dynamodb: "this alert may come more than once" },
   },
   ja: {
+    plainNames: ["changed"],
     died: (what, where) => `${where && `${where} の `}${what} が異常終了しました`,
     "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
@@ -59,19 +63,19 @@ const WORDS = {
     changed: (what, where) => `${where && `${where} の `}${what}`,
     absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
-    drill: "これは訓練です。停止したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
-    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回*発生しています。次は ${next} 回目に通知します。`,
-    earlier: (count) => `それ以前に、まだ通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
+    drill: "これは訓練です。異常終了したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
+    times: (count) => `${count} 回`, since: (count, since, next) => `${since} から *${count} 回* 発生しています。次は ${next} 回目に通知します。`,
+    earlier: (count) => `これより前に、通知していない同じ障害が ${count} 件ありました。`, linesLeftOut: (count) => `[… ${count} 行を省略 …]`,
     lastLines: (container) => `${container} のログの末尾`,
     otherDriver: (container, driver) => `${container} のログドライバーは ${driver} のため、ログへのリンクはありません。`,
     source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
     cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（スタンドアロンタスク）", group: "グループ", ran: "実行時間",
-    never: "起動前に停止", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
+    never: "未起動", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
     at: "日時", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
     openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
-    underASecond: "1秒未満", units: [[86400, "日"], [3600, "時間"], [60, "分"], [1, "秒"]], between: "",
-    why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` の応答がありませんでした`,
+    underASecond: "1 秒未満", units: [[86400, " 日"], [3600, " 時間"], [60, " 分"], [1, " 秒"]], betweenSentences: "",
+    why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` から時間内に応答がありませんでした`,
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
     so: (why, lost) => (lost ? `${why}。そのため、${lost}。` : `${why}。`),
     lost: { ecs: "ログへのリンクと「必須コンテナ」の表示を省略しました", logs: "ログの末尾を省略しました", dynamodb: "このアラートは重複して届くことがあります" },
@@ -103,8 +107,9 @@ export function messageOf(incident, options) {
 /** Builds the headline: "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
   const { family, cluster, cause, occurrence } = incident;
-  const what = subjectOf(incident, words);
-  const where = filled(cluster) ? bold(cluster) : "";
+  const isPlain = words.plainNames.includes(incident.state);
+  const what = subjectOf(incident, words, isPlain);
+  const where = filled(cluster) ? nameOf(cluster, isPlain) : "";
   const container = cause.values.container;
   const by = filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "";
   // "failed to start: could not start" would repeat itself.
@@ -115,10 +120,12 @@ function headlineOf(incident, words, key) {
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
 }
 
-function subjectOf({ kind, family, service, daemon, source, taskId }, words) {
+const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
+
+function subjectOf({ kind, family, service, daemon, source, taskId }, words, isPlain) {
   const name = family ?? service ?? daemon ?? (kind === "application" ? source : null);
-  if (filled(name)) return bold(name);
-  if (filled(taskId)) return `${words.task} ${code(taskId)}`;
+  if (filled(name)) return nameOf(name, isPlain);
+  if (filled(taskId)) return `${words.task} ${isPlain ? plain(taskId, LIMIT.name) : code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
 }
 
@@ -147,7 +154,7 @@ function blocksOf(incident, words, key) {
 function repeatedOf({ occurrence }, words) {
   if (!occurrence) return "";
   const { count, since, earlier, next } = occurrence;
-  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(words.between);
+  return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(words.betweenSentences);
 }
 
 /** Folds the stack trace of an application: Slack folds the text of an attachment, not the text of a block. */
@@ -268,7 +275,7 @@ function durationOf(seconds, words) {
     if (left >= size) parts.push(`${Math.floor(left / size)}${unit}`);
     left %= size;
   }
-  return parts.slice(0, 2).join(words.between);
+  return parts.slice(0, 2).join(" ");
 }
 
 /** Writes a date that Slack shows in the reader's own time zone; the fallback is UTC. */
@@ -281,12 +288,20 @@ function localTime(iso) {
 /** Fills a template of the cause table. Only the values are escaped: the words are written here and in the cause table. */
 function sentence(template, { values }, words, key) {
   const crash = crashOf(filled(values.code) ? Number(values.code) : null, key);
-  return template.replace(/\{(\w+)\}/g, (_, name) => {
+  const valueOf = (name) => {
     if (!filled(values[name])) return own(words.absent, name) ?? words.absent.other;
     if (name === "container") return words.container + code(values.container);
     return plain(name === "signal" ? crash ?? values.signal : values[name], LIMIT.sentence);
+  };
+  // The Japanese templates have spaces around values in Latin letters, and a value in Japanese needs none.
+  return template.replace(/( ?)\{(\w+)\}( ?)/g, (_, before, name, after) => {
+    const value = valueOf(name).trim();
+    return (key === "ja" && WIDE.test(value.at(0)) ? "" : before) + value + (key === "ja" && WIDE.test(value.at(-1)) ? "" : after);
   });
 }
+
+/** Japanese characters, with full-width punctuation. */
+const WIDE = /[\u3001-\u30ff\u3400-\u9fff\uff00-\uff60]/;
 
 /** Writes the mentions: here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
 function mentionOf(mention) {

@@ -9,6 +9,7 @@ import { messageOf } from "../places/slack-message.mjs";
 import * as sns from "../places/sns.mjs";
 import * as teams from "../places/teams.mjs";
 import * as webhook from "../places/webhook.mjs";
+import { assertMarksStandApart } from "./marks.mjs";
 import { names, sample } from "./samples.mjs";
 
 const folder = new URL("../../tests/golden/", import.meta.url);
@@ -40,5 +41,13 @@ for (const [place, { payloadOf }] of Object.entries({ discord, sns, teams, webho
     assert.deepEqual(messagesIn(there), messagesIn(folder));
   });
 }
+
+test("no golden message of Slack has a letter of any script directly outside of a mark", () => {
+  for (const { file } of files) {
+    const { text, attachments } = read(new URL(file, folder));
+    const texts = attachments.flatMap(({ blocks = [] }) => blocks).flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter(Boolean);
+    for (const one of [text, ...texts.map((block) => block.text)]) assertMarksStandApart(one, file);
+  }
+});
 
 test("every sample has a golden message", () => assert.deepEqual(messagesIn(folder), files.map(({ file }) => file).sort()));

@@ -31,10 +31,17 @@ test("the replacement of a backtick or an asterisk in Slack becomes the original
 });
 
 test("marks within words, beside spaces, or never closed on their line are text", () => {
-  for (const one of ["a*b*c", "2 * 3 * 4", "*open", "*open\nclosed*", "snake_case_name", "a_b", "* x*", "_", "**", "`", "``", "```", "<>", "<"]) {
+  for (const one of ["a*b*c", "2 * 3 * 4", "*open", "*open\nclosed*", "snake_case_name", "a_b", "a`b` c", "a `b`c", "* x*", "_", "**", "`", "``", "```", "<>", "<"]) {
     assert.deepEqual(spansOf(one).map(({ text: own, bold, italic }) => [own, bold || italic]).filter(([own]) => own !== ""), [[one, false]], one);
   }
-  assert.deepEqual(spansOf("から *4 回*発生").map(({ bold }) => bold), [false, true, false]);
+});
+
+test("a mark beside a letter of any script, or beside full-width punctuation, is text, as in Slack", () => {
+  for (const one of ["から *4 回*発生", "から*4 回* 発生", "*web*：失敗", "（*web*）", "*웹*이", "é*a*", "*web*\u200b：失敗", "*web*\u3000失敗", "_ほか_件", "名前`web` は", "名前 `web`は"]) {
+    assert.deepEqual(spansOf(one), [text(one)], one);
+  }
+  assert.deepEqual(spansOf("から *4 回* 発生").map(({ bold }) => bold), [false, true, false]);
+  assert.deepEqual(spansOf("*web*: (`x`)").map(({ kind, bold }) => `${kind} ${bold}`), ["text true", "text false", "code false", "text false"]);
 });
 
 test("lines keep their spans, and a fence has lines of its own", () => {

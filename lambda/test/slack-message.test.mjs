@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { CAUSES } from "../core/causes.mjs";
 import { incidentOf } from "../core/incident.mjs";
 import { messageOf } from "../places/slack-message.mjs";
+import { assertMarksStandApart } from "./marks.mjs";
 import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./samples.mjs";
 
 const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
@@ -50,7 +51,7 @@ test("the headline names the family, the cluster, the cause and the container", 
   assert.equal(headline("02-oom"), "🔴 *web* died in *prod*: out of memory");
   assert.equal(headline("09-sidecar-app-crash"), "🔴 *web* died in *prod*: exit code 2 (app)");
   assert.equal(headline("05-spot"), "🟠 *web* died in *prod*: Spot interruption");
-  assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: stopped by a user");
+  assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: user request");
   assert.equal(headline("05b-spot-warning-not-stopped"), "🟠 *web* is stopping in *prod*: Spot interruption");
   assert.equal(headline("03-cannot-pull"), "🔴 *web* failed to start in *prod*: image could not be pulled");
   assert.equal(headline("03-cannot-pull", "ja"), "🔴 *prod* の *web* が起動に失敗しました：イメージのプル失敗");
@@ -58,7 +59,7 @@ test("the headline names the family, the cluster, the cause and the container", 
   assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed with access violation (0xC0000005)");
   assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
   assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常終了しました：メモリ不足");
-  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 *prod* の *web*：デプロイ失敗");
+  assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 prod の web：デプロイ失敗");
 });
 
 test("the details of a crash are complete", () => {
@@ -81,13 +82,28 @@ test("exit codes come with their signal, reasons with their container", () => {
   assert.ok(texts.includes("▸ `web` · *exit code 137 SIGKILL*\n      `OutOfMemoryError: Container killed due to memory usage`"), texts.join("\n"));
 });
 
+test("bold text and code have a space, ASCII punctuation or an end of the line outside of their marks", () => {
+  for (const name of names) {
+    const { "detail-type": kind } = sample(name);
+    const noFamily = { ...sample(name), "detail-type": kind, detail: { ...sample(name).detail, taskDefinitionArn: undefined, group: undefined } };
+    for (const language of ["en", "ja"]) {
+      for (const event of [sample(name), noFamily, { ...sample(name), source: "taskbell.drill" }]) {
+        const context = { taskDefinition: definitionOf({ web: true }, OTHER_LOG), missing: ["denied", "timeout", "failed", "absent"].map((why) => ({ action: "logs:GetLogEvents", why })) };
+        const many = Array.from({ length: 12 }, (_, at) => ({ name: `c${at}`, exitCode: 1, reason: "r" }));
+        const crowd = event.detail.containers ? { ...event, detail: { ...event.detail, containers: [...event.detail.containers, ...many] } } : event;
+        for (const one of textsOf(messageFor(crowd, { language, mention: "here" }, context, { ...REPEATED, tail: ["one"] }))) assertMarksStandApart(one, `${name} ${language}`);
+      }
+    }
+  }
+});
+
 test("durations have at most two units, and words for under a second and never started", () => {
   const ran = (detail, language) => textsOf(messageFor(changed("01-exit-nonzero", detail), { language })).find((one) => /^\*(Ran for|実行時間)/.test(one))?.split("\n")[1];
   const from = "2026-11-20T10:00:00Z";
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-22T13:00:09Z" }), "2 d 3 h");
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T10:00:00.4Z" }), "under a second");
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T09:59:54Z" }), "under a second");
-  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T11:01:00Z" }, "ja"), "1時間1分");
+  assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T11:01:00Z" }, "ja"), "1 時間 1 分");
   assert.equal(ran({ startedAt: undefined }), "never started");
 });
 
@@ -140,15 +156,18 @@ test("a drill is unmistakable in both languages and mentions nobody", () => {
   assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
 });
 
+const OTHER_LOG = { driver: "awsfirelens", group: null, region: null, prefix: null };
 const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 8 } };
 
 test("a failure that keeps coming has its count, its start, and the count of the next message", () => {
   const english = messageFor(sample("02-oom"), {}, {}, REPEATED);
   assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
-  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Next notification at 8."));
-  const japanese = (occurrence) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, ...occurrence } })).find((one) => /それ以前に/.test(one));
-  assert.equal(japanese({ count: 1, earlier: 7 }), "それ以前に、まだ通知していない同じ障害が 7 件ありました。");
-  assert.match(japanese({ earlier: 7 }), /次は 8 回目に通知します。それ以前に/);
+  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. The next alert comes at occurrence 8."));
+  const japanese = (occurrence) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, ...occurrence } })).find((one) => /これより前に/.test(one));
+  assert.equal(japanese({ count: 1, earlier: 7 }), "これより前に、通知していない同じ障害が 7 件ありました。");
+  assert.match(japanese({ earlier: 7 }), /次は 8 回目に通知します。これより前に/);
+  const earlier = (count) => textsOf(messageFor(sample("02-oom"), {}, {}, { occurrence: { ...REPEATED.occurrence, count: 1, earlier: count } })).find((one) => one.startsWith("Earlier"));
+  assert.deepEqual([earlier(1), earlier(7)], ["Earlier, 1 more occurrence was not reported.", "Earlier, 7 more occurrences were not reported."]);
   const first = messageFor(sample("02-oom"), {}, {}, { occurrence: { count: 1, since: "2026-11-20T10:00:00.000Z", earlier: 0, next: 2 } });
   assert.deepEqual(first, messageFor(sample("02-oom"), {}));
 });
@@ -240,7 +259,7 @@ test("the headline has one reason behind one colon", () => {
     assert.ok(messageFor(sample(name), {}).text.split(": ").length <= 2, name);
     assert.ok(messageFor(sample(name), { language: "ja" }).text.split("：").length <= 2, name);
   }
-  assert.equal(messageFor(sample("11d-windows-crash"), { language: "ja" }).text, "🔴 *prod* の *web* が異常終了しました：アクセス違反 (0xC0000005) でクラッシュ");
+  assert.equal(messageFor(sample("11d-windows-crash"), { language: "ja" }).text, "🔴 *prod* の *web* が異常終了しました：アクセス違反（0xC0000005）によるクラッシュ");
   assert.equal(messageFor(sample("03b-cannot-start"), {}).text, "🔴 *web* failed to start in *prod*");
   assert.equal(messageFor(sample("03b-cannot-start"), { language: "ja" }).text, "🔴 *prod* の *web* が起動に失敗しました");
 });
@@ -252,6 +271,34 @@ test("a planned stop is no failure in the headline", () => {
   }
 });
 
+test("a value in Japanese joins its sentence without a space, a value in Latin letters has one", () => {
+  const sentenceOf = (event) => messageFor(event, { language: "ja" }).attachments[0].blocks[0].text.text;
+  assert.equal(sentenceOf(sample("11d-windows-crash")), "*コンテナ `web` がアクセス違反（0xC0000005）でクラッシュしました。*");
+  assert.equal(sentenceOf(changed("11d-windows-crash", { containers: [{ name: "web", exitCode: 0xc0000abc }] })), "*コンテナ `web` が 0xC0000ABC でクラッシュしました。*");
+  assert.equal(sentenceOf(changed("31-run-rejected", { userIdentity: { invokedBy: "夜間バッチ" } })), "*夜間バッチによる RunTask を ECS が拒否したため、タスクは起動していません。*");
+});
+
+test("the sentence of a Spot interruption agrees with the headline, before the stop and after", () => {
+  const shown = (name, language) => textsOf(messageFor(sample(name), { language })).slice(0, 2).map((one) => one.replaceAll("*", ""));
+  assert.deepEqual(shown("05-spot"), ["🟠 web died in prod: Spot interruption", "AWS took back the Spot capacity that the task ran on."]);
+  assert.deepEqual(shown("05b-spot-warning-not-stopped"), ["🟠 web is stopping in prod: Spot interruption", "AWS is taking back the Spot capacity that the task runs on."]);
+  assert.deepEqual(shown("05-spot", "ja"), ["🟠 prod の web が異常終了しました：スポット中断", "スポットの中断によりタスクが停止しました。"]);
+  assert.deepEqual(shown("05b-spot-warning-not-stopped", "ja"), ["🟠 prod の web が停止処理中です：スポット中断", "スポットの中断により、タスクはまもなく停止します。"]);
+});
+
+test("headline and sentence about a daemon's task say the same", () => {
+  const shown = (language) => textsOf(messageFor(sample("25-daemon-start-impaired"), { language })).slice(0, 2).map((one) => one.replaceAll("*", ""));
+  assert.deepEqual(shown("en"), ["🟠 log-agent in prod: daemon task failed to start", "ECS could not start the daemon's task on a container instance."]);
+  assert.deepEqual(shown("ja"), ["🟠 prod の log-agent：デーモンのタスクの起動失敗", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"]);
+});
+
+test("no headline repeats its verb", () => {
+  for (const name of names.filter((one) => !one.includes("/"))) {
+    const [subject, why] = messageFor(sample(name), {}).text.split(": ");
+    for (const verb of ["died", "stopped", "start", "stopping"]) assert.ok(!(subject.includes(verb) && why?.startsWith(verb)), `${name}: ${subject}: ${why}`);
+  }
+});
+
 test("registry authentication that failed is not called a failure of secrets alone", () => {
   const event = changed("04-resource-init", { stoppedReason: "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: There is a connection issue" });
   assert.match(messageFor(event, {}).text, /: could not read secrets or authenticate to the registry$/);
@@ -260,8 +307,8 @@ test("registry authentication that failed is not called a failure of secrets alo
 
 test("a caller without a name is called unknown in both languages", () => {
   const event = changed("31-run-rejected", { userIdentity: {} });
-  assert.ok(textsOf(messageFor(event, {})).includes("*ECS rejected the RunTask call of an unknown caller, so no task started.*"));
-  assert.ok(textsOf(messageFor(event, { language: "ja" })).includes("*不明な呼び出し元 による RunTask を ECS が拒否したため、タスクは起動していません。*"));
+  assert.ok(textsOf(messageFor(event, {})).includes("*ECS refused the RunTask call of an unknown caller, so no task started.*"));
+  assert.ok(textsOf(messageFor(event, { language: "ja" })).includes("*不明な呼び出し元による RunTask を ECS が拒否したため、タスクは起動していません。*"));
 });
 
 test("every cause has a sentence with all its values filled in", () => {

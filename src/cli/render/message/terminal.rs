@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Color, RgbColor, Style};
 use serde_json::Value;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::mrkdwn::{Look, Span, parse};
 use crate::date::{DateTime, Format as DateTimeFormat};
@@ -15,6 +15,12 @@ const CODE: Style = AnsiColor::Cyan.on_default();
 const MENTION: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 const WIDEST: usize = 100;
+const FENCE_INDENT: usize = 2;
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+/// Characters that begin no line of Japanese text (the rule is called kinsoku), and their ASCII counterparts.
+const NEVER_FIRST: &str = "、。，．・：；！？）］｝〕〉》」』】〙〗〟’”…‥ー～々ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ,.:;!?)]}%％";
+/// Characters that end no line of Japanese text.
+const NEVER_LAST: &str = "（［｛〔〈《「『【〘〖〝‘“([{";
 
 /// Returns the message as Slack would show it, in lines of at most `columns` cells.
 #[must_use]
@@ -167,33 +173,29 @@ fn drawn(block: &Value, width: usize) -> Vec<String> {
     lines
 }
 
-/// Wraps the spans at words. A word that is longer than a line is cut.
+/// Wraps the spans at spaces, and between Japanese characters where Japanese allows a break. Text without such a place is cut.
 fn paragraph(spans: &[Span], width: usize, base: Style) -> Vec<String> {
-    let mut lines = Lines { done: Vec::new(), line: String::new(), used: 0, width, indent: 0 };
+    let (mut lines, mut line) = (Vec::new(), Vec::new());
     for span in spans {
         let style = style_of(span, base);
-        match span.look {
-            Look::Fence => {
-                lines.end_if_used();
-                lines.indented(2);
-                for line in span.text.lines() {
-                    lines.words(line, style);
-                    lines.end();
-                }
-                lines.indented(0);
+        if span.look == Look::Fence {
+            if !line.is_empty() {
+                lines.extend(wrapped(&std::mem::take(&mut line), width, 0));
             }
-            _ => {
-                for (at, line) in span.text.split('\n').enumerate() {
-                    if at > 0 {
-                        lines.end();
-                    }
-                    lines.words(line, style);
-                }
+            lines.extend(span.text.lines().flat_map(|line| wrapped(&clusters(line, style), width, FENCE_INDENT)));
+            continue;
+        }
+        for (at, text) in span.text.split('\n').enumerate() {
+            if at > 0 {
+                lines.extend(wrapped(&std::mem::take(&mut line), width, 0));
             }
+            line.extend(clusters(text, style));
         }
     }
-    lines.end_if_used();
-    lines.done
+    if !line.is_empty() {
+        lines.extend(wrapped(&line, width, 0));
+    }
+    lines
 }
 
 fn style_of(span: &Span, base: Style) -> Style {
@@ -207,61 +209,96 @@ fn style_of(span: &Span, base: Style) -> Style {
     if span.italic { style.italic() } else { style }
 }
 
-struct Lines {
-    done: Vec<String>,
-    line: String,
-    used: usize,
-    width: usize,
-    indent: usize,
+/// A character with the characters that have no cell of their own, such as accents: a line is never cut between them.
+struct Cluster<'a> {
+    text: &'a str,
+    cells: usize,
+    style: Style,
 }
 
-impl Lines {
-    fn indented(&mut self, cells: usize) {
-        self.indent = cells;
-        self.begin();
+impl Cluster<'_> {
+    fn first(&self) -> char {
+        self.text.chars().next().unwrap_or(' ')
     }
 
-    fn begin(&mut self) {
-        self.line = " ".repeat(self.indent);
-        self.used = self.indent;
+    fn is_space(&self) -> bool {
+        self.text == " "
     }
+}
 
-    fn words(&mut self, text: &str, style: Style) {
-        for word in text.split_inclusive(' ') {
-            if self.used > self.indent && self.used + word.trim_end().width() > self.width {
-                self.end();
+fn clusters(text: &str, style: Style) -> Vec<Cluster<'_>> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut is_joined = false;
+    for (at, character) in text.char_indices() {
+        if starts.is_empty() || !(is_joined || character.width() == Some(0)) {
+            starts.push(at);
+        }
+        is_joined = character == ZERO_WIDTH_JOINER;
+    }
+    let ends = starts.iter().copied().skip(1).chain([text.len()]);
+    let pieces = starts.iter().zip(ends).map(|(from, to)| &text[*from..to]);
+    pieces.map(|text| Cluster { text, cells: text.width(), style }).collect()
+}
+
+/// Breaks one line into rows of at most `width` cells.
+fn wrapped(line: &[Cluster], width: usize, indent: usize) -> Vec<String> {
+    let room = width.saturating_sub(indent).max(2);
+    let (mut rows, mut from, mut at, mut used) = (Vec::new(), 0, 0, 0);
+    for unit in line.chunk_by(|before, after| !may_break(before, after)) {
+        let needed = cells(without_end_spaces(unit));
+        if used + needed > room && !line[from..at].iter().all(Cluster::is_space) {
+            rows.push(&line[from..at]);
+            (from, used) = (at, 0);
+        }
+        let is_cut = used + needed > room;
+        for cluster in unit {
+            if is_cut && used + cluster.cells > room && !cluster.is_space() {
+                let allowed = |cut: &usize| may_be_apart(&line[*cut - 1], &line[*cut]);
+                let cut = (from + 1..=at).rev().find(allowed).unwrap_or(at);
+                rows.push(&line[from..cut]);
+                (from, used) = (cut, cells(&line[cut..at]));
             }
-            let mut piece = String::new();
-            for character in word.chars() {
-                let cells = character.to_string().width();
-                if self.used + cells > self.width && character != ' ' {
-                    self.push(&piece, style);
-                    piece.clear();
-                    self.end();
-                }
-                piece.push(character);
-                self.used += cells;
-            }
-            self.push(&piece, style);
+            used += cluster.cells;
+            at += 1;
         }
     }
+    rows.push(&line[from..]);
+    rows.into_iter().map(|row| styled(row, indent)).collect()
+}
 
-    fn push(&mut self, text: &str, style: Style) {
-        if !text.is_empty() {
-            let _ = write!(self.line, "{style}{text}{style:#}");
-        }
+fn styled(row: &[Cluster], indent: usize) -> String {
+    let mut line = " ".repeat(indent);
+    for run in without_end_spaces(row).chunk_by(|before, after| before.style == after.style) {
+        let style = run[0].style;
+        let text: String = run.iter().map(|cluster| cluster.text).collect();
+        let _ = write!(line, "{style}{text}{style:#}");
     }
+    line
+}
 
-    fn end(&mut self) {
-        self.done.push(std::mem::take(&mut self.line));
-        self.begin();
-    }
+fn cells(clusters: &[Cluster]) -> usize {
+    clusters.iter().map(|cluster| cluster.cells).sum()
+}
 
-    fn end_if_used(&mut self) {
-        if self.used > self.indent {
-            self.end();
-        }
+fn without_end_spaces<'a, 'b>(clusters: &'a [Cluster<'b>]) -> &'a [Cluster<'b>] {
+    let kept = clusters.iter().rposition(|cluster| !cluster.is_space()).map_or(0, |last| last + 1);
+    &clusters[..kept]
+}
+
+/// Checks whether a line may end between two characters: behind a space, and beside a character of two cells.
+fn may_break(before: &Cluster, after: &Cluster) -> bool {
+    if after.is_space() {
+        return false;
     }
+    let is_beside_wide = before.cells == 2 || after.cells == 2;
+    if before.is_space() {
+        return after.cells != 2 || !NEVER_FIRST.contains(after.first());
+    }
+    is_beside_wide && may_be_apart(before, after)
+}
+
+fn may_be_apart(before: &Cluster, after: &Cluster) -> bool {
+    !NEVER_FIRST.contains(after.first()) && !NEVER_LAST.contains(before.first())
 }
 
 /// Returns the width of a styled line in cells.
@@ -274,9 +311,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const JAPANESE: &str = "*DRILL* の `コンテナ` が、（終了コード 1）で終了しました。「web」：word を呼び出し、データベースへのアクセスが拒否されました！次は 8 回目に通知します（prod）。";
+
+    fn plain(lines: Vec<String>) -> Vec<String> {
+        lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect()
+    }
+
     #[test]
     fn no_line_is_wider_than_the_terminal_in_any_script() {
-        let text = "*DRILL* の `コンテナ` が終了コード 1 で終了しました。 word ".repeat(9) + &"x".repeat(300);
+        let text =
+            JAPANESE.repeat(5) + "⚠️ 👩‍💻 e\u{301} 한국어 " + &"x".repeat(300) + &"。".repeat(120) + &" ".repeat(130);
         let block =
             json!({ "type": "section", "text": { "text": text }, "fields": [{ "text": "*A*\nb" }, { "text": text }] });
         let payload = json!({ "text": text, "attachments": [{ "color": "#cf222e", "blocks": [block] }, { "text": format!("```{text}```") }] });
@@ -285,5 +329,38 @@ mod tests {
                 assert!(cells_of(line) <= columns.min(WIDEST), "{columns}: {} {line}", cells_of(line));
             }
         }
+    }
+
+    #[test]
+    fn no_japanese_line_begins_or_ends_with_the_wrong_punctuation() {
+        let spans = parse(JAPANESE).into_iter().chain(parse(&format!(" https://example.com/{}。", "x".repeat(90))));
+        let spans: Vec<Span> = spans.collect();
+        for width in 10..=97 {
+            for line in plain(paragraph(&spans, width, Style::new())) {
+                assert!(!line.starts_with(|first| NEVER_FIRST.contains(first)), "{width}: {line}");
+                assert!(!line.ends_with(|last| NEVER_LAST.contains(last)), "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_japanese_are_full_and_lose_no_character() {
+        let text = JAPANESE.replace(['*', '`'], "");
+        for width in 12..=97 {
+            let lines = plain(paragraph(&parse(&text), width, Style::new()));
+            for line in &lines[..lines.len() - 1] {
+                assert!(line.width() + 12 > width, "{width}: {line}");
+            }
+            assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+        }
+    }
+
+    #[test]
+    fn words_stay_whole_and_indents_stay() {
+        let rows = |text: &str, width| plain(paragraph(&parse(text), width, Style::new()));
+        assert_eq!(rows("one two  three", 9), ["one two", "three"]);
+        assert_eq!(rows("      `Error: timed out`", 14), ["      Error:", "timed out"]);
+        assert_eq!(rows("      `abcdefghij`", 10), ["      abcd", "efghij"]);
+        assert_eq!(rows("a\n\n```one\n\n  two```b", 20), ["a", "", "  one", "  ", "    two", "b"]);
     }
 }
