@@ -42,7 +42,7 @@ impl State {
             Self::Drifted => "drifted",
             Self::Missing => "missing",
             Self::Unwanted => "unexpected",
-            Self::Foreign => "not managed by taskbell",
+            Self::Foreign => "unmanaged",
             Self::Unknown => "unknown",
             Self::Outside => "outside",
         }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FAULTS, SCENARIOS } from "./model-work.mjs";
 
@@ -19,14 +19,16 @@ function explored(...model) {
 let total = 0;
 const nothing = ({ schedules, problems, text }) => { total += schedules; assert.ok(problems === null, text); };
 
-for (const [at, [what, , interruptions]] of SCENARIOS.entries()) {
-  test(`every schedule with at most ${interruptions} interruptions: ${what}`, async (t) => {
+const CONCURRENT = { concurrency: WORKERS };
+
+describe("every schedule", CONCURRENT, () => SCENARIOS.forEach(([what, , interruptions], at) => {
+  test(`at most ${interruptions} interruptions: ${what}`, async (t) => {
     const result = await explored("every", at);
     t.diagnostic(`${result.schedules} schedules${result.isComplete ? ", all" : ""}`);
     nothing(result);
     assert.ok(result.isComplete);
   });
-}
+}));
 
 for (const [what, kind, seed] of [["schedules at random of the whole handler", "handler", 100], ["schedules at random", "random", 1]]) {
   test(`${what}, of two to four runs, with crashes and lost answers, find nothing`, async (t) => {
@@ -39,11 +41,11 @@ for (const [what, kind, seed] of [["schedules at random of the whole handler", "
   });
 }
 
-for (const [at, [what, , , said]] of FAULTS.entries()) {
+describe("faults", CONCURRENT, () => FAULTS.forEach(([what, , , said], at) => {
   test(`the fault is found: ${what}`, async (t) => {
     const { schedules, problems } = await explored("fault", at);
     assert.ok(problems, `${schedules} schedules`);
     t.diagnostic(`found in schedule ${schedules}: ${problems}`);
     assert.match(problems.join(), said);
   });
-}
+}));

@@ -94,12 +94,7 @@ fn told_by_drift(plan: &Value) -> BTreeMap<String, &'static str> {
         };
         assert!(told.insert(id(&step), word).is_none());
     }
-    let lists = [
-        ("unchanged", "in sync"),
-        ("conflicts", "not managed by taskbell"),
-        ("unknown", "unknown"),
-        ("missing", "missing"),
-    ];
+    let lists = [("unchanged", "in sync"), ("conflicts", "unmanaged"), ("unknown", "unknown"), ("missing", "missing")];
     for (list, word) in lists {
         for one in ids(list) {
             assert!(told.insert(id(&one), word).is_none());
@@ -189,7 +184,7 @@ async fn no_text_from_aws_becomes_markup() {
     let targets = hand.events.put_targets().rule(RULE).targets(elsewhere.build().unwrap());
     let _ = targets.send().await;
     let (svg, mermaid) = drawn(&aws, LEAST, 2).await;
-    assert!(svg.contains("not managed") && svg.contains("&lt;script&gt;"), "{svg}");
+    assert!(svg.contains("unmanaged") && svg.contains("&lt;script&gt;"), "{svg}");
     for markup in ["<script", "<image", "</title></", "]]>", "\u{202e}", "\u{7}", "href"] {
         let found = svg.replace("&lt;image href=", "").contains(markup);
         assert!(!found, "{markup:?}: {svg}");

@@ -19,7 +19,7 @@ use crate::operations::drift::{Comparison, compare};
 /// Draw the stack: the connections between its parts, and the state of each part.
 ///
 /// Give the same flags as to `setup`. Only reads, and reports the same as `drift`: each part is in sync, drifted, missing,
-/// unexpected, not managed by taskbell, or unknown, in words and in colour. Exit code 0: in sync; 2: there are differences;
+/// unexpected, unmanaged, or unknown, in words and in colour. Exit code 0: in sync; 2: there are differences;
 /// 3: something could not be read. The picture is drawn in all three cases.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
