@@ -313,7 +313,7 @@ mod tests {
 
     const JAPANESE: &str = "*DRILL* の `コンテナ` が、（終了コード 1）で終了しました。「web」：word を呼び出し、データベースへのアクセスが拒否されました！次は 8 回目に通知します（prod）。";
 
-    fn plain(lines: Vec<String>) -> Vec<String> {
+    fn plain(lines: &[String]) -> Vec<String> {
         lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect()
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let spans = parse(JAPANESE).into_iter().chain(parse(&format!(" https://example.com/{}。", "x".repeat(90))));
         let spans: Vec<Span> = spans.collect();
         for width in 10..=97 {
-            for line in plain(paragraph(&spans, width, Style::new())) {
+            for line in plain(&paragraph(&spans, width, Style::new())) {
                 assert!(!line.starts_with(|first| NEVER_FIRST.contains(first)), "{width}: {line}");
                 assert!(!line.ends_with(|last| NEVER_LAST.contains(last)), "{width}: {line}");
             }
@@ -347,7 +347,7 @@ mod tests {
     fn lines_of_japanese_are_full_and_lose_no_character() {
         let text = JAPANESE.replace(['*', '`'], "");
         for width in 12..=97 {
-            let lines = plain(paragraph(&parse(&text), width, Style::new()));
+            let lines = plain(&paragraph(&parse(&text), width, Style::new()));
             for line in &lines[..lines.len() - 1] {
                 assert!(line.width() + 12 > width, "{width}: {line}");
             }
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn words_stay_whole_and_indents_stay() {
-        let rows = |text: &str, width| plain(paragraph(&parse(text), width, Style::new()));
+        let rows = |text: &str, width| plain(&paragraph(&parse(text), width, Style::new()));
         assert_eq!(rows("one two  three", 9), ["one two", "three"]);
         assert_eq!(rows("      `Error: timed out`", 14), ["      Error:", "timed out"]);
         assert_eq!(rows("      `abcdefghij`", 10), ["      abcd", "efghij"]);
