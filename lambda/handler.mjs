@@ -105,16 +105,19 @@ export function createHandler(tools) {
 
   /** Adds the posts without an answer that this execution environment remembers of an earlier run of the event. */
   function withRemembered(decision, id) {
-    const { at = 0, times: remembered = {} } = unansweredOf.get(id) ?? {};
-    if (now() - at >= UNANSWERED_MS) return decision;
-    return { ...decision, unanswered: Object.fromEntries(decision.pending.map((name) => [name, Math.max(own(decision.unanswered, name) ?? 0, own(remembered, name) ?? 0)])) };
+    const record = unansweredOf.get(id);
+    if (!record || now() - record.at >= UNANSWERED_MS) return decision;
+    const most = (name) => Math.max(own(decision.unanswered, name) ?? 0, own(record.counts, name) ?? 0);
+    return { ...decision, unanswered: Object.fromEntries(decision.pending.map((name) => [name, most(name)])) };
   }
 
+  /** Remembers the posts of this run that got no answer, for the next run of the event. */
   function remember(id, results) {
-    const silent = results.filter(({ error }) => error?.unanswered > 0).map(({ name, error }) => [name, error.unanswered]);
-    if (silent.length === 0) return;
+    const unanswered = results.filter(({ error }) => error?.unanswered > 0).map(({ name, error }) => [name, error.unanswered]);
+    if (unanswered.length === 0) return;
+    unansweredOf.delete(id);
     if (unansweredOf.size >= REMEMBERED) unansweredOf.delete(unansweredOf.keys().next().value);
-    unansweredOf.set(id, { at: now(), times: Object.fromEntries(silent) });
+    unansweredOf.set(id, { at: now(), counts: Object.fromEntries(unanswered) });
   }
 
   /** Reads the end of the log of the container that failed. Never fails, and never takes longer than its share of the time. */
@@ -138,7 +141,7 @@ export function createHandler(tools) {
     return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
   }
 
-  /** Limits the time of the posts to several destinations: one may hang, and a run that waits to announce the next failure waits longer than this. */
+  /** Limits the posts to several destinations to `forPosts`, even if more time is left: a stuck one must not outlast the wait of another run of the same failure. */
   function leftOfPosts({ left, forPosts }) {
     const from = now();
     return () => Math.min(left(), forPosts - (now() - from));

@@ -17,7 +17,7 @@ import { own } from "./records.mjs";
  */
 export const CAUSES = {
   "out-of-memory": { severity: "error", en: ["out of memory", "{container} was killed because it ran out of memory."], ja: ["メモリ不足", "{container} はメモリ不足のため強制終了されました。"] },
-  "killed-by-signal": { severity: "error", en: ["killed by {signal}", "{container} was killed by {signal} (exit code {code})."], ja: ["{signal} で終了", "{container} は {signal} で終了しました（終了コード {code}）。"] },
+  "killed-by-signal": { severity: "error", en: ["killed by {signal}", "{container} was killed by {signal} (exit code {code})."], ja: ["{signal} で強制終了", "{container} は {signal} で強制終了されました（終了コード {code}）。"] },
   "command-not-found": { severity: "error", en: ["command not found", "{container} could not run: its command was not found."], ja: ["コマンド未検出", "{container} のコマンドが見つからず、実行できませんでした。"] },
   "not-executable": { severity: "error", en: ["command not executable", "{container} could not run: its command is not executable."], ja: ["コマンド実行不可", "{container} のコマンドに実行権限がないか、実行できない形式です。"] },
   "application-exit": { severity: "error", en: ["exit code {code}", "{container} exited with code {code}."], ja: ["終了コード {code}", "{container} は終了コード {code} で終了しました。"] },

@@ -236,7 +236,7 @@ function quietEnd(task, containers, definitionKnown) {
   const finished = own.find((one) => one.essential && one.exitCode === 0);
   const failed = own.some((one) => ranOutOfMemory(one)
     || (one.exitCode === null ? one.essential !== false : one.exitCode !== 0 && !wasStoppedByEcs(one)));
-  return finished && !failed ? `stand-alone task finished: essential container ${finished.name} exited 0 and no other failed` : null;
+  return finished && !failed ? `stand-alone task finished: essential container ${finished.name} exited with 0, and no other container failed` : null;
 }
 
 function phaseOf({ lastStatus, desiredStatus, stopCode }) {

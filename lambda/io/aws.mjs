@@ -17,7 +17,8 @@ const PACKAGES = {
 const clients = new Map();
 
 /**
- * Returns the client of a service and region, kept for the life of the execution environment; `options` limits the time of one call.
+ * Returns the SDK module and the client of a service and region, both kept for the life of the execution environment, and `options(ms)`, which
+ * makes the options that limit one call to `ms`.
  * @param {keyof PACKAGES} service
  * @param {string} [region]  the function's own, if not given
  */
@@ -26,7 +27,7 @@ export async function clientOf(service, region) {
   const key = `${service} ${elsewhere}`;
   if (!clients.has(key)) {
     const [name, make] = PACKAGES[service];
-    clients.set(key, import(name).then((sdk) => ({ sdk, client: bounded(new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) })) })));
+    clients.set(key, import(name).then((sdk) => ({ sdk, client: withTimeLimit(new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) })) })));
   }
   try {
     const most = service === "sns" ? PUBLISH_MS : CALL_MS;
@@ -43,12 +44,15 @@ export async function clientOf(service, region) {
   }
 }
 
-/** Limits the time of each call: the signal ends a request, but not the wait for credentials. */
-function bounded(client) {
+/** Limits the time of each call: `abortSignal` ends a request, but not the wait for credentials. */
+function withTimeLimit(client) {
   return { send: (command, options) => within(options.timeoutMs, client.send(command, options)) };
 }
 
-/** Waits for the work. @throws {Error} named TimeoutError after ms */
+/**
+ * Waits for the work, for at most `ms`.
+ * @throws {Error} named TimeoutError
+ */
 export function within(ms, work) {
   let timer;
   const late = new Promise((_, reject) => {

@@ -4,13 +4,13 @@
 import { own } from "../core/records.mjs";
 import { clientOf } from "../io/aws.mjs";
 
-/** Reasons of a cancelled transaction (AWS): another write is under way, or there are too many; the same write is tried again. */
+/** Reasons for which DynamoDB cancels a transaction although its conditions may hold: another write to an item, or throttling. tableOf tries the same write again. */
 const AGAIN = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 const AGAIN_ERRORS = /^(TransactionConflict|TransactionInProgress|ProvisionedThroughputExceeded|Throttling|RequestLimitExceeded|ReplicatedWriteConflict)/;
 const LOST = "ConditionalCheckFailed";
 /** The longest token of a transaction (AWS); a holder ends with a UUID. */
 const TOKEN_LENGTH = 36;
-/** Errors of a call that may have been performed: no answer came, or the error is one of the server. */
+/** Errors after which a write may have been performed, or a repeated read may succeed: no answer, an error of the server, throttling. */
 const UNCLEAR_ERRORS = /Timeout|Abort|InternalServerError|InternalFailure|ServiceUnavailable|NetworkingError|^Throttling|^ProvisionedThroughput|^RequestLimit/;
 
 /**

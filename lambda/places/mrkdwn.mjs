@@ -59,7 +59,7 @@ export function spansOf(mrkdwn) {
   return spans;
 }
 
-/** Returns the text as a reader sees it, without any markup. Mentions are left out: they call somebody in Slack, and nobody elsewhere. */
+/** Returns plain text: a link as `label: url`, no mentions (they call somebody in Slack, and nobody elsewhere), and no other markup. */
 export function plainOf(spans) {
   return spans.map(({ kind, text, url }) => (kind === "mention" ? "" : kind === "link" ? `${text}: ${url}` : text)).join("").trim();
 }

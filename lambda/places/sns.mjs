@@ -23,14 +23,17 @@ const PERMANENT = /^(AuthorizationError|AccessDenied|NotFound|InvalidParameter|V
 export function payloadOf(incident, options) {
   const parts = partsOf(incident, options);
   return {
-    // A subject cannot hold Japanese: the subject is English in every language.
+    // SNS accepts only ASCII in a subject, so the subject is English in every language.
     Subject: subjectOf(plainOf(partsOf(incident, { language: "en" }).headline)),
     Message: textOf(parts),
     MessageAttributes: attributesOf(incident),
   };
 }
 
-/** Builds the headline alone, for a message that SNS refused. Keeps the attributes: without them, filter policies would drop the message silently. */
+/**
+ * Builds the headline alone, for a message that SNS refused. Leaves out the subject, which may be the refused part, and keeps the attributes:
+ * without them, filter policies would drop the message silently.
+ */
 export const plainPayloadOf = ({ Message, MessageAttributes }) => ({ Message: Message.split("\n")[0], MessageAttributes });
 
 /**

@@ -127,7 +127,7 @@ test("a finished job is not posted, and the log says why", async () => {
   const here = world({ describeTaskDefinition: async () => definitionOf({ job: true, envoy: false }) });
   assert.deepEqual(await here.run(sample("09b-sidecar-clean-app-killed-sidecar")), { outcome: "silent" });
   assert.equal(here.seen.posts.length, 0);
-  assert.match(entryOf(here).silentBecause, /exited 0/);
+  assert.match(entryOf(here).silentBecause, /exited with 0/);
 });
 
 test("a finished job needs no secret to stay silent", async () => {

@@ -137,7 +137,7 @@ const jobDefinition = { taskDefinition: definitionOf({ job: true, envoy: true })
 test("a stand-alone task that finished, with sidecars stopped afterwards, stays silent and says why", () => {
   const incident = incidentOf(sample(job), jobDefinition);
   assert.equal(incident.rings, false);
-  assert.match(incident.silentBecause, /essential container job exited 0/);
+  assert.match(incident.silentBecause, /essential container job exited with 0/);
 });
 
 test("a finished task rings if anything speaks against the finish", () => {

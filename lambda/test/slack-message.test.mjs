@@ -164,7 +164,7 @@ test("a failure that keeps coming has its count, its start, and the count of the
   assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
   assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. The next alert comes at occurrence 8."));
   const japanese = (occurrence) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, ...occurrence } })).find((one) => /これより前に/.test(one));
-  assert.equal(japanese({ count: 1, earlier: 7 }), "これより前に、通知していない同じ障害が 7 件ありました。");
+  assert.equal(japanese({ count: 1, earlier: 7 }), "これより前に同じ障害が 7 回発生しましたが、通知していません。");
   assert.match(japanese({ earlier: 7 }), /次は 8 回目に通知します。これより前に/);
   const earlier = (count) => textsOf(messageFor(sample("02-oom"), {}, {}, { occurrence: { ...REPEATED.occurrence, count: 1, earlier: count } })).find((one) => one.startsWith("Earlier"));
   assert.deepEqual([earlier(1), earlier(7)], ["Earlier, 1 more occurrence was not reported.", "Earlier, 7 more occurrences were not reported."]);

@@ -119,7 +119,7 @@ function announcements(taken) {
   const families = Array.from({ length: FAMILIES }, () => []);
   for (const payload of taken) {
     families[numberIn(payload, /\*family-(\d+)\*/)].push({
-      times: numberIn(payload, /\*(\d+) times\*/) || 1, earlier: numberIn(payload, /Before that, (\d+) more/) || 0,
+      times: numberIn(payload, /\*(\d+) times\*/) || 1, earlier: numberIn(payload, /Earlier, (\d+) more/) || 0,
       task: /task ([0-9a-f]{32})/.exec(textOf(payload))[1],
     });
   }

@@ -34,7 +34,7 @@ test("hostile text breaks no limit", () => {
 
 test("facts are sent unchanged, and words in the chosen language", () => {
   const payload = payloadOf(shown("02-oom", { ...REPEATED, tail: ["  `one` <two>", "\u001b[31mthree\u001b[0m"] }), { language: "ja", mention: "here" });
-  assert.equal(payload.text, "🔴 prod の web が異常終了しました：メモリ不足 · 4 回");
+  assert.equal(payload.text, "🔴 prod の web が異常終了しました：メモリ不足 · 4 回発生");
   assert.deepEqual(payload.cause, { id: "out-of-memory", text: "コンテナ web はメモリ不足のため強制終了されました。", container: "web" });
   assert.deepEqual([payload.cluster, payload.family, payload.revision, payload.service, payload.taskId, payload.account, payload.region, payload.stopCode], ["prod", "web", "17", "web", "02020202020202020202020202020202", "123456789012", "us-east-1", "EssentialContainerExited"]);
   assert.deepEqual(payload.containers, [{ name: "web", exitCode: 137, signal: "SIGKILL", reason: "OutOfMemoryError: Container killed due to memory usage", essential: true, failed: true }]);

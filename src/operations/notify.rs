@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::pattern::APPLICATION_SOURCE;
 use crate::stack::StackName;
 
-/// The most characters of a detail that are sent. A message shows the first 4,000 characters, after escaping, so that the end of a
-/// sent detail is visible.
+/// The most characters of a detail that are sent. A message shows 4,000 characters, after escaping, without a cut: the difference
+/// leaves room for the escapes.
 pub const LONGEST_DETAIL: usize = 3_600;
 /// The number of these characters that come from the beginning of the detail.
 const BEGINNING: usize = LONGEST_DETAIL / 4;
@@ -36,16 +36,16 @@ pub struct Alert {
 ///
 /// # Errors
 /// If a region or credentials do not exist, or are not found within five seconds.
-pub async fn could_be_raised(site: &Site, context: &Context) -> Result<()> {
+pub async fn check_region_and_credentials(site: &Site, context: &Context) -> Result<()> {
     let look = async { credentials::must_exist(&open(site, context).await?.sdk).await };
     let late = || Error::new(format!("no credentials were found within {} seconds", LOOK.as_secs()));
     tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Opens a session without the name of a stack, because the event is for every stack with the rule.
+/// Opens a session without the name of a stack, because every stack with the pattern `application-error` receives the event.
 async fn open(site: &Site, context: &Context) -> Result<Session> {
-    let nobody: StackName = "notify".parse()?;
-    Session::open(&Target { stack: nobody, site: site.clone() }, Given::default(), context).await
+    let placeholder: StackName = "notify".parse()?;
+    Session::open(&Target { stack: placeholder, site: site.clone() }, Given::default(), context).await
 }
 
 /// Puts the alert on the bus. Returns the id that EventBridge gave to the event.

@@ -43,7 +43,7 @@ pub const CATALOGUE: [Entry; 10] = [
         name: "nonzero-exit",
         rings: "a stopped task with a container whose exit code is not 0",
         needs: "",
-        silent: "tasks without an exit code, such as most that never started; scale-in, deployments and maintenance of services that end with 137 or 143 match, but the notifier skips them",
+        silent: "tasks without an exit code, such as most that never started; scale-in, deployments, maintenance and draining of services match, but the notifier skips them, whatever the exit code",
         text: include_str!("../../patterns/nonzero-exit.json"),
     },
     Entry {

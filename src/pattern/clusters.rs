@@ -33,7 +33,8 @@ impl Clusters {
         }
     }
 
-    /// Returns whether the pattern names nothing but clusters of ECS. No other service has them in this field.
+    /// Returns whether the pattern matches only events of named ECS clusters. Only events of ECS have a cluster's ARN in
+    /// `detail.clusterArn`.
     #[must_use]
     pub fn are_of_ecs(&self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::event::{Leaves, Paths};
 use super::mismatch;
-use super::rules::{self, Rule};
+use super::rules::{self, SubRule};
 use super::search::search;
 use super::settled::expanded;
 use super::tree::Tree;
@@ -20,7 +20,7 @@ pub use super::validity::Invalid;
 /// A pattern that EventBridge would accept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matcher {
-    rules: Vec<Rule>,
+    rules: Vec<SubRule>,
     asked: Paths,
     repeated: Vec<Repeated>,
 }
@@ -72,11 +72,12 @@ impl Matcher {
 
     /// Checks whether both matchers have the same combinations.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let alike = |one: &Rule, other: &Rule| {
+        let alike = |one: &SubRule, other: &SubRule| {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_like(other))
         };
-        let within =
-            |rules: &[Rule], others: &[Rule]| rules.iter().all(|one| others.iter().any(|other| alike(one, other)));
+        let within = |rules: &[SubRule], others: &[SubRule]| {
+            rules.iter().all(|one| others.iter().any(|other| alike(one, other)))
+        };
         within(&self.rules, &other.rules) && within(&other.rules, &self.rules)
     }
 }

@@ -6,14 +6,14 @@ use std::fmt;
 use serde_json::Value;
 
 use super::event::{Leaves, Membership};
-use super::rules::{Field, Rule};
+use super::rules::{Field, SubRule};
 use super::search::search;
 use crate::input::printable;
 
 /// Returns the field that decided against the event; none if the event matches. Considers the closest combinations of `$or`,
 /// with the fewest fields against the event: first the combinations with the most satisfied fields, and of equal ones the
 /// first in the pattern.
-pub fn of(rules: &[Rule], leaves: &Leaves) -> Option<Mismatch> {
+pub fn of(rules: &[SubRule], leaves: &Leaves) -> Option<Mismatch> {
     let mut closest: Vec<Failure> = Vec::new();
     for rule in rules {
         let failure = Failure::of(rule, search(rule, leaves).err()?, leaves);
@@ -70,7 +70,7 @@ impl fmt::Display for Mismatch {
 
 /// The distance of one combination from an event.
 struct Failure<'a> {
-    rule: &'a Rule,
+    rule: &'a SubRule,
     /// The fields that fail alone; if none does, the field that fails together with the fields before it.
     against: Vec<&'a Field>,
     apart: bool,
@@ -78,7 +78,7 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    fn of(rule: &'a Rule, failed: usize, leaves: &Leaves) -> Self {
+    fn of(rule: &'a SubRule, failed: usize, leaves: &Leaves) -> Self {
         let fails = |field: &&Field| search(std::slice::from_ref(*field), leaves).is_err();
         let alone: Vec<&Field> = rule.iter().filter(fails).collect();
         let (satisfied, apart) = (rule.len() - alone.len(), alone.is_empty());

@@ -117,15 +117,15 @@ fn bound(pair: &[Tree]) -> Option<Bound> {
 
 fn of_text(operator: &str, operand: &Tree) -> Test {
     // The operand may be an object: `{"prefix": {"equals-ignore-case": "…"}}`, or the same with suffix.
-    let (operand, in_any_case) = match operand {
+    let (operand, ignores_case) = match operand {
         Tree::Object(fields) => (fields.first().map_or(operand, |(_, inner)| inner), true),
         _ => (operand, false),
     };
     let Tree::Leaf(Value::String(wanted)) = operand else { return Test::Absent };
-    Test::Text(match (operator, in_any_case) {
-        ("prefix", true) => Text::in_any_case(wanted, Extent::Start),
-        ("suffix", true) => Text::in_any_case(wanted, Extent::End),
-        ("equals-ignore-case", _) => Text::in_any_case(wanted, Extent::Whole),
+    Test::Text(match (operator, ignores_case) {
+        ("prefix", true) => Text::ignoring_case(wanted, Extent::Start),
+        ("suffix", true) => Text::ignoring_case(wanted, Extent::End),
+        ("equals-ignore-case", _) => Text::ignoring_case(wanted, Extent::Whole),
         ("prefix", false) => Text::prefix(wanted),
         ("suffix", false) => Text::suffix(wanted),
         ("wildcard", _) => Text::wildcard(wanted),

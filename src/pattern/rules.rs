@@ -34,21 +34,21 @@ impl fmt::Display for Repeated {
     }
 }
 
-/// The fields of a rule in the order of their paths: the rule engine goes through them in this order, and a field is absent if no
-/// element chosen so far contains it.
-pub type Rule = Vec<Field>;
+/// A combination of the alternatives of every `$or`: its fields, sorted by path. The rule engine visits the fields in this order. A
+/// field that matches inside a list fixes the element for the fields after it, and `exists: false` looks only at fixed elements.
+pub type SubRule = Vec<Field>;
 
-/// A path with the alternatives that are wanted at it, and with the branch of `$or` in which it was written, such as
-/// `detail.$or[1]`; an empty branch: outside of `$or`.
+/// A field of a pattern: its path, and the conditions of which one has to match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     pub path: String,
     pub wanted: Vec<Condition>,
+    /// The branch of `$or` that contains the field, such as `detail.$or[1]`; empty: the field is outside of every `$or`.
     pub branch: String,
 }
 
 impl Field {
-    /// Checks whether both fields require the same, in whatever branches they were written.
+    /// Checks whether both fields have the same path and conditions, whatever their branches.
     pub fn is_like(&self, other: &Self) -> bool {
         self.path == other.path && self.wanted == other.wanted
     }
@@ -58,16 +58,16 @@ impl Field {
 ///
 /// # Errors
 /// If EventBridge would refuse the pattern.
-pub fn of(pattern: &Tree) -> Result<(Vec<Rule>, Vec<Repeated>), Invalid> {
+pub fn of(pattern: &Tree) -> Result<(Vec<SubRule>, Vec<Repeated>), Invalid> {
     let or = validity::check(pattern)?;
     let mut compiled =
-        Compiled { rules: vec![Rule::new()], repeated: Vec::new(), or, place: String::new(), branch: String::new() };
+        Compiled { rules: vec![SubRule::new()], repeated: Vec::new(), or, place: String::new(), branch: String::new() };
     if let Tree::Object(fields) = pattern {
         compiled.object(fields, &mut String::new());
     }
     let Compiled { mut rules, repeated, .. } = compiled;
-    if rules.len() > validity::MOST_RULES {
-        return Err(Invalid { reason: format!("$or makes more than {} combinations", validity::MOST_RULES) });
+    if rules.len() > validity::MOST_SUB_RULES {
+        return Err(Invalid { reason: format!("$or makes more than {} combinations", validity::MOST_SUB_RULES) });
     }
     for rule in &mut rules {
         rule.sort_by(|one, other| one.path.cmp(&other.path));
@@ -77,7 +77,7 @@ pub fn of(pattern: &Tree) -> Result<(Vec<Rule>, Vec<Repeated>), Invalid> {
 
 /// The rules of the part of the pattern that was read so far.
 struct Compiled {
-    rules: Vec<Rule>,
+    rules: Vec<SubRule>,
     repeated: Vec<Repeated>,
     or: Or,
     /// The present position in the pattern, with the branches of `$or` on the way.
@@ -120,7 +120,7 @@ impl Compiled {
         let mut all = Vec::new();
         for (number, item) in items.iter().enumerate() {
             if let Tree::Object(fields) = item
-                && all.len() <= validity::MOST_RULES
+                && all.len() <= validity::MOST_SUB_RULES
             {
                 step_into(&mut self.place, &format!("$or[{number}]"));
                 whole(&self.place).clone_into(&mut self.branch);

@@ -50,7 +50,7 @@ pub const SAMPLES: [Sample; 43] = samples! {
     "12-running" "a task starts, or runs"
     "13-unknown-stop-code" "a task stops with a stop code that taskbell does not know"
     "14-no-exit-code" "an essential container ends without an exit code"
-    "20-deployment-failed" "a deployment fails"
+    "20-deployment-failed" "a deployment with a circuit breaker or an alarm fails"
     "20b-rolling-back" "a deployment starts, continues, or is rolled back"
     "21-placement-failure" "a service finds no capacity for its tasks"
     "22-start-impaired" "a service's tasks keep failing to start"

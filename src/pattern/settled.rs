@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::rules::{Field, Rule};
+use super::rules::{Field, SubRule};
 use super::validity;
 
 /// Returns the combinations as one pattern: the fields that all have in common, and a `$or` of the others.
-pub fn expanded(rules: &[Rule]) -> Value {
+pub fn expanded(rules: &[SubRule]) -> Value {
     let in_all = |field: &&Field| rules.iter().all(|rule| rule.iter().any(|other| other.is_like(field)));
     let common: Vec<&Field> = rules.first().into_iter().flatten().filter(in_all).collect();
     let mut rests: Vec<Vec<&Field>> = Vec::new();

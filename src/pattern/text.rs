@@ -26,13 +26,14 @@ pub enum Extent {
 }
 
 impl Text {
+    /// Returns a condition that ignores upper and lower case.
     #[must_use]
-    pub fn in_any_case(wanted: &str, extent: Extent) -> Self {
-        let forms = |quoted: String| quoted.chars().map(forms).collect::<Vec<_>>();
+    pub fn ignoring_case(wanted: &str, extent: Extent) -> Self {
+        let forms_of = |quoted: String| quoted.chars().map(forms).collect::<Vec<_>>();
         let forms = match extent {
-            Extent::Whole => forms(quoted(wanted)),
-            Extent::Start => forms(format!("\"{wanted}")),
-            Extent::End => forms(format!("{wanted}\"")).into_iter().rev().collect(),
+            Extent::Whole => forms_of(quoted(wanted)),
+            Extent::Start => forms_of(format!("\"{wanted}")),
+            Extent::End => forms_of(format!("{wanted}\"")).into_iter().rev().collect(),
         };
         Self::AnyCase { forms, extent }
     }
@@ -130,8 +131,8 @@ mod tests {
 
     /// Expects the answers of the service's own rule engine.
     #[test]
-    fn only_lower_and_upper_forms_match_in_any_case() {
-        let whole = |wanted: &str, text: &str| Text::in_any_case(wanted, Extent::Whole).accepts(text);
+    fn only_lower_and_upper_forms_match_ignoring_case() {
+        let whole = |wanted: &str, text: &str| Text::ignoring_case(wanted, Extent::Whole).accepts(text);
         for (wanted, text) in [
             ("straße", "STRASSE"),
             ("ß", "SS"),
@@ -150,16 +151,16 @@ mod tests {
         {
             assert!(!whole(wanted, text), "{wanted} {text}");
         }
-        assert!(Text::in_any_case("ß", Extent::Start).accepts("SSx"));
-        assert!(Text::in_any_case("aŉ", Extent::End).accepts("xAʼN"));
-        assert!(!Text::in_any_case("ß", Extent::End).accepts("SSx"));
+        assert!(Text::ignoring_case("ß", Extent::Start).accepts("SSx"));
+        assert!(Text::ignoring_case("aŉ", Extent::End).accepts("xAʼN"));
+        assert!(!Text::ignoring_case("ß", Extent::End).accepts("SSx"));
     }
 
     #[test]
     fn texts_are_compared_with_their_quotes() {
         assert!(Text::prefix("a\"").accepts("a") && !Text::prefix("a\"").accepts("ab"));
         assert!(Text::suffix("\"a").accepts("a") && !Text::suffix("\"a").accepts("ba"));
-        assert!(Text::in_any_case("A\"", Extent::Start).accepts("a"));
+        assert!(Text::ignoring_case("A\"", Extent::Start).accepts("a"));
         assert!(Text::wildcard("*").accepts("") && !Text::wildcard("*a\"").accepts("a"));
     }
 }

@@ -14,7 +14,7 @@ use super::tree::Tree;
 use crate::input::printable;
 
 /// The most combinations that `$or` may make.
-pub const MOST_RULES: usize = 1000;
+pub const MOST_SUB_RULES: usize = 1000;
 
 /// The reason why EventBridge would not accept a pattern, in EventBridge's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]

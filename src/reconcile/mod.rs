@@ -1,5 +1,5 @@
-//! Leads from the existing resources to the desired ones: kinds of resources, the plan as a value, and the engine that applies
-//! it.
+//! Compares the existing resources with the desired ones (`plan`), and applies the difference (`engine`). Each kind of `resource`
+//! has an adapter.
 
 pub mod engine;
 pub mod plan;

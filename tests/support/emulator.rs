@@ -107,7 +107,7 @@ impl Emulator {
             .await
     }
 
-    /// Runs the real binary.
+    /// Runs the real binary to its end. The line is split at spaces: an argument cannot contain one.
     pub fn taskbell(&self, line: &str, webhook: Option<&str>) -> Outcome {
         self.start_taskbell(line, webhook).end(String::new())
     }
@@ -124,7 +124,10 @@ pub fn taskbell_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Outcome
 }
 
 fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
-    let Some(binary) = option_env!("CARGO_BIN_EXE_taskbell") else { panic!("only tests have the binary") };
+    // The example in `src/operations/mod.rs` compiles this file, too, without the binary: `env!` would not compile.
+    let Some(binary) = option_env!("CARGO_BIN_EXE_taskbell") else {
+        panic!("only integration tests can run the binary")
+    };
     let mut command = Command::new(binary);
     command
         .args(line.split_whitespace())
@@ -145,7 +148,8 @@ fn start_at(endpoint: &str, line: &str, webhook: Option<&str>) -> Running {
     Running { child, out }
 }
 
-/// The running binary; a pipe has room for all its output on stderr.
+/// The running binary. Nothing reads stderr until the end, so that its output has to fit into the buffer of
+/// a pipe (64 KiB on Linux).
 pub struct Running {
     child: Child,
     out: BufReader<std::process::ChildStdout>,

@@ -21,7 +21,7 @@ struct Kept {
     messages: Vec<Message>,
     sent: u64,
     receipts: u64,
-    /// The number of messages that the queue counts in excess, and until when.
+    /// The messages that the queue counts in excess, because SQS counts approximately, and the time at which they disappear.
     counts: Option<(usize, Instant)>,
 }
 

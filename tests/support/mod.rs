@@ -73,7 +73,8 @@ impl Page {
     }
 }
 
-/// Returns the day on which the tests take place, 24 November 2026, so that AWS's support for a runtime does not end for the tests.
+/// Returns the date of all tests, 24 November 2026: with the real date, tests would fail once AWS ends the support of Lambda's
+/// runtime.
 pub fn today() -> std::time::SystemTime {
     std::time::UNIX_EPOCH + std::time::Duration::from_hours(24 * 20_781)
 }

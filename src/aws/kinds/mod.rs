@@ -29,7 +29,7 @@ use role::Role;
 use rule::Rule;
 use table::Table;
 
-/// The inputs of this run for the kinds; empty by default, for commands that write none of them.
+/// The values that this run writes to AWS: the webhook and the notifier's archive. Commands that write neither use the default.
 #[derive(Default)]
 pub struct Given {
     /// The webhook, if this run was given one.

@@ -74,10 +74,11 @@ impl Known {
     }
 
     fn completer(&self, names: Names) -> ArgValueCompleter {
-        let (known, missing) = match names {
-            Names::Clusters => (self.clusters.clone(), Arc::clone(&self.missing)),
-            Names::Stacks => (self.stacks.clone(), Arc::clone(&self.missing)),
+        let known = match names {
+            Names::Clusters => self.clusters.clone(),
+            Names::Stacks => self.stacks.clone(),
         };
+        let missing = Arc::clone(&self.missing);
         ArgValueCompleter::new(move |begun: &OsStr| {
             let fitting = beginning(begun, known.iter().map(CompletionCandidate::new));
             if fitting.is_empty() {
@@ -113,10 +114,10 @@ fn patterns(begun: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Completes samples by their short names, or else by their full names, or else the path of a file.
 fn samples(begun: &OsStr) -> Vec<CompletionCandidate> {
-    let named = |name: fn(&'static str) -> &'static str| {
-        let candidate =
-            move |name: &'static str, title: &'static str| CompletionCandidate::new(name).help(Some(title.into()));
-        beginning(begun, SAMPLES.iter().map(move |sample| candidate(name(sample.name), sample.title)))
+    let named = |name_of: fn(&'static str) -> &'static str| {
+        let candidates =
+            SAMPLES.iter().map(|sample| CompletionCandidate::new(name_of(sample.name)).help(Some(sample.title.into())));
+        beginning(begun, candidates)
     };
     let short = named(without_number);
     or_path(if short.is_empty() { named(|name| name) } else { short }, begun)

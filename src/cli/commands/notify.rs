@@ -14,7 +14,7 @@ use crate::cli::terminal::child::{self, Ended, Stops};
 use crate::config::settings::Settings;
 use crate::error::{Error, Result};
 use crate::input;
-use crate::operations::notify::{Alert, LONGEST_DETAIL, could_be_raised, raise};
+use crate::operations::notify::{Alert, LONGEST_DETAIL, check_region_and_credentials, raise};
 
 /// Send an alert from your own application, through the rule `application-error`.
 ///
@@ -115,7 +115,7 @@ async fn send(args: Args, common: &Common, world: &World) -> Result<u8> {
 /// Runs the command, and raises the alert if the command fails. Returns the command's exit code, even if the alert cannot be raised.
 async fn run_command(args: Args, common: &Common, world: &World) -> Result<u8> {
     let (site, progress, mut stops) = (common.site(), Progress::new(common, world), Stops::listen());
-    match stops.unless_told(progress.over(could_be_raised(&site, progress.context()))).await {
+    match stops.unless_told(progress.over(check_region_and_credentials(&site, progress.context()))).await {
         Ok(Ok(())) => {}
         // Warn even if the command will succeed: after a failure it is too late.
         Ok(Err(error)) => {

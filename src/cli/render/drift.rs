@@ -32,5 +32,5 @@ pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, c
 
 /// Returns the warning about the end of support of the notifier's runtime.
 pub fn end_of_runtime(warning: &str) -> String {
-    format!("warning: {warning}; `setup` of a newer taskbell updates the notifier\n")
+    format!("warning: {warning}; install a newer taskbell and run `taskbell setup` to update the notifier\n")
 }

@@ -20,7 +20,7 @@ pub fn samples_object() -> Value {
     SAMPLES.iter().map(|sample| sample.name).collect()
 }
 
-/// Draws the messages. With several, each has its name above.
+/// Draws the messages, each below its name if there are several.
 pub fn text(shown: &[Shown], place: Place, columns: usize) -> String {
     let drawn = |one: &Shown| terminal::at(place, &one.payload, columns);
     match shown {

@@ -123,14 +123,16 @@ impl Live {
     fn line(&self, subject: Subject) -> ProgressBar {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = subject.to_string();
-        let new = || {
-            let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
-            let line = self.bars.add(ProgressBar::new_spinner());
-            line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            line.set_prefix(prefix);
-            line.enable_steady_tick(Duration::from_millis(100));
-            line
-        };
-        lines.entry(subject).or_insert_with(new).clone()
+        lines.entry(subject).or_insert_with(|| spinner(&self.bars, prefix)).clone()
     }
+}
+
+/// Draws a line that begins with the prefix and counts the seconds.
+pub fn spinner(drawn: &MultiProgress, prefix: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
+    let line = drawn.add(ProgressBar::new_spinner());
+    line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    line.set_prefix(prefix);
+    line.enable_steady_tick(Duration::from_millis(100));
+    line
 }

@@ -1,12 +1,12 @@
 //! Shows the progress of several stacks, one line for each.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 
 use crate::cli::args::common::Common;
 use crate::cli::render::{fleet, report};
+use crate::cli::run::progress::spinner;
 use crate::cli::terminal::{Output, World};
 use crate::reconcile::resource::Listener;
 
@@ -26,14 +26,10 @@ impl Lines {
         Self { total, done: Mutex::new(0), live, bars: Mutex::default(), plain }
     }
 
-    /// Returns the listener of a stack. On a live terminal, the listener draws the stack's line.
-    pub fn of(&self, name: &str) -> Listener {
-        let Some(bars) = &self.live else { return Arc::new(|_| {}) };
-        let bar = bars.add(ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
+    /// Starts the line of a stack, if lines are drawn, and returns the listener that updates it.
+    pub fn start(&self, name: &str) -> Listener {
+        let Some(drawn) = &self.live else { return Arc::new(|_| {}) };
+        let bar = spinner(drawn, name.to_owned());
         self.bars.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), bar.clone()));
         Arc::new(move |event| bar.set_message(report::step(&event)))
     }

@@ -200,7 +200,7 @@ fn begun<'a, A, R>(job: Job<A, R>, world: &'a World, lines: &Arc<Lines>, progres
     let listener: Listener = Arc::new(move |event| match event {
         Event::Step(step) => {
             let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
-            let line: &mut Arc<dyn Fn(Step) + Send + Sync> = line.get_or_insert_with(|| lines.of(&name));
+            let line: &mut Arc<dyn Fn(Step) + Send + Sync> = line.get_or_insert_with(|| lines.start(&name));
             line(step);
         }
         event => hearing.lock().unwrap_or_else(PoisonError::into_inner).hear(&event, quiet, is_text),
