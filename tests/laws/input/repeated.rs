@@ -140,7 +140,7 @@ async fn import_lists_and_replaces_a_rule_with_a_repeated_field() {
     let kept = taskbell(&aws, "import n0 --cluster batch --dry-run --keep-pattern --no-drill --output json").await;
     assert_eq!(kept.code, 2, "{kept:?}");
     let rings = kept.json()["import"]["rings"]["as_before"].clone();
-    assert_eq!(rings, json!(["a deployment fails"]), "{kept:?}");
+    assert_eq!(rings, json!(["a deployment with a circuit breaker or an alarm fails"]), "{kept:?}");
     assert!(sample("deployment-failed").is_ok());
 }
 
