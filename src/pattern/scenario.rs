@@ -40,16 +40,12 @@ impl Scenario {
         Self::ServiceImpaired,
     ];
 
+    /// Returns the name for `--scenario`: the name of the pattern, and for an exit code, the plainer word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::ExitCode => "exit-code",
-            Self::OutOfMemory => "out-of-memory",
-            Self::StartFailed => "start-failed",
-            Self::SpotInterrupted => "spot-interrupted",
-            Self::HealthCheckFailed => "health-check-failed",
-            Self::DeploymentFailed => "deployment-failed",
-            Self::ServiceImpaired => "service-impaired",
+            other => other.pattern(),
         }
     }
 
