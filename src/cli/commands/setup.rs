@@ -117,7 +117,7 @@ impl InPhases for Args {
             out: String::new(),
             object: Some(render::setup::applied_object(&applied, command)),
             err: render::setup::end(&applied, desk.common.quiet, command),
-            sum: if applied.drill.is_none() { render::sum(&applied.plan) } else { None },
+            sum: render::sum_of_done(&applied.plan),
             ended: render::setup::error(applied).map_or(Ok(verdict), Err),
         }
     }

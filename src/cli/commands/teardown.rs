@@ -94,7 +94,7 @@ impl InPhases for Args {
     async fn apply(prepared: Prepared, desk: &Desk<'_>) -> Told {
         let applied = prepared.apply().await;
         let err = render::teardown::end(&applied, desk.world.command());
-        let (verdict, is_gone, sum) = (applied.verdict(), applied.is_gone(), render::sum(&applied.plan));
+        let (verdict, is_gone, sum) = (applied.verdict(), applied.is_gone(), render::sum_of_done(&applied.plan));
         let Applied { stack, place, plan, report, incomplete } = applied;
         Told {
             out: String::new(),

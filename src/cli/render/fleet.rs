@@ -31,7 +31,7 @@ impl Outcome<'_> {
     pub fn line(&self) -> String {
         match self.ended {
             Err(error) => format!("error: {}", error.in_one_line()),
-            Ok(Verdict::InSync) => self.sum.map_or_else(|| "done".to_owned(), as_done),
+            Ok(Verdict::InSync) => self.sum.unwrap_or("done").to_owned(),
             Ok(Verdict::Differs) => self.sum.unwrap_or("differs").to_owned(),
             Ok(Verdict::Unreadable) => "something could not be read".to_owned(),
             Ok(Verdict::Failed) => "failed".to_owned(),
@@ -66,11 +66,6 @@ impl Outcome<'_> {
         }
         object
     }
-}
-
-/// Rewrites the counts of a plan for the time after its steps are done.
-fn as_done(summary: &str) -> String {
-    summary.replace(" to add", " added").replace(" to change", " changed").replace(" to remove", " removed")
 }
 
 /// Returns the outcomes of all stacks with their counts. With `quiet`, only the outcomes that are not good.

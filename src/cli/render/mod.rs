@@ -27,4 +27,4 @@ pub mod teardown;
 pub use error::{error, hint_after};
 pub use heading::{heading, located};
 pub use json::{json, plan_json};
-pub use plan::{plan, sum};
+pub use plan::{plan, sum, sum_of_done};

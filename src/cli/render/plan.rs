@@ -97,13 +97,25 @@ fn value(value: Option<&Value>, longest: usize) -> String {
 
 /// Returns the plan as one line, if one line is enough.
 pub fn sum(plan: &Plan) -> Option<String> {
+    fits_a_line(plan).then(|| summary(plan))
+}
+
+/// Returns the plan as one line for the time after its steps are done, if one line is enough.
+pub fn sum_of_done(plan: &Plan) -> Option<String> {
+    fits_a_line(plan).then(|| counts(plan, ["added", "changed", "removed"]))
+}
+
+fn fits_a_line(plan: &Plan) -> bool {
     let Plan { steps, unchanged, unknown, .. } = plan;
-    let says_it = unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()));
-    says_it.then(|| summary(plan))
+    unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()))
 }
 
 /// Returns the counts of a plan: `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`.
 pub fn summary(plan: &Plan) -> String {
+    counts(plan, ["to add", "to change", "to remove"])
+}
+
+fn counts(plan: &Plan, [add, change, remove]: [&str; 3]) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     if plan.is_in_sync() {
         return match unchanged.len() {
@@ -114,9 +126,9 @@ pub fn summary(plan: &Plan) -> String {
     }
     let count = |action| steps.iter().filter(|step| step.action == action).count();
     let parts = [
-        (count(Action::Add), format!("{} to add", count(Action::Add))),
-        (count(Action::Change), format!("{} to change", count(Action::Change))),
-        (count(Action::Remove), format!("{} to remove", count(Action::Remove))),
+        (count(Action::Add), format!("{} {add}", count(Action::Add))),
+        (count(Action::Change), format!("{} {change}", count(Action::Change))),
+        (count(Action::Remove), format!("{} {remove}", count(Action::Remove))),
         (conflicts.len(), words::count(conflicts.len(), "conflict")),
         (missing.len(), format!("{} missing", words::count(missing.len(), "parameter"))),
         (unknown.len(), format!("{} unknown", unknown.len())),
