@@ -6,6 +6,9 @@
 demo:
 	@KEEP=$(KEEP) dev/demo
 
+# Most tests against a local AWS wait: for the emulator, for messages, for time to pass.
+THREADS := $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
+
 # Runs unit tests, the engine's laws, the notifier's own tests, and end-to-end tests on ministack and moto.
 # Tests that fail fast come first.
 test:
@@ -14,7 +17,7 @@ test:
 	@dev/phase "3/7 building the tests" cargo test --locked --no-run
 	@dev/phase "4/7 unit tests" cargo test --locked --lib --bins
 	@dev/phase "5/7 notifier: on a local AWS" dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
-	@dev/phase "6/7 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
+	@RUST_TEST_THREADS=$(THREADS) dev/phase "6/7 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
 	@dev/phase "7/7 examples of the documentation" cargo test --locked --doc
 	@echo "== all tests passed"
 
