@@ -28,3 +28,4 @@ mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod upgrade;
+mod vanished;

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use taskbell::aws::client::wait;
 use taskbell::pattern::matcher::Matcher;
@@ -86,6 +87,25 @@ impl Call {
     }
 }
 
+/// A change by somebody else during a run.
+pub struct Meanwhile(BoxFuture<'static, ()>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+/// A look at AWS after each write, with the action of the write.
+#[derive(Clone)]
+pub struct Watch(Arc<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<Call>,
@@ -118,6 +138,12 @@ struct State {
     undelivered: Option<Shape>,
     /// The answers to the next calls, each with the action of the call.
     answers: Vec<(&'static str, Value)>,
+    /// The refusals of the next calls: the action of the call, an error code and its message.
+    refusals: Vec<(&'static str, &'static str, String)>,
+    /// The change by somebody else directly before the next call of an action.
+    before: Option<(&'static str, Meanwhile)>,
+    /// The look at AWS after every write.
+    watch: Option<Watch>,
     /// The time in the `date` header of the answers; none: the answers have no `date` header.
     date: Option<SystemTime>,
     /// The number of the call at which the user interrupts.
@@ -377,6 +403,36 @@ impl Aws {
         self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
     }
 
+    /// Refuses the next calls of this action, `times` of them, with this error.
+    pub fn refuse_next(&self, action: &'static str, code: &'static str, message: &str, times: usize) {
+        let refusals = std::iter::repeat_n((action, code, message.to_owned()), times);
+        self.state.lock().unwrap().refusals.extend(refusals);
+    }
+
+    /// Returns the actions whose set refusals no call has met.
+    pub fn refusals_left(&self) -> Vec<&'static str> {
+        self.state.lock().unwrap().refusals.iter().map(|(action, _, _)| *action).collect()
+    }
+
+    /// Lets somebody else change AWS directly before the next call of this action.
+    pub fn before(&self, action: &'static str, change: impl Future<Output = ()> + Send + 'static) {
+        self.state.lock().unwrap().before = Some((action, Meanwhile(Box::pin(change))));
+    }
+
+    /// Looks at AWS after every write from now on. The calls of the look are not looked at.
+    pub fn watch<F: Future<Output = ()> + Send + 'static>(&self, look: impl Fn(String) -> F + Send + Sync + 'static) {
+        let look = Arc::new(look);
+        let look = move |action| -> BoxFuture<'static, ()> {
+            let look = Arc::clone(&look);
+            Box::pin(async move { look(action).await })
+        };
+        self.state.lock().unwrap().watch = Some(Watch(Arc::new(look)));
+    }
+
+    pub fn watch_no_more(&self) {
+        self.state.lock().unwrap().watch = None;
+    }
+
     /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
@@ -423,6 +479,10 @@ impl Aws {
 
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
+        let due = self.state.lock().unwrap().due(&action);
+        if let Some(Meanwhile(change)) = due {
+            change.await;
+        }
         let (latency, failure) = self.state.lock().unwrap().record(&action);
         if action == "lambda:Invoke" {
             let event = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
@@ -454,6 +514,13 @@ impl Aws {
             Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
         }
         let answer = self.happen(&action, request, &inner, failure).await?;
+        if is_write(&action) {
+            let watch = self.state.lock().unwrap().watch.take();
+            if let Some(Watch(look)) = watch {
+                look(action.clone()).await;
+                self.state.lock().unwrap().watch = Some(Watch(look));
+            }
+        }
         if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
     }
 
@@ -466,6 +533,9 @@ impl Aws {
     ) -> Result<HttpResponse, ConnectorError> {
         if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request, &self.memory) {
             return Ok(refusal);
+        }
+        if let Some((code, message)) = self.state.lock().unwrap().next_refusal(action) {
+            return Ok(error(action, 400, code, &message));
         }
         if let Some(body) = self.state.lock().unwrap().next_answer(action) {
             return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
@@ -576,6 +646,17 @@ impl State {
     fn next_answer(&mut self, action: &str) -> Option<Value> {
         let at = self.answers.iter().position(|(of, _)| *of == action)?;
         Some(self.answers.remove(at).1)
+    }
+
+    fn next_refusal(&mut self, action: &str) -> Option<(&'static str, String)> {
+        let at = self.refusals.iter().position(|(of, _, _)| *of == action)?;
+        let (_, code, message) = self.refusals.remove(at);
+        Some((code, message))
+    }
+
+    fn due(&mut self, action: &str) -> Option<Meanwhile> {
+        let (_, change) = self.before.take_if(|(of, _)| *of == action)?;
+        Some(change)
     }
 
     /// Returns AWS's refusal if the caller lacks a permission.

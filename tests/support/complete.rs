@@ -59,6 +59,12 @@ impl Memory {
         self.0.lock().unwrap().roles.get(role)?.boundary.clone()
     }
 
+    /// Checks whether the alarm of a request for tags exists: the emulator keeps the tags of a deleted alarm.
+    pub fn has_alarm(&self, request: &HttpRequest) -> bool {
+        let arn = Sent::of(request).rule("ResourceARN");
+        self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
+    }
+
     /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.
     pub fn everything(&self) -> Value {
         let kept = self.0.lock().unwrap();
@@ -134,7 +140,7 @@ impl Memory {
 }
 
 /// Returns the request with another operation and body.
-fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
+pub fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
     let mut request = like.try_clone().unwrap();
     request.headers_mut().insert("x-amz-target", target.to_owned());
     *request.body_mut() = SdkBody::from(body.to_string());

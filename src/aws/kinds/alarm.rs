@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::Result;
 use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
@@ -16,6 +16,8 @@ use crate::stack::{Address, Id, Kind, Stack};
 /// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
 pub const UNDELIVERED: &str = "undelivered";
 pub const ERRORS: &str = "errors";
+
+const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
 
 /// A metric, compared with a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,18 +152,21 @@ impl Alarm {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let alarms = self.describe(at).await?;
-        let Some(arn) =
-            alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)).and_then(MetricAlarm::alarm_arn)
-        else {
-            return Ok(());
+        let look = || async {
+            let alarms = self.describe(at).await?;
+            let alarm = alarms.into_iter().find(|alarm| alarm.alarm_name() == Some(&at.name));
+            Ok(Attempt::seen(alarm.and_then(|alarm| alarm.alarm_arn)))
         };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
-            let call = self.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(&tags.set)));
-            call.send().await.map_err(fault("cloudwatch:TagResource"))?;
+            let call = || {
+                let call = self.cloudwatch.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
+                async { call.send().await.map_err(fault("cloudwatch:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
-            let call = self.cloudwatch.untag_resource().resource_arn(arn).set_tag_keys(Some(tags.remove.clone()));
+            let call = self.cloudwatch.untag_resource().resource_arn(&arn).set_tag_keys(Some(tags.remove.clone()));
             call.send().await.map_err(fault("cloudwatch:UntagResource"))?;
         }
         Ok(())
@@ -196,5 +201,5 @@ fn sdk_tags(tags: &Tags) -> Vec<Tag> {
 }
 
 fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFound", "ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }

@@ -2,7 +2,7 @@
 
 mod children;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::role;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
-use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
@@ -54,7 +54,7 @@ pub struct Spec {
     pub failed_invocations: Option<FailedInvocations>,
 }
 
-use children::{Children, is_absent, not_ready};
+use children::{ABSENT, Children, is_absent, not_ready};
 
 pub use children::FailedInvocations;
 
@@ -96,11 +96,19 @@ impl Adapter for Function {
         let Some(function) = function? else {
             return Ok(None);
         };
-        let tags = tags(&function)?;
+        let (permissions, failed_invocations) = (permissions?, failed_invocations?);
+        // No policy or no configuration: somebody may have removed them, or the whole function since it was read.
+        let is_bare = permissions.is_none() || failed_invocations.is_none();
+        if is_bare && self.get(&at.name).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(tags) = tags(&function)? else {
+            return Ok(None);
+        };
         environment_is_readable(&function)?;
         let mut spec = normal(function);
-        spec.permissions = permissions?;
-        spec.failed_invocations = failed_invocations?;
+        spec.permissions = permissions.unwrap_or_default();
+        spec.failed_invocations = failed_invocations;
         if spec.role.rsplit('/').next() == Some(&self.role_name) {
             let role_id = role_id?;
             spec.bound_to_current_role = Some(role_id.is_some() && tags.get(ROLE_ID_TAG) == role_id.as_ref());
@@ -173,7 +181,7 @@ impl Function {
 /// Creates and updates the function.
 impl Function {
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
-        let mut tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
+        let mut tags: HashMap<String, String> = tags.clone().into_iter().collect();
         if want.bound_to_current_role.is_some() {
             tags.insert(ROLE_ID_TAG.to_owned(), self.visible_role_id(at).await?);
         }
@@ -301,8 +309,12 @@ impl Function {
         }
         let arn = self.identity.place().await?.function_arn(&at.name);
         if !set.is_empty() {
-            let call = self.lambda.tag_resource().resource(&arn).set_tags(Some(set.into_iter().collect()));
-            call.send().await.map_err(fault("lambda:TagResource"))?;
+            let set: HashMap<String, String> = set.into_iter().collect();
+            let call = || {
+                let call = self.lambda.tag_resource().resource(&arn).set_tags(Some(set.clone()));
+                async { call.send().await.map_err(fault("lambda:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
             let call = self.lambda.untag_resource().resource(&arn).set_tag_keys(Some(tags.remove.clone()));
@@ -314,7 +326,10 @@ impl Function {
     async fn wait_until_settled(&self, at: &Address) -> Result<()> {
         let probe = || async {
             let call = self.lambda.get_function_configuration().function_name(&at.name);
-            let now = call.send().await.map_err(fault("lambda:GetFunctionConfiguration"))?;
+            let now = match call.send().await.map_err(fault("lambda:GetFunctionConfiguration")) {
+                Err(fault) if is_absent(&fault) => return Ok(Attempt::seen(None)),
+                now => now?,
+            };
             let reason = now.state_reason().or(now.last_update_status_reason()).unwrap_or("no reason given");
             match (now.state(), now.last_update_status()) {
                 (Some(State::Failed), _) | (_, Some(LastUpdateStatus::Failed)) => {
@@ -331,11 +346,13 @@ impl Function {
     }
 }
 
-/// Returns the tags. GetFunction omits them for callers without lambda:ListTags: then the owner of the function is unknown.
-fn tags(function: &GetFunctionOutput) -> Result<Tags> {
+/// Returns the tags; none if the function is gone. GetFunction omits them for callers without lambda:ListTags: then the owner of the
+/// function is unknown.
+fn tags(function: &GetFunctionOutput) -> Result<Option<Tags>> {
     match function.tags_error() {
+        Some(error) if ABSENT.contains(&error.error_code()) => Ok(None),
         Some(error) => Err(Error::new(format!("{} on lambda:ListTags: {}", error.error_code(), error.message()))),
-        None => Ok(function.tags.clone().unwrap_or_default().into_iter().collect()),
+        None => Ok(Some(function.tags.clone().unwrap_or_default().into_iter().collect())),
     }
 }
 

@@ -1,13 +1,17 @@
 //! Manages the notifier's log group. taskbell creates it, so that it has a retention; the notifier's role may not create one.
 
+use std::collections::HashMap;
+
 use aws_sdk_cloudwatchlogs::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::fault;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::Result;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
+
+const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -36,7 +40,7 @@ impl Adapter for LogGroup {
         };
         let answer = self.logs.list_tags_for_resource().resource_arn(arn).send().await;
         let tags = match answer.map_err(fault("logs:ListTagsForResource")) {
-            Err(fault) if fault.is(&["ResourceNotFoundException"]) => return Ok(None),
+            Err(fault) if fault.is(&ABSENT) => return Ok(None),
             answer => answer?.tags.unwrap_or_default().into_iter().collect(),
         };
         Ok(Some(Found { spec: Spec { retention_days }, tags }))
@@ -58,7 +62,7 @@ impl Adapter for LogGroup {
             let call = self.logs.delete_log_group().log_group_name(&at.name);
             async {
                 match call.send().await.map_err(fault("logs:DeleteLogGroup")) {
-                    Err(fault) if !fault.is(&["ResourceNotFoundException"]) => Err(fault),
+                    Err(fault) if !fault.is(&ABSENT) => Err(fault),
                     _ => Ok(()),
                 }
             }
@@ -82,7 +86,7 @@ impl LogGroup {
                 call.send().await.map(drop).map_err(fault("logs:DeleteRetentionPolicy"))
             }
         };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
     }
 
     /// Returns the ARN (without the trailing `:*`, as tagging requires) and the retention. DescribeLogGroups searches by prefix.
@@ -99,7 +103,7 @@ impl LogGroup {
     }
 
     async fn create(&self, at: &Address, tags: &Tags) -> Result<()> {
-        let tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
+        let tags: HashMap<String, String> = tags.clone().into_iter().collect();
         let call = || {
             let call = self.logs.create_log_group().log_group_name(&at.name).set_tags(Some(tags.clone()));
             async {
@@ -120,13 +124,15 @@ impl LogGroup {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let Some((arn, _)) = self.describe(&at.name).await? else {
-            return Ok(());
-        };
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?)) };
+        let (arn, _) = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
-            let set = tags.set.clone().into_iter().collect();
-            let call = self.logs.tag_resource().resource_arn(&arn).set_tags(Some(set));
-            call.send().await.map_err(fault("logs:TagResource"))?;
+            let set: HashMap<String, String> = tags.set.clone().into_iter().collect();
+            let call = || {
+                let call = self.logs.tag_resource().resource_arn(&arn).set_tags(Some(set.clone()));
+                async { call.send().await.map_err(fault("logs:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
             let call = self.logs.untag_resource().resource_arn(&arn).set_tag_keys(Some(tags.remove.clone()));

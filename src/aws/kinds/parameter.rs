@@ -77,7 +77,11 @@ impl Adapter for Parameter {
         let Some(metadata) = described? else {
             return Ok(None);
         };
-        let tags = tags?;
+        let tags = match tags {
+            // Somebody removed the parameter between the two reads.
+            Err(fault) if fault.is(&["InvalidResourceId"]) => return Ok(None),
+            tags => tags?,
+        };
         let stored_by_taskbell = tags.get(VERSION_TAG) == Some(&metadata.version().to_string());
         let fingerprint = tags.get(FINGERPRINT_TAG).filter(|_| stored_by_taskbell);
         let webhook = Some(format!("fingerprint {}", fingerprint.map_or("unknown", String::as_str)));

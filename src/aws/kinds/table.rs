@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
-use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, unseen};
 use crate::error::{Error, Result};
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
@@ -16,7 +16,7 @@ use crate::stack::{Address, Id, Kind, Stack};
 /// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
 const KEY: &str = "id";
 pub const EXPIRY: &str = "expiresAt";
-const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+const ABSENT: [&str; 2] = ["ResourceNotFoundException", "TableNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -216,9 +216,8 @@ impl Table {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let Some(arn) = self.describe(&at.name).await?.and_then(|table| table.table_arn) else {
-            return Ok(());
-        };
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?.and_then(|table| table.table_arn))) };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
             let call = || {
                 let call = self.dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
@@ -240,7 +239,7 @@ impl Table {
 /// Returns the reason to wait: while a table is created, updated or deleted, it accepts no other change.
 fn in_use(fault: &Fault) -> Option<&'static str> {
     let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
-    if busy { Some("another change of the same table to finish") } else { conflict(fault) }
+    if busy { Some("another change of the same table to finish") } else { unseen(fault, &ABSENT) }
 }
 
 fn billing(spec: &Spec) -> BillingMode {

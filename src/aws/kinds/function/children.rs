@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
-use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict};
+use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::stack::Address;
+
+pub(super) const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
 /// The treatment of an event whose invocation failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,17 +35,18 @@ pub(super) struct Children<'a> {
 
 /// Reads and writes the statements of the resource policy, by their ids.
 impl Children<'_> {
-    pub(super) async fn permissions(&self, name: &str) -> Result<BTreeMap<String, Policy>> {
+    /// Returns the statements; none if there is no policy, or no such function.
+    pub(super) async fn permissions(&self, name: &str) -> Result<Option<BTreeMap<String, Policy>>> {
         let answer = self.lambda.get_policy().function_name(name).send().await;
         let policy = match answer.map_err(fault("lambda:GetPolicy")) {
-            Err(fault) if is_absent(&fault) => return Ok(BTreeMap::new()),
+            Err(fault) if is_absent(&fault) => return Ok(None),
             answer => answer?.policy.unwrap_or_default(),
         };
         let document: Value = serde_json::from_str(&policy)
             .map_err(|error| Error::new(format!("the resource policy of {name} is not JSON")).because(error))?;
         let statements = document["Statement"].as_array().cloned().unwrap_or_default();
         let id = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
-        Ok(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect())
+        Ok(Some(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect()))
     }
 
     /// Updates the statements; the id of a statement is the name of the rule that it allows. New statements come before old ones
@@ -86,7 +89,7 @@ impl Children<'_> {
                 }
             }
         };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
     }
 
     async fn remove_permission(&self, at: &Address, statement: &str) -> Result<()> {
@@ -140,12 +143,13 @@ impl Children<'_> {
                 .destination_config(DestinationConfig::builder().on_failure(on_failure.clone()).build());
             async { call.send().await.map_err(fault("lambda:PutFunctionEventInvokeConfig")) }
         };
-        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await.map(drop)
+        let wait = |fault: &Fault| not_ready(fault).or_else(|| unseen(fault, &ABSENT));
+        self.waiter.retry(&at.id, ROLE_PROPAGATION, wait, call).await.map(drop)
     }
 }
 
 pub(super) fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }
 
 /// Returns the reason to wait: a new role is not usable at once, and Lambda reports that in several ways, all under one general
