@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use taskbell::stack::STACK_TAG;
 
 use crate::support::strict::rewrite;
 
@@ -33,6 +34,8 @@ struct Kept {
     tables: BTreeMap<String, Map<String, Value>>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
+    /// By rule name: its tags.
+    rule_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -63,6 +66,11 @@ impl Memory {
     pub fn has_alarm(&self, request: &HttpRequest) -> bool {
         let arn = Sent::of(request).rule("ResourceARN");
         self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
+    }
+
+    /// Returns the stack's tag of a rule.
+    pub fn stack_of_rule(&self, rule: &str) -> Option<String> {
+        self.0.lock().unwrap().rule_tags.get(rule)?.get(STACK_TAG).cloned()
     }
 
     /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.
@@ -191,6 +199,12 @@ impl Sent {
         self.json[field].as_str().unwrap_or_default().to_owned()
     }
 
+    fn rule_tags(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let tags = self.json["Tags"].as_array().into_iter().flatten();
+        tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
+    }
+
     fn tags(&self) -> BTreeMap<String, String> {
         let at = |number: usize, part: &str| self.form.get(&format!("Tags.member.{number}.{part}")).cloned();
         (1..).map_while(|number| Some((at(number, "Key")?, at(number, "Value")?))).collect()
@@ -236,7 +250,18 @@ impl Kept {
                 let targets = self.targets.entry(sent.rule("Rule")).or_default();
                 targets.retain(|id, _| !sent.json["Ids"].as_array().unwrap().contains(&json!(id)));
             }
-            "events:DeleteRule" => drop(self.targets.remove(&sent.rule("Name"))),
+            "events:DeleteRule" => {
+                self.targets.remove(&sent.rule("Name"));
+                self.rule_tags.remove(&sent.rule("Name"));
+            }
+            // PutRule ignores the tags for a rule that exists.
+            "events:PutRule" => drop(self.rule_tags.entry(sent.rule("Name")).or_insert_with(|| sent.rule_tags())),
+            "events:TagResource" | "events:UntagResource" => {
+                let arn = sent.rule("ResourceARN");
+                let tags = self.rule_tags.entry(arn.rsplit('/').next().unwrap_or_default().to_owned()).or_default();
+                tags.extend(sent.rule_tags());
+                tags.retain(|key, _| !sent.json["TagKeys"].as_array().is_some_and(|keys| keys.contains(&json!(key))));
+            }
             "dynamodb:CreateTable" | "dynamodb:UpdateTable" => {
                 let table = self.tables.entry(sent.rule("TableName")).or_default();
                 for part in ["BillingMode", "DeletionProtectionEnabled"] {

@@ -11,11 +11,7 @@ use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::Result;
 use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Kind, Stack};
-
-/// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
-pub const UNDELIVERED: &str = "undelivered";
-pub const ERRORS: &str = "errors";
+use crate::stack::{ALARMS, Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
 
@@ -54,7 +50,7 @@ pub fn address(stack: &Stack, key: &str) -> Address {
 
 #[must_use]
 pub fn addresses(stack: &Stack) -> Vec<Address> {
-    [UNDELIVERED, ERRORS].map(|key| address(stack, key)).to_vec()
+    ALARMS.map(|key| address(stack, key)).to_vec()
 }
 
 impl Adapter for Alarm {
@@ -110,7 +106,7 @@ impl Alarm {
     /// Reads both alarms of the stack, for either address: their names differ only at the end.
     async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
         let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
-        let names = [UNDELIVERED, ERRORS].map(|key| format!("{common}{key}"));
+        let names = ALARMS.map(|key| format!("{common}{key}"));
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
         Ok(answer.metric_alarms.unwrap_or_default())
