@@ -1,6 +1,6 @@
 //! Manages the settings attached to the function: the permissions to invoke it, and the destination of failed invocations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
@@ -50,33 +50,48 @@ impl Children<'_> {
     }
 
     /// Updates the statements; the id of a statement is the name of the rule that it allows. New statements come before old ones
-    /// are removed, so that every event can invoke the function; a changed statement has to be removed first. Lambda accepts one
-    /// change of the policy at a time, and the others are repeated.
+    /// are removed, so that every event can invoke the function. Lambda accepts one change of the policy at a time, and the others
+    /// are repeated.
     pub(super) async fn update_permissions(
         &self,
         at: &Address,
         have: &BTreeMap<String, Policy>,
         want: &BTreeMap<String, Policy>,
     ) -> Result<()> {
-        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy)).map(|(rule, _)| async {
-            if have.contains_key(rule) {
-                self.remove_permission(at, rule).await?;
+        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy));
+        let stand_ins = try_join_all(put.map(|(rule, policy)| async move {
+            if !have.contains_key(rule) {
+                self.add_permission(at, rule, rule).await?;
+                return Ok::<_, Error>(None);
             }
-            self.add_permission(at, rule).await
-        });
-        try_join_all(put).await?;
-        let gone = have.keys().filter(|rule| !want.contains_key(*rule)).map(|rule| self.remove_permission(at, rule));
-        try_join_all(gone).await.map(drop)
+            // Lambda cannot change a statement. Until the rule's own statement is back, another one allows the rule.
+            let stand_in = match have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id)) {
+                Some((id, _)) => id.clone(),
+                None => {
+                    let id = stand_in(rule, have);
+                    self.add_permission(at, &id, rule).await?;
+                    id
+                }
+            };
+            self.remove_permission(at, rule).await?;
+            self.add_permission(at, rule, rule).await?;
+            Ok(Some(stand_in))
+        }))
+        .await?;
+        let gone = have.keys().filter(|id| !want.contains_key(*id)).chain(stand_ins.iter().flatten());
+        let gone: BTreeSet<&String> = gone.collect();
+        try_join_all(gone.into_iter().map(|id| self.remove_permission(at, id))).await.map(drop)
     }
 
-    async fn add_permission(&self, at: &Address, rule: &str) -> Result<()> {
+    /// Adds the statement with this id, which allows the rule.
+    async fn add_permission(&self, at: &Address, id: &str, rule: &str) -> Result<()> {
         let rule_arn = self.identity.place().await?.rule_arn(rule);
         let call = || {
             let call = self
                 .lambda
                 .add_permission()
                 .function_name(&at.name)
-                .statement_id(rule)
+                .statement_id(id)
                 .action("lambda:InvokeFunction")
                 .principal("events.amazonaws.com")
                 .source_arn(&rule_arn);
@@ -104,6 +119,12 @@ impl Children<'_> {
         };
         self.waiter.retry(&at.id, CONFLICT, conflict, call).await
     }
+}
+
+/// Returns an id of no existing statement, for the statement that allows a rule during a repair.
+fn stand_in(rule: &str, have: &BTreeMap<String, Policy>) -> String {
+    let ids = (1_u32..).map(|number| format!("{rule}-repair-{number}"));
+    ids.into_iter().find(|id| !have.contains_key(id)).unwrap_or_default()
 }
 
 /// Reads and writes the configuration of asynchronous invocations.
