@@ -57,6 +57,8 @@ enum On {
     /// The default bus, for events of this source alone.
     Bus(&'static str),
     Function,
+    /// The mappings of queues and streams, on condition that they invoke the function.
+    EventSources,
     Role,
     /// The role, on condition that it has the permissions boundary.
     RoleWithin,
@@ -74,20 +76,36 @@ type Grants = &'static [(On, &'static [&'static str])];
 
 const READ_PARAMETER: Grants =
     &[(On::Everything, &["ssm:DescribeParameters"]), (On::Parameter, &["ssm:ListTagsForResource"])];
-const READ_LOG_GROUP: Grants =
-    &[(On::Everything, &["logs:DescribeLogGroups"]), (On::LogGroup, &["logs:ListTagsForResource"])];
+const READ_LOG_GROUP: Grants = &[
+    (On::Everything, &["logs:DescribeLogGroups"]),
+    (On::LogGroup, &["logs:ListTagsForResource", "logs:DescribeSubscriptionFilters"]),
+];
 const READ_QUEUE: Grants = &[(On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"])];
-const READ_TABLE: Grants =
-    &[(On::Table, &["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"])];
+const READ_TABLE: Grants = &[(
+    On::Table,
+    &[
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:GetResourcePolicy",
+        "dynamodb:ListTagsOfResource",
+    ],
+)];
 const READ_ALARMS: Grants =
     &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
 const READ_ROLE: Grants =
     &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.
 const READ_FUNCTION: Grants = &[
+    (On::Everything, &["lambda:ListEventSourceMappings"]),
     (
         On::Function,
-        &["lambda:GetFunction", "lambda:ListTags", "lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig"],
+        &[
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:ListTags",
+            "lambda:GetPolicy",
+            "lambda:GetFunctionEventInvokeConfig",
+        ],
     ),
     (On::Role, &["iam:GetRole"]),
 ];
@@ -114,6 +132,7 @@ const WRITE: Grants = &[
             "logs:DeleteRetentionPolicy",
             "logs:TagResource",
             "logs:UntagResource",
+            "logs:DeleteSubscriptionFilter",
         ],
     ),
     (On::Queue, &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]),
@@ -126,8 +145,10 @@ const WRITE: Grants = &[
             "dynamodb:TagResource",
             "dynamodb:UntagResource",
             "dynamodb:DeleteTable",
+            "dynamodb:DeleteResourcePolicy",
         ],
     ),
+    (On::EventSources, &["lambda:DeleteEventSourceMapping"]),
     (
         On::Alarms,
         &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource", "cloudwatch:DeleteAlarms"],
@@ -143,6 +164,7 @@ const WRITE: Grants = &[
             "lambda:AddPermission",
             "lambda:RemovePermission",
             "lambda:PutFunctionEventInvokeConfig",
+            "lambda:DeleteFunctionCodeSigningConfig",
             "lambda:DeleteFunctionConcurrency",
             "lambda:TagResource",
             "lambda:UntagResource",
@@ -299,7 +321,7 @@ fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
 
 /// Returns the condition of a statement. A key that can have many values in one request is not compared with a plain operator:
 /// `ForAllValues` compares each value, and `Null` requires that there is one.
-fn condition(on: On, Ground { stack, boundary, .. }: Ground) -> Option<Value> {
+fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Value> {
     let stack_tag = |tags: &str| format!("aws:{tags}/{STACK_TAG}");
     Some(match on {
         On::RoleForLambda => json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
@@ -307,6 +329,9 @@ fn condition(on: On, Ground { stack, boundary, .. }: Ground) -> Option<Value> {
         On::Bus(source) => json!({
             "ForAllValues:StringEquals": { "events:source": source },
             "Null": { "events:source": "false" },
+        }),
+        On::EventSources => json!({
+            "ArnEquals": { "lambda:FunctionArn": place.function_arn(&stack.function_name()) },
         }),
         On::TaggedRules => json!({ "StringEquals": { stack_tag("ResourceTag"): stack.name } }),
         // EventBridge accepts PutRule with tags for a rule that exists, and ignores the tags: another stack's rule is excluded.
@@ -333,6 +358,7 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Rules | On::TaggedRules | On::NewRules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
         On::NamedRules => patterns.iter().map(|name| place.rule_arn(&stack.rule_name(name))).collect(),
         On::Bus(_) => vec![place.bus_arn()],
+        On::EventSources => vec![place.event_source_arn("*")],
         On::Function => vec![place.function_arn(&stack.function_name())],
         // AWS evaluates a request for a role that does not exist (yet) without the role's path.
         On::Role | On::RoleWithin => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],

@@ -349,6 +349,12 @@ impl Place {
         self.arn("lambda", &format!("function:{name}"))
     }
 
+    /// Returns the ARN of a mapping through which a queue or a stream invokes a function.
+    #[must_use]
+    pub fn event_source_arn(&self, id: &str) -> String {
+        self.arn("lambda", &format!("event-source-mapping:{id}"))
+    }
+
     /// Returns the ARN of a rule on the default bus.
     #[must_use]
     pub fn rule_arn(&self, name: &str) -> String {

@@ -8,7 +8,7 @@ use taskbell::stack::STACK_TAG;
 
 use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
-use crate::support::hand::{Hand, ROLE};
+use crate::support::hand::{FUNCTION, Hand, ROLE};
 
 /// A permission that a request needs: an action, and a resource.
 pub type Need = (String, String);
@@ -59,7 +59,7 @@ fn texts(value: &Value) -> Vec<&str> {
 fn holds(operator: &str, key: &str, values: &[&str], context: &Context) -> bool {
     let given = context.get(key);
     match operator {
-        "StringEquals" => {
+        "StringEquals" | "ArnEquals" => {
             let is_single = !OF_MANY_VALUES.contains(&key);
             is_single && given.is_some_and(|given| given.iter().all(|given| values.contains(&given.as_str())))
         }
@@ -173,6 +173,9 @@ pub fn needs(
         }
         "iam" => role(&field("RoleName")),
         "lambda" if verb == "ListEventSourceMappings" => "*".to_owned(),
+        "lambda" if verb == "DeleteEventSourceMapping" => {
+            arn("lambda", &format!("event-source-mapping:{}", path.rsplit('/').next().unwrap()))
+        }
         "lambda" => {
             let named = path.split_once("/functions/").or_else(|| path.split_once(":function:")).map(|(_, rest)| rest);
             let named = named.and_then(|rest| rest.split(['/', '?']).next()).filter(|name| !name.is_empty());
@@ -219,12 +222,14 @@ pub fn needs(
     if ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"].contains(&action) && !field("Role").is_empty() {
         needs.push(("iam:PassRole".to_owned(), field("Role")));
     }
+    let of_mapping = (action == "lambda:DeleteEventSourceMapping").then_some(());
     let boundary = match action {
         "iam:CreateRole" | "iam:PutRolePermissionsBoundary" => Some(field("PermissionsBoundary")),
         _ => bound(&field("RoleName")),
     };
     let context = [
         ("iam:PassedToService".to_owned(), Some("lambda.amazonaws.com".to_owned())),
+        ("lambda:FunctionArn".to_owned(), of_mapping.map(|()| arn("lambda", &format!("function:{FUNCTION}")))),
         ("events:source".to_owned(), json["Entries"][0]["Source"].as_str().map(str::to_owned)),
         ("iam:PermissionsBoundary".to_owned(), boundary.filter(|arn| !arn.is_empty())),
         (format!("aws:ResourceTag/{STACK_TAG}"), of_rule),

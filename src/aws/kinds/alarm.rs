@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
@@ -23,6 +23,8 @@ pub struct Spec {
     pub metric: String,
     pub dimensions: BTreeMap<String, String>,
     pub statistic: String,
+    /// The unit of the data that count: an alarm with another unit than the metric's sees no data.
+    pub unit: Option<String>,
     pub period_seconds: i32,
     pub evaluation_periods: i32,
     pub datapoints_to_alarm: i32,
@@ -132,6 +134,7 @@ impl Alarm {
             .metric_name(&want.metric)
             .set_dimensions(Some(want.dimensions.iter().map(dimension).collect()))
             .statistic(Statistic::from(want.statistic.as_str()))
+            .set_unit(want.unit.as_deref().map(StandardUnit::from))
             .period(want.period_seconds)
             .evaluation_periods(want.evaluation_periods)
             .datapoints_to_alarm(want.datapoints_to_alarm)
@@ -179,6 +182,7 @@ fn normal(alarm: &MetricAlarm) -> Spec {
         metric: text(alarm.metric_name()),
         dimensions: alarm.dimensions().iter().filter_map(dimension).collect(),
         statistic: text(alarm.statistic().map(Statistic::as_str).or(alarm.extended_statistic())),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
         period_seconds: alarm.period().unwrap_or_default(),
         evaluation_periods,
         datapoints_to_alarm: alarm.datapoints_to_alarm().unwrap_or(evaluation_periods),

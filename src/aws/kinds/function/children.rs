@@ -24,6 +24,8 @@ pub struct FailedInvocations {
     pub max_event_age_seconds: Option<i32>,
     /// The ARN of the queue that receives the event in the end.
     pub destination: Option<String>,
+    /// The ARN that receives every event with the notifier's answer, none: it would copy every alert.
+    pub success_destination: Option<String>,
 }
 
 /// A reader and writer of the settings attached to a function.
@@ -135,11 +137,12 @@ impl Children<'_> {
             Err(fault) if is_absent(&fault) => return Ok(None),
             answer => answer?,
         };
-        let destination = config.destination_config.and_then(|config| config.on_failure);
+        let (success, failure) = config.destination_config.map_or((None, None), |all| (all.on_success, all.on_failure));
         Ok(Some(FailedInvocations {
             max_retry_attempts: config.maximum_retry_attempts,
             max_event_age_seconds: config.maximum_event_age_in_seconds,
-            destination: destination.and_then(|on_failure| on_failure.destination),
+            destination: failure.and_then(|failure| failure.destination).filter(|arn| !arn.is_empty()),
+            success_destination: success.and_then(|success| success.destination).filter(|arn| !arn.is_empty()),
         }))
     }
 
@@ -152,7 +155,8 @@ impl Children<'_> {
         let Some(want) = want.filter(|want| have != Some(*want)) else {
             return Ok(());
         };
-        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = want;
+        // The call replaces the whole configuration: a destination for successes is removed, as none is wanted.
+        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination, success_destination: _ } = want;
         let on_failure = OnFailure::builder().set_destination(destination.clone()).build();
         let call = || {
             let call = self
@@ -166,6 +170,66 @@ impl Children<'_> {
         };
         let wait = |fault: &Fault| not_ready(fault).or_else(|| unseen(fault, &ABSENT));
         self.waiter.retry(&at.id, ROLE_PROPAGATION, wait, call).await.map(drop)
+    }
+}
+
+/// Reads and removes the mappings through which queues and streams invoke the function, and its demand for signed code.
+impl Children<'_> {
+    pub(super) async fn event_sources(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let mut sources = BTreeMap::new();
+        let call = self.lambda.list_event_source_mappings().function_name(name);
+        let mut mappings = call.into_paginator().items().send();
+        while let Some(mapping) = mappings.next().await {
+            let mapping = match mapping.map_err(fault("lambda:ListEventSourceMappings")) {
+                Err(fault) if is_absent(&fault) => return Ok(sources),
+                mapping => mapping?,
+            };
+            if mapping.state.as_deref() != Some("Deleting") {
+                // A source outside AWS has no ARN.
+                let source = mapping.event_source_arn.unwrap_or_else(|| "outside AWS".to_owned());
+                sources.insert(mapping.uuid.unwrap_or_default(), source);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Returns the configuration that refuses code without a signature.
+    pub(super) async fn code_signing(&self, name: &str) -> Result<Option<String>, Fault> {
+        let answer = self.lambda.get_function_code_signing_config().function_name(name).send().await;
+        match answer.map_err(fault("lambda:GetFunctionCodeSigningConfig")) {
+            Err(fault) if is_absent(&fault) => Ok(None),
+            answer => Ok(Some(answer?.code_signing_config_arn).filter(|arn| !arn.is_empty())),
+        }
+    }
+
+    pub(super) async fn remove_code_signing(&self, at: &Address) -> Result<()> {
+        let call = || {
+            let call = self.lambda.delete_function_code_signing_config().function_name(&at.name);
+            async {
+                match call.send().await.map_err(fault("lambda:DeleteFunctionCodeSigningConfig")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    pub(super) async fn remove_event_source(&self, at: &Address, mapping: &str) -> Result<()> {
+        let busy = |fault: &Fault| {
+            let is_busy = fault.is(&["ResourceInUseException"]);
+            if is_busy { Some("another change of the event source mapping to finish") } else { conflict(fault) }
+        };
+        let call = || {
+            let call = self.lambda.delete_event_source_mapping().uuid(mapping);
+            async {
+                match call.send().await.map_err(fault("lambda:DeleteEventSourceMapping")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, busy, call).await
     }
 }
 
