@@ -112,7 +112,8 @@ fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) 
 }
 
 fn log_group(config: &Config) -> log_group::Spec {
-    log_group::Spec { retention_days: config.log_retention_days }
+    let retention_days = config.log_retention_days;
+    log_group::Spec { class: log_group::STANDARD.to_owned(), retention_days, subscriptions: BTreeMap::new() }
 }
 
 /// Describes the queue for events that EventBridge could not deliver (allowed by the queue's policy) and for events on which the
@@ -122,8 +123,11 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
         retention_seconds: 14 * 24 * 3600,
         visibility_timeout_seconds: 60,
         delay_seconds: 0,
+        // AWS's maximum: Lambda wraps a failed event, which makes it longer.
+        max_message_bytes: 1024 * 1024,
         managed_encryption: true,
         redrive: None,
+        redrive_allow: None,
         policy: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "events.amazonaws.com" },
@@ -147,6 +151,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             metric: metric.to_owned(),
             dimensions: BTreeMap::from([(dimension.0.to_owned(), dimension.1)]),
             statistic: statistic.to_owned(),
+            unit: None,
             period_seconds: 300,
             evaluation_periods: 1,
             datapoints_to_alarm: 1,
@@ -267,18 +272,26 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         bound_to_current_role: config.own_role_arn.is_none().then_some(true),
         role: config.own_role_arn.clone().unwrap_or(own_role),
         code_sha256: archive.code_sha256.clone(),
+        code_signing: None,
         environment: environment(config, stack),
         log_format: "JSON".to_owned(),
         log_level: "INFO".to_owned(),
+        system_log_level: "INFO".to_owned(),
         log_group: stack.log_group_name(),
         layers: Vec::new(),
         in_vpc: false,
+        file_systems: Vec::new(),
+        ephemeral_storage_mib: 512,
+        tracing: "PassThrough".to_owned(),
+        dead_letter: None,
+        event_sources: BTreeMap::new(),
         reserved_concurrency: None,
         permissions: rules.iter().map(|(name, arn)| (name.clone(), permission(arn))).collect(),
         failed_invocations: Some(function::FailedInvocations {
             max_retry_attempts: Some(2),
             max_event_age_seconds: Some(6 * 3600),
             destination: Some(place.queue_arn(&stack.queue_name())),
+            success_destination: None,
         }),
     }
 }

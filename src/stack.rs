@@ -19,6 +19,9 @@ pub const EXPORTED_TAG: &str = "taskbell:exported";
 /// The tag that names the fleet of a stack: the stacks of one file.
 pub const FLEET_TAG: &str = "taskbell:fleet";
 
+/// The keys of the alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
+pub const ALARMS: [&str; 2] = ["undelivered", "errors"];
+
 /// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, the characters that ECS accepts in a cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -344,6 +347,12 @@ impl Place {
     #[must_use]
     pub fn function_arn(&self, name: &str) -> String {
         self.arn("lambda", &format!("function:{name}"))
+    }
+
+    /// Returns the ARN of a mapping through which a queue or a stream invokes a function.
+    #[must_use]
+    pub fn event_source_arn(&self, id: &str) -> String {
+        self.arn("lambda", &format!("event-source-mapping:{id}"))
     }
 
     /// Returns the ARN of a rule on the default bus.

@@ -17,6 +17,7 @@ mod message;
 mod output;
 mod patterns;
 mod preview;
+mod properties;
 mod prose;
 mod schema;
 #[path = "../support/mod.rs"]

@@ -8,7 +8,7 @@ use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
-use crate::support::hand::{FUNCTION, Hand, PARAMETER, ROLE, changes_by_hand};
+use crate::support::hand::{FUNCTION, GROUP, Hand, PARAMETER, ROLE, changes_by_hand};
 use crate::support::{self, WEBHOOK, run, taskbell};
 
 const SETUP: &str =
@@ -52,6 +52,8 @@ fn follows(place: &str, path: &str) -> bool {
     let pairs = [
         ("/role", "/bound_to_current_role"),
         ("/stored_by_taskbell", "/webhook"),
+        ("/policies", "/stored_by_taskbell"),
+        ("/policies", "/webhook"),
         // There can be no more datapoints than periods.
         ("/datapoints_to_alarm", "/evaluation_periods"),
     ];
@@ -69,6 +71,7 @@ async fn changes_by_hand_cover_every_promised_property() {
     let cannot = [
         "parameter/webhook/type",
         "parameter/webhook/key",
+        "log_group/notifier/class",
         "role/notifier/path",
         "table/announcements/key",
         "parameter/webhook/webhook",
@@ -97,16 +100,18 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
     let parameter = parameter::Spec::holding(None);
-    let log_group = log_group::Spec { retention_days: None };
+    let log_group = log_group::Spec { class: String::new(), retention_days: None, subscriptions: BTreeMap::new() };
     let queue = queue::Spec {
         retention_seconds: 0,
         visibility_timeout_seconds: 0,
         delay_seconds: 0,
+        max_message_bytes: 0,
         managed_encryption: true,
         policy: policy(),
         redrive: None,
+        redrive_allow: None,
     };
-    let table = table::Spec { key: String::new(), on_demand: true, expiry: None, deletion_protection: false };
+    let table = table::Spec::of_announcements();
     let role = role::Spec {
         path: String::new(),
         trust: policy(),
@@ -126,12 +131,19 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         role: String::new(),
         bound_to_current_role: None,
         code_sha256: String::new(),
+        code_signing: None,
         environment: BTreeMap::new(),
         log_format: String::new(),
         log_level: String::new(),
+        system_log_level: String::new(),
         log_group: String::new(),
         layers: Vec::new(),
         in_vpc: false,
+        file_systems: Vec::new(),
+        ephemeral_storage_mib: 0,
+        tracing: String::new(),
+        dead_letter: None,
+        event_sources: BTreeMap::new(),
         reserved_concurrency: None,
         permissions: BTreeMap::new(),
         failed_invocations: None,
@@ -150,6 +162,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         metric: String::new(),
         dimensions: BTreeMap::new(),
         statistic: String::new(),
+        unit: None,
         period_seconds: 0,
         evaluation_periods: 0,
         datapoints_to_alarm: 0,
@@ -277,6 +290,40 @@ async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
     assert!(position("lambda:AddPermission") < position("events:PutTargets"), "{writes:?}");
     assert!(position("events:DeleteRule") < position("lambda:RemovePermission"), "{writes:?}");
     assert_eq!(taskbell(&aws, &format!("{DRIFT} --log-retention 7 --pattern nonzero-exit")).await.code, 0);
+}
+
+/// Checks a log group of a class without search, which nobody can change after its creation.
+#[tokio::test(start_paused = true)]
+async fn class_of_the_log_group_is_shown_and_named_if_it_cannot_be_repaired() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let arn = format!("arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}");
+    let group = serde_json::json!({ "logGroupName": GROUP, "arn": format!("{arn}:*"), "logGroupArn": arn,
+        "logGroupClass": "INFREQUENT_ACCESS", "retentionInDays": 30 });
+    let answer = serde_json::json!({ "logGroups": [group] });
+    aws.answer_next("logs:DescribeLogGroups", [answer.clone(), answer]);
+    let drift = taskbell(&aws, DRIFT).await;
+    assert_eq!((drift.code, &drift.json()["steps"][0]["changes"][0]["path"]), (2, &Value::from("/class")), "{drift:?}");
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("is INFREQUENT_ACCESS and cannot be changed"), "{setup:?}");
+    assert!(setup.err.contains("hint: delete the log group and run again"), "{setup:?}");
+}
+
+/// Checks that setup names the policies of a webhook that only the user can store again.
+#[tokio::test(start_paused = true)]
+async fn expiring_webhook_is_named_if_it_cannot_be_stored_again() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let changes = changes_by_hand();
+    let (_, _, expire) = changes.iter().find(|(_, path, _)| *path == "/policies").unwrap();
+    expire(&hand).await;
+    aws.forget_calls();
+    let line = format!("{SETUP} --adopt parameter/webhook");
+    let setup = run(&aws, &line, None, CancellationToken::new()).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("has policies, which can make it expire"), "{setup:?}");
 }
 
 type Clock = fn() -> std::time::SystemTime;

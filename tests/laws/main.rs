@@ -27,4 +27,6 @@ mod status;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
+mod unbroken;
 mod upgrade;
+mod vanished;

@@ -25,6 +25,7 @@ mod killed;
 mod moto_iam;
 mod notify;
 mod process;
+mod properties;
 mod replay;
 mod status;
 mod storm;

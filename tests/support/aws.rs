@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use taskbell::aws::client::wait;
 use taskbell::pattern::matcher::Matcher;
@@ -86,6 +87,25 @@ impl Call {
     }
 }
 
+/// A change by somebody else during a run.
+pub struct Meanwhile(BoxFuture<'static, ()>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+/// A look at AWS after each write, with the action of the write.
+#[derive(Clone)]
+pub struct Watch(Arc<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<Call>,
@@ -118,6 +138,12 @@ struct State {
     undelivered: Option<Shape>,
     /// The answers to the next calls, each with the action of the call.
     answers: Vec<(&'static str, Value)>,
+    /// The refusals of the next calls: the action of the call, an error code and its message.
+    refusals: Vec<(&'static str, &'static str, String)>,
+    /// The change by somebody else directly before the next call of an action.
+    before: Option<(&'static str, Meanwhile)>,
+    /// The look at AWS after every write.
+    watch: Option<Watch>,
     /// The time in the `date` header of the answers; none: the answers have no `date` header.
     date: Option<SystemTime>,
     /// The number of the call at which the user interrupts.
@@ -377,6 +403,36 @@ impl Aws {
         self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
     }
 
+    /// Refuses the next calls of this action, `times` of them, with this error.
+    pub fn refuse_next(&self, action: &'static str, code: &'static str, message: &str, times: usize) {
+        let refusals = std::iter::repeat_n((action, code, message.to_owned()), times);
+        self.state.lock().unwrap().refusals.extend(refusals);
+    }
+
+    /// Returns the actions whose set refusals no call has met.
+    pub fn refusals_left(&self) -> Vec<&'static str> {
+        self.state.lock().unwrap().refusals.iter().map(|(action, _, _)| *action).collect()
+    }
+
+    /// Lets somebody else change AWS directly before the next call of this action.
+    pub fn before(&self, action: &'static str, change: impl Future<Output = ()> + Send + 'static) {
+        self.state.lock().unwrap().before = Some((action, Meanwhile(Box::pin(change))));
+    }
+
+    /// Looks at AWS after every write from now on. The calls of the look are not looked at.
+    pub fn watch<F: Future<Output = ()> + Send + 'static>(&self, look: impl Fn(String) -> F + Send + Sync + 'static) {
+        let look = Arc::new(look);
+        let look = move |action| -> BoxFuture<'static, ()> {
+            let look = Arc::clone(&look);
+            Box::pin(async move { look(action).await })
+        };
+        self.state.lock().unwrap().watch = Some(Watch(Arc::new(look)));
+    }
+
+    pub fn watch_no_more(&self) {
+        self.state.lock().unwrap().watch = None;
+    }
+
     /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
@@ -417,12 +473,21 @@ impl Aws {
             "cloudwatch": cloudwatch.snapshot(ACCOUNT, &self.region).await,
         });
         forget_deleted_tables(&mut all["dynamodb"]);
+        // Others demand signatures; only the function's link to such a configuration is the stack's.
+        if let Some(lambda) = all["lambda"].as_object_mut() {
+            lambda.remove("code_signing_configs");
+            lambda.remove("csc_id_counter");
+        }
         scrub(&mut all);
         all
     }
 
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
+        let due = self.state.lock().unwrap().due(&action);
+        if let Some(Meanwhile(change)) = due {
+            change.await;
+        }
         let (latency, failure) = self.state.lock().unwrap().record(&action);
         if action == "lambda:Invoke" {
             let event = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
@@ -454,6 +519,13 @@ impl Aws {
             Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
         }
         let answer = self.happen(&action, request, &inner, failure).await?;
+        if is_write(&action) {
+            let watch = self.state.lock().unwrap().watch.take();
+            if let Some(Watch(look)) = watch {
+                look(action.clone()).await;
+                self.state.lock().unwrap().watch = Some(Watch(look));
+            }
+        }
         if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
     }
 
@@ -466,6 +538,9 @@ impl Aws {
     ) -> Result<HttpResponse, ConnectorError> {
         if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request, &self.memory) {
             return Ok(refusal);
+        }
+        if let Some((code, message)) = self.state.lock().unwrap().next_refusal(action) {
+            return Ok(error(action, 400, code, &message));
         }
         if let Some(body) = self.state.lock().unwrap().next_answer(action) {
             return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
@@ -578,10 +653,22 @@ impl State {
         Some(self.answers.remove(at).1)
     }
 
+    fn next_refusal(&mut self, action: &str) -> Option<(&'static str, String)> {
+        let at = self.refusals.iter().position(|(of, _, _)| *of == action)?;
+        let (_, code, message) = self.refusals.remove(at);
+        Some((code, message))
+    }
+
+    fn due(&mut self, action: &str) -> Option<Meanwhile> {
+        let (_, change) = self.before.take_if(|(of, _)| *of == action)?;
+        Some(change)
+    }
+
     /// Returns AWS's refusal if the caller lacks a permission.
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
-        let (needs, context) = iam::needs(action, request, |role| memory.boundary(role));
+        let (needs, context) =
+            iam::needs(action, request, |role| memory.boundary(role), |rule| memory.stack_of_rule(rule));
         self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
         let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
         let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");
@@ -700,6 +787,7 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("GET", ["functions", _]) => "GetFunction",
         ("GET", ["event-source-mappings", ..]) => "ListEventSourceMappings",
         ("POST", ["event-source-mappings", ..]) => "CreateEventSourceMapping",
+        ("DELETE", ["event-source-mappings", _]) => "DeleteEventSourceMapping",
         ("GET", ["functions", _, "aliases"]) => "ListAliases",
         ("POST", ["functions", _, "aliases"]) => "CreateAlias",
         ("POST", ["functions", _, "versions"]) => "PublishVersion",
@@ -712,6 +800,10 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
         ("GET", ["functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
         ("PUT", ["functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
+        ("POST", ["code-signing-configs"]) => "CreateCodeSigningConfig",
+        ("GET", ["functions", _, "code-signing-config"]) => "GetFunctionCodeSigningConfig",
+        ("PUT", ["functions", _, "code-signing-config"]) => "PutFunctionCodeSigningConfig",
+        ("DELETE", ["functions", _, "code-signing-config"]) => "DeleteFunctionCodeSigningConfig",
         ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
         ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
         ("POST", ["functions", _, "invocations"]) => "Invoke",
@@ -796,7 +888,7 @@ fn forget_deleted_tables(dynamodb: &mut Value) {
 
 /// Removes the values that differ between any two runs.
 fn scrub(value: &mut Value) {
-    const VOLATILE: [&str; 20] = [
+    const VOLATILE: [&str; 22] = [
         "creation_date_time",
         "code_sha256",
         "code_size",
@@ -817,6 +909,8 @@ fn scrub(value: &mut Value) {
         "timestamp",
         "last_modified_user",
         "version_id",
+        "latest_stream_arn",
+        "latest_stream_label",
     ];
     match value {
         Value::Object(fields) => {

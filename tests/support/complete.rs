@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use taskbell::stack::STACK_TAG;
 
 use crate::support::strict::rewrite;
 
@@ -27,12 +28,16 @@ struct Kept {
     concurrency: BTreeMap<String, Value>,
     /// By role name: the XML elements that the emulator leaves out of GetRole.
     roles: BTreeMap<String, Role>,
-    /// By queue name: whether it encrypts with its own key.
-    queues: BTreeMap<String, Value>,
+    /// By queue name: the attributes that the emulator drops.
+    queues: BTreeMap<String, Map<String, Value>>,
+    /// By parameter name: its policies.
+    parameters: BTreeMap<String, Vec<Value>>,
     /// By table name: its billing mode, and its deletion protection.
     tables: BTreeMap<String, Map<String, Value>>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
+    /// By rule name: its tags.
+    rule_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -44,9 +49,20 @@ struct Role {
     tags: BTreeMap<String, String>,
 }
 
-const ALARM_PARTS: [&str; 5] =
-    ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData"];
-const FUNCTION_PARTS: [&str; 5] = ["Architectures", "LoggingConfig", "Layers", "Role", "VpcConfig"];
+const ALARM_PARTS: [&str; 6] =
+    ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData", "Unit"];
+const FUNCTION_PARTS: [&str; 9] = [
+    "Architectures",
+    "DeadLetterConfig",
+    "EphemeralStorage",
+    "FileSystemConfigs",
+    "Layers",
+    "LoggingConfig",
+    "Role",
+    "TracingConfig",
+    "VpcConfig",
+];
+const QUEUE_PARTS: [&str; 2] = ["SqsManagedSseEnabled", "RedriveAllowPolicy"];
 
 impl Memory {
     pub fn become_like(&self, other: &Self) {
@@ -57,6 +73,17 @@ impl Memory {
     /// Returns the permissions boundary of a role.
     pub fn boundary(&self, role: &str) -> Option<String> {
         self.0.lock().unwrap().roles.get(role)?.boundary.clone()
+    }
+
+    /// Checks whether the alarm of a request for tags exists: the emulator keeps the tags of a deleted alarm.
+    pub fn has_alarm(&self, request: &HttpRequest) -> bool {
+        let arn = Sent::of(request).rule("ResourceARN");
+        self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
+    }
+
+    /// Returns the stack's tag of a rule.
+    pub fn stack_of_rule(&self, rule: &str) -> Option<String> {
+        self.0.lock().unwrap().rule_tags.get(rule)?.get(STACK_TAG).cloned()
     }
 
     /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.
@@ -134,7 +161,7 @@ impl Memory {
 }
 
 /// Returns the request with another operation and body.
-fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
+pub fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
     let mut request = like.try_clone().unwrap();
     request.headers_mut().insert("x-amz-target", target.to_owned());
     *request.body_mut() = SdkBody::from(body.to_string());
@@ -147,6 +174,8 @@ struct Sent {
     form: BTreeMap<String, String>,
     /// The function named in the path.
     function: Option<String>,
+    /// The function named in the query.
+    asked_function: Option<String>,
 }
 
 impl Sent {
@@ -159,10 +188,12 @@ impl Sent {
         };
         let form = text.split('&').filter_map(|pair| pair.split_once('='));
         let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
+        let asked = request.uri().split_once("FunctionName=").and_then(|(_, rest)| rest.split('&').next());
         Self {
             // CloudWatch is sent CBOR.
             json: serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default(),
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
+            asked_function: asked.map(decode),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }
@@ -185,6 +216,12 @@ impl Sent {
         self.json[field].as_str().unwrap_or_default().to_owned()
     }
 
+    fn rule_tags(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let tags = self.json["Tags"].as_array().into_iter().flatten();
+        tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
+    }
+
     fn tags(&self) -> BTreeMap<String, String> {
         let at = |number: usize, part: &str| self.form.get(&format!("Tags.member.{number}.{part}")).cloned();
         (1..).map_while(|number| Some((at(number, "Key")?, at(number, "Value")?))).collect()
@@ -201,7 +238,8 @@ impl Kept {
                     parts.insert("CodeSha256".to_owned(), json!(STANDARD.encode(Sha256::digest(zip))));
                 }
                 for part in FUNCTION_PARTS {
-                    let none = [json!([]), json!({ "SubnetIds": [], "SecurityGroupIds": [] })];
+                    let no_vpc = json!({ "SubnetIds": [], "SecurityGroupIds": [] });
+                    let none = [json!([]), json!({ "TargetArn": "" }), no_vpc];
                     if none.contains(&sent.json[part]) {
                         parts.remove(part);
                     } else if !sent.json[part].is_null() {
@@ -230,7 +268,18 @@ impl Kept {
                 let targets = self.targets.entry(sent.rule("Rule")).or_default();
                 targets.retain(|id, _| !sent.json["Ids"].as_array().unwrap().contains(&json!(id)));
             }
-            "events:DeleteRule" => drop(self.targets.remove(&sent.rule("Name"))),
+            "events:DeleteRule" => {
+                self.targets.remove(&sent.rule("Name"));
+                self.rule_tags.remove(&sent.rule("Name"));
+            }
+            // PutRule ignores the tags for a rule that exists.
+            "events:PutRule" => drop(self.rule_tags.entry(sent.rule("Name")).or_insert_with(|| sent.rule_tags())),
+            "events:TagResource" | "events:UntagResource" => {
+                let arn = sent.rule("ResourceARN");
+                let tags = self.rule_tags.entry(arn.rsplit('/').next().unwrap_or_default().to_owned()).or_default();
+                tags.extend(sent.rule_tags());
+                tags.retain(|key, _| !sent.json["TagKeys"].as_array().is_some_and(|keys| keys.contains(&json!(key))));
+            }
             "dynamodb:CreateTable" | "dynamodb:UpdateTable" => {
                 let table = self.tables.entry(sent.rule("TableName")).or_default();
                 for part in ["BillingMode", "DeletionProtectionEnabled"] {
@@ -241,11 +290,24 @@ impl Kept {
             }
             "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
             "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
-                let managed = &sent.json["Attributes"]["SqsManagedSseEnabled"];
-                if !managed.is_null() {
-                    self.queues.insert(sent.queue(), managed.clone());
+                let queue = self.queues.entry(sent.queue()).or_default();
+                for part in QUEUE_PARTS {
+                    let attribute = &sent.json["Attributes"][part];
+                    if attribute == r#"{"redrivePermission":"allowAll"}"# {
+                        queue.remove(part);
+                    } else if !attribute.is_null() {
+                        queue.insert(part.to_owned(), attribute.clone());
+                    }
                 }
             }
+            "ssm:PutParameter" => {
+                if let Some(policies) = sent.json["Policies"].as_str() {
+                    let policies: Vec<Value> = serde_json::from_str(policies).unwrap();
+                    let policies = policies.into_iter().filter(|policy| *policy != json!({})).collect();
+                    self.parameters.insert(sent.rule("Name"), policies);
+                }
+            }
+            "ssm:DeleteParameter" => drop(self.parameters.remove(&sent.rule("Name"))),
             "cloudwatch:PutMetricAlarm" => {
                 let parts = ALARM_PARTS.map(|part| (part.to_owned(), sent.json[part].clone()));
                 let sent_parts = parts.into_iter().filter(|(_, value)| !value.is_null());
@@ -283,8 +345,28 @@ impl Kept {
             "iam:GetRole" => self.complete_role(sent, answer),
             "sqs:GetQueueAttributes" => rewrite(answer, |text| {
                 let mut body: Value = serde_json::from_str(&text).unwrap();
-                if let Some(managed) = self.queues.get(&sent.queue()) {
-                    body["Attributes"]["SqsManagedSseEnabled"] = managed.clone();
+                for (part, value) in self.queues.get(&sent.queue()).into_iter().flatten() {
+                    body["Attributes"][part] = value.clone();
+                }
+                body.to_string()
+            }),
+            "ssm:DescribeParameters" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for parameter in body["Parameters"].as_array_mut().into_iter().flatten() {
+                    let policies = parameter["Name"].as_str().and_then(|name| self.parameters.get(name));
+                    let told =
+                        |policy: &Value| json!({ "PolicyText": policy.to_string(), "PolicyType": policy["Type"] });
+                    parameter["Policies"] = policies.into_iter().flatten().map(told).collect();
+                }
+                body.to_string()
+            }),
+            // The emulator returns the mappings of all functions.
+            "lambda:ListEventSourceMappings" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                let last = |name: &str| name.rsplit(':').next().unwrap_or_default().to_owned();
+                let asked = sent.asked_function.as_deref().map(last);
+                if let (Some(asked), Some(mappings)) = (asked, body["EventSourceMappings"].as_array_mut()) {
+                    mappings.retain(|mapping| mapping["FunctionArn"].as_str().map(last).as_ref() == Some(&asked));
                 }
                 body.to_string()
             }),

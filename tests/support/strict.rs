@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -55,6 +55,15 @@ impl Strictness {
         }
         if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body) {
             return Ok(refusal);
+        }
+        if action == "ssm:ListTagsForResource" && !has_parameter(&request, &body, inner).await? {
+            return Ok(error(action, 400, "InvalidResourceId", "The resource ID isn't valid."));
+        }
+        if action == "cloudwatch:ListTagsForResource" && !memory.has_alarm(&request) {
+            return Ok(error(action, 404, "ResourceNotFoundException", "Unknown"));
+        }
+        if action == "dynamodb:ListTagsOfResource" && !has_table(&request, &body, inner).await? {
+            return Ok(error(action, 400, "ResourceNotFoundException", "Requested resource not found"));
         }
         let mut answer = memory.answer(action, request, inner).await?;
         if answer.status().is_success() {
@@ -194,6 +203,23 @@ impl Memory {
             body.to_string()
         })
     }
+}
+
+/// Checks whether the parameter of a request for tags exists: for one that does not, the emulator returns no tags.
+async fn has_parameter(
+    request: &HttpRequest,
+    body: &Value,
+    inner: &SharedHttpConnector,
+) -> Result<bool, ConnectorError> {
+    let get = complete::another(request, "AmazonSSM.GetParameter", &json!({ "Name": body["ResourceId"] }));
+    Ok(inner.call(get).await?.status().is_success())
+}
+
+/// Checks whether the table of a request for tags exists: the emulator keeps the tags of a deleted table.
+async fn has_table(request: &HttpRequest, body: &Value, inner: &SharedHttpConnector) -> Result<bool, ConnectorError> {
+    let name = body["ResourceArn"].as_str().and_then(|arn| arn.rsplit('/').next());
+    let describe = complete::another(request, "DynamoDB_20120810.DescribeTable", &json!({ "TableName": name }));
+    Ok(inner.call(describe).await?.status().is_success())
 }
 
 /// Percent-encodes a policy document, as IAM returns it.

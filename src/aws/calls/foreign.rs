@@ -99,7 +99,7 @@ impl Foreign {
         }
     }
 
-    /// Returns the targets of a rule, in the order of their ids.
+    /// Returns the targets of a rule, in the order of their ids; none if the rule was removed since.
     ///
     /// # Errors
     /// If the call fails.
@@ -108,7 +108,10 @@ impl Foreign {
         let mut next = None;
         loop {
             let call = self.events.list_targets_by_rule().rule(rule).set_next_token(next.take());
-            let page = call.send().await.map_err(fault("events:ListTargetsByRule"))?;
+            let page = match call.send().await.map_err(fault("events:ListTargetsByRule")) {
+                Err(fault) if is_absent(&fault) => return Ok(Vec::new()),
+                page => page?,
+            };
             let found = page.targets.unwrap_or_default().into_iter();
             targets.extend(found.map(|target| Target { id: target.id, arn: target.arn }));
             next = page.next_token;
@@ -119,11 +122,16 @@ impl Foreign {
         }
     }
 
+    /// Returns the tags of a rule; none if the rule was removed since.
+    ///
     /// # Errors
     /// If the call fails.
     pub async fn tags(&self, rule_arn: &str) -> Result<Tags, Fault> {
         let call = self.events.list_tags_for_resource().resource_arn(rule_arn);
-        let answer = call.send().await.map_err(fault("events:ListTagsForResource"))?;
+        let answer = match call.send().await.map_err(fault("events:ListTagsForResource")) {
+            Err(fault) if is_absent(&fault) => return Ok(Tags::new()),
+            answer => answer?,
+        };
         Ok(answer.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())
     }
 

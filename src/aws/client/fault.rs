@@ -60,6 +60,9 @@ impl Trouble {
 const CLOCK: &str =
     "this machine's clock is wrong: AWS refuses calls whose signature is more than 5 minutes old or ahead";
 
+/// The words of DynamoDB's refusal to change a table's expiry (TTL) again soon after another change.
+const EXPIRY_CHANGED_TWICE: &str = "modified multiple times within a fixed interval";
+
 const NO_CREDENTIALS: &str = "no credentials found";
 
 /// Returns a function for `map_err` that names the action of a call.
@@ -200,6 +203,10 @@ impl Fault {
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
                 "AWS does not accept the signature: check the secret access key".to_owned()
             }
+            _ if self.says(EXPIRY_CHANGED_TWICE) => {
+                "DynamoDB accepts one change of a table's expiry an hour: wait an hour, then run the same command again"
+                    .to_owned()
+            }
             "OptInRequired" | "InvalidToken" => "check that this region is enabled in the account".to_owned(),
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {
                 "AWS is throttling this account; run the same command again in a minute".to_owned()
@@ -261,6 +268,15 @@ mod tests {
         }
         assert_eq!(unanswered(NO_CREDENTIALS).trouble(), Trouble::Credentials);
         assert_eq!(unanswered("service error: unhandled error: Error").trouble(), Trouble::Other);
+    }
+
+    #[test]
+    fn second_change_of_the_expiry_has_a_hint() {
+        let message = "Time to live has been modified multiple times within a fixed interval";
+        let fault = Fault::of_entry("dynamodb:UpdateTimeToLive", Some("ValidationException"), Some(message));
+        let hint =
+            "DynamoDB accepts one change of a table's expiry an hour: wait an hour, then run the same command again";
+        assert_eq!(fault.hint(), Some(hint.to_owned().into()));
     }
 
     #[test]

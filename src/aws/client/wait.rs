@@ -88,6 +88,14 @@ pub enum Attempt<T> {
     },
 }
 
+impl<T> Attempt<T> {
+    /// Returns the attempt to read a resource that was just created, or just read.
+    #[must_use]
+    pub fn seen(found: Option<T>) -> Self {
+        found.map_or_else(|| Self::NotYet { what: NEW_RESOURCE.to_owned(), fault: None }, Self::Ready)
+    }
+}
+
 /// The end of a wait whose time was spent.
 #[derive(Debug)]
 pub struct Late {
@@ -275,6 +283,16 @@ pub fn conflict(fault: &Fault) -> Option<&'static str> {
         && ["in progress", "concurrent update", "following state", "being deleted"].iter().any(|text| fault.says(text));
     (fault.is(&codes) || in_progress).then_some("another change of the same resource to finish")
 }
+
+/// Returns the reason to wait if AWS does not show a new resource to the next call yet. `absent` has the service's codes for a
+/// resource that does not exist.
+#[must_use]
+pub fn unseen(fault: &Fault, absent: &[&str]) -> Option<&'static str> {
+    if fault.is(absent) { Some(NEW_RESOURCE) } else { conflict(fault) }
+}
+
+/// The reason to wait for a resource that was just created, or just read.
+pub const NEW_RESOURCE: &str = "AWS to show the resource everywhere";
 
 #[cfg(test)]
 mod tests {

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::Result;
 use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Kind, Stack};
+use crate::stack::{ALARMS, Address, Id, Kind, Stack};
 
-/// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
-pub const UNDELIVERED: &str = "undelivered";
-pub const ERRORS: &str = "errors";
+const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
 
 /// A metric, compared with a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +23,8 @@ pub struct Spec {
     pub metric: String,
     pub dimensions: BTreeMap<String, String>,
     pub statistic: String,
+    /// The unit of the data that count: an alarm with another unit than the metric's sees no data.
+    pub unit: Option<String>,
     pub period_seconds: i32,
     pub evaluation_periods: i32,
     pub datapoints_to_alarm: i32,
@@ -52,7 +52,7 @@ pub fn address(stack: &Stack, key: &str) -> Address {
 
 #[must_use]
 pub fn addresses(stack: &Stack) -> Vec<Address> {
-    [UNDELIVERED, ERRORS].map(|key| address(stack, key)).to_vec()
+    ALARMS.map(|key| address(stack, key)).to_vec()
 }
 
 impl Adapter for Alarm {
@@ -108,7 +108,7 @@ impl Alarm {
     /// Reads both alarms of the stack, for either address: their names differ only at the end.
     async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
         let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
-        let names = [UNDELIVERED, ERRORS].map(|key| format!("{common}{key}"));
+        let names = ALARMS.map(|key| format!("{common}{key}"));
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
         Ok(answer.metric_alarms.unwrap_or_default())
@@ -134,6 +134,7 @@ impl Alarm {
             .metric_name(&want.metric)
             .set_dimensions(Some(want.dimensions.iter().map(dimension).collect()))
             .statistic(Statistic::from(want.statistic.as_str()))
+            .set_unit(want.unit.as_deref().map(StandardUnit::from))
             .period(want.period_seconds)
             .evaluation_periods(want.evaluation_periods)
             .datapoints_to_alarm(want.datapoints_to_alarm)
@@ -150,18 +151,21 @@ impl Alarm {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let alarms = self.describe(at).await?;
-        let Some(arn) =
-            alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)).and_then(MetricAlarm::alarm_arn)
-        else {
-            return Ok(());
+        let look = || async {
+            let alarms = self.describe(at).await?;
+            let alarm = alarms.into_iter().find(|alarm| alarm.alarm_name() == Some(&at.name));
+            Ok(Attempt::seen(alarm.and_then(|alarm| alarm.alarm_arn)))
         };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
-            let call = self.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(&tags.set)));
-            call.send().await.map_err(fault("cloudwatch:TagResource"))?;
+            let call = || {
+                let call = self.cloudwatch.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
+                async { call.send().await.map_err(fault("cloudwatch:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
-            let call = self.cloudwatch.untag_resource().resource_arn(arn).set_tag_keys(Some(tags.remove.clone()));
+            let call = self.cloudwatch.untag_resource().resource_arn(&arn).set_tag_keys(Some(tags.remove.clone()));
             call.send().await.map_err(fault("cloudwatch:UntagResource"))?;
         }
         Ok(())
@@ -178,6 +182,7 @@ fn normal(alarm: &MetricAlarm) -> Spec {
         metric: text(alarm.metric_name()),
         dimensions: alarm.dimensions().iter().filter_map(dimension).collect(),
         statistic: text(alarm.statistic().map(Statistic::as_str).or(alarm.extended_statistic())),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
         period_seconds: alarm.period().unwrap_or_default(),
         evaluation_periods,
         datapoints_to_alarm: alarm.datapoints_to_alarm().unwrap_or(evaluation_periods),
@@ -196,5 +201,5 @@ fn sdk_tags(tags: &Tags) -> Vec<Tag> {
 }
 
 fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFound", "ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }

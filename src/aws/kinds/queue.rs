@@ -26,11 +26,15 @@ pub struct Spec {
     pub retention_seconds: u32,
     pub visibility_timeout_seconds: u32,
     pub delay_seconds: u32,
+    /// The size above which SQS refuses a message, and with it the alert.
+    pub max_message_bytes: u32,
     /// Whether the queue's own key encrypts it at rest; EventBridge and Lambda need no permission for that key.
     pub managed_encryption: bool,
     pub policy: Policy,
     /// The queue that receives messages after too many receipts. None: an alert stays until it is sent.
     pub redrive: Option<String>,
+    /// The limit of the queues whose failed messages this queue may receive. None: AWS's default.
+    pub redrive_allow: Option<String>,
 }
 
 pub struct Queue {
@@ -77,6 +81,10 @@ impl Adapter for Queue {
             }
             if have.redrive != want.redrive {
                 changed.insert(Name::RedrivePolicy, want.redrive.clone().unwrap_or_default());
+            }
+            if have.redrive_allow != want.redrive_allow {
+                let wanted = want.redrive_allow.clone();
+                changed.insert(Name::RedriveAllowPolicy, wanted.unwrap_or_else(|| ALLOW_ALL.to_owned()));
             }
             let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(changed));
             call.send().await.map_err(fault("sqs:SetQueueAttributes"))?;
@@ -185,15 +193,25 @@ impl Queue {
     }
 }
 
+/// The default of `RedriveAllowPolicy`, which AWS also returns if somebody sets it.
+const ALLOW_ALL: &str = r#"{"redrivePermission":"allowAll"}"#;
+
+fn is_default(redrive_allow: &str) -> bool {
+    let parsed: Result<serde_json::Value, _> = serde_json::from_str(redrive_allow);
+    redrive_allow.is_empty() || parsed.is_ok_and(|policy| policy["redrivePermission"] == "allowAll")
+}
+
 fn normal(attributes: &HashMap<Name, String>) -> Spec {
     let policy = attributes.get(&Name::Policy).filter(|text| !text.is_empty());
     Spec {
         retention_seconds: number(attributes, &Name::MessageRetentionPeriod),
         visibility_timeout_seconds: number(attributes, &Name::VisibilityTimeout),
         delay_seconds: number(attributes, &Name::DelaySeconds),
+        max_message_bytes: number(attributes, &Name::MaximumMessageSize),
         managed_encryption: attributes.get(&Name::SqsManagedSseEnabled).is_some_and(|text| text == "true"),
         policy: Policy::parse(policy.map_or("{}", String::as_str)),
         redrive: attributes.get(&Name::RedrivePolicy).filter(|text| !text.is_empty()).cloned(),
+        redrive_allow: attributes.get(&Name::RedriveAllowPolicy).filter(|text| !is_default(text)).cloned(),
     }
 }
 
@@ -202,12 +220,21 @@ fn number<T: FromStr + Default>(attributes: &HashMap<Name, String>, name: &Name)
 }
 
 fn attributes(spec: &Spec) -> HashMap<Name, String> {
-    let Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy, redrive: _ } =
-        spec;
+    let Spec {
+        retention_seconds,
+        visibility_timeout_seconds,
+        delay_seconds,
+        max_message_bytes,
+        managed_encryption,
+        policy,
+        redrive: _,
+        redrive_allow: _,
+    } = spec;
     HashMap::from([
         (Name::MessageRetentionPeriod, retention_seconds.to_string()),
         (Name::VisibilityTimeout, visibility_timeout_seconds.to_string()),
         (Name::DelaySeconds, delay_seconds.to_string()),
+        (Name::MaximumMessageSize, max_message_bytes.to_string()),
         (Name::SqsManagedSseEnabled, managed_encryption.to_string()),
         (Name::Policy, policy.document().to_string()),
     ])

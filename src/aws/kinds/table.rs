@@ -2,21 +2,22 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
-    Tag, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
+    TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
-use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, unseen};
 use crate::error::{Error, Result};
+use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
 const KEY: &str = "id";
 pub const EXPIRY: &str = "expiresAt";
-const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+const ABSENT: [&str; 2] = ["ResourceNotFoundException", "TableNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -27,13 +28,24 @@ pub struct Spec {
     /// The attribute with the time at which DynamoDB removes an item.
     pub expiry: Option<String>,
     pub deletion_protection: bool,
+    /// The stream that copies every change; none wanted.
+    pub stream: Option<String>,
+    /// The table's own policy, which could allow others to read and write announcements; none wanted.
+    pub policy: Option<Policy>,
 }
 
 impl Spec {
     /// Returns the spec that the notifier needs.
     #[must_use]
     pub fn of_announcements() -> Self {
-        Self { key: format!("{KEY}:S"), on_demand: true, expiry: Some(EXPIRY.to_owned()), deletion_protection: false }
+        Self {
+            key: format!("{KEY}:S"),
+            on_demand: true,
+            expiry: Some(EXPIRY.to_owned()),
+            deletion_protection: false,
+            stream: None,
+            policy: None,
+        }
     }
 }
 
@@ -57,12 +69,13 @@ impl Adapter for Table {
         let Some(table) = self.describe(&at.name).await? else {
             return Ok(None);
         };
-        let (expiry, tags) = tokio::join!(self.expiry(&at.name), self.tags(table.table_arn().unwrap_or_default()));
-        let (expiry, tags) = match (expiry, tags) {
-            (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
-            (expiry, tags) => (expiry?, tags?),
+        let arn = table.table_arn().unwrap_or_default();
+        let (expiry, tags, policy) = tokio::join!(self.expiry(&at.name), self.tags(arn), self.policy(arn));
+        let (expiry, tags, policy) = match (expiry, tags, policy) {
+            (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
+            (expiry, tags, policy) => (expiry?, tags?, policy?),
         };
-        Ok(Some(Found { spec: normal(&table, expiry), tags }))
+        Ok(Some(Found { spec: normal(&table, expiry, policy), tags }))
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
@@ -77,6 +90,12 @@ impl Adapter for Table {
         }
         if (have.on_demand, have.deletion_protection) != (want.on_demand, want.deletion_protection) {
             self.update(at, &have, want).await?;
+        }
+        if have.stream.is_some() && want.stream.is_none() {
+            self.stop_stream(at).await?;
+        }
+        if have.policy.is_some() && want.policy.is_none() {
+            self.remove_policy(at).await?;
         }
         if have.expiry != want.expiry {
             self.expire_by(at, have.expiry.as_deref(), want.expiry.as_deref()).await?;
@@ -123,6 +142,40 @@ impl Table {
         };
         let description = answer.time_to_live_description.filter(|ttl| on(ttl.time_to_live_status()));
         Ok(description.and_then(|ttl| ttl.attribute_name))
+    }
+
+    async fn policy(&self, arn: &str) -> Result<Option<Policy>, Fault> {
+        let answer = self.dynamodb.get_resource_policy().resource_arn(arn).send().await;
+        match answer.map_err(fault("dynamodb:GetResourcePolicy")) {
+            Err(fault) if fault.is(&["PolicyNotFoundException"]) => Ok(None),
+            answer => Ok(answer?.policy.filter(|text| !text.is_empty()).map(|text| Policy::parse(&text))),
+        }
+    }
+
+    async fn stop_stream(&self, at: &Address) -> Result<()> {
+        let off = StreamSpecification::builder().stream_enabled(false).build();
+        let off = off.map_err(|error| Error::new("could not describe a stream").because(error))?;
+        let call = || {
+            let call = self.dynamodb.update_table().table_name(&at.name).stream_specification(off.clone());
+            async { call.send().await.map(drop).map_err(fault("dynamodb:UpdateTable")) }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+        self.until_active(at).await
+    }
+
+    async fn remove_policy(&self, at: &Address) -> Result<()> {
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?.and_then(|table| table.table_arn))) };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
+        let call = || {
+            let call = self.dynamodb.delete_resource_policy().resource_arn(&arn);
+            async {
+                match call.send().await.map_err(fault("dynamodb:DeleteResourcePolicy")) {
+                    Err(fault) if fault.is(&["PolicyNotFoundException"]) => Ok(()),
+                    answer => answer.map(drop),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
@@ -216,9 +269,8 @@ impl Table {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let Some(arn) = self.describe(&at.name).await?.and_then(|table| table.table_arn) else {
-            return Ok(());
-        };
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?.and_then(|table| table.table_arn))) };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
             let call = || {
                 let call = self.dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
@@ -240,7 +292,7 @@ impl Table {
 /// Returns the reason to wait: while a table is created, updated or deleted, it accepts no other change.
 fn in_use(fault: &Fault) -> Option<&'static str> {
     let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
-    if busy { Some("another change of the same table to finish") } else { conflict(fault) }
+    if busy { Some("another change of the same table to finish") } else { unseen(fault, &ABSENT) }
 }
 
 fn billing(spec: &Spec) -> BillingMode {
@@ -251,7 +303,7 @@ fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
 }
 
-fn normal(table: &TableDescription, expiry: Option<String>) -> Spec {
+fn normal(table: &TableDescription, expiry: Option<String>, policy: Option<Policy>) -> Spec {
     let type_of = |name: &str| {
         let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
         definition.map_or("?", |definition| definition.attribute_type().as_str())
@@ -264,5 +316,9 @@ fn normal(table: &TableDescription, expiry: Option<String>) -> Spec {
         on_demand: mode == Some(&BillingMode::PayPerRequest),
         expiry,
         deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
+        stream: table.stream_specification().filter(|stream| stream.stream_enabled()).map(|stream| {
+            stream.stream_view_type().map_or_else(|| "ENABLED".to_owned(), |shown| shown.as_str().to_owned())
+        }),
+        policy,
     }
 }

@@ -12,6 +12,7 @@ use crate::config::settings::Settings;
 use crate::desired::cluster_arn;
 use crate::error::Result;
 use crate::operations::session::Session;
+use crate::pattern::{CATALOGUE, Pattern};
 use crate::permissions::{Command, Ground, policy};
 use crate::stack::Place;
 
@@ -37,6 +38,9 @@ pub struct Args {
     /// The permissions boundary, as given to `setup`: the policy does not allow raising the notifier's role above it
     #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
     permissions_boundary: Option<String>,
+    /// The configured patterns: their rules are named in the policy.
+    #[arg(skip)]
+    patterns: Vec<String>,
     /// The account ID [default: the account of the credentials]
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
@@ -49,6 +53,7 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
+        self.patterns = settings.patterns.clone().unwrap_or_default();
         if self.notifier_role_arn.is_none() && self.permissions_boundary.is_none() {
             self.notifier_role_arn.clone_from(&settings.notifier_role_arn);
             self.permissions_boundary.clone_from(&settings.permissions_boundary);
@@ -77,12 +82,16 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
     };
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    let patterns = args.patterns.iter().map(|name| Ok(Pattern::find(name)?.name));
+    let mut patterns = patterns.collect::<Result<Vec<_>>>()?;
+    patterns.retain(|name| CATALOGUE.iter().all(|entry| entry.name != name));
     let ground = Ground {
         stack: &session.stack,
         place: &place,
         clusters: &cluster_arns,
         own_role: args.notifier_role_arn.as_deref(),
         boundary: args.permissions_boundary.as_deref(),
+        patterns: &patterns,
     };
     world.out.print(&render::json(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {

@@ -1,6 +1,6 @@
 //! Manages the settings attached to the function: the permissions to invoke it, and the destination of failed invocations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
-use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict};
+use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::stack::Address;
+
+pub(super) const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
 /// The treatment of an event whose invocation failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub struct FailedInvocations {
     pub max_event_age_seconds: Option<i32>,
     /// The ARN of the queue that receives the event in the end.
     pub destination: Option<String>,
+    /// The ARN that receives every event with the notifier's answer, none: it would copy every alert.
+    pub success_destination: Option<String>,
 }
 
 /// A reader and writer of the settings attached to a function.
@@ -33,47 +37,63 @@ pub(super) struct Children<'a> {
 
 /// Reads and writes the statements of the resource policy, by their ids.
 impl Children<'_> {
-    pub(super) async fn permissions(&self, name: &str) -> Result<BTreeMap<String, Policy>> {
+    /// Returns the statements; none if there is no policy, or no such function.
+    pub(super) async fn permissions(&self, name: &str) -> Result<Option<BTreeMap<String, Policy>>> {
         let answer = self.lambda.get_policy().function_name(name).send().await;
         let policy = match answer.map_err(fault("lambda:GetPolicy")) {
-            Err(fault) if is_absent(&fault) => return Ok(BTreeMap::new()),
+            Err(fault) if is_absent(&fault) => return Ok(None),
             answer => answer?.policy.unwrap_or_default(),
         };
         let document: Value = serde_json::from_str(&policy)
             .map_err(|error| Error::new(format!("the resource policy of {name} is not JSON")).because(error))?;
         let statements = document["Statement"].as_array().cloned().unwrap_or_default();
         let id = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
-        Ok(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect())
+        Ok(Some(statements.iter().map(|statement| (id(statement), Policy::of_statement(statement))).collect()))
     }
 
     /// Updates the statements; the id of a statement is the name of the rule that it allows. New statements come before old ones
-    /// are removed, so that every event can invoke the function; a changed statement has to be removed first. Lambda accepts one
-    /// change of the policy at a time, and the others are repeated.
+    /// are removed, so that every event can invoke the function. Lambda accepts one change of the policy at a time, and the others
+    /// are repeated.
     pub(super) async fn update_permissions(
         &self,
         at: &Address,
         have: &BTreeMap<String, Policy>,
         want: &BTreeMap<String, Policy>,
     ) -> Result<()> {
-        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy)).map(|(rule, _)| async {
-            if have.contains_key(rule) {
-                self.remove_permission(at, rule).await?;
+        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy));
+        let stand_ins = try_join_all(put.map(|(rule, policy)| async move {
+            if !have.contains_key(rule) {
+                self.add_permission(at, rule, rule).await?;
+                return Ok::<_, Error>(None);
             }
-            self.add_permission(at, rule).await
-        });
-        try_join_all(put).await?;
-        let gone = have.keys().filter(|rule| !want.contains_key(*rule)).map(|rule| self.remove_permission(at, rule));
-        try_join_all(gone).await.map(drop)
+            // Lambda cannot change a statement. Until the rule's own statement is back, another one allows the rule.
+            let stand_in = match have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id)) {
+                Some((id, _)) => id.clone(),
+                None => {
+                    let id = stand_in(rule, have);
+                    self.add_permission(at, &id, rule).await?;
+                    id
+                }
+            };
+            self.remove_permission(at, rule).await?;
+            self.add_permission(at, rule, rule).await?;
+            Ok(Some(stand_in))
+        }))
+        .await?;
+        let gone = have.keys().filter(|id| !want.contains_key(*id)).chain(stand_ins.iter().flatten());
+        let gone: BTreeSet<&String> = gone.collect();
+        try_join_all(gone.into_iter().map(|id| self.remove_permission(at, id))).await.map(drop)
     }
 
-    async fn add_permission(&self, at: &Address, rule: &str) -> Result<()> {
+    /// Adds the statement with this id, which allows the rule.
+    async fn add_permission(&self, at: &Address, id: &str, rule: &str) -> Result<()> {
         let rule_arn = self.identity.place().await?.rule_arn(rule);
         let call = || {
             let call = self
                 .lambda
                 .add_permission()
                 .function_name(&at.name)
-                .statement_id(rule)
+                .statement_id(id)
                 .action("lambda:InvokeFunction")
                 .principal("events.amazonaws.com")
                 .source_arn(&rule_arn);
@@ -86,7 +106,7 @@ impl Children<'_> {
                 }
             }
         };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
     }
 
     async fn remove_permission(&self, at: &Address, statement: &str) -> Result<()> {
@@ -103,6 +123,12 @@ impl Children<'_> {
     }
 }
 
+/// Returns an id of no existing statement, for the statement that allows a rule during a repair.
+fn stand_in(rule: &str, have: &BTreeMap<String, Policy>) -> String {
+    let ids = (1_u32..).map(|number| format!("{rule}-repair-{number}"));
+    ids.into_iter().find(|id| !have.contains_key(id)).unwrap_or_default()
+}
+
 /// Reads and writes the configuration of asynchronous invocations.
 impl Children<'_> {
     pub(super) async fn failed_invocations(&self, name: &str) -> Result<Option<FailedInvocations>, Fault> {
@@ -111,11 +137,12 @@ impl Children<'_> {
             Err(fault) if is_absent(&fault) => return Ok(None),
             answer => answer?,
         };
-        let destination = config.destination_config.and_then(|config| config.on_failure);
+        let (success, failure) = config.destination_config.map_or((None, None), |all| (all.on_success, all.on_failure));
         Ok(Some(FailedInvocations {
             max_retry_attempts: config.maximum_retry_attempts,
             max_event_age_seconds: config.maximum_event_age_in_seconds,
-            destination: destination.and_then(|on_failure| on_failure.destination),
+            destination: failure.and_then(|failure| failure.destination).filter(|arn| !arn.is_empty()),
+            success_destination: success.and_then(|success| success.destination).filter(|arn| !arn.is_empty()),
         }))
     }
 
@@ -128,7 +155,8 @@ impl Children<'_> {
         let Some(want) = want.filter(|want| have != Some(*want)) else {
             return Ok(());
         };
-        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = want;
+        // The call replaces the whole configuration: a destination for successes is removed, as none is wanted.
+        let FailedInvocations { max_retry_attempts, max_event_age_seconds, destination, success_destination: _ } = want;
         let on_failure = OnFailure::builder().set_destination(destination.clone()).build();
         let call = || {
             let call = self
@@ -140,12 +168,73 @@ impl Children<'_> {
                 .destination_config(DestinationConfig::builder().on_failure(on_failure.clone()).build());
             async { call.send().await.map_err(fault("lambda:PutFunctionEventInvokeConfig")) }
         };
-        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await.map(drop)
+        let wait = |fault: &Fault| not_ready(fault).or_else(|| unseen(fault, &ABSENT));
+        self.waiter.retry(&at.id, ROLE_PROPAGATION, wait, call).await.map(drop)
+    }
+}
+
+/// Reads and removes the mappings through which queues and streams invoke the function, and its demand for signed code.
+impl Children<'_> {
+    pub(super) async fn event_sources(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let mut sources = BTreeMap::new();
+        let call = self.lambda.list_event_source_mappings().function_name(name);
+        let mut mappings = call.into_paginator().items().send();
+        while let Some(mapping) = mappings.next().await {
+            let mapping = match mapping.map_err(fault("lambda:ListEventSourceMappings")) {
+                Err(fault) if is_absent(&fault) => return Ok(sources),
+                mapping => mapping?,
+            };
+            if mapping.state.as_deref() != Some("Deleting") {
+                // A source outside AWS has no ARN.
+                let source = mapping.event_source_arn.unwrap_or_else(|| "outside AWS".to_owned());
+                sources.insert(mapping.uuid.unwrap_or_default(), source);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Returns the configuration that refuses code without a signature.
+    pub(super) async fn code_signing(&self, name: &str) -> Result<Option<String>, Fault> {
+        let answer = self.lambda.get_function_code_signing_config().function_name(name).send().await;
+        match answer.map_err(fault("lambda:GetFunctionCodeSigningConfig")) {
+            Err(fault) if is_absent(&fault) => Ok(None),
+            answer => Ok(Some(answer?.code_signing_config_arn).filter(|arn| !arn.is_empty())),
+        }
+    }
+
+    pub(super) async fn remove_code_signing(&self, at: &Address) -> Result<()> {
+        let call = || {
+            let call = self.lambda.delete_function_code_signing_config().function_name(&at.name);
+            async {
+                match call.send().await.map_err(fault("lambda:DeleteFunctionCodeSigningConfig")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+    }
+
+    pub(super) async fn remove_event_source(&self, at: &Address, mapping: &str) -> Result<()> {
+        let busy = |fault: &Fault| {
+            let is_busy = fault.is(&["ResourceInUseException"]);
+            if is_busy { Some("another change of the event source mapping to finish") } else { conflict(fault) }
+        };
+        let call = || {
+            let call = self.lambda.delete_event_source_mapping().uuid(mapping);
+            async {
+                match call.send().await.map_err(fault("lambda:DeleteEventSourceMapping")) {
+                    Err(fault) if !is_absent(&fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, CONFLICT, busy, call).await
     }
 }
 
 pub(super) fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }
 
 /// Returns the reason to wait: a new role is not usable at once, and Lambda reports that in several ways, all under one general
