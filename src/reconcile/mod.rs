@@ -2,5 +2,6 @@
 //! it.
 
 pub mod engine;
+pub mod owner;
 pub mod plan;
 pub mod resource;

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use taskbell::aws::client::wait;
 use taskbell::pattern::matcher::Matcher;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
 use crate::support::complete::Memory;
+use crate::support::hostile::Hostility;
 use crate::support::iam;
 use crate::support::limits::Limits;
 use crate::support::mailbox::Mailbox;
@@ -175,11 +177,20 @@ struct Services {
     cloudwatch: Arc<winterbaume_cloudwatch::CloudWatchService>,
 }
 
+/// A change by somebody else, right before AWS answers the `nth` call (from 0) of an action.
+struct Meanwhile {
+    action: &'static str,
+    nth: usize,
+    change: Box<dyn FnOnce(Aws) -> BoxFuture<'static, ()> + Send>,
+}
+
 #[derive(Clone)]
 pub struct Aws {
     mock: Arc<MockAws>,
     services: Arc<Services>,
     state: Arc<Mutex<State>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    hostility: Arc<Mutex<Option<Hostility>>>,
     memory: Memory,
     mailbox: Mailbox,
     region: String,
@@ -222,6 +233,8 @@ impl Aws {
             mock: Arc::new(mock),
             services: Arc::new(services),
             state: Arc::default(),
+            meanwhile: Arc::default(),
+            hostility: Arc::default(),
             memory: Memory::default(),
             mailbox: Mailbox::default(),
             region: REGION.to_owned(),
@@ -377,9 +390,44 @@ impl Aws {
         self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
     }
 
+    /// Sets the text of the answer to the next call of this action.
+    pub fn answer_next_in_words(&self, action: &'static str, body: &str) {
+        self.state.lock().unwrap().answers.push((action, Value::from(body)));
+    }
+
     /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
+    }
+
+    /// Puts hostile texts into all answers from now on; none: into no answer.
+    pub fn turn_hostile(&self, hostility: Option<Hostility>) {
+        *self.hostility.lock().unwrap() = hostility;
+    }
+
+    /// Lets somebody else change AWS right before the answer to the `nth` call (from 0) of an action, counted from now.
+    pub fn meanwhile(
+        &self,
+        action: &'static str,
+        nth: usize,
+        change: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static,
+    ) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { action, nth, change: Box::new(change) });
+    }
+
+    /// Checks whether the change of `meanwhile` was made.
+    pub fn has_changed_meanwhile(&self) -> bool {
+        self.meanwhile.lock().unwrap().is_none()
+    }
+
+    fn due(&self, action: &str) -> Option<Meanwhile> {
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        let waiting = meanwhile.as_mut().filter(|one| one.action == action)?;
+        match waiting.nth.checked_sub(1) {
+            Some(left) => waiting.nth = left,
+            None => return meanwhile.take(),
+        }
+        None
     }
 
     pub fn describe_task(&self, task: Option<Value>) {
@@ -423,6 +471,9 @@ impl Aws {
 
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
+        if let Some(Meanwhile { change, .. }) = self.due(&action) {
+            change(self.clone()).await;
+        }
         let (latency, failure) = self.state.lock().unwrap().record(&action);
         if action == "lambda:Invoke" {
             let event = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
@@ -468,7 +519,8 @@ impl Aws {
             return Ok(refusal);
         }
         if let Some(body) = self.state.lock().unwrap().next_answer(action) {
-            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
+            let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(text)));
         }
         if is_of_another_account(action, request.uri()) {
             return Ok(error(
@@ -667,7 +719,12 @@ impl HttpConnector for Connector {
         let (aws, inner) = (self.aws.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             let date = aws.state.lock().unwrap().date;
+            let action = action_of(&request);
+            let hostility = *aws.hostility.lock().unwrap();
             let mut answer = aws.answer(request, inner).await?;
+            if let Some(hostility) = hostility {
+                answer = hostility.spoilt(&action, answer);
+            }
             if let Some(date) = date {
                 let date = aws_smithy_types::DateTime::from(date);
                 let date = date.fmt(aws_smithy_types::date_time::Format::HttpDate).unwrap();

@@ -29,6 +29,7 @@ impl Adapter for LogGroup {
     type Spec = Spec;
     const KIND: Kind = Kind::LogGroup;
     const STAGE: Stage = Stage::Foundation;
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let Some((arn, retention_days)) = self.describe(&at.name).await? else {
