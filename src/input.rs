@@ -1,5 +1,7 @@
 //! Decodes the text of a user's file, or of standard input. Decides which encodings are read; does not interpret the text.
 
+use std::fmt::Write;
+
 use crate::error::{Error, Result};
 
 const MARK: &str = "\u{feff}";
@@ -101,17 +103,18 @@ pub fn is_hidden(char: char) -> bool {
 /// which is the only place where they can be, JSON allows every character to be written as `\uXXXX`.
 #[must_use]
 pub fn visible_json(json: &str) -> String {
-    let escaped = |char: char| {
-        let mut units = [0; 2];
-        char.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>()
+    let escape = |char: char, shown: &mut String| {
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
     };
     let (mut shown, mut last) = (String::with_capacity(json.len()), ' ');
     for char in json.chars() {
         match char {
             // `##[` and `##vso[` are commands of CI systems wherever they are.
-            '#' if last == '#' => shown += &escaped(char),
+            '#' if last == '#' => escape(char, &mut shown),
             '\n' => shown.push(char),
-            char if is_hidden(char) => shown += &escaped(char),
+            char if is_hidden(char) => escape(char, &mut shown),
             char => shown.push(char),
         }
         last = char;

@@ -220,7 +220,7 @@ async fn codes_and_messages_of_failed_calls_control_nothing() {
 async fn hostile_answer_about_the_caller_is_refused() {
     let aws = Aws::lax().await;
     for (account, arn) in [(TEXT, "arn:aws:iam::1:x"), ("12345678901x", "arn:aws:iam::1:x"), ("123456789012", TEXT)] {
-        let escaped = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>();
+        let escaped = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<Vec<_>>().concat();
         let body = format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>{}</Arn><UserId>u</UserId><Account>{}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
             escaped(arn),

@@ -26,7 +26,7 @@ pub fn warning(replay: &Replay) -> String {
     let (count, seconds) = (alerts(replay.held.len()), replay.hold().as_secs());
     format!(
         "warning: could not release {count}, which no replay can receive for up to {seconds} s: {}\n",
-        printable(&fault.to_string())
+        printable(fault)
     )
 }
 
