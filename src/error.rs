@@ -140,7 +140,8 @@ impl Error {
     pub fn in_one_line(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
         let messages = std::iter::once(self.to_string()).chain(causes.map(ToString::to_string));
-        messages.collect::<Vec<_>>().join(": ")
+        let all = messages.collect::<Vec<_>>().join(": ");
+        all.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     #[must_use]

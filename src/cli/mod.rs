@@ -17,8 +17,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures_util::FutureExt;
 
-use crate::error::{Error, Result};
-use crate::input::printable_lines;
+use crate::error::{Category, Error, Result};
+use crate::input::{printable, printable_lines};
+use crate::style::marked;
 use args::common::{Common, Format};
 use commands::{
     completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, permissions, preview, replay,
@@ -164,6 +165,17 @@ fn command() -> clap::Command {
 }
 
 async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
+    let code = answered(parsed, world).await;
+    match world.out.failure() {
+        // The caller has not received the result, so the code does not describe it.
+        Some(error) if ![exit::USAGE, exit::code_of(Category::Interrupted)].contains(&code) => {
+            fail(&error, false, world)
+        }
+        _ => code,
+    }
+}
+
+async fn answered(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return answer_without_running(&error, world),
@@ -178,7 +190,7 @@ async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
 fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
     world.err.print(&render::error(error, world.command()));
     if let (true, Some(detail)) = (verbose, error.detail_text()) {
-        world.err.print(&format!("  in full: {detail}\n"));
+        world.err.print(&format!("  in full: {}\n", printable(detail)));
     }
     exit::code_of_error(error)
 }
@@ -188,7 +200,7 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
     let text = if quotes_control_characters(error) {
         printable_lines(&error.render().to_string())
     } else {
-        error.render().ansi().to_string()
+        marked(&error.render().ansi().to_string())
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,5 +1,6 @@
 //! Observes and applies: concurrency, order, cancellation, and the report of the results.
-//! Decides nothing: the plan has the steps, the adapters know how to carry them out.
+//! Decides nothing: the plan has the steps, the adapters know how to carry them out. Before each change, reads the resource again,
+//! so that a step touches only the resource that the plan shows.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,8 +12,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::reconcile::owner::Owner;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{AnyAdapter, Event, Inventory, Listener, Seen, Stage};
+use crate::reconcile::resource::{AnyAdapter, Event, Inventory, Listener, Seen, Stage, created_meanwhile, tag_change};
 use crate::stack::{Address, Id, Stack};
 
 /// The adapters of the kinds, and the listener for the events of a run.
@@ -116,13 +118,12 @@ impl Engine {
     }
 
     async fn perform(&self, step: &Step) -> (Id, Result<()>) {
-        let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
+        let Step { action, address, .. } = step;
         let id = address.id.clone();
         (self.listener)(Event::Started { subject: (&id).into(), doing: doing(*action) });
-        let outcome = match (self.adapters.iter().find(|adapter| adapter.kind() == id.kind), have, want) {
-            (Some(adapter), have, Some(want)) => adapter.put(address, have.as_ref(), want, tags).await,
-            (Some(adapter), Some(have), None) => adapter.delete(address, have).await,
-            _ => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
+        let outcome = match self.adapters.iter().find(|adapter| adapter.kind() == id.kind) {
+            Some(adapter) => carry_out(&**adapter, step).await,
+            None => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
         };
         let event = match outcome {
             Ok(()) => Event::Done { subject: (&id).into() },
@@ -131,6 +132,33 @@ impl Engine {
         (self.listener)(event);
         (id, outcome.map_err(|error| could_not(*action, address, error)))
     }
+}
+
+/// Carries out a step if the resource still has the owner of the plan. Time has passed since the plan: the user was asked, and other
+/// steps ran. No call of AWS checks tags and writes at once, so the read comes directly before the first write. Only a creation
+/// that AWS refuses for a name in use needs no read.
+async fn carry_out(adapter: &dyn AnyAdapter, step: &Step) -> Result<()> {
+    let Step { action: _, address, stage: _, have, want, tags, owner, changes: _ } = step;
+    if let (None, Some(want), true) = (have, want, adapter.creation_refuses()) {
+        return adapter.put(address, None, want, tags).await;
+    }
+    let now = adapter.read(address).await?.held_by(owner).map_err(|present| match have {
+        None => created_meanwhile(address, &present),
+        Some(_) => owner_changed(address, owner, &present),
+    })?;
+    match (now, want) {
+        (None, None) => Ok(()),
+        (None, Some(want)) => adapter.put(address, None, want, tags).await,
+        (Some(found), None) => adapter.delete(address, &found.spec).await,
+        (Some(found), Some(want)) => {
+            adapter.put(address, Some(&found.spec), want, &tag_change(&found.tags, want)).await
+        }
+    }
+}
+
+fn owner_changed(address: &Address, planned: &Owner, present: &Owner) -> Error {
+    Error::new(format!("the owner of {} changed since the plan: {present}; before, {planned}", address.name))
+        .hint("taskbell did not change it; `taskbell drift` shows what it is now")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::document::digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
+use crate::reconcile::owner::{Owner, told};
 use crate::stack::{Address, EXPORTED_TAG, Id, Kind, STACK_TAG, Stack, StackName, Subject};
 
 pub type Tags = BTreeMap<String, String>;
@@ -71,6 +72,9 @@ pub trait Adapter: Send + Sync + 'static {
     const STAGE: Stage;
     /// Fields that AWS does not allow anybody to change.
     const FIXED: &'static [&'static str] = &[];
+    /// Whether the call that creates a resource fails if the name is taken, so that it never overwrites. If not, the engine reads
+    /// the address right before the call.
+    const CREATION_REFUSES: bool = false;
 
     /// Reads the existing resource, of any owner; `None` if there is none.
     fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
@@ -97,6 +101,21 @@ pub enum Observed {
     Absent,
     Ours(Found<Value>),
     Foreign { evidence: String, found: Found<Value> },
+}
+
+impl Observed {
+    /// Returns the resource if it has this owner, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// Returns the present owner if it is another one.
+    pub fn held_by(self, owner: &Owner) -> std::result::Result<Option<Found<Value>>, Owner> {
+        let found = match self {
+            Self::Absent => return Ok(None),
+            Self::Ours(found) | Self::Foreign { found, .. } => found,
+        };
+        let present = Owner::of(&found.tags);
+        if present == *owner { Ok(Some(found)) } else { Err(present) }
+    }
 }
 
 /// A resource that should exist.
@@ -225,7 +244,7 @@ pub fn is_as_applied(found: &Found<Value>, field: &str) -> Option<bool> {
 /// Returns the changes of tags for `put` on a resource that has `have` (empty if the resource does not exist).
 #[must_use]
 pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
-    let all: Tags = want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default();
+    let all = wanted_tags(want);
     let differs = |(key, value): &(&String, &String)| have.get(*key) != Some(value);
     let set = all.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone()));
     let ours = recorded_keys(have);
@@ -233,12 +252,17 @@ pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
     TagChange { set: set.collect(), remove: gone.cloned().collect(), all }
 }
 
+/// Returns the tags of a wanted document.
+#[must_use]
+pub fn wanted_tags(want: &Value) -> Tags {
+    want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
+}
+
 /// Decides who owns a resource. The stack owns it only if its tag names this very stack.
 fn judge(found: Found<Value>, stack: &StackName) -> Observed {
     let evidence = match found.tags.get(STACK_TAG) {
         Some(name) if name == stack.as_str() => return Observed::Ours(found),
-        Some(other) => format!("{STACK_TAG} is {other}"),
-        None => format!("no tag {STACK_TAG}"),
+        other => told(STACK_TAG, other.map(String::as_str)),
     };
     Observed::Foreign { evidence, found }
 }
@@ -293,6 +317,8 @@ impl From<AlreadyExists> for Error {
 pub trait AnyAdapter: Send + Sync {
     fn kind(&self) -> Kind;
     fn stage(&self) -> Stage;
+    /// Returns [`Adapter::CREATION_REFUSES`].
+    fn creation_refuses(&self) -> bool;
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>>;
     fn put<'a>(
         &'a self,
@@ -312,6 +338,10 @@ impl<A: Adapter> AnyAdapter for A {
 
     fn stage(&self) -> Stage {
         A::STAGE
+    }
+
+    fn creation_refuses(&self) -> bool {
+        A::CREATION_REFUSES
     }
 
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>> {
@@ -351,18 +381,22 @@ impl<A: Adapter> AnyAdapter for A {
     }
 }
 
-/// Continues from the resource that exists by now, if the stack owns it.
+/// Continues from the resource that exists by now, if it has the owner of the wanted one.
 async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A::Spec, error: Error) -> Result<()> {
-    match AnyAdapter::read(adapter, at).await? {
-        Observed::Absent => Err(error),
-        Observed::Ours(Found { spec: have, tags }) => {
+    match AnyAdapter::read(adapter, at).await?.held_by(&Owner::of(&wanted_tags(want))) {
+        Ok(None) => Err(error),
+        Ok(Some(Found { spec: have, tags })) => {
             let have = spec_of::<A>(&have)?;
             Adapter::put(adapter, at, Some(&have), spec, &tag_change(&tags, want)).await
         }
-        Observed::Foreign { evidence, .. } => {
-            Err(Error::new(format!("somebody else created {} in the meantime: {evidence}", at.name)).because(error))
-        }
+        Err(present) => Err(created_meanwhile(at, &present).because(error)),
     }
+}
+
+/// Returns the error about a resource that did not exist when the run was planned, and that somebody else owns.
+#[must_use]
+pub fn created_meanwhile(at: &Address, present: &Owner) -> Error {
+    Error::new(format!("somebody else created {} in the meantime: {present}", at.name)).hint(Hint::ResolveConflict)
 }
 
 /// Reads the spec of a kind from its document, which may contain the tags besides.

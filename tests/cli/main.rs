@@ -10,6 +10,7 @@
 
 mod docs;
 mod file;
+mod foreign;
 mod fuzz;
 mod graph;
 mod house;

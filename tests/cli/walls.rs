@@ -5,22 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that each room's files may import, besides their own room and `error`.
-const DOORS: [(&str, &[&str]); 20] = [
+const DOORS: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("stack", &[]),
     ("document", &[]),
     ("policy", &[]),
     ("secret", &[]),
     ("input", &[]),
+    ("style", &["input"]),
     ("date", &[]),
     ("task", &["date"]),
     ("notifier", &[]),
     ("pattern", &["date", "document", "input"]),
     ("reconcile", &["document", "stack"]),
     ("config", &["input", "pattern", "secret", "stack"]),
-    ("aws", &["config", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
+    ("aws", &["config", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
     ("desired", &["aws", "config", "document", "notifier", "policy", "reconcile", "stack"]),
-    ("export", &["aws", "config", "desired", "document", "notifier", "pattern", "policy", "reconcile", "stack"]),
+    (
+        "export",
+        &["aws", "config", "desired", "document", "input", "notifier", "pattern", "policy", "reconcile", "stack"],
+    ),
     ("permissions", &["pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
     ("words", &["date"]),
@@ -45,6 +49,7 @@ const DOORS: [(&str, &[&str]); 20] = [
             "reconcile",
             "secret",
             "stack",
+            "style",
             "words",
         ],
     ),

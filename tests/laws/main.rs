@@ -18,6 +18,7 @@ mod faults;
 mod fleet;
 mod import;
 mod input;
+mod lost_output;
 mod notify;
 mod ownership;
 mod patience;

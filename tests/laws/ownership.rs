@@ -1,5 +1,8 @@
 //! Checks that taskbell does not touch resources that it does not manage.
 
+mod meanwhile;
+mod orphans;
+
 use std::collections::BTreeMap;
 
 use taskbell::document::diff;

@@ -53,9 +53,10 @@ async fn resource_removed_between_two_reads_is_missing_and_not_unreadable() {
         for action in actions {
             let aws = Aws::new().await;
             aws.become_like(&prepared).await;
-            aws.before(action, removal(Hand::of(&aws)));
+            aws.meanwhile(action, 0, move |aws| removal(Hand::of(&aws)));
             let line = format!("drift --cluster batch --pattern task-failed {FLAGS} --output json");
             let drift = taskbell(&aws, &line).await;
+            assert!(aws.has_changed_meanwhile(), "{id} at {action}");
             assert_eq!(drift.code, 2, "{id} at {action}: {drift:?}");
             let plan = drift.json();
             assert_eq!(plan["unknown"].as_array().map(Vec::len), Some(0), "{id} at {action}: {plan:#}");

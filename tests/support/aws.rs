@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
 use crate::support::complete::Memory;
+use crate::support::hostile::Hostility;
 use crate::support::iam;
 use crate::support::limits::Limits;
 use crate::support::mailbox::Mailbox;
@@ -87,15 +88,6 @@ impl Call {
     }
 }
 
-/// A change by somebody else during a run.
-pub struct Meanwhile(BoxFuture<'static, ()>);
-
-impl std::fmt::Debug for Meanwhile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Meanwhile")
-    }
-}
-
 /// A look at AWS after each write, with the action of the write.
 #[derive(Clone)]
 pub struct Watch(Arc<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>);
@@ -140,8 +132,6 @@ struct State {
     answers: Vec<(&'static str, Value)>,
     /// The refusals of the next calls: the action of the call, an error code and its message.
     refusals: Vec<(&'static str, &'static str, String)>,
-    /// The change by somebody else directly before the next call of an action.
-    before: Option<(&'static str, Meanwhile)>,
     /// The look at AWS after every write.
     watch: Option<Watch>,
     /// The time in the `date` header of the answers; none: the answers have no `date` header.
@@ -201,11 +191,20 @@ struct Services {
     cloudwatch: Arc<winterbaume_cloudwatch::CloudWatchService>,
 }
 
+/// A change by somebody else, right before AWS answers the `nth` call (from 0) of an action.
+struct Meanwhile {
+    action: &'static str,
+    nth: usize,
+    change: Box<dyn FnOnce(Aws) -> BoxFuture<'static, ()> + Send>,
+}
+
 #[derive(Clone)]
 pub struct Aws {
     mock: Arc<MockAws>,
     services: Arc<Services>,
     state: Arc<Mutex<State>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    hostility: Arc<Mutex<Option<Hostility>>>,
     memory: Memory,
     mailbox: Mailbox,
     region: String,
@@ -248,6 +247,8 @@ impl Aws {
             mock: Arc::new(mock),
             services: Arc::new(services),
             state: Arc::default(),
+            meanwhile: Arc::default(),
+            hostility: Arc::default(),
             memory: Memory::default(),
             mailbox: Mailbox::default(),
             region: REGION.to_owned(),
@@ -414,11 +415,6 @@ impl Aws {
         self.state.lock().unwrap().refusals.iter().map(|(action, _, _)| *action).collect()
     }
 
-    /// Lets somebody else change AWS directly before the next call of this action.
-    pub fn before(&self, action: &'static str, change: impl Future<Output = ()> + Send + 'static) {
-        self.state.lock().unwrap().before = Some((action, Meanwhile(Box::pin(change))));
-    }
-
     /// Looks at AWS after every write from now on. The calls of the look are not looked at.
     pub fn watch<F: Future<Output = ()> + Send + 'static>(&self, look: impl Fn(String) -> F + Send + Sync + 'static) {
         let look = Arc::new(look);
@@ -433,9 +429,44 @@ impl Aws {
         self.state.lock().unwrap().watch = None;
     }
 
+    /// Sets the text of the answer to the next call of this action.
+    pub fn answer_next_in_words(&self, action: &'static str, body: &str) {
+        self.state.lock().unwrap().answers.push((action, Value::from(body)));
+    }
+
     /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
+    }
+
+    /// Puts hostile texts into all answers from now on; none: into no answer.
+    pub fn turn_hostile(&self, hostility: Option<Hostility>) {
+        *self.hostility.lock().unwrap() = hostility;
+    }
+
+    /// Lets somebody else change AWS right before the answer to the `nth` call (from 0) of an action, counted from now.
+    pub fn meanwhile(
+        &self,
+        action: &'static str,
+        nth: usize,
+        change: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static,
+    ) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { action, nth, change: Box::new(change) });
+    }
+
+    /// Checks whether the change of `meanwhile` was made.
+    pub fn has_changed_meanwhile(&self) -> bool {
+        self.meanwhile.lock().unwrap().is_none()
+    }
+
+    fn due(&self, action: &str) -> Option<Meanwhile> {
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        let waiting = meanwhile.as_mut().filter(|one| one.action == action)?;
+        match waiting.nth.checked_sub(1) {
+            Some(left) => waiting.nth = left,
+            None => return meanwhile.take(),
+        }
+        None
     }
 
     pub fn describe_task(&self, task: Option<Value>) {
@@ -484,9 +515,8 @@ impl Aws {
 
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
-        let due = self.state.lock().unwrap().due(&action);
-        if let Some(Meanwhile(change)) = due {
-            change.await;
+        if let Some(Meanwhile { change, .. }) = self.due(&action) {
+            change(self.clone()).await;
         }
         let (latency, failure) = self.state.lock().unwrap().record(&action);
         if action == "lambda:Invoke" {
@@ -543,7 +573,8 @@ impl Aws {
             return Ok(error(action, 400, code, &message));
         }
         if let Some(body) = self.state.lock().unwrap().next_answer(action) {
-            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
+            let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(text)));
         }
         if is_of_another_account(action, request.uri()) {
             return Ok(error(
@@ -659,11 +690,6 @@ impl State {
         Some((code, message))
     }
 
-    fn due(&mut self, action: &str) -> Option<Meanwhile> {
-        let (_, change) = self.before.take_if(|(of, _)| *of == action)?;
-        Some(change)
-    }
-
     /// Returns AWS's refusal if the caller lacks a permission.
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
@@ -754,7 +780,12 @@ impl HttpConnector for Connector {
         let (aws, inner) = (self.aws.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             let date = aws.state.lock().unwrap().date;
+            let action = action_of(&request);
+            let hostility = *aws.hostility.lock().unwrap();
             let mut answer = aws.answer(request, inner).await?;
+            if let Some(hostility) = hostility {
+                answer = hostility.spoilt(&action, answer);
+            }
             if let Some(date) = date {
                 let date = aws_smithy_types::DateTime::from(date);
                 let date = date.fmt(aws_smithy_types::date_time::Format::HttpDate).unwrap();

@@ -13,6 +13,7 @@ pub mod by_hand;
 mod complete;
 pub mod emulator;
 pub mod hand;
+pub mod hostile;
 pub mod iam;
 pub mod left;
 pub mod limits;
@@ -45,6 +46,8 @@ pub struct Outcome {
     pub code: u8,
     pub out: String,
     pub err: String,
+    /// Both outputs, with styles and everything else.
+    pub raw: [String; 2],
 }
 
 impl Outcome {
@@ -68,8 +71,11 @@ impl Write for Page {
 
 impl Page {
     pub fn text(&self) -> String {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        anstream::adapter::strip_str(&text).to_string()
+        anstream::adapter::strip_str(&self.raw()).to_string()
+    }
+
+    pub fn raw(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -123,9 +129,26 @@ async fn in_world(
     typed: Option<&[&str]>,
 ) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
+    let streams = [Output::new(out.clone()), Output::new(err.clone())];
+    let code = run_into(streams, sdk, line, secret, cancel, clock, typed).await;
+    let outcome = Outcome { code, out: out.text(), err: err.text(), raw: [out.raw(), err.raw()] };
+    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
+    outcome
+}
+
+/// Runs a command line with these outputs, and returns its exit code.
+pub async fn run_into(
+    [out, err]: [Output; 2],
+    sdk: SdkConfig,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> u8 {
     let world = World {
-        out: Output::new(out.clone()),
-        err: Output::new(err.clone()),
+        out,
+        err,
         interactive: typed.is_some(),
         live: false,
         columns: 80,
@@ -139,8 +162,5 @@ async fn in_world(
         typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
-    let code = cli::run(arguments, &world).await;
-    let outcome = Outcome { code, out: out.text(), err: err.text() };
-    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
-    outcome
+    cli::run(arguments, &world).await
 }

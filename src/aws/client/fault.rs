@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, Hint};
+use crate::input::printable;
 
 /// A call that failed, after the SDK's own retries.
 #[derive(Debug, Clone)]
@@ -73,9 +74,9 @@ where
 {
     move |error| {
         let service = error.as_service_error();
-        let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let code = service.and_then(ProvideErrorMetadata::code).map(printable);
         let message = service.and_then(ProvideErrorMetadata::message).map(str::to_owned);
-        let message = message.unwrap_or_else(|| chain(&error));
+        let message = printable(&message.unwrap_or_else(|| chain(&error)));
         let unanswered = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
             SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
@@ -128,8 +129,8 @@ impl Fault {
     pub fn of_entry(action: &'static str, code: Option<&str>, message: Option<&str>) -> Self {
         Self {
             action,
-            code: code.map(str::to_owned),
-            message: message.unwrap_or("no message").to_owned(),
+            code: code.map(printable),
+            message: printable(message.unwrap_or("no message")),
             detail: None,
             unanswered: false,
         }

@@ -27,7 +27,9 @@ impl Identity {
             let call = self.sts.get_caller_identity().send();
             let caller = call.await.map_err(fault("sts:GetCallerIdentity")).map_err(Some)?;
             match (caller.arn(), caller.account()) {
-                (Some(arn), Some(account)) => Ok(Place::of_caller(arn, account, &self.region)),
+                (Some(arn), Some(account)) if is_account(account) && is_partition(arn) => {
+                    Ok(Place::of_caller(arn, account, &self.region))
+                }
                 _ => Err(None),
             }
         };
@@ -36,4 +38,14 @@ impl Identity {
             None => Error::new("AWS did not report the account of the credentials"),
         })
     }
+}
+
+/// Checks the form of the account's number, which becomes a part of every ARN, of names and of questions.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_partition(arn: &str) -> bool {
+    let partition = arn.split(':').nth(1).unwrap_or_default();
+    !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

@@ -97,6 +97,7 @@ impl Adapter for Function {
     type Spec = Spec;
     const KIND: Kind = Kind::Function;
     const STAGE: Stage = Stage::Notifier;
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let children = self.children();

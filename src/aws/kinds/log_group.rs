@@ -49,6 +49,7 @@ impl Adapter for LogGroup {
     const KIND: Kind = Kind::LogGroup;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["class"];
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (described, subscriptions) = tokio::join!(self.describe(&at.name), self.subscriptions(&at.name));

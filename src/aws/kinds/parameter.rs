@@ -74,6 +74,7 @@ impl Adapter for Parameter {
     type Spec = Spec;
     const KIND: Kind = Kind::Parameter;
     const STAGE: Stage = Stage::Foundation;
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (described, tags) = tokio::join!(self.describe(&at.name), self.tags(&at.name));
@@ -169,7 +170,11 @@ impl Parameter {
         let webhook = self.webhook.as_ref().ok_or_else(no_webhook)?;
         let mut all = tags.all.clone();
         all.extend(record(&webhook.fingerprint(), 1));
-        let call = self.put_parameter(at, webhook).tier(ParameterTier::Standard).set_tags(Some(sdk_tags(&all)?));
+        let call = self
+            .put_parameter(at, webhook)
+            .overwrite(false)
+            .tier(ParameterTier::Standard)
+            .set_tags(Some(sdk_tags(&all)?));
         match call.send().await.map_err(fault("ssm:PutParameter")) {
             Err(fault) if fault.is(&["ParameterAlreadyExists"]) => Err(AlreadyExists(fault.to_string()).into()),
             other => other.map(drop).map_err(Into::into),

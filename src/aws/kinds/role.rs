@@ -70,6 +70,7 @@ impl Adapter for Role {
     const KIND: Kind = Kind::Role;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["path"];
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let name = &at.name;

@@ -64,6 +64,7 @@ impl Adapter for Table {
     const KIND: Kind = Kind::Table;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["key"];
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let Some(table) = self.describe(&at.name).await? else {

@@ -11,6 +11,7 @@ use crate::config::file::{Assumed, Site};
 use crate::config::settings::{Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::input::printable;
 use crate::operations::drift;
 use crate::operations::events::{Event, Listener};
 use crate::operations::target::Target;
@@ -209,7 +210,7 @@ impl StackArgs {
 /// Prints the warnings that [`report_repeated`] reports.
 pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
     for warning in patterns.into_iter().flat_map(Pattern::warnings) {
-        world.err.print(&format!("warning: {warning}\n"));
+        world.err.print(&format!("warning: {}\n", printable(&warning)));
     }
 }
 

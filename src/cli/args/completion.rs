@@ -10,6 +10,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathComplete
 use super::shell::Shell;
 use crate::config::Cluster;
 use crate::config::file::{File, Member};
+use crate::input::printable;
 use crate::pattern::CATALOGUE;
 use crate::pattern::samples::{SAMPLES, without_number};
 
@@ -67,6 +68,7 @@ impl Known {
 
     /// Replaces the known names of one kind.
     pub fn replace(&mut self, names: Names, found: Vec<String>) {
+        let found = found.into_iter().filter(|name| is_plain(name)).collect();
         match names {
             Names::Clusters => self.clusters = found,
             Names::Stacks => self.stacks = found,
@@ -87,6 +89,11 @@ impl Known {
             fitting
         })
     }
+}
+
+/// Checks whether a shell can show the word as it is. The name of a file may contain escape sequences.
+fn is_plain(word: &str) -> bool {
+    printable(word) == word
 }
 
 fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> Vec<CompletionCandidate> {
@@ -124,5 +131,9 @@ fn samples(begun: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr) -> Vec<CompletionCandidate> {
-    if named.is_empty() { PathCompleter::any().complete(begun) } else { named }
+    if !named.is_empty() {
+        return named;
+    }
+    let paths = PathCompleter::any().complete(begun).into_iter();
+    paths.filter(|path| is_plain(&path.get_value().to_string_lossy())).collect()
 }

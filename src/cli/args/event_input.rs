@@ -77,7 +77,7 @@ impl Definition {
 
 fn warn(warnings: &[String], world: &World) {
     for warning in warnings {
-        world.err.print(&format!("warning: {warning}\n"));
+        world.err.print(&format!("warning: {}\n", input::printable(warning)));
     }
 }
 

@@ -54,6 +54,9 @@ pub trait OfStack: Clone + 'static {
         false
     }
 
+    /// Limits the removal of stacks that are no longer in the file to the resources of this fleet.
+    fn limit_to_fleet(&mut self, _fleet: Option<&str>) {}
+
     /// Checks whether the command, with `--all`, also looks for stacks that are no longer in the file.
     fn looks_for_orphans(&self) -> bool {
         false

@@ -86,7 +86,7 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
         _ => render::preview::text(&shown, args.place, world.columns),
     });
     if let (Some(path), [one]) = (&args.html, shown.as_slice()) {
-        whole_file::write(path, &html::page(&one.payload, args.language.code()))?;
+        whole_file::write(path, html::page(&one.payload, args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
     for one in &shown {

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::config::file::{File, Site};
 use crate::error::{Category, Error, Result};
+use crate::input::printable;
 use crate::operations::import::compare::Compared;
 use crate::operations::import::existing::{Candidate, ExistingAlert, kind, last};
 use crate::operations::import::switch_off::SwitchedOff;
@@ -19,10 +19,11 @@ use crate::pattern::Drill;
 use crate::pattern::clusters::Clusters;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
+use crate::style::Style;
 use crate::words::count;
 
-const RED: Style = AnsiColor::Red.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = Style::RED;
+const YELLOW: Style = Style::YELLOW;
 
 pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
     let object = |Candidate { rule, read }: &Candidate| match read {
@@ -35,7 +36,8 @@ pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
 
 /// Returns a line for each rule.
 pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
-    let lines: Vec<[String; 3]> = candidates.iter().map(line).collect();
+    let lines = candidates.iter().map(|candidate| line(candidate).map(|cell| printable(&cell)));
+    let lines: Vec<[String; 3]> = lines.collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
     let (name, clusters) = (width(0), width(1));
     lines.iter().fold(String::new(), |mut text, [rule, of, what]| {
@@ -61,7 +63,7 @@ pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
 
 /// Returns a warning for each field that the rule's pattern repeats.
 fn warnings_of_repeated(old: &ExistingAlert) -> String {
-    let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", old.rule.name);
+    let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", printable(&old.rule.name));
     old.repeated.iter().map(warning).collect()
 }
 
@@ -134,14 +136,14 @@ fn rings(old: &ExistingAlert) -> String {
 pub fn warnings(found: &Found, takeover: &Takeover) -> String {
     let (old, Takeover { no_longer, filters, beyond, .. }) = (&found.old, takeover);
     let mut text = warnings_of_repeated(old);
-    if let Some(keeper) = &old.keeper {
+    if let Some(keeper) = old.keeper.as_ref().map(|keeper| printable(&keeper.to_string())) {
         let _ = writeln!(
             text,
             "warning: the old rule was created by {keeper}, whose next deployment will restore it: remove the rule there, too"
         );
     }
     if !no_longer.is_empty() {
-        let left = no_longer.join(", ");
+        let left = printable(&no_longer.join(", "));
         let _ = writeln!(text, "warning: the old rule also alerts for {left}; the stack will not");
     }
     if !filters.is_empty() {
@@ -152,7 +154,7 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
         );
     }
     if !beyond.is_empty() {
-        let beyond = beyond.join(", ");
+        let beyond = printable(&beyond.join(", "));
         let _ = writeln!(
             text,
             "warning: the old rule matches events that no sample represents ({beyond}): the comparison does not show whether the stack alerts on them"
@@ -164,14 +166,15 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
 /// Describes the old alert, and the events for which alerts would change.
 pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     let old = &found.old;
-    let mut text = format!("The rule {} alerts for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
+    let first = format!("The rule {} alerts for {}, through the {}.", old.rule.name, clusters(old), through(old));
+    let mut text = printable(&first) + "\n";
     if !old.rule.is_enabled() {
         text += "The rule is disabled, and sends no alerts.\n";
     }
     match &takeover.origin {
         Origin::Given(_) => text += "The webhook is the one that you gave.\n",
         Origin::Found { variable, .. } => {
-            let _ = writeln!(text, "The webhook is the one in the function's variable {variable}.");
+            let _ = writeln!(text, "The webhook is the one in the function's variable {}.", printable(variable));
         }
         Origin::Elsewhere => {}
     }
@@ -249,7 +252,11 @@ pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> S
     }
     for (action, what, change) in moves {
         let (mark, style) = if action == "remove" { ('-', RED) } else { ('~', YELLOW) };
-        let _ = writeln!(text, "{}", format!("{style}{mark}{style:#} {what}  {change}").trim_end());
+        let _ = writeln!(
+            text,
+            "{}",
+            format!("{style}{mark}{style:#} {}", printable(&format!("{what}  {change}"))).trim_end()
+        );
     }
     text
 }
@@ -272,7 +279,7 @@ pub fn applied_object(applied: &Applied, found: &Found, takeover: &Takeover, don
 pub fn question(prepared: &Prepared, found: &Found, takeover: &Takeover) -> String {
     let question = super::setup::question(prepared);
     match takeover.is_left {
-        true => format!("{question}, and then {}?", then(&found.old, takeover.remove_old)),
+        true => format!("{question}, and then {}?", printable(&then(&found.old, takeover.remove_old))),
         false => format!("{question}?"),
     }
 }
@@ -309,14 +316,14 @@ pub fn end(found: &Found, takeover: &Takeover, off: &SwitchedOff, ended: &Result
         Ok(Verdict::InSync) if off.is_done => afterwards(old, takeover),
         Err(error) if error.kind() == Category::Usage => String::new(),
         _ if !old.rule.is_enabled() || off.is_unsure => String::new(),
-        _ => format!("The rule {} is unchanged, and alerts as before.\n", old.rule.name),
+        _ => format!("The rule {} is unchanged, and alerts as before.\n", printable(&old.rule.name)),
     }
 }
 
 /// Describes the state of the replaced alert, and the work that is left to the user.
 fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
     let config = &takeover.config;
-    let name = &old.rule.name;
+    let name = printable(&old.rule.name);
     let mut text = match (takeover.remove_old, &old.function) {
         (false, _) => format!(
             "The rule {name} is disabled. `aws events enable-rule --name {name}` enables it again; the same command with --remove-old removes it and its function.\n"
@@ -324,9 +331,9 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
         (true, None) => format!("The rule {name} is removed.\n"),
         (true, Some(function)) => format!(
             "The rule {name} and the function {} are removed. The function's role and log group remain: remove them with `aws logs delete-log-group --log-group-name {}`, and with `aws iam delete-role --role-name {}` once no policy is attached.\n",
-            function.name,
-            function.log_group,
-            function.role.rsplit('/').next().unwrap_or_default()
+            printable(&function.name),
+            printable(&function.log_group),
+            printable(function.role.rsplit('/').next().unwrap_or_default())
         ),
     };
     if let Some(kept) = &takeover.kept_pattern {

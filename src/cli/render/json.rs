@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::input::visible_json;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Plan, Step};
 use crate::stack::{Place, Stack};
@@ -43,6 +44,7 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
     object
 }
 
+/// Returns the value as indented JSON in which no text has a hidden character.
 pub fn json(value: &Value) -> String {
-    format!("{value:#}\n")
+    visible_json(&format!("{value:#}\n"))
 }

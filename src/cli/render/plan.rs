@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use crate::input::printable;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::Address;
+use crate::style::Style;
 use crate::words;
 
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-const RED: Style = AnsiColor::Red.on_default();
-const DIM: Style = Style::new().dimmed();
+const GREEN: Style = Style::GREEN;
+const YELLOW: Style = Style::YELLOW;
+const RED: Style = Style::RED;
+const DIM: Style = Style::DIM;
 
 /// The number of characters of a value that a line of a plan shows. JSON and `--verbose` show the whole value.
 pub const LONGEST_VALUE: usize = 72;
@@ -50,6 +51,7 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
     let width = lines.iter().map(|line| line[1].len()).max().unwrap_or_default();
     let mut text = String::new();
     for [mark, id, what, note] in lines {
+        let (id, what, note) = (printable(&id), printable(&what), printable(&note));
         let line = format!("{mark} {id:width$}  {what}  {DIM}{note}{DIM:#}");
         let line = if note.is_empty() { format!("{mark} {id:width$}  {what}") } else { line };
         let _ = writeln!(text, "{}", line.trim_end());

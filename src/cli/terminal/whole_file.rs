@@ -1,26 +1,40 @@
 //! Writes files as a whole, or not at all.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Writes the text to a file beside the path, and renames that file. Writes directly to a pipe or a device.
+/// Writes the contents to a file beside the path, and renames that file. Writes directly to a pipe or a device.
 ///
 /// # Errors
 /// If the file cannot be written; an existing file then stays unchanged.
-pub fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
+    let contents = contents.as_ref();
     let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
     if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return std::fs::write(path, text).map_err(failed);
+        return std::fs::write(path, contents).map_err(failed);
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    let written = write_out(Path::new(&beside), contents).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
         // Remove the incomplete file. An error here has no consequence.
         let _ = std::fs::remove_file(&beside);
         failed(error)
     })
+}
+
+/// Writes the file, and waits until the disk has it: some file systems report a full disk only then.
+fn write_out(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(contents)?;
+    match file.sync_all() {
+        // A file system without this call.
+        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Ok(()),
+        synced => synced,
+    }
 }
 
 #[cfg(test)]
