@@ -331,10 +331,13 @@ impl Settings {
     /// Returns the tags, with the tag that names the fleet.
     ///
     /// # Errors
-    /// For the first tag that AWS would refuse.
+    /// For the first tag that AWS would refuse, and for keys that differ only by case.
     pub fn tags(&self) -> Result<BTreeMap<String, String>> {
         let fleet = self.fleet.iter().map(|fleet| Ok((FLEET_TAG.to_owned(), fleet.clone())));
-        self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect()
+        let tags: BTreeMap<String, String> =
+            self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect::<Result<_>>()?;
+        config::distinct_tag_keys(tags.keys())?;
+        Ok(tags)
     }
 
     fn message(&self) -> Result<MessageOptions, Trouble> {
