@@ -341,6 +341,7 @@ mod tests {
             clusters: vec![cluster.parse().unwrap()],
             patterns: vec![Pattern::find("task-failed").unwrap()],
             drill: Drill::Accepted,
+            rule_quota: None,
             destinations: Vec::new(),
             webhook_takes: WebhookTakes::All,
             own_parameter: Some("/mine/webhook".to_owned()),

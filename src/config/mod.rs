@@ -44,6 +44,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
     pub drill: Drill,
+    /// The most rules on the default bus; none: the default quota.
+    pub rule_quota: Option<usize>,
     /// The destinations of alerts besides the stack's own webhook.
     pub destinations: Vec<Destination>,
     pub webhook_takes: WebhookTakes,
