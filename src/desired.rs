@@ -2,6 +2,8 @@
 //!
 //! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 
+pub mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use crate::notifier::archive::Archive;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
+use limits::OF_THE_STACK;
 
 /// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
@@ -49,7 +52,7 @@ pub struct Ground<'a> {
 }
 
 /// # Errors
-/// If a bound pattern is too long, or a cluster is not in this account and region.
+/// If a cluster is not in this account and region, or AWS would refuse a resource for its size.
 pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     let Ground { stack, place, archive: _, webhook, leaving } = ground;
     let tags = &config.tags;
@@ -87,6 +90,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         let spec = rule(stack, place, &pattern.name, &normal);
         wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
     }
+    limits::check(config, &wants)?;
     Ok(Desired { wants })
 }
 
@@ -334,7 +338,7 @@ fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spe
     rule::Spec {
         pattern: canonical(bound),
         state: "ENABLED".to_owned(),
-        description: format!("taskbell: {pattern} of the stack {}", stack.name),
+        description: format!("taskbell: {pattern}{OF_THE_STACK}{}", stack.name),
         schedule: None,
         role: None,
         targets: BTreeMap::from([("notifier".to_owned(), target)]),
@@ -354,6 +358,7 @@ mod tests {
             clusters: vec![cluster.parse().unwrap()],
             patterns: vec![Pattern::find("task-failed").unwrap()],
             drill: Drill::Accepted,
+            rule_quota: None,
             destinations: Vec::new(),
             webhook_takes: WebhookTakes::All,
             own_parameter: Some("/mine/webhook".to_owned()),

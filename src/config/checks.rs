@@ -1,5 +1,7 @@
 //! Checks the form of single values, as AWS and Slack accept them.
 
+use std::collections::BTreeMap;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
@@ -75,15 +77,36 @@ pub fn tag(text: &str) -> Result<(String, String)> {
         return Err(Error::usage(format!("the tag {text:?} is not of the form KEY=VALUE")));
     };
     let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
-    let reserved = key.to_lowercase().starts_with("aws:") || key.starts_with("taskbell:");
+    let begins = |text: &str, prefix: &str| text.to_lowercase().starts_with(prefix);
     if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
         return Err(Error::usage(format!("AWS does not accept the tag {text:?}"))
             .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
     }
-    if reserved {
-        return Err(Error::usage(format!("the tag key {key} is reserved")));
+    // IAM compares keys without regard to case, and reserves `aws:` at the beginning of values as well.
+    if ["aws:", "taskbell:"].iter().any(|prefix| begins(key, prefix)) {
+        return Err(Error::usage(format!("the tag key {key} is reserved"))
+            .hint("choose a key that begins neither with aws: nor with taskbell:, in any case"));
+    }
+    if begins(value, "aws:") {
+        return Err(Error::usage(format!("the value of the tag {key} is reserved: it begins with aws:"))
+            .hint("IAM accepts no value that begins with aws:"));
     }
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Checks that the keys of tags differ by more than case: IAM takes keys that differ only by case for one key.
+///
+/// # Errors
+/// For the first two keys that differ only by case.
+pub fn distinct_tag_keys<'a>(keys: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for key in keys {
+        if let Some(other) = seen.insert(key.to_lowercase(), key) {
+            return Err(Error::usage(format!("the tag keys {other} and {key} differ only by case"))
+                .hint("IAM takes them for one key: leave out one of the two tags"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the name of an SSM parameter.
@@ -169,6 +192,28 @@ mod tests {
         assert!(tag("team=data").is_ok());
         for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
             assert!(tag(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tag_that_iam_would_confuse_with_a_reserved_one_is_refused() {
+        for bad in ["Taskbell:Stack=mine", "TASKBELL:x=1", "AWS:x=1", "team=aws:x", "team=AWS:x"] {
+            let error = tag(bad).unwrap_err();
+            assert!(error.to_string().contains("reserved"), "{bad}: {error}");
+            assert!(error.nearest_hint().is_some(), "{bad}");
+        }
+        for good in ["taskbells=1", "aws=1", "team=my aws:x", "team=taskbell:x"] {
+            assert!(tag(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn tag_keys_that_differ_only_by_case_are_refused() {
+        let of = |keys: &[&str]| distinct_tag_keys(keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().iter());
+        assert!(of(&["Team", "Teams", "team2"]).is_ok());
+        for keys in [["Environment", "environment"], ["Größe", "GRÖßE"]] {
+            let error = of(&keys).unwrap_err();
+            assert!(keys.iter().all(|key| error.to_string().contains(key)), "{error}");
         }
     }
 }

@@ -144,10 +144,23 @@ impl File {
                     Error::usage(format!("the stack {name} is defined twice")).hint("give one of them another name");
                 return Err(text.at(keys.find("name"), &error));
             }
+            if let Some(other) = stacks.iter().find(|other| shares_role(other, &name, &site, &settings)) {
+                let other = other.name.as_ref().map(StackName::as_str).unwrap_or_default();
+                let told =
+                    format!("the stacks {other} and {name} differ only by case: IAM would take their roles for one");
+                return Err(text.at(keys.find("name"), &Error::usage(told).hint("give one of them another name")));
+            }
             stacks.push(Member { name: Some(name), site, settings });
         }
         Ok(Self { path: path.to_owned(), fleet, defaults, stacks })
     }
+}
+
+/// Returns whether the other stack and the stack with these settings would have one role: IAM does not distinguish names by case.
+fn shares_role(other: &Member, name: &StackName, site: &Site, settings: &Settings) -> bool {
+    let are_taskbells = [&other.settings, settings].iter().all(|one| one.notifier_role_arn.is_none());
+    let is_alike = other.name.as_ref().is_some_and(|other| other.as_str().eq_ignore_ascii_case(name.as_str()));
+    are_taskbells && is_alike && other.site == *site
 }
 
 fn of_first_cluster(settings: &Settings) -> Result<StackName> {
@@ -381,7 +394,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
             let values = argument.get_possible_values();
             let mut property = match (id, argument.get_action()) {
                 ("log_retention", _) => json!({ "type": ["integer", "string"] }),
-                ("log_lines" | "storm_window", _) => json!({ "type": "integer" }),
+                ("log_lines" | "storm_window" | "pattern_quota" | "rule_quota", _) => json!({ "type": "integer" }),
                 ("to", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, place()] } }),
                 (_, ArgAction::Append) => json!({ "type": "array", "items": { "type": "string" } }),
                 ("language" | "webhook_takes", _) => {

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use crate::pattern::{Drill, Pattern};
 use crate::stack::StackName;
 pub use checks::{
-    ignore, log_group, log_group_covers, log_retention, mention, parameter_name, policy_arn, role_arn, tag, topic,
+    distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, parameter_name, policy_arn,
+    role_arn, tag, topic,
 };
 pub use cluster::{Cluster, clusters};
 use destination::{Destination, WebhookTakes};
@@ -43,6 +44,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
     pub drill: Drill,
+    /// The most rules on the default bus; none: the default quota.
+    pub rule_quota: Option<usize>,
     /// The destinations of alerts besides the stack's own webhook.
     pub destinations: Vec<Destination>,
     pub webhook_takes: WebhookTakes,

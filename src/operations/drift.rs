@@ -57,6 +57,7 @@ pub async fn compare(request: &Request, target: &Target, context: &Context) -> R
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
     let plan = preflight::lacking(plan(&desired, seen, exceptions), missing)?;
+    preflight::has_room(config, &plan, &session).await?;
     // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };

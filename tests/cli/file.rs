@@ -154,6 +154,17 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         ("[[stack]]\nlanguage = \"ja\"\n", ":1:1", "needs a name or a cluster"),
         ("[[stack]]\nname = \"x\"\n", ":1:1", "needs a cluster"),
         ("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nname = \"a\"\nclusters = [\"b\"]\n", ":4:1", "defined twice"),
+        (
+            "[[stack]]\nclusters = [\"Batch\"]\n[[stack]]\nclusters = [\"batch\"]\n",
+            ":3:1",
+            "the stacks Batch and batch differ only by case",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\npattern_quota = 5000\n", ":3:1", "2048 to 4096 characters"),
+        (
+            "[defaults]\ntags = { Team = \"x\" }\n[[stack]]\nclusters = [\"a\"]\ntags = { team = \"y\" }\n",
+            ":5:1",
+            "differ only by case",
+        ),
         ("[defaults]\nmention = [\"x\"]\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "--mention does not accept"),
         ("fleet = \"a,b\"\n", ":1:1", "AWS does not accept"),
     ] {
@@ -162,6 +173,17 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
         assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
         assert!(whole.contains(told), "{text}{whole}");
+    }
+}
+
+/// Checks that stacks whose roles cannot collide may have names that differ only by case.
+#[test]
+fn names_that_differ_only_by_case_are_allowed_in_different_places() {
+    for apart in
+        ["region = \"eu-west-1\"", "profile = \"other\"", "notifier_role_arn = \"arn:aws:iam::123456789012:role/x\""]
+    {
+        let text = format!("[[stack]]\nclusters = [\"Batch\"]\n[[stack]]\nclusters = [\"batch\"]\n{apart}\n");
+        assert_eq!(parse(&text).map(|file| file.stacks.len()).unwrap(), 2, "{apart}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod explained;
 mod files;
+mod limits;
 mod repeated;
 
 use std::io::Write;

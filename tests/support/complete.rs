@@ -333,8 +333,13 @@ impl Kept {
             "iam:UpdateRole" => role.description = sent.form.get("Description").cloned().unwrap_or_default(),
             "iam:PutRolePermissionsBoundary" => role.boundary = sent.form.get("PermissionsBoundary").cloned(),
             "iam:DeleteRolePermissionsBoundary" => role.boundary = None,
-            "iam:TagRole" => role.tags.extend(sent.tags()),
-            _ => role.tags.retain(|key, _| !sent.form.values().any(|value| value == key)),
+            // IAM takes keys that differ only by case for one key.
+            "iam:TagRole" => {
+                let tags = sent.tags();
+                role.tags.retain(|key, _| !tags.keys().any(|new| new.to_lowercase() == key.to_lowercase()));
+                role.tags.extend(tags);
+            }
+            _ => role.tags.retain(|key, _| !sent.form.values().any(|value| value.to_lowercase() == key.to_lowercase())),
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::support::aws::error;
 use crate::support::complete;
+use crate::support::limits::too_large;
 
 /// The time after a role's creation in which Lambda cannot assume the role.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
@@ -53,7 +54,7 @@ impl Strictness {
         if let Some(answer) = self.0.lock().unwrap().ghost(action, &body) {
             return Ok(answer);
         }
-        if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body) {
+        if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body).or_else(|| too_large(action, &request)) {
             return Ok(refusal);
         }
         if action == "ssm:ListTagsForResource" && !has_parameter(&request, &body, inner).await? {

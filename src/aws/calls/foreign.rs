@@ -8,6 +8,7 @@ use aws_sdk_eventbridge::types::Rule as SdkRule;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::Value;
 
+use crate::aws::calls::bus;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
@@ -86,17 +87,7 @@ impl Foreign {
     /// # Errors
     /// If the call fails.
     pub async fn rules(&self) -> Result<Vec<Rule>, Fault> {
-        let mut rules = Vec::new();
-        let mut next = None;
-        loop {
-            let call = self.events.list_rules().set_next_token(next.take());
-            let page = call.send().await.map_err(fault("events:ListRules"))?;
-            rules.extend(page.rules.unwrap_or_default().into_iter().map(normal));
-            next = page.next_token;
-            if next.is_none() {
-                return Ok(rules);
-            }
-        }
+        Ok(bus::listed(&self.events).await?.into_iter().map(normal).collect())
     }
 
     /// Returns the targets of a rule, in the order of their ids; none if the rule was removed since.

@@ -38,6 +38,12 @@ impl Spec {
     pub fn meaning(&self) -> Value {
         pattern::meaning(&self.pattern)
     }
+
+    /// Returns whether the rule counts as one with wildcards, of which a bus accepts few.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        pattern::has_wildcard(&self.meaning())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

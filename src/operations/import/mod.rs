@@ -226,6 +226,7 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
     }
     // The filters are for the old pattern, not for the patterns that it replaces.
     let filters = std::mem::take(&mut settings.filters);
+    let quota = settings.quota_of_patterns()?;
     let mut config = settings.config(name)?;
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
     let kept_name: String = old.rule.name.chars().map(legal).collect();
@@ -238,7 +239,7 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
         }
         _ => as_written,
     };
-    config.patterns = vec![kept.narrowed(&filters.checked()?)?];
+    config.patterns = vec![kept.with_quota(quota).narrowed(&filters.checked()?)?];
     Ok(config)
 }
 

@@ -18,7 +18,7 @@ use crate::aws::client::wait::{Attempt, SETTLING};
 use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::config::Config;
-use crate::desired::{Ground, addresses, desired};
+use crate::desired::{Ground, addresses, desired, limits};
 use crate::error::{Error, Hint, Result};
 use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
@@ -254,6 +254,8 @@ impl Setup {
         let planned = (preflight::lacking(planned, missing)?, place);
         clusters?;
         preflight::own_is_kept(&planned.0, config)?;
+        self.transition_fits(&planned.0, &planned.1)?;
+        preflight::has_room(config, &planned.0, session).await?;
         // The plan itself reports unreadable resources.
         if planned.0.unknown.is_empty() {
             agreed?;
@@ -265,6 +267,25 @@ impl Setup {
             session.note(note);
         }
         Ok(planned)
+    }
+
+    /// Checks the permissions that role, queue and function have while rules are removed and settings change.
+    fn transition_fits(&self, plan: &Plan, place: &Place) -> Result<()> {
+        let leaving = transition::leaving(plan);
+        if leaving.is_empty() && !transition::narrows(plan) {
+            return Ok(());
+        }
+        desired(&self.request.config, self.ground(place, &leaving)).map_err(|error| {
+            error.hint(
+                "removed rules keep their permissions until they are gone: remove them first, without new --pattern",
+            )
+        })?;
+        limits::check_kept_permissions(plan.steps.iter().filter_map(transition::both))
+    }
+
+    fn ground<'a>(&'a self, place: &'a Place, leaving: &'a [String]) -> Ground<'a> {
+        let Self { request, archive, session, .. } = self;
+        Ground { stack: &session.stack, place, archive, webhook: request.webhook.as_ref(), leaving }
     }
 
     /// Asks EventBridge itself about the patterns, before anything is written.
@@ -282,11 +303,10 @@ impl Setup {
 
     /// Returns the plan. The `leaving` rules, which will be removed, keep their permission to invoke the notifier.
     async fn plan(&self, leaving: &[String]) -> Result<(Plan, Place)> {
-        let Self { request, archive, session, .. } = self;
+        let Self { request, session, .. } = self;
         let (seen, place) = session.observe(&addresses(&request.config, &session.stack)).await?;
-        let webhook = request.webhook.as_ref();
-        let ground = Ground { stack: &session.stack, place: &place, archive, webhook, leaving };
-        Ok((plan(&desired(&request.config, ground)?, seen, &request.exceptions), place))
+        let desired = desired(&request.config, self.ground(&place, leaving))?;
+        Ok((plan(&desired, seen, &request.exceptions), place))
     }
 
     /// Carries out the plan. Keeps permissions until they are no longer used, so that no event is lost in between: a rule invokes

@@ -1,11 +1,13 @@
-//! Finds the logs of the clusters' tasks that the notifier may not read, and the user's own parameters that do not exist.
+//! Finds the logs of the clusters' tasks that the notifier may not read, the user's own parameters that do not exist, and changes for
+//! which AWS has no room.
 
 use std::collections::BTreeSet;
 
-use crate::aws::calls::workload;
+use crate::aws::calls::{bus, workload};
 use crate::aws::client::SdkConfig;
 use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
+use crate::desired::limits;
 use crate::error::{Category, Error, Result};
 use crate::operations::events::Note;
 use crate::operations::session::Session;
@@ -70,6 +72,22 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
         Err(error) if plan.unknown.is_empty() => Err(error),
         missing => Ok(Plan { missing: missing.unwrap_or_default(), ..plan }),
     }
+}
+
+/// Checks that AWS has room for the changes of a plan: for tags beside those of others, and for rules on the bus. Lists the bus only
+/// if the plan adds rules or wildcards. If the plan contains something unreadable, nothing can be decided anyway.
+///
+/// # Errors
+/// If there is no room, or the rules on the bus cannot be read; on interruption.
+pub async fn has_room(config: &Config, plan: &Plan, session: &Session) -> Result<()> {
+    limits::check_tags(plan)?;
+    if !plan.unknown.is_empty() || !limits::needs_room(plan) {
+        return Ok(());
+    }
+    let list = session.waiter.unless_throttled(|| bus::rules(&session.sdk));
+    let rules = session.unless_interrupted(list).await?;
+    let rules = rules.map_err(|fault| Error::from(fault).category(Category::Unreadable))?;
+    limits::check_bus(config, &session.stack, plan, &rules)
 }
 
 /// # Errors
