@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::export::cloudformation::{self, Bucket};
 use crate::export::{Blueprint, Topic, terraform};
 use crate::notifier::archive::archive;
+use crate::secret::file_without_secrets;
 
 /// Write the stack of `setup` as a template, for another engine to create and manage.
 ///
@@ -127,7 +128,7 @@ fn export_configuration(stack: &StackArgs, common: &Common, world: &World) -> Re
 fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8> {
     let archive = archive()?;
     std::fs::write(&args.to, &archive.bytes)
-        .map_err(|error| Error::new(format!("could not write {}", args.to.display())).because(error))?;
+        .map_err(|error| Error::new(format!("could not write {}", file_without_secrets(&args.to))).because(error))?;
     world.out.print(&match common.output {
         Format::Text | Format::Github | Format::Markdown => render::export::archive(&archive, &args.to),
         Format::Json => render::json(&render::export::archive_object(&archive, &args.to)),

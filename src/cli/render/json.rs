@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Plan, Step};
+use crate::secret::without_userinfo;
 use crate::stack::{Place, Stack};
 
 /// Returns the plan as one object. `result` is given once the plan was applied.
@@ -43,6 +44,16 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
     object
 }
 
+/// Returns the text of a result. No URL in it has a user's name and a password.
 pub fn json(value: &Value) -> String {
-    format!("{value:#}\n")
+    format!("{:#}\n", without_passwords(value))
+}
+
+fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(without_userinfo(text)),
+        Value::Array(items) => items.iter().map(without_passwords).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), without_passwords(value))).collect(),
+        other => other.clone(),
+    }
 }

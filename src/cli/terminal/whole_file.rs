@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::secret::file_without_secrets;
 
 /// Writes the text to a file beside the path, and renames that file. Writes directly to a pipe or a device.
 ///
 /// # Errors
 /// If the file cannot be written; an existing file then stays unchanged.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
+    let failed = |error| Error::new(format!("could not write {}", file_without_secrets(path))).because(error);
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, text).map_err(failed);
     }
