@@ -356,14 +356,14 @@ mod tests {
     use super::*;
     use crate::error::Category;
 
-    /// Legal partitions, regions and accounts.
+    /// Generates legal partitions, regions and accounts.
     fn place() -> impl Strategy<Value = (String, String, String)> {
         let partition = "aws(-[a-z]{2,4}(-[a-z]{1,2})?)?";
         let region = "[a-z]{2,4}(-[a-z]{2,9}){1,2}-[1-9][0-9]?";
         (partition, region, "[0-9]{12}")
     }
 
-    /// Legal ARNs of each kind that users give, with the function that reads the kind.
+    /// Generates legal ARNs of each kind that users give, with the function that reads the kind.
     fn arns() -> impl Strategy<Value = (String, Kind)> {
         let kind = prop_oneof![
             "[A-Za-z0-9_-]{1,256}".prop_map(|name| (format!("sns:R:A:{name}"), Kind::Topic)),

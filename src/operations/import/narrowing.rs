@@ -79,7 +79,7 @@ pub struct Scope {
 #[derive(Clone, Copy)]
 pub struct New<'a> {
     pub patterns: &'a [Pattern],
-    /// The same patterns without the user's filters.
+    /// These patterns without the user's filters.
     pub bare: &'a [Pattern],
     pub drill: Drill,
     pub cluster_arns: &'a [String],
