@@ -177,7 +177,7 @@ pub fn topic(text: &str) -> Result<Arn<'_>> {
 /// Returns whether the topic is a FIFO topic.
 #[must_use]
 pub fn is_fifo(topic: &Arn<'_>) -> bool {
-    topic.resource.ends_with(".fifo")
+    topic.resource.strip_suffix(".fifo").is_some()
 }
 
 /// Reads the ARN of an ECS cluster. Returns the cluster's name; the caller checks its letters.

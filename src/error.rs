@@ -117,12 +117,9 @@ impl Error {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(": ");
-        self.source = Some(match without_userinfo(&told) {
-            Cow::Borrowed(_) => source,
-            // The texts of a library are replaced only if they contain a password.
-            Cow::Owned(cleaned) if cleaned != told => Self::new(cleaned).into(),
-            Cow::Owned(_) => source,
-        });
+        let cleaned = clean(told.clone());
+        // The texts of a library are replaced only if they contain a password.
+        self.source = Some(if cleaned == told { source } else { Self::new(cleaned).into() });
         self
     }
 

@@ -51,6 +51,9 @@ pub struct Site {
     pub external_id: Option<String>,
 }
 
+/// A check of a value of the file.
+type Check = fn(&str) -> Result<()>;
+
 /// A role in another account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Assumed {
@@ -66,7 +69,7 @@ impl Site {
     }
 
     /// Returns the values that AWS's rules restrict, by their keys, with the check of each.
-    fn checks(&self) -> [(&'static str, Option<&str>, fn(&str) -> Result<()>); 3] {
+    fn checks(&self) -> [(&'static str, Option<&str>, Check); 3] {
         [
             ("region", self.region.as_deref(), |text| arn::region(text).map(drop)),
             ("role_arn", self.role_arn.as_deref(), |text| arn::role(text).map(drop)),

@@ -163,7 +163,9 @@ fn collect(pattern: &Value, path: &str, found: &mut Vec<Field>) {
     for (name, value) in pattern.as_object().into_iter().flatten() {
         match value {
             Value::Array(alternatives) if is_or(name, value) => {
-                alternatives.iter().for_each(|one| collect(one, path, found));
+                for one in alternatives {
+                    collect(one, path, found);
+                }
             }
             Value::Array(leaves) => {
                 let path = joined_path(path, name);
@@ -280,7 +282,9 @@ fn texts(leaf: &Value) -> Vec<String> {
 fn set(event: &mut Value, steps: &[&str], value: Option<&Value>) {
     match (event, steps) {
         (Value::Array(items), _) if items.iter().all(Value::is_object) => {
-            items.iter_mut().for_each(|item| set(item, steps, value));
+            for item in items {
+                set(item, steps, value);
+            }
         }
         (Value::Object(fields), [last]) => match (value, fields.get_mut(*last)) {
             (None, _) => drop(fields.remove(*last)),
@@ -288,10 +292,8 @@ fn set(event: &mut Value, steps: &[&str], value: Option<&Value>) {
             (Some(value), Some(Value::Array(items))) if !items.is_empty() => items[0] = value.clone(),
             (Some(value), _) => drop(fields.insert((*last).to_owned(), value.clone())),
         },
-        (Value::Object(fields), [first, rest @ ..]) => {
-            if value.is_some() || fields.contains_key(*first) {
-                set(fields.entry(*first).or_insert_with(|| json!({})), rest, value);
-            }
+        (Value::Object(fields), [first, rest @ ..]) if value.is_some() || fields.contains_key(*first) => {
+            set(fields.entry(*first).or_insert_with(|| json!({})), rest, value);
         }
         _ => {}
     }

@@ -40,6 +40,7 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
 }
 
 /// Checks whether a pattern that could not be read may be about ECS: by the names that such a pattern contains.
+#[must_use]
 pub fn may_be_about_ecs(text: &str) -> bool {
     [ECS, ":ecs:", "\"ECS "].iter().any(|name| text.contains(name))
 }
