@@ -502,7 +502,8 @@ mod tests {
             ),
         ] {
             let Scope { narrowings, only: named } = scope(&old(&detail), &DEFAULTS, &Filters::default());
-            let [narrowing] = &narrowings[..] else { panic!("{detail}: {narrowings:?}") };
+            assert_eq!(narrowings.len(), 1, "{detail}: {narrowings:?}");
+            let narrowing = &narrowings[0];
             assert_eq!((narrowing.field.as_str(), &narrowing.kept), (field, &kept), "{detail}");
             assert_eq!(!named.is_empty(), only, "{detail}: {named:?}");
         }
