@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::arn::{self, Arn};
 use crate::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config, Redaction};
@@ -55,6 +56,7 @@ pub struct Ground<'a> {
 /// If a cluster is not in this account and region, or AWS would refuse a resource for its size.
 pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     let Ground { stack, place, archive: _, webhook, leaving } = ground;
+    config.parameters().into_iter().try_for_each(|name| fits(name, place))?;
     let tags = &config.tags;
     let rules = rule_arns(config, stack, place, leaving);
     let mut wants = vec![
@@ -92,6 +94,20 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     }
     limits::check(config, &wants)?;
     Ok(Desired { wants })
+}
+
+/// Checks the length of the name of a parameter in this region: SSM counts the ARN, which contains the region.
+fn fits(parameter: &str, place: &Place) -> Result<()> {
+    let length = place.parameter_arn(parameter).len();
+    match length <= arn::LONGEST_PARAMETER {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "the parameter {parameter} is too long for {}: its ARN has {length} characters, and SSM accepts {}",
+            place.region,
+            arn::LONGEST_PARAMETER
+        ))
+        .hint("store the webhook in a parameter with a shorter name")),
+    }
 }
 
 /// Returns the ARN of the cluster in the account and region in use.
@@ -144,7 +160,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
 
 /// Describes the alarms, in the order of their addresses: on alerts in the queue, and on failed runs of the notifier.
 fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
-    if topic.split(':').nth(3) != Some(&place.region) {
+    if Arn::split(topic).is_none_or(|arn| arn.region != place.region) {
         return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
             .hint("CloudWatch notifies topics of its own region only"));
     }
@@ -395,6 +411,24 @@ mod tests {
     }
 
     #[test]
+    fn parameter_is_too_long_where_the_region_has_a_long_name() {
+        let name = format!("/{}", "a".repeat(arn::LONGEST_PARAMETER - 45));
+        assert_eq!(arn::parameter_name(&name).unwrap(), name);
+        let of = |region: &str| {
+            let config = Config { own_parameter: Some(name.clone()), ..config("batch") };
+            let stack = Stack { name: config.stack.clone(), region: region.to_owned() };
+            let place = Place::of_region("123456789012", region);
+            let archive = archive().unwrap();
+            let ground = Ground { stack: &stack, place: &place, archive: &archive, webhook: None, leaving: &[] };
+            desired(&config, ground).map(drop)
+        };
+        assert!(of("us-east-1").is_ok());
+        let error = of("ap-northeast-1").unwrap_err();
+        assert!(error.to_string().contains("is too long for ap-northeast-1"), "{error}");
+        assert_eq!(error.kind(), crate::error::Category::Usage);
+    }
+
+    #[test]
     fn every_arn_has_the_partition_of_the_caller() {
         for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
             let place = Place {
@@ -418,7 +452,7 @@ mod tests {
 
     #[test]
     fn every_action_of_the_role_begins_with_a_capital_letter() {
-        let topic = "arn:aws:sns:us-east-1:1:on-call".parse().unwrap();
+        let topic = "arn:aws:sns:us-east-1:123456789012:on-call".parse().unwrap();
         let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");

@@ -14,6 +14,7 @@
 //! - [`operations`]: the use cases, as values, with the parts that they share: `session`, `links`, `events`, `verdict`
 //! - [`cli`]: the only module that prints: `commands`, `run`, `render`, `args` and `terminal`
 
+pub mod arn;
 pub mod aws;
 pub mod cli;
 pub mod config;

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::arn::Arn;
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 
 /// The tag that marks a resource as managed by taskbell, and names its stack.
 pub const STACK_TAG: &str = "taskbell:stack";
@@ -40,7 +42,7 @@ impl FromStr for StackName {
     fn from_str(text: &str) -> Result<Self> {
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if text.is_empty() || text.len() > 255 || !text.chars().all(legal) {
-            return Err(Error::usage(format!("{text:?} is not a stack name"))
+            return Err(Error::usage(format!("{} is not a stack name", echoed(text)))
                 .hint("a stack name has 1 to 255 letters, digits, hyphens and underscores; `--stack NAME` sets it"));
         }
         Ok(Self(text.to_owned()))
@@ -234,7 +236,7 @@ impl Id {
         let (kind, key) = text.split_once('/').unwrap_or((text, ""));
         match Kind::named(kind) {
             Some(kind) if !key.is_empty() => Ok(Self::new(kind, key)),
-            _ => Err(Error::usage(format!("{text:?} is not the id of a resource"))
+            _ => Err(Error::usage(format!("{} is not the id of a resource", echoed(text)))
                 .hint("use an id from the plan, for example log_group/notifier or rule/task-failed")),
         }
     }
@@ -303,7 +305,7 @@ impl Place {
     #[must_use]
     pub fn of_caller(arn: &str, account: &str, region: &str) -> Self {
         Self {
-            partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+            partition: Arn::split(arn).map_or("aws", |arn| arn.partition).to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
         }
@@ -312,7 +314,15 @@ impl Place {
     /// Derives the partition from the region, without a call to AWS.
     #[must_use]
     pub fn of_region(account: &str, region: &str) -> Self {
-        let partitions = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")];
+        let partitions = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("eusc-", "aws-eusc"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+        ];
         let known = partitions.iter().find(|(prefix, _)| region.starts_with(prefix));
         let partition = known.map_or("aws", |(_, partition)| partition);
         Self { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() }

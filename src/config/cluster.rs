@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::arn;
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 use crate::stack::StackName;
 
 /// An ECS cluster, by name or by ARN.
@@ -30,17 +32,14 @@ impl FromStr for Cluster {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, arn) = match text.strip_prefix("arn:") {
-            None => (text, None),
-            Some(rest) => {
-                let name = rest.split_once(":ecs:").and_then(|(_, rest)| rest.split_once(":cluster/"));
-                (name.map_or("", |(_, name)| name), Some(text.to_owned()))
-            }
+        let (name, arn) = match arn::is_meant(text) {
+            false => (text, None),
+            true => (arn::cluster(text)?, Some(text.to_owned())),
         };
         // ECS accepts the same characters in a cluster's name as taskbell in a stack's.
         match name.parse::<StackName>() {
             Ok(_) => Ok(Self { name: name.to_owned(), arn }),
-            Err(_) => Err(Error::usage(format!("{text:?} is neither the name nor the ARN of an ECS cluster"))
+            Err(_) => Err(Error::usage(format!("{} is neither the name nor the ARN of an ECS cluster", echoed(text)))
                 .hint("a name has letters, digits, hyphens and underscores; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
         }
     }

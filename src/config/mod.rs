@@ -11,10 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::pattern::{Drill, Pattern};
 use crate::stack::StackName;
-pub use checks::{
-    distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, parameter_name, policy_arn,
-    role_arn, tag, topic,
-};
+pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
 use destination::{Destination, WebhookTakes};
 pub use webhook::{WebhookHosts, webhook};

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Deserialize;
 
+use crate::arn;
 use crate::config::destination::{self, WebhookTakes};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
@@ -315,15 +316,12 @@ impl Settings {
             rule_quota: self.rule_quota.map(usize::from),
             own_parameter: about(
                 "webhook_parameter",
-                self.webhook_parameter.as_deref().map(config::parameter_name).transpose(),
+                self.webhook_parameter.as_deref().map(arn::parameter_name).transpose(),
             )?,
-            own_role_arn: about(
-                "notifier_role_arn",
-                self.notifier_role_arn.as_deref().map(config::role_arn).transpose(),
-            )?,
+            own_role_arn: about("notifier_role_arn", self.notifier_role_arn.as_deref().map(arn::role).transpose())?,
             permissions_boundary: about(
                 "permissions_boundary",
-                self.permissions_boundary.as_deref().map(config::policy_arn).transpose(),
+                self.permissions_boundary.as_deref().map(arn::policy).transpose(),
             )?,
             log_retention_days: about(
                 "log_retention",
@@ -332,7 +330,7 @@ impl Settings {
             tags: about("tags", self.tags())?,
             message: self.message()?,
             announcements,
-            alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::topic).transpose())?,
+            alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::alarm_topic).transpose())?,
             log_groups: about("log_groups", self.log_groups())?,
         })
     }

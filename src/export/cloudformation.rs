@@ -1,5 +1,6 @@
 //! Writes the blueprint as a CloudFormation template.
 
+mod foreign;
 mod parameters;
 
 use serde_json::{Map, Value, json};
@@ -62,6 +63,10 @@ pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
     }
     if let Some(assertions) = assertions {
         template["Rules"] = assertions;
+    }
+    foreign::no_reference(&template)?;
+    if bucket == Bucket::PerRegion {
+        foreign::no_place(&template)?;
     }
     Ok(canonical(&template))
 }

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 use crate::error::{self, Error, Result};
 use crate::input;
+use crate::secret::{echoed, file_without_secrets};
 use filter::Filters;
 use matcher::{Matcher, Repeated};
 use normal::length;
@@ -72,8 +73,9 @@ impl Pattern {
         if !is_json && !name_or_file.contains('/') {
             return Err(unknown(name_or_file));
         }
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::usage(format!("cannot read the pattern file {name_or_file}")).because(error))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::usage(format!("cannot read the pattern file {}", file_without_secrets(name_or_file))).because(error)
+        })?;
         let text = input::text(bytes, &format!("the pattern file {name_or_file}"))?;
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -307,7 +309,7 @@ pub enum Drill {
 fn unknown(name: &str) -> Error {
     let nearest = error::nearest(CATALOGUE.iter().map(|entry| entry.name), name);
     let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
-    Error::usage(format!("there is no pattern {name:?}"))
+    Error::usage(format!("there is no pattern {}", echoed(name)))
         .hint(format!("{nearest}`taskbell pattern list` shows them; a file's path ends in .json"))
 }
 

@@ -67,6 +67,21 @@ fn fixed_names_and_files_are_offered_without_aws() {
     }
 }
 
+/// Checks that bash would run nothing of a file's name: the name is offered as a user would type it.
+#[test]
+fn name_of_a_file_is_offered_quoted() {
+    let folder = anywhere();
+    let name = "mine $(touch run).json";
+    std::fs::write(folder.path().join(name), "{}").unwrap();
+    let words = ["taskbell", "setup", "--pattern", "mi"];
+    let offered = offered(&words, folder.path(), &[]);
+    assert_eq!(offered, [r"mine\ \$\(touch\ run\).json"]);
+    let line = format!("printf %s {}", offered[0]);
+    let typed = Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8(typed.stdout).unwrap(), name);
+    assert!(!folder.path().join("run").exists());
+}
+
 #[test]
 fn stacks_and_clusters_of_the_file_are_offered_without_a_call() {
     let folder = anywhere();

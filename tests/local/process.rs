@@ -145,7 +145,7 @@ fn flags_without_effect_are_accepted_and_not_in_the_help() {
         let help = text(&taskbell(&format!("{command} --help"), &[]).stdout);
         for flag in hidden {
             assert!(!help.contains(flag), "{command} {flag}: {help}");
-            for line in [format!("{command} {flag} x"), format!("{flag} x {command}")] {
+            for line in [format!("{command} {flag} eu-west-1"), format!("{flag} eu-west-1 {command}")] {
                 let output = taskbell(&line, &[]);
                 assert_ne!(output.status.code(), Some(64), "{line}: {output:?}");
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
+use crate::arn;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
@@ -30,7 +31,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The AWS region [default: as the AWS CLI finds it]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = arn::region)]
     pub region: Option<String>,
     /// The AWS profile [default: as the AWS CLI finds it]
     #[arg(long, global = true)]

@@ -11,8 +11,7 @@ use crate::cli::run::progress::Progress;
 use crate::cli::run::setup::prepared;
 use crate::cli::run::{Desk, fleet};
 use crate::cli::terminal::World;
-use crate::config;
-use crate::config::settings::{Settings, items};
+use crate::config::{self, settings::Settings, settings::items};
 use crate::error::Result;
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
@@ -124,6 +123,7 @@ async fn carry_out(
     let request = args.setup.request(takeover.config.clone(), takeover.webhook(), &args.stack.settings)?;
     let prepare = prepared(request, (&args.stack, args.dry_run), |prepared| found.ends_no_alert(prepared), desk);
     let (prepared, asked) = progress.over(prepare).await?;
+    world.err.print(render::import::no_webhook(&prepared, takeover));
     let over = asked.and_then(|()| takeover.verdict(&prepared));
     let text = || render::import::plan(&prepared.plan, found, takeover, common.verbose);
     let object = || render::import::prepared_object(&prepared, found, takeover, command);

@@ -2,6 +2,7 @@
 
 use clap::Args as ClapArgs;
 
+use crate::arn;
 use crate::aws::kinds::Given;
 use crate::cli::args::common::{ClusterArgs, Common};
 use crate::cli::args::fleet::OfStack;
@@ -33,16 +34,16 @@ pub struct Args {
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
     command: Command,
     /// Your own role for the notifier, as given to `setup`
-    #[arg(long, value_name = "ARN", alias = "role-arn")]
+    #[arg(long, value_name = "ARN", alias = "role-arn", value_parser = arn::role)]
     notifier_role_arn: Option<String>,
     /// The permissions boundary, as given to `setup`: the policy does not allow raising the notifier's role above it
-    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
+    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn", value_parser = arn::policy)]
     permissions_boundary: Option<String>,
     /// The configured patterns: their rules are named in the policy.
     #[arg(skip)]
     patterns: Vec<String>,
     /// The account ID [default: the account of the credentials]
-    #[arg(long, value_name = "ID", value_parser = account)]
+    #[arg(long, value_name = "ID", value_parser = arn::account)]
     account: Option<String>,
 }
 
@@ -102,11 +103,4 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         );
     }
     Ok(0)
-}
-
-fn account(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account ID has 12 digits".to_owned()),
-    }
 }

@@ -11,12 +11,14 @@ use crate::error::{Category, Error, Result};
 use crate::input::printable;
 use crate::operations::import::compare::Compared;
 use crate::operations::import::existing::{Candidate, ExistingAlert, kind, last};
+use crate::operations::import::narrowing::{Kept, Narrowing, Scope};
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Origin, Survey, Takeover, scope};
 use crate::operations::setup::{Applied, Prepared};
 use crate::operations::verdict::Verdict;
 use crate::pattern::Drill;
 use crate::pattern::clusters::Clusters;
+use crate::pattern::matcher::Invalid;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
 use crate::style::Style;
@@ -126,6 +128,9 @@ fn rings(old: &ExistingAlert) -> String {
     if scope::others(&old.pattern.to_value()).is_some() {
         text += "; also for events outside ECS, cannot be replaced";
     }
+    if let Some(Invalid { reason }) = &old.not_understood {
+        let _ = write!(text, "; taskbell does not understand the pattern: {}", printable(reason));
+    }
     if let Some(keeper) = &old.keeper {
         let _ = write!(text, "; created by {keeper}");
     }
@@ -153,6 +158,11 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
             "warning: the old rule may also alert on events that {filters} excludes; the stack will not, even among the events that cause an alert as before"
         );
     }
+    if takeover.scope.is_wider() {
+        let lost = takeover.scope.narrowings.iter().filter(|narrowing| narrowing.kept != Kept::Already);
+        let fields = lost.map(|narrowing| printable(&narrowing.field)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "warning: the new rules also alert on events that the old rule excludes by {fields}");
+    }
     if !beyond.is_empty() {
         let beyond = printable(&beyond.join(", "));
         let _ = writeln!(
@@ -178,8 +188,16 @@ pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
         }
         Origin::Elsewhere => {}
     }
+    text += &narrowings(&takeover.scope);
     match &takeover.compared {
-        None => text += "taskbell does not understand the rule's pattern, and cannot show what would change.\n",
+        None => {
+            let reason = old.not_understood.as_ref().map(|invalid| format!(" ({})", printable(&invalid.reason)));
+            let reason = reason.unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "taskbell does not understand the rule's pattern{reason}, and cannot show what would change."
+            );
+        }
         Some(Compared { as_before, in_addition, no_longer }) => {
             text += &titles("Alerts as before", as_before, verbose);
             text += &titles("Additional alerts", in_addition, true);
@@ -189,6 +207,39 @@ pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     text + "\n"
 }
 
+/// Describes the fields by which the old rule narrows its alerts, with the flags that keep them.
+fn narrowings(Scope { narrowings, only }: &Scope) -> String {
+    let mut text = String::new();
+    if !narrowings.is_empty() {
+        text += "The rule alerts only on a part of these events:\n";
+    }
+    for Narrowing { field, wanted, kept } in narrowings {
+        let wanted = wanted.iter().map(|leaf| printable(&leaf.to_string())).collect::<Vec<_>>().join(", ");
+        let told = match kept {
+            Kept::Already => "the new rules keep this".to_owned(),
+            Kept::By(flags) => format!("not kept; {} keeps it", flags.join(" ")),
+            Kept::Nearly(flags) => format!("not kept, and no flag says the same; {} comes nearest", flags.join(" ")),
+            Kept::No => "not kept, and no flag says the same; --keep-pattern keeps the whole pattern".to_owned(),
+        };
+        let _ = writeln!(text, "  {}: {wanted}  ({told})", printable(field));
+    }
+    if !only.is_empty() {
+        let patterns = only.iter().map(|name| format!("--pattern {name}")).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(text, "These flags need {patterns}, because they do not narrow the other patterns.");
+    }
+    text
+}
+
+/// Returns the note that no webhook is known for the planned stack, if that is so.
+pub fn no_webhook(prepared: &Prepared, takeover: &Takeover) -> &'static str {
+    match takeover.dry_run && prepared.needs_webhook() {
+        true => {
+            "note: the old alert has no webhook that taskbell recognises, and the stack stores none: without --dry-run, give the webhook in TASKBELL_SLACK_WEBHOOK_URL, or type it when asked\n"
+        }
+        false => "",
+    }
+}
+
 fn through(old: &ExistingAlert) -> String {
     let there = if old.function.is_some() { "" } else { ", which does not exist" };
     old.function_name()
@@ -196,7 +247,7 @@ fn through(old: &ExistingAlert) -> String {
 }
 
 fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
-    let Takeover { origin, compared, no_longer, filters, beyond, remove_old, .. } = takeover;
+    let Takeover { origin, compared, no_longer, filters, scope, beyond, remove_old, .. } = takeover;
     let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
         json!({ "as_before": as_before, "in_addition": in_addition, "no_longer": no_longer })
     });
@@ -207,12 +258,25 @@ fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
     };
     json!({
         "rule": old_object(&found.old), "webhook": webhook, "rings": compared, "clusters_no_longer": no_longer,
-        "narrowed_by": filters, "without_sample": beyond,
+        "narrowed_by": filters, "without_sample": beyond, "old_scope": scope_object(scope),
         "steps": moves(&found.old, *remove_old).iter().map(|(action, what, change)| {
             json!({ "action": action, "what": what, "change": change })
         }).collect::<Vec<_>>(),
         "done": done,
     })
+}
+
+fn scope_object(Scope { narrowings, only }: &Scope) -> Value {
+    let object = |Narrowing { field, wanted, kept }: &Narrowing| {
+        let (is_kept, keeping, nearest): (bool, &[String], &[String]) = match kept {
+            Kept::Already => (true, &[], &[]),
+            Kept::By(flags) => (false, flags, &[]),
+            Kept::Nearly(flags) => (false, &[], flags),
+            Kept::No => (false, &[], &[]),
+        };
+        json!({ "field": field, "wanted": wanted, "kept": is_kept, "kept_with": keeping, "nearest": nearest })
+    };
+    json!({ "fields": narrowings.iter().map(object).collect::<Vec<_>>(), "patterns": only })
 }
 
 fn titles(what: &str, titles: &[&str], at_length: bool) -> String {

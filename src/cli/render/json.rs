@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::input::visible_json;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Plan, Step};
+use crate::secret::without_userinfo;
 use crate::stack::{Place, Stack};
 
 /// Returns the plan as one object. `result` is given once the plan was applied.
@@ -44,7 +45,16 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
     object
 }
 
-/// Returns the value as indented JSON in which no text has a hidden character.
+/// Returns the value as indented JSON in which no text has a hidden character, and no URL a user's name and a password.
 pub fn json(value: &Value) -> String {
-    visible_json(&format!("{value:#}\n"))
+    visible_json(&format!("{:#}\n", without_passwords(value)))
+}
+
+fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(without_userinfo(text)),
+        Value::Array(items) => items.iter().map(without_passwords).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), without_passwords(value))).collect(),
+        other => other.clone(),
+    }
 }

@@ -189,21 +189,34 @@ impl World {
         }
     }
 
+    /// Offers something that the user can also do later. The default answer is yes. An end of the input, or an interruption, is a
+    /// no.
+    pub async fn agrees(&self, question: &str) -> bool {
+        let answer = self.line(&format!("{question} [Y/n] ")).await.unwrap_or_default();
+        answer.ends_with('\n') && ["", "y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+    }
+
     /// Asks a question, and returns the line that the user types.
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
     pub async fn ask_line(&self, question: &str) -> Result<String> {
+        Ok(self.line(question).await?.trim().to_owned())
+    }
+
+    /// Asks a question, and returns the line as typed, with its end.
+    async fn line(&self, question: &str) -> Result<String> {
         self.err.print(question);
         if let Some(typed) = &self.typed {
-            let mut typed = typed.lock().unwrap_or_else(PoisonError::into_inner);
-            return typed.pop_front().ok_or_else(|| Error::usage("could not read the answer; nothing was changed"));
+            let line = typed.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let line = line.ok_or_else(|| Error::usage("could not read the answer; nothing was changed"))?;
+            return Ok(line + "\n");
         }
         let read = || {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         };
-        Ok(self.ask(read).await?.trim().to_owned())
+        self.ask(read).await
     }
 
     /// Asks for a secret. The terminal does not show the characters that the user types.

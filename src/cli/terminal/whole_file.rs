@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::secret::file_without_secrets;
 
 /// Writes the contents to a file beside the path, and renames that file. Writes directly to a pipe or a device.
 ///
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 /// If the file cannot be written; an existing file then stays unchanged.
 pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
     let contents = contents.as_ref();
-    let failed = |error| Error::new(format!("could not write {}", path.display())).because(error);
+    let failed = |error| Error::new(format!("could not write {}", file_without_secrets(path))).because(error);
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, contents).map_err(failed);
     }

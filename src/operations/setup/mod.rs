@@ -1,6 +1,7 @@
 //! Sets a stack up, or repairs it: plans, applies, and observes again.
 
 mod confirmed;
+pub mod first_test;
 pub mod pattern_check;
 pub mod preflight;
 mod transition;
@@ -23,10 +24,11 @@ use crate::error::{Error, Hint, Result};
 use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
-use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
+use crate::reconcile::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::reconcile::resource::Stage;
 use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
+use first_test::Test;
 
 /// The end of the error about a cluster that does not exist.
 const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
@@ -228,6 +230,27 @@ impl Applied {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.setup.request.config
+    }
+
+    /// Returns the scenario of a drill that shows whether the alerts of the stack arrive. None: the stack existed before, no drill
+    /// fits, a drill was sent already, or the setup failed.
+    #[must_use]
+    pub fn first_drill(&self) -> Option<Scenario> {
+        let is_new = |step: &Step| step.address.id.kind == Kind::Function && step.action == Action::Add;
+        match Test::of(self.config())? {
+            Test::Drill(scenario)
+                if self.failed.is_none() && self.drill.is_none() && self.plan.steps.iter().any(is_new) =>
+            {
+                Some(scenario)
+            }
+            Test::Drill(_) | Test::Notify => None,
+        }
+    }
+
+    /// Sends a drill through the stack that was set up.
+    pub async fn with_drill(self, scenario: Scenario) -> Self {
+        let drill = self.setup.drill(scenario, TIMEOUT, &self.place).await;
+        Self { drill: Some(drill), ..self }
     }
 }
 
