@@ -10,10 +10,10 @@ demo:
 # Tests that fail fast come first.
 test:
 	@dev/phase "1/7 installing the tools" dev/install
-	@dev/phase "2/7 notifier: unit tests" node --test lambda/test/*.test.mjs
+	@dev/phase "2/7 notifier: unit tests" .local/bin/node --test lambda/test/*.test.mjs
 	@dev/phase "3/7 building the tests" cargo test --locked --no-run
 	@dev/phase "4/7 unit tests" cargo test --locked --lib --bins
-	@dev/phase "5/7 notifier: on a local AWS" dev/local-aws ministack -- node --test lambda/test/local/*.test.mjs
+	@dev/phase "5/7 notifier: on a local AWS" dev/local-aws ministack -- .local/bin/node --test lambda/test/local/*.test.mjs
 	@dev/phase "6/7 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
 	@dev/phase "7/7 examples of the documentation" cargo test --locked --doc
 	@echo "== all tests passed"

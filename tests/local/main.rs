@@ -31,4 +31,5 @@ mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod tools;
 mod upgrade;
