@@ -10,9 +10,10 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::aws::Aws;
+use crate::support::aws::{ACCOUNT, Aws};
 use crate::support::hand::{Hand, changes_by_hand};
 use crate::support::iam::{actions, attach, put_into_profile, was_refused, without};
+use crate::support::witness::permissions_for;
 use crate::support::{self, Outcome, run, run_with, taskbell};
 
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
@@ -310,4 +311,15 @@ async fn permissions_accepts_only_a_valid_account() {
     assert!(told.out.contains(function) && !told.out.contains("arn:aws:"), "{told:?}");
     assert_eq!(taskbell(&aws, "permissions --cluster batch --account 12").await.code, 64);
     assert_eq!(taskbell(&aws, "permissions --cluster batch --for nothing").await.code, 64);
+}
+
+/// Checks which printed policy the judges compare with the requests of a command line.
+#[test]
+fn judged_policy_belongs_to_the_command_and_its_flags() {
+    let of = |line: &str| permissions_for(line, "us-east-1");
+    let start = |command: &str| format!("permissions --for {command} --account {ACCOUNT} --region us-east-1");
+    assert_eq!(of("drift --cluster batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
+    assert_eq!(of("setup --drill --stack x --yes"), ["setup", "drill"].map(|of| format!("{} --stack x", start(of))));
+    assert_eq!(of("pattern test event.json"), [start("pattern-test")]);
+    assert!(of("setup --all --yes").is_empty() && of("import rule --cluster batch").is_empty());
 }
