@@ -16,9 +16,10 @@ use taskbell::policy::Policy;
 use taskbell::stack::{Place, Stack};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::aws::Aws;
+use crate::support::aws::{ACCOUNT, Aws};
 use crate::support::hand::{Hand, changes_by_hand};
 use crate::support::iam::{self, actions, attach, put_into_profile, was_refused, without};
+use crate::support::witness::permissions_for;
 use crate::support::{self, Outcome, run, run_with, taskbell};
 
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
@@ -500,4 +501,15 @@ async fn policy_names_the_rules_of_configured_patterns() {
     let put = ("events:PutRule".to_owned(), rule);
     assert!(iam::allows(&printed.json(), &put, &iam::Context::new()), "{printed:?}");
     assert!(!iam::allows(&policy("setup", "").await, &put, &iam::Context::new()));
+}
+
+/// Checks which printed policy the judges compare with the requests of a command line.
+#[test]
+fn judged_policy_belongs_to_the_command_and_its_flags() {
+    let of = |line: &str| permissions_for(line, "us-east-1");
+    let start = |command: &str| format!("permissions --for {command} --account {ACCOUNT} --region us-east-1");
+    assert_eq!(of("drift --cluster batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
+    assert_eq!(of("setup --drill --stack x --yes"), ["setup", "drill"].map(|of| format!("{} --stack x", start(of))));
+    assert_eq!(of("pattern test event.json"), [start("pattern-test")]);
+    assert!(of("setup --all --yes").is_empty() && of("import rule --cluster batch").is_empty());
 }

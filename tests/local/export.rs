@@ -240,7 +240,7 @@ fn configuration(flags: &str) -> String {
 /// Returns each of these texts as HashiCorp's own library for the language, which `terraform` uses, formats and parses it.
 fn understood(texts: &[String]) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");
-    let mut command = Command::new("node");
+    let mut command = tool("bin/node");
     command.arg(format!("{root}/tests/support/hcl.cjs")).arg(format!("{root}/.local/node/"));
     serde_json::from_slice(&fed(command, &json!(texts).to_string()).stdout).unwrap()
 }

@@ -32,4 +32,5 @@ mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod tools;
 mod upgrade;

@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod schema;
 pub mod script;
 pub mod strict;
+pub mod witness;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,11 @@ pub struct Outcome {
 impl Outcome {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Returns the policy that `permissions` printed; none if the command line was refused.
+    fn policy(&self) -> Option<serde_json::Value> {
+        (self.code == 0).then(|| self.json())
     }
 }
 
@@ -121,6 +127,23 @@ pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
 }
 
 async fn in_world(
+    sdk: SdkConfig,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> Outcome {
+    for permissions in witness::permissions_for(line, &witness::region(&sdk)) {
+        let printed = run_in(sdk.clone(), &permissions, None, CancellationToken::new(), clock, None);
+        witness::write_policy(&permissions, async { (printed.await).policy() }).await;
+    }
+    let outcome = run_in(witness::of(sdk, line), line, secret, cancel, clock, typed).await;
+    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
+    outcome
+}
+
+async fn run_in(
     sdk: SdkConfig,
     line: &str,
     secret: Option<&str>,
