@@ -23,12 +23,13 @@ test:
 	@dev/phase "8/8 judges of the recorded requests" dev/judges/recorded $(RECORDED)
 	@echo "== all tests passed"
 
-# Judges exports by the schema of Terraform's provider for AWS, which is too big for every run of the tests.
+# Runs the judges that need more tools: AWS's runtime client for the notifier, and the schema of Terraform's provider for exports.
+# Needs a C++ compiler, make and xz.
 judges:
 	dev/install judges
 	cargo build --locked
 	.local/bin/node dev/judges/terraform.mjs $${CARGO_TARGET_DIR:-target}/debug/taskbell
-	.local/bin/node --test dev/judges/test/*.test.mjs
+	TASKBELL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/taskbell .local/bin/node --test dev/judges/test/*.test.mjs
 
 lint:
 	cargo fmt --all --check
