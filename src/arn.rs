@@ -312,7 +312,7 @@ const MOST_LEVELS: usize = 15;
 /// Names under which SSM returns secrets of Secrets Manager.
 const REFERENCE: &str = "/aws/reference/secretsmanager/";
 
-/// Checks the name of an SSM parameter. `desired` checks the length again when the region is known.
+/// Checks the name of an SSM parameter. `desired::limits` checks the length again when the region is known.
 ///
 /// # Errors
 /// If SSM does not accept the name, or the notifier cannot read such a parameter.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::arn::{self, Arn};
+use crate::arn::Arn;
 use crate::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config, Redaction};
@@ -56,7 +56,6 @@ pub struct Ground<'a> {
 /// If a cluster is not in this account and region, or AWS would refuse a resource for its size.
 pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     let Ground { stack, place, archive: _, webhook, leaving } = ground;
-    config.parameters().into_iter().try_for_each(|name| fits(name, place))?;
     let tags = &config.tags;
     let rules = rule_arns(config, stack, place, leaving);
     let mut wants = vec![
@@ -92,22 +91,8 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         let spec = rule(stack, place, &pattern.name, &normal);
         wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
     }
-    limits::check(config, &wants)?;
+    limits::check(config, place, &wants)?;
     Ok(Desired { wants })
-}
-
-/// Checks the length of the name of a parameter in this region: SSM counts the ARN, which contains the region.
-fn fits(parameter: &str, place: &Place) -> Result<()> {
-    let length = place.parameter_arn(parameter).len();
-    match length <= arn::LONGEST_PARAMETER {
-        true => Ok(()),
-        false => Err(Error::usage(format!(
-            "the parameter {parameter} is too long for {}: its ARN has {length} characters, and SSM accepts {}",
-            place.region,
-            arn::LONGEST_PARAMETER
-        ))
-        .hint("store the webhook in a parameter with a shorter name")),
-    }
 }
 
 /// Returns the ARN of the cluster in the account and region in use.
@@ -408,24 +393,6 @@ mod tests {
             environment(&config, &stack).get("TASKBELL_REDACTION").cloned()
         };
         assert_eq!((of(Redaction::On), of(Redaction::Off)), (None, Some("off".to_owned())));
-    }
-
-    #[test]
-    fn parameter_is_too_long_where_the_region_has_a_long_name() {
-        let name = format!("/{}", "a".repeat(arn::LONGEST_PARAMETER - 45));
-        assert_eq!(arn::parameter_name(&name).unwrap(), name);
-        let of = |region: &str| {
-            let config = Config { own_parameter: Some(name.clone()), ..config("batch") };
-            let stack = Stack { name: config.stack.clone(), region: region.to_owned() };
-            let place = Place::of_region("123456789012", region);
-            let archive = archive().unwrap();
-            let ground = Ground { stack: &stack, place: &place, archive: &archive, webhook: None, leaving: &[] };
-            desired(&config, ground).map(drop)
-        };
-        assert!(of("us-east-1").is_ok());
-        let error = of("ap-northeast-1").unwrap_err();
-        assert!(error.to_string().contains("is too long for ap-northeast-1"), "{error}");
-        assert_eq!(error.kind(), crate::error::Category::Usage);
     }
 
     #[test]

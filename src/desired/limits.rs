@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::arn::LONGEST_PARAMETER;
 use crate::aws::calls::bus;
 use crate::aws::kinds::alarm::Alarm;
 use crate::aws::kinds::function::{self, Function};
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::reconcile::resource::{LONGEST_TAG_VALUE, Tags, Want, spec_of};
-use crate::stack::{Address, FLEET_TAG, Kind, Stack};
+use crate::stack::{Address, FLEET_TAG, Kind, Place, Stack};
 
 /// Most tags of a resource: every service has the same limit.
 const TAGS: usize = 50;
@@ -56,14 +57,14 @@ const PATTERNS: &str =
 /// Checks the wanted resources, and the names of the user's own parameters.
 ///
 /// # Errors
-/// For the first resource that is too large, or name that AWS reserves.
-pub fn check(config: &Config, wants: &[Want]) -> Result<()> {
+/// For the first resource that is too large, or name that is too long for the region.
+pub fn check(config: &Config, place: &Place, wants: &[Want]) -> Result<()> {
     for name in config.parameters() {
         let flag = match config.own_parameter.as_deref() == Some(name) {
             true => "--slack-webhook-parameter (webhook_parameter in taskbell.toml)",
             false => "--to (to in taskbell.toml)",
         };
-        parameter_name(name).map_err(|error| error.hint(format!("give another parameter with {flag}")))?;
+        parameter_fits(name, place).map_err(|error| error.hint(format!("give a shorter name with {flag}")))?;
     }
     wants.iter().try_for_each(|want| {
         let document = want.document(None);
@@ -170,9 +171,8 @@ fn other_case(config: &Config, stack: &Stack, bus: &[bus::Rule]) -> Result<()> {
 fn fits(address: &Address, document: &Value) -> Result<()> {
     let name = &address.name;
     match address.id.kind {
-        Kind::Parameter => parameter_name(name),
         // Nothing in these grows with the configuration.
-        Kind::LogGroup | Kind::Table => Ok(()),
+        Kind::Parameter | Kind::LogGroup | Kind::Table => Ok(()),
         Kind::Queue => {
             let size = spec_of::<Queue>(document)?.policy.document().to_string().len();
             let of = format!("the policy of the queue {name}");
@@ -269,15 +269,11 @@ fn rule_fits(name: &str, spec: &rule::Spec) -> Result<()> {
     })
 }
 
-/// Checks that a parameter's name, or the first part of its path, does not begin with `aws` or `ssm` in any case: SSM reserves these.
-fn parameter_name(name: &str) -> Result<()> {
-    let first = name.trim_start_matches('/').to_lowercase();
-    if ["aws", "ssm"].iter().any(|reserved| first.starts_with(reserved)) {
-        return Err(Error::usage(format!(
-            "the parameter name {name} is reserved: SSM accepts no name of a user's that begins with aws or ssm"
-        )));
-    }
-    Ok(())
+/// Checks the length of a parameter's name in this region: SSM counts the ARN, which contains the region. `arn` has checked the
+/// rest of the name.
+fn parameter_fits(name: &str, place: &Place) -> Result<()> {
+    let of = format!("the ARN of the parameter {name} in {}", place.region);
+    limited(&of, place.parameter_arn(name).len(), "characters", "SSM", LONGEST_PARAMETER)
 }
 
 fn tags_fit(tags: &Tags, others: usize, address: &Address) -> Result<()> {
@@ -328,13 +324,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::arn;
     use crate::aws::kinds::{alarm, queue};
     use crate::config::settings::Settings;
     use crate::desired::{Ground, desired};
     use crate::notifier::archive::archive;
     use crate::reconcile::owner::Owner;
     use crate::reconcile::resource::{Stage, tag_change};
-    use crate::stack::{Id, Place};
+    use crate::stack::Id;
 
     fn policy_of(size: usize, document: fn(&Value) -> usize) -> Policy {
         let of =
@@ -467,13 +464,12 @@ mod tests {
     }
 
     #[test]
-    fn parameter_name_that_begins_with_aws_or_ssm_is_reserved() {
-        for reserved in ["aws-hook", "/aws/hook", "AWShook", "/Ssm/hook", "ssm", "/awsome/hook"] {
-            refused(parameter_name(reserved), "is reserved");
-        }
-        for free in ["/team/aws", "hook", "/a/ssm/hook", "/taskbell/aws/slack-webhook-url"] {
-            assert!(parameter_name(free).is_ok(), "{free}");
-        }
+    fn parameter_is_too_long_where_the_region_has_a_long_name() {
+        let name = format!("/{}", "a".repeat(LONGEST_PARAMETER - 45));
+        assert_eq!(arn::parameter_name(&name).unwrap(), name);
+        let of = |region: &str| parameter_fits(&name, &Place::of_region("123456789012", region));
+        assert!(of("us-east-1").is_ok());
+        refused(of("ap-northeast-1"), "in ap-northeast-1 has 1016 characters; SSM accepts 1011");
     }
 
     /// Checks that taskbell's own names are never reserved, whatever the stack is called.
@@ -481,7 +477,7 @@ mod tests {
     fn no_stack_name_leads_to_a_reserved_parameter() {
         for name in ["aws", "AWS", "ssm", "awsome"] {
             let stack = Stack { name: name.parse().unwrap(), region: "us-east-1".to_owned() };
-            assert!(parameter_name(&stack.parameter_name()).is_ok(), "{name}");
+            assert!(arn::parameter_name(&stack.parameter_name()).is_ok(), "{name}");
         }
     }
 

@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
 
 use super::fault::{Fault, fault};
+use crate::arn::{Arn, is_account, is_partition};
 use crate::error::{Error, Result};
 use crate::stack::Place;
 
@@ -27,8 +28,9 @@ impl Identity {
             let call = self.sts.get_caller_identity().send();
             let caller = call.await.map_err(fault("sts:GetCallerIdentity")).map_err(Some)?;
             match (caller.arn(), caller.account()) {
-                (Some(arn), Some(account)) if is_account(account) && is_partition(arn) => {
-                    Ok(Place::of_caller(arn, account, &self.region))
+                // The account and the partition become parts of every ARN, of names and of questions.
+                (Some(text), Some(account)) if is_account(account) && has_partition(text) => {
+                    Ok(Place::of_caller(text, account, &self.region))
                 }
                 _ => Err(None),
             }
@@ -40,12 +42,6 @@ impl Identity {
     }
 }
 
-/// Checks the form of the account's number, which becomes a part of every ARN, of names and of questions.
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_partition(arn: &str) -> bool {
-    let partition = arn.split(':').nth(1).unwrap_or_default();
-    !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+fn has_partition(arn: &str) -> bool {
+    Arn::split(arn).is_some_and(|arn| is_partition(arn.partition))
 }

@@ -92,9 +92,12 @@ async fn whole_that_aws_would_refuse_is_refused_before_any_write() {
         (format!("{batch} --tag team=aws:x"), vec!["the value of the tag team is reserved"]),
         (
             format!("{batch} --slack-webhook-parameter /aws/webhook"),
-            vec!["the parameter name /aws/webhook is reserved", "--slack-webhook-parameter"],
+            vec![
+                "\"/aws/webhook\" is not the name of an SSM parameter",
+                "begin with aws or ssm, in any case, are reserved",
+            ],
         ),
-        (format!("{batch} --to /SSM/hook"), vec!["the parameter name /SSM/hook is reserved", "--to"]),
+        (format!("{batch} --to /SSM/hook"), vec!["\"/SSM/hook\" is not the name of an SSM parameter", "are reserved"]),
         (
             format!(
                 "{batch} --pattern task-failed{}",
