@@ -328,8 +328,6 @@ def wholes(name, members):
             yield "PutParameter takes no tags together with Overwrite"
         if re.match(r"/?(aws|ssm)", members.get("Name", ""), re.IGNORECASE):
             yield f"the parameter's name {members['Name']} begins with aws or ssm"
-    if name == "events:PutRule" and len(members.get("EventPattern", "")) > 2048:
-        yield f"the event pattern has {len(members['EventPattern'])} characters, more than 2,048"
     if name == "events:PutTargets":
         ids = [target.get("Id") for target in members.get("Targets", [])]
         if len(ids) > 5 or len(set(ids)) < len(ids):
@@ -421,6 +419,8 @@ def resources(name, members, region):
     match service:
         case "lambda" if members.get("FunctionName"):
             return [named(members["FunctionName"], "function:")]
+        case "lambda" if members.get("UUID"):
+            return [arn("event-source-mapping:" + members["UUID"])]
         case "iam" if members.get("InstanceProfileName"):
             return [f"arn:{partition(region)}:iam::{ACCOUNT}:instance-profile/{members['InstanceProfileName']}"]
         case "iam" if members.get("RoleName"):
@@ -458,10 +458,18 @@ TAGGING = {
     "sqs:CreateQueue": "sqs:TagQueue", "ssm:PutParameter": "ssm:AddTagsToResource", "iam:CreateRole": "iam:TagRole",
     "dynamodb:CreateTable": "dynamodb:TagResource", "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
 }
+STACK_TAG = "taskbell:stack"
+CHANGES_OF_RULES = {f"events:{verb}" for verb in ("PutRule", "PutTargets", "RemoveTargets", "DeleteRule", "TagResource", "UntagResource")}
 ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "resourcegroupstaggingapi:GetResources": "tag:GetResources"}
 
 
-def needs(name, members, region, boundary):
+def stack_of(line):
+    """Returns the stack of a command line: its `--stack`, or the name of its first cluster; none: no stack."""
+    named = re.search(r"--stack (\S+)", line) or re.search(r"--cluster (\S+)", line)
+    return named and named[1].rsplit("/", 1)[-1]
+
+
+def needs(name, members, region, boundary, stack):
     """Yields the permissions that a request needs: action, ARN (none: no resource), and the values of condition keys."""
     if name.startswith("sts:"):
         return
@@ -470,6 +478,15 @@ def needs(name, members, region, boundary):
         context["iam:PermissionsBoundary"] = members.get("PermissionsBoundary") or boundary
     if name == "events:PutEvents":
         context["events:source"] = sorted({entry.get("Source", "") for entry in members.get("Entries", [])})
+    if name in CHANGES_OF_RULES:
+        requested = {tag.get("Key"): tag.get("Value") for tag in members.get("Tags", [])}.get(STACK_TAG)
+        if requested:
+            context[f"aws:RequestTag/{STACK_TAG}"] = requested
+        # taskbell gives tags to PutRule only for a rule that does not exist yet.
+        if stack and not (name == "events:PutRule" and requested):
+            context[f"aws:ResourceTag/{STACK_TAG}"] = stack
+    if name == "lambda:DeleteEventSourceMapping" and stack:
+        context["lambda:FunctionArn"] = f"arn:{partition(region)}:lambda:{region}:{ACCOUNT}:function:taskbell-{stack}"
     for resource in resources(name, members, region) or [None]:
         yield ACTIONS.get(name, name), resource, context
         if name in TAGGING and (members.get("Tags") or members.get("tags")):
@@ -507,7 +524,7 @@ def main(folder, least=1):
             continue
         boundary = re.search(r"--permissions-boundary (\S+)", lines_of[0])
         hints = set().union(*(ONLY_FOR_HINTS.get(line.split()[2], ()) for line in lines_of))
-        for action, resource, context in needs(name, members, record["region"], boundary and boundary[1]):
+        for action, resource, context in needs(name, members, record["region"], boundary and boundary[1], stack_of(lines_of[0])):
             if action not in hints:
                 question = {"policies": lines_of, "action": action, "resource": resource, "context": context}
                 questions[json.dumps(question, sort_keys=True)] = question

@@ -444,6 +444,10 @@ impl Aws {
         *self.hostility.lock().unwrap() = hostility;
     }
 
+    pub fn is_hostile(&self) -> bool {
+        self.hostility.lock().unwrap().is_some()
+    }
+
     /// Lets somebody else change AWS right before the answer to the `nth` call (from 0) of an action, counted from now.
     pub fn meanwhile(
         &self,

@@ -113,7 +113,7 @@ pub async fn run_at(
     cancel: CancellationToken,
     clock: fn() -> std::time::SystemTime,
 ) -> Outcome {
-    in_world(aws.sdk(), line, secret, cancel, clock, None).await
+    in_aws(aws, line, secret, cancel, clock, None).await
 }
 
 /// Runs a command line against the AWS of this SDK configuration.
@@ -123,7 +123,22 @@ pub async fn run_with(sdk: SdkConfig, line: &str, secret: Option<&str>, cancel: 
 
 /// Runs a command line in an interactive terminal where a user types these lines.
 pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
-    in_world(aws.sdk(), line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
+    in_aws(aws, line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
+}
+
+async fn in_aws(
+    aws: &Aws,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> Outcome {
+    match aws.is_hostile() {
+        // The real AWS gives no answers that lead to such requests: the judges of requests do not see them.
+        true => run_in(aws.sdk(), line, secret, cancel, clock, typed).await,
+        false => in_world(aws.sdk(), line, secret, cancel, clock, typed).await,
+    }
 }
 
 async fn in_world(
@@ -134,13 +149,16 @@ async fn in_world(
     clock: fn() -> std::time::SystemTime,
     typed: Option<&[&str]>,
 ) -> Outcome {
-    for permissions in witness::permissions_for(line, &witness::region(&sdk)) {
+    // At a terminal, the first setup offers a drill.
+    let judged = match typed {
+        Some(_) if line.starts_with("setup ") => format!("{line} --drill"),
+        _ => line.to_owned(),
+    };
+    for permissions in witness::permissions_for(&judged, &witness::region(&sdk)) {
         let printed = run_in(sdk.clone(), &permissions, None, CancellationToken::new(), clock, None);
         witness::write_policy(&permissions, async { (printed.await).policy() }).await;
     }
-    let outcome = run_in(witness::of(sdk, line), line, secret, cancel, clock, typed).await;
-    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
-    outcome
+    run_in(witness::of(sdk, &judged), line, secret, cancel, clock, typed).await
 }
 
 async fn run_in(

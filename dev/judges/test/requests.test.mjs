@@ -120,6 +120,24 @@ test("a printed policy that lacks an action is found by the request that needs t
   assert.deepEqual(await of(allow(["lambda:GetPolicy"], [`${name}-2`])), [`lambda:GetPolicy on ${name} is not allowed (ImplicitlyDenied): ${line}`]);
 });
 
+test("a change of a rule or of a mapping is compared with the stack of the command line", async () => {
+  const line = "permissions --for setup --account 123456789012 --region us-east-1 --cluster batch";
+  const rules = "arn:aws:events:us-east-1:123456789012:rule/taskbell-batch-*";
+  const of = (asked, policy) => judge(judged([asked, { permissions: line, policy }]));
+  const targets = inJson("events", "AWSEvents.PutTargets", { Rule: "taskbell-batch-quiet", Targets: [{ Id: "notifier", Arn: "arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch" }] }, [line]);
+  const tagged = (stack) => allow(["events:PutTargets"], [rules], { StringEquals: { "aws:ResourceTag/taskbell:stack": stack } });
+  assert.deepEqual(await of(targets, tagged("batch")), []);
+  assert.equal((await of(targets, tagged("batch-task"))).length, 1);
+  const creation = { ...rule({ Name: "taskbell-batch-quiet", Tags: [{ Key: "taskbell:stack", Value: "batch" }] }), permissions: [line] };
+  const creating = (stack) => allow(["events:PutRule", "events:TagResource"], [rules], { StringEquals: { "aws:RequestTag/taskbell:stack": stack }, Null: { "aws:ResourceTag/taskbell:stack": "true" } });
+  assert.deepEqual(await of(creation, creating("batch")), []);
+  assert.equal((await of(creation, creating("batch-task"))).length, 2);
+  const mapping = request("lambda", "DELETE", "https://lambda.us-east-1.amazonaws.com/2015-03-31/event-source-mappings/0b5b1fbd-0000-4000-8000-000000000000", {}, "", [line]);
+  const mapped = (name) => allow(["lambda:DeleteEventSourceMapping"], ["arn:aws:lambda:us-east-1:123456789012:event-source-mapping:*"], { ArnEquals: { "lambda:FunctionArn": `arn:aws:lambda:us-east-1:123456789012:function:${name}` } });
+  assert.deepEqual(await of(mapping, mapped("taskbell-batch")), []);
+  assert.equal((await of(mapping, mapped("taskbell-batch-task"))).length, 1);
+});
+
 test("permissions that follow from members are needed, too", () => {
   const line = "permissions --for setup";
   const { questions } = judged([{ ...created({ Tags: { a: "b" } }), permissions: [line] }, { permissions: line, policy: allow("*", "*") }]);
