@@ -97,10 +97,10 @@ export const fault = (type) => (response) => { response.writeHead(400, { "conten
  * @property {string} id
  */
 
-/** One execution environment at a time, as Lambda keeps it for invocations one after another. */
+/** Lambda with a single execution environment, kept for invocations one after another. */
 export class Lambda {
   starts = 0;
-  /** What was written while no invocation ran. */
+  /** The text that was written while no invocation ran. */
   stray = [];
   initError = null;
 
