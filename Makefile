@@ -9,6 +9,9 @@ RECORDED := $(CURDIR)/target/requests
 demo:
 	@KEEP=$(KEEP) dev/demo
 
+# Most tests against a local AWS wait: for the emulator, for messages, for time to pass.
+THREADS := $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
+
 # Runs unit tests, the engine's laws, the notifier's own tests, and end-to-end tests on ministack and moto. Then AWS's service models
 # and IAM's reference data judge the requests that these tests made. Tests that fail fast come first.
 test:
@@ -18,7 +21,7 @@ test:
 	@dev/phase "4/8 unit tests" cargo test --locked --lib --bins
 	@rm -rf $(RECORDED)
 	@TASKBELL_REQUESTS=$(RECORDED) dev/phase "5/8 notifier: on a local AWS" dev/local-aws ministack -- .local/bin/node --test lambda/test/local/*.test.mjs
-	@TASKBELL_REQUESTS=$(RECORDED) dev/phase "6/8 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
+	@TASKBELL_REQUESTS=$(RECORDED) RUST_TEST_THREADS=$(THREADS) dev/phase "6/8 laws, command line, end to end" cargo test --locked --no-fail-fast --test '*'
 	@dev/phase "7/8 examples of the documentation" cargo test --locked --doc
 	@dev/phase "8/8 judges of the recorded requests" dev/judges/recorded $(RECORDED)
 	@echo "== all tests passed"

@@ -131,7 +131,7 @@ fn failed_completion_offers_nothing_and_prints_nothing() {
 /// Checks completion on a local AWS.
 #[tokio::test]
 async fn clusters_and_stacks_of_the_account_complete_those_of_the_file() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let abroad = aws.sdk().await.to_builder().region(aws_config::Region::new("eu-west-1")).build();
     for (sdk, names) in [(aws.sdk().await, &["batch", "web-blue", "web-green"][..]), (abroad, &["web-abroad"])] {
         for name in names {

@@ -17,7 +17,7 @@ async fn put(aws: &Emulator, name: &str, value: &str) {
 
 #[tokio::test]
 async fn failure_alerts_every_destination_of_its_route_in_its_format() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let (slack, teams, discord, signed) = (Slack::start(), Slack::start(), Slack::start(), Slack::start());
     aws_sdk_ecs::Client::new(&aws.sdk().await).create_cluster().cluster_name("batch").send().await.unwrap();
     put(&aws, "/ops/teams", &teams.webhook()).await;
@@ -61,7 +61,7 @@ async fn failure_alerts_every_destination_of_its_route_in_its_format() {
 
 #[tokio::test]
 async fn stack_without_its_own_webhook_alerts_a_topic() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let other = Slack::start();

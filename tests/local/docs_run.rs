@@ -131,7 +131,7 @@ async fn every_command_of(page: &str) -> usize {
     }
     // With a single stack in the file, no flag has to select it.
     let stacks: &[&str] = if page == "docs/fleet.md" { &["batch", "reports"] } else { &["batch"] };
-    let (aws, slack, folder) = (Emulator::start("ministack").await, Slack::start(), folder(stacks));
+    let (aws, slack, folder) = (Emulator::start("ministack"), Slack::start(), folder(stacks));
     account(&aws, &slack).await;
     let set_up = run("taskbell setup --cluster batch", folder.path(), &aws, &slack);
     assert!(set_up.status.success(), "{page}: {set_up:?}");

@@ -153,7 +153,7 @@ fn broken_links() -> Vec<Link> {
 
 #[tokio::test]
 async fn every_broken_link_is_named_on_a_local_aws() {
-    let aws = Arc::new(Emulator::alone("ministack").await);
+    let aws = Arc::new(Emulator::start("ministack"));
     let done = AtomicUsize::new(0);
     let links = broken_links();
     let case = async |(number, link): (usize, &Link)| {
@@ -177,7 +177,7 @@ async fn every_broken_link_is_named_on_a_local_aws() {
 
 #[tokio::test]
 async fn every_scenario_reaches_slack_on_a_local_aws() {
-    let aws = Arc::new(Emulator::alone("ministack").await);
+    let aws = Arc::new(Emulator::start("ministack"));
     let place = Place::new(&aws, "batch").await;
     let scenarios = [
         "exit-code",
@@ -202,7 +202,7 @@ async fn every_scenario_reaches_slack_on_a_local_aws() {
 
 #[tokio::test]
 async fn event_in_the_queue_is_found_on_a_local_aws_and_an_interrupt_ends_the_wait() {
-    let aws = Arc::new(Emulator::alone("ministack").await);
+    let aws = Arc::new(Emulator::start("ministack"));
     let place = Place::new(&aws, "batch").await;
     // The function ignores the event: the emulator would put an event into the queue only after an asynchronous invocation.
     place.replace_code("export const handler = async () => ({});").await;

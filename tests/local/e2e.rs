@@ -11,7 +11,7 @@ use crate::support::emulator::{Emulator, Slack, pause, sample};
 const SETUP: &str = "setup --cluster batch --yes --allow-any-webhook-host";
 
 async fn with_cluster(name: &str) -> Emulator {
-    let aws = Emulator::start(name).await;
+    let aws = Emulator::start(name);
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     aws
@@ -246,7 +246,7 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
 /// Checks the patterns with an independent rule engine, which differs from AWS's only in `exists: false` over several containers.
 #[tokio::test]
 async fn patterns_match_exactly_the_intended_samples() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     // For each sample: whether task-failed matches it, and whether nonzero-exit does.
     for (name, failed, nonzero) in [
@@ -285,7 +285,7 @@ async fn patterns_match_exactly_the_intended_samples() {
 /// is known to differ from AWS's.
 #[tokio::test]
 async fn matcher_agrees_with_an_independent_rule_engine() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let prod = "arn:aws:ecs:us-east-1:123456789012:cluster/prod".to_owned();
     let samples = taskbell::pattern::samples::of_cluster(&prod).unwrap();
@@ -391,7 +391,7 @@ fn change_container(container: &mut Value, random: &mut fastrand::Rng) {
 /// judgement in the README next to the events. After an intended change: `UPDATE_GOLDEN=1 cargo test --test local e2e::`.
 #[tokio::test]
 async fn every_recorded_event_alerts_or_is_silent_as_documented() {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let bus = aws_sdk_eventbridge::Client::new(&aws.sdk().await);
     let root = env!("CARGO_MANIFEST_DIR");
     let judgements = std::fs::read_to_string(format!("{root}/patterns/events/field/README.md")).unwrap();

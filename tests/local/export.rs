@@ -461,7 +461,7 @@ fn left_out() -> [(&'static str, &'static str, Value); 3] {
 
 /// Checks that the deployed resources differ from those of `setup` only in their tags.
 async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&str]) {
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&aws.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let exported = match parameters {
@@ -562,7 +562,7 @@ async fn resources_of_a_stack_set_template_differ_only_in_their_tags() {
 /// Checks the commands that work on a deployed template, whose resources taskbell does not change.
 #[tokio::test]
 async fn deployed_template_can_be_drilled_shown_and_replayed_like_a_stack() {
-    let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
     deploy(&aws, "--cluster batch --pattern task-failed --pattern application-error", &slack.webhook(), &[]);
     let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
     assert_eq!(drill.code, 0, "{drill:?}");

@@ -21,7 +21,7 @@ fn with(line: &str, path: &Path) -> String {
 /// Checks, on a local AWS, two regions, one file, and a stack that is removed from the file.
 #[tokio::test]
 async fn orphaned_stack_is_shown_and_removed_on_request() {
-    let (emulator, slack) = (Emulator::start("ministack").await, Slack::start());
+    let (emulator, slack) = (Emulator::start("ministack"), Slack::start());
     for region in ["us-east-1", "eu-west-1"] {
         let sdk = emulator.sdk().await.to_builder().region(aws_config::Region::new(region)).build();
         aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();

@@ -191,7 +191,7 @@ fn every_second(cases: Vec<Case>) -> Vec<Case> {
 #[tokio::test]
 async fn next_run_completes_the_command_after_any_failed_call_over_http() {
     let began = Instant::now();
-    let emulator = Emulator::alone("ministack").await;
+    let emulator = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let first = Worker::new(0, &emulator).await;

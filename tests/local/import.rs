@@ -68,7 +68,7 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn failed_task_is_alerted_once_before_and_once_after_the_import() {
-    let (aws, slack) = (Emulator::alone("ministack").await, Slack::start());
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let hand = Hand::with(&sdk);

@@ -91,7 +91,7 @@ impl Worker {
 #[tokio::test]
 async fn next_run_completes_a_killed_command_and_nothing_is_left() {
     let began = Instant::now();
-    let emulator = Emulator::alone("ministack").await;
+    let emulator = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let before = emulator.listing().await;

@@ -57,7 +57,7 @@ struct Moto {
 
 impl Moto {
     async fn start() -> Self {
-        let server = Emulator::start("moto").await;
+        let server = Emulator::start("moto");
         let sdk = server.sdk().await;
         Self { server, sdk }
     }

@@ -18,7 +18,7 @@ fn shape(number: usize) -> Shape {
 /// Checks the real function, with a Slack that refuses at first.
 #[tokio::test]
 async fn refused_alerts_arrive_once_and_in_order_on_a_local_aws() {
-    let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let setup = aws.taskbell("setup --cluster batch --yes --allow-any-webhook-host", Some(&slack.webhook()));

@@ -9,7 +9,7 @@ const STATUS: &str = "status --cluster batch";
 
 #[tokio::test]
 async fn drill_and_real_failure_are_shown_on_a_local_aws() {
-    let (aws, slack) = (Emulator::start("ministack").await, Slack::start());
+    let (aws, slack) = (Emulator::start("ministack"), Slack::start());
     let sdk = aws.sdk().await;
     aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
     let setup = aws.taskbell("setup --cluster batch --yes --allow-any-webhook-host", Some(&slack.webhook()));

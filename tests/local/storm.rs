@@ -11,7 +11,7 @@ const PROCESSES: usize = 10;
 
 #[tokio::test]
 async fn ten_processes_at_once_survive_throttling() {
-    let emulator = Emulator::alone("ministack").await;
+    let emulator = Emulator::start("ministack");
     let ecs = aws_sdk_ecs::Client::new(&emulator.sdk().await);
     ecs.create_cluster().cluster_name("batch").send().await.unwrap();
     let before = emulator.listing().await;

@@ -43,7 +43,7 @@ async fn local_functions_run_on_the_node_of_lambda() {
     archive.start_file("index.mjs", SimpleFileOptions::default()).unwrap();
     archive.write_all(b"export const handler = async () => process.version;").unwrap();
     let bytes = archive.finish().unwrap().into_inner();
-    let aws = Emulator::start("ministack").await;
+    let aws = Emulator::start("ministack");
     let lambda = aws_sdk_lambda::Client::new(&aws.sdk().await);
     let call = lambda.create_function().function_name("version").handler("index.handler").runtime(Runtime::Nodejs24x);
     let call =

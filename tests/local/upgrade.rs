@@ -16,7 +16,7 @@ use crate::support::proxy::Proxy;
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_are_sent_at_every_moment_of_the_upgrade() {
     for left in all() {
-        let (aws, slack) = (Emulator::alone("ministack").await, Arc::new(Slack::start()));
+        let (aws, slack) = (Emulator::start("ministack"), Arc::new(Slack::start()));
         let sdk = aws.sdk().await;
         aws_sdk_ecs::Client::new(&sdk).create_cluster().cluster_name("batch").send().await.unwrap();
         let left = left.marked().ringing(&slack.webhook());

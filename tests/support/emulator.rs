@@ -9,27 +9,14 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use serde_json::{Value, json};
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::support::Outcome;
-
-/// The lock of all emulators: emulators side by side start their functions at the same time and slow each other down. A test that
-/// waits to be alone is not overtaken by other tests.
-static LOCAL_AWS: RwLock<()> = RwLock::const_new(());
-
-/// A hold on the lock, which ends when it is dropped.
-enum Turn {
-    SideBySide { _with: RwLockReadGuard<'static, ()> },
-    Alone { _with: RwLockWriteGuard<'static, ()> },
-}
 
 /// A local AWS, started by dev/local-aws, which ends the emulator when its command ends: a `cat` that runs until this value is
 /// dropped or the process of the test is gone. A test has one emulator at a time.
 pub struct Emulator {
     child: Child,
     pub endpoint: String,
-    /// The hold on the lock, dropped after the emulator has ended.
-    _turn: Turn,
 }
 
 fn root() -> &'static Path {
@@ -37,17 +24,7 @@ fn root() -> &'static Path {
 }
 
 impl Emulator {
-    /// Starts an emulator next to those of other tests.
-    pub async fn start(name: &str) -> Self {
-        Self::in_turn(name, Turn::SideBySide { _with: LOCAL_AWS.read().await })
-    }
-
-    /// Starts an emulator that runs alone: for tests that break links and wait for the result, or that keep many processes busy.
-    pub async fn alone(name: &str) -> Self {
-        Self::in_turn(name, Turn::Alone { _with: LOCAL_AWS.write().await })
-    }
-
-    fn in_turn(name: &str, turn: Turn) -> Self {
+    pub fn start(name: &str) -> Self {
         assert!(root().join(".local/installed").exists(), "run dev/install first (`make test` does)");
         let mut child = Command::new(root().join("dev/local-aws"))
             .args([name, "--", "sh", "-c", "echo $AWS_ENDPOINT_URL; exec cat >/dev/null"])
@@ -58,7 +35,7 @@ impl Emulator {
         let mut endpoint = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
         assert!(endpoint.starts_with("http"), "the local AWS did not start");
-        Self { child, endpoint: endpoint.trim().to_owned(), _turn: turn }
+        Self { child, endpoint: endpoint.trim().to_owned() }
     }
 
     /// Returns the names of all resources.
