@@ -1,6 +1,6 @@
 //! Manages the settings attached to the function: the permissions to invoke it, and the destination of failed invocations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
@@ -52,37 +52,46 @@ impl Children<'_> {
     }
 
     /// Updates the statements; the id of a statement is the name of the rule that it allows. New statements come before old ones
-    /// are removed, so that every event can invoke the function. Lambda accepts one change of the policy at a time, and the others
-    /// are repeated.
+    /// are removed, so that every event can invoke the function.
     pub(super) async fn update_permissions(
         &self,
         at: &Address,
         have: &BTreeMap<String, Policy>,
         want: &BTreeMap<String, Policy>,
     ) -> Result<()> {
-        let put = want.iter().filter(|(rule, policy)| have.get(*rule) != Some(*policy));
-        let stand_ins = try_join_all(put.map(|(rule, policy)| async move {
-            if !have.contains_key(rule) {
-                self.add_permission(at, rule, rule).await?;
-                return Ok::<_, Error>(None);
+        // Lambda accepts one change of the policy at a time, and the others are repeated.
+        let new = want.keys().filter(|rule| !have.contains_key(*rule));
+        try_join_all(new.map(|rule| self.add_permission(at, rule, rule))).await?;
+        // One after the other: stand-ins for all statements could exceed the size of a policy.
+        for (rule, policy) in want {
+            if have.get(rule).is_some_and(|present| present != policy) {
+                let stand_in = have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id));
+                self.repair_permission(at, rule, stand_in.map(|(id, _)| id.as_str()), have).await?;
             }
-            // Lambda cannot change a statement. Until the rule's own statement is back, another one allows the rule.
-            let stand_in = match have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id)) {
-                Some((id, _)) => id.clone(),
-                None => {
-                    let id = stand_in(rule, have);
-                    self.add_permission(at, &id, rule).await?;
-                    id
-                }
-            };
-            self.remove_permission(at, rule).await?;
-            self.add_permission(at, rule, rule).await?;
-            Ok(Some(stand_in))
-        }))
-        .await?;
-        let gone = have.keys().filter(|id| !want.contains_key(*id)).chain(stand_ins.iter().flatten());
-        let gone: BTreeSet<&String> = gone.collect();
-        try_join_all(gone.into_iter().map(|id| self.remove_permission(at, id))).await.map(drop)
+        }
+        let gone = have.keys().filter(|id| !want.contains_key(*id));
+        try_join_all(gone.map(|id| self.remove_permission(at, id))).await.map(drop)
+    }
+
+    /// Replaces the statement of a rule. Lambda cannot change a statement. Until the rule's own statement is back, another one
+    /// allows the rule: an existing stand-in, or one that is removed at the end.
+    async fn repair_permission(
+        &self,
+        at: &Address,
+        rule: &str,
+        existing: Option<&str>,
+        have: &BTreeMap<String, Policy>,
+    ) -> Result<()> {
+        let own = existing.is_none().then(|| stand_in(rule, have));
+        if let Some(id) = &own {
+            self.add_permission(at, id, rule).await?;
+        }
+        self.remove_permission(at, rule).await?;
+        self.add_permission(at, rule, rule).await?;
+        match &own {
+            Some(id) => self.remove_permission(at, id).await,
+            None => Ok(()),
+        }
     }
 
     /// Adds the statement with this id, which allows the rule.
