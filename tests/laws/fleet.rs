@@ -86,6 +86,9 @@ async fn ambiguous_selection_is_refused_before_any_call() {
     let nothing = taskbell(&aws, "drift --all --config /nowhere/taskbell.toml").await;
     assert!(nothing.code == 64 && nothing.err.contains("cannot read /nowhere/taskbell.toml"), "{nothing:?}");
     assert!(aws.calls().is_empty(), "{:?}", aws.calls());
+    // A dry run removes nothing, with or without a fleet.
+    let dry = taskbell(&aws, &with("teardown --orphans --dry-run", &path)).await;
+    assert_eq!(dry.code, 0, "{dry:?}");
     // A flag takes precedence over the file.
     let one = taskbell(&aws, &with("setup --stack job-0 --yes --no-pattern-check --language ja", &path)).await;
     assert_eq!(one.code, 0, "{one:?}");

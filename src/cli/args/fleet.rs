@@ -44,7 +44,7 @@ pub trait OfStack: Clone + 'static {
         false
     }
 
-    /// Checks whether the command asks for confirmation before it writes.
+    /// Checks whether the command writes only after a confirmation, or not at all.
     fn asks(&self) -> bool {
         true
     }

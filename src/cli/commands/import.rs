@@ -1,4 +1,4 @@
-//! Runs `import`: replaces an alert that was made by hand or by a module.
+//! Runs `import`: replaces an alert that was made by hand.
 
 use clap::Args as ClapArgs;
 
@@ -17,7 +17,7 @@ use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
 use crate::operations::verdict::Verdict;
 
-/// Replace an alert that was created by hand or by a module.
+/// Replace an alert that was created by hand.
 ///
 /// Without RULE, lists the rules that send alerts about ECS. With RULE, sets up a stack for the same clusters and the same
 /// webhook, and tests it with a drill. Disables the old rule only after the drill has arrived, so that no failure is missed in the

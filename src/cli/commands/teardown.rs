@@ -73,7 +73,7 @@ impl OfStack for Args {
     }
 
     fn asks(&self) -> bool {
-        !(self.yes || self.dry_run)
+        !self.yes || self.dry_run
     }
 }
 

@@ -1,4 +1,4 @@
-//! Replaces an alert that was made by hand or by a module: sets up a stack for the same clusters, proves it by a drill, and only
+//! Replaces an alert that was made by hand: sets up a stack for the same clusters, proves it by a drill, and only
 //! then disables the old rule. Names in AWS cannot be changed, so no resource of the old alert becomes part of the stack.
 
 pub mod compare;
