@@ -423,10 +423,10 @@ async fn write<A: Adapter>(
     tags: &TagChange,
 ) -> Result<()> {
     if have.is_none() || tags.remove.is_empty() || tags.set.is_empty() {
-        return Adapter::put(adapter, at, have, want, tags).await;
+        return Box::pin(Adapter::put(adapter, at, have, want, tags)).await;
     }
-    Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() }).await?;
-    Adapter::put(adapter, at, Some(want), want, &TagChange { remove: Vec::new(), ..tags.clone() }).await
+    Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await?;
+    Box::pin(Adapter::put(adapter, at, Some(want), want, &TagChange { remove: Vec::new(), ..tags.clone() })).await
 }
 
 /// Continues from the resource that exists by now, if it has the owner of the wanted one.

@@ -159,7 +159,8 @@ impl Waiter {
         let mut pause = FIRST_PAUSE;
         let (mut told, mut told_at) = (String::new(), start);
         loop {
-            let (what, fault) = match attempt().await? {
+            // A call of the SDK takes tens of kilobytes of stack in every future that contains it.
+            let (what, fault) = match Box::pin(attempt()).await? {
                 Attempt::Ready(value) => return Ok(Ok(value)),
                 Attempt::NotYet { what, fault } => (what, fault),
             };
