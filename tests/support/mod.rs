@@ -171,7 +171,8 @@ async fn run_in(
 ) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
     let streams = [Output::new(out.clone()), Output::new(err.clone())];
-    let code = run_into(streams, sdk, line, secret, cancel, clock, typed).await;
+    // Otherwise, the future of each test would contain a whole run several times.
+    let code = Box::pin(run_into(streams, sdk, line, secret, cancel, clock, typed)).await;
     let outcome = Outcome { code, out: out.text(), err: err.text(), raw: [out.raw(), err.raw()] };
     assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
     outcome
