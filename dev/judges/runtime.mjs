@@ -134,7 +134,7 @@ export class Lambda {
         this.initError = JSON.parse(body);
         return;
       }
-      this.told?.({ end: what === "response" ? "answered" : "failed", of: call, payload: body === "" ? null : JSON.parse(body), errorType: request.headers["lambda-runtime-function-error-type"] });
+      this.told?.({ end: what === "response" ? "answered" : "failed", of: call, payload: body === "" ? null : JSON.parse(body) });
     });
   }
 
