@@ -118,7 +118,12 @@ fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) 
 
 fn log_group(config: &Config) -> log_group::Spec {
     let retention_days = config.log_retention_days;
-    log_group::Spec { class: log_group::STANDARD.to_owned(), retention_days, subscriptions: BTreeMap::new() }
+    log_group::Spec {
+        class: log_group::STANDARD.to_owned(),
+        retention_days,
+        subscriptions: BTreeMap::new(),
+        deletion_protection: false,
+    }
 }
 
 /// Describes the queue for events that EventBridge could not deliver (allowed by the queue's policy) and for events on which the
@@ -279,6 +284,7 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         code_sha256: archive.code_sha256.clone(),
         code_signing: None,
         environment: environment(config, stack),
+        kms_key: None,
         log_format: "JSON".to_owned(),
         log_level: "INFO".to_owned(),
         system_log_level: "INFO".to_owned(),

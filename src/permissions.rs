@@ -86,6 +86,7 @@ const READ_TABLE: Grants = &[(
     &[
         "dynamodb:DescribeTable",
         "dynamodb:DescribeTimeToLive",
+        "dynamodb:DescribeKinesisStreamingDestination",
         "dynamodb:GetResourcePolicy",
         "dynamodb:ListTagsOfResource",
     ],
@@ -133,6 +134,7 @@ const WRITE: Grants = &[
             "logs:TagResource",
             "logs:UntagResource",
             "logs:DeleteSubscriptionFilter",
+            "logs:PutLogGroupDeletionProtection",
         ],
     ),
     (On::Queue, &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]),
@@ -146,6 +148,7 @@ const WRITE: Grants = &[
             "dynamodb:UntagResource",
             "dynamodb:DeleteTable",
             "dynamodb:DeleteResourcePolicy",
+            "dynamodb:DisableKinesisStreamingDestination",
         ],
     ),
     (On::EventSources, &["lambda:DeleteEventSourceMapping"]),
@@ -207,9 +210,9 @@ const DELETE_RULES: Grants = &[(On::NamedRules, DELETE_RULE), (On::TaggedRules, 
 const DELETE_RULE: &[&str] = &["events:RemoveTargets", "events:DeleteRule"];
 const DELETE_REST: Grants = &[
     (On::Parameter, &["ssm:DeleteParameter"]),
-    (On::LogGroup, &["logs:DeleteLogGroup"]),
+    // PutLogGroupDeletionProtection and UpdateTable disable deletion protection that somebody enabled.
+    (On::LogGroup, &["logs:PutLogGroupDeletionProtection", "logs:DeleteLogGroup"]),
     (On::Queue, &["sqs:DeleteQueue"]),
-    // UpdateTable disables deletion protection that somebody enabled.
     (On::Table, &["dynamodb:UpdateTable", "dynamodb:DeleteTable"]),
     (On::Alarms, &["cloudwatch:DeleteAlarms"]),
     (On::Function, &["lambda:DeleteFunction"]),

@@ -8,7 +8,8 @@ use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
-use crate::support::hand::{FUNCTION, GROUP, Hand, PARAMETER, ROLE, changes_by_hand};
+use crate::support::hand::{FUNCTION, GROUP, Hand, PARAMETER, ROLE, changes_by_hand, repaired};
+use crate::support::strict::EXPIRY_HELD;
 use crate::support::{self, WEBHOOK, run, taskbell};
 
 const SETUP: &str =
@@ -35,7 +36,7 @@ async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
             assert!(place.starts_with(path) || follows(place, path), "{id}{path}: {shown:#}");
             assert_eq!(shown["cause"], "changed outside taskbell", "{id}{path}: {shown:#}");
         }
-        let repaired = taskbell(&aws, SETUP).await;
+        let repaired = repaired(&aws, SETUP).await;
         assert_eq!(repaired.code, 0, "{id}{path} is not repaired: {repaired:?}");
         assert_eq!(taskbell(&aws, DRIFT).await.code, 0, "{id}{path}");
         if id != "parameter/webhook" {
@@ -100,7 +101,12 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
     let parameter = parameter::Spec::holding(None);
-    let log_group = log_group::Spec { class: String::new(), retention_days: None, subscriptions: BTreeMap::new() };
+    let log_group = log_group::Spec {
+        class: String::new(),
+        retention_days: None,
+        subscriptions: BTreeMap::new(),
+        deletion_protection: false,
+    };
     let queue = queue::Spec {
         retention_seconds: 0,
         visibility_timeout_seconds: 0,
@@ -133,6 +139,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         code_sha256: String::new(),
         code_signing: None,
         environment: BTreeMap::new(),
+        kms_key: None,
         log_format: String::new(),
         log_level: String::new(),
         system_log_level: String::new(),
@@ -292,6 +299,85 @@ async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
     assert_eq!(taskbell(&aws, &format!("{DRIFT} --log-retention 7 --pattern nonzero-exit")).await.code, 0);
 }
 
+/// Checks an expiry by another attribute: DynamoDB accepts no second change within an hour, and all other resources are repaired.
+#[tokio::test(start_paused = true)]
+async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    Box::pin(hand.set_expiry("expiresAt", false)).await;
+    Box::pin(hand.set_expiry_now("other", true)).await;
+    let others = ["function/notifier/memory_mib", "rule/task-failed/state", "table/announcements/tags/team"];
+    for (id, path, change) in changes_by_hand() {
+        if others.contains(&&*format!("{id}{path}")) {
+            change(&hand).await;
+        }
+    }
+    for changed in [4, 1] {
+        let drift = taskbell(&aws, DRIFT).await.json();
+        let changes = drift["steps"].as_array().unwrap().iter().map(|step| step["changes"].as_array().unwrap().len());
+        assert_eq!(changes.sum::<usize>(), changed, "{drift:#}");
+        let start = tokio::time::Instant::now();
+        let setup = taskbell(&aws, SETUP).await;
+        assert_eq!(setup.code, 1, "{setup:?}");
+        assert!(setup.err.contains("one change of a table's expiry an hour"), "{setup:?}");
+        assert!(setup.err.contains("hint: run the same command again in an hour"), "{setup:?}");
+        assert!(setup.err.contains("failed: table/announcements\nnot started: nothing"), "{setup:?}");
+        assert!(start.elapsed().as_secs() < 60, "waited {:?} for what cannot change", start.elapsed());
+    }
+    tokio::time::sleep(EXPIRY_HELD).await;
+    // The change of the attribute needs two calls.
+    let half = taskbell(&aws, SETUP).await;
+    assert_eq!(half.code, 1, "{half:?}");
+    tokio::time::sleep(EXPIRY_HELD).await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+}
+
+/// Checks a call whose answer was lost: DynamoDB may refuse its repetition as a second change.
+#[tokio::test(start_paused = true)]
+async fn repeated_change_of_the_expiry_is_no_remainder() {
+    let aws = Aws::new().await;
+    let refusal = "Time to live has been modified multiple times within a fixed interval";
+    aws.meanwhile("dynamodb:UpdateTimeToLive", 0, move |aws| {
+        Box::pin(async move {
+            Hand::of(&aws).set_expiry_now("expiresAt", true).await;
+            aws.refuse_next("dynamodb:UpdateTimeToLive", "ValidationException", refusal, 1);
+        })
+    });
+    let setup = taskbell(&aws, SETUP).await;
+    assert!(setup.code == 0 && aws.has_changed_meanwhile() && aws.refusals_left().is_empty(), "{setup:?}");
+}
+
+/// Checks that teardown deletes a log group that somebody protected.
+#[tokio::test(start_paused = true)]
+async fn protected_log_group_is_deleted() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let call = hand.logs.put_log_group_deletion_protection().log_group_identifier(GROUP);
+    call.deletion_protection_enabled(true).send().await.unwrap();
+    assert!(hand.logs.delete_log_group().log_group_name(GROUP).send().await.is_err());
+    let teardown = taskbell(&aws, "teardown --cluster batch --yes").await;
+    assert_eq!(teardown.code, 0, "{teardown:?}");
+    let left = hand.logs.describe_log_groups().log_group_name_prefix(GROUP).send().await.unwrap();
+    assert!(left.log_groups().is_empty(), "{left:?}");
+}
+
+/// Checks a function whose key was disabled: Lambda returns it without its environment.
+#[tokio::test(start_paused = true)]
+async fn disabled_key_of_the_environment_is_named() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let error = serde_json::json!({ "ErrorCode": "KMSDisabledException", "Message": "the key is disabled" });
+    let configuration = serde_json::json!({ "FunctionName": FUNCTION, "Environment": { "Error": error } });
+    aws.answer_next("lambda:GetFunction", [serde_json::json!({ "Configuration": configuration, "Tags": {} })]);
+    let drift = taskbell(&aws, &DRIFT.replace(" --output json", "")).await;
+    assert_eq!(drift.code, 3, "{drift:?}");
+    assert!(drift.out.contains("KMSDisabledException") || drift.err.contains("KMSDisabledException"), "{drift:?}");
+    assert!(format!("{}{}", drift.out, drift.err).contains("enable the key if it is disabled"), "{drift:?}");
+}
+
 /// Checks a log group of a class without search, which nobody can change after its creation.
 #[tokio::test(start_paused = true)]
 async fn class_of_the_log_group_is_shown_and_named_if_it_cannot_be_repaired() {
@@ -301,7 +387,8 @@ async fn class_of_the_log_group_is_shown_and_named_if_it_cannot_be_repaired() {
     let group = serde_json::json!({ "logGroupName": GROUP, "arn": format!("{arn}:*"), "logGroupArn": arn,
         "logGroupClass": "INFREQUENT_ACCESS", "retentionInDays": 30 });
     let answer = serde_json::json!({ "logGroups": [group] });
-    aws.answer_next("logs:DescribeLogGroups", [answer.clone(), answer]);
+    // For drift, for the plan of setup, and for the read before the change.
+    aws.answer_next("logs:DescribeLogGroups", [answer.clone(), answer.clone(), answer]);
     let drift = taskbell(&aws, DRIFT).await;
     assert_eq!((drift.code, &drift.json()["steps"][0]["changes"][0]["path"]), (2, &Value::from("/class")), "{drift:?}");
     let setup = taskbell(&aws, SETUP).await;

@@ -1,6 +1,6 @@
 //! Adds the data that the emulator does not keep or does not return, so that its answers are as complete as AWS's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -34,6 +34,8 @@ struct Kept {
     parameters: BTreeMap<String, Vec<Value>>,
     /// By table name: its billing mode, and its deletion protection.
     tables: BTreeMap<String, Map<String, Value>>,
+    /// The log groups that are protected from being deleted.
+    protected: BTreeSet<String>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
     /// By rule name: its tags.
@@ -51,11 +53,12 @@ struct Role {
 
 const ALARM_PARTS: [&str; 6] =
     ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData", "Unit"];
-const FUNCTION_PARTS: [&str; 9] = [
+const FUNCTION_PARTS: [&str; 10] = [
     "Architectures",
     "DeadLetterConfig",
     "EphemeralStorage",
     "FileSystemConfigs",
+    "KMSKeyArn",
     "Layers",
     "LoggingConfig",
     "Role",
@@ -81,6 +84,10 @@ impl Memory {
         self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
     }
 
+    pub fn is_protected(&self, log_group: &str) -> bool {
+        self.0.lock().unwrap().protected.contains(log_group)
+    }
+
     /// Returns the stack's tag of a rule.
     pub fn stack_of_rule(&self, rule: &str) -> Option<String> {
         self.0.lock().unwrap().rule_tags.get(rule)?.get(STACK_TAG).cloned()
@@ -98,6 +105,7 @@ impl Memory {
             "functions": kept.functions,
             "queues": kept.queues,
             "tables": kept.tables,
+            "protected": kept.protected,
             "alarms": kept.alarms,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
@@ -239,7 +247,7 @@ impl Kept {
                 }
                 for part in FUNCTION_PARTS {
                     let no_vpc = json!({ "SubnetIds": [], "SecurityGroupIds": [] });
-                    let none = [json!([]), json!({ "TargetArn": "" }), no_vpc];
+                    let none = [json!([]), json!({ "TargetArn": "" }), json!(""), no_vpc];
                     if none.contains(&sent.json[part]) {
                         parts.remove(part);
                     } else if !sent.json[part].is_null() {
@@ -286,6 +294,13 @@ impl Kept {
                     if !sent.json[part].is_null() {
                         table.insert(part.to_owned(), sent.json[part].clone());
                     }
+                }
+            }
+            "logs:PutLogGroupDeletionProtection" => {
+                let name = sent.rule("logGroupIdentifier");
+                match sent.json["deletionProtectionEnabled"] == true {
+                    true => drop(self.protected.insert(name)),
+                    false => drop(self.protected.remove(&name)),
                 }
             }
             "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
@@ -382,6 +397,14 @@ impl Kept {
                     table.get("BillingMode").cloned().unwrap_or_default();
                 body["Table"]["DeletionProtectionEnabled"] =
                     table.get("DeletionProtectionEnabled").cloned().unwrap_or_default();
+                body.to_string()
+            }),
+            "logs:DescribeLogGroups" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for group in body["logGroups"].as_array_mut().into_iter().flatten() {
+                    let is_protected = group["logGroupName"].as_str().is_some_and(|name| self.protected.contains(name));
+                    group["deletionProtectionEnabled"] = json!(is_protected);
+                }
                 body.to_string()
             }),
             "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),

@@ -155,7 +155,9 @@ pub fn needs(
         }
         "logs" if verb == "DescribeLogGroups" => "*".to_owned(),
         "logs" => match field("resourceArn") {
-            text if text.is_empty() => arn("logs", &format!("log-group:{}", field("logGroupName"))),
+            text if text.is_empty() => {
+                arn("logs", &format!("log-group:{}", first(&["logGroupName", "logGroupIdentifier"])))
+            }
             text => text,
         },
         "sqs" => arn("sqs", first(&["QueueName", "QueueUrl"]).rsplit('/').next().unwrap()),
