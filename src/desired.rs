@@ -138,6 +138,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
         managed_encryption: true,
         redrive: None,
         redrive_allow: None,
+        consumers: BTreeMap::new(),
         policy: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "events.amazonaws.com" },
@@ -173,6 +174,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             // A pager closes an incident only after a message that the alarm is over.
             ok_actions: vec![topic.to_owned()],
             insufficient_data_actions: Vec::new(),
+            mute_rules: BTreeSet::new(),
         };
     Ok([
         above_zero(

@@ -91,8 +91,10 @@ const READ_TABLE: Grants = &[(
         "dynamodb:ListTagsOfResource",
     ],
 )];
-const READ_ALARMS: Grants =
-    &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
+const READ_ALARMS: Grants = &[
+    (On::Everything, &["cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules"]),
+    (On::Alarms, &["cloudwatch:ListTagsForResource"]),
+];
 const READ_ROLE: Grants =
     &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.

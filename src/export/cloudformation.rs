@@ -225,6 +225,7 @@ impl Writer<'_> {
             policy,
             redrive: _,
             redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = json!({
             "QueueName": name,
@@ -351,6 +352,7 @@ fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Valu
         alarm_actions,
         ok_actions,
         insufficient_data_actions,
+        mute_rules: _,
     } = spec;
     let dimension = |(name, value)| json!({ "Name": name, "Value": value });
     let properties = json!({

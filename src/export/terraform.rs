@@ -134,6 +134,7 @@ impl Writer<'_> {
             policy,
             redrive: _,
             redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = vec![
             Attribute("name", name),
@@ -170,6 +171,7 @@ impl Writer<'_> {
             alarm_actions,
             ok_actions,
             insufficient_data_actions,
+            mute_rules: _,
         } = spec;
         let dimensions = dimensions.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
         let mut body = vec![

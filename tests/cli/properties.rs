@@ -412,7 +412,13 @@ const JUDGED: &[Row] = &[
 ];
 
 /// Fields of specs that no property of AWS has: taskbell computes them from tags, or from calls that name no single resource.
-const COMPUTED: [&str; 3] = ["parameter.webhook", "function.bound_to_current_role", "function.event_sources"];
+const COMPUTED: [&str; 5] = [
+    "parameter.webhook",
+    "function.bound_to_current_role",
+    "function.event_sources",
+    "queue.consumers",
+    "alarm.mute_rules",
+];
 
 fn text(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()

@@ -8,7 +8,7 @@ use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
-use crate::support::hand::{FUNCTION, GROUP, Hand, PARAMETER, ROLE, changes_by_hand, repaired};
+use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, changes_by_hand, repaired};
 use crate::support::strict::EXPIRY_HELD;
 use crate::support::{self, WEBHOOK, run, taskbell};
 
@@ -78,6 +78,10 @@ async fn changes_by_hand_cover_every_promised_property() {
         "parameter/webhook/webhook",
         "function/notifier/architecture",
         "rule/task-failed/role",
+        // Somebody else's, which setup leaves.
+        "alarm/undelivered/mute_rules",
+        // Somebody else's, which setup leaves.
+        "queue/undelivered/consumers",
     ];
     for (id, fields) in promised() {
         for field in fields {
@@ -116,6 +120,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         policy: policy(),
         redrive: None,
         redrive_allow: None,
+        consumers: BTreeMap::new(),
     };
     let table = table::Spec::of_announcements();
     let role = role::Spec {
@@ -180,6 +185,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         alarm_actions: Vec::new(),
         ok_actions: Vec::new(),
         insufficient_data_actions: Vec::new(),
+        mute_rules: BTreeSet::new(),
     };
     BTreeMap::from([
         ("alarm/undelivered", fields(serde_json::to_value(watch).unwrap())),
@@ -332,6 +338,84 @@ async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
     tokio::time::sleep(EXPIRY_HELD).await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+}
+
+/// Checks a function that takes alerts out of the queue: it is shown, and stays, and everything else is repaired.
+#[tokio::test(start_paused = true)]
+async fn consumer_of_the_queue_is_shown_and_left_to_its_owner() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let role = hand.iam.get_role().role_name(ROLE).send().await.unwrap().role.unwrap().arn;
+    let code = aws_sdk_lambda::types::FunctionCode::builder();
+    let code = code.zip_file(aws_sdk_lambda::primitives::Blob::new("x")).build();
+    let call = hand.lambda.create_function().function_name("taskbell-batch-2").role(role).code(code);
+    let call = call.runtime(aws_sdk_lambda::types::Runtime::Nodejs22x).handler("index.handler");
+    call.send().await.unwrap();
+    let consume = |queue: &str| {
+        let call = hand.lambda.create_event_source_mapping().function_name("taskbell-batch-2").batch_size(1);
+        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send()
+    };
+    consume("other").await.unwrap();
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    let mapping = consume(QUEUE).await.unwrap().uuid.unwrap();
+    hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7").await;
+    hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("function:taskbell-batch-2 takes alerts out of the queue"), "{setup:?}");
+    assert!(setup.err.contains(&format!("delete-event-source-mapping --uuid {mapping}")), "{setup:?}");
+    assert!(!aws.writes().contains(&"lambda:DeleteEventSourceMapping".to_owned()));
+    let drift = taskbell(&aws, DRIFT).await;
+    let steps = drift.json()["steps"].clone();
+    let changes = steps[0]["changes"].as_array().unwrap();
+    assert_eq!((drift.code, steps.as_array().unwrap().len(), changes.len()), (2, 1, 1), "{drift:?}");
+    assert_eq!(changes[0]["path"], format!("/consumers/{mapping}"), "{drift:?}");
+    let accepted = taskbell(&aws, &format!("{SETUP} --ignore queue/undelivered/consumers/*")).await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+}
+
+/// Checks a rule that mutes an alarm: it is shown, and stays, and everything else is repaired.
+#[tokio::test(start_paused = true)]
+async fn mute_rule_of_an_alarm_is_shown_and_left_to_its_owner() {
+    use aws_sdk_cloudwatch::types::{MuteTargets, Rule, Schedule};
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let schedule = Schedule::builder().expression("cron(0 2 * * *)").duration("PT4H").build();
+    let other = MuteTargets::builder().alarm_names("somebodys").build();
+    let mute = |name: &str, targets| {
+        let rule = Rule::builder().schedule(schedule.clone()).build();
+        hand.cloudwatch.put_alarm_mute_rule().name(name).rule(rule).mute_targets(targets).send()
+    };
+    mute("others", other).await.unwrap();
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    mute("nights", MuteTargets::builder().alarm_names(ALARM).build()).await.unwrap();
+    hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("the mute rule nights mutes the alarm"), "{setup:?}");
+    assert!(setup.err.contains("--ignore 'alarm/undelivered/mute_rules/*' accepts it"), "{setup:?}");
+    assert!(!aws.writes().contains(&"cloudwatch:DeleteAlarmMuteRule".to_owned()));
+    let drift = taskbell(&aws, DRIFT).await;
+    let steps = drift.json()["steps"].clone();
+    assert_eq!((drift.code, steps.as_array().unwrap().len()), (2, 1), "{drift:?}");
+    assert_eq!(steps[0]["changes"][0]["path"], "/mute_rules/0", "{drift:?}");
+    let accepted = format!("{SETUP} --ignore alarm/undelivered/mute_rules/*");
+    let accepted = taskbell(&aws, &accepted).await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+}
+
+/// Checks a region whose CloudWatch does not have mute rules yet.
+#[tokio::test(start_paused = true)]
+async fn cloudwatch_without_mute_rules_has_none() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    for code in ["UnknownOperationException", "InvalidAction"] {
+        aws.refuse_next("cloudwatch:ListAlarmMuteRules", code, "no such operation", 2);
+        let drift = taskbell(&aws, DRIFT).await;
+        assert!(drift.code == 0 && aws.refusals_left().is_empty(), "{drift:?}");
+    }
 }
 
 /// Checks a call whose answer was lost: DynamoDB may refuse its repetition as a second change.

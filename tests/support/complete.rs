@@ -38,6 +38,8 @@ struct Kept {
     protected: BTreeSet<String>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
+    /// By the name of a rule that mutes alarms: the alarms.
+    mute_rules: BTreeMap<String, Value>,
     /// By rule name: its tags.
     rule_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// By rule name and target id: the whole target.
@@ -184,6 +186,8 @@ struct Sent {
     function: Option<String>,
     /// The function named in the query.
     asked_function: Option<String>,
+    /// The queue or stream named in the query.
+    asked_source: Option<String>,
 }
 
 impl Sent {
@@ -196,12 +200,13 @@ impl Sent {
         };
         let form = text.split('&').filter_map(|pair| pair.split_once('='));
         let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
-        let asked = request.uri().split_once("FunctionName=").and_then(|(_, rest)| rest.split('&').next());
+        let asked = |name| request.uri().split_once(name).and_then(|(_, rest)| rest.split('&').next());
         Self {
             // CloudWatch is sent CBOR.
             json: serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default(),
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
-            asked_function: asked.map(decode),
+            asked_function: asked("FunctionName=").map(decode),
+            asked_source: asked("EventSourceArn=").map(decode),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }
@@ -234,6 +239,17 @@ impl Sent {
         let at = |number: usize, part: &str| self.form.get(&format!("Tags.member.{number}.{part}")).cloned();
         (1..).map_while(|number| Some((at(number, "Key")?, at(number, "Value")?))).collect()
     }
+}
+
+/// Returns the body as an answer in CBOR, with the headers of another answer.
+fn in_cbor(body: &impl serde::Serialize, like: &HttpResponse) -> HttpResponse {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(body, &mut bytes).unwrap();
+    let mut answer = HttpResponse::new(like.status(), SdkBody::from(bytes));
+    for name in ["smithy-protocol", "content-type"] {
+        answer.headers_mut().insert(name, like.headers().get(name).unwrap().to_owned());
+    }
+    answer
 }
 
 impl Kept {
@@ -328,6 +344,9 @@ impl Kept {
                 let sent_parts = parts.into_iter().filter(|(_, value)| !value.is_null());
                 self.alarms.insert(sent.rule("AlarmName"), sent_parts.collect());
             }
+            "cloudwatch:PutAlarmMuteRule" => {
+                self.mute_rules.insert(sent.rule("Name"), sent.json["MuteTargets"]["AlarmNames"].clone());
+            }
             "cloudwatch:DeleteAlarms" => {
                 self.alarms.retain(|name, _| !sent.json["AlarmNames"].as_array().unwrap().contains(&json!(name)));
             }
@@ -388,6 +407,10 @@ impl Kept {
                 if let (Some(asked), Some(mappings)) = (asked, body["EventSourceMappings"].as_array_mut()) {
                     mappings.retain(|mapping| mapping["FunctionArn"].as_str().map(last).as_ref() == Some(&asked));
                 }
+                if let (Some(asked), Some(mappings)) = (&sent.asked_source, body["EventSourceMappings"].as_array_mut())
+                {
+                    mappings.retain(|mapping| mapping["EventSourceArn"] == asked.as_str());
+                }
                 body.to_string()
             }),
             "dynamodb:DescribeTable" => rewrite(answer, |text| {
@@ -408,6 +431,15 @@ impl Kept {
                 body.to_string()
             }),
             "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),
+            "cloudwatch:ListAlarmMuteRules" => {
+                let mutes = |alarms: &Value| alarms.as_array().unwrap().contains(&sent.json["AlarmName"]);
+                let rule = |name: &String| {
+                    json!({ "Status": "SCHEDULED",
+                    "AlarmMuteRuleArn": format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:{name}") })
+                };
+                let rules = self.mute_rules.iter().filter(|(_, alarms)| mutes(alarms)).map(|(name, _)| rule(name));
+                in_cbor(&json!({ "AlarmMuteRuleSummaries": rules.collect::<Vec<_>>() }), &answer)
+            }
             "events:ListTargetsByRule" => {
                 let targets = self.targets.get(&sent.rule("Rule")).cloned().unwrap_or_default();
                 let all: Vec<Value> = targets.into_values().collect();
@@ -429,13 +461,7 @@ impl Kept {
                 alarm.push((Cbor::Text(part.clone()), Cbor::serialized(value).unwrap()));
             }
         }
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&body, &mut bytes).unwrap();
-        let mut complete = HttpResponse::new(answer.status(), SdkBody::from(bytes));
-        for name in ["smithy-protocol", "content-type"] {
-            complete.headers_mut().insert(name, answer.headers().get(name).unwrap().to_owned());
-        }
-        complete
+        in_cbor(&body, answer)
     }
 
     fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {

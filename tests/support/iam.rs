@@ -169,7 +169,7 @@ pub fn needs(
             arn("cloudwatch", &format!("alarm:{}", json["AlarmNames"][0].as_str().unwrap()))
         }
         "cloudwatch" if verb == "PutMetricAlarm" => arn("cloudwatch", &format!("alarm:{}", field("AlarmName"))),
-        "cloudwatch" if verb != "DescribeAlarms" => field("ResourceARN"),
+        "cloudwatch" if !["DescribeAlarms", "ListAlarmMuteRules"].contains(&verb) => field("ResourceARN"),
         "iam" if verb == "RemoveRoleFromInstanceProfile" => {
             format!("arn:aws:iam::{ACCOUNT}:instance-profile/{}", field("InstanceProfileName"))
         }
