@@ -118,7 +118,12 @@ fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) 
 
 fn log_group(config: &Config) -> log_group::Spec {
     let retention_days = config.log_retention_days;
-    log_group::Spec { class: log_group::STANDARD.to_owned(), retention_days, subscriptions: BTreeMap::new() }
+    log_group::Spec {
+        class: log_group::STANDARD.to_owned(),
+        retention_days,
+        subscriptions: BTreeMap::new(),
+        deletion_protection: false,
+    }
 }
 
 /// Describes the queue for events that EventBridge could not deliver (allowed by the queue's policy) and for events on which the
@@ -133,6 +138,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
         managed_encryption: true,
         redrive: None,
         redrive_allow: None,
+        consumers: BTreeMap::new(),
         policy: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "events.amazonaws.com" },
@@ -168,6 +174,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             // A pager closes an incident only after a message that the alarm is over.
             ok_actions: vec![topic.to_owned()],
             insufficient_data_actions: Vec::new(),
+            mute_rules: BTreeSet::new(),
         };
     Ok([
         above_zero(
@@ -279,6 +286,7 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         code_sha256: archive.code_sha256.clone(),
         code_signing: None,
         environment: environment(config, stack),
+        kms_key: None,
         log_format: "JSON".to_owned(),
         log_level: "INFO".to_owned(),
         system_log_level: "INFO".to_owned(),

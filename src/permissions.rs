@@ -86,12 +86,15 @@ const READ_TABLE: Grants = &[(
     &[
         "dynamodb:DescribeTable",
         "dynamodb:DescribeTimeToLive",
+        "dynamodb:DescribeKinesisStreamingDestination",
         "dynamodb:GetResourcePolicy",
         "dynamodb:ListTagsOfResource",
     ],
 )];
-const READ_ALARMS: Grants =
-    &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
+const READ_ALARMS: Grants = &[
+    (On::Everything, &["cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules"]),
+    (On::Alarms, &["cloudwatch:ListTagsForResource"]),
+];
 const READ_ROLE: Grants =
     &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.
@@ -133,6 +136,7 @@ const WRITE: Grants = &[
             "logs:TagResource",
             "logs:UntagResource",
             "logs:DeleteSubscriptionFilter",
+            "logs:PutLogGroupDeletionProtection",
         ],
     ),
     (On::Queue, &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]),
@@ -146,6 +150,7 @@ const WRITE: Grants = &[
             "dynamodb:UntagResource",
             "dynamodb:DeleteTable",
             "dynamodb:DeleteResourcePolicy",
+            "dynamodb:DisableKinesisStreamingDestination",
         ],
     ),
     (On::EventSources, &["lambda:DeleteEventSourceMapping"]),
@@ -207,9 +212,9 @@ const DELETE_RULES: Grants = &[(On::NamedRules, DELETE_RULE), (On::TaggedRules, 
 const DELETE_RULE: &[&str] = &["events:RemoveTargets", "events:DeleteRule"];
 const DELETE_REST: Grants = &[
     (On::Parameter, &["ssm:DeleteParameter"]),
-    (On::LogGroup, &["logs:DeleteLogGroup"]),
+    // PutLogGroupDeletionProtection and UpdateTable disable deletion protection that somebody enabled.
+    (On::LogGroup, &["logs:PutLogGroupDeletionProtection", "logs:DeleteLogGroup"]),
     (On::Queue, &["sqs:DeleteQueue"]),
-    // UpdateTable disables deletion protection that somebody enabled.
     (On::Table, &["dynamodb:UpdateTable", "dynamodb:DeleteTable"]),
     (On::Alarms, &["cloudwatch:DeleteAlarms"]),
     (On::Function, &["lambda:DeleteFunction"]),

@@ -145,6 +145,7 @@ impl Writer<'_> {
             log_group: _,
             // These have AWS's defaults, as for every new function.
             code_signing: _,
+            kms_key: _,
             system_log_level: _,
             layers: _,
             in_vpc: _,
@@ -224,6 +225,7 @@ impl Writer<'_> {
             policy,
             redrive: _,
             redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = json!({
             "QueueName": name,
@@ -306,14 +308,14 @@ impl Writer<'_> {
 }
 
 fn log_group(name: &str, spec: &log_group::Spec, tags: &Tags) -> Resources {
-    let log_group::Spec { class: _, retention_days, subscriptions: _ } = spec;
+    let log_group::Spec { class: _, retention_days, subscriptions: _, deletion_protection: _ } = spec;
     let mut properties = json!({ "LogGroupName": name, "Tags": self::tags(tags) });
     set(&mut properties, "RetentionInDays", *retention_days);
     vec![(LOG_GROUP.to_owned(), of_data("AWS::Logs::LogGroup", properties))]
 }
 
 fn table(name: &str, spec: &table::Spec, tags: &Tags) -> Result<(String, Value)> {
-    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, policy: _ } = spec;
+    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, kinesis_streams: _, policy: _ } = spec;
     let (key, r#type) = key.split_once(':').ok_or_else(|| Error::new(format!("{name} has no key")))?;
     if !on_demand {
         return Err(Error::new(format!("the provisioned capacity of {name} is unknown")));
@@ -350,6 +352,7 @@ fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Valu
         alarm_actions,
         ok_actions,
         insufficient_data_actions,
+        mute_rules: _,
     } = spec;
     let dimension = |(name, value)| json!({ "Name": name, "Value": value });
     let properties = json!({

@@ -134,6 +134,7 @@ impl Writer<'_> {
             policy,
             redrive: _,
             redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = vec![
             Attribute("name", name),
@@ -170,6 +171,7 @@ impl Writer<'_> {
             alarm_actions,
             ok_actions,
             insufficient_data_actions,
+            mute_rules: _,
         } = spec;
         let dimensions = dimensions.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
         let mut body = vec![
@@ -240,6 +242,7 @@ impl Writer<'_> {
             log_group: _,
             // These have AWS's defaults, as for every new function.
             code_signing: _,
+            kms_key: _,
             system_log_level: _,
             layers: _,
             in_vpc: _,
@@ -354,14 +357,14 @@ impl Writer<'_> {
 type Pairs = Vec<(String, Expression)>;
 
 fn log_group(name: Expression, spec: &log_group::Spec, tags: Pairs) -> Block {
-    let log_group::Spec { class: _, retention_days, subscriptions: _ } = spec;
+    let log_group::Spec { class: _, retention_days, subscriptions: _, deletion_protection: _ } = spec;
     let mut body = vec![Attribute("name", name)];
     body.extend(retention_days.iter().map(|days| Attribute("retention_in_days", plain(days))));
     resource("aws_cloudwatch_log_group", "notifier", tagged(body, tags))
 }
 
 fn table(name: Expression, spec: &table::Spec, tags: Pairs) -> Block {
-    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, policy: _ } = spec;
+    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, kinesis_streams: _, policy: _ } = spec;
     let (key, r#type) = key.split_once(':').unwrap_or((key, "S"));
     let mode = if *on_demand { "PAY_PER_REQUEST" } else { "PROVISIONED" };
     let body = vec![

@@ -49,7 +49,7 @@ pub async fn prepare(
     context: &Context,
 ) -> Result<Prepared> {
     let session = Session::open(target, Given::default(), context).await?;
-    let queue = kinds::queue_of(&session.sdk, &session.waiter);
+    let queue = kinds::queue_of(&session.sdk, &session.stack, &session.identity, &session.waiter);
     let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
     let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
     let (seen, place) = observed.map_err(nothing_changed)?;

@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::reconcile::owner::Owner;
-use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{AnyAdapter, Event, Inventory, Listener, Seen, Stage, created_meanwhile, tag_change};
+use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
+use crate::reconcile::resource::{
+    AnyAdapter, Event, Inventory, Listener, Remainder, Seen, Stage, created_meanwhile, tag_change,
+};
 use crate::stack::{Address, Id, Stack};
 
 /// The adapters of the kinds, and the listener for the events of a run.
@@ -41,6 +43,23 @@ impl Report {
         self.failed.is_empty() && self.not_started.is_empty()
     }
 
+    /// Returns whether everything was done but differences that cannot be removed now.
+    #[must_use]
+    pub fn is_complete_but_for_remainders(&self) -> bool {
+        let stops = |error: &Error| error.find::<Remainder>().is_none();
+        self.not_started.is_empty() && !self.failed.iter().any(|(_, error)| stops(error))
+    }
+
+    /// Returns whether the step changes nothing but a difference that remains.
+    #[must_use]
+    pub fn leaves(&self, step: &Step) -> bool {
+        let of_step = self.failed.iter().filter(|(id, _)| *id == step.address.id);
+        let fields: Vec<&str> = of_step.filter_map(|(_, error)| Some(error.find::<Remainder>()?.field)).collect();
+        let is_left =
+            |change: &PropertyChange| fields.contains(&change.change.path.split('/').nth(1).unwrap_or_default());
+        step.action == Action::Change && step.changes.iter().all(is_left)
+    }
+
     /// Joins this report and the report of later steps.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
@@ -48,6 +67,8 @@ impl Report {
         self.done.extend(done);
         self.done.sort();
         self.done.dedup();
+        // A later step on the same resource removed a remainder, or met it again.
+        self.failed.retain(|(id, _)| !self.done.contains(id) && !failed.iter().any(|(again, _)| again == id));
         self.failed.extend(failed);
         self.not_started.extend(not_started);
         self
@@ -64,7 +85,8 @@ impl Engine {
 
     /// Carries out the plan: first additions and changes stage by stage, then removals, backwards.
     ///
-    /// Forward, the first failure stops new work, and nothing is removed. Backward, errors are collected and the rest goes on.
+    /// Forward, the first failure stops new work, and nothing is removed; a difference that cannot be removed now stops nothing.
+    /// Backward, errors are collected and the rest goes on.
     pub async fn apply(&self, plan: &Plan) -> Report {
         let mut report = Report::default();
         let removals = |step: &&Step| step.action == Action::Remove;
@@ -77,7 +99,7 @@ impl Engine {
         }
         let (first, rest): (Vec<&Step>, Vec<&Step>) =
             plan.steps.iter().filter(removals).partition(|step| step.stage == Stage::Trigger);
-        let on_failure = match report.is_complete() {
+        let on_failure = match report.is_complete_but_for_remainders() {
             true => OnFailure::GoOn,
             false => OnFailure::Stop,
         };
@@ -87,7 +109,8 @@ impl Engine {
     }
 
     async fn run(&self, steps: Vec<&Step>, report: &mut Report, on_failure: OnFailure) {
-        let stopped = self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete());
+        let stopped =
+            self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete_but_for_remainders());
         if stopped {
             report.not_started.extend(steps.iter().map(|step| step.address.id.clone()));
             return;

@@ -345,6 +345,22 @@ impl From<AlreadyExists> for Error {
     }
 }
 
+/// The cause of an error of `put` that did everything else: a difference that AWS, or its owner, does not let taskbell remove now.
+/// Later steps need not wait for its removal.
+#[derive(Debug)]
+pub struct Remainder {
+    /// The field of the spec that still differs.
+    pub field: &'static str,
+}
+
+impl fmt::Display for Remainder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not as configured yet", self.field)
+    }
+}
+
+impl std::error::Error for Remainder {}
+
 /// An adapter whose specs are JSON documents, as engine and planner use it.
 pub trait AnyAdapter: Send + Sync {
     fn kind(&self) -> Kind;
@@ -425,8 +441,13 @@ async fn write<A: Adapter>(
     if have.is_none() || tags.remove.is_empty() || tags.set.is_empty() {
         return Box::pin(Adapter::put(adapter, at, have, want, tags)).await;
     }
-    Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await?;
-    Box::pin(Adapter::put(adapter, at, Some(want), want, &TagChange { remove: Vec::new(), ..tags.clone() })).await
+    let rest = match Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await
+    {
+        Err(error) if error.find::<Remainder>().is_none() => return Err(error),
+        rest => rest,
+    };
+    let set = TagChange { remove: Vec::new(), ..tags.clone() };
+    Box::pin(Adapter::put(adapter, at, Some(want), want, &set)).await.and(rest)
 }
 
 /// Continues from the resource that exists by now, if it has the owner of the wanted one.

@@ -77,12 +77,7 @@ const JUDGED: &[Row] = &[
         Left("a key of the user's own protects the log; without the key, alerts are sent all the same"),
         &["kmsKeyId"],
     ),
-    (
-        "log_group",
-        "LogGroup",
-        Left("keeps the log from being deleted, and AWS's error says so"),
-        &["deletionProtectionEnabled"],
-    ),
+    ("log_group", "LogGroup", Compared("deletion_protection"), &["deletionProtectionEnabled"]),
     (
         "log_group",
         "LogGroup",
@@ -145,12 +140,7 @@ const JUDGED: &[Row] = &[
         COST,
         &["DescribeContinuousBackups", "DescribeContributorInsights", "DescribeTableReplicaAutoScaling"],
     ),
-    (
-        "table",
-        "reads",
-        Left("a stream of the same account gets digests and counts, and no text of an alert"),
-        &["DescribeKinesisStreamingDestination"],
-    ),
+    ("table", "reads", Compared("kinesis_streams"), &["DescribeKinesisStreamingDestination"]),
     ("table", "TableDescription", Identifies, &["TableArn", "TableName"]),
     ("table", "TableDescription", Compared("key"), &["AttributeDefinitions", "KeySchema"]),
     ("table", "TableDescription", Compared("on_demand"), &["BillingModeSummary", "ProvisionedThroughput"]),
@@ -350,12 +340,7 @@ const JUDGED: &[Row] = &[
             "Version",
         ],
     ),
-    (
-        "function",
-        "FunctionConfiguration",
-        Left("a key of the user's own protects the variables, which contain no secret"),
-        &["KMSKeyArn"],
-    ),
+    ("function", "FunctionConfiguration", Compared("kms_key"), &["KMSKeyArn"]),
     (
         "function",
         "FunctionConfiguration",
@@ -427,7 +412,13 @@ const JUDGED: &[Row] = &[
 ];
 
 /// Fields of specs that no property of AWS has: taskbell computes them from tags, or from calls that name no single resource.
-const COMPUTED: [&str; 3] = ["parameter.webhook", "function.bound_to_current_role", "function.event_sources"];
+const COMPUTED: [&str; 5] = [
+    "parameter.webhook",
+    "function.bound_to_current_role",
+    "function.event_sources",
+    "queue.consumers",
+    "alarm.mute_rules",
+];
 
 fn text(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()

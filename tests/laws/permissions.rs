@@ -148,10 +148,16 @@ fn of_teardown() -> Vec<Case> {
                 attach(&hand).await;
                 let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
                 call.deletion_protection_enabled(true).send().await.unwrap();
+                protect_log(&hand).await;
             }
             .boxed_local()
         }),
     ]
+}
+
+async fn protect_log(hand: &Hand) {
+    let call = hand.logs.put_log_group_deletion_protection().log_group_identifier(support::hand::GROUP);
+    call.deletion_protection_enabled(true).send().await.unwrap();
 }
 
 /// Returns a case that follows setup, with a notifier that logs this line.
@@ -195,6 +201,7 @@ fn cases(command: &str) -> Vec<Case> {
                 async move {
                     let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
                     call.deletion_protection_enabled(true).send().await.unwrap();
+                    protect_log(&hand).await;
                 }
                 .boxed_local()
             });

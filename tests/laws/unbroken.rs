@@ -1,14 +1,18 @@
 //! Checks that a repair loses no alert in any moment: everything that works before the repair works after each of its calls.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use serde_json::{Value, json};
 use taskbell::policy::Policy;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
-use crate::support::hand::{Change, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, TABLE, changes_by_hand};
+use crate::support::hand::{
+    Change, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, TABLE, changes_by_hand, repaired,
+};
 use crate::support::{iam, taskbell};
 
 const SETUP: &str =
@@ -189,7 +193,7 @@ async fn no_moment_of_a_repair_loses_an_alert() {
                 told.send((action, lost)).unwrap();
             }
         });
-        let repaired = taskbell(&aws, SETUP).await;
+        let repaired = repaired(&aws, SETUP).await;
         aws.watch_no_more();
         assert_eq!(repaired.code, 0, "{name}: {repaired:?}");
         let mut looks = 0;
@@ -201,6 +205,74 @@ async fn no_moment_of_a_repair_loses_an_alert() {
         let after = working(&hand).await;
         assert!(goal.is_subset(&after), "{name}: {:#?}", goal.difference(&after).collect::<Vec<_>>());
     }
+}
+
+/// Puts the stack's statement for the rule into a wrong state, or under another id.
+async fn spoil_statement(hand: &Hand, id: &str, source: Option<String>) {
+    hand.lambda.remove_permission().function_name(FUNCTION).statement_id(RULE).send().await.unwrap();
+    let call = hand.lambda.add_permission().function_name(FUNCTION).statement_id(id);
+    let call = call.action("lambda:InvokeFunction").principal("events.amazonaws.com");
+    call.set_source_arn(source).send().await.unwrap();
+}
+
+/// Checks that callers see a new statement before another one that allows the same rule goes: Lambda applies changes of a
+/// resource policy some seconds later.
+#[tokio::test(start_paused = true)]
+async fn statement_goes_only_after_its_stand_in_is_in_effect() {
+    let own = arn("events", &format!("rule/{RULE}"));
+    for (id, source, removals) in [(RULE, None, 2), ("mine", Some(own), 1)] {
+        let aws = Aws::new().await;
+        assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+        spoil_statement(&Hand::of(&aws), id, source).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let (told, mut moments) = mpsc::unbounded_channel();
+        aws.watch(move |action| {
+            told.send((action, Instant::now())).unwrap();
+            async {}
+        });
+        let setup = taskbell(&aws, SETUP).await;
+        aws.watch_no_more();
+        assert_eq!(setup.code, 0, "{setup:?}");
+        let (mut added, mut removed) = (None, 0);
+        while let Ok((action, at)) = moments.try_recv() {
+            match action.as_str() {
+                "lambda:AddPermission" => added = Some(at),
+                "lambda:RemovePermission" => {
+                    removed += 1;
+                    let since = at - added.unwrap();
+                    assert!(since >= Duration::from_secs(10), "{id}: removed {since:?} after the last addition");
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(removed, removals, "{id}");
+    }
+}
+
+/// Checks a Lambda that refuses the new statement because it still sees the removed one.
+#[tokio::test(start_paused = true)]
+async fn statement_that_lambda_took_for_the_old_one_is_added_again() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    spoil_statement(&hand, RULE, None).await;
+    aws.meanwhile("lambda:RemovePermission", 0, |aws| {
+        Box::pin(async move {
+            let message =
+                format!("The statement id ({RULE}) provided already exists. Please provide a new statement id.");
+            aws.refuse_next("lambda:AddPermission", "ResourceConflictException", &message, 1);
+        })
+    });
+    let fact = format!("{RULE} may invoke the notifier");
+    let (now, wanted) = (aws.clone(), fact.clone());
+    aws.watch(move |action| {
+        let (now, wanted) = (now.clone(), wanted.clone());
+        async move { assert!(working(&Hand::of(&now)).await.contains(&wanted), "lost after {action}") }
+    });
+    let setup = taskbell(&aws, SETUP).await;
+    aws.watch_no_more();
+    assert!(setup.code == 0 && aws.refusals_left().is_empty(), "{setup:?}");
+    assert!(working(&hand).await.contains(&fact));
 }
 
 /// Checks a repair of a statement that ends after any of its calls: the rule may still invoke the notifier, and the next setup

@@ -315,7 +315,7 @@ async fn of_each(commands: &[&str]) -> String {
 #[tokio::test]
 async fn setup_needs_all_of_its_policy_on_moto() {
     let unjudged = of_each(&["setup"]).await;
-    insta::assert_snapshot!(unjudged, @"setup: dynamodb:DeleteResourcePolicy iam:PassRole lambda:DeleteEventSourceMapping lambda:DeleteFunctionCodeSigningConfig lambda:DeleteFunctionConcurrency lambda:ListTags logs:DeleteSubscriptionFilter");
+    insta::assert_snapshot!(unjudged, @"setup: dynamodb:DeleteResourcePolicy dynamodb:DisableKinesisStreamingDestination iam:PassRole lambda:DeleteEventSourceMapping lambda:DeleteFunctionCodeSigningConfig lambda:DeleteFunctionConcurrency lambda:ListTags logs:DeleteSubscriptionFilter logs:PutLogGroupDeletionProtection");
 }
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn every_other_command_needs_all_of_its_policy_on_moto() {
     let commands = ["drift", "teardown", "drill", "replay", "status", "pattern-test", "notify"];
     insta::assert_snapshot!(of_each(&commands).await, @r"
     drift: lambda:ListTags
-    teardown: lambda:ListTags
+    teardown: lambda:ListTags logs:PutLogGroupDeletionProtection
     drill: lambda:ListTags
     replay: lambda:ListTags
     status: lambda:ListTags

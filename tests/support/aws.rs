@@ -508,6 +508,7 @@ impl Aws {
             "cloudwatch": cloudwatch.snapshot(ACCOUNT, &self.region).await,
         });
         forget_deleted_tables(&mut all["dynamodb"]);
+        forget_ended_copies(&mut all["dynamodb"]);
         // Others demand signatures; only the function's link to such a configuration is the stack's.
         if let Some(lambda) = all["lambda"].as_object_mut() {
             lambda.remove("code_signing_configs");
@@ -919,6 +920,15 @@ fn forget_deleted_tables(dynamodb: &mut Value) {
             kept.retain(|name, _| there.iter().any(|table| name.rsplit('/').next() == Some(table)));
         }
     }
+}
+
+/// Removes the copies to Kinesis streams that were stopped, which DynamoDB still lists.
+fn forget_ended_copies(dynamodb: &mut Value) {
+    let Some(tables) = dynamodb["kinesis_destinations"].as_object_mut() else { return };
+    for copies in tables.values_mut().filter_map(Value::as_object_mut) {
+        copies.retain(|_, copy| copy["destination_status"] != "DISABLED");
+    }
+    tables.retain(|_, copies| copies.as_object().is_some_and(|copies| !copies.is_empty()));
 }
 
 /// Removes the values that differ between any two runs.

@@ -1,6 +1,6 @@
 //! Adds the data that the emulator does not keep or does not return, so that its answers are as complete as AWS's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -34,8 +34,12 @@ struct Kept {
     parameters: BTreeMap<String, Vec<Value>>,
     /// By table name: its billing mode, and its deletion protection.
     tables: BTreeMap<String, Map<String, Value>>,
+    /// The log groups that are protected from being deleted.
+    protected: BTreeSet<String>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
+    /// By the name of a rule that mutes alarms: the alarms.
+    mute_rules: BTreeMap<String, Value>,
     /// By rule name: its tags.
     rule_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// By rule name and target id: the whole target.
@@ -51,11 +55,12 @@ struct Role {
 
 const ALARM_PARTS: [&str; 6] =
     ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData", "Unit"];
-const FUNCTION_PARTS: [&str; 9] = [
+const FUNCTION_PARTS: [&str; 10] = [
     "Architectures",
     "DeadLetterConfig",
     "EphemeralStorage",
     "FileSystemConfigs",
+    "KMSKeyArn",
     "Layers",
     "LoggingConfig",
     "Role",
@@ -81,6 +86,10 @@ impl Memory {
         self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
     }
 
+    pub fn is_protected(&self, log_group: &str) -> bool {
+        self.0.lock().unwrap().protected.contains(log_group)
+    }
+
     /// Returns the stack's tag of a rule.
     pub fn stack_of_rule(&self, rule: &str) -> Option<String> {
         self.0.lock().unwrap().rule_tags.get(rule)?.get(STACK_TAG).cloned()
@@ -98,6 +107,7 @@ impl Memory {
             "functions": kept.functions,
             "queues": kept.queues,
             "tables": kept.tables,
+            "protected": kept.protected,
             "alarms": kept.alarms,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
@@ -176,6 +186,8 @@ struct Sent {
     function: Option<String>,
     /// The function named in the query.
     asked_function: Option<String>,
+    /// The queue or stream named in the query.
+    asked_source: Option<String>,
 }
 
 impl Sent {
@@ -188,12 +200,13 @@ impl Sent {
         };
         let form = text.split('&').filter_map(|pair| pair.split_once('='));
         let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
-        let asked = request.uri().split_once("FunctionName=").and_then(|(_, rest)| rest.split('&').next());
+        let asked = |name| request.uri().split_once(name).and_then(|(_, rest)| rest.split('&').next());
         Self {
             // CloudWatch is sent CBOR.
             json: serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default(),
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
-            asked_function: asked.map(decode),
+            asked_function: asked("FunctionName=").map(decode),
+            asked_source: asked("EventSourceArn=").map(decode),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }
@@ -228,6 +241,17 @@ impl Sent {
     }
 }
 
+/// Returns the body as an answer in CBOR, with the headers of another answer.
+fn in_cbor(body: &impl serde::Serialize, like: &HttpResponse) -> HttpResponse {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(body, &mut bytes).unwrap();
+    let mut answer = HttpResponse::new(like.status(), SdkBody::from(bytes));
+    for name in ["smithy-protocol", "content-type"] {
+        answer.headers_mut().insert(name, like.headers().get(name).unwrap().to_owned());
+    }
+    answer
+}
+
 impl Kept {
     fn remember(&mut self, action: &str, sent: &Sent) {
         match action {
@@ -239,7 +263,7 @@ impl Kept {
                 }
                 for part in FUNCTION_PARTS {
                     let no_vpc = json!({ "SubnetIds": [], "SecurityGroupIds": [] });
-                    let none = [json!([]), json!({ "TargetArn": "" }), no_vpc];
+                    let none = [json!([]), json!({ "TargetArn": "" }), json!(""), no_vpc];
                     if none.contains(&sent.json[part]) {
                         parts.remove(part);
                     } else if !sent.json[part].is_null() {
@@ -288,6 +312,13 @@ impl Kept {
                     }
                 }
             }
+            "logs:PutLogGroupDeletionProtection" => {
+                let name = sent.rule("logGroupIdentifier");
+                match sent.json["deletionProtectionEnabled"] == true {
+                    true => drop(self.protected.insert(name)),
+                    false => drop(self.protected.remove(&name)),
+                }
+            }
             "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
             "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
                 let queue = self.queues.entry(sent.queue()).or_default();
@@ -312,6 +343,9 @@ impl Kept {
                 let parts = ALARM_PARTS.map(|part| (part.to_owned(), sent.json[part].clone()));
                 let sent_parts = parts.into_iter().filter(|(_, value)| !value.is_null());
                 self.alarms.insert(sent.rule("AlarmName"), sent_parts.collect());
+            }
+            "cloudwatch:PutAlarmMuteRule" => {
+                self.mute_rules.insert(sent.rule("Name"), sent.json["MuteTargets"]["AlarmNames"].clone());
             }
             "cloudwatch:DeleteAlarms" => {
                 self.alarms.retain(|name, _| !sent.json["AlarmNames"].as_array().unwrap().contains(&json!(name)));
@@ -373,6 +407,10 @@ impl Kept {
                 if let (Some(asked), Some(mappings)) = (asked, body["EventSourceMappings"].as_array_mut()) {
                     mappings.retain(|mapping| mapping["FunctionArn"].as_str().map(last).as_ref() == Some(&asked));
                 }
+                if let (Some(asked), Some(mappings)) = (&sent.asked_source, body["EventSourceMappings"].as_array_mut())
+                {
+                    mappings.retain(|mapping| mapping["EventSourceArn"] == asked.as_str());
+                }
                 body.to_string()
             }),
             "dynamodb:DescribeTable" => rewrite(answer, |text| {
@@ -384,7 +422,24 @@ impl Kept {
                     table.get("DeletionProtectionEnabled").cloned().unwrap_or_default();
                 body.to_string()
             }),
+            "logs:DescribeLogGroups" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for group in body["logGroups"].as_array_mut().into_iter().flatten() {
+                    let is_protected = group["logGroupName"].as_str().is_some_and(|name| self.protected.contains(name));
+                    group["deletionProtectionEnabled"] = json!(is_protected);
+                }
+                body.to_string()
+            }),
             "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),
+            "cloudwatch:ListAlarmMuteRules" => {
+                let mutes = |alarms: &Value| alarms.as_array().unwrap().contains(&sent.json["AlarmName"]);
+                let rule = |name: &String| {
+                    json!({ "Status": "SCHEDULED",
+                    "AlarmMuteRuleArn": format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:{name}") })
+                };
+                let rules = self.mute_rules.iter().filter(|(_, alarms)| mutes(alarms)).map(|(name, _)| rule(name));
+                in_cbor(&json!({ "AlarmMuteRuleSummaries": rules.collect::<Vec<_>>() }), &answer)
+            }
             "events:ListTargetsByRule" => {
                 let targets = self.targets.get(&sent.rule("Rule")).cloned().unwrap_or_default();
                 let all: Vec<Value> = targets.into_values().collect();
@@ -406,13 +461,7 @@ impl Kept {
                 alarm.push((Cbor::Text(part.clone()), Cbor::serialized(value).unwrap()));
             }
         }
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&body, &mut bytes).unwrap();
-        let mut complete = HttpResponse::new(answer.status(), SdkBody::from(bytes));
-        for name in ["smithy-protocol", "content-type"] {
-            complete.headers_mut().insert(name, answer.headers().get(name).unwrap().to_owned());
-        }
-        complete
+        in_cbor(&body, answer)
     }
 
     fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {

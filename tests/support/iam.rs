@@ -155,7 +155,9 @@ pub fn needs(
         }
         "logs" if verb == "DescribeLogGroups" => "*".to_owned(),
         "logs" => match field("resourceArn") {
-            text if text.is_empty() => arn("logs", &format!("log-group:{}", field("logGroupName"))),
+            text if text.is_empty() => {
+                arn("logs", &format!("log-group:{}", first(&["logGroupName", "logGroupIdentifier"])))
+            }
             text => text,
         },
         "sqs" => arn("sqs", first(&["QueueName", "QueueUrl"]).rsplit('/').next().unwrap()),
@@ -167,7 +169,7 @@ pub fn needs(
             arn("cloudwatch", &format!("alarm:{}", json["AlarmNames"][0].as_str().unwrap()))
         }
         "cloudwatch" if verb == "PutMetricAlarm" => arn("cloudwatch", &format!("alarm:{}", field("AlarmName"))),
-        "cloudwatch" if verb != "DescribeAlarms" => field("ResourceARN"),
+        "cloudwatch" if !["DescribeAlarms", "ListAlarmMuteRules"].contains(&verb) => field("ResourceARN"),
         "iam" if verb == "RemoveRoleFromInstanceProfile" => {
             format!("arn:aws:iam::{ACCOUNT}:instance-profile/{}", field("InstanceProfileName"))
         }

@@ -23,6 +23,8 @@ const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
 /// The time for which a table is CREATING, or UPDATING.
 const TABLE_BUSY: Duration = Duration::from_secs(4);
+/// The time after a change of a table's expiry in which DynamoDB refuses another one.
+pub const EXPIRY_HELD: Duration = Duration::from_hours(1);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 
@@ -35,6 +37,8 @@ struct Memory {
     function_busy_until: Option<Instant>,
     pending: bool,
     table_busy_until: Option<Instant>,
+    /// By table name: the last change of its expiry, and the time of the change.
+    expiries: HashMap<String, (Value, Instant)>,
     queues_deleted: HashMap<String, Instant>,
 }
 
@@ -56,6 +60,10 @@ impl Strictness {
         }
         if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body).or_else(|| too_large(action, &request)) {
             return Ok(refusal);
+        }
+        if action == "logs:DeleteLogGroup" && memory.is_protected(body["logGroupName"].as_str().unwrap_or_default()) {
+            let message = "The log group cannot be deleted because deletion protection is enabled for it.";
+            return Ok(error(action, 400, "ValidationException", message));
         }
         if action == "ssm:ListTagsForResource" && !has_parameter(&request, &body, inner).await? {
             return Ok(error(action, 400, "InvalidResourceId", "The resource ID isn't valid."));
@@ -94,6 +102,15 @@ impl Memory {
                 if self.table_is_busy() =>
             {
                 refuse("ResourceInUseException", "Attempt to change a resource which is still in use")
+            }
+            "dynamodb:UpdateTimeToLive" => {
+                let (last, at) = self.expiries.get(body["TableName"].as_str()?)?;
+                let message = match *last == body["TimeToLiveSpecification"] {
+                    true if last["Enabled"] == true => "TimeToLive is already enabled",
+                    true => "TimeToLive is already disabled",
+                    false => "Time to live has been modified multiple times within a fixed interval",
+                };
+                (at.elapsed() < EXPIRY_HELD).then(|| error(action, 400, "ValidationException", message))
             }
             "sqs:CreateQueue" => {
                 let deleted = self.queues_deleted.get(body["QueueName"].as_str()?)?;
@@ -140,6 +157,11 @@ impl Memory {
         match action {
             "iam:CreateRole" => self.role_changed = Some(now),
             "dynamodb:CreateTable" | "dynamodb:UpdateTable" => self.table_busy_until = Some(now + TABLE_BUSY),
+            "dynamodb:UpdateTimeToLive" => {
+                let table = body["TableName"].as_str().unwrap_or_default().to_owned();
+                self.expiries.insert(table, (body["TimeToLiveSpecification"].clone(), now));
+            }
+            "dynamodb:DeleteTable" => drop(self.expiries.remove(body["TableName"].as_str().unwrap_or_default())),
             "sqs:DeleteQueue" => {
                 let url = body["QueueUrl"].as_str().unwrap_or_default();
                 self.queues_deleted.insert(url.rsplit('/').next().unwrap_or_default().to_owned(), now);

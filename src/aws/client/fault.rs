@@ -105,7 +105,7 @@ const CLOCK: &str =
     "this machine's clock is wrong: AWS refuses calls whose signature is more than 5 minutes old or ahead";
 
 /// The words of DynamoDB's refusal to change a table's expiry (TTL) again soon after another change.
-const EXPIRY_CHANGED_TWICE: &str = "modified multiple times within a fixed interval";
+pub const EXPIRY_CHANGED_TWICE: &str = "modified multiple times within a fixed interval";
 
 const NO_CREDENTIALS: &str = "no credentials found";
 

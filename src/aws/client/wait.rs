@@ -29,6 +29,8 @@ pub const CONFLICT: Duration = Duration::from_mins(1);
 pub const SETTLING: Duration = Duration::from_mins(2);
 /// Wait for a rule that was created or changed: it takes effect after a short delay, and no call reports when.
 pub const NEW_RULE: Duration = Duration::from_mins(1);
+/// Wait for a statement of a function's resource policy: callers see it a short time later, and no call reports when.
+pub const NEW_STATEMENT: Duration = Duration::from_secs(10);
 /// Time that calls in flight have to end after an interruption.
 pub const LETTING_GO: Duration = Duration::from_secs(10);
 /// Longest wait for a queue's count: each host counts separately, and the hosts share their counts some seconds later.

@@ -1,19 +1,23 @@
 //! Manages CloudWatch alarms: they alert by another way than Slack, for the case that Slack or the notifier itself fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag};
+use aws_sdk_cloudwatch::types::{
+    AlarmMuteRuleStatus, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
-use crate::error::Result;
-use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
+use crate::error::{Error, Result};
+use crate::reconcile::resource::{Adapter, Found, Remainder, Stage, TagChange, Tags};
 use crate::stack::{ALARMS, Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
+/// The answers of a CloudWatch that does not have mute rules yet: AWS brings new operations to its regions one after the other.
+const UNKNOWN: [&str; 2] = ["UnknownOperationException", "InvalidAction"];
 
 /// A metric, compared with a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ pub struct Spec {
     pub alarm_actions: Vec<String>,
     pub ok_actions: Vec<String>,
     pub insufficient_data_actions: Vec<String>,
+    /// The names of the rules that mute the actions, now or at some time, none: a muted alarm notifies nobody.
+    pub mute_rules: BTreeSet<String>,
 }
 
 pub struct Alarm {
@@ -65,16 +71,19 @@ impl Adapter for Alarm {
         let Some(alarm) = alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)) else {
             return Ok(None);
         };
-        let tags = match self.tags(alarm.alarm_arn().unwrap_or_default()).await {
-            Err(fault) if is_absent(&fault) => return Ok(None),
-            tags => tags?,
-        };
-        Ok(Some(Found { spec: normal(alarm), tags }))
+        let tags = self.tags(alarm.alarm_arn().unwrap_or_default());
+        match tokio::join!(tags, self.mute_rules(&at.name)) {
+            (Err(fault), _) | (_, Err(fault)) if is_absent(&fault) => Ok(None),
+            (tags, mute_rules) => {
+                Ok(Some(Found { spec: Spec { mute_rules: mute_rules?, ..normal(alarm) }, tags: tags? }))
+            }
+        }
     }
 
     /// Replaces the whole alarm; only the call that creates an alarm accepts tags.
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        if have != Some(want) {
+        let muted = |have: &Spec| have.mute_rules.difference(&want.mute_rules).next().cloned();
+        if have.map(|have| Spec { mute_rules: want.mute_rules.clone(), ..have.clone() }).as_ref() != Some(want) {
             let new = have.is_none().then(|| sdk_tags(&tags.all));
             let call = || {
                 let call = self.put_call(at, want).set_tags(new.clone());
@@ -82,7 +91,19 @@ impl Adapter for Alarm {
             };
             self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
         }
-        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
+        let Some(have) = have else { return Ok(()) };
+        self.tag(at, tags).await?;
+        match muted(have) {
+            // Somebody else's rule, which may mute other alarms, too.
+            Some(rule) => Err(Error::new(format!("the mute rule {rule} mutes the alarm {}", at.name))
+                .because(Remainder { field: "mute_rules" })
+                .hint(format!(
+                    "take the alarm out of the rule, or delete it: `aws cloudwatch delete-alarm-mute-rule \
+                     --alarm-mute-rule-name '{rule}'`; --ignore '{}/mute_rules/*' accepts it",
+                    at.id
+                ))),
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
@@ -112,6 +133,24 @@ impl Alarm {
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
         Ok(answer.metric_alarms.unwrap_or_default())
+    }
+
+    /// Returns the names of the rules that mute an alarm, now or later.
+    async fn mute_rules(&self, alarm: &str) -> Result<BTreeSet<String>, Fault> {
+        let call = self.cloudwatch.list_alarm_mute_rules().alarm_name(alarm);
+        let call = call.statuses(AlarmMuteRuleStatus::Scheduled).statuses(AlarmMuteRuleStatus::Active);
+        let (mut names, mut rules) = (BTreeSet::new(), call.into_paginator().items().send());
+        while let Some(rule) = rules.next().await {
+            match rule.map_err(fault("cloudwatch:ListAlarmMuteRules")) {
+                Err(fault) if fault.is(&UNKNOWN) => break,
+                rule => {
+                    let arn = rule?.alarm_mute_rule_arn.unwrap_or_default();
+                    let name = arn.split_once(":alarm-mute-rule").map_or(arn.as_str(), |(_, rest)| rest);
+                    names.insert(name.trim_start_matches([':', '/']).to_owned());
+                }
+            }
+        }
+        Ok(names)
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
@@ -193,6 +232,7 @@ fn normal(alarm: &MetricAlarm) -> Spec {
         alarm_actions: alarm.alarm_actions().to_vec(),
         ok_actions: alarm.ok_actions().to_vec(),
         insufficient_data_actions: alarm.insufficient_data_actions().to_vec(),
+        mute_rules: BTreeSet::new(),
     }
 }
 

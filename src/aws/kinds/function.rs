@@ -44,6 +44,8 @@ pub struct Spec {
     /// The configuration that refuses code without a signature, such as the notifier's: none.
     pub code_signing: Option<String>,
     pub environment: BTreeMap<String, String>,
+    /// The user's own key that encrypts the environment, none: without that key the function does not start.
+    pub kms_key: Option<String>,
     pub log_format: String,
     /// The level below which Lambda drops the notifier's lines. The notifier writes them at INFO.
     pub log_level: String,
@@ -312,6 +314,8 @@ impl Function {
                 .ephemeral_storage(storage.clone())
                 .set_layers(Some(want.layers.clone()))
                 .set_dead_letter_config((have.dead_letter != want.dead_letter).then(|| dead_letter.clone()))
+                // The call keeps what it does not name: only an empty text removes a key.
+                .set_kms_key_arn((have.kms_key != want.kms_key).then(|| want.kms_key.clone().unwrap_or_default()))
                 .set_file_system_configs((have.file_systems != want.file_systems).then(Vec::new))
                 .set_vpc_config((have.in_vpc && !want.in_vpc).then(no_vpc));
             async { call.send().await.map_err(fault("lambda:UpdateFunctionConfiguration")) }
@@ -401,7 +405,10 @@ fn environment_is_readable(function: &GetFunctionOutput) -> Result<()> {
             error.error_code().unwrap_or("error"),
             error.message().unwrap_or("no message")
         ))
-        .hint("the function's environment is encrypted with your own key: allow kms:Decrypt on that key")),
+        .hint(
+            "the function's environment is encrypted with your own key: enable the key if it is disabled, and allow \
+             kms:Decrypt on it",
+        )),
         None => Ok(()),
     }
 }
@@ -431,6 +438,7 @@ fn normal(function: GetFunctionOutput) -> Spec {
         code_sha256: text(&now.code_sha256),
         code_signing: None,
         environment: environment.into_iter().collect(),
+        kms_key: now.kms_key_arn.filter(|arn| !arn.is_empty()),
         log_format: format.map_or("Text", LogFormat::as_str).to_owned(),
         log_level: level.map_or("INFO", ApplicationLogLevel::as_str).to_owned(),
         system_log_level: system_level,

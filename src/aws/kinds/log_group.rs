@@ -21,6 +21,8 @@ pub struct Spec {
     pub retention_days: Option<i32>,
     /// The subscription filters, which copy the log, by name: the ARNs of their destinations.
     pub subscriptions: BTreeMap<String, String>,
+    /// Whether CloudWatch Logs refuses to delete the log group.
+    pub deletion_protection: bool,
 }
 
 /// The class of a log group that can be searched.
@@ -32,6 +34,7 @@ struct Described {
     arn: String,
     class: String,
     retention_days: Option<i32>,
+    deletion_protection: bool,
 }
 
 pub struct LogGroup {
@@ -53,7 +56,7 @@ impl Adapter for LogGroup {
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (described, subscriptions) = tokio::join!(self.describe(&at.name), self.subscriptions(&at.name));
-        let Some(Described { arn, class, retention_days }) = described? else {
+        let Some(Described { arn, class, retention_days, deletion_protection }) = described? else {
             return Ok(None);
         };
         let Some(subscriptions) = subscriptions? else {
@@ -64,14 +67,14 @@ impl Adapter for LogGroup {
             Err(fault) if fault.is(&ABSENT) => return Ok(None),
             answer => answer?.tags.unwrap_or_default().into_iter().collect(),
         };
-        Ok(Some(Found { spec: Spec { class, retention_days, subscriptions }, tags }))
+        Ok(Some(Found { spec: Spec { class, retention_days, subscriptions, deletion_protection }, tags }))
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
         if have.is_none() {
             self.create(at, &tags.all).await?;
         }
-        let Spec { class, retention_days, subscriptions } = want;
+        let Spec { class, retention_days, subscriptions, deletion_protection } = want;
         if let Some(have) = have.filter(|have| have.class != *class) {
             let message = format!("the class of the log group {} is {} and cannot be changed", at.name, have.class);
             return Err(
@@ -85,10 +88,16 @@ impl Adapter for LogGroup {
         if have.and_then(|have| have.retention_days) != *retention_days {
             self.retain(at, *retention_days).await?;
         }
+        if have.is_some_and(|have| have.deletion_protection) != *deletion_protection {
+            self.protect(at, *deletion_protection).await?;
+        }
         if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
-    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
+    async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
+        if have.deletion_protection {
+            self.protect(at, false).await?;
+        }
         let call = || {
             let call = self.logs.delete_log_group().log_group_name(&at.name);
             async {
@@ -116,6 +125,15 @@ impl LogGroup {
                 let call = self.logs.delete_retention_policy().log_group_name(&at.name);
                 call.send().await.map(drop).map_err(fault("logs:DeleteRetentionPolicy"))
             }
+        };
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
+    }
+
+    async fn protect(&self, at: &Address, is_protected: bool) -> Result<()> {
+        let call = || {
+            let call = self.logs.put_log_group_deletion_protection().log_group_identifier(&at.name);
+            let call = call.deletion_protection_enabled(is_protected);
+            async { call.send().await.map(drop).map_err(fault("logs:PutLogGroupDeletionProtection")) }
         };
         self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
     }
@@ -159,6 +177,7 @@ impl LogGroup {
                     arn: arn.trim_end_matches(":*").to_owned(),
                     class: group.log_group_class().map_or(STANDARD, |class| class.as_str()).to_owned(),
                     retention_days: group.retention_in_days(),
+                    deletion_protection: group.deletion_protection_enabled().unwrap_or_default(),
                 }));
             }
         }

@@ -189,11 +189,11 @@ impl Prepared {
         let mut report = Report::default();
         let failed = match Box::pin(setup.apply(&plan, &mut report)).await {
             Err(failed) => Some(failed),
-            Ok(()) if !report.is_complete() => Some(Failed::Incomplete(match setup.context.cancel.is_cancelled() {
-                true => Error::interrupted("setup was interrupted"),
-                false => Error::new("setup is not complete"),
-            })),
-            Ok(()) => Box::pin(setup.settle()).await.err(),
+            Ok(()) if !report.is_complete_but_for_remainders() => Some(setup.incomplete()),
+            Ok(()) => match Box::pin(setup.settle(&report)).await {
+                Ok(()) => (!report.is_complete()).then(|| setup.incomplete()),
+                Err(failed) => Some(failed),
+            },
         };
         let drill = match drill.filter(|_| failed.is_none()) {
             Some(scenario) => Some(setup.drill(scenario, TIMEOUT, &place).await),
@@ -343,7 +343,7 @@ impl Setup {
         }
         let kept = self.plan_as_confirmed(planned, &leaving).await.map_err(Failed::NotBegun)?;
         *report = self.session.apply(&transition::widened(kept)).await;
-        if !report.is_complete() {
+        if !report.is_complete_but_for_remainders() {
             return Ok(());
         }
         let rest = self.plan_as_confirmed(planned, &[]).await.map_err(Failed::HalfDone)?;
@@ -356,13 +356,21 @@ impl Setup {
         if still_as_confirmed(confirmed, &plan) { Ok(plan) } else { Err(Halt::Changed(Box::new(plan))) }
     }
 
-    /// Observes again. AWS may show the state before the changes for some seconds.
-    async fn settle(&self) -> Result<(), Failed> {
+    fn incomplete(&self) -> Failed {
+        Failed::Incomplete(match self.context.cancel.is_cancelled() {
+            true => Error::interrupted("setup was interrupted"),
+            false => Error::new("setup is not complete"),
+        })
+    }
+
+    /// Observes again. AWS may show the state before the changes for some seconds. The remainders of the report may differ.
+    async fn settle(&self, report: &Report) -> Result<(), Failed> {
         let subject = Subject::Stack(self.request.config.stack.clone());
         let left = Mutex::new(None);
         let unreadable = AtomicU8::new(0);
         let look = || async {
-            let (plan, _) = self.plan(&[]).await?;
+            let (mut plan, _) = self.plan(&[]).await?;
+            plan.steps.retain(|step| !report.leaves(step));
             if plan.is_in_sync() {
                 return Ok(Attempt::Ready(()));
             }

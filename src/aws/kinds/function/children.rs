@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
-use crate::aws::client::wait::{CONFLICT, ROLE_PROPAGATION, Waiter, conflict, unseen};
+use crate::aws::client::wait::{Attempt, CONFLICT, NEW_STATEMENT, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::stack::Address;
@@ -66,32 +66,57 @@ impl Children<'_> {
         for (rule, policy) in want {
             if have.get(rule).is_some_and(|present| present != policy) {
                 let stand_in = have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id));
-                self.repair_permission(at, rule, stand_in.map(|(id, _)| id.as_str()), have).await?;
+                self.repair_permission(at, (rule, policy), stand_in.map(|(id, _)| id.as_str()), have).await?;
             }
         }
-        let gone = have.keys().filter(|id| !want.contains_key(*id));
-        try_join_all(gone.map(|id| self.remove_permission(at, id))).await.map(drop)
+        let gone: Vec<_> = have.iter().filter(|(id, _)| !want.contains_key(*id)).collect();
+        // A statement under another id may have been the only one that allowed a rule.
+        for (rule, policy) in want.iter().filter(|(rule, _)| !have.contains_key(*rule)) {
+            if gone.iter().any(|(_, other)| *other == policy) {
+                self.until_in_effect(at, rule, rule, policy).await?;
+            }
+        }
+        try_join_all(gone.iter().map(|(id, _)| self.remove_permission(at, id))).await.map(drop)
     }
 
-    /// Replaces the statement of a rule. Lambda cannot change a statement. Until the rule's own statement is back, another one
-    /// allows the rule: an existing stand-in, or one that is removed at the end.
+    /// Replaces the statement of a rule. Lambda cannot change a statement. Until the rule's own statement is back and in effect,
+    /// another one allows the rule: an existing stand-in, or one that is removed at the end.
     async fn repair_permission(
         &self,
         at: &Address,
-        rule: &str,
+        (rule, policy): (&str, &Policy),
         existing: Option<&str>,
         have: &BTreeMap<String, Policy>,
     ) -> Result<()> {
         let own = existing.is_none().then(|| stand_in(rule, have));
         if let Some(id) = &own {
             self.add_permission(at, id, rule).await?;
+            self.until_in_effect(at, id, rule, policy).await?;
         }
         self.remove_permission(at, rule).await?;
         self.add_permission(at, rule, rule).await?;
+        self.until_in_effect(at, rule, rule, policy).await?;
         match &own {
             Some(id) => self.remove_permission(at, id).await,
             None => Ok(()),
         }
+    }
+
+    /// Waits until the policy has the statement with this id, which allows the rule, and until callers see it. Adds a missing
+    /// statement again: Lambda may have refused it because of the removed one.
+    async fn until_in_effect(&self, at: &Address, id: &str, rule: &str, policy: &Policy) -> Result<()> {
+        let look = || async {
+            let present = self.permissions(&at.name).await?.unwrap_or_default();
+            if present.get(id) == Some(policy) {
+                return Ok(Attempt::Ready(()));
+            }
+            if !present.contains_key(id) {
+                self.add_permission(at, id, rule).await?;
+            }
+            Ok(Attempt::NotYet { what: "Lambda to show the new statement".to_owned(), fault: None })
+        };
+        self.waiter.until(&at.id, CONFLICT, look).await?;
+        self.waiter.pass(&at.id, NEW_STATEMENT, "Lambda to apply the new statement everywhere").await
     }
 
     /// Adds the statement with this id, which allows the rule.
