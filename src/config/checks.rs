@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::letters::is_letter_or_digit;
 use crate::arn;
 use crate::error::{Error, Result};
 use crate::secret::{echoed, without_secrets};
@@ -80,11 +81,11 @@ pub fn tag(text: &str) -> Result<(String, String)> {
     let Some((key, value)) = text.split_once('=') else {
         return Err(Error::usage(format!("the tag {} is not of the form KEY=VALUE", echoed(text))));
     };
-    let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
+    let legal = |text: &str| text.chars().all(|c| is_letter_or_digit(c) || " _.:/=+-@".contains(c));
     let begins = |text: &str, prefix: &str| text.to_lowercase().starts_with(prefix);
     if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
         return Err(Error::usage(format!("AWS does not accept the tag {}", echoed(text)))
-            .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
+            .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@; IAM takes neither combining vowel signs nor letters in circles for letters"));
     }
     // IAM compares keys without regard to case, and reserves `aws:` at the beginning of values as well.
     if ["aws:", "taskbell:"].iter().any(|prefix| begins(key, prefix)) {
@@ -141,6 +142,17 @@ mod tests {
         assert!(tag("team=data").is_ok());
         for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
             assert!(tag(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn marks_and_symbols_are_no_letters_of_a_tag() {
+        for bad in ["team=\u{0e17}\u{0e35}\u{0e21}", "\u{0926}\u{093e}=1", "team=Ⓐ", "Ⓐ=1", "team=e\u{0301}"] {
+            let error = tag(bad).unwrap_err();
+            assert!(error.to_string().contains("AWS does not accept the tag"), "{bad}: {error}");
+        }
+        for good in ["team=データ", "チーム=1", "équipe=größe", "team=กขค"] {
+            assert!(tag(good).is_ok(), "{good}");
         }
     }
 

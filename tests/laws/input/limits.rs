@@ -90,6 +90,9 @@ async fn whole_that_aws_would_refuse_is_refused_before_any_write() {
         ),
         (format!("{batch} --tag Taskbell:Stack=mine"), vec!["the tag key Taskbell:Stack is reserved"]),
         (format!("{batch} --tag team=aws:x"), vec!["the value of the tag team is reserved"]),
+        (format!("{batch} --tag team=ที"), vec!["AWS does not accept the tag", "combining vowel signs"]),
+        (format!("{batch} --tag मा=1"), vec!["AWS does not accept the tag"]),
+        (format!("{batch} --tag team=Ⓐ"), vec!["AWS does not accept the tag"]),
         (
             format!("{batch} --slack-webhook-parameter /aws/webhook"),
             vec![
