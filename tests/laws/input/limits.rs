@@ -115,6 +115,43 @@ async fn whole_that_aws_would_refuse_is_refused_before_any_write() {
     }
 }
 
+/// Checks the ARNs that AWS would refuse only when the resource that uses them is made.
+#[tokio::test(start_paused = true)]
+async fn arn_of_another_account_or_partition_is_refused_before_any_write() {
+    let aws = Aws::new().await;
+    for (flags, said) in [
+        (
+            "--permissions-boundary arn:aws:iam::210987654321:policy/wall",
+            [
+                "arn:aws:iam::210987654321:policy/wall is not in the account 123456789012",
+                "arn:aws:iam::123456789012:policy/wall",
+            ],
+        ),
+        (
+            "--permissions-boundary arn:aws-cn:iam::aws:policy/ReadOnlyAccess",
+            ["is not in the account 123456789012 of the partition aws", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+        ),
+        (
+            "--notifier-role-arn arn:aws:iam::210987654321:role/mine",
+            ["arn:aws:iam::210987654321:role/mine is not in the account", "arn:aws:iam::123456789012:role/mine"],
+        ),
+        ("--to arn:aws-cn:sns:cn-north-1:123456789012:a", ["is not in the partition aws", "a topic of this partition"]),
+        ("--alarm-topic arn:aws-cn:sns:us-east-1:123456789012:a", ["is not in the partition aws", "--profile"]),
+        ("--alarm-topic arn:aws:sns:eu-west-1:123456789012:a", ["is not in us-east-1", "its own region"]),
+    ] {
+        all_refuse(&aws, &format!("--cluster batch {flags}"), &said).await;
+    }
+    // The printed policy would contain the same ARN.
+    let wall = "permissions --cluster batch --permissions-boundary arn:aws:iam::210987654321:policy/wall";
+    let mine = "permissions --cluster batch --notifier-role-arn arn:aws:iam::210987654321:role/mine";
+    for line in [wall, mine] {
+        let here = taskbell(&aws, line).await;
+        assert!(here.code == 64 && here.err.contains("is not in the account 123456789012"), "{line}: {here:?}");
+        let there = taskbell(&aws, &format!("{line} --account 210987654321")).await;
+        assert_eq!(there.code, 0, "{line}: {there:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn most_tags_that_aws_accepts_are_set_and_removed_again() {
     let aws = Aws::new().await;
