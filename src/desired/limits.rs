@@ -111,8 +111,8 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
     other_case(config, stack, rules, "exists")?;
     other_case(config, stack, beside, "is set up in the same run")?;
     let has = |name: &str| rules.iter().any(|rule| rule.name == name);
-    // A rule of another stack may be on the bus by now.
-    let beside: Vec<&bus::Rule> = beside.iter().filter(|rule| !has(&rule.name)).collect();
+    // Rules of other stacks may be on the bus by now.
+    let to_come = beside.iter().filter(|rule| !has(&rule.name)).count();
     let wanted = rules_of(plan);
     let new = wanted.iter().filter(|rule| !has(&rule.name)).count();
     let region = stack.region.as_str();
@@ -120,11 +120,11 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
     let quota = config.rule_quota.unwrap_or(default);
     // With more rules than the default quota, AWS has raised the quota.
     let is_raised = config.rule_quota.is_none() && rules.len() > quota;
-    if new > 0 && rules.len() + beside.len() + new > quota && !is_raised {
+    if new > 0 && rules.len() + to_come + new > quota && !is_raised {
         let told = format!(
             "the default bus in {region} has {} rules{}, and the stack adds {new}; EventBridge accepts {quota}",
             rules.len(),
-            of_others(beside.len())
+            of_others(to_come)
         );
         return Err(Error::usage(told).hint(
             "remove rules, use fewer --pattern (patterns in taskbell.toml), or ask AWS to raise the quota for rules and give it with --rule-quota N (rule_quota)",
@@ -132,12 +132,13 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
     }
     let is_wanted = |rule: &bus::Rule| wanted.iter().any(|wanted| wanted.name == rule.name);
     let others = rules.iter().filter(|rule| rule.has_wildcard && !is_wanted(rule)).count();
-    let besides = beside.iter().filter(|rule| rule.has_wildcard).count();
+    let is_wild = |wild: &bus::Rule| rules.iter().any(|rule| rule.name == wild.name && rule.has_wildcard);
+    let to_come = beside.iter().filter(|rule| rule.has_wildcard && !is_wild(rule)).count();
     let needed = wanted.iter().filter(|rule| rule.has_wildcard).count();
-    if needed > 0 && others + besides + needed > RULES_WITH_WILDCARDS {
+    if needed > 0 && others + to_come + needed > RULES_WITH_WILDCARDS {
         let told = format!(
             "the default bus in {region} has {others} other rules with wildcards{}, and the stack needs {needed}; EventBridge accepts {RULES_WITH_WILDCARDS}, and AWS does not raise this quota",
-            of_others(besides)
+            of_others(to_come)
         );
         return Err(Error::usage(told).hint(
             "use no * within names of --family, --exclude-family, --service or --exclude-service (filters in taskbell.toml): a * at the end alone needs no wildcard",
@@ -615,6 +616,14 @@ mod tests {
             assert!(error.contains("other stacks of this run add 3"), "{error}");
             // These are on the bus already.
             assert!(outcome(quota - 3, &all[..3]).is_ok());
+        }
+        // Rules on the bus may get their first wildcard.
+        let (new, plain_rules, wild_rules) =
+            (plan_with(Action::Add, &["a", "b"], &wild), bus(29, false), bus(29, true));
+        for (count, has_room) in [(28, true), (29, false)] {
+            let beside = &wild_rules[..count];
+            let outcome = check_bus(&config, &stack, &new, Bus { rules: &plain_rules, beside });
+            assert_eq!(outcome.is_ok(), has_room, "{count}: {outcome:?}");
         }
         let other = bus::Rule { description: format!("taskbell: x{OF_THE_STACK}A"), ..bus(1, false)[0].clone() };
         let new = plan_with(Action::Add, &["a"], &plain);

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::stack::{Place, Stack};
 
 /// The rules that the stacks of one run need, by account and region. Rules stay here once they exist: they are counted by name.
-/// Those of a setup that fails later stay, too.
+/// Rules of a setup that fails later stay, too.
 #[derive(Debug, Default)]
 pub struct Room(Mutex<Vec<Booking>>);
 
