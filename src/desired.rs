@@ -3,12 +3,12 @@
 //! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 
 pub mod limits;
+pub mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::arn::Arn;
 use crate::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config, Redaction};
@@ -53,9 +53,10 @@ pub struct Ground<'a> {
 }
 
 /// # Errors
-/// If a cluster is not in this account and region, or AWS would refuse a resource for its size.
+/// If a cluster is not in this account and region, or AWS would refuse a resource for its size, or for an ARN in it.
 pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     let Ground { stack, place, archive: _, webhook, leaving } = ground;
+    references::check(config, place)?;
     let tags = &config.tags;
     let rules = rule_arns(config, stack, place, leaving);
     let mut wants = vec![
@@ -67,7 +68,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         wants.push(Want::new::<table::Table>(table::address(stack), &table::Spec::of_announcements(), tags)?);
     }
     if let Some(topic) = &config.alarm_topic {
-        for (address, spec) in alarm::addresses(stack).into_iter().zip(alarms(stack, place, topic)?) {
+        for (address, spec) in alarm::addresses(stack).into_iter().zip(alarms(stack, topic)) {
             wants.push(Want::new::<alarm::Alarm>(address, &spec, tags)?);
         }
     }
@@ -150,11 +151,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
 }
 
 /// Describes the alarms, in the order of their addresses: on alerts in the queue, and on failed runs of the notifier.
-fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
-    if Arn::split(topic).is_none_or(|arn| arn.region != place.region) {
-        return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
-            .hint("CloudWatch notifies topics of its own region only"));
-    }
+fn alarms(stack: &Stack, topic: &str) -> [alarm::Spec; 2] {
     let above_zero =
         |description: &str, namespace: &str, metric: &str, dimension: (&str, String), statistic: &str| alarm::Spec {
             description: format!("taskbell, stack {}: {description}", stack.name),
@@ -176,7 +173,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             insufficient_data_actions: Vec::new(),
             mute_rules: BTreeSet::new(),
         };
-    Ok([
+    [
         above_zero(
             "alerts could not be delivered; taskbell replay sends them again",
             "AWS/SQS",
@@ -191,7 +188,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             ("FunctionName", stack.function_name()),
             "Sum",
         ),
-    ])
+    ]
 }
 
 /// Describes the role, which allows the notifier to write its log, read its webhooks, publish to its topics, send failed events to
@@ -385,9 +382,8 @@ mod tests {
     #[test]
     fn alarm_reports_its_end_to_the_same_topic() {
         let topic = "arn:aws:sns:us-east-1:123456789012:on-call";
-        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
-        for alarm in alarms(&stack, &place, topic).unwrap() {
+        for alarm in alarms(&stack, topic) {
             assert_eq!((alarm.alarm_actions, alarm.ok_actions), (vec![topic.to_owned()], vec![topic.to_owned()]));
         }
     }

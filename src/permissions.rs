@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::pattern::{APPLICATION_SOURCE, CATALOGUE, DEFAULT, DRILL_SOURCE};
-use crate::stack::{ALARMS, Place, STACK_TAG, Stack};
+use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ enum On {
     NamedRules,
     /// Every rule whose name begins like the stack's, on condition that its tag names the stack.
     TaggedRules,
-    /// A rule that does not exist, or belongs to no stack, on condition that it gets the stack's tag.
+    /// A rule that does not exist, or belongs to no stack and no export, on condition that it gets the stack's tag.
     NewRules,
     /// The default bus, for events of this source alone.
     Bus(&'static str),
@@ -282,7 +282,7 @@ pub struct Ground<'a> {
 const MANAGED: usize = 6144;
 
 /// Returns the policy document for a command. If the names of all rules of the catalogue made it too long for a managed policy, it
-/// names those of the default patterns alone.
+/// names those of the default patterns alone, and if these made it too long as well, those of the configured patterns alone.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
     let naming = |names: &[&str]| {
@@ -290,8 +290,9 @@ pub fn policy(command: Command, ground: Ground) -> Value {
         let patterns: Vec<String> = names.chain(ground.patterns.iter().cloned()).collect();
         document(command, Ground { patterns: &patterns, ..ground })
     };
-    let all = naming(&CATALOGUE.map(|entry| entry.name));
-    if all.to_string().len() <= MANAGED { all } else { naming(&DEFAULT) }
+    let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
+    let named: [&[&str]; 2] = [&CATALOGUE.map(|entry| entry.name), &DEFAULT];
+    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(&[]))
 }
 
 /// Returns the policy document that names the rules of `ground.patterns`.
@@ -308,7 +309,8 @@ fn document(command: Command, ground: Ground) -> Value {
             by_resource.entry(on).or_default().push(action);
         }
     }
-    let statements = by_resource.into_iter().map(|(on, mut actions)| {
+    let named = by_resource.into_iter().filter(|(on, _)| *on != On::NamedRules || !ground.patterns.is_empty());
+    let statements = named.map(|(on, mut actions)| {
         actions.sort_unstable();
         actions.dedup();
         statement(on, &actions, ground)
@@ -327,7 +329,7 @@ fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
 /// Returns the condition of a statement. A key that can have many values in one request is not compared with a plain operator:
 /// `ForAllValues` compares each value, and `Null` requires that there is one.
 fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Value> {
-    let stack_tag = |tags: &str| format!("aws:{tags}/{STACK_TAG}");
+    let tag = |tags: &str, key: &str| format!("aws:{tags}/{key}");
     Some(match on {
         On::RoleForLambda => json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
         On::RoleWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
@@ -338,11 +340,12 @@ fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Va
         On::EventSources => json!({
             "ArnEquals": { "lambda:FunctionArn": place.function_arn(&stack.function_name()) },
         }),
-        On::TaggedRules => json!({ "StringEquals": { stack_tag("ResourceTag"): stack.name } }),
-        // EventBridge accepts PutRule with tags for a rule that exists, and ignores the tags: another stack's rule is excluded.
+        On::TaggedRules => json!({ "StringEquals": { tag("ResourceTag", STACK_TAG): stack.name } }),
+        // EventBridge accepts PutRule with tags for a rule that exists, and ignores the tags: rules of other stacks are excluded,
+        // also those that another engine manages.
         On::NewRules => json!({
-            "StringEquals": { stack_tag("RequestTag"): stack.name },
-            "Null": { stack_tag("ResourceTag"): "true" },
+            "StringEquals": { tag("RequestTag", STACK_TAG): stack.name },
+            "Null": { tag("ResourceTag", STACK_TAG): "true", tag("ResourceTag", EXPORTED_TAG): "true" },
         }),
         _ => return None,
     })

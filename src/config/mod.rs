@@ -4,6 +4,7 @@ mod checks;
 mod cluster;
 pub mod destination;
 pub mod file;
+mod letters;
 pub mod settings;
 mod webhook;
 

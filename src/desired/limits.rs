@@ -96,43 +96,72 @@ pub fn check_kept_permissions(policies: impl Iterator<Item = Policy>) -> Result<
     })
 }
 
+/// The rules on the default bus, and those that the other stacks of the run add.
+#[derive(Debug, Clone, Copy)]
+pub struct Bus<'a> {
+    pub rules: &'a [bus::Rule],
+    pub beside: &'a [bus::Rule],
+}
+
 /// Checks that the default bus has room for the rules of a plan, and that no other stack's name differs only by case.
 ///
 /// # Errors
 /// If EventBridge would refuse a rule, or IAM the role.
-pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, bus: &[bus::Rule]) -> Result<()> {
-    let adds = |step: &&Step| step.action != Action::Remove && step.address.id.kind == Kind::Rule;
-    let steps: Vec<&Step> = plan.steps.iter().filter(adds).collect();
-    other_case(config, stack, bus)?;
-    let has = |name: &str| bus.iter().any(|rule| rule.name == name);
-    let new = steps.iter().filter(|step| !has(&step.address.name)).count();
+pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, beside }: Bus) -> Result<()> {
+    other_case(config, stack, rules, "exists")?;
+    other_case(config, stack, beside, "is set up in the same run")?;
+    let has = |name: &str| rules.iter().any(|rule| rule.name == name);
+    // Rules of other stacks may be on the bus by now.
+    let to_come = beside.iter().filter(|rule| !has(&rule.name)).count();
+    let wanted = rules_of(plan);
+    let new = wanted.iter().filter(|rule| !has(&rule.name)).count();
     let region = stack.region.as_str();
     let default = if REGIONS_WITH_FEWER_RULES.contains(&region) { FEWER_RULES } else { RULES };
     let quota = config.rule_quota.unwrap_or(default);
     // With more rules than the default quota, AWS has raised the quota.
-    let is_raised = config.rule_quota.is_none() && bus.len() > quota;
-    if new > 0 && bus.len() + new > quota && !is_raised {
+    let is_raised = config.rule_quota.is_none() && rules.len() > quota;
+    if new > 0 && rules.len() + to_come + new > quota && !is_raised {
         let told = format!(
-            "the default bus in {region} has {} rules, and the stack adds {new}; EventBridge accepts {quota}",
-            bus.len()
+            "the default bus in {region} has {} rules{}, and the stack adds {new}; EventBridge accepts {quota}",
+            rules.len(),
+            of_others(to_come)
         );
         return Err(Error::usage(told).hint(
             "remove rules, use fewer --pattern (patterns in taskbell.toml), or ask AWS to raise the quota for rules and give it with --rule-quota N (rule_quota)",
         ));
     }
-    let wanted = steps.iter().filter(|step| has_wildcard(step.want.as_ref())).map(|step| step.address.name.as_str());
-    let wanted: Vec<&str> = wanted.collect();
-    let others = bus.iter().filter(|rule| rule.has_wildcard && !wanted.contains(&rule.name.as_str())).count();
-    if !wanted.is_empty() && others + wanted.len() > RULES_WITH_WILDCARDS {
+    let is_wanted = |rule: &bus::Rule| wanted.iter().any(|wanted| wanted.name == rule.name);
+    let others = rules.iter().filter(|rule| rule.has_wildcard && !is_wanted(rule)).count();
+    let is_wild = |wild: &bus::Rule| rules.iter().any(|rule| rule.name == wild.name && rule.has_wildcard);
+    let to_come = beside.iter().filter(|rule| rule.has_wildcard && !is_wild(rule)).count();
+    let needed = wanted.iter().filter(|rule| rule.has_wildcard).count();
+    if needed > 0 && others + to_come + needed > RULES_WITH_WILDCARDS {
         let told = format!(
-            "the default bus in {region} has {others} other rules with wildcards, and the stack needs {}; EventBridge accepts {RULES_WITH_WILDCARDS}, and AWS does not raise this quota",
-            wanted.len()
+            "the default bus in {region} has {others} other rules with wildcards{}, and the stack needs {needed}; EventBridge accepts {RULES_WITH_WILDCARDS}, and AWS does not raise this quota",
+            of_others(to_come)
         );
         return Err(Error::usage(told).hint(
             "use no * within names of --family, --exclude-family, --service or --exclude-service (filters in taskbell.toml): a * at the end alone needs no wildcard",
         ));
     }
     Ok(())
+}
+
+/// Returns the part of an error about the rules that other stacks of the run add.
+fn of_others(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(", other stacks of this run add {count}") }
+}
+
+/// Returns the rules that a plan adds or changes.
+#[must_use]
+pub fn rules_of(plan: &Plan) -> Vec<bus::Rule> {
+    let steps = plan.steps.iter().filter(|step| step.action != Action::Remove && step.address.id.kind == Kind::Rule);
+    let rule = |step: &Step| {
+        let spec = step.want.as_ref().and_then(|want| spec_of::<Rule>(want).ok())?;
+        let (name, has_wildcard) = (step.address.name.clone(), spec.has_wildcard());
+        Some(bus::Rule { name, description: spec.description, has_wildcard })
+    };
+    steps.filter_map(rule).collect()
 }
 
 /// Returns whether the plan adds rules, or wildcards to rules: only then the other rules on the bus matter.
@@ -150,18 +179,18 @@ fn has_wildcard(document: Option<&Value>) -> bool {
 }
 
 /// Checks that no rule is another stack's whose name differs only by case: IAM would take the roles of both for one.
-fn other_case(config: &Config, stack: &Stack, bus: &[bus::Rule]) -> Result<()> {
+fn other_case(config: &Config, stack: &Stack, rules: &[bus::Rule], is: &str) -> Result<()> {
     if config.own_role_arn.is_some() {
         return Ok(());
     }
     let name = stack.name.as_str();
     let is_other = |other: &&str| *other != name && other.to_lowercase() == name.to_lowercase();
     let of_taskbell =
-        bus.iter().filter_map(|rule| rule.description.strip_prefix("taskbell: ")?.rsplit_once(OF_THE_STACK));
+        rules.iter().filter_map(|rule| rule.description.strip_prefix("taskbell: ")?.rsplit_once(OF_THE_STACK));
     match of_taskbell.map(|(_, other)| other).find(is_other) {
         None => Ok(()),
         Some(other) => Err(Error::usage(format!(
-            "the stack {other} exists, and its name differs from {name} only by case: IAM would take the roles of both for one"
+            "the stack {other} {is}, and its name differs from {name} only by case: IAM would take the roles of both for one"
         ))
         .hint("choose another name with --stack NAME (name in taskbell.toml)")),
     }
@@ -531,6 +560,10 @@ mod tests {
         Plan { steps: names.iter().map(step).collect(), ..Plan::default() }
     }
 
+    fn alone(rules: &[bus::Rule]) -> Bus<'_> {
+        Bus { rules, beside: &[] }
+    }
+
     fn bus(count: usize, has_wildcard: bool) -> Vec<bus::Rule> {
         let rule = |number| bus::Rule { name: format!("other-{number}"), description: String::new(), has_wildcard };
         (0..count).map(rule).collect()
@@ -556,13 +589,46 @@ mod tests {
             let settings = Settings { rule_quota: quota, clusters: Some(vec!["a".to_owned()]), ..Settings::default() };
             let config = settings.config("a".parse().unwrap()).unwrap();
             let stack = Stack { name: "a".parse().unwrap(), region: region.to_owned() };
-            let outcome = check_bus(&config, &stack, &new, &bus(exist, false));
+            let outcome = check_bus(&config, &stack, &new, alone(&bus(exist, false)));
             assert_eq!(outcome.is_ok(), has_room, "{region} {exist} {quota:?}: {outcome:?}");
             // A rule that exists already needs no room.
             let mut full = bus(297, false);
             full.extend(["a", "b", "c"].map(|name| bus::Rule { name: name.to_owned(), ..full[0].clone() }));
-            assert!(region != "us-east-1" || check_bus(&config, &stack, &new, &full).is_ok());
+            assert!(region != "us-east-1" || check_bus(&config, &stack, &new, alone(&full)).is_ok());
         }
+    }
+
+    #[test]
+    fn rules_of_other_stacks_of_the_run_take_room_until_they_are_on_the_bus() {
+        let config = Settings { clusters: Some(vec!["a".to_owned()]), ..Settings::default() }
+            .config("a".parse().unwrap())
+            .unwrap();
+        let stack = Stack { name: "a".parse().unwrap(), region: "us-east-1".to_owned() };
+        let (plain, wild) = (json!({ "source": ["x"] }), json!({ "source": [{ "wildcard": "*x" }] }));
+        for (pattern, quota) in [(&plain, 300), (&wild, 30)] {
+            let new = plan_with(Action::Add, &["a", "b", "c"], pattern);
+            let all = bus(quota, quota == 30);
+            let outcome = |exist: usize, beside: &[bus::Rule]| {
+                check_bus(&config, &stack, &new, Bus { rules: &all[..exist], beside })
+            };
+            assert!(outcome(quota - 5, &all[quota - 2..]).is_ok());
+            let error = outcome(quota - 5, &all[quota - 3..]).unwrap_err().to_string();
+            assert!(error.contains("other stacks of this run add 3"), "{error}");
+            // These are on the bus already.
+            assert!(outcome(quota - 3, &all[..3]).is_ok());
+        }
+        // Rules on the bus may get their first wildcard.
+        let (new, plain_rules, wild_rules) =
+            (plan_with(Action::Add, &["a", "b"], &wild), bus(29, false), bus(29, true));
+        for (count, has_room) in [(28, true), (29, false)] {
+            let beside = &wild_rules[..count];
+            let outcome = check_bus(&config, &stack, &new, Bus { rules: &plain_rules, beside });
+            assert_eq!(outcome.is_ok(), has_room, "{count}: {outcome:?}");
+        }
+        let other = bus::Rule { description: format!("taskbell: x{OF_THE_STACK}A"), ..bus(1, false)[0].clone() };
+        let new = plan_with(Action::Add, &["a"], &plain);
+        let error = check_bus(&config, &stack, &new, Bus { rules: &[], beside: &[other] }).unwrap_err().to_string();
+        assert!(error.contains("the stack A is set up in the same run"), "{error}");
     }
 
     #[test]
@@ -581,12 +647,12 @@ mod tests {
         ] {
             let plan = plan_with(action, &["a", "b"], pattern);
             assert!(needs_room(&plan));
-            let outcome = check_bus(&config, &stack, &plan, &bus(exist, true));
+            let outcome = check_bus(&config, &stack, &plan, alone(&bus(exist, true)));
             assert_eq!(outcome.is_ok(), has_room, "{action:?} {exist}: {outcome:?}");
         }
         // Rules that have their wildcards already do not count twice.
         let plan = plan_with(Action::Change, &["other-0", "other-1"], &wild);
-        assert!(check_bus(&config, &stack, &plan, &bus(30, true)).is_ok());
+        assert!(check_bus(&config, &stack, &plan, alone(&bus(30, true))).is_ok());
         for (action, pattern) in [(Action::Change, &plain), (Action::Remove, &wild)] {
             assert!(!needs_room(&plan_with(action, &["a"], pattern)), "{action:?}");
         }

@@ -36,7 +36,8 @@ pub struct Comparison {
     pub missing_cluster: Option<Error>,
 }
 
-/// Reads the resources of a stack and compares them with the configuration. Writes nothing.
+/// Reads the resources of a stack and compares them with the configuration. Writes nothing, and therefore does not ask whether AWS
+/// has room for the differences: setup does, before it makes them.
 ///
 /// # Errors
 /// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.
@@ -57,7 +58,6 @@ pub async fn compare(request: &Request, target: &Target, context: &Context) -> R
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
     let plan = preflight::lacking(plan(&desired, seen, exceptions), missing)?;
-    preflight::has_room(config, &plan, &session).await?;
     // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };

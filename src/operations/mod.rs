@@ -62,6 +62,7 @@ pub mod notify;
 pub mod pattern_test;
 pub mod preview;
 pub mod replay;
+pub mod room;
 pub mod session;
 pub mod setup;
 pub mod status;

@@ -441,11 +441,11 @@ async fn write<A: Adapter>(
     if have.is_none() || tags.remove.is_empty() || tags.set.is_empty() {
         return Box::pin(Adapter::put(adapter, at, have, want, tags)).await;
     }
-    let rest = match Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await
-    {
-        Err(error) if error.find::<Remainder>().is_none() => return Err(error),
-        rest => rest,
-    };
+    let rest =
+        match Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await {
+            Err(error) if error.find::<Remainder>().is_none() => return Err(error),
+            rest => rest,
+        };
     let set = TagChange { remove: Vec::new(), ..tags.clone() };
     Box::pin(Adapter::put(adapter, at, Some(want), want, &set)).await.and(rest)
 }

@@ -167,6 +167,7 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         ),
         ("[defaults]\nmention = [\"x\"]\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "--mention does not accept"),
         ("fleet = \"a,b\"\n", ":1:1", "AWS does not accept"),
+        ("fleet = \"ที\"\n", ":1:1", "AWS does not accept"),
         ("[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west\"\n", ":3:1", "\"eu-west\" is not an AWS region"),
         ("[defaults]\nregion = \"x\"\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "is not an AWS region"),
         ("[[stack]]\nclusters = [\"a\"]\nrole_arn = \"arn:aws:iam::1:role/x\"\n", ":3:1", "\"1\" is not an account ID"),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use taskbell::pattern::CATALOGUE;
 use taskbell::permissions::{Command, Ground};
 use taskbell::policy::Policy;
-use taskbell::stack::{Place, Stack};
+use taskbell::stack::{EXPORTED_TAG, Place, STACK_TAG, Stack};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{ACCOUNT, Aws};
@@ -329,8 +329,9 @@ async fn permissions_accepts_only_a_valid_account() {
 }
 
 /// The condition keys in taskbell's policies that have at most one value in a request (String, ARN in IAM's reference).
-const OF_ONE_VALUE: [&str; 8] = [
+const OF_ONE_VALUE: [&str; 9] = [
     "aws:RequestTag/taskbell:stack",
+    "aws:ResourceTag/taskbell:exported",
     "aws:ResourceTag/taskbell:stack",
     "aws:SourceArn",
     "iam:PassedToService",
@@ -417,18 +418,20 @@ proptest! {
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "eu-west-1");
         let (one, other) = (stack(&name), stack(&format!("{name}{end}")));
         let mine = arns_of(&one, &place, &[&pattern]);
-        let context = iam::Context::from([
-            ("aws:ResourceTag/taskbell:stack".to_owned(), vec![other.name.to_string()]),
-            ("aws:RequestTag/taskbell:stack".to_owned(), vec![one.name.to_string()]),
+        // The other stack is managed by taskbell, or was exported.
+        let contexts = [STACK_TAG, EXPORTED_TAG].map(|tag| iam::Context::from([
+            (format!("aws:ResourceTag/{tag}"), vec![other.name.to_string()]),
+            (format!("aws:RequestTag/{STACK_TAG}"), vec![one.name.to_string()]),
             ("iam:PassedToService".to_owned(), vec!["lambda.amazonaws.com".to_owned()]),
-        ]);
+        ]));
         for command in Command::ALL {
             let patterns = [pattern.clone()];
             let ground = Ground { stack: &one, place: &place, clusters: &[], own_role: None, boundary: None, patterns: &patterns };
             let policy = taskbell::permissions::policy(command, ground);
             for action in actions(&policy).into_iter().filter(|action| !is_read(action)) {
                 for arn in arns_of(&other, &place, &[&pattern]).iter().filter(|arn| !mine.contains(arn)) {
-                    let allowed = iam::allows(&policy, &(action.clone(), arn.clone()), &context);
+                    let need = (action.clone(), arn.clone());
+                    let allowed = contexts.iter().any(|context| iam::allows(&policy, &need, context));
                     prop_assert!(!allowed, "{command:?} of {} allows {action} on {arn}", one.name);
                 }
             }
@@ -444,15 +447,20 @@ async fn rule_of_another_stack_with_the_same_beginning_is_out_of_reach() {
         assert_eq!(setup.code, 0, "{setup:?}");
     }
     let hand = Hand::of(&aws);
-    aws.enforce(policy("setup", "").await);
-    let stack = |name: &str| {
-        let tag = aws_sdk_eventbridge::types::Tag::builder().key("taskbell:stack").value(name);
+    let tag = |key: &str, value: &str| {
+        let tag = aws_sdk_eventbridge::types::Tag::builder().key(key).value(value);
         tag.build().unwrap()
     };
+    let stack = |name: &str| tag(STACK_TAG, name);
     let pattern = r#"{"source":["aws.ecs"]}"#;
+    // CloudFormation or Terraform manages the rule of an exported stack.
+    let exported = hand.events.put_rule().name("taskbell-batch-eu-task-failed").event_pattern(pattern);
+    exported.tags(tag(EXPORTED_TAG, "batch-eu")).send().await.unwrap();
+    aws.enforce(policy("setup", "").await);
     for (rule, reachable) in [
         ("taskbell-batch-task-failed", true),
         ("taskbell-batch-task-task-failed", false),
+        ("taskbell-batch-eu-task-failed", false),
         ("taskbell-batch-free", true),
     ] {
         let arn = format!("arn:aws:events:us-east-1:123456789012:rule/{rule}");

@@ -699,7 +699,7 @@ impl State {
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
         let (needs, context) =
-            iam::needs(action, request, |role| memory.boundary(role), |rule| memory.stack_of_rule(rule));
+            iam::needs(action, request, |role| memory.boundary(role), |rule, key| memory.tag_of_rule(rule, key));
         self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
         let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
         let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use taskbell::stack::STACK_TAG;
 
 use crate::support::strict::rewrite;
 
@@ -90,9 +89,9 @@ impl Memory {
         self.0.lock().unwrap().protected.contains(log_group)
     }
 
-    /// Returns the stack's tag of a rule.
-    pub fn stack_of_rule(&self, rule: &str) -> Option<String> {
-        self.0.lock().unwrap().rule_tags.get(rule)?.get(STACK_TAG).cloned()
+    /// Returns the value of a rule's tag.
+    pub fn tag_of_rule(&self, rule: &str, key: &str) -> Option<String> {
+        self.0.lock().unwrap().rule_tags.get(rule)?.get(key).cloned()
     }
 
     /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.

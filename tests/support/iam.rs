@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
-use taskbell::stack::STACK_TAG;
+use taskbell::stack::{EXPORTED_TAG, STACK_TAG};
 
 use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
@@ -125,12 +125,12 @@ fn arn(service: &str, rest: &str) -> String {
 }
 
 /// Returns the permissions that the caller needs before AWS carries the request out, and the values of condition keys. `bound`
-/// returns the permissions boundary of a role, `stack` the stack's tag of a rule.
+/// returns the permissions boundary of a role, `tag` the value of a rule's tag.
 pub fn needs(
     action: &str,
     request: &HttpRequest,
     bound: impl Fn(&str) -> Option<String>,
-    stack: impl Fn(&str) -> Option<String>,
+    tag: impl Fn(&str, &str) -> Option<String>,
 ) -> (Vec<Need>, Context) {
     let body = request.body().bytes().unwrap_or_default();
     let json: Value = serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default();
@@ -199,7 +199,8 @@ pub fn needs(
     };
     let name = if action == "lambda:Invoke" { "lambda:InvokeFunction" } else { action };
     let mut needs = vec![(name.to_owned(), resource.clone())];
-    let of_rule = resource.split_once(":rule/").and_then(|(_, rule)| stack(rule));
+    let of_rule = |key: &str| resource.split_once(":rule/").and_then(|(_, rule)| tag(rule, key));
+    let (of_stack, of_export) = (of_rule(STACK_TAG), of_rule(EXPORTED_TAG));
     let tags = json["Tags"].as_array().into_iter().flatten();
     let requested = tags.filter(|tag| tag["Key"] == STACK_TAG).filter_map(|tag| tag["Value"].as_str()).next();
     let with_tags = match action {
@@ -234,7 +235,8 @@ pub fn needs(
         ("lambda:FunctionArn".to_owned(), of_mapping.map(|()| arn("lambda", &format!("function:{FUNCTION}")))),
         ("events:source".to_owned(), json["Entries"][0]["Source"].as_str().map(str::to_owned)),
         ("iam:PermissionsBoundary".to_owned(), boundary.filter(|arn| !arn.is_empty())),
-        (format!("aws:ResourceTag/{STACK_TAG}"), of_rule),
+        (format!("aws:ResourceTag/{STACK_TAG}"), of_stack),
+        (format!("aws:ResourceTag/{EXPORTED_TAG}"), of_export),
         (format!("aws:RequestTag/{STACK_TAG}"), requested.map(str::to_owned)),
     ];
     (needs, context.into_iter().filter_map(|(key, value)| Some((key, vec![value?]))).collect())

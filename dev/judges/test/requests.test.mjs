@@ -129,9 +129,14 @@ test("a change of a rule or of a mapping is compared with the stack of the comma
   assert.deepEqual(await of(targets, tagged("batch")), []);
   assert.equal((await of(targets, tagged("batch-task"))).length, 1);
   const creation = { ...rule({ Name: "taskbell-batch-quiet", Tags: [{ Key: "taskbell:stack", Value: "batch" }] }), permissions: [line] };
-  const creating = (stack) => allow(["events:PutRule", "events:TagResource"], [rules], { StringEquals: { "aws:RequestTag/taskbell:stack": stack }, Null: { "aws:ResourceTag/taskbell:stack": "true" } });
+  const creating = (stack) => allow(["events:PutRule", "events:TagResource"], [rules], { StringEquals: { "aws:RequestTag/taskbell:stack": stack }, Null: { "aws:ResourceTag/taskbell:stack": "true", "aws:ResourceTag/taskbell:exported": "true" } });
   assert.deepEqual(await of(creation, creating("batch")), []);
   assert.equal((await of(creation, creating("batch-task"))).length, 2);
+  // The rule of another stack, which taskbell or another engine manages, is out of reach.
+  const arn = "arn:aws:events:us-east-1:123456789012:rule/taskbell-batch-eu-task-failed";
+  const reached = (tag) => refusals({ action: "events:PutRule", resource: arn, context: { "aws:RequestTag/taskbell:stack": "batch", ...tag } }, [creating("batch")]);
+  assert.deepEqual(await reached({}), []);
+  for (const tag of ["stack", "exported"]) assert.equal((await reached({ [`aws:ResourceTag/taskbell:${tag}`]: "batch-eu" })).length, 1);
   const mapping = request("lambda", "DELETE", "https://lambda.us-east-1.amazonaws.com/2015-03-31/event-source-mappings/0b5b1fbd-0000-4000-8000-000000000000", {}, "", [line]);
   const mapped = (name) => allow(["lambda:DeleteEventSourceMapping"], ["arn:aws:lambda:us-east-1:123456789012:event-source-mapping:*"], { ArnEquals: { "lambda:FunctionArn": `arn:aws:lambda:us-east-1:123456789012:function:${name}` } });
   assert.deepEqual(await of(mapping, mapped("taskbell-batch")), []);

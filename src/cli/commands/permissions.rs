@@ -10,7 +10,7 @@ use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::World;
 use crate::config::settings::Settings;
-use crate::desired::cluster_arn;
+use crate::desired::{cluster_arn, references};
 use crate::error::Result;
 use crate::operations::session::Session;
 use crate::pattern::{CATALOGUE, Pattern};
@@ -83,6 +83,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
     };
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    args.permissions_boundary.iter().try_for_each(|arn| references::boundary(arn, &place))?;
+    args.notifier_role_arn.iter().try_for_each(|arn| references::notifier_role(arn, &place))?;
     let patterns = args.patterns.iter().map(|name| Ok(Pattern::find(name)?.name));
     let mut patterns = patterns.collect::<Result<Vec<_>>>()?;
     patterns.retain(|name| CATALOGUE.iter().all(|entry| entry.name != name));

@@ -70,6 +70,7 @@ impl Progress {
             cancel: world.cancel.clone(),
             clock: world.clock,
             listener,
+            room: Arc::default(),
         };
         Self { context, live, silence }
     }

@@ -278,7 +278,6 @@ impl Setup {
         clusters?;
         preflight::own_is_kept(&planned.0, config)?;
         self.transition_fits(&planned.0, &planned.1)?;
-        preflight::has_room(config, &planned.0, session).await?;
         // The plan itself reports unreadable resources.
         if planned.0.unknown.is_empty() {
             agreed?;
@@ -286,6 +285,8 @@ impl Setup {
                 session.unless_interrupted(self.eventbridge_agrees()).await??;
             }
         }
+        // Last, because the rules are booked: no other check refuses the stack afterwards.
+        Box::pin(preflight::has_room(config, &planned.0, session, (&self.context.room, &planned.1))).await?;
         if let Some(note) = log_groups {
             session.note(note);
         }

@@ -1,4 +1,4 @@
-//! Checks that a stack that AWS would refuse for its size or its names is refused before anything is made, by every command alike.
+//! Checks that a stack that AWS would refuse for its size or its names is refused before anything is made.
 
 use super::*;
 
@@ -27,6 +27,25 @@ async fn all_refuse(aws: &Aws, flags: &str, said: &[&str]) {
         assert_eq!(outcome.code, 64, "{line:.90}: {outcome:?}");
         for said in said {
             assert!(outcome.err.contains(said), "{line:.90}: {said}: {outcome:?}");
+        }
+    }
+    assert_eq!(aws.writes(), [""; 0], "{flags:.90}");
+}
+
+/// Runs `setup` and `setup --dry-run` with these flags: each must refuse them with these words, and make nothing. `drift` changes
+/// nothing, and must show the differences all the same.
+async fn only_setup_refuses(aws: &Aws, flags: &str, said: &[&str]) {
+    aws.forget_calls();
+    for line in ["setup --yes --no-pattern-check", "setup --dry-run --no-pattern-check", "drift --output json"] {
+        let outcome = taskbell(aws, &format!("{line} {flags}")).await;
+        if line.starts_with("drift") {
+            let steps = outcome.json()["steps"].clone();
+            assert!(outcome.code == 2 && steps.as_array().is_some_and(|steps| !steps.is_empty()), "{outcome:?}");
+            continue;
+        }
+        assert_eq!(outcome.code, 64, "{line}: {outcome:?}");
+        for said in said {
+            assert!(outcome.err.contains(said), "{line}: {said}: {outcome:?}");
         }
     }
     assert_eq!(aws.writes(), [""; 0], "{flags:.90}");
@@ -90,6 +109,9 @@ async fn whole_that_aws_would_refuse_is_refused_before_any_write() {
         ),
         (format!("{batch} --tag Taskbell:Stack=mine"), vec!["the tag key Taskbell:Stack is reserved"]),
         (format!("{batch} --tag team=aws:x"), vec!["the value of the tag team is reserved"]),
+        (format!("{batch} --tag team=ที"), vec!["AWS does not accept the tag", "combining vowel signs"]),
+        (format!("{batch} --tag मा=1"), vec!["AWS does not accept the tag"]),
+        (format!("{batch} --tag team=Ⓐ"), vec!["AWS does not accept the tag"]),
         (
             format!("{batch} --slack-webhook-parameter /aws/webhook"),
             vec![
@@ -109,6 +131,43 @@ async fn whole_that_aws_would_refuse_is_refused_before_any_write() {
         (format!("{batch} --pattern-quota 2000"), vec!["2048 to 4096 characters, not 2000"]),
     ] {
         all_refuse(&aws, &flags, &said).await;
+    }
+}
+
+/// Checks the ARNs that AWS would refuse only when the resource that uses them is made.
+#[tokio::test(start_paused = true)]
+async fn arn_of_another_account_or_partition_is_refused_before_any_write() {
+    let aws = Aws::new().await;
+    for (flags, said) in [
+        (
+            "--permissions-boundary arn:aws:iam::210987654321:policy/wall",
+            [
+                "arn:aws:iam::210987654321:policy/wall is not in the account 123456789012",
+                "arn:aws:iam::123456789012:policy/wall",
+            ],
+        ),
+        (
+            "--permissions-boundary arn:aws-cn:iam::aws:policy/ReadOnlyAccess",
+            ["is not in the account 123456789012 of the partition aws", "arn:aws:iam::aws:policy/ReadOnlyAccess"],
+        ),
+        (
+            "--notifier-role-arn arn:aws:iam::210987654321:role/mine",
+            ["arn:aws:iam::210987654321:role/mine is not in the account", "arn:aws:iam::123456789012:role/mine"],
+        ),
+        ("--to arn:aws-cn:sns:cn-north-1:123456789012:a", ["is not in the partition aws", "a topic of this partition"]),
+        ("--alarm-topic arn:aws-cn:sns:us-east-1:123456789012:a", ["is not in the partition aws", "--profile"]),
+        ("--alarm-topic arn:aws:sns:eu-west-1:123456789012:a", ["is not in us-east-1", "its own region"]),
+    ] {
+        all_refuse(&aws, &format!("--cluster batch {flags}"), &said).await;
+    }
+    // The printed policy would contain the same ARN.
+    let wall = "permissions --cluster batch --permissions-boundary arn:aws:iam::210987654321:policy/wall";
+    let mine = "permissions --cluster batch --notifier-role-arn arn:aws:iam::210987654321:role/mine";
+    for line in [wall, mine] {
+        let here = taskbell(&aws, line).await;
+        assert!(here.code == 64 && here.err.contains("is not in the account 123456789012"), "{line}: {here:?}");
+        let there = taskbell(&aws, &format!("{line} --account 210987654321")).await;
+        assert_eq!(there.code, 0, "{line}: {there:?}");
     }
 }
 
@@ -148,7 +207,7 @@ async fn tags_of_others_leave_less_room_for_new_ones() {
     let call = (0..40).fold(call, |call, number| call.tags(format!("stranger-{number}"), "keep"));
     call.send().await.unwrap();
     let tags = |count: usize| each("--tag", (0..count).map(|n| format!("key-{n}=x")));
-    all_refuse(
+    only_setup_refuses(
         &aws,
         &format!("--cluster batch{}", tags(6)),
         &["queue/undelivered would have 51 tags: 6 of yours and 40 of others", "AWS accepts 50"],
@@ -180,15 +239,19 @@ async fn full_bus_is_refused_before_anything_is_made() {
         put(format!("wild-{number}"), r#"{"source":[{"wildcard":"a*b"}]}"#).await;
     }
     let wild = "--cluster batch --pattern task-failed --family *-nightly";
-    all_refuse(&aws, wild, &["has 30 other rules with wildcards, and the stack needs 1", "accepts 30", "--family"])
-        .await;
+    only_setup_refuses(
+        &aws,
+        wild,
+        &["has 30 other rules with wildcards, and the stack needs 1", "accepts 30", "--family"],
+    )
+    .await;
     events.delete_rule().name("wild-0").send().await.unwrap();
     let dry = taskbell(&aws, &format!("setup --dry-run {wild}")).await;
     assert_eq!(dry.code, 2, "{dry:?}");
     for number in 0..269 {
         put(format!("plain-{number}"), r#"{"source":["a"]}"#).await;
     }
-    all_refuse(
+    only_setup_refuses(
         &aws,
         "--cluster batch",
         &["has 298 rules, and the stack adds 3", "EventBridge accepts 300", "--rule-quota"],
@@ -205,7 +268,7 @@ async fn full_bus_is_refused_before_anything_is_made() {
 async fn stack_name_that_differs_only_by_case_is_refused() {
     let aws = Aws::new().await;
     succeeds(&aws, "setup --cluster web --stack Batch --yes").await;
-    all_refuse(
+    only_setup_refuses(
         &aws,
         "--cluster batch",
         &["the stack Batch exists, and its name differs from batch only by case", "--stack"],
