@@ -180,7 +180,7 @@ pub fn is_fifo(topic: &Arn<'_>) -> bool {
     topic.resource.strip_suffix(".fifo").is_some()
 }
 
-/// Reads the ARN of an ECS cluster. Returns the cluster's name; the caller checks its letters.
+/// Reads the ARN of an ECS cluster. Returns the cluster's name.
 ///
 /// # Errors
 /// If the text is not one.
@@ -222,8 +222,9 @@ pub fn task(text: &str) -> Result<Task<'_>> {
     })
 }
 
-/// Returns whether ECS accepts the name of a cluster.
-fn is_ecs_name(name: &str) -> bool {
+/// Returns whether ECS accepts the name of a cluster, a service, a family or a container. taskbell gives stacks such names, too.
+#[must_use]
+pub fn is_ecs_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 

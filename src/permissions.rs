@@ -274,7 +274,7 @@ pub struct Ground<'a> {
     pub own_role: Option<&'a str>,
     /// The permissions boundary that the notifier's role must have.
     pub boundary: Option<&'a str>,
-    /// The names of the configured patterns that are not in the catalogue.
+    /// The names of the configured patterns; empty: the default ones.
     pub patterns: &'a [String],
 }
 
@@ -282,17 +282,19 @@ pub struct Ground<'a> {
 const MANAGED: usize = 6144;
 
 /// Returns the policy document for a command. If the names of all rules of the catalogue made it too long for a managed policy, it
-/// names those of the default patterns alone, and if these made it too long as well, those of the configured patterns alone.
+/// names those of the default and the configured patterns, and if these made it too long as well, those of the configured patterns alone.
+/// With long names, these can still be too long: then the policy fits the inline policies of a role.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
     let naming = |names: &[&str]| {
-        let names = names.iter().map(|name| (*name).to_owned());
-        let patterns: Vec<String> = names.chain(ground.patterns.iter().cloned()).collect();
+        let configured = ground.patterns.iter().filter(|name| !names.contains(&name.as_str()));
+        let patterns: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(configured.cloned()).collect();
         document(command, Ground { patterns: &patterns, ..ground })
     };
     let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
     let named: [&[&str]; 2] = [&CATALOGUE.map(|entry| entry.name), &DEFAULT];
-    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(&[]))
+    let shortest: &[&str] = if ground.patterns.is_empty() { &DEFAULT } else { &[] };
+    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(shortest))
 }
 
 /// Returns the policy document that names the rules of `ground.patterns`.
@@ -474,7 +476,7 @@ mod tests {
     }
 
     /// Checks IAM's limits, which do not count white space: 6,144 characters for a managed policy, 10,240 for all inline policies
-    /// of a role.
+    /// of a role. More than the default patterns need the latter one if the names are long.
     #[test]
     fn every_policy_fits_a_managed_policy_and_with_the_longest_names_an_inline_policy() {
         for (length, of_role, most) in [(20, 40, MANAGED), (48, 64, MANAGED), (255, 512 + 64, 10_240)] {
@@ -485,12 +487,51 @@ mod tests {
             for command in &Command::ALL {
                 let clusters = [place.cluster_arn(&name)];
                 for (own_role, boundary) in [(Some(role.as_str()), None), (None, Some(role.as_str()))] {
-                    let ground =
-                        Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary, patterns: &[] };
-                    let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
-                    assert!(count <= most, "{command:?} of {length}: {count}");
+                    for patterns in [vec![], configured()] {
+                        let patterns = &patterns;
+                        let ground =
+                            Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary, patterns };
+                        let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
+                        let most = if length > 20 && !patterns.is_empty() { 10_240 } else { most };
+                        assert!(count <= most, "{command:?} of {length} with {patterns:?}: {count}");
+                    }
                 }
             }
         }
+    }
+
+    /// Returns configured patterns: one of the catalogue that is no default, and one of a file.
+    fn configured() -> Vec<String> {
+        let is_default = |name: &str| DEFAULT.contains(&name);
+        let other = CATALOGUE.iter().map(|entry| entry.name).find(|name| !is_default(name)).unwrap();
+        DEFAULT.into_iter().chain([other, "quiet"]).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_configured_rule_is_named_once_also_where_the_catalogue_is_too_long() {
+        let mut is_short = Vec::new();
+        for length in [5, 48] {
+            let stack = Stack { name: "x".repeat(length).parse().unwrap(), region: "ap-southeast-99".to_owned() };
+            let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
+            for patterns in [vec![], configured()] {
+                let ground = Ground {
+                    stack: &stack,
+                    place: &place,
+                    clusters: &[],
+                    own_role: None,
+                    boundary: None,
+                    patterns: &patterns,
+                };
+                let text = policy(Command::Setup, ground).to_string();
+                let times =
+                    |name: &str| text.matches(&format!("\"{}\"", place.rule_arn(&stack.rule_name(name)))).count();
+                let defaults = DEFAULT.map(str::to_owned).to_vec();
+                for name in if patterns.is_empty() { &defaults } else { &patterns } {
+                    assert_eq!(times(name), 1, "{name} of {length}: {text}");
+                }
+                is_short.push(CATALOGUE.iter().any(|entry| times(entry.name) == 0));
+            }
+        }
+        assert_eq!(is_short, [false, false, true, true]);
     }
 }

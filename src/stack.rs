@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::arn::Arn;
+use crate::arn::{Arn, is_ecs_name};
 use crate::error::{Error, Result};
 use crate::secret::echoed;
 
@@ -40,8 +40,7 @@ impl FromStr for StackName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if text.is_empty() || text.len() > 255 || !text.chars().all(legal) {
+        if !is_ecs_name(text) {
             return Err(Error::usage(format!("{} is not a stack name", echoed(text)))
                 .hint("a stack name has 1 to 255 letters, digits, hyphens and underscores; `--stack NAME` sets it"));
         }

@@ -1,5 +1,8 @@
-//! Styles the text that taskbell prints, and filters everything that passes to a stream: no character of a foreign text controls a
+//! Styles the text that taskbell prints, and filters everything that `Output` prints: no character of a foreign text controls a
 //! terminal or a log viewer.
+//!
+//! Two libraries write to the terminal themselves, because they move the cursor or switch the echo off: `indicatif` draws the lines of
+//! progress, whose texts pass through [`crate::input::printable`] first, and `rpassword` asks for a secret, in taskbell's own words.
 //!
 //! Names, reasons, log lines and errors come from outside, and all code that renders them would have to remember to make them safe.
 //! A forgotten place must not matter, so the filter is where the text leaves taskbell ([`Filter`]), and not where a text enters. A
@@ -88,7 +91,7 @@ pub fn workflow_command() -> String {
     format!("{}::", *MARK)
 }
 
-/// A filter of everything that passes to a stream. Remembers the end of the last text: a line may be printed in pieces.
+/// A filter of everything that `Output` prints to a stream. Remembers the end of the last text: a line may be printed in pieces.
 #[derive(Debug)]
 pub struct Filter {
     /// Whether the line consists of spaces so far.

@@ -4,7 +4,8 @@
 Reads the requests that tests/support/witness.rs and dev/judges/witness.py wrote into the folder. Parses each as the service would,
 with botocore's model, and checks names, types, required members, lengths, ranges, patterns and enums, and the limits that only
 AWS's documentation has. Writes FOLDER/policies.json for dev/judges/policies.mjs: every policy that was printed or attached, and
-every permission that a request needs. Fails if a fault is found, or if fewer than LEAST operations were recorded.
+every permission that a request needs. Fails if a fault is found, if the policy of a command line with requests was not printed, or if
+fewer than LEAST operations were recorded.
 """
 
 import base64
@@ -497,7 +498,7 @@ def needs(name, members, region, boundary, stack):
 
 def main(folder, least=1):
     found, seen, questions = collections.Counter(), collections.Counter(), {}
-    printed, attached = {}, {}
+    attached = {}
     lines = [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
     records = [line for line in lines if "method" in line]
     printed = {line["permissions"]: line["policy"] for line in lines if "policy" in line}
@@ -519,8 +520,11 @@ def main(folder, least=1):
             continue
         for kind, document in policies(name, members):
             attached[kind, document if isinstance(document, str) else json.dumps(document)] = name
-        lines_of = [line for line in record["permissions"] if line in printed]
-        if not lines_of:
+        lines_of = record["permissions"]
+        for line in lines_of:
+            if line not in printed:
+                found[f"no policy was printed by `{line}`, so that nothing judges the requests of its command"] += 1
+        if not lines_of or any(line not in printed for line in lines_of):
             continue
         boundary = re.search(r"--permissions-boundary (\S+)", lines_of[0])
         hints = set().union(*(ONLY_FOR_HINTS.get(line.split()[2], ()) for line in lines_of))

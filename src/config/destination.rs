@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::arn;
+use crate::arn::{self, is_ecs_name};
 use crate::error::{Error, Result, nearest};
 use crate::pattern::CATALOGUE;
 use crate::secret::echoed;
@@ -217,8 +217,7 @@ fn pattern(name: &str) -> Result<String> {
 }
 
 fn family(glob: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-*?".contains(c);
-    match glob.len() <= 255 && glob.chars().all(legal) {
+    match is_ecs_name(&glob.replace(['*', '?'], "-")) {
         true => Ok(glob.to_owned()),
         false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? as wildcards")),
     }

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::arn::is_ecs_name;
 use crate::error::{Error, Result};
 use crate::secret::echoed;
 
@@ -333,8 +334,7 @@ fn holds(leaves: &Value, text: &str) -> bool {
 }
 
 fn legal(flag: &str, name: &str) -> Result<()> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-_*".contains(c);
-    match !name.is_empty() && name.len() <= 255 && name.chars().all(legal) && !name.contains("**") {
+    match is_ecs_name(&name.replace('*', "-")) && !name.contains("**") {
         true => Ok(()),
         false => Err(Error::usage(format!("{flag} {} is not a name", echoed(name)))
             .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),

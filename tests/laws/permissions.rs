@@ -525,6 +525,10 @@ fn judged_policy_belongs_to_the_command_and_its_flags() {
     let start = |command: &str| format!("permissions --for {command} --account {ACCOUNT} --region us-east-1");
     assert_eq!(of("drift --cluster batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
     assert_eq!(of("setup --drill --stack x --yes"), ["setup", "drill"].map(|of| format!("{} --stack x", start(of))));
-    assert_eq!(of("pattern test event.json"), [start("pattern-test")]);
+    assert_eq!(of(&format!("pattern test --task {TASK}")), [format!("{} --cluster batch", start("pattern-test"))]);
+    assert_eq!(of(&format!("pattern test --task {TASK} --stack x")), [format!("{} --stack x", start("pattern-test"))]);
+    assert_eq!(of("notify hello"), [start("notify")]);
+    // Without a name, the policy of no stack would be printed.
+    assert!(of("pattern test event.json").is_empty() && of("setup").is_empty());
     assert!(of("setup --all --yes").is_empty() && of("import rule --cluster batch").is_empty());
 }

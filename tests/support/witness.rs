@@ -46,7 +46,8 @@ impl Book {
     }
 }
 
-/// Returns the command lines that print the policies for this command line; none: no policy is for it alone.
+/// Returns the command lines that print the policies for this command line; none: no policy is for it alone. The judge of requests
+/// demands a policy for each of them.
 pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let commands: &[&str] = match &words[..] {
@@ -63,15 +64,23 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
         ["pattern", "test", ..] => &["pattern-test"],
         _ => &[],
     };
-    let mut flags = String::new();
+    let (mut flags, mut cluster_of_task) = (String::new(), None);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match *word {
             "--cluster" | "--stack" | "--notifier-role-arn" | "--permissions-boundary" => {
                 flags += &format!(" {word} {}", rest.next().unwrap_or(&""));
             }
+            "--task" => cluster_of_task = rest.next().and_then(|arn| arn.split(":task/").nth(1)?.split_once('/')),
             _ => {}
         }
+    }
+    let names_stack = flags.contains("--cluster") || flags.contains("--stack");
+    match cluster_of_task {
+        Some((cluster, _)) if !names_stack => flags += &format!(" --cluster {cluster}"),
+        // The user types the cluster later, or the command has nothing to do.
+        None if !names_stack && commands != ["notify"] => return Vec::new(),
+        _ => {}
     }
     let of = |command: &&str| format!("permissions --for {command} --account {ACCOUNT} --region {region}{flags}");
     commands.iter().map(of).collect()

@@ -77,6 +77,14 @@ test("a run that recorded too little fails", () => {
   assert.match(told, /only 1 of at least 2 operations/);
 });
 
+test("a command line whose policy was not printed is a fault, and one without requests is not", () => {
+  const line = "permissions --for drift --cluster batch";
+  const get = request("lambda", "GET", "/2015-03-31/functions/taskbell-batch/policy", {}, "", [line]);
+  const { status, told, questions } = judged([{ asked: line }, { asked: "permissions --for drift --cluster a,b" }, get, get]);
+  assert.deepEqual([status, questions], [1, []]);
+  assert.match(told, /no policy was printed by `permissions --for drift --cluster batch`.* \(2 times\)\nrequests: 2 of 1 operations judged, 1 faults/);
+});
+
 const allow = (Action, Resource, Condition) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Action, Resource, ...(Condition ? { Condition } : {}) }] });
 const BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default";
 const QUEUE = "arn:aws:sqs:us-east-1:123456789012:taskbell-batch";

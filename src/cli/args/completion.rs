@@ -4,16 +4,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::Command;
+use clap::{Command, ValueHint};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 
+use super::quoting::Quoting;
 use super::shell::Shell;
+use crate::arn::is_ecs_name;
+use crate::cli::terminal::completion_line;
 use crate::config::Cluster;
 use crate::config::file::{File, Member};
-use crate::input::printable;
 use crate::pattern::CATALOGUE;
 use crate::pattern::samples::{SAMPLES, without_number};
-use crate::stack::StackName;
 
 /// The kinds of names that taskbell can ask AWS for.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,8 @@ pub struct Known {
 /// Returns the words that can complete the word at the cursor, as the shell's script reads them.
 pub fn candidates(shell: Shell, words: &[OsString], command: Command, known: &Known) -> String {
     let mut bytes = Vec::new();
-    let mut command = completed(command, shell, known);
+    let quoting = Quoting::at_end(&completion_line(), shell);
+    let mut command = completed(command, quoting, known);
     let written = shell.completer().write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut bytes);
     written.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
@@ -70,8 +72,7 @@ impl Known {
     /// Replaces the known names of one kind. Leaves out names that no stack and no cluster has: they come from AWS, and a shell would
     /// run what such a name contains.
     pub fn replace(&mut self, names: Names, mut found: Vec<String>) {
-        // ECS accepts the same characters in a cluster's name as taskbell in a stack's.
-        found.retain(|name| name.parse::<StackName>().is_ok());
+        found.retain(|name| is_ecs_name(name));
         match names {
             Names::Clusters => self.clusters = found,
             Names::Stacks => self.stacks = found,
@@ -99,58 +100,58 @@ fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> V
     all.filter(|candidate| candidate.get_value().to_string_lossy().starts_with(&*begun)).collect()
 }
 
-/// Adds completions to every argument that accepts a name.
-fn completed(command: Command, shell: Shell, known: &Known) -> Command {
+/// Adds completions to every argument that accepts a name or a path. clap would offer paths without quotes.
+fn completed(command: Command, quoting: Quoting, known: &Known) -> Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
         "clusters" => argument.add(known.completer(Names::Clusters)),
         "stack" => argument.add(known.completer(Names::Stacks)),
-        "pattern" | "patterns" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| patterns(begun, shell))),
-        "event" | "events" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| samples(begun, shell))),
+        "pattern" | "patterns" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| patterns(begun, quoting))),
+        "event" | "events" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| samples(begun, quoting))),
+        _ if is_path(argument.get_value_hint()) => {
+            argument.add(ArgValueCompleter::new(move |begun: &OsStr| paths(begun, quoting)))
+        }
         _ => argument,
     });
-    command.mut_subcommands(|inner| completed(inner, shell, known))
+    command.mut_subcommands(|inner| completed(inner, quoting, known))
+}
+
+fn is_path(hint: ValueHint) -> bool {
+    matches!(hint, ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath | ValueHint::ExecutablePath)
 }
 
 /// Completes patterns of the catalogue, or else the path of a file.
-fn patterns(begun: &OsStr, shell: Shell) -> Vec<CompletionCandidate> {
+fn patterns(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
     let named = CATALOGUE.iter().map(|entry| CompletionCandidate::new(entry.name).help(Some(entry.rings.into())));
-    or_path(beginning(begun, named), begun, shell)
+    or_path(beginning(begun, named), begun, quoting)
 }
 
 /// Completes samples by their short names, or else by their full names, or else the path of a file.
-fn samples(begun: &OsStr, shell: Shell) -> Vec<CompletionCandidate> {
+fn samples(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
     let named = |name_of: fn(&'static str) -> &'static str| {
         let candidates =
             SAMPLES.iter().map(|sample| CompletionCandidate::new(name_of(sample.name)).help(Some(sample.title.into())));
         beginning(begun, candidates)
     };
     let short = named(without_number);
-    or_path(if short.is_empty() { named(|name| name) } else { short }, begun, shell)
+    or_path(if short.is_empty() { named(|name| name) } else { short }, begun, quoting)
 }
 
-fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr, shell: Shell) -> Vec<CompletionCandidate> {
-    if !named.is_empty() {
-        return named;
-    }
-    let paths = PathCompleter::any().complete(begun);
+fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
+    if named.is_empty() { paths(begun, quoting) } else { named }
+}
+
+/// Completes the path of a file.
+fn paths(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
+    let Some((begun, meaning)) = begun.to_str().and_then(|begun| Some((begun, quoting.meaning(begun)?))) else {
+        return Vec::new();
+    };
+    let paths = PathCompleter::any().complete(OsStr::new(&meaning));
     // A path that is not UTF-8, or has hidden characters, cannot be typed either.
-    let typed = paths.iter().filter_map(|path| quoted(path.get_value().to_str()?, shell));
-    typed.map(CompletionCandidate::new).collect()
-}
-
-/// Returns a path as the user would type it, so that the shell runs nothing of it. Shells other than bash and PowerShell quote the
-/// words themselves. Returns none for a path with control characters or hidden ones, which the shell would show.
-fn quoted(path: &str, shell: Shell) -> Option<String> {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
-    if printable(path) != path {
-        return None;
-    }
-    Some(match shell {
-        _ if path.chars().all(is_plain) => path.to_owned(),
-        Shell::Bash => path.chars().flat_map(|c| (!is_plain(c)).then_some('\\').into_iter().chain([c])).collect(),
-        Shell::Powershell => format!("'{}'", path.replace('\'', "''")),
-        Shell::Elvish | Shell::Fish | Shell::Zsh => path.to_owned(),
-    })
+    let typed = |path: &CompletionCandidate| {
+        let typed = quoting.typed(path.get_value().to_str()?, begun)?;
+        Some(CompletionCandidate::new(typed).hide(path.is_hide_set()))
+    };
+    paths.iter().filter_map(typed).collect()
 }
 
 #[cfg(test)]
@@ -164,17 +165,5 @@ mod tests {
         known.replace(Names::Stacks, foreign.map(str::to_owned).to_vec());
         known.replace(Names::Clusters, foreign.map(str::to_owned).to_vec());
         assert_eq!((known.stacks, known.clusters), (vec!["batch".to_owned()], vec!["batch".to_owned()]));
-    }
-
-    #[test]
-    fn path_is_quoted_for_the_shell() {
-        let path = "it's $(id).json";
-        assert_eq!(quoted(path, Shell::Bash).unwrap(), r"it\'s\ \$\(id\).json");
-        assert_eq!(quoted(path, Shell::Powershell).unwrap(), "'it''s $(id).json'");
-        assert_eq!(quoted(path, Shell::Zsh).unwrap(), path);
-        assert_eq!(quoted("./ops/mine-1.json", Shell::Bash).unwrap(), "./ops/mine-1.json");
-        for hidden in ["a\nb", "a\u{1b}[31mb", "a\u{202e}b"] {
-            assert_eq!(quoted(hidden, Shell::Fish), None);
-        }
     }
 }

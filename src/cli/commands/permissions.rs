@@ -13,7 +13,7 @@ use crate::config::settings::Settings;
 use crate::desired::{cluster_arn, references};
 use crate::error::Result;
 use crate::operations::session::Session;
-use crate::pattern::{CATALOGUE, Pattern};
+use crate::pattern::Pattern;
 use crate::permissions::{Command, Ground, policy};
 use crate::stack::Place;
 
@@ -85,9 +85,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
     args.permissions_boundary.iter().try_for_each(|arn| references::boundary(arn, &place))?;
     args.notifier_role_arn.iter().try_for_each(|arn| references::notifier_role(arn, &place))?;
-    let patterns = args.patterns.iter().map(|name| Ok(Pattern::find(name)?.name));
-    let mut patterns = patterns.collect::<Result<Vec<_>>>()?;
-    patterns.retain(|name| CATALOGUE.iter().all(|entry| entry.name != name));
+    let patterns = args.patterns.iter().map(|name| Ok(Pattern::find(name)?.name)).collect::<Result<Vec<_>>>()?;
     let ground = Ground {
         stack: &session.stack,
         place: &place,
@@ -96,7 +94,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         boundary: args.permissions_boundary.as_deref(),
         patterns: &patterns,
     };
-    world.out.print(&render::json(&policy(args.command, ground)));
+    world.out.print(&render::document(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {
         world.err.print(
             "note: add ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, so that \

@@ -45,12 +45,19 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
     object
 }
 
-/// Returns the value as indented JSON in which no text has a hidden character, and no URL a user's name and a password.
-pub fn json(value: &Value) -> String {
-    visible_json(&format!("{:#}\n", without_passwords(value)))
+/// Returns a report as indented JSON in which no text has a hidden character, and no URL a user's name and a password.
+pub fn json(report: &Value) -> String {
+    document(&without_passwords(report))
 }
 
-fn without_passwords(value: &Value) -> Value {
+/// Returns a document that another program applies, such as a template, as indented JSON without hidden characters. Changes no text
+/// of the document: what looks like a password in a URL may be a part of a path, or a user's name that everybody knows.
+pub fn document(document: &Value) -> String {
+    visible_json(&format!("{document:#}\n"))
+}
+
+/// Returns the value without the users' names and passwords of its URLs.
+pub(super) fn without_passwords(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::from(without_userinfo(text)),
         Value::Array(items) => items.iter().map(without_passwords).collect(),

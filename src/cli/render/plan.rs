@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::json::without_passwords;
 use crate::input::printable;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
-use crate::secret::without_userinfo;
 use crate::stack::Address;
 use crate::style::Style;
 use crate::words;
@@ -91,11 +91,10 @@ pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest
 }
 
 fn value(value: Option<&Value>, longest: usize) -> String {
-    let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    let text = without_userinfo(&text);
+    let text = value.map_or_else(|| "nothing".to_owned(), |value| without_passwords(value).to_string());
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+        None => text,
     }
 }
 

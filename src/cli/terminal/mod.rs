@@ -19,8 +19,8 @@ use crate::input;
 use crate::secret::Sealed;
 use crate::style::Filter;
 
-/// A stream for styled text. Everything passes through one [`Filter`], so that no foreign text commands the terminal, whatever the
-/// renderers forget. The writer inside removes the styles where they do not belong.
+/// A stream for styled text. Everything that `print` gets passes through one [`Filter`], so that no foreign text commands the
+/// terminal, whatever the renderers forget. The writer inside removes the styles where they do not belong.
 #[derive(Clone)]
 pub struct Output {
     sink: Arc<Mutex<Sink>>,
@@ -219,7 +219,8 @@ impl World {
         self.ask(read).await
     }
 
-    /// Asks for a secret. The terminal does not show the characters that the user types.
+    /// Asks for a secret. The terminal does not show the characters that the user types: `rpassword` switches the echo off and writes
+    /// the question itself, without the [`Filter`] of [`Output`].
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
@@ -306,6 +307,13 @@ pub fn shell_that_asks(variable: &str) -> Option<String> {
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn completion_index() -> usize {
     std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok()).unwrap_or_default()
+}
+
+/// Returns the line up to the shell's cursor, as taskbell's script for bash sets it; empty without one.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn completion_line() -> String {
+    std::env::var("_TASKBELL_COMPLETE_LINE").unwrap_or_default()
 }
 
 fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {

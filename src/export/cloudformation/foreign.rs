@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// The beginning of a dynamic reference. CloudFormation has no way to write this text without the meaning.
 const REFERENCE: &str = "{{resolve:";
 
+/// The operators of a pattern that compare texts: the field is around them.
+const OPERATORS: [&str; 6] = ["anything-but", "equals-ignore-case", "prefix", "suffix", "wildcard", "cidr"];
+
 /// Checks that CloudFormation replaces nothing in the user's texts: it would read a secret or a parameter, and put its value into a
 /// tag or a pattern.
 ///
@@ -38,11 +41,15 @@ pub fn no_place(template: &Value) -> Result<()> {
     }
 }
 
-/// Returns the part of a text that names an account or a region. `key` is the name of the field around the text.
+/// Returns the part of a text that names an account or a region. `key` is the name of the field around the text, such as `account`, or
+/// `awsRegion` in an event of CloudTrail.
 fn of_one_place(key: &str, text: &str) -> Option<String> {
-    let is_value = (key == "account" && is_account(text)) || (key == "region" && is_region(text));
-    if is_value {
-        return Some(format!("the {key} {text}"));
+    let key = key.to_ascii_lowercase();
+    if ["account", "accountid"].iter().any(|end| key.ends_with(end)) && is_account(text) {
+        return Some(format!("the account {text}"));
+    }
+    if key.ends_with("region") && is_region(&text.to_ascii_lowercase()) {
+        return Some(format!("the region {text}"));
     }
     let beginnings = text.match_indices("arn:").map(|(at, _)| &text[at..]);
     let mut arns =
@@ -53,8 +60,8 @@ fn of_one_place(key: &str, text: &str) -> Option<String> {
 
 /// Returns the first text for which `check` returns something, with its path in the template. Texts are values, and names of fields.
 fn first(tree: &Value, place: &mut String, check: &impl Fn(&str, &str) -> Option<String>) -> Option<(String, String)> {
-    let key =
-        |place: &str| place.rsplit('/').find(|step| step.parse::<usize>().is_err()).unwrap_or_default().to_owned();
+    let is_field = |step: &&str| step.parse::<usize>().is_err() && !OPERATORS.contains(step);
+    let key = |place: &str| place.rsplit('/').find(is_field).unwrap_or_default().to_owned();
     match tree {
         Value::String(text) => Some((place.clone(), check(&key(place), text)?)),
         Value::Array(items) => {
@@ -113,6 +120,21 @@ mod tests {
             (json!({ "V": ["arn:aws:iam::123456789012:policy/x"] }), "arn:aws:iam::123456789012:policy/x"),
             (json!({ "EventPattern": { "account": ["123456789012"] } }), "the account 123456789012"),
             (json!({ "EventPattern": { "region": ["us-east-1"] } }), "the region us-east-1"),
+            (
+                json!({ "EventPattern": { "account": [{ "anything-but": ["123456789012"] }] } }),
+                "the account 123456789012",
+            ),
+            (
+                json!({ "EventPattern": { "account": [{ "anything-but": { "prefix": ["123456789012"] } }] } }),
+                "the account",
+            ),
+            (json!({ "EventPattern": { "$or": [{ "account": [{ "wildcard": "123456789012" }] }] } }), "the account"),
+            (json!({ "EventPattern": { "region": [{ "equals-ignore-case": "US-EAST-1" }] } }), "the region US-EAST-1"),
+            (
+                json!({ "EventPattern": { "detail": { "awsRegion": [{ "suffix": "us-east-1" }] } } }),
+                "the region us-east-1",
+            ),
+            (json!({ "EventPattern": { "detail": { "recipientAccountId": ["123456789012"] } } }), "the account"),
         ] {
             let error = no_place(&template).unwrap_err();
             assert!(error.to_string().contains(told), "{error}");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::json::json;
+use super::super::json::document;
 use super::mrkdwn::{Look, Span, parse};
 use crate::date::{DateTime, Format as DateTimeFormat};
 use crate::input::printable_lines;
@@ -54,7 +54,7 @@ pub fn at(place: Place, payload: &Value, columns: usize) -> String {
         Place::Slack => message(payload, columns),
         Place::Sns => format!("{}\n\n{}\n", text(payload, "Subject"), text(payload, "Message").trim_end()),
         Place::Teams | Place::Discord => outline(payload),
-        Place::Webhook => json(original),
+        Place::Webhook => document(original),
     }
 }
 
