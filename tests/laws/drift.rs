@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ssm::types::ParameterType;
+use futures_util::FutureExt;
 use serde_json::Value;
 use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
@@ -346,21 +347,21 @@ async fn consumer_of_the_queue_is_shown_and_left_to_its_owner() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let hand = Hand::of(&aws);
-    let role = hand.iam.get_role().role_name(ROLE).send().await.unwrap().role.unwrap().arn;
+    let role = Box::pin(hand.iam.get_role().role_name(ROLE).send()).await.unwrap().role.unwrap().arn;
     let code = aws_sdk_lambda::types::FunctionCode::builder();
     let code = code.zip_file(aws_sdk_lambda::primitives::Blob::new("x")).build();
     let call = hand.lambda.create_function().function_name("taskbell-batch-2").role(role).code(code);
     let call = call.runtime(aws_sdk_lambda::types::Runtime::Nodejs22x).handler("index.handler");
-    call.send().await.unwrap();
+    Box::pin(call.send()).await.unwrap();
     let consume = |queue: &str| {
         let call = hand.lambda.create_event_source_mapping().function_name("taskbell-batch-2").batch_size(1);
-        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send()
+        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send().boxed()
     };
     consume("other").await.unwrap();
     assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
     let mapping = consume(QUEUE).await.unwrap().uuid.unwrap();
-    hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7").await;
-    hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    Box::pin(hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7")).await;
+    Box::pin(hand.events.disable_rule().name("taskbell-batch-task-failed").send()).await.unwrap();
     let setup = taskbell(&aws, SETUP).await;
     assert_eq!(setup.code, 1, "{setup:?}");
     assert!(setup.err.contains("function:taskbell-batch-2 takes alerts out of the queue"), "{setup:?}");
