@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ssm::types::ParameterType;
+use futures_util::FutureExt;
 use serde_json::Value;
 use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
@@ -309,7 +310,7 @@ async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
 #[tokio::test(start_paused = true)]
 async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
     let aws = Aws::new().await;
-    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
     let hand = Hand::of(&aws);
     Box::pin(hand.set_expiry("expiresAt", false)).await;
     Box::pin(hand.set_expiry_now("other", true)).await;
@@ -320,11 +321,11 @@ async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
         }
     }
     for changed in [4, 1] {
-        let drift = taskbell(&aws, DRIFT).await.json();
+        let drift = Box::pin(taskbell(&aws, DRIFT)).await.json();
         let changes = drift["steps"].as_array().unwrap().iter().map(|step| step["changes"].as_array().unwrap().len());
         assert_eq!(changes.sum::<usize>(), changed, "{drift:#}");
         let start = tokio::time::Instant::now();
-        let setup = taskbell(&aws, SETUP).await;
+        let setup = Box::pin(taskbell(&aws, SETUP)).await;
         assert_eq!(setup.code, 1, "{setup:?}");
         assert!(setup.err.contains("one change of a table's expiry an hour"), "{setup:?}");
         assert!(setup.err.contains("hint: run the same command again in an hour"), "{setup:?}");
@@ -333,45 +334,45 @@ async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
     }
     tokio::time::sleep(EXPIRY_HELD).await;
     // The change of the attribute needs two calls.
-    let half = taskbell(&aws, SETUP).await;
+    let half = Box::pin(taskbell(&aws, SETUP)).await;
     assert_eq!(half.code, 1, "{half:?}");
     tokio::time::sleep(EXPIRY_HELD).await;
-    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
-    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, DRIFT)).await.code, 0);
 }
 
 /// Checks a function that takes alerts out of the queue: it is shown, and stays, and everything else is repaired.
 #[tokio::test(start_paused = true)]
 async fn consumer_of_the_queue_is_shown_and_left_to_its_owner() {
     let aws = Aws::new().await;
-    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
     let hand = Hand::of(&aws);
-    let role = hand.iam.get_role().role_name(ROLE).send().await.unwrap().role.unwrap().arn;
+    let role = Box::pin(hand.iam.get_role().role_name(ROLE).send()).await.unwrap().role.unwrap().arn;
     let code = aws_sdk_lambda::types::FunctionCode::builder();
     let code = code.zip_file(aws_sdk_lambda::primitives::Blob::new("x")).build();
     let call = hand.lambda.create_function().function_name("taskbell-batch-2").role(role).code(code);
     let call = call.runtime(aws_sdk_lambda::types::Runtime::Nodejs22x).handler("index.handler");
-    call.send().await.unwrap();
+    Box::pin(call.send()).await.unwrap();
     let consume = |queue: &str| {
         let call = hand.lambda.create_event_source_mapping().function_name("taskbell-batch-2").batch_size(1);
-        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send()
+        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send().boxed()
     };
     consume("other").await.unwrap();
-    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, DRIFT)).await.code, 0);
     let mapping = consume(QUEUE).await.unwrap().uuid.unwrap();
-    hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7").await;
-    hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
-    let setup = taskbell(&aws, SETUP).await;
+    Box::pin(hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7")).await;
+    Box::pin(hand.events.disable_rule().name("taskbell-batch-task-failed").send()).await.unwrap();
+    let setup = Box::pin(taskbell(&aws, SETUP)).await;
     assert_eq!(setup.code, 1, "{setup:?}");
     assert!(setup.err.contains("function:taskbell-batch-2 takes alerts out of the queue"), "{setup:?}");
     assert!(setup.err.contains(&format!("delete-event-source-mapping --uuid {mapping}")), "{setup:?}");
     assert!(!aws.writes().contains(&"lambda:DeleteEventSourceMapping".to_owned()));
-    let drift = taskbell(&aws, DRIFT).await;
+    let drift = Box::pin(taskbell(&aws, DRIFT)).await;
     let steps = drift.json()["steps"].clone();
     let changes = steps[0]["changes"].as_array().unwrap();
     assert_eq!((drift.code, steps.as_array().unwrap().len(), changes.len()), (2, 1, 1), "{drift:?}");
     assert_eq!(changes[0]["path"], format!("/consumers/{mapping}"), "{drift:?}");
-    let accepted = taskbell(&aws, &format!("{SETUP} --ignore queue/undelivered/consumers/*")).await;
+    let accepted = Box::pin(taskbell(&aws, &format!("{SETUP} --ignore queue/undelivered/consumers/*"))).await;
     assert_eq!(accepted.code, 0, "{accepted:?}");
 }
 

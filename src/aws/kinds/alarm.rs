@@ -98,8 +98,8 @@ impl Adapter for Alarm {
             Some(rule) => Err(Error::new(format!("the mute rule {rule} mutes the alarm {}", at.name))
                 .because(Remainder { field: "mute_rules" })
                 .hint(format!(
-                    "take the alarm out of the rule, or delete it: `aws cloudwatch delete-alarm-mute-rule \
-                     --alarm-mute-rule-name '{rule}'`; --ignore '{}/mute_rules/*' accepts it",
+                    "take the alarm out of the rule, or delete the rule (`aws cloudwatch delete-alarm-mute-rule`); \
+                     --ignore '{}/mute_rules/*' accepts it",
                     at.id
                 ))),
             None => Ok(()),
