@@ -282,8 +282,9 @@ pub struct Ground<'a> {
 const MANAGED: usize = 6144;
 
 /// Returns the policy document for a command. If the names of all rules of the catalogue made it too long for a managed policy, it
-/// names those of the default and the configured patterns, and if these made it too long as well, those of the configured patterns alone.
-/// With long names, these can still be too long: then the policy fits the inline policies of a role.
+/// names those of the default and the configured patterns, and if these made it too long as well, those of the configured patterns
+/// alone: the conditions on tags cover the others. With long names, the policy can still be too long: then it fits the inline policies
+/// of a role.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
     let naming = |names: &[&str]| {
@@ -293,8 +294,7 @@ pub fn policy(command: Command, ground: Ground) -> Value {
     };
     let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
     let named: [&[&str]; 2] = [&CATALOGUE.map(|entry| entry.name), &DEFAULT];
-    let shortest: &[&str] = if ground.patterns.is_empty() { &DEFAULT } else { &[] };
-    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(shortest))
+    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(&[]))
 }
 
 /// Returns the policy document that names the rules of `ground.patterns`.
@@ -525,8 +525,7 @@ mod tests {
                 let text = policy(Command::Setup, ground).to_string();
                 let times =
                     |name: &str| text.matches(&format!("\"{}\"", place.rule_arn(&stack.rule_name(name)))).count();
-                let defaults = DEFAULT.map(str::to_owned).to_vec();
-                for name in if patterns.is_empty() { &defaults } else { &patterns } {
+                for name in &patterns {
                     assert_eq!(times(name), 1, "{name} of {length}: {text}");
                 }
                 is_short.push(CATALOGUE.iter().any(|entry| times(entry.name) == 0));

@@ -408,6 +408,9 @@ mod tests {
         assert!(error.to_string().contains(said), "{said}: {error}");
     }
 
+    /// A check of a size, its limit, and the error above the limit.
+    type Whole<'a> = (&'a dyn Fn(usize) -> Result<()>, usize, &'a str);
+
     /// Checks each whole at its limit and one above it.
     #[test]
     fn whole_at_its_limit_is_accepted_and_a_larger_one_is_refused() {
@@ -434,7 +437,7 @@ mod tests {
         let description = |size: usize| rule_fits("r", &rule(size, 1, 1));
         let targets = |count: usize| rule_fits("r", &rule(1, count, 1));
         let input = |size: usize| rule_fits("r", &rule(1, 1, size));
-        let wholes: [(&dyn Fn(usize) -> Result<()>, usize, &str); 8] = [
+        let wholes: [Whole; 8] = [
             (&inline, 10_240, "the inline policy of the role r has 10241 characters; IAM accepts 10240"),
             (&trust, 2_048, "the trust policy of the role r has 2049 characters; IAM accepts 2048"),
             (&variables, 4_096, "the environment of the function f has 4097 bytes; Lambda accepts 4096"),
@@ -638,12 +641,12 @@ mod tests {
             .unwrap();
         let stack = Stack { name: "a".parse().unwrap(), region: "us-east-1".to_owned() };
         let wild = json!({ "source": [{ "wildcard": "*x" }] });
-        let plain = json!({ "source": ["x"] });
+        let tame = json!({ "source": ["x"] });
         for (action, pattern, exist, has_room) in [
             (Action::Add, &wild, 28, true),
             (Action::Add, &wild, 29, false),
             (Action::Change, &wild, 29, false),
-            (Action::Add, &plain, 30, true),
+            (Action::Add, &tame, 30, true),
         ] {
             let plan = plan_with(action, &["a", "b"], pattern);
             assert!(needs_room(&plan));
@@ -653,7 +656,7 @@ mod tests {
         // Rules that have their wildcards already do not count twice.
         let plan = plan_with(Action::Change, &["other-0", "other-1"], &wild);
         assert!(check_bus(&config, &stack, &plan, alone(&bus(30, true))).is_ok());
-        for (action, pattern) in [(Action::Change, &plain), (Action::Remove, &wild)] {
+        for (action, pattern) in [(Action::Change, &tame), (Action::Remove, &wild)] {
             assert!(!needs_room(&plan_with(action, &["a"], pattern)), "{action:?}");
         }
     }

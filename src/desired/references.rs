@@ -32,10 +32,10 @@ pub fn boundary(text: &str, place: &Place) -> Result<()> {
         Some(arn) if arn.account == "aws" => "aws",
         _ => &place.account,
     };
-    of_iam("the permissions boundary", text, account, place).map_err(|(error, here)| {
-        error.hint(format!(
+    of_iam("the permissions boundary", text, account, place, |here| {
+        format!(
             "IAM accepts a policy of the role's own account, or of AWS: give {here} with --permissions-boundary (permissions_boundary in taskbell.toml){OF_SEVERAL_ACCOUNTS}"
-        ))
+        )
     })
 }
 
@@ -44,26 +44,23 @@ pub fn boundary(text: &str, place: &Place) -> Result<()> {
 /// # Errors
 /// For a role of another account or partition.
 pub fn notifier_role(text: &str, place: &Place) -> Result<()> {
-    of_iam("the notifier's role", text, &place.account, place).map_err(|(error, here)| {
-        error.hint(format!(
+    of_iam("the notifier's role", text, &place.account, place, |here| {
+        format!(
             "Lambda accepts a role of the function's own account: give {here} with --notifier-role-arn (notifier_role_arn in taskbell.toml){OF_SEVERAL_ACCOUNTS}"
-        ))
+        )
     })
 }
 
 /// # Errors
-/// For an ARN that is not of this account and the place's partition, with the ARN that would be.
-fn of_iam(of: &str, text: &str, account: &str, place: &Place) -> Result<(), (Error, String)> {
+/// For an ARN that is not of this account and the place's partition; `hint` gets the ARN that would be.
+fn of_iam(of: &str, text: &str, account: &str, place: &Place, hint: impl Fn(Arn) -> String) -> Result<()> {
     let Some(arn) = Arn::split(text) else { return Ok(()) };
     let here = Arn { partition: &place.partition, account, ..arn };
-    match arn == here {
-        true => Ok(()),
-        false => {
-            let told =
-                format!("{of} {text} is not in the account {} of the partition {}", place.account, place.partition);
-            Err((Error::usage(told), here.to_string()))
-        }
+    if arn == here {
+        return Ok(());
     }
+    let told = format!("{of} {text} is not in the account {} of the partition {}", place.account, place.partition);
+    Err(Error::usage(told).hint(hint(here)))
 }
 
 /// Checks the topic of the alarms. CloudWatch notifies topics of its own region, also those of other accounts.

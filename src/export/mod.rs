@@ -108,6 +108,7 @@ pub struct Piece {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "an export has a dozen of these")]
 pub enum Spec {
     LogGroup(log_group::Spec),
     Queue(queue::Spec),

@@ -9,7 +9,7 @@ use taskbell::input::is_hidden;
 
 use crate::support::aws::{Aws, Shape};
 use crate::support::by_hand::{self, make_function_of, make_rule};
-use crate::support::hand::{GROUP, Hand, RULE};
+use crate::support::hand::{GROUP, Hand};
 use crate::support::hostile::{Hostility, TEXT, TOKEN};
 use crate::support::{Outcome, WEBHOOK, taskbell, typing};
 

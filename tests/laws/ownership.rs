@@ -91,7 +91,8 @@ async fn change_of_a_tag_keys_case_removes_the_old_key_first() {
     }
     let iam = aws_sdk_iam::Client::new(&aws.sdk());
     let role = iam.get_role().role_name("taskbell-batch-us-east-1").send().await.unwrap().role.unwrap();
-    let keys: Vec<&str> = role.tags().iter().map(|tag| tag.key()).filter(|key| !key.contains(':')).collect();
+    let keys: Vec<&str> =
+        role.tags().iter().map(aws_sdk_iam::types::Tag::key).filter(|key| !key.contains(':')).collect();
     assert_eq!(keys, ["team"]);
     assert_eq!(taskbell(&aws, &with("team=x").replace(SETUP, "drift --cluster batch")).await.code, 0);
 }

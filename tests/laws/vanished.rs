@@ -133,7 +133,7 @@ async fn second_change_of_the_expiry_within_an_hour_has_a_hint() {
     aws.refuse_next("dynamodb:UpdateTimeToLive", "ValidationException", message, 1);
     let setup = taskbell(&aws, "setup --cluster batch --pattern task-failed --yes").await;
     assert_eq!(setup.code, 1, "{setup:?}");
-    assert!(setup.err.contains("wait an hour, then run the same command again"), "{setup:?}");
+    assert!(setup.err.contains("run the same command again in an hour"), "{setup:?}");
     let again = taskbell(&aws, "setup --cluster batch --pattern task-failed --yes").await;
     assert_eq!(again.code, 0, "{again:?}");
 }

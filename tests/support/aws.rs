@@ -803,7 +803,7 @@ impl HttpConnector for Connector {
 
 /// Returns the IAM action of a request, from its target header, its form or its path.
 pub fn action_of(request: &HttpRequest) -> String {
-    let service = service_of(request.uri());
+    let service = service_of(request);
     if let Some(target) = request.headers().get("x-amz-target") {
         return format!("{service}:{}", target.rsplit('.').next().unwrap_or_default());
     }
@@ -814,9 +814,9 @@ pub fn action_of(request: &HttpRequest) -> String {
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
         return format!("cloudwatch:{operation}");
     }
-    let path = request.uri().split_once(".com/").map_or("", |(_, path)| path);
-    let path = path.split('?').next().unwrap_or_default();
-    let rest: Vec<&str> = path.split('/').skip(1).collect();
+    let path = request.uri().split('?').next().unwrap_or_default();
+    // Behind the scheme, the host and Lambda's version.
+    let rest: Vec<&str> = path.split('/').skip(4).collect();
     let action = match (request.method(), rest.as_slice()) {
         ("POST", ["functions"]) => "CreateFunction",
         ("GET", ["functions"]) => "ListFunctions",
@@ -851,13 +851,22 @@ pub fn action_of(request: &HttpRequest) -> String {
     format!("{service}:{action}")
 }
 
-fn service_of(uri: &str) -> &str {
-    let host = uri.trim_start_matches("https://");
+/// Returns the service of a request, from its host; for an endpoint on this machine, from the scope of its signature.
+fn service_of(request: &HttpRequest) -> &str {
+    let host = request.uri().trim_start_matches("https://");
+    let scope = request.headers().get("authorization").and_then(|text| text.split('/').nth(3)).unwrap_or_default();
     match host.split('.').collect::<Vec<_>>()[..] {
         // DynamoDB has a host for each account.
         [_, "ddb", ..] => "dynamodb",
         // IAM calls this service by another name than its host.
         ["tagging", ..] => "tag",
+        _ if host.starts_with("http://127.0.0.1") => {
+            if scope == "tagging" {
+                "tag"
+            } else {
+                scope
+            }
+        }
         [service, ..] => service,
         [] => "",
     }
@@ -929,6 +938,9 @@ fn forget_ended_copies(dynamodb: &mut Value) {
         copies.retain(|_, copy| copy["destination_status"] != "DISABLED");
     }
     tables.retain(|_, copies| copies.as_object().is_some_and(|copies| !copies.is_empty()));
+    if tables.is_empty() {
+        dynamodb["kinesis_destinations"] = Value::Null;
+    }
 }
 
 /// Removes the values that differ between any two runs.

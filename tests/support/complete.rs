@@ -252,6 +252,7 @@ fn in_cbor(body: &impl serde::Serialize, like: &HttpResponse) -> HttpResponse {
 }
 
 impl Kept {
+    #[allow(clippy::too_many_lines, reason = "one arm for each action")]
     fn remember(&mut self, action: &str, sent: &Sent) {
         match action {
             "lambda:CreateFunction" | "lambda:UpdateFunctionCode" | "lambda:UpdateFunctionConfiguration" => {

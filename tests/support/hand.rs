@@ -256,7 +256,7 @@ fn foundation() -> Vec<(&'static str, &'static str, Change)> {
                 .permissions_boundary("arn:aws:iam::aws:policy/ReadOnlyAccess").send().await.unwrap();
         "role/notifier" "/policies/notifier" hand =>
             hand.iam.put_role_policy().role_name(ROLE).policy_name("notifier")
-                .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#).send().await.unwrap();
+                .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#).send().await.unwrap();
         "role/notifier" "/policies/notifier" hand =>
             hand.iam.delete_role_policy().role_name(ROLE).policy_name("notifier").send().await.unwrap();
         "role/notifier" "/policies/extra" hand =>

@@ -126,6 +126,7 @@ fn arn(service: &str, rest: &str) -> String {
 
 /// Returns the permissions that the caller needs before AWS carries the request out, and the values of condition keys. `bound`
 /// returns the permissions boundary of a role, `tag` the value of a rule's tag.
+#[allow(clippy::too_many_lines, reason = "one arm for each action")]
 pub fn needs(
     action: &str,
     request: &HttpRequest,
@@ -202,7 +203,7 @@ pub fn needs(
     let of_rule = |key: &str| resource.split_once(":rule/").and_then(|(_, rule)| tag(rule, key));
     let (of_stack, of_export) = (of_rule(STACK_TAG), of_rule(EXPORTED_TAG));
     let tags = json["Tags"].as_array().into_iter().flatten();
-    let requested = tags.filter(|tag| tag["Key"] == STACK_TAG).filter_map(|tag| tag["Value"].as_str()).next();
+    let requested = tags.filter(|tag| tag["Key"] == STACK_TAG).find_map(|tag| tag["Value"].as_str());
     let with_tags = match action {
         "lambda:CreateFunction" => Some(("Tags", "lambda:TagResource")),
         "events:PutRule" => Some(("Tags", "events:TagResource")),

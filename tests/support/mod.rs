@@ -55,11 +55,6 @@ impl Outcome {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
-
-    /// Returns the policy that `permissions` printed; none if the command line was refused.
-    fn policy(&self) -> Option<serde_json::Value> {
-        (self.code == 0).then(|| self.json())
-    }
 }
 
 #[derive(Clone, Default)]
@@ -156,7 +151,7 @@ async fn in_world(
     };
     for permissions in witness::permissions_for(&judged, &witness::region(&sdk)) {
         let printed = run_in(sdk.clone(), &permissions, None, CancellationToken::new(), clock, None);
-        witness::write_policy(&permissions, async { (printed.await).policy() }).await;
+        witness::write_policy(&permissions, printed).await;
     }
     run_in(witness::of(sdk, &judged), line, secret, cancel, clock, typed).await
 }

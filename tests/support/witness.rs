@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde_json::{Value, json};
 
+use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
 use crate::support::recorder::Sent;
 
@@ -64,24 +65,25 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
         ["pattern", "test", ..] => &["pattern-test"],
         _ => &[],
     };
-    let (mut flags, mut cluster_of_task) = (String::new(), None);
+    let (mut flags, mut cluster_of_task) = (Vec::new(), None);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match *word {
             "--cluster" | "--stack" | "--notifier-role-arn" | "--permissions-boundary" => {
-                flags += &format!(" {word} {}", rest.next().unwrap_or(&""));
+                flags.extend([*word, rest.next().unwrap_or(&"")]);
             }
             "--task" => cluster_of_task = rest.next().and_then(|arn| arn.split(":task/").nth(1)?.split_once('/')),
             _ => {}
         }
     }
-    let names_stack = flags.contains("--cluster") || flags.contains("--stack");
+    let names_stack = flags.contains(&"--cluster") || flags.contains(&"--stack");
     match cluster_of_task {
-        Some((cluster, _)) if !names_stack => flags += &format!(" --cluster {cluster}"),
+        Some((cluster, _)) if !names_stack => flags.extend(["--cluster", cluster]),
         // The user types the cluster later, or the command has nothing to do.
         None if !names_stack && commands != ["notify"] => return Vec::new(),
         _ => {}
     }
+    let flags: String = flags.into_iter().flat_map(|word| [" ", word]).collect();
     let of = |command: &&str| format!("permissions --for {command} --account {ACCOUNT} --region {region}{flags}");
     commands.iter().map(of).collect()
 }
@@ -98,14 +100,19 @@ pub fn of(sdk: SdkConfig, line: &str) -> SdkConfig {
     sdk.to_builder().http_client(SharedHttpClient::new(Witness { inner, book, permissions })).build()
 }
 
-/// Writes the policy that this command line printed. `policy` runs only if the policy is not written yet.
-pub async fn write_policy(permissions: &str, policy: impl Future<Output = Option<Value>>) {
+/// Writes the policy that this command line printed, or that taskbell refused the line as a mistake. `outcome` runs only if it is not
+/// written yet.
+pub async fn write_policy(permissions: &str, outcome: impl Future<Output = Outcome>) {
     let Some(book) = BOOK.as_ref() else { return };
-    if book.write(("asked", permissions), || json!({ "asked": permissions }))
-        && let Some(policy) = policy.await
-    {
-        book.write(("policy", permissions), || json!({ "permissions": permissions, "policy": policy }));
+    if !book.write(("asked", permissions), || json!({ "asked": permissions })) {
+        return;
     }
+    let outcome = outcome.await;
+    match outcome.code {
+        0 => book.write(("policy", permissions), || json!({ "permissions": permissions, "policy": outcome.json() })),
+        64 => book.write(("refused", permissions), || json!({ "refused": permissions })),
+        _ => false,
+    };
 }
 
 struct Witness {

@@ -12,7 +12,7 @@ use crate::support::aws::ACCOUNT;
 
 /// Repeats a flag with different values.
 fn each<T: Display>(flag: &str, values: impl IntoIterator<Item = T>) -> String {
-    values.into_iter().map(|value| format!(" {flag} {value}")).collect()
+    values.into_iter().map(|value| format!(" {flag} {value}")).collect::<Vec<_>>().concat()
 }
 
 /// Runs `setup`, `setup --dry-run` and `drift` with these flags: each must refuse them with these words, and make nothing.

@@ -62,7 +62,7 @@ impl Children<'_> {
         // Lambda accepts one change of the policy at a time, and the others are repeated.
         let new = want.keys().filter(|rule| !have.contains_key(*rule));
         try_join_all(new.map(|rule| self.add_permission(at, rule, rule))).await?;
-        // One after the other: stand-ins for all statements could exceed the size of a policy.
+        // Repairs the statements one after the other: stand-ins for all of them at once could exceed the size of a policy.
         for (rule, policy) in want {
             if have.get(rule).is_some_and(|present| present != policy) {
                 let stand_in = have.iter().find(|(id, other)| *other == policy && !want.contains_key(*id));
@@ -202,8 +202,8 @@ impl Children<'_> {
                 .destination_config(DestinationConfig::builder().on_failure(on_failure.clone()).build());
             async { call.send().await.map_err(fault("lambda:PutFunctionEventInvokeConfig")) }
         };
-        let wait = |fault: &Fault| not_ready(fault).or_else(|| unseen(fault, &ABSENT));
-        self.waiter.retry(&at.id, ROLE_PROPAGATION, wait, call).await.map(drop)
+        let reason = |fault: &Fault| not_ready(fault).or_else(|| unseen(fault, &ABSENT));
+        self.waiter.retry(&at.id, ROLE_PROPAGATION, reason, call).await.map(drop)
     }
 }
 
