@@ -1,7 +1,7 @@
 // Measures the time from the start of the process to Slack's answer: for the notifier, and for a plain function of a few lines
 // that does only the POST. Each run has its own process; both functions receive the same event, and an AWS and a Slack that
 // answer at once.
-// Usage: node bench/cold-start.mjs [RUNS]   (the SDK clients come from .local/node; Lambda's runtime contains them)
+// Usage: .local/bin/node bench/cold-start.mjs [RUNS]   (the SDK clients come from .local/node; Lambda's runtime contains them)
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

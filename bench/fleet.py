@@ -39,7 +39,7 @@ def main():
         "AWS_ENDPOINT_URL": proxy.url,
         "AWS_CONFIG_FILE": str(folder / "config"),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "TASKBELL_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/xxxxxxxx",
+        "TASKBELL_SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/a1b2c3d4",
     }
     file = folder / "taskbell.toml"
     setup = [BINARY, "setup", "--all", "--yes", "--quiet", "--config", str(file)]

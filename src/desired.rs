@@ -2,6 +2,9 @@
 //!
 //! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 
+pub mod limits;
+pub mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -15,6 +18,7 @@ use crate::notifier::archive::Archive;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
+use limits::OF_THE_STACK;
 
 /// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
@@ -49,9 +53,10 @@ pub struct Ground<'a> {
 }
 
 /// # Errors
-/// If a bound pattern is too long, or a cluster is not in this account and region.
+/// If a cluster is not in this account and region, or AWS would refuse a resource for its size, or for an ARN in it.
 pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     let Ground { stack, place, archive: _, webhook, leaving } = ground;
+    references::check(config, place)?;
     let tags = &config.tags;
     let rules = rule_arns(config, stack, place, leaving);
     let mut wants = vec![
@@ -63,7 +68,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         wants.push(Want::new::<table::Table>(table::address(stack), &table::Spec::of_announcements(), tags)?);
     }
     if let Some(topic) = &config.alarm_topic {
-        for (address, spec) in alarm::addresses(stack).into_iter().zip(alarms(stack, place, topic)?) {
+        for (address, spec) in alarm::addresses(stack).into_iter().zip(alarms(stack, topic)) {
             wants.push(Want::new::<alarm::Alarm>(address, &spec, tags)?);
         }
     }
@@ -87,6 +92,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         let spec = rule(stack, place, &pattern.name, &normal);
         wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
     }
+    limits::check(config, place, &wants)?;
     Ok(Desired { wants })
 }
 
@@ -112,7 +118,13 @@ fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) 
 }
 
 fn log_group(config: &Config) -> log_group::Spec {
-    log_group::Spec { retention_days: config.log_retention_days }
+    let retention_days = config.log_retention_days;
+    log_group::Spec {
+        class: log_group::STANDARD.to_owned(),
+        retention_days,
+        subscriptions: BTreeMap::new(),
+        deletion_protection: false,
+    }
 }
 
 /// Describes the queue for events that EventBridge could not deliver (allowed by the queue's policy) and for events on which the
@@ -122,8 +134,12 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
         retention_seconds: 14 * 24 * 3600,
         visibility_timeout_seconds: 60,
         delay_seconds: 0,
+        // AWS's maximum: Lambda wraps a failed event, which makes it longer.
+        max_message_bytes: 1024 * 1024,
         managed_encryption: true,
         redrive: None,
+        redrive_allow: None,
+        consumers: BTreeMap::new(),
         policy: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "events.amazonaws.com" },
@@ -135,11 +151,7 @@ fn queue(stack: &Stack, place: &Place, rules: &BTreeMap<String, String>) -> queu
 }
 
 /// Describes the alarms, in the order of their addresses: on alerts in the queue, and on failed runs of the notifier.
-fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]> {
-    if topic.split(':').nth(3) != Some(&place.region) {
-        return Err(Error::usage(format!("the topic {topic} is not in {}", place.region))
-            .hint("CloudWatch notifies topics of its own region only"));
-    }
+fn alarms(stack: &Stack, topic: &str) -> [alarm::Spec; 2] {
     let above_zero =
         |description: &str, namespace: &str, metric: &str, dimension: (&str, String), statistic: &str| alarm::Spec {
             description: format!("taskbell, stack {}: {description}", stack.name),
@@ -147,6 +159,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             metric: metric.to_owned(),
             dimensions: BTreeMap::from([(dimension.0.to_owned(), dimension.1)]),
             statistic: statistic.to_owned(),
+            unit: None,
             period_seconds: 300,
             evaluation_periods: 1,
             datapoints_to_alarm: 1,
@@ -158,8 +171,9 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             // A pager closes an incident only after a message that the alarm is over.
             ok_actions: vec![topic.to_owned()],
             insufficient_data_actions: Vec::new(),
+            mute_rules: BTreeSet::new(),
         };
-    Ok([
+    [
         above_zero(
             "alerts could not be delivered; taskbell replay sends them again",
             "AWS/SQS",
@@ -174,7 +188,7 @@ fn alarms(stack: &Stack, place: &Place, topic: &str) -> Result<[alarm::Spec; 2]>
             ("FunctionName", stack.function_name()),
             "Sum",
         ),
-    ])
+    ]
 }
 
 /// Describes the role, which allows the notifier to write its log, read its webhooks, publish to its topics, send failed events to
@@ -267,18 +281,27 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         bound_to_current_role: config.own_role_arn.is_none().then_some(true),
         role: config.own_role_arn.clone().unwrap_or(own_role),
         code_sha256: archive.code_sha256.clone(),
+        code_signing: None,
         environment: environment(config, stack),
+        kms_key: None,
         log_format: "JSON".to_owned(),
         log_level: "INFO".to_owned(),
+        system_log_level: "INFO".to_owned(),
         log_group: stack.log_group_name(),
         layers: Vec::new(),
         in_vpc: false,
+        file_systems: Vec::new(),
+        ephemeral_storage_mib: 512,
+        tracing: "PassThrough".to_owned(),
+        dead_letter: None,
+        event_sources: BTreeMap::new(),
         reserved_concurrency: None,
         permissions: rules.iter().map(|(name, arn)| (name.clone(), permission(arn))).collect(),
         failed_invocations: Some(function::FailedInvocations {
             max_retry_attempts: Some(2),
             max_event_age_seconds: Some(6 * 3600),
             destination: Some(place.queue_arn(&stack.queue_name())),
+            success_destination: None,
         }),
     }
 }
@@ -321,7 +344,7 @@ fn rule(stack: &Stack, place: &Place, pattern: &str, bound: &Value) -> rule::Spe
     rule::Spec {
         pattern: canonical(bound),
         state: "ENABLED".to_owned(),
-        description: format!("taskbell: {pattern} of the stack {}", stack.name),
+        description: format!("taskbell: {pattern}{OF_THE_STACK}{}", stack.name),
         schedule: None,
         role: None,
         targets: BTreeMap::from([("notifier".to_owned(), target)]),
@@ -341,6 +364,7 @@ mod tests {
             clusters: vec![cluster.parse().unwrap()],
             patterns: vec![Pattern::find("task-failed").unwrap()],
             drill: Drill::Accepted,
+            rule_quota: None,
             destinations: Vec::new(),
             webhook_takes: WebhookTakes::All,
             own_parameter: Some("/mine/webhook".to_owned()),
@@ -358,9 +382,8 @@ mod tests {
     #[test]
     fn alarm_reports_its_end_to_the_same_topic() {
         let topic = "arn:aws:sns:us-east-1:123456789012:on-call";
-        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
-        for alarm in alarms(&stack, &place, topic).unwrap() {
+        for alarm in alarms(&stack, topic) {
             assert_eq!((alarm.alarm_actions, alarm.ok_actions), (vec![topic.to_owned()], vec![topic.to_owned()]));
         }
     }
@@ -400,7 +423,7 @@ mod tests {
 
     #[test]
     fn every_action_of_the_role_begins_with_a_capital_letter() {
-        let topic = "arn:aws:sns:us-east-1:1:on-call".parse().unwrap();
+        let topic = "arn:aws:sns:us-east-1:123456789012:on-call".parse().unwrap();
         let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");

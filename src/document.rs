@@ -41,6 +41,12 @@ pub fn digest(value: &Value, digits: usize) -> String {
     text
 }
 
+/// Returns the hash of which [`digest`] returns the first digits.
+#[must_use]
+pub fn digest_bytes(value: &Value) -> [u8; 32] {
+    Sha256::digest(canonical(value).to_string()).into()
+}
+
 /// Returns the changes that turn `have` into `want`, ordered by path; empty exactly if both are equal.
 #[must_use]
 pub fn diff(have: &Value, want: &Value) -> Vec<Change> {

@@ -1,7 +1,10 @@
 //! Defines the one error type: the action that failed, the reason, and the fix that the reader can try.
 //! An error has a category, from which the command line makes an exit code. The module prints nothing.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::secret::without_userinfo;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,7 +73,7 @@ pub struct Error {
 impl Error {
     #[must_use]
     pub fn new(doing: impl Into<String>) -> Self {
-        Self { doing: doing.into(), hint: None, detail: None, source: None, category: Category::Failure }
+        Self { doing: clean(doing.into()), hint: None, detail: None, source: None, category: Category::Failure }
     }
 
     /// Creates an error about a command line or an input that is not usable as given (exit code 64).
@@ -93,20 +96,30 @@ impl Error {
     /// Adds one thing that the reader can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(match hint.into() {
+            Hint::Words(words) => Hint::Words(clean(words)),
+            hint => hint,
+        });
         self
     }
 
     /// Adds information that most readers do not need, such as everything that a library tried.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(clean(detail.into()));
         self
     }
 
     #[must_use]
     pub fn because(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        let told = chain(Some(&*source as &(dyn std::error::Error + 'static)))
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ");
+        let cleaned = clean(told.clone());
+        // The texts of a library are replaced only if they contain a password.
+        self.source = Some(if cleaned == told { source } else { Self::new(cleaned).into() });
         self
     }
 
@@ -138,9 +151,10 @@ impl Error {
     /// Returns the message and the messages of its causes.
     #[must_use]
     pub fn in_one_line(&self) -> String {
-        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        let causes = chain(std::error::Error::source(self));
         let messages = std::iter::once(self.to_string()).chain(causes.map(ToString::to_string));
-        messages.collect::<Vec<_>>().join(": ")
+        let all = messages.collect::<Vec<_>>().join(": ");
+        all.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     #[must_use]
@@ -151,6 +165,21 @@ impl Error {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.category == Category::Interrupted
+    }
+}
+
+/// Returns an error and its causes.
+fn chain<'a>(
+    error: Option<&'a (dyn std::error::Error + 'static)>,
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(error, |error| error.source())
+}
+
+/// Removes the credentials from the URLs of a text: every error is free of them, however it is printed.
+fn clean(text: String) -> String {
+    match without_userinfo(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(cleaned) => cleaned,
     }
 }
 
@@ -200,6 +229,18 @@ mod tests {
         ] {
             assert_eq!(nearest(known, typed), meant, "{typed}");
         }
+    }
+
+    #[test]
+    fn no_error_keeps_the_password_of_a_url() {
+        let url = "http://me:hunter2@proxy:8080";
+        let source = std::io::Error::other(format!("cannot connect to {url}"));
+        let error =
+            Error::new(format!("no answer from {url}/x")).hint(format!("check {url}")).detail(url).because(source);
+        let told = format!("{error} {error:?} {}", error.in_one_line());
+        assert!(!told.contains("hunter2") && told.contains("http://…@proxy:8080/x"), "{told}");
+        let kept = Error::new("x").because(std::io::Error::other("see http://a/b"));
+        assert!(kept.find::<std::io::Error>().is_some());
     }
 
     #[test]

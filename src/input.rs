@@ -1,5 +1,7 @@
 //! Decodes the text of a user's file, or of standard input. Decides which encodings are read; does not interpret the text.
 
+use std::fmt::Write;
+
 use crate::error::{Error, Result};
 
 const MARK: &str = "\u{feff}";
@@ -49,24 +51,75 @@ pub fn lossy(bytes: &[u8]) -> String {
 /// Returns text from outside on one line, without the characters that no terminal and no page may contain: see [`printable_char`].
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(printable_char).collect()
+    let mut last = ' ';
+    let shown = |char| {
+        last = printable_char(char, last);
+        last
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Returns text from outside like [`printable`], but keeps line breaks and tabs.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
-    text.chars().map(|char| if matches!(char, '\n' | '\t') { char } else { printable_char(char) }).collect()
+    text.split_inclusive(['\n', '\t'])
+        .flat_map(|piece| match piece.strip_suffix(['\n', '\t']) {
+            Some(before) => [printable(before), piece[before.len()..].to_owned()],
+            None => [printable(piece), String::new()],
+        })
+        .collect()
 }
 
-/// Replaces control characters, and the characters that change the direction of the text after them.
+/// Replaces the characters that control a terminal, and those that a reader cannot see, as [`is_hidden`] lists them. A line break
+/// becomes a space. `last` is the character before: one selector of a variant is kept behind a character that is not ASCII, as in
+/// an emoji.
 #[must_use]
-pub fn printable_char(char: char) -> char {
+pub fn printable_char(char: char, last: char) -> char {
     match char {
         '\n' | '\r' | '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        char if char.is_control() => '\u{fffd}',
+        '\u{fe0e}' | '\u{fe0f}' if !last.is_ascii() && !matches!(last, '\u{fffd}' | '\u{fe0e}' | '\u{fe0f}') => char,
+        char if is_hidden(char) => '\u{fffd}',
         char => char,
     }
+}
+
+/// Checks whether a character could disguise a text, or command whoever shows it: control characters (also NEL), the separators of
+/// lines and paragraphs, the controls of direction, and all characters that have no shape of their own, as in Unicode's
+/// `Default_Ignorable_Code_Point`: of zero width, fillers, selectors of variants, tags; and characters that Unicode guarantees
+/// never to use in text. Also the joiners of emoji and of Persian words: with them, two names could look the same.
+#[must_use]
+pub fn is_hidden(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+        || matches!(u32::from(char) & 0xffff, 0xfffe | 0xffff)
+}
+
+/// Returns the document as JSON whose text has no hidden character and no beginning of a command of a CI system: inside of texts,
+/// which is the only place where they can be, JSON allows every character to be written as `\uXXXX`.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let escape = |char: char, shown: &mut String| {
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    };
+    let (mut shown, mut last) = (String::with_capacity(json.len()), ' ');
+    for char in json.chars() {
+        match char {
+            // `##[` and `##vso[` are commands of CI systems wherever they are.
+            '#' if last == '#' => escape(char, &mut shown),
+            '\n' => shown.push(char),
+            char if is_hidden(char) => escape(char, &mut shown),
+            char => shown.push(char),
+        }
+        last = char;
+    }
+    shown
 }
 
 /// Returns the line and the column after this text, counted from 1, in characters.

@@ -2,8 +2,8 @@
 //!
 //! The modules, from the bottom up (CONTRIBUTING.md has the picture, and `tests/cli/walls.rs` the list of allowed imports):
 //!
-//! - [`error`], [`document`], [`policy`], [`secret`], [`stack`], [`date`], [`task`], [`input`], [`words`]: values and texts; they import
-//!   nothing but `error`
+//! - [`error`], [`arn`], [`document`], [`policy`], [`secret`], [`stack`], [`date`], [`task`], [`input`], [`style`], [`words`]: values
+//!   and texts; they import nothing but `error` and one another
 //! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
 //! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
 //! - [`reconcile`]: the definition of a kind of resource, the plan as a value, and the engine that observes and applies
@@ -14,6 +14,7 @@
 //! - [`operations`]: the use cases, as values, with the parts that they share: `session`, `links`, `events`, `verdict`
 //! - [`cli`]: the only module that prints: `commands`, `run`, `render`, `args` and `terminal`
 
+pub mod arn;
 pub mod aws;
 pub mod cli;
 pub mod config;
@@ -32,5 +33,6 @@ pub mod policy;
 pub mod reconcile;
 pub mod secret;
 pub mod stack;
+pub mod style;
 pub mod task;
 pub mod words;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::pattern::{APPLICATION_SOURCE, DRILL_SOURCE};
-use crate::stack::{Place, Stack};
+use crate::pattern::{APPLICATION_SOURCE, CATALOGUE, DEFAULT, DRILL_SOURCE};
+use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +46,19 @@ enum On {
     Everything,
     Clusters,
     Tasks,
+    /// Every rule whose name begins like the stack's: also rules of stacks whose names begin with this stack's name. For reads.
     Rules,
+    /// The rules whose names are known: of the catalogue's patterns, and of the configured patterns.
+    NamedRules,
+    /// Every rule whose name begins like the stack's, on condition that its tag names the stack.
+    TaggedRules,
+    /// A rule that does not exist, or belongs to no stack and no export, on condition that it gets the stack's tag.
+    NewRules,
     /// The default bus, for events of this source alone.
     Bus(&'static str),
     Function,
+    /// The mappings of queues and streams, on condition that they invoke the function.
+    EventSources,
     Role,
     /// The role, on condition that it has the permissions boundary.
     RoleWithin,
@@ -67,20 +76,39 @@ type Grants = &'static [(On, &'static [&'static str])];
 
 const READ_PARAMETER: Grants =
     &[(On::Everything, &["ssm:DescribeParameters"]), (On::Parameter, &["ssm:ListTagsForResource"])];
-const READ_LOG_GROUP: Grants =
-    &[(On::Everything, &["logs:DescribeLogGroups"]), (On::LogGroup, &["logs:ListTagsForResource"])];
+const READ_LOG_GROUP: Grants = &[
+    (On::Everything, &["logs:DescribeLogGroups"]),
+    (On::LogGroup, &["logs:ListTagsForResource", "logs:DescribeSubscriptionFilters"]),
+];
 const READ_QUEUE: Grants = &[(On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"])];
-const READ_TABLE: Grants =
-    &[(On::Table, &["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"])];
-const READ_ALARMS: Grants =
-    &[(On::Everything, &["cloudwatch:DescribeAlarms"]), (On::Alarms, &["cloudwatch:ListTagsForResource"])];
+const READ_TABLE: Grants = &[(
+    On::Table,
+    &[
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:DescribeKinesisStreamingDestination",
+        "dynamodb:GetResourcePolicy",
+        "dynamodb:ListTagsOfResource",
+    ],
+)];
+const READ_ALARMS: Grants = &[
+    (On::Everything, &["cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules"]),
+    (On::Alarms, &["cloudwatch:ListTagsForResource"]),
+];
 const READ_ROLE: Grants =
     &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.
 const READ_FUNCTION: Grants = &[
+    (On::Everything, &["lambda:ListEventSourceMappings"]),
     (
         On::Function,
-        &["lambda:GetFunction", "lambda:ListTags", "lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig"],
+        &[
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:ListTags",
+            "lambda:GetPolicy",
+            "lambda:GetFunctionEventInvokeConfig",
+        ],
     ),
     (On::Role, &["iam:GetRole"]),
 ];
@@ -107,6 +135,8 @@ const WRITE: Grants = &[
             "logs:DeleteRetentionPolicy",
             "logs:TagResource",
             "logs:UntagResource",
+            "logs:DeleteSubscriptionFilter",
+            "logs:PutLogGroupDeletionProtection",
         ],
     ),
     (On::Queue, &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]),
@@ -119,8 +149,11 @@ const WRITE: Grants = &[
             "dynamodb:TagResource",
             "dynamodb:UntagResource",
             "dynamodb:DeleteTable",
+            "dynamodb:DeleteResourcePolicy",
+            "dynamodb:DisableKinesisStreamingDestination",
         ],
     ),
+    (On::EventSources, &["lambda:DeleteEventSourceMapping"]),
     (
         On::Alarms,
         &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource", "cloudwatch:DeleteAlarms"],
@@ -136,13 +169,18 @@ const WRITE: Grants = &[
             "lambda:AddPermission",
             "lambda:RemovePermission",
             "lambda:PutFunctionEventInvokeConfig",
+            "lambda:DeleteFunctionCodeSigningConfig",
             "lambda:DeleteFunctionConcurrency",
             "lambda:TagResource",
             "lambda:UntagResource",
         ],
     ),
-    (On::Rules, &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"]),
+    (On::NamedRules, WRITE_RULES),
+    (On::TaggedRules, WRITE_RULES),
+    (On::NewRules, &["events:PutRule", "events:TagResource"]),
 ];
+
+const WRITE_RULES: &[&str] = &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"];
 
 /// Not needed if the user owns the role.
 const WRITE_ROLE: Grants = &[(
@@ -170,12 +208,13 @@ const STRIP_ROLE: Grants = &[(On::Role, &["iam:DeleteRolePolicy", "iam:DetachRol
 /// Contains no action that changes instance profiles, which others may own. Only a caller who has that permission from elsewhere
 /// can remove the role from them.
 const DELETE_ROLE: Grants = &[(On::Role, &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"])];
-const DELETE_RULES: Grants = &[(On::Rules, &["events:RemoveTargets", "events:DeleteRule"])];
+const DELETE_RULES: Grants = &[(On::NamedRules, DELETE_RULE), (On::TaggedRules, DELETE_RULE)];
+const DELETE_RULE: &[&str] = &["events:RemoveTargets", "events:DeleteRule"];
 const DELETE_REST: Grants = &[
     (On::Parameter, &["ssm:DeleteParameter"]),
-    (On::LogGroup, &["logs:DeleteLogGroup"]),
+    // PutLogGroupDeletionProtection and UpdateTable disable deletion protection that somebody enabled.
+    (On::LogGroup, &["logs:PutLogGroupDeletionProtection", "logs:DeleteLogGroup"]),
     (On::Queue, &["sqs:DeleteQueue"]),
-    // UpdateTable disables deletion protection that somebody enabled.
     (On::Table, &["dynamodb:UpdateTable", "dynamodb:DeleteTable"]),
     (On::Alarms, &["cloudwatch:DeleteAlarms"]),
     (On::Function, &["lambda:DeleteFunction"]),
@@ -235,11 +274,31 @@ pub struct Ground<'a> {
     pub own_role: Option<&'a str>,
     /// The permissions boundary that the notifier's role must have.
     pub boundary: Option<&'a str>,
+    /// The names of the configured patterns; empty: the default ones.
+    pub patterns: &'a [String],
 }
 
-/// Returns the policy document for a command.
+/// The most characters of a managed policy, without white space.
+const MANAGED: usize = 6144;
+
+/// Returns the policy document for a command. If the names of all rules of the catalogue made it too long for a managed policy, it
+/// names those of the default and the configured patterns, and if these made it too long as well, those of the configured patterns
+/// alone: the conditions on tags cover the others. With long names, the policy can still be too long: then it fits the inline policies
+/// of a role.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
+    let naming = |names: &[&str]| {
+        let configured = ground.patterns.iter().filter(|name| !names.contains(&name.as_str()));
+        let patterns: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(configured.cloned()).collect();
+        document(command, Ground { patterns: &patterns, ..ground })
+    };
+    let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
+    let named: [&[&str]; 2] = [&CATALOGUE.map(|entry| entry.name), &DEFAULT];
+    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(&[]))
+}
+
+/// Returns the policy document that names the rules of `ground.patterns`.
+fn document(command: Command, ground: Ground) -> Value {
     let mut by_resource: BTreeMap<On, Vec<&str>> = BTreeMap::new();
     let is_bound = command == Command::Setup && ground.boundary.is_some();
     for (on, actions) in grants(command, ground.own_role).into_iter().flatten() {
@@ -252,7 +311,8 @@ pub fn policy(command: Command, ground: Ground) -> Value {
             by_resource.entry(on).or_default().push(action);
         }
     }
-    let statements = by_resource.into_iter().map(|(on, mut actions)| {
+    let named = by_resource.into_iter().filter(|(on, _)| *on != On::NamedRules || !ground.patterns.is_empty());
+    let statements = named.map(|(on, mut actions)| {
         actions.sort_unstable();
         actions.dedup();
         statement(on, &actions, ground)
@@ -262,19 +322,39 @@ pub fn policy(command: Command, ground: Ground) -> Value {
 
 fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
     let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources(on, ground) });
-    let condition = match on {
-        On::RoleForLambda => Some(("iam:PassedToService", "lambda.amazonaws.com")),
-        On::RoleWithin => ground.boundary.map(|boundary| ("iam:PermissionsBoundary", boundary)),
-        On::Bus(source) => Some(("events:source", source)),
-        _ => None,
-    };
-    if let Some((key, value)) = condition {
-        statement["Condition"] = json!({ "StringEquals": { key: value } });
+    if let Some(condition) = condition(on, ground) {
+        statement["Condition"] = condition;
     }
     statement
 }
 
-fn resources(on: On, Ground { stack, place, clusters, own_role, boundary: _ }: Ground) -> Vec<String> {
+/// Returns the condition of a statement. A key that can have many values in one request is not compared with a plain operator:
+/// `ForAllValues` compares each value, and `Null` requires that there is one.
+fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Value> {
+    let tag = |tags: &str, key: &str| format!("aws:{tags}/{key}");
+    Some(match on {
+        On::RoleForLambda => json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
+        On::RoleWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
+        On::Bus(source) => json!({
+            "ForAllValues:StringEquals": { "events:source": source },
+            "Null": { "events:source": "false" },
+        }),
+        On::EventSources => json!({
+            "ArnEquals": { "lambda:FunctionArn": place.function_arn(&stack.function_name()) },
+        }),
+        On::TaggedRules => json!({ "StringEquals": { tag("ResourceTag", STACK_TAG): stack.name } }),
+        // EventBridge accepts PutRule with tags for a rule that exists, and ignores the tags: rules of other stacks are excluded,
+        // also those that another engine manages.
+        On::NewRules => json!({
+            "StringEquals": { tag("RequestTag", STACK_TAG): stack.name },
+            "Null": { tag("ResourceTag", STACK_TAG): "true", tag("ResourceTag", EXPORTED_TAG): "true" },
+        }),
+        _ => return None,
+    })
+}
+
+fn resources(on: On, ground: Ground) -> Vec<String> {
+    let Ground { stack, place, clusters, own_role, boundary: _, patterns } = ground;
     let role = place.role_arn(&format!("/taskbell/{}", stack.role_name()));
     let group = place.log_group_arn(&stack.log_group_name());
     let of_clusters = |arns: &dyn Fn(&str) -> String| match clusters {
@@ -285,8 +365,10 @@ fn resources(on: On, Ground { stack, place, clusters, own_role, boundary: _ }: G
         On::Everything => vec!["*".to_owned()],
         On::Clusters => of_clusters(&str::to_owned),
         On::Tasks => of_clusters(&|arn| format!("{}/*", arn.replacen(":cluster/", ":task/", 1))),
-        On::Rules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
+        On::Rules | On::TaggedRules | On::NewRules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
+        On::NamedRules => patterns.iter().map(|name| place.rule_arn(&stack.rule_name(name))).collect(),
         On::Bus(_) => vec![place.bus_arn()],
+        On::EventSources => vec![place.event_source_arn("*")],
         On::Function => vec![place.function_arn(&stack.function_name())],
         // AWS evaluates a request for a role that does not exist (yet) without the role's path.
         On::Role | On::RoleWithin => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
@@ -295,7 +377,7 @@ fn resources(on: On, Ground { stack, place, clusters, own_role, boundary: _ }: G
         On::Queue => vec![place.queue_arn(&stack.queue_name())],
         On::Table => vec![place.table_arn(&stack.table_name())],
         On::Parameter => vec![place.parameter_arn(&stack.parameter_name())],
-        On::Alarms => vec![place.alarm_arn(&stack.alarm_name("*"))],
+        On::Alarms => ALARMS.iter().map(|key| place.alarm_arn(&stack.alarm_name(key))).collect(),
     }
 }
 
@@ -314,6 +396,7 @@ mod tests {
                 clusters: &[place.cluster_arn("batch")],
                 own_role: None,
                 boundary: None,
+                patterns: &[],
             },
         )
     }
@@ -360,7 +443,7 @@ mod tests {
         let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
         let boundary = Some("arn:aws:iam::123456789012:policy/wall");
-        let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role: None, boundary };
+        let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role: None, boundary, patterns: &[] };
         let policy = policy(Command::Setup, ground);
         assert!(!policy.to_string().contains("iam:DeleteRolePermissionsBoundary"));
         for statement in policy["Statement"].as_array().unwrap() {
@@ -380,7 +463,8 @@ mod tests {
         for command in &Command::ALL {
             assert!(!of(*command).to_string().contains("iam:RemoveRoleFromInstanceProfile"));
             let own_role = Some("arn:aws:iam::123456789012:role/mine");
-            let ground = Ground { stack: &stack, place: &place, clusters: &[], own_role, boundary: None };
+            let ground =
+                Ground { stack: &stack, place: &place, clusters: &[], own_role, boundary: None, patterns: &[] };
             let policy = policy(*command, ground);
             for action in actions(&policy).iter().filter(|action| action.starts_with("iam:")) {
                 assert!(
@@ -392,20 +476,61 @@ mod tests {
     }
 
     /// Checks IAM's limits, which do not count white space: 6,144 characters for a managed policy, 10,240 for all inline policies
-    /// of a role.
+    /// of a role. More than the default patterns need the latter one if the names are long.
     #[test]
-    fn every_policy_fits_a_managed_policy_even_with_the_longest_names() {
-        let name = "x".repeat(255);
-        let stack = Stack { name: name.parse().unwrap(), region: "ap-southeast-99".to_owned() };
-        let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
-        let role = place.role_arn(&format!("/{}", "x".repeat(512 + 64)));
-        for command in &Command::ALL {
-            let clusters = [place.cluster_arn(&name)];
-            for (own_role, boundary) in [(Some(role.as_str()), None), (None, Some(role.as_str()))] {
-                let ground = Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary };
-                let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
-                assert!(count <= 6144, "{command:?}: {count}");
+    fn every_policy_fits_a_managed_policy_and_with_the_longest_names_an_inline_policy() {
+        for (length, of_role, most) in [(20, 40, MANAGED), (48, 64, MANAGED), (255, 512 + 64, 10_240)] {
+            let name = "x".repeat(length);
+            let stack = Stack { name: name.parse().unwrap(), region: "ap-southeast-99".to_owned() };
+            let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
+            let role = place.role_arn(&format!("/{}", "x".repeat(of_role)));
+            for command in &Command::ALL {
+                let clusters = [place.cluster_arn(&name)];
+                for (own_role, boundary) in [(Some(role.as_str()), None), (None, Some(role.as_str()))] {
+                    for patterns in [vec![], configured()] {
+                        let patterns = &patterns;
+                        let ground =
+                            Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary, patterns };
+                        let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
+                        let most = if length > 20 && !patterns.is_empty() { 10_240 } else { most };
+                        assert!(count <= most, "{command:?} of {length} with {patterns:?}: {count}");
+                    }
+                }
             }
         }
+    }
+
+    /// Returns configured patterns: one of the catalogue that is no default, and one of a file.
+    fn configured() -> Vec<String> {
+        let is_default = |name: &str| DEFAULT.contains(&name);
+        let other = CATALOGUE.iter().map(|entry| entry.name).find(|name| !is_default(name)).unwrap();
+        DEFAULT.into_iter().chain([other, "quiet"]).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_configured_rule_is_named_once_also_where_the_catalogue_is_too_long() {
+        let mut is_short = Vec::new();
+        for length in [5, 48] {
+            let stack = Stack { name: "x".repeat(length).parse().unwrap(), region: "ap-southeast-99".to_owned() };
+            let place = Place::of_caller("arn:aws-us-gov:iam::123456789012:user/x", "123456789012", &stack.region);
+            for patterns in [vec![], configured()] {
+                let ground = Ground {
+                    stack: &stack,
+                    place: &place,
+                    clusters: &[],
+                    own_role: None,
+                    boundary: None,
+                    patterns: &patterns,
+                };
+                let text = policy(Command::Setup, ground).to_string();
+                let times =
+                    |name: &str| text.matches(&format!("\"{}\"", place.rule_arn(&stack.rule_name(name)))).count();
+                for name in &patterns {
+                    assert_eq!(times(name), 1, "{name} of {length}: {text}");
+                }
+                is_short.push(CATALOGUE.iter().any(|entry| times(entry.name) == 0));
+            }
+        }
+        assert_eq!(is_short, [false, false, true, true]);
     }
 }

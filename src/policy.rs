@@ -10,6 +10,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::arn::Arn;
+
 /// The names that taskbell writes, in AWS's documented spelling. Other names are compared in lower case.
 const SPELLINGS: [&str; 17] = [
     "dynamodb:ConditionCheckItem",
@@ -151,12 +153,10 @@ fn principal(value: &Value) -> Value {
 }
 
 fn account_of_root(arn: &str) -> Option<&str> {
-    let mut parts = arn.split(':');
-    let (Some("arn"), Some(_), Some("iam"), Some("")) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return None;
-    };
-    let account = parts.next()?;
-    (parts.next() == Some("root") && parts.next().is_none()).then_some(account)
+    match Arn::split(arn)? {
+        Arn { partition: _, service: "iam", region: "", account, resource: "root" } => Some(account),
+        _ => None,
+    }
 }
 
 /// Normalises the spelling of an action or a condition key: both are case-insensitive.

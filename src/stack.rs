@@ -7,7 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::arn::{Arn, is_ecs_name};
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 
 /// The tag that marks a resource as managed by taskbell, and names its stack.
 pub const STACK_TAG: &str = "taskbell:stack";
@@ -18,6 +20,9 @@ pub const EXPORTED_TAG: &str = "taskbell:exported";
 
 /// The tag that names the fleet of a stack: the stacks of one file.
 pub const FLEET_TAG: &str = "taskbell:fleet";
+
+/// The keys of the alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
+pub const ALARMS: [&str; 2] = ["undelivered", "errors"];
 
 /// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, the characters that ECS accepts in a cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,9 +40,8 @@ impl FromStr for StackName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if text.is_empty() || text.len() > 255 || !text.chars().all(legal) {
-            return Err(Error::usage(format!("{text:?} is not a stack name"))
+        if !is_ecs_name(text) {
+            return Err(Error::usage(format!("{} is not a stack name", echoed(text)))
                 .hint("a stack name has 1 to 255 letters, digits, hyphens and underscores; `--stack NAME` sets it"));
         }
         Ok(Self(text.to_owned()))
@@ -231,7 +235,7 @@ impl Id {
         let (kind, key) = text.split_once('/').unwrap_or((text, ""));
         match Kind::named(kind) {
             Some(kind) if !key.is_empty() => Ok(Self::new(kind, key)),
-            _ => Err(Error::usage(format!("{text:?} is not the id of a resource"))
+            _ => Err(Error::usage(format!("{} is not the id of a resource", echoed(text)))
                 .hint("use an id from the plan, for example log_group/notifier or rule/task-failed")),
         }
     }
@@ -300,7 +304,7 @@ impl Place {
     #[must_use]
     pub fn of_caller(arn: &str, account: &str, region: &str) -> Self {
         Self {
-            partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+            partition: Arn::split(arn).map_or("aws", |arn| arn.partition).to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
         }
@@ -309,7 +313,15 @@ impl Place {
     /// Derives the partition from the region, without a call to AWS.
     #[must_use]
     pub fn of_region(account: &str, region: &str) -> Self {
-        let partitions = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")];
+        let partitions = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("eusc-", "aws-eusc"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+        ];
         let known = partitions.iter().find(|(prefix, _)| region.starts_with(prefix));
         let partition = known.map_or("aws", |(_, partition)| partition);
         Self { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() }
@@ -344,6 +356,12 @@ impl Place {
     #[must_use]
     pub fn function_arn(&self, name: &str) -> String {
         self.arn("lambda", &format!("function:{name}"))
+    }
+
+    /// Returns the ARN of a mapping through which a queue or a stream invokes a function.
+    #[must_use]
+    pub fn event_source_arn(&self, id: &str) -> String {
+        self.arn("lambda", &format!("event-source-mapping:{id}"))
     }
 
     /// Returns the ARN of a rule on the default bus.

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::arn::Arn;
 use crate::date::{DateTime, Format};
 
 const TEXTS: [&str; 19] = [
@@ -63,15 +64,15 @@ const STORAGES: [&str; 2] = ["ephemeralStorage", "fargateEphemeralStorage"];
 #[must_use]
 pub fn event_of(task: &Value) -> Value {
     let arn = task["taskArn"].as_str().unwrap_or_default();
-    let part = |at: usize| arn.split(':').nth(at).unwrap_or_default();
+    let (account, region) = Arn::split(arn).map(|arn| (arn.account, arn.region)).unwrap_or_default();
     let latest = ["stoppedAt", "stoppingAt", "startedAt", "createdAt"].into_iter().find_map(|name| time(&task[name]));
     json!({
         "version": "0",
         "id": arn.rsplit('/').next().unwrap_or_default(),
         "source": "aws.ecs",
         "detail-type": "ECS Task State Change",
-        "account": part(4),
-        "region": part(3),
+        "account": account,
+        "region": region,
         "time": latest,
         "resources": [arn],
         "detail": detail(task),

@@ -1,5 +1,5 @@
 // Compares the messages with the golden messages in Node.js, as tests/cli/message.rs does in the embedded engine. The messages of the other
-// destinations are written here: UPDATE_GOLDEN=1 node --test lambda/test/golden.test.mjs
+// destinations are written here: UPDATE_GOLDEN=1 .local/bin/node --test lambda/test/golden.test.mjs
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";

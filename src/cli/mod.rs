@@ -13,12 +13,14 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures_util::FutureExt;
 
-use crate::error::{Error, Result};
-use crate::input::printable_lines;
+use crate::error::{Category, Error, Result};
+use crate::input::{printable, printable_lines};
+use crate::secret::without_secrets;
+use crate::style::marked;
 use args::common::{Common, Format};
 use commands::{
     completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, permissions, preview, replay,
@@ -164,9 +166,20 @@ fn command() -> clap::Command {
 }
 
 async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
+    let code = answered(parsed, world).await;
+    match world.out.failure() {
+        // The caller has not received the result, so the code does not describe it.
+        Some(error) if ![exit::USAGE, exit::code_of(Category::Interrupted)].contains(&code) => {
+            fail(&error, false, world)
+        }
+        _ => code,
+    }
+}
+
+async fn answered(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return answer_without_running(&error, world),
+        Err(error) => return answer_without_running(&without_quoted_secrets(error), world),
     };
     let verbose = cli.common.verbose;
     if let Some(name) = cli.command.of_permissions() {
@@ -178,9 +191,26 @@ async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
 fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
     world.err.print(&render::error(error, world.command()));
     if let (true, Some(detail)) = (verbose, error.detail_text()) {
-        world.err.print(&format!("  in full: {detail}\n"));
+        world.err.print(&format!("  in full: {}\n", printable(detail)));
     }
     exit::code_of_error(error)
+}
+
+/// Replaces the user's texts that an error about arguments quotes: such a text may be a webhook, or the URL of a proxy.
+fn without_quoted_secrets(mut error: clap::Error) -> clap::Error {
+    let quoted = error.context().filter_map(|(kind, value)| match (kind, value) {
+        (
+            ContextKind::InvalidValue | ContextKind::InvalidArg | ContextKind::InvalidSubcommand,
+            ContextValue::String(text),
+        ) => Some((kind, without_secrets(text))).filter(|(_, shown)| shown != text),
+        _ => None,
+    });
+    for (kind, shown) in quoted.collect::<Vec<_>>() {
+        error.insert(kind, ContextValue::String(shown));
+        // The suggestion repeats the argument.
+        error.insert(ContextKind::Suggested, ContextValue::None);
+    }
+    error
 }
 
 /// Prints help and version to stdout, and a usage error to stderr. Returns the exit code.
@@ -188,7 +218,7 @@ fn answer_without_running(error: &clap::Error, world: &World) -> u8 {
     let text = if quotes_control_characters(error) {
         printable_lines(&error.render().to_string())
     } else {
-        error.render().ansi().to_string()
+        marked(&error.render().ansi().to_string())
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,8 +1,13 @@
 //! Checks the form of single values, as AWS and Slack accept them.
 
+use std::collections::BTreeMap;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::letters::is_letter_or_digit;
+use crate::arn;
 use crate::error::{Error, Result};
+use crate::secret::{echoed, without_secrets};
 
 /// Checks a log retention in days, one that CloudWatch Logs accepts; `never` for no end.
 ///
@@ -16,7 +21,10 @@ pub fn log_retention(text: &str) -> Result<Option<i32>> {
     }
     DAYS.into_iter().find(|days| days.to_string() == text).map(Some).ok_or_else(|| {
         let days = DAYS.map(|days| days.to_string()).join(", ");
-        Error::usage(format!("CloudWatch Logs accepts a retention of {days} days, or never; not {text}"))
+        Error::usage(format!(
+            "CloudWatch Logs accepts a retention of {days} days, or never; not {}",
+            without_secrets(text)
+        ))
     })
 }
 
@@ -29,21 +37,20 @@ pub fn mention(text: &str) -> Result<String> {
     let id = rest.len() > 1 && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     match id || ["here", "channel"].contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("--mention does not accept {text:?}"))
+        false => Err(Error::usage(format!("--mention does not accept {}", echoed(text)))
             .hint("use here, channel, a user's ID (U…) or a user group's ID (S…)")),
     }
 }
 
-/// Checks the ARN of an SNS topic.
+/// Checks the ARN of the SNS topic for the alarms.
 ///
 /// # Errors
-/// If the text is not such an ARN.
-pub fn topic(text: &str) -> Result<String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    match parts[..] {
-        ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(text.to_owned()),
-        _ => Err(Error::usage(format!("{} is not the ARN of an SNS topic", echoed(text)))
-            .hint("a topic's ARN looks like arn:aws:sns:us-east-1:123456789012:on-call")),
+/// If the text is not such an ARN, or CloudWatch cannot notify such a topic.
+pub fn alarm_topic(text: &str) -> Result<String> {
+    match arn::is_fifo(&arn::topic(text)?) {
+        false => Ok(text.to_owned()),
+        true => Err(Error::usage(format!("the topic {text} is a FIFO topic, which CloudWatch alarms cannot notify"))
+            .hint("give a standard topic")),
     }
 }
 
@@ -55,7 +62,7 @@ pub fn log_group(text: &str) -> Result<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "_-/.#*?".contains(c);
     match !text.is_empty() && text.len() <= 512 && text.chars().all(legal) {
         true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("{text:?} is not the name of a log group"))
+        false => Err(Error::usage(format!("{} is not the name of a log group", echoed(text)))
             .hint("use letters, digits and _-/.# as in /ecs/web, with * and ? as wildcards; or none")),
     }
 }
@@ -72,76 +79,39 @@ pub fn log_group_covers(pattern: &str, name: &str) -> bool {
 /// If the text has no `=`, is too long, or has other characters, or if the key is reserved.
 pub fn tag(text: &str) -> Result<(String, String)> {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(Error::usage(format!("the tag {text:?} is not of the form KEY=VALUE")));
+        return Err(Error::usage(format!("the tag {} is not of the form KEY=VALUE", echoed(text))));
     };
-    let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
-    let reserved = key.to_lowercase().starts_with("aws:") || key.starts_with("taskbell:");
+    let legal = |text: &str| text.chars().all(|c| is_letter_or_digit(c) || " _.:/=+-@".contains(c));
+    let begins = |text: &str, prefix: &str| text.to_lowercase().starts_with(prefix);
     if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || !legal(key) || !legal(value) {
-        return Err(Error::usage(format!("AWS does not accept the tag {text:?}"))
-            .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@"));
+        return Err(Error::usage(format!("AWS does not accept the tag {}", echoed(text)))
+            .hint("use up to 128 characters for the key and 256 for the value: letters, digits, spaces and _.:/=+-@; IAM takes neither combining vowel signs nor letters in circles for letters"));
     }
-    if reserved {
-        return Err(Error::usage(format!("the tag key {key} is reserved")));
+    // IAM compares keys without regard to case, and reserves `aws:` at the beginning of values as well.
+    if ["aws:", "taskbell:"].iter().any(|prefix| begins(key, prefix)) {
+        return Err(Error::usage(format!("the tag key {key} is reserved"))
+            .hint("choose a key that begins neither with aws: nor with taskbell:, in any case"));
+    }
+    if begins(value, "aws:") {
+        return Err(Error::usage(format!("the value of the tag {key} is reserved: it begins with aws:"))
+            .hint("IAM accepts no value that begins with aws:"));
     }
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Checks the name of an SSM parameter.
+/// Checks that the keys of tags differ by more than case: IAM takes keys that differ only by case for one key.
 ///
 /// # Errors
-/// If the text has characters that no parameter's name has, or is too long.
-pub fn parameter_name(text: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-    let whole = !text.contains('/') || (text.starts_with('/') && !text.ends_with('/'));
-    match !text.is_empty() && text.len() <= 1011 && text.chars().all(legal) && whole {
-        true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("{} is not the name of an SSM parameter", echoed(text))).hint(
-            "give a name with letters, digits and _.-/ as in /team/slack-webhook, not an ARN; store a webhook in a parameter, and give its name",
-        )),
-    }
-}
-
-/// Returns the user's text, quoted for an error. An address in it is cut after its host: it may be a webhook, and then it is
-/// a secret.
-pub(super) fn echoed(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_address = !path.is_empty() && (!scheme.is_empty() || host.contains('.'));
-    if is_address && !text.starts_with("arn:") {
-        format!("{:?}", format!("{scheme}{host}/…"))
-    } else {
-        format!("{text:?}")
-    }
-}
-
-/// Checks the ARN of an IAM policy.
-///
-/// # Errors
-/// If the text is not such an ARN.
-pub fn policy_arn(text: &str) -> Result<String> {
-    of_iam(text, "policy")
-}
-
-/// Checks the ARN of an IAM role.
-///
-/// # Errors
-/// If the text is not such an ARN.
-pub fn role_arn(text: &str) -> Result<String> {
-    of_iam(text, "role")
-}
-
-fn of_iam(text: &str, what: &str) -> Result<String> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", partition, "iam", "", account, name]
-            if ![partition, account].contains(&"")
-                && name.strip_prefix(what).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/')) =>
-        {
-            Ok(text.to_owned())
+/// For the first two keys that differ only by case.
+pub fn distinct_tag_keys<'a>(keys: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for key in keys {
+        if let Some(other) = seen.insert(key.to_lowercase(), key) {
+            return Err(Error::usage(format!("the tag keys {other} and {key} differ only by case"))
+                .hint("IAM takes them for one key: leave out one of the two tags"));
         }
-        _ => Err(Error::usage(format!("{text:?} is not the ARN of an IAM {what}"))
-            .hint(format!("a {what}'s ARN looks like arn:aws:iam::123456789012:{what}/NAME"))),
     }
+    Ok(())
 }
 
 /// Compiles the globs of `--ignore`.
@@ -151,7 +121,10 @@ fn of_iam(text: &str, what: &str) -> Result<String> {
 pub fn ignore(globs: &[String]) -> Result<GlobSet> {
     let mut set = GlobSetBuilder::new();
     for text in globs {
-        let bad = |error| Error::usage(format!("--ignore {text:?} is not a glob")).because(error);
+        // The library's error repeats the text.
+        let bad = |error: globset::Error| {
+            Error::usage(format!("--ignore {} is not a glob", echoed(text))).because(error.kind().to_string())
+        };
         set.add(GlobBuilder::new(text).literal_separator(false).build().map_err(bad)?);
     }
     set.build().map_err(|error| Error::usage("the globs of --ignore are too large together").because(error))
@@ -169,6 +142,39 @@ mod tests {
         assert!(tag("team=data").is_ok());
         for bad in ["team", "=x", "taskbell:stack=x", "aws:x=y", "a=b,c"] {
             assert!(tag(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn marks_and_symbols_are_no_letters_of_a_tag() {
+        for bad in ["team=\u{0e17}\u{0e35}\u{0e21}", "\u{0926}\u{093e}=1", "team=Ⓐ", "Ⓐ=1", "team=e\u{0301}"] {
+            let error = tag(bad).unwrap_err();
+            assert!(error.to_string().contains("AWS does not accept the tag"), "{bad}: {error}");
+        }
+        for good in ["team=データ", "チーム=1", "équipe=größe", "team=กขค"] {
+            assert!(tag(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn tag_that_iam_would_confuse_with_a_reserved_one_is_refused() {
+        for bad in ["Taskbell:Stack=mine", "TASKBELL:x=1", "AWS:x=1", "team=aws:x", "team=AWS:x"] {
+            let error = tag(bad).unwrap_err();
+            assert!(error.to_string().contains("reserved"), "{bad}: {error}");
+            assert!(error.nearest_hint().is_some(), "{bad}");
+        }
+        for good in ["taskbells=1", "aws=1", "team=my aws:x", "team=taskbell:x"] {
+            assert!(tag(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn tag_keys_that_differ_only_by_case_are_refused() {
+        let of = |keys: &[&str]| distinct_tag_keys(keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().iter());
+        assert!(of(&["Team", "Teams", "team2"]).is_ok());
+        for keys in [["Environment", "environment"], ["Größe", "GRÖßE"]] {
+            let error = of(&keys).unwrap_err();
+            assert!(keys.iter().all(|key| error.to_string().contains(key)), "{error}");
         }
     }
 }

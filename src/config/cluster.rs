@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::arn;
 use crate::error::{Error, Result};
-use crate::stack::StackName;
+use crate::secret::echoed;
 
 /// An ECS cluster, by name or by ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +31,10 @@ impl FromStr for Cluster {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, arn) = match text.strip_prefix("arn:") {
-            None => (text, None),
-            Some(rest) => {
-                let name = rest.split_once(":ecs:").and_then(|(_, rest)| rest.split_once(":cluster/"));
-                (name.map_or("", |(_, name)| name), Some(text.to_owned()))
-            }
-        };
-        // ECS accepts the same characters in a cluster's name as taskbell in a stack's.
-        match name.parse::<StackName>() {
-            Ok(_) => Ok(Self { name: name.to_owned(), arn }),
-            Err(_) => Err(Error::usage(format!("{text:?} is neither the name nor the ARN of an ECS cluster"))
+        match arn::is_meant(text) {
+            true => Ok(Self { name: arn::cluster(text)?.to_owned(), arn: Some(text.to_owned()) }),
+            false if arn::is_ecs_name(text) => Ok(Self { name: text.to_owned(), arn: None }),
+            false => Err(Error::usage(format!("{} is neither the name nor the ARN of an ECS cluster", echoed(text)))
                 .hint("a name has letters, digits, hyphens and underscores; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
         }
     }
@@ -70,6 +64,9 @@ pub fn clusters(texts: &[String]) -> Result<Vec<Cluster>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::destination::Destination;
+    use crate::pattern::filter::Filters;
+    use crate::stack::StackName;
 
     #[test]
     fn cluster_is_a_name_or_an_arn() {
@@ -80,5 +77,22 @@ mod tests {
         for bad in ["", "a b", "arn:aws:ecs:us-east-1:1:service/x", "arn:aws:ecs:us-east-1:1:cluster/a/b"] {
             assert!(bad.parse::<Cluster>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_name_of_ecs_has_one_grammar() {
+        let (longest, beyond) = ("x".repeat(255), "x".repeat(256));
+        for name in ["a", "-_9Z", &longest, &beyond, "", "a b", "a.b", "a/b", "日本"] {
+            let filters = Filters { families: vec![name.to_owned()], ..Filters::default() };
+            let is_accepted = [
+                name.parse::<Cluster>().is_ok(),
+                format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}").parse::<Cluster>().is_ok(),
+                name.parse::<StackName>().is_ok(),
+                filters.checked().is_ok(),
+                format!("/a,family={name}").parse::<Destination>().is_ok(),
+            ];
+            assert_eq!(is_accepted, [arn::is_ecs_name(name); 5], "{name:?}");
+        }
+        assert!(arn::is_ecs_name(&longest) && !arn::is_ecs_name(&beyond));
     }
 }

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::checks;
+use crate::arn::{self, is_ecs_name};
 use crate::error::{Error, Result, nearest};
 use crate::pattern::CATALOGUE;
+use crate::secret::echoed;
 
 /// How grave an incident is, as the notifier judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -121,7 +122,7 @@ impl FromStr for Destination {
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             if value.is_empty() {
-                return Err(bad(text, &format!("{key:?} has no value")));
+                return Err(bad(text, &format!("{} has no value", echoed(key))));
             }
             match key {
                 "name" | "kind" if text.matches(&format!(",{key}=")).count() > 1 => {
@@ -142,7 +143,7 @@ impl FromStr for Destination {
                         .push(severity.map_err(|_| bad(text, "the severity must be error, warning or info"))?);
                 }
                 _ => {
-                    let error = bad(text, &format!("unknown key {key:?}"));
+                    let error = bad(text, &format!("unknown key {}", echoed(key)));
                     return Err(match nearest(KEYS, key) {
                         Some(near) => error.hint(format!("did you mean {near}=?")),
                         None => error.hint(format!("the keys are {}", KEYS.join(", "))),
@@ -150,22 +151,28 @@ impl FromStr for Destination {
                 }
             }
         }
-        let at = match (place.starts_with("arn:"), kind) {
-            (true, None) if place.rsplit('.').next() == Some("fifo") => {
-                return Err(bad(
-                    text,
-                    "a FIFO topic cannot receive alerts: it requires a message group ID, and alerts have none",
-                ));
+        let (at, last) = match (arn::is_meant(place), kind) {
+            (true, None) => {
+                let topic = arn::topic(place)?;
+                if arn::is_fifo(&topic) {
+                    return Err(bad(
+                        text,
+                        "a FIFO topic cannot receive alerts: it requires a message group ID, and alerts have none",
+                    ));
+                }
+                (At::Topic { topic: place.to_owned() }, topic.last())
             }
-            (true, None) => At::Topic { topic: checks::topic(place)? },
             (true, Some(_)) => return Err(bad(text, "only a webhook has a kind, not a topic")),
-            (false, kind) => At::Webhook { parameter: checks::parameter_name(place)?, kind },
+            (false, kind) => {
+                let parameter = arn::parameter_name(place)?;
+                (At::Webhook { parameter, kind }, place.rsplit('/').next().unwrap_or_default())
+            }
         };
-        let last = |c| place.rsplit(c).next().unwrap_or_default().to_owned();
         let name = match name {
             Some(name) => name,
-            None => called(&last(if place.starts_with("arn:") { ':' } else { '/' }))
-                .map_err(|error| error.hint("give the destination another name: --to '…,name=NAME'"))?,
+            None => {
+                called(last).map_err(|error| error.hint("give the destination another name: --to '…,name=NAME'"))?
+            }
         };
         Ok(Self { name, at, route })
     }
@@ -182,7 +189,7 @@ impl fmt::Display for Severity {
 }
 
 fn bad(text: &str, problem: &str) -> Error {
-    Error::usage(format!("--to {}: {problem}", checks::echoed(text)))
+    Error::usage(format!("--to {}: {problem}", echoed(text)))
 }
 
 fn called(name: &str) -> Result<String> {
@@ -210,8 +217,7 @@ fn pattern(name: &str) -> Result<String> {
 }
 
 fn family(glob: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-*?".contains(c);
-    match glob.len() <= 255 && glob.chars().all(legal) {
+    match is_ecs_name(&glob.replace(['*', '?'], "-")) {
         true => Ok(glob.to_owned()),
         false => Err(bad(glob, "a family has letters, digits, _ and -, with * and ? as wildcards")),
     }

@@ -14,8 +14,9 @@ use toml::de::{DeTable, DeValue};
 use crate::config::destination::{Kind, Severity};
 use crate::config::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
 use crate::error::{Error, Result, nearest};
+use crate::secret::{file_without_secrets, quotes_without_secrets, without_secrets};
 use crate::stack::StackName;
-use crate::{config, input};
+use crate::{arn, config, input};
 
 /// The name under which the file is searched in the current folder.
 pub const NAME: &str = "taskbell.toml";
@@ -50,6 +51,9 @@ pub struct Site {
     pub external_id: Option<String>,
 }
 
+/// A check of a value of the file.
+type Check = fn(&str) -> Result<()>;
+
 /// A role in another account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Assumed {
@@ -62,6 +66,15 @@ impl Site {
     pub fn assumed(&self) -> Option<Assumed> {
         let role_arn = self.role_arn.clone()?;
         Some(Assumed { role_arn, external_id: self.external_id.clone() })
+    }
+
+    /// Returns the values that AWS's rules restrict, by their keys, with the check of each.
+    fn checks(&self) -> [(&'static str, Option<&str>, Check); 3] {
+        [
+            ("region", self.region.as_deref(), |text| arn::region(text).map(drop)),
+            ("role_arn", self.role_arn.as_deref(), |text| arn::role(text).map(drop)),
+            ("external_id", self.external_id.as_deref(), arn::external_id),
+        ]
     }
 
     fn or(self, wider: &Self) -> Self {
@@ -105,7 +118,7 @@ impl File {
         match std::fs::read(path) {
             Ok(bytes) => Self::parse(path, &input::text(bytes, &path.display().to_string())?).map(Some),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::usage(format!("cannot read {}", path.display())).because(error)),
+            Err(error) => Err(Error::usage(format!("cannot read {}", file_without_secrets(path))).because(error)),
         }
     }
 
@@ -135,8 +148,8 @@ impl File {
                 Some(name) => name,
                 None => of_first_cluster(&settings).map_err(|error| text.at(keys.find("clusters"), &error))?,
             };
-            if let Some(arn) = &site.role_arn {
-                config::role_arn(arn).map_err(|error| text.at(keys.find("role_arn"), &error))?;
+            for (key, value, check) in site.checks() {
+                value.map_or(Ok(()), check).map_err(|error| text.at(keys.find(key), &error))?;
             }
             settings.config(name.clone()).map_err(|Trouble { key, error }| text.at(keys.find(key), &error))?;
             if stacks.iter().any(|other| other.name.as_ref() == Some(&name) && other.site == site) {
@@ -144,10 +157,23 @@ impl File {
                     Error::usage(format!("the stack {name} is defined twice")).hint("give one of them another name");
                 return Err(text.at(keys.find("name"), &error));
             }
+            if let Some(other) = stacks.iter().find(|other| shares_role(other, &name, &site, &settings)) {
+                let other = other.name.as_ref().map(StackName::as_str).unwrap_or_default();
+                let told =
+                    format!("the stacks {other} and {name} differ only by case: IAM would take their roles for one");
+                return Err(text.at(keys.find("name"), &Error::usage(told).hint("give one of them another name")));
+            }
             stacks.push(Member { name: Some(name), site, settings });
         }
         Ok(Self { path: path.to_owned(), fleet, defaults, stacks })
     }
+}
+
+/// Returns whether the other stack and the stack with these settings would have one role: IAM does not distinguish names by case.
+fn shares_role(other: &Member, name: &StackName, site: &Site, settings: &Settings) -> bool {
+    let are_taskbells = [&other.settings, settings].iter().all(|one| one.notifier_role_arn.is_none());
+    let is_alike = other.name.as_ref().is_some_and(|other| other.as_str().eq_ignore_ascii_case(name.as_str()));
+    are_taskbells && is_alike && other.site == *site
 }
 
 fn of_first_cluster(settings: &Settings) -> Result<StackName> {
@@ -193,7 +219,8 @@ impl Text<'_> {
     fn mistake(&self, span: Option<&Span>, message: &str) -> Error {
         // A library's message may have several lines.
         let message = message.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
-        Error::usage(format!("{}: {message}", self.place(span)))
+        // A library quotes the value that it did not expect.
+        Error::usage(format!("{}: {}", self.place(span), quotes_without_secrets(&message)))
     }
 
     /// Returns the error with its position in the file.
@@ -304,7 +331,7 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
     for key in table.keys() {
         let name = key.get_ref().as_ref();
         if !properties.contains_key(name) {
-            let error = text.mistake(Some(&key.span()), &format!("unknown key {name}"));
+            let error = text.mistake(Some(&key.span()), &format!("unknown key {}", without_secrets(name)));
             let all = || properties.keys().map(String::as_str);
             return Err(error.hint(match nearest(all(), name) {
                 _ if SECRETS.contains(&name) => {
@@ -381,7 +408,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
             let values = argument.get_possible_values();
             let mut property = match (id, argument.get_action()) {
                 ("log_retention", _) => json!({ "type": ["integer", "string"] }),
-                ("log_lines" | "storm_window", _) => json!({ "type": "integer" }),
+                ("log_lines" | "storm_window" | "pattern_quota" | "rule_quota", _) => json!({ "type": "integer" }),
                 ("to", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, place()] } }),
                 (_, ArgAction::Append) => json!({ "type": "array", "items": { "type": "string" } }),
                 ("language" | "webhook_takes", _) => {

@@ -4,6 +4,7 @@ mod checks;
 mod cluster;
 pub mod destination;
 pub mod file;
+mod letters;
 pub mod settings;
 mod webhook;
 
@@ -11,9 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::pattern::{Drill, Pattern};
 use crate::stack::StackName;
-pub use checks::{
-    ignore, log_group, log_group_covers, log_retention, mention, parameter_name, policy_arn, role_arn, tag, topic,
-};
+pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
 use destination::{Destination, WebhookTakes};
 pub use webhook::{WebhookHosts, webhook};
@@ -43,6 +42,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
     pub drill: Drill,
+    /// The most rules on the default bus; none: the default quota.
+    pub rule_quota: Option<usize>,
     /// The destinations of alerts besides the stack's own webhook.
     pub destinations: Vec<Destination>,
     pub webhook_takes: WebhookTakes,

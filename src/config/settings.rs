@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Deserialize;
 
+use crate::arn;
 use crate::config::destination::{self, WebhookTakes};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
@@ -41,6 +42,12 @@ pub struct Settings {
     /// Create rules that do not match drills
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_drill: Option<bool>,
+    /// Use the quota of characters of a rule's pattern that AWS raised for the account (L-664C5505), up to 4096 [default: 2048]
+    #[arg(long, value_name = "N")]
+    pub pattern_quota: Option<u16>,
+    /// Use the quota of rules on the default bus that AWS raised for the account [default: 300]
+    #[arg(long, value_name = "N")]
+    pub rule_quota: Option<u16>,
     /// Use your own SSM parameter that holds the webhook; taskbell never changes it
     #[arg(long = "slack-webhook-parameter", value_name = "NAME", conflicts_with = "slack_webhook_url_stdin")]
     pub webhook_parameter: Option<String>,
@@ -194,6 +201,8 @@ impl Settings {
                 container: self.filters.container.or(wider.filters.container),
             },
             no_drill: self.no_drill.or(wider.no_drill),
+            pattern_quota: self.pattern_quota.or(wider.pattern_quota),
+            rule_quota: self.rule_quota.or(wider.rule_quota),
             webhook_parameter: self.webhook_parameter.or(wider.webhook_parameter),
             to: self.to.or(wider.to),
             webhook_takes: self.webhook_takes.or(wider.webhook_takes),
@@ -304,17 +313,15 @@ impl Settings {
             webhook_takes,
             patterns,
             drill: if self.no_drill == Some(true) { Drill::Refused } else { Drill::Accepted },
+            rule_quota: self.rule_quota.map(usize::from),
             own_parameter: about(
                 "webhook_parameter",
-                self.webhook_parameter.as_deref().map(config::parameter_name).transpose(),
+                self.webhook_parameter.as_deref().map(arn::parameter_name).transpose(),
             )?,
-            own_role_arn: about(
-                "notifier_role_arn",
-                self.notifier_role_arn.as_deref().map(config::role_arn).transpose(),
-            )?,
+            own_role_arn: about("notifier_role_arn", self.notifier_role_arn.as_deref().map(arn::role).transpose())?,
             permissions_boundary: about(
                 "permissions_boundary",
-                self.permissions_boundary.as_deref().map(config::policy_arn).transpose(),
+                self.permissions_boundary.as_deref().map(arn::policy).transpose(),
             )?,
             log_retention_days: about(
                 "log_retention",
@@ -323,7 +330,7 @@ impl Settings {
             tags: about("tags", self.tags())?,
             message: self.message()?,
             announcements,
-            alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::topic).transpose())?,
+            alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::alarm_topic).transpose())?,
             log_groups: about("log_groups", self.log_groups())?,
         })
     }
@@ -331,10 +338,13 @@ impl Settings {
     /// Returns the tags, with the tag that names the fleet.
     ///
     /// # Errors
-    /// For the first tag that AWS would refuse.
+    /// For the first tag that AWS would refuse, and for keys that differ only by case.
     pub fn tags(&self) -> Result<BTreeMap<String, String>> {
         let fleet = self.fleet.iter().map(|fleet| Ok((FLEET_TAG.to_owned(), fleet.clone())));
-        self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect()
+        let tags: BTreeMap<String, String> =
+            self.tags.iter().map(|text| config::tag(text)).chain(fleet).collect::<Result<_>>()?;
+        config::distinct_tag_keys(tags.keys())?;
+        Ok(tags)
     }
 
     fn message(&self) -> Result<MessageOptions, Trouble> {
@@ -359,14 +369,26 @@ impl Settings {
         items(&self.clusters).is_empty() && self.patterns().is_ok_and(needs_cluster)
     }
 
+    /// Returns the most characters of a rule's pattern.
+    ///
+    /// # Errors
+    /// For a quota that AWS does not grant.
+    pub fn quota_of_patterns(&self) -> Result<usize> {
+        match self.pattern_quota.map_or(pattern::LONGEST, usize::from) {
+            quota @ pattern::LONGEST..=pattern::HIGHEST_QUOTA => Ok(quota),
+            other => Err(Error::usage(format!("a pattern quota has 2048 to 4096 characters, not {other}"))),
+        }
+    }
+
     fn patterns(&self) -> Result<Vec<Pattern>, Trouble> {
         let filters = about("filters", self.filters.checked())?;
+        let quota = about("pattern_quota", self.quota_of_patterns())?;
         let defaults = pattern::DEFAULT.map(str::to_owned);
         let named = items(&self.patterns);
         let wanted = if named.is_empty() { &defaults[..] } else { named };
         let mut patterns: Vec<Pattern> = Vec::new();
         for name in wanted {
-            let narrowed = about("patterns", Pattern::find(name))?.narrowed(&filters);
+            let narrowed = about("patterns", Pattern::find(name))?.with_quota(quota).narrowed(&filters);
             let pattern = about(
                 "filters",
                 match named.is_empty() {
@@ -391,9 +413,12 @@ impl Settings {
     /// # Errors
     /// For invalid filters.
     pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
-        let filters = self.filters.checked()?;
+        let (filters, quota) = (self.filters.checked()?, self.quota_of_patterns()?);
         let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
-        let others = CATALOGUE.iter().filter(is_other).map(|entry| Pattern::find(entry.name)?.narrowed(&filters));
+        let others = CATALOGUE
+            .iter()
+            .filter(is_other)
+            .map(|entry| Pattern::find(entry.name)?.with_quota(quota).narrowed(&filters));
         let has_clusters = |pattern: &Pattern| !config.clusters.is_empty() || !pattern.needs_cluster();
         Ok(others.flatten().filter(has_clusters).collect())
     }

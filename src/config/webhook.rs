@@ -1,5 +1,7 @@
 //! Checks webhooks.
 
+use http::Uri;
+
 use crate::error::{Error, Result};
 use crate::secret::Sealed;
 
@@ -21,7 +23,10 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
         Error::usage(problem).hint("an incoming webhook of Slack looks like https://hooks.slack.com/services/T…/B…/…; docs/destinations.md has those of Teams and Discord")
     };
     let text = text.trim();
-    let url: http::Uri = text.parse().map_err(|_| bad("the webhook is not a URL".to_owned()))?;
+    if text.contains('…') || text.contains("...") {
+        return Err(bad("the webhook is not whole: a part of it is written as dots".to_owned()));
+    }
+    let url: Uri = text.parse().map_err(|_| bad("the webhook is not a URL".to_owned()))?;
     let (Some(scheme), Some(host)) = (url.scheme_str(), url.host()) else {
         return Err(bad("the webhook is not a complete URL".to_owned()));
     };
@@ -40,20 +45,70 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     if slack && ["/workflows/", "/triggers/"].iter().any(|start| url.path().starts_with(start)) {
         return Err(bad("this webhook starts a Slack workflow, which accepts variables, not messages".to_owned()));
     }
-    if slack && !url.path().starts_with("/services/") {
-        return Err(bad("the Slack webhook's path does not begin with /services/".to_owned()));
+    if slack {
+        of_slack(&url).map_err(|problem| bad(format!("the Slack webhook {problem}")))?;
     }
     let discord = ["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"].contains(&host);
-    if discord && !url.path().starts_with("/api/webhooks/") {
-        return Err(bad("the path of Discord's webhook does not begin with /api/webhooks/".to_owned()));
+    if discord {
+        of_discord(&url).map_err(|problem| bad(format!("Discord's webhook {problem}")))?;
     }
-    let teams =
-        [".logic.azure.com", ".api.powerplatform.com", ".webhook.office.com"].iter().any(|end| host.ends_with(end));
+    if host == "webhook.office.com" || host.ends_with(".webhook.office.com") {
+        return Err(Error::usage("Microsoft has retired the webhooks at webhook.office.com")
+            .hint("create a workflow in Teams (Workflows, \"Send webhook alerts to a channel\"), and give its URL; docs/destinations.md describes it"));
+    }
+    let teams = [".logic.azure.com", ".api.powerplatform.com"].iter().any(|end| host.ends_with(end));
+    if teams {
+        of_teams(&url).map_err(|problem| bad(format!("the webhook of Teams {problem}")))?;
+    }
     if !(slack || discord || teams) && hosts == WebhookHosts::Known {
         return Err(bad("the webhook's host does not belong to Slack, Teams or Discord".to_owned())
             .hint("setup --allow-any-webhook-host allows other hosts that accept Slack's format"));
     }
     Ok(Sealed::new(text.to_owned()))
+}
+
+/// Checks the path of Slack's webhook: `/services/` and three parts. Slack promises no length for them.
+fn of_slack(url: &Uri) -> Result<(), &'static str> {
+    let path = url.path().strip_prefix("/services/").ok_or("has a path that does not begin with /services/")?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_part = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric());
+    let example =
+        || path.eq_ignore_ascii_case("your/webhook/url") || parts.last().is_some_and(|secret| is_blank(secret));
+    match parts[..] {
+        _ if example() => Err("is an example: copy the one of your channel from Slack"),
+        [team, channel, secret] if [team, channel, secret].iter().all(is_part) && url.query().is_none() => Ok(()),
+        [_, _] | [_] | [_, _, ""] => Err("is cut short: three parts follow /services/, as in T…/B…/…"),
+        _ => Err("does not consist of three parts of letters and digits after /services/, as in T…/B…/…"),
+    }
+}
+
+/// Returns whether the text stands for a secret in an example, as in `XXXXXXXX`.
+fn is_blank(secret: &str) -> bool {
+    secret.len() >= 4 && secret.chars().all(|c| c.eq_ignore_ascii_case(&'x'))
+}
+
+/// Checks the path of Discord's webhook: `/api/webhooks/`, the webhook's ID, its token, and perhaps `/slack`, for Slack's format.
+fn of_discord(url: &Uri) -> Result<(), &'static str> {
+    let path = url.path().strip_prefix("/api/webhooks/").ok_or("has a path that does not begin with /api/webhooks/")?;
+    let is_id = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let is_token = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.strip_suffix(&["slack"]).filter(|parts| parts.len() == 2).unwrap_or(&parts) {
+        [_, token] if is_blank(token) => Err("is an example: copy the one of your channel from Discord"),
+        [id, token] if is_id(id) && is_token(token) => Ok(()),
+        [_] | [_, ""] => Err("is cut short: an ID and a token follow /api/webhooks/"),
+        _ => Err("does not consist of an ID and a token after /api/webhooks/"),
+    }
+}
+
+/// Checks that the URL of a Teams workflow has its signature: without it, the workflow refuses every message.
+fn of_teams(url: &Uri) -> Result<(), &'static str> {
+    let mut parameters = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    match parameters.find(|(key, _)| *key == "sig") {
+        Some((_, signature)) if is_blank(signature) => Err("is an example: copy the URL of your workflow"),
+        Some((_, signature)) if !signature.is_empty() => Ok(()),
+        _ => Err("is cut short: it has no parameter sig, which is its signature"),
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +123,11 @@ mod tests {
             " https://hooks.slack-gov.com/services/T/B/x\n",
             "https://discord.com/api/webhooks/1/x",
             "https://prod-1.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sig=x",
-            "https://default1.2.environment.api.powerplatform.com:443/powerautomate/x?sig=y",
+            "https://default1.2.environment.api.powerplatform.com:443/powerautomate/x?api-version=1&sig=y",
+            "https://hooks.slack.com/services/T00000000/B00000000/a1b2c3d4e5f6a1b2c3d4e5f6",
+            "https://discord.com/api/webhooks/123456789012345678/aB-_9",
+            "https://discord.com/api/webhooks/1/x?thread_id=2",
+            "https://discord.com/api/webhooks/1/x/slack",
         ] {
             assert!(webhook(good, WebhookHosts::Known).is_ok(), "{good}");
         }
@@ -89,6 +148,45 @@ mod tests {
             let error = webhook(bad, WebhookHosts::Known).unwrap_err();
             assert_eq!(error.kind(), crate::error::Category::Usage);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn webhook_that_is_cut_short_or_an_example_is_refused_with_the_reason() {
+        let (slack, discord) = ("https://hooks.slack.com/services", "https://discord.com/api/webhooks");
+        let teams = "https://prod-1.westeurope.logic.azure.com:443/workflows/hunter2/triggers/manual/paths/invoke";
+        for (bad, told) in [
+            (format!("{slack}/T0"), "is cut short"),
+            (format!("{slack}/T0/B0"), "is cut short"),
+            (format!("{slack}/T0/B0/"), "is cut short"),
+            (format!("{slack}/T0/B0/hunter2/more"), "three parts"),
+            (format!("{slack}/T0/B0/hunter2/"), "three parts"),
+            (format!("{slack}/T0/B0/hunter2?a=b"), "three parts"),
+            (format!("{slack}/T0//hunter2"), "three parts"),
+            (format!("{slack}/T0/B0/hunter2%20"), "three parts"),
+            (format!("{slack}/T0/B0/hunter2,kind=x"), "three parts"),
+            (format!("{slack}/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"), "is an example"),
+            (format!("{slack}/T0/B0/xxxx"), "is an example"),
+            (format!("{slack}/YOUR/WEBHOOK/URL"), "is an example"),
+            (format!("{slack}/T…/B…/…"), "not whole"),
+            (format!("{slack}/T0/B0/hunter2..."), "not whole"),
+            (format!("{discord}/1"), "is cut short"),
+            (format!("{discord}/1/"), "is cut short"),
+            (format!("{discord}/x/hunter2"), "an ID and a token"),
+            (format!("{discord}/1/hunter2/github"), "an ID and a token"),
+            (format!("{discord}/1/hunter2/slack/slack"), "an ID and a token"),
+            (format!("{discord}/1/XXXXXXXX"), "is an example"),
+            (teams.to_owned(), "no parameter sig"),
+            (format!("{teams}?api-version=1&sig="), "no parameter sig"),
+            (format!("{teams}?signature=hunter2"), "no parameter sig"),
+            ("https://contoso.webhook.office.com/webhookb2/hunter2".to_owned(), "Microsoft has retired"),
+        ] {
+            for hosts in [WebhookHosts::Known, WebhookHosts::Any] {
+                let error = webhook(&bad, hosts).unwrap_err();
+                assert!(error.to_string().contains(told), "{bad}: {error}");
+                assert_eq!(error.kind(), crate::error::Category::Usage);
+                assert!(error.nearest_hint().is_some() && !format!("{error:?}").contains("hunter2"), "{error:?}");
+            }
         }
     }
 

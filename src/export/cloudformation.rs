@@ -1,5 +1,6 @@
 //! Writes the blueprint as a CloudFormation template.
 
+mod foreign;
 mod parameters;
 
 use serde_json::{Map, Value, json};
@@ -62,6 +63,10 @@ pub fn template(blueprint: &Blueprint, bucket: Bucket) -> Result<Value> {
     }
     if let Some(assertions) = assertions {
         template["Rules"] = assertions;
+    }
+    foreign::no_reference(&template)?;
+    if bucket == Bucket::PerRegion {
+        foreign::no_place(&template)?;
     }
     Ok(canonical(&template))
 }
@@ -138,9 +143,17 @@ impl Writer<'_> {
             log_format,
             log_level,
             log_group: _,
-            // A function has none of these by default.
+            // These have AWS's defaults, as for every new function.
+            code_signing: _,
+            kms_key: _,
+            system_log_level: _,
             layers: _,
             in_vpc: _,
+            file_systems: _,
+            ephemeral_storage_mib: _,
+            tracing: _,
+            dead_letter: _,
+            event_sources: _,
             reserved_concurrency: _,
             permissions,
             failed_invocations,
@@ -184,7 +197,12 @@ impl Writer<'_> {
             resources.push((id, self.chosen(key, resource("AWS::Lambda::Permission", properties))));
         }
         if let Some(failed) = failed_invocations {
-            let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = failed;
+            let function::FailedInvocations {
+                max_retry_attempts,
+                max_event_age_seconds,
+                destination,
+                success_destination: _,
+            } = failed;
             let mut properties = json!({ "FunctionName": { "Ref": FUNCTION }, "Qualifier": "$LATEST" });
             set(&mut properties, "MaximumRetryAttempts", *max_retry_attempts);
             set(&mut properties, "MaximumEventAgeInSeconds", *max_event_age_seconds);
@@ -197,14 +215,17 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: &str, spec: &queue::Spec, tags: &Tags) -> Result<Resources> {
-        // `redrive` is none, as for every new queue.
+        // These have AWS's defaults, as for every new queue.
         let queue::Spec {
             retention_seconds,
             visibility_timeout_seconds,
             delay_seconds,
+            max_message_bytes: _,
             managed_encryption,
             policy,
             redrive: _,
+            redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = json!({
             "QueueName": name,
@@ -287,14 +308,14 @@ impl Writer<'_> {
 }
 
 fn log_group(name: &str, spec: &log_group::Spec, tags: &Tags) -> Resources {
-    let log_group::Spec { retention_days } = spec;
+    let log_group::Spec { class: _, retention_days, subscriptions: _, deletion_protection: _ } = spec;
     let mut properties = json!({ "LogGroupName": name, "Tags": self::tags(tags) });
     set(&mut properties, "RetentionInDays", *retention_days);
     vec![(LOG_GROUP.to_owned(), of_data("AWS::Logs::LogGroup", properties))]
 }
 
 fn table(name: &str, spec: &table::Spec, tags: &Tags) -> Result<(String, Value)> {
-    let table::Spec { key, on_demand, expiry, deletion_protection } = spec;
+    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, kinesis_streams: _, policy: _ } = spec;
     let (key, r#type) = key.split_once(':').ok_or_else(|| Error::new(format!("{name} has no key")))?;
     if !on_demand {
         return Err(Error::new(format!("the provisioned capacity of {name} is unknown")));
@@ -320,6 +341,7 @@ fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Valu
         metric,
         dimensions,
         statistic,
+        unit: _,
         period_seconds,
         evaluation_periods,
         datapoints_to_alarm,
@@ -330,6 +352,7 @@ fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Valu
         alarm_actions,
         ok_actions,
         insufficient_data_actions,
+        mute_rules: _,
     } = spec;
     let dimension = |(name, value)| json!({ "Name": name, "Value": value });
     let properties = json!({

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::input::is_hidden;
+
 /// The longest line, in characters, for a list of simple values. Longer lists have a line for each value.
 const WIDEST: usize = 120;
 
@@ -160,7 +162,7 @@ fn quoted(pieces: &[Piece]) -> String {
 }
 
 fn escaped(plain: &str) -> String {
-    let mut text = String::new();
+    let (mut text, mut last) = (String::new(), ' ');
     for c in plain.chars() {
         match c {
             '"' => text += "\\\"",
@@ -168,11 +170,16 @@ fn escaped(plain: &str) -> String {
             '\n' => text += "\\n",
             '\r' => text += "\\r",
             '\t' => text += "\\t",
-            c if c.is_control() => {
-                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            // Characters that no terminal may receive, and the beginning of a command of a CI system.
+            c if is_hidden(c) || (c == '#' && last == '#') => {
+                let _ = match u32::from(c) {
+                    code @ ..=0xffff => write!(text, "\\u{code:04x}"),
+                    code => write!(text, "\\U{code:08x}"),
+                };
             }
             c => text.push(c),
         }
+        last = c;
     }
     let text = text.replace("${", "$${").replace("%{", "%%{");
     // A dollar sign before a reference would escape the reference.

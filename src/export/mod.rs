@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::arn::Arn;
 use crate::aws::kinds::alarm::{self, Alarm};
 use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::log_group::{self, LogGroup};
@@ -107,6 +108,7 @@ pub struct Piece {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "an export has a dozen of these")]
 pub enum Spec {
     LogGroup(log_group::Spec),
     Queue(queue::Spec),
@@ -274,7 +276,7 @@ impl Opened {
                 self.defaults.push((Blank::TopicArn, arn));
             }
             Topic::ByName => {
-                let name = arn.rsplit(':').next().unwrap_or_default();
+                let name = Arn::split(&arn).map(|arn| arn.last()).unwrap_or_default();
                 self.tokens.push((TOPIC.to_owned(), Blank::TopicName));
                 self.defaults.push((Blank::TopicName, name.to_owned()));
             }
@@ -286,14 +288,11 @@ impl Opened {
 /// Returns the ARN of a role or policy with blanks for the partition and the account. Both have to be in the account of the
 /// resource that uses them, unless AWS owns them.
 fn anywhere(arn: &str) -> String {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", _, service, region, account, rest] => {
-            let account = if account == "aws" { account } else { ACCOUNT };
-            format!("arn:{PARTITION}:{service}:{region}:{account}:{rest}")
-        }
-        _ => arn.to_owned(),
-    }
+    let here = |arn: Arn| {
+        let account = if arn.account == "aws" { arn.account } else { ACCOUNT };
+        Arn { partition: PARTITION, account, ..arn }.to_string()
+    };
+    Arn::split(arn).map_or_else(|| arn.to_owned(), here)
 }
 
 /// Returns the rule, if its pattern repeats no field. CloudFormation and Terraform read a pattern into an object, in which only the

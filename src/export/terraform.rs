@@ -124,14 +124,17 @@ impl Writer<'_> {
     }
 
     fn queue(self, name: Expression, spec: &queue::Spec, tags: Pairs) -> Vec<Block> {
-        // `redrive` is none, as for every new queue.
+        // These have AWS's defaults, as for every new queue.
         let queue::Spec {
             retention_seconds,
             visibility_timeout_seconds,
             delay_seconds,
+            max_message_bytes: _,
             managed_encryption,
             policy,
             redrive: _,
+            redrive_allow: _,
+            consumers: _,
         } = spec;
         let queue = vec![
             Attribute("name", name),
@@ -157,6 +160,7 @@ impl Writer<'_> {
             metric,
             dimensions,
             statistic,
+            unit: _,
             period_seconds,
             evaluation_periods,
             datapoints_to_alarm,
@@ -167,6 +171,7 @@ impl Writer<'_> {
             alarm_actions,
             ok_actions,
             insufficient_data_actions,
+            mute_rules: _,
         } = spec;
         let dimensions = dimensions.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
         let mut body = vec![
@@ -235,9 +240,17 @@ impl Writer<'_> {
             log_format,
             log_level,
             log_group: _,
-            // A function has none of these by default.
+            // These have AWS's defaults, as for every new function.
+            code_signing: _,
+            kms_key: _,
+            system_log_level: _,
             layers: _,
             in_vpc: _,
+            file_systems: _,
+            ephemeral_storage_mib: _,
+            tracing: _,
+            dead_letter: _,
+            event_sources: _,
             reserved_concurrency: _,
             permissions,
             failed_invocations,
@@ -344,14 +357,14 @@ impl Writer<'_> {
 type Pairs = Vec<(String, Expression)>;
 
 fn log_group(name: Expression, spec: &log_group::Spec, tags: Pairs) -> Block {
-    let log_group::Spec { retention_days } = spec;
+    let log_group::Spec { class: _, retention_days, subscriptions: _, deletion_protection: _ } = spec;
     let mut body = vec![Attribute("name", name)];
     body.extend(retention_days.iter().map(|days| Attribute("retention_in_days", plain(days))));
     resource("aws_cloudwatch_log_group", "notifier", tagged(body, tags))
 }
 
 fn table(name: Expression, spec: &table::Spec, tags: Pairs) -> Block {
-    let table::Spec { key, on_demand, expiry, deletion_protection } = spec;
+    let table::Spec { key, on_demand, expiry, deletion_protection, stream: _, kinesis_streams: _, policy: _ } = spec;
     let (key, r#type) = key.split_once(':').unwrap_or((key, "S"));
     let mode = if *on_demand { "PAY_PER_REQUEST" } else { "PROVISIONED" };
     let body = vec![
@@ -374,7 +387,8 @@ fn table(name: Expression, spec: &table::Spec, tags: Pairs) -> Block {
 /// Returns the settings for events on which the function failed. Depends on the role's policy, because Lambda checks whether the
 /// role may send to the queue.
 fn failed_invocation(failed: &function::FailedInvocations, own_role: bool) -> Block {
-    let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination } = failed;
+    let function::FailedInvocations { max_retry_attempts, max_event_age_seconds, destination, success_destination: _ } =
+        failed;
     let mut body = vec![Attribute("function_name", Expression::code("aws_lambda_function.notifier.function_name"))];
     body.extend(max_retry_attempts.iter().map(|count| Attribute("maximum_retry_attempts", plain(count))));
     body.extend(max_event_age_seconds.iter().map(|age| Attribute("maximum_event_age_in_seconds", plain(age))));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Edge, Graph, Node, State, beginning};
-use crate::input::printable_char;
+use crate::input::printable;
 
 /// The most cells of a node's details, because a node grows with its text.
 const LONGEST: usize = 72;
@@ -67,7 +67,7 @@ fn style(state: State) -> &'static str {
 
 /// Escapes a text for Mermaid: writes the number of every character with a meaning in Mermaid's language, in HTML or in Markdown.
 fn escaped(text: &str) -> String {
-    text.chars().map(printable_char).fold(String::new(), |mut text, char| {
+    printable(text).chars().fold(String::new(), |mut text, char| {
         match char {
             char if !char.is_ascii() || char.is_ascii_alphanumeric() || " -_./:,=+?!".contains(char) => text.push(char),
             char => drop(write!(text, "#{};", u32::from(char))),

@@ -36,7 +36,8 @@ pub struct Comparison {
     pub missing_cluster: Option<Error>,
 }
 
-/// Reads the resources of a stack and compares them with the configuration. Writes nothing.
+/// Reads the resources of a stack and compares them with the configuration. Writes nothing, and therefore does not ask whether AWS
+/// has room for the differences: setup does, before it makes them.
 ///
 /// # Errors
 /// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.

@@ -88,6 +88,6 @@ pub fn mention(answer: &str) -> Result<Vec<String>> {
 pub fn alarm_topic(answer: &str) -> Result<Option<String>> {
     match answer {
         "" | "none" => Ok(None),
-        arn => config::topic(arn).map(Some),
+        arn => config::alarm_topic(arn).map(Some),
     }
 }

@@ -42,7 +42,7 @@
 //! let comparison = drift::compare(&request, &target, &context).await?;
 //! assert_eq!(comparison.verdict(), Verdict::InSync);
 //!
-//! let applied = teardown::prepare(&config.clusters, &target, &context).await?.apply().await;
+//! let applied = teardown::prepare(&config.clusters, None, &target, &context).await?.apply().await;
 //! assert!(applied.is_gone());
 //! # Ok(())
 //! # }
@@ -62,6 +62,7 @@ pub mod notify;
 pub mod pattern_test;
 pub mod preview;
 pub mod replay;
+pub mod room;
 pub mod session;
 pub mod setup;
 pub mod status;

@@ -35,7 +35,7 @@ impl Session {
     /// # Errors
     /// If no region is known, or a profile is asked for that does not exist; on interruption.
     pub async fn open(target: &Target, given: Given, context: &Context) -> Result<Self> {
-        let Context { connections, cancel, clock: _, listener } = context;
+        let Context { connections, cancel, clock: _, listener, room: _ } = context;
         let connect = asking(listener, Asking::Look, connections.to(&target.site));
         let Connection { sdk, identity } = unless(cancel, connect).await??;
         let stack = Stack { name: target.stack.clone(), region: identity.region.clone() };

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 use super::events::Listener;
+use super::room::Room;
 use crate::aws::client::connections::Connections;
 use crate::config::file::Site;
 use crate::stack::StackName;
@@ -17,7 +18,7 @@ pub struct Target {
     pub site: Site,
 }
 
-/// The means that an operation uses: connections, interruption, clock and listener.
+/// The means that an operation uses: connections, interruption, clock, listener, and the room on the buses.
 #[derive(Clone)]
 pub struct Context {
     /// Clients and credentials, shared by all stacks of the process.
@@ -26,13 +27,21 @@ pub struct Context {
     pub cancel: CancellationToken,
     pub clock: fn() -> SystemTime,
     pub listener: Listener,
+    /// The rules that the stacks of the process add to the buses.
+    pub room: Arc<Room>,
 }
 
 impl Context {
     /// Returns a context with the ordinary configuration, which reports nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { connections: Arc::default(), cancel: CancellationToken::new(), clock: now, listener: Arc::new(|_| {}) }
+        Self {
+            connections: Arc::default(),
+            cancel: CancellationToken::new(),
+            clock: now,
+            listener: Arc::new(|_| {}),
+            room: Arc::default(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::event_file::{Event, is_event, is_task, parsed, text_of};
 use crate::error::{Error, Result};
 use crate::input::{self, printable};
+use crate::secret::file_without_secrets;
 use crate::task;
 
 const OF_DEFINITIONS: &str = "--task-definition accepts the output of `aws ecs describe-task-definition --output json`";
@@ -30,7 +31,8 @@ impl Definition {
         if file == "-" {
             return Err(Error::usage("--task-definition does not read standard input").hint("give the name of a file"));
         }
-        let unreadable = |error| Error::usage(format!("could not read the task definition {file}")).because(error);
+        let named = file_without_secrets(path);
+        let unreadable = |error| Error::usage(format!("could not read the task definition {named}")).because(error);
         let value = parsed(&input::text(std::fs::read(path).map_err(unreadable)?, &file)?, &file, OF_DEFINITIONS)?;
         if let Some(definition) = task::definition_in(&value) {
             return Ok(Self { outline: task::outline_of(definition), name: name_of(definition), file });

@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 
+use crate::arn::is_ecs_name;
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 
 /// The families, services and container to which a stack's patterns are narrowed. Names may contain `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Filters {
         if let Some(name) = container {
             legal("--container", name)?;
             if name.contains('*') {
-                return Err(Error::usage(format!("--container {name:?} has to be one name")));
+                return Err(Error::usage(format!("--container {} has to be one name", echoed(name))));
             }
         }
         for (what, include, exclude) in
@@ -332,10 +334,9 @@ fn holds(leaves: &Value, text: &str) -> bool {
 }
 
 fn legal(flag: &str, name: &str) -> Result<()> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-_*".contains(c);
-    match !name.is_empty() && name.len() <= 255 && name.chars().all(legal) && !name.contains("**") {
+    match is_ecs_name(&name.replace('*', "-")) && !name.contains("**") {
         true => Ok(()),
-        false => Err(Error::usage(format!("{flag} {name:?} is not a name"))
+        false => Err(Error::usage(format!("{flag} {} is not a name", echoed(name)))
             .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),
     }
 }

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 use crate::error::{self, Error, Result};
 use crate::input;
+use crate::secret::{echoed, file_without_secrets};
 use filter::Filters;
 use matcher::{Matcher, Repeated};
 use normal::length;
@@ -34,7 +35,7 @@ use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
 use tree::Tree;
 
 pub use catalogue::{CATALOGUE, DEFAULT, Entry};
-pub use normal::{LONGEST, meaning, normal, read};
+pub use normal::{HIGHEST_QUOTA, LONGEST, has_wildcard, meaning, normal, read};
 pub use placeholders::DEFAULT_CLUSTER;
 
 /// The source of a drill's event. AWS allows nobody to send events from `aws.*`.
@@ -53,6 +54,8 @@ pub struct Pattern {
     filters: Filters,
     /// The fields that are repeated in the written pattern.
     repeated: Vec<Repeated>,
+    /// Most characters of a rule's pattern in the account.
+    quota: usize,
 }
 
 impl Pattern {
@@ -70,8 +73,9 @@ impl Pattern {
         if !is_json && !name_or_file.contains('/') {
             return Err(unknown(name_or_file));
         }
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::usage(format!("cannot read the pattern file {name_or_file}")).because(error))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::usage(format!("cannot read the pattern file {}", file_without_secrets(name_or_file))).because(error)
+        })?;
         let text = input::text(bytes, &format!("the pattern file {name_or_file}"))?;
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -106,7 +110,13 @@ impl Pattern {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is not a placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
-        Ok(Self { name: name.to_owned(), written, tree, filters: Filters::default(), repeated })
+        Ok(Self { name: name.to_owned(), written, tree, filters: Filters::default(), repeated, quota: LONGEST })
+    }
+
+    /// Returns the same pattern for an account whose quota of characters AWS raised.
+    #[must_use]
+    pub fn with_quota(self, quota: usize) -> Self {
+        Self { quota, ..self }
     }
 
     /// Returns a warning for each repeated field. EventBridge accepts such a pattern, but may read it otherwise than its author
@@ -134,7 +144,7 @@ impl Pattern {
 
     fn bound(&self, cluster_arns: &[String], drill: Drill) -> Result<(Value, Matcher)> {
         let bound = self.filled_in(cluster_arns, drill)?;
-        if length(&bound) > LONGEST {
+        if length(&bound) > self.quota {
             self.as_written(&bound, cluster_arns, drill)?;
         }
         let matcher = self.checked(&bound)?;
@@ -147,10 +157,15 @@ impl Pattern {
     /// As [`Pattern::bind`].
     pub fn in_rule(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let bound = self.filled_in(cluster_arns, drill)?;
+        let fits = length(&bound) <= self.quota;
         match length(&bound) {
             ..=LONGEST => self.checked(&bound).map(|_| bound),
+            _ if fits && self.repeated.is_empty() => self.checked(&bound).map(|_| bound),
             // In any other form than a deployed rule's, drift would never end.
-            _ => self.as_written(&bound, cluster_arns, drill).map(|text| normal(&text)),
+            _ => match self.as_written(&bound, cluster_arns, drill) {
+                Err(_) if fits => self.checked(&bound).map(|_| bound),
+                text => text.map(|text| normal(&text)),
+            },
         }
     }
 
@@ -175,22 +190,39 @@ impl Pattern {
 
     /// Returns the text of a pattern with the meaning of `bound`, which is shorter because it repeats fields.
     fn as_written(&self, bound: &Value, cluster_arns: &[String], drill: Drill) -> Result<String> {
-        let too_long = |length: usize, hint: &str| {
+        let too_long = |length: usize, way_out: &str| {
             let name = &self.name;
             let with = match cluster_arns.len() {
                 0 => String::new(),
                 1 => " with 1 cluster".to_owned(),
                 clusters => format!(" with {clusters} clusters"),
             };
-            let what = format!("the pattern {name} is {length} characters long{with}; EventBridge accepts {LONGEST}");
-            Err(Error::usage(what).hint(hint))
+            let accepted = self.quota;
+            let what = format!("the pattern {name} is {length} characters long{with}; EventBridge accepts {accepted}");
+            let raised = match length {
+                _ if accepted == HIGHEST_QUOTA => String::new(),
+                ..=HIGHEST_QUOTA => {
+                    format!("; if AWS raised the quota L-664C5505 of this account: --pattern-quota {length} or more")
+                }
+                _ => format!("; with --pattern-quota N, taskbell uses a quota that AWS raised, up to {HIGHEST_QUOTA}"),
+            };
+            Err(Error::usage(what).hint(format!("{way_out}{raised}")))
         };
-        let spread = match cluster_arns.len() {
-            0 | 1 => "shorten the pattern, or split it into several files",
-            _ => "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each",
+        let flags: Vec<&str> = self.filters.apart().into_iter().map(|(flag, _)| flag).collect();
+        let spread = match (cluster_arns.len(), flags.as_slice()) {
+            (0 | 1, []) => "shorten the pattern, or split it into several files".to_owned(),
+            (0 | 1, flags) => format!(
+                "use fewer or shorter names with {}, or * for several names, or spread the names over several stacks: `--stack NAME`",
+                flags.join(" and ")
+            ),
+            (_, []) => "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each".to_owned(),
+            (_, flags) => format!(
+                "spread the clusters over several stacks: `--stack NAME` with fewer `--cluster` each, or use fewer names with {}",
+                flags.join(" and ")
+            ),
         };
         if self.repeated.is_empty() {
-            return too_long(length(bound), spread);
+            return too_long(length(bound), &spread);
         }
         let mut written = replace(&self.written, cluster_arns);
         if drill == Drill::Refused {
@@ -210,8 +242,8 @@ impl Pattern {
                 length(bound),
                 "the pattern repeats a field, and the filters cannot be added to it: write the filters into the pattern",
             ),
-            ..=LONGEST => Ok(text),
-            length => too_long(length, spread),
+            length if length <= self.quota => Ok(text),
+            length => too_long(length, &spread),
         }
     }
 
@@ -249,7 +281,7 @@ impl Pattern {
     pub fn with_source(&self, source: &str) -> Result<Self> {
         let mut written = self.written.clone();
         written.lists_at("source", |sources| sources.push(Tree::Leaf(source.into())));
-        Self::parse(&self.name, &written.to_string())
+        Ok(Self::parse(&self.name, &written.to_string())?.with_quota(self.quota))
     }
 
     /// Checks whether the pattern, apart from filters, is from the catalogue and not from a file.
@@ -277,7 +309,7 @@ pub enum Drill {
 fn unknown(name: &str) -> Error {
     let nearest = error::nearest(CATALOGUE.iter().map(|entry| entry.name), name);
     let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
-    Error::usage(format!("there is no pattern {name:?}"))
+    Error::usage(format!("there is no pattern {}", echoed(name)))
         .hint(format!("{nearest}`taskbell pattern list` shows them; a file's path ends in .json"))
 }
 
@@ -318,6 +350,68 @@ mod tests {
         let error = Pattern::find("task-failed").unwrap().bind(&clusters, Drill::Accepted).unwrap_err();
         assert!(error.to_string().contains("2048"), "{error}");
         assert_eq!(error.kind(), crate::error::Category::Usage);
+    }
+
+    /// Checks every length around the default quota, around a raised one, and around the highest.
+    #[test]
+    fn pattern_may_be_as_long_as_the_quota_that_aws_raised() {
+        let of_length = |characters: usize| {
+            let names = |count: usize| json!({ "source": ["x".repeat(count)] }).to_string();
+            Pattern::parse("mine", &names(characters - names(0).len())).unwrap()
+        };
+        for quota in [LONGEST, 3000, HIGHEST_QUOTA] {
+            for (length, fits) in [(quota - 1, true), (quota, true), (quota + 1, false)] {
+                let pattern = of_length(length).with_quota(quota);
+                assert_eq!(pattern.in_rule(&[], Drill::Accepted).is_ok(), fits, "{quota}: {length}");
+                assert_eq!(pattern.bind(&[], Drill::Accepted).is_ok(), fits, "{quota}: {length}");
+                let narrowed = pattern.with_source("a").unwrap();
+                assert_eq!(narrowed.in_rule(&[], Drill::Accepted).is_ok(), length + 4 <= quota, "{quota}: {length}");
+            }
+        }
+        // A deployed rule with such a pattern is equal to its configuration.
+        let long = of_length(3000).with_quota(HIGHEST_QUOTA).in_rule(&[], Drill::Accepted).unwrap();
+        assert_eq!(normal(&long.to_string()), long);
+    }
+
+    /// Checks that a raised quota changes no rule that the default quota allows, and accepts filters that a pattern with repeated
+    /// fields had no room for.
+    #[test]
+    fn pattern_with_repeated_fields_uses_a_raised_quota_only_if_it_has_to() {
+        let text = three_times_or("");
+        let (default, raised) =
+            (Pattern::parse("mine", &text).unwrap(), Pattern::parse("mine", &text).unwrap().with_quota(HIGHEST_QUOTA));
+        let of = |pattern: &Pattern| pattern.in_rule(&[], Drill::Accepted).unwrap();
+        assert_eq!(of(&default), of(&raised));
+        assert_eq!(of(&default), Value::from(text.as_str()));
+    }
+
+    #[test]
+    fn hint_about_a_long_pattern_fits_its_cause() {
+        let families: Vec<String> = (0..60).map(|number| format!("*-customer-{number}-nightly")).collect();
+        let clusters = |count: usize| (0..count).map(|number| arn(&format!("cluster-{number}"))).collect::<Vec<_>>();
+        let of = |filters: Filters, clusters: &[String]| {
+            let pattern = Pattern::find("task-failed").unwrap().narrowed(&filters).unwrap();
+            let error = pattern.in_rule(clusters, Drill::Accepted).unwrap_err();
+            (error.to_string(), format!("{:?}", error.nearest_hint().unwrap()))
+        };
+        let narrow = || Filters { families: families.clone(), ..Filters::default() };
+        let (told, hint) = of(narrow(), &clusters(1));
+        assert!(told.contains("with 1 cluster;"), "{told}");
+        assert!(hint.contains("names with --family") && !hint.contains("clusters"), "{hint}");
+        let (_, hint) = of(narrow(), &clusters(2));
+        assert!(hint.contains("spread the clusters") && hint.contains("names with --family"), "{hint}");
+        let (_, hint) = of(Filters::default(), &clusters(40));
+        assert!(hint.contains("spread the clusters") && !hint.contains("--family"), "{hint}");
+        let excluded = Filters { exclude_families: families.clone(), ..Filters::default() };
+        let (told, hint) = of(excluded, &clusters(1));
+        let length = told.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap();
+        assert!(hint.contains("--exclude-family"), "{hint}");
+        // The quota is a way out only if the pattern fits into the highest one.
+        assert_eq!(
+            hint.contains(&format!("--pattern-quota {length} or more")),
+            length <= HIGHEST_QUOTA,
+            "{told} {hint}"
+        );
     }
 
     #[test]

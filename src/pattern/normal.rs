@@ -6,8 +6,10 @@ use super::matcher::{Matcher, Repeated};
 use super::tree::Tree;
 use crate::document::canonical;
 
-/// EventBridge's quota for a rule's pattern, in characters of compact JSON (L-664C5505; adjustable by AWS support).
+/// EventBridge's default quota for a rule's pattern, in characters of compact JSON (L-664C5505).
 pub const LONGEST: usize = 2048;
+/// The highest quota that AWS grants. The API accepts no longer pattern.
+pub const HIGHEST_QUOTA: usize = 4096;
 
 /// Reads the pattern of a rule as EventBridge evaluates it. Returns the pattern without repeated fields, and these fields.
 ///
@@ -23,7 +25,7 @@ pub fn read(text: &str) -> serde_json::Result<(Tree, Vec<Repeated>)> {
     })
 }
 
-/// Returns the normal form of a rule's pattern: the pattern without repeated fields, or, if that is longer than EventBridge accepts,
+/// Returns the normal form of a rule's pattern: the pattern without repeated fields, or, if that is longer than the default quota,
 /// the text of the pattern as it was written. A text that is not JSON stays as it is.
 #[must_use]
 pub fn normal(text: &str) -> Value {
@@ -40,6 +42,19 @@ pub fn normal(text: &str) -> Value {
 pub fn meaning(normal: &Value) -> Value {
     let written = normal.as_str().and_then(|text| Some(read(text).ok()?.0.to_value()));
     written.unwrap_or_else(|| normal.clone())
+}
+
+/// Returns whether a pattern contains the operator `wildcard`, also within `anything-but`. A field of that name is no operator.
+#[must_use]
+pub fn has_wildcard(pattern: &Value) -> bool {
+    let is_operator = |leaf: &Value| {
+        leaf["wildcard"].is_string() || leaf["anything-but"].get("wildcard").is_some_and(|text| !text.is_object())
+    };
+    match pattern {
+        Value::Array(items) => items.iter().any(|item| is_operator(item) || has_wildcard(item)),
+        Value::Object(fields) => fields.values().any(has_wildcard),
+        _ => false,
+    }
 }
 
 /// Returns the length in characters of compact JSON.
@@ -82,6 +97,22 @@ mod tests {
             let all: Vec<String> = ('k'..).take(count).map(or).collect();
             format!("{{{}}}", all.join(","))
         })
+    }
+
+    #[test]
+    fn wildcard_is_an_operator_and_not_a_field() {
+        for (text, has) in [
+            (r#"{"a":[{"wildcard":"x*"}]}"#, true),
+            (r#"{"a":{"b":["y",{"wildcard":"*x"}]}}"#, true),
+            (r#"{"a":{"$or":[{"b":["x"]},{"c":[{"wildcard":"x*y"}]}]}}"#, true),
+            (r#"{"a":[{"anything-but":{"wildcard":"x*"}}]}"#, true),
+            (r#"{"a":[{"anything-but":{"wildcard":["x*","*y"]}}]}"#, true),
+            (r#"{"a":[{"prefix":"wildcard"},"wildcard"]}"#, false),
+            (r#"{"wildcard":["x"],"a":{"wildcard":["x"]}}"#, false),
+            (r#"{"$or":[{"wildcard":["x"]},{"anything-but":{"wildcard":{"a":["x"]}}}]}"#, false),
+        ] {
+            assert_eq!(has_wildcard(&serde_json::from_str(text).unwrap()), has, "{text}");
+        }
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::filter;
 use super::tree::Tree;
+use crate::arn::Arn;
 
 /// The cluster that ECS uses if a call names none.
 pub const DEFAULT_CLUSTER: &str = "default";
@@ -45,15 +46,16 @@ pub fn placeholder(leaf: &Value) -> Option<&str> {
 
 /// Returns the leaf for one cluster; none if the leaf has no meaning for this cluster.
 fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
-    let part = |at: usize| Value::from(cluster_arn.split(':').nth(at).unwrap_or_default());
+    let arn = Arn::split(cluster_arn);
+    let part = |of: fn(Arn) -> String| Value::from(arn.map(of).unwrap_or_default());
     let name = cluster_arn.rsplit('/').next().unwrap_or_default();
     Some(match leaf {
         Value::String(text) => match text.as_str() {
             CLUSTER_ARN => Value::from(cluster_arn),
             CLUSTER_NAME => Value::from(name),
             SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
-            REGION => part(3),
-            ACCOUNT => part(4),
+            REGION => part(|arn| arn.region.to_owned()),
+            ACCOUNT => part(|arn| arn.account.to_owned()),
             LEFT_OUT_IF_DEFAULT if name == DEFAULT_CLUSTER => json!({ "exists": false }),
             LEFT_OUT_IF_DEFAULT => return None,
             _ => leaf.clone(),

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use crate::arn::Arn;
 use crate::error::{self, Error, Result};
+use crate::secret::echoed;
 
 /// A sample event with its title.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +80,7 @@ pub fn sample(name: &str) -> Result<(Value, Value)> {
         let nearest = error::nearest(SAMPLES.iter().map(|known| without_number(known.name)), name);
         let whole = SAMPLES.iter().find(|known| nearest == Some(without_number(known.name)));
         let meant = whole.map(|sample| format!("did you mean {}? ", sample.name)).unwrap_or_default();
-        return Err(Error::usage(format!("{name:?} is neither a sample nor a file")).hint(format!(
+        return Err(Error::usage(format!("{} is neither a sample nor a file", echoed(name))).hint(format!(
             "{meant}`taskbell preview` lists the samples; give an event as a file, or - for standard input"
         )));
     };
@@ -119,9 +121,8 @@ pub fn of_cluster_by_name(name: &str, cluster_arn: &str) -> Result<Value> {
 }
 
 fn moved(text: &str, cluster_arn: &str) -> Result<Value> {
-    let mut parts = cluster_arn.split(':');
     let (partition, region, account) =
-        (parts.nth(1).unwrap_or("aws"), parts.nth(1).unwrap_or_default(), parts.next().unwrap_or_default());
+        Arn::split(cluster_arn).map_or(("aws", "", ""), |arn| (arn.partition, arn.region, arn.account));
     let name = cluster_arn.rsplit('/').next().unwrap_or_default();
     let text = text
         .replace("arn:aws:", &format!("arn:{partition}:"))

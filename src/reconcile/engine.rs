@@ -1,5 +1,6 @@
 //! Observes and applies: concurrency, order, cancellation, and the report of the results.
-//! Decides nothing: the plan has the steps, the adapters know how to carry them out.
+//! Decides nothing: the plan has the steps, the adapters know how to carry them out. Before each change, reads the resource again,
+//! so that a step touches only the resource that the plan shows.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,8 +12,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{AnyAdapter, Event, Inventory, Listener, Seen, Stage};
+use crate::reconcile::owner::Owner;
+use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
+use crate::reconcile::resource::{
+    AnyAdapter, Event, Inventory, Listener, Remainder, Seen, Stage, created_meanwhile, tag_change,
+};
 use crate::stack::{Address, Id, Stack};
 
 /// The adapters of the kinds, and the listener for the events of a run.
@@ -39,6 +43,23 @@ impl Report {
         self.failed.is_empty() && self.not_started.is_empty()
     }
 
+    /// Returns whether everything was done but differences that cannot be removed now.
+    #[must_use]
+    pub fn is_complete_but_for_remainders(&self) -> bool {
+        let stops = |error: &Error| error.find::<Remainder>().is_none();
+        self.not_started.is_empty() && !self.failed.iter().any(|(_, error)| stops(error))
+    }
+
+    /// Returns whether the step changes nothing but a difference that remains.
+    #[must_use]
+    pub fn leaves(&self, step: &Step) -> bool {
+        let of_step = self.failed.iter().filter(|(id, _)| *id == step.address.id);
+        let fields: Vec<&str> = of_step.filter_map(|(_, error)| Some(error.find::<Remainder>()?.field)).collect();
+        let is_left =
+            |change: &PropertyChange| fields.contains(&change.change.path.split('/').nth(1).unwrap_or_default());
+        step.action == Action::Change && step.changes.iter().all(is_left)
+    }
+
     /// Joins this report and the report of later steps.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
@@ -46,6 +67,8 @@ impl Report {
         self.done.extend(done);
         self.done.sort();
         self.done.dedup();
+        // A later step on the same resource removed a remainder, or met it again.
+        self.failed.retain(|(id, _)| !self.done.contains(id) && !failed.iter().any(|(again, _)| again == id));
         self.failed.extend(failed);
         self.not_started.extend(not_started);
         self
@@ -62,7 +85,8 @@ impl Engine {
 
     /// Carries out the plan: first additions and changes stage by stage, then removals, backwards.
     ///
-    /// Forward, the first failure stops new work, and nothing is removed. Backward, errors are collected and the rest goes on.
+    /// Forward, the first failure stops new work, and nothing is removed; a difference that cannot be removed now stops nothing.
+    /// Backward, errors are collected and the rest goes on.
     pub async fn apply(&self, plan: &Plan) -> Report {
         let mut report = Report::default();
         let removals = |step: &&Step| step.action == Action::Remove;
@@ -75,7 +99,7 @@ impl Engine {
         }
         let (first, rest): (Vec<&Step>, Vec<&Step>) =
             plan.steps.iter().filter(removals).partition(|step| step.stage == Stage::Trigger);
-        let on_failure = match report.is_complete() {
+        let on_failure = match report.is_complete_but_for_remainders() {
             true => OnFailure::GoOn,
             false => OnFailure::Stop,
         };
@@ -85,7 +109,8 @@ impl Engine {
     }
 
     async fn run(&self, steps: Vec<&Step>, report: &mut Report, on_failure: OnFailure) {
-        let stopped = self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete());
+        let stopped =
+            self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete_but_for_remainders());
         if stopped {
             report.not_started.extend(steps.iter().map(|step| step.address.id.clone()));
             return;
@@ -116,13 +141,12 @@ impl Engine {
     }
 
     async fn perform(&self, step: &Step) -> (Id, Result<()>) {
-        let Step { action, address, stage: _, have, want, tags, changes: _ } = step;
+        let Step { action, address, .. } = step;
         let id = address.id.clone();
         (self.listener)(Event::Started { subject: (&id).into(), doing: doing(*action) });
-        let outcome = match (self.adapters.iter().find(|adapter| adapter.kind() == id.kind), have, want) {
-            (Some(adapter), have, Some(want)) => adapter.put(address, have.as_ref(), want, tags).await,
-            (Some(adapter), Some(have), None) => adapter.delete(address, have).await,
-            _ => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
+        let outcome = match self.adapters.iter().find(|adapter| adapter.kind() == id.kind) {
+            Some(adapter) => carry_out(&**adapter, step).await,
+            None => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
         };
         let event = match outcome {
             Ok(()) => Event::Done { subject: (&id).into() },
@@ -131,6 +155,33 @@ impl Engine {
         (self.listener)(event);
         (id, outcome.map_err(|error| could_not(*action, address, error)))
     }
+}
+
+/// Carries out a step if the resource still has the owner of the plan. Time has passed since the plan: the user was asked, and other
+/// steps ran. No call of AWS checks tags and writes at once, so the read comes directly before the first write. Only a creation
+/// that AWS refuses for a name in use needs no read.
+async fn carry_out(adapter: &dyn AnyAdapter, step: &Step) -> Result<()> {
+    let Step { action: _, address, stage: _, have, want, tags, owner, changes: _ } = step;
+    if let (None, Some(want), true) = (have, want, adapter.creation_refuses()) {
+        return adapter.put(address, None, want, tags).await;
+    }
+    let now = adapter.read(address).await?.held_by(owner).map_err(|present| match have {
+        None => created_meanwhile(address, &present),
+        Some(_) => owner_changed(address, owner, &present),
+    })?;
+    match (now, want) {
+        (None, None) => Ok(()),
+        (None, Some(want)) => adapter.put(address, None, want, tags).await,
+        (Some(found), None) => adapter.delete(address, &found.spec).await,
+        (Some(found), Some(want)) => {
+            adapter.put(address, Some(&found.spec), want, &tag_change(&found.tags, want)).await
+        }
+    }
+}
+
+fn owner_changed(address: &Address, planned: &Owner, present: &Owner) -> Error {
+    Error::new(format!("the owner of {} changed since the plan: {present}; before, {planned}", address.name))
+        .hint("taskbell did not change it; `taskbell drift` shows what it is now")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,5 +2,6 @@
 //! has an adapter.
 
 pub mod engine;
+pub mod owner;
 pub mod plan;
 pub mod resource;

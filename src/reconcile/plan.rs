@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::document::{Change, diff};
 use crate::error::Error;
+use crate::reconcile::owner::Owner;
 use crate::reconcile::resource::{
     APPLIED_TAG, Desired, Found, Inventory, Observed, Seen, Stage, TagChange, Tags, Want, is_as_applied, tag_change,
+    wanted_tags,
 };
 use crate::stack::{Address, FLEET_TAG, Id};
 
@@ -65,6 +67,9 @@ pub struct Step {
     pub have: Option<Value>,
     pub want: Option<Value>,
     pub tags: TagChange,
+    /// The owner that the resource must still have when the step begins: the owner that was read, and for a resource that is
+    /// added, the owner that it receives.
+    pub owner: Owner,
     /// The differing properties; empty for `Add` and `Remove`.
     pub changes: Vec<PropertyChange>,
 }
@@ -102,6 +107,22 @@ impl Plan {
     pub fn is_in_sync(&self) -> bool {
         let Self { steps, unchanged: _, conflicts, unknown, missing } = self;
         steps.is_empty() && conflicts.is_empty() && unknown.is_empty() && missing.is_empty()
+    }
+
+    /// Turns the removal of each resource without the tag of this fleet into a conflict: the stack's tags alone may be a copy.
+    #[must_use]
+    pub fn only_of_fleet(mut self, fleet: &str) -> Self {
+        let steps = std::mem::take(&mut self.steps);
+        for step in steps {
+            match step.owner.evidence_against(fleet).filter(|_| step.action == Action::Remove) {
+                Some(evidence) => {
+                    self.conflicts.push(Conflict { address: step.address, evidence, adoptable: false });
+                }
+                None => self.steps.push(step),
+            }
+        }
+        self.sort();
+        self
     }
 }
 
@@ -145,11 +166,16 @@ fn decide(
     let ignored = exceptions.ignore.is_match(address.id.to_string());
     let step = |action, have: Option<Found<Value>>, want: Option<Value>, changes| {
         let tags = have.as_ref().map_or_else(Tags::new, |found| found.tags.clone());
+        let owner = match (&have, &want) {
+            (None, Some(want)) => Owner::of(&wanted_tags(want)),
+            _ => Owner::of(&tags),
+        };
         Step {
             action,
             address: address.clone(),
             stage,
             tags: want.as_ref().map(|want| tag_change(&tags, want)).unwrap_or_default(),
+            owner,
             have: have.map(|found| found.spec),
             want,
             changes,

@@ -1,18 +1,21 @@
 //! Defines the adapter of a kind of resource, and the values that pass between adapters, planner and engine.
 //! Decides who owns a resource, from its tags, in one place for all kinds. Makes no call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::document::digest;
-use crate::error::{Error, Result};
+use crate::document::{digest, digest_bytes};
+use crate::error::{Error, Hint, Result};
+use crate::reconcile::owner::{Owner, told};
 use crate::stack::{Address, EXPORTED_TAG, Id, Kind, STACK_TAG, Stack, StackName, Subject};
 
 pub type Tags = BTreeMap<String, String>;
@@ -21,6 +24,12 @@ pub type Tags = BTreeMap<String, String>;
 pub const APPLIED_TAG: &str = "taskbell:applied";
 /// The tag with digests of the keys of the user's tags, so that a tag is removed when it is no longer configured.
 const TAG_KEYS_TAG: &str = "taskbell:tags";
+/// Most characters of a tag's value, in every service.
+pub const LONGEST_TAG_VALUE: usize = 256;
+/// The beginning of a record in the short form. No record in the first form begins with it.
+const SHORT_FORM: &str = "=";
+/// The characters of a digest in the short form, without a separator: 50 of them fit into a tag's value.
+const SHORT_DIGEST: usize = 5;
 
 /// The time at which a kind is created. Everything within a stage runs at once.
 /// Removal goes backwards in two waves: first the triggers, then, once nothing can trigger the notifier, all the rest.
@@ -60,6 +69,8 @@ pub struct TagChange {
     pub set: Tags,
     /// The keys of tags that taskbell set and that are no longer configured.
     pub remove: Vec<String>,
+    /// The number of tags that others set and that stay. AWS's own tags are not counted, as in AWS's limit.
+    pub others: usize,
 }
 
 /// Reads and writes the resources of one kind. Every method may be repeated after any interruption and still leads to the same
@@ -71,11 +82,14 @@ pub trait Adapter: Send + Sync + 'static {
     const STAGE: Stage;
     /// Fields that AWS does not allow anybody to change.
     const FIXED: &'static [&'static str] = &[];
+    /// Whether the call that creates a resource fails if the name is taken, so that it never overwrites. If not, the engine reads
+    /// the address right before the call.
+    const CREATION_REFUSES: bool = false;
 
     /// Reads the existing resource, of any owner; `None` if there is none.
     fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
 
-    /// Leads from `have` (nothing, half-created or different) to `want`.
+    /// Leads from `have` (nothing, half-created or different) to `want`. If both are equal, changes only the tags.
     fn put(
         &self,
         at: &Address,
@@ -97,6 +111,21 @@ pub enum Observed {
     Absent,
     Ours(Found<Value>),
     Foreign { evidence: String, found: Found<Value> },
+}
+
+impl Observed {
+    /// Returns the resource if it has this owner, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// Returns the present owner if it is another one.
+    pub fn held_by(self, owner: &Owner) -> std::result::Result<Option<Found<Value>>, Owner> {
+        let found = match self {
+            Self::Absent => return Ok(None),
+            Self::Ours(found) | Self::Foreign { found, .. } => found,
+        };
+        let present = Owner::of(&found.tags);
+        if present == *owner { Ok(Some(found)) } else { Err(present) }
+    }
 }
 
 /// A resource that should exist.
@@ -161,8 +190,7 @@ impl Want {
         let mut tags = user_tags.clone();
         tags.insert(STACK_TAG.to_owned(), address.stack.to_string());
         if !user_tags.is_empty() {
-            let keys: Vec<String> = user_tags.keys().map(|key| key_digest(key)).collect();
-            tags.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
+            tags.insert(TAG_KEYS_TAG.to_owned(), record_of_keys(user_tags));
         }
         fields.insert("tags".to_owned(), json!(tags));
         Ok(Self { address, stage: A::STAGE, spec, kept: &[], fixed: A::FIXED })
@@ -225,41 +253,69 @@ pub fn is_as_applied(found: &Found<Value>, field: &str) -> Option<bool> {
 /// Returns the changes of tags for `put` on a resource that has `have` (empty if the resource does not exist).
 #[must_use]
 pub fn tag_change(have: &Tags, want: &Value) -> TagChange {
-    let all: Tags = want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default();
+    let all = wanted_tags(want);
     let differs = |(key, value): &(&String, &String)| have.get(*key) != Some(value);
     let set = all.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone()));
-    let ours = recorded_keys(have);
-    let gone = have.keys().filter(|key| is_ours(key, &ours) && !all.contains_key(*key));
-    TagChange { set: set.collect(), remove: gone.cloned().collect(), all }
+    let gone = have.keys().filter(|key| is_ours(key, have) && !all.contains_key(*key));
+    let is_counted = |key: &str| !["aws:", "taskbell:"].iter().any(|prefix| key.starts_with(prefix));
+    let others = have.keys().filter(|key| is_counted(key) && !is_ours(key, have) && !all.contains_key(*key)).count();
+    TagChange { set: set.collect(), remove: gone.cloned().collect(), others, all }
+}
+
+/// Returns the tags of a wanted document.
+#[must_use]
+pub fn wanted_tags(want: &Value) -> Tags {
+    want.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
 }
 
 /// Decides who owns a resource. The stack owns it only if its tag names this very stack.
 fn judge(found: Found<Value>, stack: &StackName) -> Observed {
     let evidence = match found.tags.get(STACK_TAG) {
         Some(name) if name == stack.as_str() => return Observed::Ours(found),
-        Some(other) => format!("{STACK_TAG} is {other}"),
-        None => format!("no tag {STACK_TAG}"),
+        other => told(STACK_TAG, other.map(String::as_str)),
     };
     Observed::Foreign { evidence, found }
 }
 
 /// Returns the tags that belong to the spec: the tags that taskbell once set. Other tags do not matter to taskbell.
 fn promised(tags: &Tags) -> Tags {
-    let ours = recorded_keys(tags);
-    let promised = tags.iter().filter(|(key, _)| is_ours(key, &ours));
+    let promised = tags.iter().filter(|(key, _)| is_ours(key, tags));
     promised.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn is_ours(key: &str, recorded: &BTreeSet<&str>) -> bool {
-    [STACK_TAG, APPLIED_TAG, TAG_KEYS_TAG].contains(&key) || recorded.contains(key_digest(key).as_str())
+/// Returns whether taskbell set the tag with this key on a resource that has `tags`.
+fn is_ours(key: &str, tags: &Tags) -> bool {
+    [STACK_TAG, APPLIED_TAG, TAG_KEYS_TAG].contains(&key)
+        || tags.get(TAG_KEYS_TAG).is_some_and(|record| is_recorded(record, key))
 }
 
-fn recorded_keys(tags: &Tags) -> BTreeSet<&str> {
-    tags.get(TAG_KEYS_TAG).into_iter().flat_map(|keys| keys.split('.')).collect()
+/// Returns the record of the keys of the user's tags: their digests, separated by dots. If a tag's value has no room for these,
+/// returns shorter digests without separators. Few tags keep the first form, in which earlier versions wrote every record.
+fn record_of_keys(user_tags: &Tags) -> String {
+    let record = user_tags.keys().map(|key| key_digest(key)).collect::<Vec<_>>().join(".");
+    match record.len() <= LONGEST_TAG_VALUE {
+        true => record,
+        false => SHORT_FORM.to_owned() + &user_tags.keys().map(|key| short_digest(key)).collect::<String>(),
+    }
+}
+
+/// Returns whether a record, in either form, contains the key.
+fn is_recorded(record: &str, key: &str) -> bool {
+    match record.strip_prefix(SHORT_FORM) {
+        Some(digests) => digests.as_bytes().chunks(SHORT_DIGEST).any(|one| one == short_digest(key).as_bytes()),
+        None => record.split('.').any(|one| one == key_digest(key)),
+    }
 }
 
 fn key_digest(key: &str) -> String {
     digest(&Value::from(key), 6)
+}
+
+/// Returns a digest of 30 bits, in characters that every service accepts in a tag's value.
+fn short_digest(key: &str) -> String {
+    let mut text = URL_SAFE_NO_PAD.encode(digest_bytes(&Value::from(key)));
+    text.truncate(SHORT_DIGEST);
+    text
 }
 
 fn to_document<A: Adapter>(spec: &A::Spec) -> Result<Value> {
@@ -289,10 +345,28 @@ impl From<AlreadyExists> for Error {
     }
 }
 
+/// The cause of an error of `put` that did everything else: a difference that AWS, or its owner, does not let taskbell remove now.
+/// Later steps need not wait for its removal.
+#[derive(Debug)]
+pub struct Remainder {
+    /// The field of the spec that still differs.
+    pub field: &'static str,
+}
+
+impl fmt::Display for Remainder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not as configured yet", self.field)
+    }
+}
+
+impl std::error::Error for Remainder {}
+
 /// An adapter whose specs are JSON documents, as engine and planner use it.
 pub trait AnyAdapter: Send + Sync {
     fn kind(&self) -> Kind;
     fn stage(&self) -> Stage;
+    /// Returns [`Adapter::CREATION_REFUSES`].
+    fn creation_refuses(&self) -> bool;
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>>;
     fn put<'a>(
         &'a self,
@@ -312,6 +386,10 @@ impl<A: Adapter> AnyAdapter for A {
 
     fn stage(&self) -> Stage {
         A::STAGE
+    }
+
+    fn creation_refuses(&self) -> bool {
+        A::CREATION_REFUSES
     }
 
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>> {
@@ -335,7 +413,7 @@ impl<A: Adapter> AnyAdapter for A {
         Box::pin(async move {
             let have = have.map(spec_of::<A>).transpose()?;
             let spec = spec_of::<A>(want)?;
-            match Adapter::put(self, at, have.as_ref(), &spec, tags).await {
+            match write(self, at, have.as_ref(), &spec, tags).await {
                 Err(error) if error.find::<AlreadyExists>().is_some() => converge(self, at, want, &spec, error).await,
                 outcome => outcome,
             }
@@ -351,18 +429,43 @@ impl<A: Adapter> AnyAdapter for A {
     }
 }
 
-/// Continues from the resource that exists by now, if the stack owns it.
-async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A::Spec, error: Error) -> Result<()> {
-    match AnyAdapter::read(adapter, at).await? {
-        Observed::Absent => Err(error),
-        Observed::Ours(Found { spec: have, tags }) => {
-            let have = spec_of::<A>(&have)?;
-            Adapter::put(adapter, at, Some(&have), spec, &tag_change(&tags, want)).await
-        }
-        Observed::Foreign { evidence, .. } => {
-            Err(Error::new(format!("somebody else created {} in the meantime: {evidence}", at.name)).because(error))
-        }
+/// Writes a resource; removes tags before it sets others. IAM takes keys that differ only by case for one key: a later removal of the
+/// old key would remove the new tag. A removed tag also stays recorded until it is gone.
+async fn write<A: Adapter>(
+    adapter: &A,
+    at: &Address,
+    have: Option<&A::Spec>,
+    want: &A::Spec,
+    tags: &TagChange,
+) -> Result<()> {
+    if have.is_none() || tags.remove.is_empty() || tags.set.is_empty() {
+        return Box::pin(Adapter::put(adapter, at, have, want, tags)).await;
     }
+    let rest =
+        match Box::pin(Adapter::put(adapter, at, have, want, &TagChange { set: Tags::new(), ..tags.clone() })).await {
+            Err(error) if error.find::<Remainder>().is_none() => return Err(error),
+            rest => rest,
+        };
+    let set = TagChange { remove: Vec::new(), ..tags.clone() };
+    Box::pin(Adapter::put(adapter, at, Some(want), want, &set)).await.and(rest)
+}
+
+/// Continues from the resource that exists by now, if it has the owner of the wanted one.
+async fn converge<A: Adapter>(adapter: &A, at: &Address, want: &Value, spec: &A::Spec, error: Error) -> Result<()> {
+    match AnyAdapter::read(adapter, at).await?.held_by(&Owner::of(&wanted_tags(want))) {
+        Ok(None) => Err(error),
+        Ok(Some(Found { spec: have, tags })) => {
+            let have = spec_of::<A>(&have)?;
+            write(adapter, at, Some(&have), spec, &tag_change(&tags, want)).await
+        }
+        Err(present) => Err(created_meanwhile(at, &present).because(error)),
+    }
+}
+
+/// Returns the error about a resource that did not exist when the run was planned, and that somebody else owns.
+#[must_use]
+pub fn created_meanwhile(at: &Address, present: &Owner) -> Error {
+    Error::new(format!("somebody else created {} in the meantime: {present}", at.name)).hint(Hint::ResolveConflict)
 }
 
 /// Reads the spec of a kind from its document, which may contain the tags besides.
@@ -408,15 +511,59 @@ mod tests {
     fn want_tags(user: &Tags) -> Value {
         let mut all = user.clone();
         all.insert(STACK_TAG.to_owned(), "s".to_owned());
-        let keys: Vec<String> = user.keys().map(|key| key_digest(key)).collect();
-        all.insert(TAG_KEYS_TAG.to_owned(), keys.join("."));
+        all.insert(TAG_KEYS_TAG.to_owned(), record_of_keys(user));
         json!({ "tags": all })
+    }
+
+    fn many_tags(count: usize) -> Tags {
+        (0..count).map(|number| (format!("key-{number}"), "x".to_owned())).collect()
+    }
+
+    fn tags_of(want: &Value) -> Tags {
+        serde_json::from_value(want["tags"].clone()).unwrap()
+    }
+
+    /// Checks every number of tags that AWS accepts, in both forms of the record: 36 tags are the most in the first form.
+    #[test]
+    fn record_of_tag_keys_fits_a_tags_value_for_any_number_of_tags() {
+        for count in 1..=50 {
+            let user = many_tags(count);
+            let record = record_of_keys(&user);
+            assert!(record.chars().count() <= LONGEST_TAG_VALUE, "{count}: {record}");
+            assert!(record.chars().all(|c| c.is_ascii_alphanumeric() || "_.-=".contains(c)), "{record}");
+            assert_eq!(record.starts_with(SHORT_FORM), count > 36, "{count}: {record}");
+            let mut have = tags_of(&want_tags(&user));
+            have.insert("stranger".to_owned(), "keep".to_owned());
+            assert_eq!(promised(&have).len(), count + 2, "{count}");
+            assert!(!promised(&have).contains_key("stranger"), "{count}");
+            // All tags are removed but the first, and the stranger's.
+            let change = tag_change(&have, &want_tags(&many_tags(1)));
+            assert_eq!(change.remove.len(), count - 1, "{count}");
+            assert!(!change.remove.contains(&"stranger".to_owned()), "{count}");
+        }
+    }
+
+    /// Checks records as earlier versions wrote them: also one with more than 36 tags, from a service that accepted it.
+    #[test]
+    fn record_in_the_first_form_is_still_read() {
+        let of = |user: &Tags| user.keys().map(|key| key_digest(key)).collect::<Vec<_>>().join(".");
+        assert_eq!(of(&tags(&[("team", "a"), ("env", "x")])), "4147dd.e201fb");
+        for count in [1, 36, 40] {
+            let user = many_tags(count);
+            let mut have = user.clone();
+            have.insert(STACK_TAG.to_owned(), "s".to_owned());
+            have.insert(TAG_KEYS_TAG.to_owned(), of(&user));
+            have.insert("stranger".to_owned(), "keep".to_owned());
+            let change = tag_change(&have, &want_tags(&tags(&[("env", "y")])));
+            assert_eq!(change.remove, user.keys().cloned().collect::<Vec<_>>(), "{count}");
+        }
+        // Few tags have the same record as before, so that an upgrade changes none.
+        assert_eq!(record_of_keys(&many_tags(36)), of(&many_tags(36)));
     }
 
     #[test]
     fn only_tags_that_taskbell_set_are_removed() {
-        let mut have: Tags =
-            serde_json::from_value(want_tags(&tags(&[("team", "a"), ("env", "x")]))["tags"].clone()).unwrap();
+        let mut have = tags_of(&want_tags(&tags(&[("team", "a"), ("env", "x")])));
         have.insert("stranger".to_owned(), "keep".to_owned());
         let change = tag_change(&have, &want_tags(&tags(&[("env", "y")])));
         assert_eq!(change.remove, ["team"]);

@@ -154,14 +154,108 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         ("[[stack]]\nlanguage = \"ja\"\n", ":1:1", "needs a name or a cluster"),
         ("[[stack]]\nname = \"x\"\n", ":1:1", "needs a cluster"),
         ("[[stack]]\nclusters = [\"a\"]\n[[stack]]\nname = \"a\"\nclusters = [\"b\"]\n", ":4:1", "defined twice"),
+        (
+            "[[stack]]\nclusters = [\"Batch\"]\n[[stack]]\nclusters = [\"batch\"]\n",
+            ":3:1",
+            "the stacks Batch and batch differ only by case",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\npattern_quota = 5000\n", ":3:1", "2048 to 4096 characters"),
+        (
+            "[defaults]\ntags = { Team = \"x\" }\n[[stack]]\nclusters = [\"a\"]\ntags = { team = \"y\" }\n",
+            ":5:1",
+            "differ only by case",
+        ),
         ("[defaults]\nmention = [\"x\"]\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "--mention does not accept"),
         ("fleet = \"a,b\"\n", ":1:1", "AWS does not accept"),
+        ("fleet = \"ที\"\n", ":1:1", "AWS does not accept"),
+        ("[[stack]]\nclusters = [\"a\"]\nregion = \"eu-west\"\n", ":3:1", "\"eu-west\" is not an AWS region"),
+        ("[defaults]\nregion = \"x\"\n[[stack]]\nclusters = [\"a\"]\n", ":2:1", "is not an AWS region"),
+        ("[[stack]]\nclusters = [\"a\"]\nrole_arn = \"arn:aws:iam::1:role/x\"\n", ":3:1", "\"1\" is not an account ID"),
+        ("[[stack]]\nclusters = [\"a\"]\nexternal_id = \"a b\"\n", ":3:1", "STS does not accept the external ID"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nalarm_topic = \"arn:aws:sns:us-east-1:123456789012:a.fifo\"\n",
+            ":3:1",
+            "CloudWatch alarms cannot notify",
+        ),
+        (
+            "[[stack]]\nclusters = [\"a\"]\npermissions_boundary = \"arn:aws:iam::123456789012:role/x\"\n",
+            ":3:1",
+            "is not the ARN of an IAM policy",
+        ),
+        (
+            "[[stack]]\nclusters = [\"arn:aws:ecs:us-east-1:12:cluster/x\"]\n",
+            ":2:1",
+            "is not the ARN of an ECS cluster: \"12\" is not an account ID",
+        ),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nwebhook_parameter = \"/aws/reference/secretsmanager/hook\"\n",
+            ":3:1",
+            "secretsmanager:GetSecretValue",
+        ),
     ] {
         let error = parse(text).unwrap_err();
         let whole = format!("{}; {:?}", error.in_one_line(), error.nearest_hint());
         assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
         assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
         assert!(whole.contains(told), "{text}{whole}");
+    }
+}
+
+/// Checks that stacks whose roles cannot collide may have names that differ only by case.
+#[test]
+fn names_that_differ_only_by_case_are_allowed_in_different_places() {
+    for apart in
+        ["region = \"eu-west-1\"", "profile = \"other\"", "notifier_role_arn = \"arn:aws:iam::123456789012:role/x\""]
+    {
+        let text = format!("[[stack]]\nclusters = [\"Batch\"]\n[[stack]]\nclusters = [\"batch\"]\n{apart}\n");
+        assert_eq!(parse(&text).map(|file| file.stacks.len()).unwrap(), 2, "{apart}");
+    }
+}
+
+/// Checks that a file with the wrong value in a key prints no webhook and no password of a proxy.
+#[test]
+fn no_secret_in_the_file_is_printed() {
+    for value in [
+        "https://user:hunter2@chat.example/x",
+        "https://hooks.slack.com/services/T0/B0/hunter2",
+        "user:hunter2@proxy:8080",
+    ] {
+        for line in [
+            "clusters = \"S\"",
+            "clusters = [\"S\"]",
+            "region = \"S\"",
+            "role_arn = \"S\"",
+            "language = \"S\"",
+            "mention = [\"S\"]",
+            "webhook_parameter = \"S\"",
+            "to = [\"S\"]",
+            "to = \"S\"",
+            "to = [\"/a,S\"]",
+            "to = [\"/a,S=b\"]",
+            "to = [\"/a,pattern=S\"]",
+            "alarm_topic = \"S\"",
+            "patterns = [\"S\"]",
+            "log_retention = \"S\"",
+            "log_groups = [\"S\"]",
+            "tags = \"S\"",
+            "ignore = [\"[S\"]",
+            "filters = { families = [\"S\"] }",
+            "filters = { container = \"S\" }",
+            "name = \"S\"",
+            "external_id = \"S !\"",
+            "\"S\" = 1",
+            "permissions_boundary = \"S\"",
+            "notifier_role_arn = \"S\"",
+            "log_lines = \"S\"",
+            "no_drill = \"S\"",
+            "S",
+            "x = \"S",
+        ] {
+            let text = format!("[[stack]]\n{}\n", line.replace('S', value));
+            let error = parse(&text).unwrap_err();
+            let told = format!("{error:?} {} {:?}", error.in_one_line(), error.nearest_hint());
+            assert!(!told.contains("hunter2"), "{text}{told}");
+        }
     }
 }
 
@@ -216,11 +310,11 @@ fn files_in_the_docs_are_valid() {
 
 #[test]
 fn stack_with_its_own_credentials_does_not_inherit_the_role() {
-    let role = "role_arn = \"arn:aws:iam::111111111111:role/taskbell\"\nexternal_id = \"x\"\n";
+    let role = "role_arn = \"arn:aws:iam::111111111111:role/taskbell\"\nexternal_id = \"agreed\"\n";
     let text =
         format!("[defaults]\n{role}[[stack]]\nclusters = [\"a\"]\n[[stack]]\nclusters = [\"b\"]\nprofile = \"emea\"\n");
     let file = parse(&text).unwrap();
-    assert_eq!(file.stacks[0].site.assumed().unwrap().external_id.as_deref(), Some("x"));
+    assert_eq!(file.stacks[0].site.assumed().unwrap().external_id.as_deref(), Some("agreed"));
     assert_eq!(file.stacks[1].site.assumed(), None);
 }
 

@@ -10,6 +10,7 @@
 
 mod docs;
 mod file;
+mod foreign;
 mod fuzz;
 mod graph;
 mod house;
@@ -17,6 +18,7 @@ mod message;
 mod output;
 mod patterns;
 mod preview;
+mod properties;
 mod prose;
 mod schema;
 #[path = "../support/mod.rs"]

@@ -117,3 +117,45 @@ async fn suggested_next_command_sends_an_alert() {
         }
     }
 }
+
+/// Checks what other programs apply: a template, a pattern and a message have the user's texts as they are, also where a report would
+/// hide a name that could belong to a password.
+#[tokio::test(start_paused = true)]
+async fn documents_for_other_programs_keep_every_url() {
+    const URLS: [&str; 2] = ["ssh://git@github.com/acme/x", "https://wiki:8443/@ops"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, document: serde_json::Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let pattern = file("mine.json", serde_json::json!({ "source": ["acme"], "detail": { "page": URLS } }));
+    let event = file(
+        "event.json",
+        serde_json::json!({
+            "version": "0", "id": "0b5b1fbd-0000-4000-8000-000000000000", "source": "aws.ecs", "account": "123456789012",
+            "time": "2026-11-24T00:00:00Z", "region": "us-east-1", "detail-type": "ECS Task State Change", "resources": [],
+            "detail": {
+                "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef",
+                "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/batch", "lastStatus": "STOPPED", "group": "service:web",
+                "stopCode": "EssentialContainerExited", "stoppedReason": URLS.join(" "), "containers": [],
+                "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/web:1",
+            },
+        }),
+    );
+    let aws = Aws::new().await;
+    for line in [
+        format!("export cloudformation --cluster batch --tag repo={} --tag wiki={}", URLS[0], URLS[1]),
+        format!("export terraform --cluster batch --tag repo={} --tag wiki={}", URLS[0], URLS[1]),
+        format!("pattern show {pattern}"),
+        format!("preview {event} --for webhook"),
+        format!("preview {event} --for webhook --output json"),
+        format!("preview {event} --for slack --output json"),
+    ] {
+        let shown = taskbell(&aws, &line).await;
+        assert_eq!(shown.code, 0, "{shown:?}");
+        for url in URLS {
+            assert!(shown.out.contains(url), "{line} lacks {url}: {}", shown.out);
+        }
+    }
+}

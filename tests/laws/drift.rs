@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ssm::types::ParameterType;
+use futures_util::FutureExt;
 use serde_json::Value;
 use taskbell::document::diff;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
-use crate::support::hand::{FUNCTION, Hand, PARAMETER, ROLE, changes_by_hand};
+use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, changes_by_hand, repaired};
+use crate::support::strict::EXPIRY_HELD;
 use crate::support::{self, WEBHOOK, run, taskbell};
 
 const SETUP: &str =
@@ -35,7 +37,7 @@ async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
             assert!(place.starts_with(path) || follows(place, path), "{id}{path}: {shown:#}");
             assert_eq!(shown["cause"], "changed outside taskbell", "{id}{path}: {shown:#}");
         }
-        let repaired = taskbell(&aws, SETUP).await;
+        let repaired = repaired(&aws, SETUP).await;
         assert_eq!(repaired.code, 0, "{id}{path} is not repaired: {repaired:?}");
         assert_eq!(taskbell(&aws, DRIFT).await.code, 0, "{id}{path}");
         if id != "parameter/webhook" {
@@ -52,6 +54,8 @@ fn follows(place: &str, path: &str) -> bool {
     let pairs = [
         ("/role", "/bound_to_current_role"),
         ("/stored_by_taskbell", "/webhook"),
+        ("/policies", "/stored_by_taskbell"),
+        ("/policies", "/webhook"),
         // There can be no more datapoints than periods.
         ("/datapoints_to_alarm", "/evaluation_periods"),
     ];
@@ -69,11 +73,16 @@ async fn changes_by_hand_cover_every_promised_property() {
     let cannot = [
         "parameter/webhook/type",
         "parameter/webhook/key",
+        "log_group/notifier/class",
         "role/notifier/path",
         "table/announcements/key",
         "parameter/webhook/webhook",
         "function/notifier/architecture",
         "rule/task-failed/role",
+        // Somebody else's, which setup leaves.
+        "alarm/undelivered/mute_rules",
+        // Somebody else's, which setup leaves.
+        "queue/undelivered/consumers",
     ];
     for (id, fields) in promised() {
         for field in fields {
@@ -97,16 +106,24 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
     let parameter = parameter::Spec::holding(None);
-    let log_group = log_group::Spec { retention_days: None };
+    let log_group = log_group::Spec {
+        class: String::new(),
+        retention_days: None,
+        subscriptions: BTreeMap::new(),
+        deletion_protection: false,
+    };
     let queue = queue::Spec {
         retention_seconds: 0,
         visibility_timeout_seconds: 0,
         delay_seconds: 0,
+        max_message_bytes: 0,
         managed_encryption: true,
         policy: policy(),
         redrive: None,
+        redrive_allow: None,
+        consumers: BTreeMap::new(),
     };
-    let table = table::Spec { key: String::new(), on_demand: true, expiry: None, deletion_protection: false };
+    let table = table::Spec::of_announcements();
     let role = role::Spec {
         path: String::new(),
         trust: policy(),
@@ -126,12 +143,20 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         role: String::new(),
         bound_to_current_role: None,
         code_sha256: String::new(),
+        code_signing: None,
         environment: BTreeMap::new(),
+        kms_key: None,
         log_format: String::new(),
         log_level: String::new(),
+        system_log_level: String::new(),
         log_group: String::new(),
         layers: Vec::new(),
         in_vpc: false,
+        file_systems: Vec::new(),
+        ephemeral_storage_mib: 0,
+        tracing: String::new(),
+        dead_letter: None,
+        event_sources: BTreeMap::new(),
         reserved_concurrency: None,
         permissions: BTreeMap::new(),
         failed_invocations: None,
@@ -150,6 +175,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         metric: String::new(),
         dimensions: BTreeMap::new(),
         statistic: String::new(),
+        unit: None,
         period_seconds: 0,
         evaluation_periods: 0,
         datapoints_to_alarm: 0,
@@ -160,6 +186,7 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         alarm_actions: Vec::new(),
         ok_actions: Vec::new(),
         insufficient_data_actions: Vec::new(),
+        mute_rules: BTreeSet::new(),
     };
     BTreeMap::from([
         ("alarm/undelivered", fields(serde_json::to_value(watch).unwrap())),
@@ -277,6 +304,198 @@ async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
     assert!(position("lambda:AddPermission") < position("events:PutTargets"), "{writes:?}");
     assert!(position("events:DeleteRule") < position("lambda:RemovePermission"), "{writes:?}");
     assert_eq!(taskbell(&aws, &format!("{DRIFT} --log-retention 7 --pattern nonzero-exit")).await.code, 0);
+}
+
+/// Checks an expiry by another attribute: DynamoDB accepts no second change within an hour, and all other resources are repaired.
+#[tokio::test(start_paused = true)]
+async fn expiry_that_must_wait_an_hour_stops_no_other_repair() {
+    let aws = Aws::new().await;
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
+    let hand = Hand::of(&aws);
+    Box::pin(hand.set_expiry("expiresAt", false)).await;
+    Box::pin(hand.set_expiry_now("other", true)).await;
+    let others = ["function/notifier/memory_mib", "rule/task-failed/state", "table/announcements/tags/team"];
+    for (id, path, change) in changes_by_hand() {
+        if others.contains(&&*format!("{id}{path}")) {
+            change(&hand).await;
+        }
+    }
+    for changed in [4, 1] {
+        let drift = Box::pin(taskbell(&aws, DRIFT)).await.json();
+        let changes = drift["steps"].as_array().unwrap().iter().map(|step| step["changes"].as_array().unwrap().len());
+        assert_eq!(changes.sum::<usize>(), changed, "{drift:#}");
+        let start = tokio::time::Instant::now();
+        let setup = Box::pin(taskbell(&aws, SETUP)).await;
+        assert_eq!(setup.code, 1, "{setup:?}");
+        assert!(setup.err.contains("one change of a table's expiry an hour"), "{setup:?}");
+        assert!(setup.err.contains("hint: run the same command again in an hour"), "{setup:?}");
+        assert!(setup.err.contains("failed: table/announcements\nnot started: nothing"), "{setup:?}");
+        assert!(start.elapsed().as_secs() < 60, "waited {:?} for what cannot change", start.elapsed());
+    }
+    tokio::time::sleep(EXPIRY_HELD).await;
+    // The change of the attribute needs two calls.
+    let half = Box::pin(taskbell(&aws, SETUP)).await;
+    assert_eq!(half.code, 1, "{half:?}");
+    tokio::time::sleep(EXPIRY_HELD).await;
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
+    assert_eq!(Box::pin(taskbell(&aws, DRIFT)).await.code, 0);
+}
+
+/// Checks a function that takes alerts out of the queue: it is shown, and stays, and everything else is repaired.
+#[tokio::test(start_paused = true)]
+async fn consumer_of_the_queue_is_shown_and_left_to_its_owner() {
+    let aws = Aws::new().await;
+    assert_eq!(Box::pin(taskbell(&aws, SETUP)).await.code, 0);
+    let hand = Hand::of(&aws);
+    let role = Box::pin(hand.iam.get_role().role_name(ROLE).send()).await.unwrap().role.unwrap().arn;
+    let code = aws_sdk_lambda::types::FunctionCode::builder();
+    let code = code.zip_file(aws_sdk_lambda::primitives::Blob::new("x")).build();
+    let call = hand.lambda.create_function().function_name("taskbell-batch-2").role(role).code(code);
+    let call = call.runtime(aws_sdk_lambda::types::Runtime::Nodejs22x).handler("index.handler");
+    Box::pin(call.send()).await.unwrap();
+    let consume = |queue: &str| {
+        let call = hand.lambda.create_event_source_mapping().function_name("taskbell-batch-2").batch_size(1);
+        call.event_source_arn(format!("arn:aws:sqs:us-east-1:123456789012:{queue}")).send().boxed()
+    };
+    consume("other").await.unwrap();
+    assert_eq!(Box::pin(taskbell(&aws, DRIFT)).await.code, 0);
+    let mapping = consume(QUEUE).await.unwrap().uuid.unwrap();
+    Box::pin(hand.set_queue(aws_sdk_sqs::types::QueueAttributeName::DelaySeconds, "7")).await;
+    Box::pin(hand.events.disable_rule().name("taskbell-batch-task-failed").send()).await.unwrap();
+    let setup = Box::pin(taskbell(&aws, SETUP)).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("function:taskbell-batch-2 takes alerts out of the queue"), "{setup:?}");
+    assert!(setup.err.contains(&format!("delete-event-source-mapping --uuid {mapping}")), "{setup:?}");
+    assert!(!aws.writes().contains(&"lambda:DeleteEventSourceMapping".to_owned()));
+    let drift = Box::pin(taskbell(&aws, DRIFT)).await;
+    let steps = drift.json()["steps"].clone();
+    let changes = steps[0]["changes"].as_array().unwrap();
+    assert_eq!((drift.code, steps.as_array().unwrap().len(), changes.len()), (2, 1, 1), "{drift:?}");
+    assert_eq!(changes[0]["path"], format!("/consumers/{mapping}"), "{drift:?}");
+    let accepted = Box::pin(taskbell(&aws, &format!("{SETUP} --ignore queue/undelivered/consumers/*"))).await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+}
+
+/// Checks a rule that mutes an alarm: it is shown, and stays, and everything else is repaired.
+#[tokio::test(start_paused = true)]
+async fn mute_rule_of_an_alarm_is_shown_and_left_to_its_owner() {
+    use aws_sdk_cloudwatch::types::{MuteTargets, Rule, Schedule};
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let schedule = Schedule::builder().expression("cron(0 2 * * *)").duration("PT4H").build();
+    let other = MuteTargets::builder().alarm_names("somebodys").build();
+    let mute = |name: &str, targets| {
+        let rule = Rule::builder().schedule(schedule.clone()).build();
+        hand.cloudwatch.put_alarm_mute_rule().name(name).rule(rule).mute_targets(targets).send()
+    };
+    mute("others", other).await.unwrap();
+    assert_eq!(taskbell(&aws, DRIFT).await.code, 0);
+    mute("nights", MuteTargets::builder().alarm_names(ALARM).build()).await.unwrap();
+    hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("the mute rule nights mutes the alarm"), "{setup:?}");
+    assert!(setup.err.contains("--ignore 'alarm/undelivered/mute_rules/*' accepts it"), "{setup:?}");
+    assert!(!aws.writes().contains(&"cloudwatch:DeleteAlarmMuteRule".to_owned()));
+    let drift = taskbell(&aws, DRIFT).await;
+    let steps = drift.json()["steps"].clone();
+    assert_eq!((drift.code, steps.as_array().unwrap().len()), (2, 1), "{drift:?}");
+    assert_eq!(steps[0]["changes"][0]["path"], "/mute_rules/0", "{drift:?}");
+    let accepted = format!("{SETUP} --ignore alarm/undelivered/mute_rules/*");
+    let accepted = taskbell(&aws, &accepted).await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
+}
+
+/// Checks a region whose CloudWatch does not have mute rules yet.
+#[tokio::test(start_paused = true)]
+async fn cloudwatch_without_mute_rules_has_none() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    for code in ["UnknownOperationException", "InvalidAction"] {
+        aws.refuse_next("cloudwatch:ListAlarmMuteRules", code, "no such operation", 2);
+        let drift = taskbell(&aws, DRIFT).await;
+        assert!(drift.code == 0 && aws.refusals_left().is_empty(), "{drift:?}");
+    }
+}
+
+/// Checks a call whose answer was lost: DynamoDB may refuse its repetition as a second change.
+#[tokio::test(start_paused = true)]
+async fn repeated_change_of_the_expiry_is_no_remainder() {
+    let aws = Aws::new().await;
+    let refusal = "Time to live has been modified multiple times within a fixed interval";
+    aws.meanwhile("dynamodb:UpdateTimeToLive", 0, move |aws| {
+        Box::pin(async move {
+            Hand::of(&aws).set_expiry_now("expiresAt", true).await;
+            aws.refuse_next("dynamodb:UpdateTimeToLive", "ValidationException", refusal, 1);
+        })
+    });
+    let setup = taskbell(&aws, SETUP).await;
+    assert!(setup.code == 0 && aws.has_changed_meanwhile() && aws.refusals_left().is_empty(), "{setup:?}");
+}
+
+/// Checks that teardown deletes a log group that somebody protected.
+#[tokio::test(start_paused = true)]
+async fn protected_log_group_is_deleted() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let call = hand.logs.put_log_group_deletion_protection().log_group_identifier(GROUP);
+    call.deletion_protection_enabled(true).send().await.unwrap();
+    assert!(hand.logs.delete_log_group().log_group_name(GROUP).send().await.is_err());
+    let teardown = taskbell(&aws, "teardown --cluster batch --yes").await;
+    assert_eq!(teardown.code, 0, "{teardown:?}");
+    let left = hand.logs.describe_log_groups().log_group_name_prefix(GROUP).send().await.unwrap();
+    assert!(left.log_groups().is_empty(), "{left:?}");
+}
+
+/// Checks a function whose key was disabled: Lambda returns it without its environment.
+#[tokio::test(start_paused = true)]
+async fn disabled_key_of_the_environment_is_named() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let error = serde_json::json!({ "ErrorCode": "KMSDisabledException", "Message": "the key is disabled" });
+    let configuration = serde_json::json!({ "FunctionName": FUNCTION, "Environment": { "Error": error } });
+    aws.answer_next("lambda:GetFunction", [serde_json::json!({ "Configuration": configuration, "Tags": {} })]);
+    let drift = taskbell(&aws, &DRIFT.replace(" --output json", "")).await;
+    assert_eq!(drift.code, 3, "{drift:?}");
+    assert!(drift.out.contains("KMSDisabledException") || drift.err.contains("KMSDisabledException"), "{drift:?}");
+    assert!(format!("{}{}", drift.out, drift.err).contains("enable the key if it is disabled"), "{drift:?}");
+}
+
+/// Checks a log group of a class without search, which nobody can change after its creation.
+#[tokio::test(start_paused = true)]
+async fn class_of_the_log_group_is_shown_and_named_if_it_cannot_be_repaired() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let arn = format!("arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}");
+    let group = serde_json::json!({ "logGroupName": GROUP, "arn": format!("{arn}:*"), "logGroupArn": arn,
+        "logGroupClass": "INFREQUENT_ACCESS", "retentionInDays": 30 });
+    let answer = serde_json::json!({ "logGroups": [group] });
+    // For drift, for the plan of setup, and for the read before the change.
+    aws.answer_next("logs:DescribeLogGroups", [answer.clone(), answer.clone(), answer]);
+    let drift = taskbell(&aws, DRIFT).await;
+    assert_eq!((drift.code, &drift.json()["steps"][0]["changes"][0]["path"]), (2, &Value::from("/class")), "{drift:?}");
+    let setup = taskbell(&aws, SETUP).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("is INFREQUENT_ACCESS and cannot be changed"), "{setup:?}");
+    assert!(setup.err.contains("hint: delete the log group and run again"), "{setup:?}");
+}
+
+/// Checks that setup names the policies of a webhook that only the user can store again.
+#[tokio::test(start_paused = true)]
+async fn expiring_webhook_is_named_if_it_cannot_be_stored_again() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, SETUP).await.code, 0);
+    let hand = Hand::of(&aws);
+    let changes = changes_by_hand();
+    let (_, _, expire) = changes.iter().find(|(_, path, _)| *path == "/policies").unwrap();
+    expire(&hand).await;
+    aws.forget_calls();
+    let line = format!("{SETUP} --adopt parameter/webhook");
+    let setup = run(&aws, &line, None, CancellationToken::new()).await;
+    assert_eq!(setup.code, 1, "{setup:?}");
+    assert!(setup.err.contains("has policies, which can make it expire"), "{setup:?}");
 }
 
 type Clock = fn() -> std::time::SystemTime;

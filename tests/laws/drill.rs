@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::support::aws::{Aws, Failure, Fault, On, Shape};
-use crate::support::{Outcome, run, taskbell};
+use crate::support::{Outcome, run, taskbell, typing};
 
 const DRILL: &str = "drill --cluster batch";
 
@@ -58,6 +58,39 @@ async fn setup_ends_with_a_drill_on_request() {
     aws.notifier_tells(None);
     let again = taskbell(&aws, "setup --cluster batch --yes --drill --output json").await;
     assert_eq!((again.code, &again.json()["drill"]["delivered"]), (1, &json!(false)), "{again:?}");
+}
+
+/// Checks the offer of a first test at a terminal: the default answer is yes, and an existing stack is not offered a test.
+#[tokio::test(start_paused = true)]
+async fn first_setup_at_a_terminal_offers_a_drill() {
+    let question = "Send a test message now? [Y/n] ";
+    for (answers, is_sent) in [(&["y", ""][..], true), (&["y", "Y"], true), (&["y", "n"], false), (&["y"], false)] {
+        let aws = Aws::new().await;
+        aws.notifier_tells(Some(sent()));
+        let setup = typing(&aws, "setup --cluster batch", answers).await;
+        assert!(setup.code == 0 && setup.err.contains(question), "{answers:?}: {setup:?}");
+        assert!(setup.err.contains("`taskbell drill --cluster batch` sends a test through it."), "{setup:?}");
+        assert_eq!(setup.out.contains("+ Slack"), is_sent, "{answers:?}: {setup:?}");
+        assert_eq!(setup.err.matches("is set up").count(), 1, "{setup:?}");
+        let changed = typing(&aws, "setup --cluster batch --language ja", &["y"]).await;
+        assert!(changed.code == 0 && !changed.err.contains(question), "{changed:?}");
+    }
+    for (line, answers) in [
+        ("setup --cluster batch --yes", &[][..]),
+        ("setup --cluster batch --quiet", &["y"]),
+        ("setup --cluster batch --no-drill", &["y"]),
+        ("setup --cluster batch --output json", &["y"]),
+    ] {
+        let aws = Aws::new().await;
+        let setup = typing(&aws, line, answers).await;
+        assert!(setup.code == 0 && !setup.err.contains("Send a test"), "{line}: {setup:?}");
+    }
+    let aws = Aws::new().await;
+    aws.notifier_tells(None);
+    let unanswered = typing(&aws, "setup --cluster batch", &["y", ""]).await;
+    assert!(unanswered.code == 1 && unanswered.err.contains(question), "{unanswered:?}");
+    let elsewhere = taskbell(&Aws::new().await, "setup --cluster batch --yes").await;
+    assert!(!elsewhere.err.contains("Send a test") && elsewhere.err.contains("`taskbell drill"), "{elsewhere:?}");
 }
 
 /// A case: its title, the state of the log, the queue or AWS, the exit code, the last hop's name, and words of the output.

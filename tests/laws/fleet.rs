@@ -86,6 +86,9 @@ async fn ambiguous_selection_is_refused_before_any_call() {
     let nothing = taskbell(&aws, "drift --all --config /nowhere/taskbell.toml").await;
     assert!(nothing.code == 64 && nothing.err.contains("cannot read /nowhere/taskbell.toml"), "{nothing:?}");
     assert!(aws.calls().is_empty(), "{:?}", aws.calls());
+    // A dry run removes nothing, with or without a fleet.
+    let dry = taskbell(&aws, &with("teardown --orphans --dry-run", &path)).await;
+    assert_eq!(dry.code, 0, "{dry:?}");
     // A flag takes precedence over the file.
     let one = taskbell(&aws, &with("setup --stack job-0 --yes --no-pattern-check --language ja", &path)).await;
     assert_eq!(one.code, 0, "{one:?}");
@@ -174,6 +177,51 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");
     assert!(yes.out.contains("job-11  7 added\n"), "{yes:?}");
     assert_eq!(taskbell(&aws, &with("drift --all", &path)).await.code, 0);
+}
+
+/// Returns an AWS whose bus has room for two more rules.
+async fn nearly_full() -> Aws {
+    let aws = Aws::lax().await;
+    let events = Hand::of(&aws).events;
+    for number in 0..298 {
+        let call = events.put_rule().name(format!("plain-{number}")).event_pattern(r#"{"source":["a"]}"#);
+        call.send().await.unwrap();
+    }
+    aws
+}
+
+/// Returns the number of the fleet's rules on the bus.
+async fn rules_of_jobs(aws: &Aws) -> usize {
+    Hand::of(aws).events.list_rules().name_prefix("taskbell-job-").send().await.unwrap().rules().len()
+}
+
+/// Checks stacks that are prepared at the same time: each would fit on the bus alone, and together they do not.
+#[tokio::test(start_paused = true)]
+async fn stacks_of_a_fleet_share_the_room_on_the_bus() {
+    let (_folder, path) = file(&stacks(4));
+    let refused = "has 298 rules, other stacks of this run add 2, and the stack adds 1; EventBridge accepts 300";
+    let aws = nearly_full().await;
+    let before = aws.everything().await;
+    for line in ["setup --all --dry-run --no-pattern-check", "setup --all --no-pattern-check"] {
+        let outcome = typing(&aws, &with(line, &path), &["n"]).await;
+        assert_eq!(outcome.out.matches(refused).count(), 2, "{line}: {outcome:?}");
+        assert_eq!(aws.everything().await, before, "{line}");
+    }
+    let yes = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert!(yes.code == 64 && yes.out.ends_with("4 stacks: 2 good, 2 not\n"), "{yes:?}");
+    assert_eq!(rules_of_jobs(&aws).await, 2);
+    // The refused stacks have made nothing.
+    let drift = taskbell(&aws, &with("drift --all --output json", &path)).await;
+    let stacks = drift.json()["stacks"].as_array().unwrap().clone();
+    let steps: Vec<usize> = stacks.iter().map(|stack| stack["steps"].as_array().unwrap().len()).collect();
+    assert_eq!(steps.iter().filter(|count| **count == 7).count(), 2, "{steps:?}");
+    assert_eq!(steps.iter().filter(|count| **count == 0).count(), 2, "{steps:?}");
+    // Rules that exist by now are not counted twice.
+    let aws = nearly_full().await;
+    let one = taskbell(&aws, &with("setup --all --yes --no-pattern-check --jobs 1", &path)).await;
+    assert!(one.code == 64 && one.out.ends_with("4 stacks: 2 good, 2 not\n"), "{one:?}");
+    assert!(one.err.contains("has 300 rules, and the stack adds 1"), "{one:?}");
+    assert_eq!(rules_of_jobs(&aws).await, 2);
 }
 
 #[tokio::test(start_paused = true)]

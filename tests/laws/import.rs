@@ -132,6 +132,84 @@ async fn dry_run_shows_the_changes_and_makes_none() {
     assert!(!dry.err.contains("warning"), "{dry:?}");
 }
 
+/// Checks the fields by which rules of other tools narrow their alerts: each is reported, with the flags that keep it, and those
+/// flags keep it.
+#[tokio::test(start_paused = true)]
+async fn scope_of_the_old_rule_is_reported_with_the_flags_that_keep_it() {
+    let definition = arn("ecs", "task-definition/nightly:");
+    for (detail, field, told, flags) in [
+        (
+            json!({ "group": ["service:orders"], "stopCode": [{ "anything-but": ["SpotInterruption"] }] }),
+            "detail.group",
+            "(not kept; --service orders keeps it)",
+            Some("--service orders"),
+        ),
+        (
+            json!({ "taskDefinitionArn": [{ "prefix": definition }], "containers": { "exitCode": [{ "anything-but": 0 }] } }),
+            "detail.taskDefinitionArn",
+            "(not kept; --family nightly keeps it)\nThese flags need --pattern task-failed,",
+            Some("--pattern task-failed --family nightly"),
+        ),
+        (
+            json!({ "startedBy": [{ "prefix": "events-rule/" }], "stopCode": ["EssentialContainerExited", "TaskFailedToStart"] }),
+            "detail.startedBy",
+            "no flag says the same; --keep-pattern keeps the whole pattern",
+            Some("--keep-pattern"),
+        ),
+        (json!({ "launchType": ["FARGATE"] }), "detail.launchType", "no flag says the same", None),
+    ] {
+        let mut narrow = pattern();
+        narrow["detail"].as_object_mut().unwrap().remove("containers");
+        narrow["detail"].as_object_mut().unwrap().extend(detail.as_object().unwrap().clone());
+        let (aws, _) = by_hand_with(&narrow, &[("HOOK", WEBHOOK)]).await;
+        let dry = "import ecs-task-failed --dry-run";
+        let wide = taskbell_without_webhook(&aws, dry).await;
+        assert!(wide.out.contains("The rule alerts only on a part of these events:\n"), "{detail}: {wide:?}");
+        assert!(wide.out.contains(&format!("  {field}: ")) && wide.out.contains(told), "{detail}: {wide:?}");
+        let warning = format!("the new rules also alert on events that the old rule excludes by {field}\n");
+        assert!(wide.err.contains(&warning), "{detail}: {wide:?}");
+        assert!(!wide.out.contains("Alerts as before: 0"), "{detail}: {wide:?}");
+        let object = taskbell_without_webhook(&aws, &format!("{dry} --output json")).await.json();
+        assert_eq!(object["import"]["old_scope"]["fields"][0]["kept"], false, "{object:#}");
+        assert_eq!(mistakes(&[("import", object)]), "");
+        if let Some(flags) = flags {
+            let kept = taskbell_without_webhook(&aws, &format!("{dry} {flags}")).await;
+            assert!(
+                kept.out.contains("(the new rules keep this)") && !kept.err.contains(&warning),
+                "{flags}: {kept:?}"
+            );
+        }
+        assert_eq!(aws.writes(), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dry_run_says_that_no_webhook_is_known() {
+    let (aws, _) = by_hand_with(&pattern(), &[("CHANNEL", "#ops")]).await;
+    let note = "note: the old alert has no webhook that taskbell recognises";
+    let dry = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
+    assert!(dry.code == 2 && dry.err.contains(note), "{dry:?}");
+    let given = taskbell(&aws, "import ecs-task-failed --dry-run").await;
+    assert!(given.code == 2 && !given.err.contains(note), "{given:?}");
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    let stored = taskbell_without_webhook(&aws, "import ecs-task-failed --dry-run").await;
+    assert!(!stored.err.contains(note), "{stored:?}");
+}
+
+/// Checks rules that EventBridge accepts and taskbell cannot read: the list has those that may be about ECS.
+#[tokio::test(start_paused = true)]
+async fn rule_with_a_pattern_that_cannot_be_read_is_listed_with_the_reason() {
+    let (aws, hand) = by_hand().await;
+    for (name, source) in [("huge", "aws.ecs"), ("of-ec2", "aws.ec2")] {
+        let text = format!(r#"{{"source":["{source}"],"detail":{{"x":[1e400]}}}}"#);
+        hand.events.put_rule().name(name).event_pattern(text).send().await.unwrap();
+    }
+    let list = taskbell_without_webhook(&aws, "import").await;
+    let line = list.out.lines().find(|line| line.starts_with("huge"));
+    assert!(line.is_some_and(|line| line.contains("could not be read: the pattern of the rule huge")), "{list:?}");
+    assert!(list.code == 3 && !list.out.contains("of-ec2"), "{list:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn differences_that_no_sample_shows_are_a_warning() {
     let mut wide = pattern();

@@ -2,6 +2,7 @@
 
 mod explained;
 mod files;
+mod limits;
 mod repeated;
 
 use std::io::Write;
@@ -36,6 +37,22 @@ async fn invalid_usage_is_refused_before_any_write() {
         ("setup --cluster batch --ignore [ --yes", "is not a glob"),
         ("setup --cluster arn:aws:ecs:us-east-1:999999999999:cluster/batch --yes", "not in the account and region"),
         ("setup --cluster batch", "cannot ask for confirmation: not a terminal"),
+        ("setup --cluster arn:aws:ecs:us-east-1:12:cluster/batch --yes", "\"12\" is not an account ID"),
+        ("setup --cluster batch --region us-east-1a --yes", "\"us-east-1a\" is not an AWS region"),
+        ("setup --cluster batch --alarm-topic arn:aws:sns:us-east-1:123456789012:a.fifo --yes", "a FIFO topic"),
+        (
+            "setup --cluster batch --alarm-topic arn:aws:sns:us-east-1:123456789012:a.b --yes",
+            "letters, digits, hyphens",
+        ),
+        ("setup --cluster batch --permissions-boundary arn:aws:iam::123456789012:role/x --yes", "of an IAM policy"),
+        ("setup --cluster batch --slack-webhook-parameter /AWS/hook --yes", "names that begin with aws or ssm"),
+        ("setup --cluster batch --slack-webhook-parameter /a/ --yes", "ends with a slash"),
+        ("setup --cluster batch --to /aws/reference/secretsmanager/hook --yes", "Secrets Manager"),
+        ("permissions --cluster batch --account 12345", "\"12345\" is not an account ID"),
+        ("permissions --cluster batch --notifier-role-arn x", "is not the ARN of an IAM role"),
+        ("permissions --cluster batch --permissions-boundary x", "is not the ARN of an IAM policy"),
+        ("import arn:aws:events:us-east-1:12:rule/x", "is not the ARN of an EventBridge rule: \"12\""),
+        ("pattern test --task arn:aws:ecs:us-east-1:12:task/a/0a --cluster a", "is not the ARN of a task: \"12\""),
         ("setup --cluster batch --language fr --yes", "invalid value 'fr'"),
         ("setup --cluster batch --nonsense", "unexpected argument"),
         (long.as_str(), "EventBridge accepts 2048"),
@@ -43,6 +60,62 @@ async fn invalid_usage_is_refused_before_any_write() {
         let outcome = taskbell(&aws, line).await;
         assert!(outcome.err.contains(said), "{line}: {outcome:?}");
         assert_eq!(outcome.code, 64, "{line}: {outcome:?}");
+    }
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+/// Checks each argument that a user may mistake for the place of a webhook or a proxy: no output repeats its secret.
+#[tokio::test(start_paused = true)]
+async fn no_argument_is_echoed_with_its_secret() {
+    let aws = Aws::new().await;
+    let secrets = [
+        "https://user:hunter2@chat.example/x",
+        "https://hooks.slack.com/services/T0/B0/hunter2",
+        "https://hunter2@proxy:8080",
+        "user:hunter2@proxy:8080",
+    ];
+    for secret in secrets {
+        for line in [
+            "S",
+            "drift S",
+            "setup S",
+            "setup --cluster S",
+            "setup --cluster batch --region S",
+            "setup --stack S",
+            "--config S drift",
+            "setup --cluster batch --slack-webhook-parameter S",
+            "setup --cluster batch --to S",
+            "setup --cluster batch --to /a,S",
+            "setup --cluster batch --alarm-topic S",
+            "setup --cluster batch --pattern S",
+            "setup --cluster batch --tag S",
+            "setup --cluster batch --mention S",
+            "setup --cluster batch --log-group S",
+            "setup --cluster batch --family S",
+            "setup --cluster batch --container S",
+            "setup --cluster batch --ignore [S",
+            "setup --cluster batch --adopt S",
+            "setup --cluster batch --language S",
+            "setup --cluster batch --storm-window S",
+            "setup --cluster batch --notifier-role-arn S",
+            "setup --cluster batch --permissions-boundary S",
+            "setup --cluster batch --log-retention S",
+            "preview S",
+            "pattern show S",
+            "pattern test S",
+            "pattern test --task S",
+            "import S",
+            "permissions --account S",
+            "drill --cluster batch --scenario S",
+            "completions S",
+            "preview oom --task-definition S",
+            "setup --S",
+            "setup --no-drill=S",
+        ] {
+            let outcome = taskbell(&aws, &line.replace('S', secret)).await;
+            assert!(!format!("{outcome:?}").contains("hunter2"), "{line}: {outcome:?}");
+            assert_eq!(outcome.code, 64, "{line} {secret}: {outcome:?}");
+        }
     }
     assert_eq!(aws.writes(), [""; 0]);
 }

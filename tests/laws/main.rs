@@ -18,6 +18,7 @@ mod faults;
 mod fleet;
 mod import;
 mod input;
+mod lost_output;
 mod notify;
 mod ownership;
 mod patience;
@@ -27,4 +28,6 @@ mod status;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
+mod unbroken;
 mod upgrade;
+mod vanished;

@@ -1,5 +1,8 @@
 //! Checks that taskbell does not touch resources that it does not manage.
 
+mod meanwhile;
+mod orphans;
+
 use std::collections::BTreeMap;
 
 use taskbell::document::diff;
@@ -53,6 +56,45 @@ async fn other_tags_on_managed_resources_survive_setup() {
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     let tags: Tags = lambda.list_tags().resource(arn).send().await.unwrap().tags.unwrap().into_iter().collect();
     assert_eq!((tags.get("cost-centre").map(String::as_str), tags.get("team")), (Some("7"), None));
+}
+
+/// Checks every kind: IAM takes keys that differ only by case for one key, so a removal after the new tag would remove that tag.
+#[tokio::test(start_paused = true)]
+async fn change_of_a_tag_keys_case_removes_the_old_key_first() {
+    let aws = Aws::new().await;
+    let with = |tag: &str| format!("{SETUP} --alarm-topic arn:aws:sns:us-east-1:{ACCOUNT}:on-call --tag {tag}");
+    assert_eq!(taskbell(&aws, &with("Team=x")).await.code, 0);
+    aws.forget_calls();
+    let changed = taskbell(&aws, &with("team=x")).await;
+    assert_eq!(changed.code, 0, "{changed:?}");
+    let calls = aws.calls();
+    for (untag, tag) in [
+        ("iam:UntagRole", "iam:TagRole"),
+        ("lambda:UntagResource", "lambda:TagResource"),
+        ("events:UntagResource", "events:TagResource"),
+        ("sqs:UntagQueue", "sqs:TagQueue"),
+        ("logs:UntagResource", "logs:TagResource"),
+        ("ssm:RemoveTagsFromResource", "ssm:AddTagsToResource"),
+        ("dynamodb:UntagResource", "dynamodb:TagResource"),
+        ("cloudwatch:UntagResource", "cloudwatch:TagResource"),
+    ] {
+        let positions = |action: &str| -> Vec<usize> {
+            calls.iter().enumerate().filter(|(_, call)| call.action == action).map(|(at, _)| at).collect()
+        };
+        let (removals, additions) = (positions(untag), positions(tag));
+        assert!(!removals.is_empty() && removals.len() == additions.len(), "{untag}: {removals:?} {additions:?}");
+        // Steps of one kind run at once: the first removal comes before the first addition, and the last before the last.
+        assert!(
+            removals[0] < additions[0] && removals.last() < additions.last(),
+            "{untag}: {removals:?} {additions:?}"
+        );
+    }
+    let iam = aws_sdk_iam::Client::new(&aws.sdk());
+    let role = iam.get_role().role_name("taskbell-batch-us-east-1").send().await.unwrap().role.unwrap();
+    let keys: Vec<&str> =
+        role.tags().iter().map(aws_sdk_iam::types::Tag::key).filter(|key| !key.contains(':')).collect();
+    assert_eq!(keys, ["team"]);
+    assert_eq!(taskbell(&aws, &with("team=x").replace(SETUP, "drift --cluster batch")).await.code, 0);
 }
 
 #[tokio::test(start_paused = true)]

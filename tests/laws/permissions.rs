@@ -5,14 +5,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::Region;
+use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use proptest::prelude::*;
 use serde_json::{Value, json};
+use taskbell::pattern::CATALOGUE;
+use taskbell::permissions::{Command, Ground};
+use taskbell::policy::Policy;
+use taskbell::stack::{EXPORTED_TAG, Place, STACK_TAG, Stack};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::aws::Aws;
+use crate::support::aws::{ACCOUNT, Aws};
 use crate::support::hand::{Hand, changes_by_hand};
-use crate::support::iam::{actions, attach, put_into_profile, was_refused, without};
+use crate::support::iam::{self, actions, attach, put_into_profile, was_refused, without};
+use crate::support::witness::permissions_for;
 use crate::support::{self, Outcome, run, run_with, taskbell};
 
 type Prepare = Box<dyn Fn(Aws) -> LocalBoxFuture<'static, ()>>;
@@ -104,6 +111,8 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                         && is_there
                         && changed.insert((id, path))
                         && !is_another_target
+                        // Only a run with the webhook can remove the parameter's policies.
+                        && path != "/policies"
                     {
                         change(&hand).await;
                         // Functions and tables accept one change at a time.
@@ -139,10 +148,16 @@ fn of_teardown() -> Vec<Case> {
                 attach(&hand).await;
                 let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
                 call.deletion_protection_enabled(true).send().await.unwrap();
+                protect_log(&hand).await;
             }
             .boxed_local()
         }),
     ]
+}
+
+async fn protect_log(hand: &Hand) {
+    let call = hand.logs.put_log_group_deletion_protection().log_group_identifier(support::hand::GROUP);
+    call.deletion_protection_enabled(true).send().await.unwrap();
 }
 
 /// Returns a case that follows setup, with a notifier that logs this line.
@@ -186,6 +201,7 @@ fn cases(command: &str) -> Vec<Case> {
                 async move {
                     let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
                     call.deletion_protection_enabled(true).send().await.unwrap();
+                    protect_log(&hand).await;
                 }
                 .boxed_local()
             });
@@ -310,4 +326,209 @@ async fn permissions_accepts_only_a_valid_account() {
     assert!(told.out.contains(function) && !told.out.contains("arn:aws:"), "{told:?}");
     assert_eq!(taskbell(&aws, "permissions --cluster batch --account 12").await.code, 64);
     assert_eq!(taskbell(&aws, "permissions --cluster batch --for nothing").await.code, 64);
+}
+
+/// The condition keys in taskbell's policies that have at most one value in a request (String, ARN in IAM's reference).
+const OF_ONE_VALUE: [&str; 9] = [
+    "aws:RequestTag/taskbell:stack",
+    "aws:ResourceTag/taskbell:exported",
+    "aws:ResourceTag/taskbell:stack",
+    "aws:SourceArn",
+    "iam:PassedToService",
+    "iam:PermissionsBoundary",
+    "kms:EncryptionContext:PARAMETER_ARN",
+    "kms:ViaService",
+    "lambda:FunctionArn",
+];
+
+/// Checks the printed policies, and those of the role, the queue and the function.
+#[tokio::test(start_paused = true)]
+async fn no_plain_operator_compares_a_key_with_many_values() {
+    let mut documents = Vec::new();
+    for command in ["setup", "drift", "teardown", "drill", "replay", "status", "pattern-test", "notify"] {
+        for flags in ["", BOUNDARY, OWN_ROLE] {
+            documents.push(policy(command, flags).await);
+        }
+    }
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    hand.store("/mine/webhook").await;
+    let setup = taskbell(&aws, "setup --cluster batch --yes --slack-webhook-parameter /mine/webhook").await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let role = hand.iam.get_role_policy().role_name(support::hand::ROLE).policy_name("notifier").send().await.unwrap();
+    documents.push(Policy::parse(&role.policy_document).document());
+    let function = hand.lambda.get_policy().function_name(support::hand::FUNCTION).send().await.unwrap();
+    documents.push(Policy::parse(&function.policy.unwrap()).document());
+    let url = hand.sqs.get_queue_url().queue_name(support::hand::QUEUE).send().await.unwrap().queue_url.unwrap();
+    let queue = hand.sqs.get_queue_attributes().queue_url(url).attribute_names(Attribute::Policy).send().await.unwrap();
+    documents.push(Policy::parse(&queue.attributes.unwrap()[&Attribute::Policy]).document());
+    let mut seen = BTreeSet::new();
+    for document in &documents {
+        for (operator, key, _) in document["Statement"].as_array().unwrap().iter().flat_map(iam::conditions) {
+            let of_many = iam::OF_MANY_VALUES.contains(&key);
+            assert!(of_many || OF_ONE_VALUE.contains(&key), "is {key} a key of many values? {document:#}");
+            let is_set = operator.starts_with("ForAllValues:") || operator.starts_with("ForAnyValue:");
+            assert!(!of_many || is_set || operator == "Null", "{operator} on {key}: {document:#}");
+            // ForAllValues also holds for a request without the key.
+            let is_required = document["Statement"].as_array().unwrap().iter().any(|statement| {
+                iam::conditions(statement)
+                    .any(|(operator, other, values)| operator == "Null" && other == key && values == ["false"])
+            });
+            assert!(!operator.starts_with("ForAllValues:") || is_required, "{key} may be missing: {document:#}");
+            seen.insert(key.to_owned());
+        }
+    }
+    let all: BTreeSet<String> = OF_ONE_VALUE.iter().chain(&["events:source"]).map(|key| (*key).to_owned()).collect();
+    assert_eq!(seen, all);
+}
+
+fn is_read(action: &str) -> bool {
+    let verb = action.split_once(':').unwrap().1;
+    ["Get", "List", "Describe", "Test", "FilterLogEvents"].iter().any(|read| verb.starts_with(read))
+}
+
+/// Returns the ARNs of the resources that a stack may have.
+fn arns_of(stack: &Stack, place: &Place, patterns: &[&str]) -> Vec<String> {
+    let group = place.log_group_arn(&stack.log_group_name());
+    let role = stack.role_name();
+    let mut arns = vec![
+        place.function_arn(&stack.function_name()),
+        place.queue_arn(&stack.queue_name()),
+        place.table_arn(&stack.table_name()),
+        place.parameter_arn(&stack.parameter_name()),
+        place.role_arn(&format!("/taskbell/{role}")),
+        place.role_arn(&format!("/{role}")),
+        format!("{group}:*"),
+        format!("{group}:log-stream:x"),
+        group,
+    ];
+    arns.extend(["undelivered", "errors"].map(|key| place.alarm_arn(&stack.alarm_name(key))));
+    let names = CATALOGUE.iter().map(|entry| entry.name).chain(patterns.iter().copied());
+    arns.extend(names.map(|name| place.rule_arn(&stack.rule_name(name))));
+    arns
+}
+
+proptest! {
+    /// Checks stacks with names like `prod` and `prod-eu`, also with names that are too long and therefore shortened.
+    #[test]
+    fn policy_of_a_stack_changes_no_stack_whose_name_begins_alike(
+        name in "[A-Za-z0-9_-]{1,90}", end in "-?[A-Za-z0-9_-]{1,40}", pattern in "[a-z][a-z-]{0,40}",
+    ) {
+        let stack = |name: &str| Stack { name: name.parse().unwrap(), region: "eu-west-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "eu-west-1");
+        let (one, other) = (stack(&name), stack(&format!("{name}{end}")));
+        let mine = arns_of(&one, &place, &[&pattern]);
+        // The other stack is managed by taskbell, or was exported.
+        let contexts = [STACK_TAG, EXPORTED_TAG].map(|tag| iam::Context::from([
+            (format!("aws:ResourceTag/{tag}"), vec![other.name.to_string()]),
+            (format!("aws:RequestTag/{STACK_TAG}"), vec![one.name.to_string()]),
+            ("iam:PassedToService".to_owned(), vec!["lambda.amazonaws.com".to_owned()]),
+        ]));
+        for command in Command::ALL {
+            let patterns = [pattern.clone()];
+            let ground = Ground { stack: &one, place: &place, clusters: &[], own_role: None, boundary: None, patterns: &patterns };
+            let policy = taskbell::permissions::policy(command, ground);
+            for action in actions(&policy).into_iter().filter(|action| !is_read(action)) {
+                for arn in arns_of(&other, &place, &[&pattern]).iter().filter(|arn| !mine.contains(arn)) {
+                    let need = (action.clone(), arn.clone());
+                    let allowed = contexts.iter().any(|context| iam::allows(&policy, &need, context));
+                    prop_assert!(!allowed, "{command:?} of {} allows {action} on {arn}", one.name);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_of_another_stack_with_the_same_beginning_is_out_of_reach() {
+    let aws = Aws::new().await;
+    for stack in ["batch", "batch-task"] {
+        let setup = taskbell(&aws, &format!("setup --cluster batch --stack {stack} --yes")).await;
+        assert_eq!(setup.code, 0, "{setup:?}");
+    }
+    let hand = Hand::of(&aws);
+    let tag = |key: &str, value: &str| {
+        let tag = aws_sdk_eventbridge::types::Tag::builder().key(key).value(value);
+        tag.build().unwrap()
+    };
+    let stack = |name: &str| tag(STACK_TAG, name);
+    let pattern = r#"{"source":["aws.ecs"]}"#;
+    // CloudFormation or Terraform manages the rule of an exported stack.
+    let exported = hand.events.put_rule().name("taskbell-batch-eu-task-failed").event_pattern(pattern);
+    exported.tags(tag(EXPORTED_TAG, "batch-eu")).send().await.unwrap();
+    aws.enforce(policy("setup", "").await);
+    for (rule, reachable) in [
+        ("taskbell-batch-task-failed", true),
+        ("taskbell-batch-task-task-failed", false),
+        ("taskbell-batch-eu-task-failed", false),
+        ("taskbell-batch-free", true),
+    ] {
+        let arn = format!("arn:aws:events:us-east-1:123456789012:rule/{rule}");
+        let put = hand.events.put_rule().name(rule).event_pattern(pattern).tags(stack("batch")).send().await;
+        assert_eq!(put.is_ok(), reachable, "{rule}");
+        let tagged = hand.events.tag_resource().resource_arn(&arn).tags(stack("batch")).send().await;
+        assert_eq!(tagged.is_ok(), reachable, "{rule}");
+        let untagged = hand.events.untag_resource().resource_arn(&arn).tag_keys("team").send().await;
+        assert_eq!(untagged.is_ok(), reachable, "{rule}");
+        let removed = hand.events.remove_targets().rule(rule).ids("notifier").send().await;
+        assert_eq!(removed.is_ok(), reachable, "{rule}");
+        let deleted = hand.events.delete_rule().name(rule).send().await;
+        assert_eq!(deleted.is_ok(), reachable, "{rule}");
+    }
+    let untagged = hand.events.put_rule().name("taskbell-batch-other").event_pattern(pattern).send().await;
+    assert!(untagged.is_err(), "a rule under a free name needs the stack's tag");
+}
+
+/// Checks the pattern of a file: the policy cannot know the name of its rule.
+#[tokio::test(start_paused = true)]
+async fn policy_covers_rules_of_own_patterns() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("quiet.json");
+    std::fs::write(&file, r#"{"source":["nobody"]}"#).unwrap();
+    let aws = Aws::new().await;
+    aws.enforce(policy("setup", "").await);
+    let line = format!("setup --cluster batch --yes --pattern {}", file.display());
+    let setup = taskbell(&aws, &line).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    std::fs::write(&file, r#"{"source":["nobody","anybody"]}"#).unwrap();
+    let changed = taskbell(&aws, &line).await;
+    assert!(changed.code == 0 && changed.out.contains("rule/quiet"), "{changed:?}");
+    let replaced = taskbell(&aws, "setup --cluster batch --yes --pattern task-failed").await;
+    assert!(replaced.code == 0 && replaced.out.contains("- rule/quiet"), "{replaced:?}");
+    assert_eq!(taskbell(&aws, &line).await.code, 0);
+    aws.enforce(policy("teardown", "").await);
+    let teardown = taskbell(&aws, "teardown --cluster batch --yes").await;
+    assert_eq!(teardown.code, 0, "{teardown:?}");
+}
+
+/// Checks that the policy names the rules of the patterns in `taskbell.toml`.
+#[tokio::test(start_paused = true)]
+async fn policy_names_the_rules_of_configured_patterns() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, config) = (folder.path().join("quiet.json"), folder.path().join("taskbell.toml"));
+    std::fs::write(&file, r#"{"source":["nobody"]}"#).unwrap();
+    let text = format!("[[stack]]\nclusters = [\"batch\"]\npatterns = [\"task-failed\", {file:?}]\n");
+    std::fs::write(&config, text).unwrap();
+    let aws = Aws::new().await;
+    let printed = taskbell(&aws, &format!("permissions --config {} --stack batch", config.display())).await;
+    assert_eq!(printed.code, 0, "{printed:?}");
+    let rule = "arn:aws:events:us-east-1:123456789012:rule/taskbell-batch-quiet".to_owned();
+    let put = ("events:PutRule".to_owned(), rule);
+    assert!(iam::allows(&printed.json(), &put, &iam::Context::new()), "{printed:?}");
+    assert!(!iam::allows(&policy("setup", "").await, &put, &iam::Context::new()));
+}
+
+/// Checks which printed policy the judges compare with the requests of a command line.
+#[test]
+fn judged_policy_belongs_to_the_command_and_its_flags() {
+    let of = |line: &str| permissions_for(line, "us-east-1");
+    let start = |command: &str| format!("permissions --for {command} --account {ACCOUNT} --region us-east-1");
+    assert_eq!(of("drift --cluster batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
+    assert_eq!(of("setup --drill --stack x --yes"), ["setup", "drill"].map(|of| format!("{} --stack x", start(of))));
+    assert_eq!(of(&format!("pattern test --task {TASK}")), [format!("{} --cluster batch", start("pattern-test"))]);
+    assert_eq!(of(&format!("pattern test --task {TASK} --stack x")), [format!("{} --stack x", start("pattern-test"))]);
+    assert_eq!(of("notify hello"), [start("notify")]);
+    // Without a name, the policy of no stack would be printed.
+    assert!(of("pattern test event.json").is_empty() && of("setup").is_empty());
+    assert!(of("setup --all --yes").is_empty() && of("import rule --cluster batch").is_empty());
 }

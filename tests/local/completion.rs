@@ -15,6 +15,8 @@ fn bash(words: &[&str], folder: &Path, environment: &[(&str, &str)]) -> (Vec<Str
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_TYPE=9
         current=${COMP_WORDS[COMP_CWORD]}
         [ "$current" = = ] && current=
+        # Bash passes a word without the quote that is open.
+        current=${current#[\"\']}
         "$function" taskbell "$current" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 9
         [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
     "#;
@@ -64,6 +66,61 @@ fn fixed_names_and_files_are_offered_without_aws() {
     ] {
         let words: Vec<&str> = std::iter::once("taskbell").chain(line.split(' ')).collect();
         assert_eq!(offered(&words, folder.path(), &[]), expected, "{line}");
+    }
+}
+
+/// Checks that bash would run nothing of a file's name: every argument that accepts a path offers the name as a user would type it.
+#[test]
+fn name_of_a_file_is_offered_quoted() {
+    let folder = anywhere();
+    let name = "mine $(touch run) \"[*]\".json";
+    std::fs::write(folder.path().join(name), "{}").unwrap();
+    let read = |word: &str| {
+        let line = format!("printf %s {word}");
+        let typed = Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+        String::from_utf8(typed.stdout).unwrap()
+    };
+    for command in [
+        "setup --pattern",
+        "--config",
+        "drift --config",
+        "pattern test",
+        "pattern test --task-definition",
+        "preview",
+        "preview --task-definition",
+        "preview --html",
+        "notify x --detail-file",
+        "graph --file",
+        "man --to",
+        "export notifier --to",
+        "pattern show",
+    ] {
+        for (begun, quote) in [("mi", ""), (r"mine\ ", ""), ("\"mine ", "\""), ("'mi", "'"), ("./mi", "")] {
+            let words: Vec<&str> = std::iter::once("taskbell").chain(command.split(' ')).chain([begun]).collect();
+            let offered = offered(&words, folder.path(), &[]);
+            assert_eq!(offered.len(), 1, "{words:?}: {offered:?}");
+            assert_eq!(
+                read(&format!("{quote}{}{quote}", offered[0])).trim_start_matches("./"),
+                name,
+                "{words:?}: {offered:?}"
+            );
+        }
+    }
+    assert!(!folder.path().join("run").exists());
+}
+
+/// Checks that bash still finds the user's home: a tilde between quotes, or behind a backslash, is a character like others.
+#[test]
+fn tilde_of_a_path_stays_a_tilde() {
+    let home = anywhere();
+    let folder = anywhere();
+    std::fs::create_dir(home.path().join("my events")).unwrap();
+    let at_home = [("HOME", home.path().to_str().unwrap())];
+    for (begun, expected) in [("~/my", &[r"~/my\ events/"][..]), ("\"~/my", &[]), (r"\~/my", &[])] {
+        for command in ["--config", "preview"] {
+            let words = ["taskbell", command, begun];
+            assert_eq!(offered(&words, folder.path(), &at_home), expected, "{words:?}");
+        }
     }
 }
 

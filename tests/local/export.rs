@@ -107,6 +107,32 @@ fn pattern_that_is_short_enough_only_with_repeated_fields_is_not_exported() {
     }
 }
 
+/// Checks texts of the user that would mean something else in a template, or only one account.
+#[test]
+fn text_with_a_meaning_of_its_own_is_refused_in_a_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let pattern = |detail: Value| {
+        std::fs::write(&path, json!({ "source": ["aws.ecs"], "detail": detail }).to_string()).unwrap();
+        format!("--cluster batch --pattern {}", path.display())
+    };
+    let referring = pattern(json!({ "group": ["{{resolve:ssm:/team/secret}}"] }));
+    for flags in ["--cluster batch --username {{resolve:secretsmanager:x}}", &referring] {
+        let refused = taskbell(&format!("export cloudformation {flags}"));
+        assert_eq!((refused.code, refused.out.as_str()), (64, ""), "{refused:?}");
+        assert!(refused.err.contains("contains {{resolve:…}}, which CloudFormation would replace"), "{refused:?}");
+        assert_eq!(taskbell(&format!("export terraform {flags}")).code, 0, "Terraform reads plain text");
+    }
+    let topic = "--cluster batch --to arn:aws:sns:us-east-1:123456789012:on-call";
+    let of_account = pattern(json!({ "clusterArn": ["arn:aws:ecs:us-east-1:123456789012:cluster/x"] }));
+    for flags in [topic, &of_account] {
+        let refused = taskbell(&format!("export cloudformation {flags} --stack-set"));
+        assert_eq!((refused.code, refused.out.as_str()), (64, ""), "{refused:?}");
+        assert!(refused.err.contains("is for every account and region, but arn:aws:"), "{refused:?}");
+        assert_eq!(taskbell(&format!("export cloudformation {flags}")).code, 0);
+    }
+}
+
 #[test]
 fn template_contains_no_account_region_token_or_webhook() {
     for flags in FLAGS {
@@ -214,7 +240,7 @@ fn configuration(flags: &str) -> String {
 /// Returns each of these texts as HashiCorp's own library for the language, which `terraform` uses, formats and parses it.
 fn understood(texts: &[String]) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");
-    let mut command = Command::new("node");
+    let mut command = tool("bin/node");
     command.arg(format!("{root}/tests/support/hcl.cjs")).arg(format!("{root}/.local/node/"));
     serde_json::from_slice(&fed(command, &json!(texts).to_string()).stdout).unwrap()
 }

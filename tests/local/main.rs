@@ -25,10 +25,12 @@ mod killed;
 mod moto_iam;
 mod notify;
 mod process;
+mod properties;
 mod replay;
 mod status;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod tools;
 mod upgrade;

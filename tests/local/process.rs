@@ -145,7 +145,7 @@ fn flags_without_effect_are_accepted_and_not_in_the_help() {
         let help = text(&taskbell(&format!("{command} --help"), &[]).stdout);
         for flag in hidden {
             assert!(!help.contains(flag), "{command} {flag}: {help}");
-            for line in [format!("{command} {flag} x"), format!("{flag} x {command}")] {
+            for line in [format!("{command} {flag} eu-west-1"), format!("{flag} eu-west-1 {command}")] {
                 let output = taskbell(&line, &[]);
                 assert_ne!(output.status.code(), Some(64), "{line}: {output:?}");
             }
@@ -323,5 +323,102 @@ fn bound_pattern_is_as_reviewed() {
         let cluster = "--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch";
         let output = taskbell(&format!("pattern show {pattern} {cluster}"), &[]);
         insta::assert_snapshot!(format!("pattern-{pattern}"), text(&output.stdout));
+    }
+}
+
+/// The commands that print without an AWS.
+const PRINTING: [&str; 20] = [
+    "--help",
+    "--version",
+    "setup --help",
+    "pattern test -h",
+    "preview",
+    "preview --output json",
+    "preview oom",
+    "preview oom --output json",
+    "preview oom --for sns",
+    "pattern list",
+    "pattern list --output json",
+    "pattern show task-failed --cluster batch",
+    "pattern test oom",
+    "pattern test oom --output json",
+    "export cloudformation --cluster batch",
+    "export terraform --cluster batch",
+    "init --schema",
+    "completions bash",
+    "man",
+    "man pattern test",
+];
+
+fn into(line: &str, stdout: impl Into<Stdio>) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+    command.args(line.split_whitespace()).env_clear().env("HOME", home.path()).stdin(Stdio::null());
+    command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+fn full() -> std::fs::File {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+/// Checks a full disk under the output: a script must not go on with half a file.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_on_a_full_disk_is_an_error() {
+    for line in PRINTING {
+        let output = into(line, full());
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {told}");
+        let error = "error: could not write all of the output\n  caused by: No space left on device";
+        assert!(told.contains(error), "{line}: {told}");
+    }
+}
+
+/// Checks a reader that has seen enough, as `head` has: that is no error, and the exit code stays that of the command.
+#[test]
+fn closed_pipe_is_no_error() {
+    for line in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = into(line, writer);
+        assert_eq!(
+            (output.status.code(), text(&output.stderr).contains("error")),
+            (Some(0), false),
+            "{line}: {output:?}"
+        );
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/patterns/events/02-oom.json");
+    let differs = into(&format!("pattern test {event} --pattern spot-interrupted"), writer);
+    assert_eq!(differs.status.code(), Some(1), "{differs:?}");
+}
+
+/// Checks the files that commands write.
+#[cfg(target_os = "linux")]
+#[test]
+fn file_on_a_full_disk_is_an_error() {
+    for line in [
+        "preview oom --html /dev/full",
+        "export notifier --to /dev/full",
+        "init --cluster batch --force --config /dev/full",
+    ] {
+        let output = into(line, Stdio::null());
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && told.contains("could not write /dev/full"), "{line}: {output:?}");
+    }
+}
+
+/// Checks that an error on a full stderr is an error all the same, and that a lost message does not change the result.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_under_stderr_changes_no_exit_code() {
+    let home = tempfile::tempdir().unwrap();
+    for (line, code) in [("preview oom", 0), ("drift", 64), ("preview no-such-sample", 64)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        command.args(line.split_whitespace()).env_clear().env("HOME", home.path()).stdin(Stdio::null());
+        let status = command.stdout(Stdio::null()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{line}");
     }
 }

@@ -111,7 +111,7 @@ fn only_publishing_jobs_may_write() {
 fn tag_builds_every_target_and_every_part_knows_the_targets() {
     let release = yaml(".github/workflows/release.yml");
     // YAML 1.1 reads the key `on` as true.
-    assert_eq!(release["true"]["push"]["tags"], json!(["v*"]));
+    assert_eq!(release["true"]["push"]["tags"], json!(["build-v*"]));
     let matrix = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap().clone();
     let targets: Vec<&str> = matrix.iter().map(|entry| entry["target"].as_str().unwrap()).collect();
     assert_eq!(targets, TARGETS);
@@ -120,9 +120,40 @@ fn tag_builds_every_target_and_every_part_knows_the_targets() {
     }
     let publish = text(".github/workflows/release.yml");
     assert!(publish.contains(&format!("-eq {}", TARGETS.len())), "as many notifiers as binaries");
-    for needed in ["SHA256SUMS", "cyclonedx", "attest-build-provenance", "release-notes", "dev/package", "ghcr.io"] {
+    for needed in [
+        "SHA256SUMS",
+        "cyclonedx",
+        "attest-build-provenance",
+        "release-notes",
+        "dev/package",
+        "dev/carry-digests",
+        "ghcr.io",
+    ] {
         assert!(publish.contains(needed), "{needed}");
     }
+}
+
+/// Checks that the judges that `make test` does not run see every release, and every week.
+#[test]
+fn judges_run_every_week_and_before_every_release() {
+    let runs = |path: &str| {
+        let job = yaml(path)["jobs"]["judges"].clone();
+        let steps = job["steps"].as_array().unwrap().iter().any(|step| step["run"] == "make judges");
+        assert!(steps, "{path}: {job}");
+        job
+    };
+    let weekly = runs(".github/workflows/ci.yml");
+    assert!(weekly["if"].as_str().unwrap().contains("github.event_name == 'schedule'"), "{weekly}");
+    assert!(yaml(".github/workflows/ci.yml")["true"]["schedule"][0]["cron"].is_string());
+    runs(".github/workflows/release.yml");
+    let needed = yaml(".github/workflows/release.yml")["jobs"]["publish"]["needs"].clone();
+    assert!(needed.as_array().unwrap().contains(&json!("judges")), "{needed}");
+    // Everything that judges is pinned, as the tools of the tests are.
+    let lock: Value = serde_json::from_str(&text("dev/judges/package-lock.json")).unwrap();
+    let pinned = &lock["packages"]["node_modules/@cdktn/provider-aws"];
+    assert!(pinned["version"].is_string() && pinned["integrity"].is_string(), "{pinned}");
+    let judged = text("Makefile");
+    assert!(judged.contains("dev/judges/recorded $(RECORDED)") && judged.contains("TASKBELL_REQUESTS=$(RECORDED)"));
 }
 
 #[test]
@@ -153,11 +184,12 @@ fn released() -> Vec<String> {
 
 #[test]
 fn every_file_names_the_same_version() {
-    assert_eq!(yaml("action.yml")["inputs"]["version"]["default"], VERSION);
+    // The action installs the version of its commit's Cargo.toml.
+    assert_eq!(yaml("action.yml")["inputs"]["version"]["default"], "");
     let readme = text("README.md");
     for place in [
         format!("dev/install-release OWNER/taskbell {VERSION} "),
-        format!("uses: OWNER/taskbell@v{VERSION}\n"),
+        format!("uses: OWNER/taskbell@COMMIT # v{VERSION}\n"),
         format!("ghcr.io/OWNER/taskbell:{VERSION} "),
         format!("taskbell-{VERSION}.cdx.json"),
     ] {
@@ -254,39 +286,186 @@ fn benchmark_fails_for_a_binary_of_20_mb() {
     assert!(text("bench/run").contains("bench/binary.py") && text("Makefile").contains("bench/run"));
 }
 
+/// A checkout with a release 1.2.3 in `dist`, and commands in `bin` that replace the network and `gh`.
 #[cfg(unix)]
+struct Released {
+    folder: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+impl Released {
+    fn new() -> Self {
+        let folder = checkout("## 1.2.3\n\n- this\n");
+        for script in ["dev/install-release", "dev/carry-digests"] {
+            executable(&folder.path().join(script), &std::fs::read(root().join(script)).unwrap());
+        }
+        std::fs::write(folder.path().join("dev/release-digests"), "# Nothing is released.\n").unwrap();
+        let binary = folder.path().join("binary");
+        std::fs::write(&binary, "#!/bin/sh\necho it is taskbell\n").unwrap();
+        for target in TARGETS {
+            printed(&pack(folder.path(), target, &binary));
+        }
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        // This `curl` copies the file with the last part of the address from the folder of the release.
+        let curl = "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = --output ] && to=$2; shift; done\n\
+            case $1 in https://github.com/us/taskbell/releases/download/v1.2.3/*) cp \"$DIST/${1##*/}\" \"$to\" ;; *) exit 22 ;; esac\n";
+        executable(&folder.path().join("bin/curl"), curl.as_bytes());
+        let released = Self { folder };
+        released.sum();
+        released.gh("exit 1");
+        released
+    }
+
+    fn dist(&self) -> PathBuf {
+        self.folder.path().join("dist")
+    }
+
+    /// Writes the checksums of the archives as they are now.
+    fn sum(&self) {
+        let script = "rm -f SHA256SUMS; sha256sum -- * >../sums; mv ../sums SHA256SUMS";
+        assert!(Command::new("sh").args(["-c", script]).current_dir(self.dist()).status().unwrap().success());
+    }
+
+    /// Replaces `gh` by this script. A `gh` that is not logged in fails.
+    fn gh(&self, script: &str) {
+        executable(&self.folder.path().join("bin/gh"), format!("#!/bin/sh\n{script}\n").as_bytes());
+    }
+
+    /// Lets `gh` be logged in, and verify with this exit code; its arguments are in the file `asked`.
+    fn gh_verifies(&self, code: u8) {
+        self.gh(&format!("[ \"$1\" = auth ] && exit 0\necho \"$@\" >>\"$DIST/../asked\"\nexit {code}"));
+    }
+
+    fn carry(&self) -> Output {
+        let mut command = Command::new(self.folder.path().join("dev/carry-digests"));
+        command.arg("1.2.3").arg(self.dist().join("SHA256SUMS")).output().unwrap()
+    }
+
+    /// Exchanges the archives for others, with the checksums of these.
+    fn exchange(&self) {
+        let binary = self.folder.path().join("binary");
+        std::fs::write(&binary, "#!/bin/sh\necho it is something else\n").unwrap();
+        for target in TARGETS {
+            printed(&pack(self.folder.path(), target, &binary));
+        }
+        self.sum();
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let path = format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap());
+        command.env("PATH", path).env("DIST", self.dist()).env_remove("TASKBELL_NEEDS_DIGEST");
+        command
+    }
+
+    fn install(&self, version: &str) -> Output {
+        let _ = std::fs::remove_file(self.installed());
+        let mut command = self.command(&self.folder.path().join("dev/install-release"));
+        command.args(["us/taskbell", version]).arg(self.folder.path().join("to")).output().unwrap()
+    }
+
+    fn installed(&self) -> PathBuf {
+        self.folder.path().join("to/taskbell")
+    }
+
+    /// Runs the first step of the action, as of the commit in the folder, with this input.
+    fn act(&self, version: &str) -> Output {
+        let _ = std::fs::remove_dir_all(self.folder.path().join("runner"));
+        let script = steps(&yaml("action.yml"))[0]["run"].as_str().unwrap().to_owned();
+        let mut command = self.command(Path::new("bash"));
+        command.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", &script]);
+        command.env("ACTION", self.folder.path()).env("REPOSITORY", "us/taskbell").env("VERSION", version);
+        let runner = self.folder.path().join("runner");
+        std::fs::create_dir_all(&runner).unwrap();
+        command.env("RUNNER_TEMP", &runner).env("GITHUB_PATH", runner.join("path")).output().unwrap()
+    }
+
+    fn acted(&self) -> bool {
+        self.folder.path().join("runner/taskbell/taskbell").exists()
+    }
+}
+
+#[cfg(unix)]
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn attestation_is_verified_where_gh_is_logged_in() {
+    let released = Released::new();
+    released.gh_verifies(0);
+    assert!(released.install("1.2.3").status.success() && released.installed().exists());
+    let asked = std::fs::read_to_string(released.folder.path().join("asked")).unwrap();
+    let words: Vec<&str> = asked.split_whitespace().collect();
+    assert!(words.starts_with(&["attestation", "verify"]) && words[2].starts_with("taskbell-1.2.3-"), "{asked}");
+    assert!(
+        asked.contains("--repo us/taskbell --signer-workflow us/taskbell/.github/workflows/release.yml"),
+        "{asked}"
+    );
+    assert!(asked.contains("--source-ref refs/tags/build-v1.2.3"), "{asked}");
+    // The workflow that this names exists, and its tag has this form.
+    assert_eq!(yaml(".github/workflows/release.yml")["true"]["push"]["tags"], json!(["build-v*"]));
+    released.gh_verifies(1);
+    let refused = released.install("1.2.3");
+    assert!(!refused.status.success() && !released.installed().exists(), "{refused:?}");
+    assert!(told(&refused).contains("could not verify that the release workflow of us/taskbell built"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn commit_of_a_release_installs_only_the_digests_that_it_carries() {
+    let released = Released::new();
+    released.gh_verifies(0);
+    // Before the release, the commit carries no digest, and the action installs nothing by itself.
+    let refused = released.act("");
+    assert!(!refused.status.success() && !released.acted(), "{refused:?}");
+    assert!(told(&refused).contains("has no digest of 1.2.3"), "{refused:?}");
+    assert!(released.act("1.2.3").status.success() && released.acted());
+    let carried = released.carry();
+    assert!(carried.status.success(), "{carried:?}");
+    let digests = std::fs::read_to_string(released.folder.path().join("dev/release-digests")).unwrap();
+    let sums = std::fs::read_to_string(released.dist().join("SHA256SUMS")).unwrap();
+    assert!(digests.starts_with("# ") && sums.lines().all(|line| digests.contains(line)), "{digests}");
+    let done = released.act("");
+    assert!(done.status.success() && released.acted(), "{done:?}");
+    assert!(released.install("1.2.3").status.success());
+    // Somebody exchanges the files of the release, and `gh` would not notice.
+    released.exchange();
+    for refused in [released.act(""), released.act("1.2.3"), released.install("v1.2.3")] {
+        assert!(!refused.status.success(), "{refused:?}");
+        assert!(told(&refused).contains("does not have the digest that dev/release-digests names"), "{refused:?}");
+    }
+    assert!(!released.acted() && !released.installed().exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn digests_are_carried_only_if_every_target_has_one() {
+    let released = Released::new();
+    let before = std::fs::read_to_string(released.folder.path().join("dev/release-digests")).unwrap();
+    for target in TARGETS {
+        let name = format!("taskbell-1.2.3-{target}");
+        let sums = std::fs::read_to_string(released.dist().join("SHA256SUMS")).unwrap();
+        let rest: String = sums.lines().filter(|line| !line.contains(&name)).flat_map(|line| [line, "\n"]).collect();
+        std::fs::write(released.dist().join("SHA256SUMS"), rest).unwrap();
+        let refused = released.carry();
+        assert!(!refused.status.success() && told(&refused).contains(&name), "{refused:?}");
+        std::fs::write(released.dist().join("SHA256SUMS"), sums).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(released.folder.path().join("dev/release-digests")).unwrap(), before);
+    // The file of this repository carries nothing before a release.
+    assert!(text("dev/release-digests").lines().all(|line| line.starts_with('#')));
+}
+
 #[cfg(unix)]
 #[test]
 fn release_is_installed_only_if_its_checksum_matches() {
-    let folder = checkout("## 1.2.3\n\n- this\n");
-    let binary = folder.path().join("binary");
-    std::fs::write(&binary, "#!/bin/sh\necho it is taskbell\n").unwrap();
-    for target in TARGETS {
-        printed(&pack(folder.path(), target, &binary));
-    }
-    let dist = folder.path().join("dist");
-    let sums = Command::new("sh").args(["-c", "sha256sum -- * >SHA256SUMS"]).current_dir(&dist).status().unwrap();
-    assert!(sums.success());
-    // Replace the network: this `curl` copies the file with the last part of the address from that folder.
-    let curl = folder.path().join("curl");
-    let stub = "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = --output ] && to=$2; shift; done\n\
-        case $1 in https://github.com/us/taskbell/releases/download/v1.2.3/*) cp \"$DIST/${1##*/}\" \"$to\" ;; *) exit 22 ;; esac\n";
-    executable(&curl, stub.as_bytes());
-    let installed = folder.path().join("bin/taskbell");
-    let install = |version: &str| {
-        let _ = std::fs::remove_file(&installed);
-        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-        Command::new(root().join("dev/install-release"))
-            .args(["us/taskbell", version])
-            .arg(folder.path().join("bin"))
-            .env("PATH", path)
-            .env("DIST", &dist)
-            .output()
-            .unwrap()
-    };
+    let released = Released::new();
+    let (install, installed, dist) = (|version: &str| released.install(version), released.installed(), released.dist());
     for version in ["1.2.3", "v1.2.3"] {
         let done = install(version);
-        assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+        assert!(done.status.success() && told(&done).contains("attestation of taskbell-1.2.3-"), "{done:?}");
         assert_eq!(Command::new(&installed).output().unwrap().stdout, b"it is taskbell\n");
     }
     assert!(!install("1.2.4").status.success() && !installed.exists());

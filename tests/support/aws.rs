@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use taskbell::aws::client::wait;
 use taskbell::pattern::matcher::Matcher;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use winterbaume_core::{MockAws, StatefulService};
 
 use crate::support::complete::Memory;
+use crate::support::hostile::Hostility;
 use crate::support::iam;
 use crate::support::limits::Limits;
 use crate::support::mailbox::Mailbox;
@@ -86,6 +88,16 @@ impl Call {
     }
 }
 
+/// A look at AWS after each write, with the action of the write.
+#[derive(Clone)]
+pub struct Watch(Arc<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<Call>,
@@ -118,6 +130,10 @@ struct State {
     undelivered: Option<Shape>,
     /// The answers to the next calls, each with the action of the call.
     answers: Vec<(&'static str, Value)>,
+    /// The refusals of the next calls: the action of the call, an error code and its message.
+    refusals: Vec<(&'static str, &'static str, String)>,
+    /// The look at AWS after every write.
+    watch: Option<Watch>,
     /// The time in the `date` header of the answers; none: the answers have no `date` header.
     date: Option<SystemTime>,
     /// The number of the call at which the user interrupts.
@@ -175,11 +191,20 @@ struct Services {
     cloudwatch: Arc<winterbaume_cloudwatch::CloudWatchService>,
 }
 
+/// A change by somebody else, right before AWS answers the `nth` call (from 0) of an action.
+struct Meanwhile {
+    action: &'static str,
+    nth: usize,
+    change: Box<dyn FnOnce(Aws) -> BoxFuture<'static, ()> + Send>,
+}
+
 #[derive(Clone)]
 pub struct Aws {
     mock: Arc<MockAws>,
     services: Arc<Services>,
     state: Arc<Mutex<State>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    hostility: Arc<Mutex<Option<Hostility>>>,
     memory: Memory,
     mailbox: Mailbox,
     region: String,
@@ -222,6 +247,8 @@ impl Aws {
             mock: Arc::new(mock),
             services: Arc::new(services),
             state: Arc::default(),
+            meanwhile: Arc::default(),
+            hostility: Arc::default(),
             memory: Memory::default(),
             mailbox: Mailbox::default(),
             region: REGION.to_owned(),
@@ -377,9 +404,73 @@ impl Aws {
         self.state.lock().unwrap().answers.extend(bodies.into_iter().map(|body| (action, body)));
     }
 
+    /// Refuses the next calls of this action, `times` of them, with this error.
+    pub fn refuse_next(&self, action: &'static str, code: &'static str, message: &str, times: usize) {
+        let refusals = std::iter::repeat_n((action, code, message.to_owned()), times);
+        self.state.lock().unwrap().refusals.extend(refusals);
+    }
+
+    /// Returns the actions whose set refusals no call has met.
+    pub fn refusals_left(&self) -> Vec<&'static str> {
+        self.state.lock().unwrap().refusals.iter().map(|(action, _, _)| *action).collect()
+    }
+
+    /// Looks at AWS after every write from now on. The calls of the look are not looked at.
+    pub fn watch<F: Future<Output = ()> + Send + 'static>(&self, look: impl Fn(String) -> F + Send + Sync + 'static) {
+        let look = Arc::new(look);
+        let look = move |action| -> BoxFuture<'static, ()> {
+            let look = Arc::clone(&look);
+            Box::pin(async move { look(action).await })
+        };
+        self.state.lock().unwrap().watch = Some(Watch(Arc::new(look)));
+    }
+
+    pub fn watch_no_more(&self) {
+        self.state.lock().unwrap().watch = None;
+    }
+
+    /// Sets the text of the answer to the next call of this action.
+    pub fn answer_next_in_words(&self, action: &'static str, body: &str) {
+        self.state.lock().unwrap().answers.push((action, Value::from(body)));
+    }
+
     /// Sets further lines of the notifier's log.
     pub fn log_says(&self, lines: &[&str]) {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
+    }
+
+    /// Puts hostile texts into all answers from now on; none: into no answer.
+    pub fn turn_hostile(&self, hostility: Option<Hostility>) {
+        *self.hostility.lock().unwrap() = hostility;
+    }
+
+    pub fn is_hostile(&self) -> bool {
+        self.hostility.lock().unwrap().is_some()
+    }
+
+    /// Lets somebody else change AWS right before the answer to the `nth` call (from 0) of an action, counted from now.
+    pub fn meanwhile(
+        &self,
+        action: &'static str,
+        nth: usize,
+        change: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static,
+    ) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { action, nth, change: Box::new(change) });
+    }
+
+    /// Checks whether the change of `meanwhile` was made.
+    pub fn has_changed_meanwhile(&self) -> bool {
+        self.meanwhile.lock().unwrap().is_none()
+    }
+
+    fn due(&self, action: &str) -> Option<Meanwhile> {
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        let waiting = meanwhile.as_mut().filter(|one| one.action == action)?;
+        match waiting.nth.checked_sub(1) {
+            Some(left) => waiting.nth = left,
+            None => return meanwhile.take(),
+        }
+        None
     }
 
     pub fn describe_task(&self, task: Option<Value>) {
@@ -417,12 +508,21 @@ impl Aws {
             "cloudwatch": cloudwatch.snapshot(ACCOUNT, &self.region).await,
         });
         forget_deleted_tables(&mut all["dynamodb"]);
+        forget_ended_copies(&mut all["dynamodb"]);
+        // Others demand signatures; only the function's link to such a configuration is the stack's.
+        if let Some(lambda) = all["lambda"].as_object_mut() {
+            lambda.remove("code_signing_configs");
+            lambda.remove("csc_id_counter");
+        }
         scrub(&mut all);
         all
     }
 
     async fn answer(self, request: HttpRequest, inner: SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
         let action = action_of(&request);
+        if let Some(Meanwhile { change, .. }) = self.due(&action) {
+            change(self.clone()).await;
+        }
         let (latency, failure) = self.state.lock().unwrap().record(&action);
         if action == "lambda:Invoke" {
             let event = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
@@ -454,6 +554,13 @@ impl Aws {
             Some(Failure::AnswerLost | Failure::OtherAnswer) | None => {}
         }
         let answer = self.happen(&action, request, &inner, failure).await?;
+        if is_write(&action) {
+            let watch = self.state.lock().unwrap().watch.take();
+            if let Some(Watch(look)) = watch {
+                look(action.clone()).await;
+                self.state.lock().unwrap().watch = Some(Watch(look));
+            }
+        }
         if failure == Some(Failure::AnswerLost) { Err(broken()) } else { Ok(answer) }
     }
 
@@ -467,8 +574,12 @@ impl Aws {
         if let Some(refusal) = self.state.lock().unwrap().refusal(action, &request, &self.memory) {
             return Ok(refusal);
         }
+        if let Some((code, message)) = self.state.lock().unwrap().next_refusal(action) {
+            return Ok(error(action, 400, code, &message));
+        }
         if let Some(body) = self.state.lock().unwrap().next_answer(action) {
-            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body.to_string())));
+            let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+            return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(text)));
         }
         if is_of_another_account(action, request.uri()) {
             return Ok(error(
@@ -578,10 +689,17 @@ impl State {
         Some(self.answers.remove(at).1)
     }
 
+    fn next_refusal(&mut self, action: &str) -> Option<(&'static str, String)> {
+        let at = self.refusals.iter().position(|(of, _, _)| *of == action)?;
+        let (_, code, message) = self.refusals.remove(at);
+        Some((code, message))
+    }
+
     /// Returns AWS's refusal if the caller lacks a permission.
     fn refusal(&mut self, action: &str, request: &HttpRequest, memory: &Memory) -> Option<HttpResponse> {
         let policy = self.policy.as_ref()?;
-        let (needs, context) = iam::needs(action, request, |role| memory.boundary(role));
+        let (needs, context) =
+            iam::needs(action, request, |role| memory.boundary(role), |rule, key| memory.tag_of_rule(rule, key));
         self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
         let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
         let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");
@@ -667,7 +785,12 @@ impl HttpConnector for Connector {
         let (aws, inner) = (self.aws.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             let date = aws.state.lock().unwrap().date;
+            let action = action_of(&request);
+            let hostility = *aws.hostility.lock().unwrap();
             let mut answer = aws.answer(request, inner).await?;
+            if let Some(hostility) = hostility {
+                answer = hostility.spoilt(&action, answer);
+            }
             if let Some(date) = date {
                 let date = aws_smithy_types::DateTime::from(date);
                 let date = date.fmt(aws_smithy_types::date_time::Format::HttpDate).unwrap();
@@ -680,7 +803,7 @@ impl HttpConnector for Connector {
 
 /// Returns the IAM action of a request, from its target header, its form or its path.
 pub fn action_of(request: &HttpRequest) -> String {
-    let service = service_of(request.uri());
+    let service = service_of(request);
     if let Some(target) = request.headers().get("x-amz-target") {
         return format!("{service}:{}", target.rsplit('.').next().unwrap_or_default());
     }
@@ -691,15 +814,16 @@ pub fn action_of(request: &HttpRequest) -> String {
     if let Some((_, operation)) = request.uri().split_once("/operation/") {
         return format!("cloudwatch:{operation}");
     }
-    let path = request.uri().split_once(".com/").map_or("", |(_, path)| path);
-    let path = path.split('?').next().unwrap_or_default();
-    let rest: Vec<&str> = path.split('/').skip(1).collect();
+    let path = request.uri().split('?').next().unwrap_or_default();
+    // Behind the scheme, the host and Lambda's version.
+    let rest: Vec<&str> = path.split('/').skip(4).collect();
     let action = match (request.method(), rest.as_slice()) {
         ("POST", ["functions"]) => "CreateFunction",
         ("GET", ["functions"]) => "ListFunctions",
         ("GET", ["functions", _]) => "GetFunction",
         ("GET", ["event-source-mappings", ..]) => "ListEventSourceMappings",
         ("POST", ["event-source-mappings", ..]) => "CreateEventSourceMapping",
+        ("DELETE", ["event-source-mappings", _]) => "DeleteEventSourceMapping",
         ("GET", ["functions", _, "aliases"]) => "ListAliases",
         ("POST", ["functions", _, "aliases"]) => "CreateAlias",
         ("POST", ["functions", _, "versions"]) => "PublishVersion",
@@ -712,6 +836,10 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
         ("GET", ["functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
         ("PUT", ["functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
+        ("POST", ["code-signing-configs"]) => "CreateCodeSigningConfig",
+        ("GET", ["functions", _, "code-signing-config"]) => "GetFunctionCodeSigningConfig",
+        ("PUT", ["functions", _, "code-signing-config"]) => "PutFunctionCodeSigningConfig",
+        ("DELETE", ["functions", _, "code-signing-config"]) => "DeleteFunctionCodeSigningConfig",
         ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
         ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
         ("POST", ["functions", _, "invocations"]) => "Invoke",
@@ -723,13 +851,22 @@ pub fn action_of(request: &HttpRequest) -> String {
     format!("{service}:{action}")
 }
 
-fn service_of(uri: &str) -> &str {
-    let host = uri.trim_start_matches("https://");
+/// Returns the service of a request, from its host; for an endpoint on this machine, from the scope of its signature.
+fn service_of(request: &HttpRequest) -> &str {
+    let host = request.uri().trim_start_matches("https://");
+    let scope = request.headers().get("authorization").and_then(|text| text.split('/').nth(3)).unwrap_or_default();
     match host.split('.').collect::<Vec<_>>()[..] {
         // DynamoDB has a host for each account.
         [_, "ddb", ..] => "dynamodb",
         // IAM calls this service by another name than its host.
         ["tagging", ..] => "tag",
+        _ if host.starts_with("http://127.0.0.1") => {
+            if scope == "tagging" {
+                "tag"
+            } else {
+                scope
+            }
+        }
         [service, ..] => service,
         [] => "",
     }
@@ -794,9 +931,21 @@ fn forget_deleted_tables(dynamodb: &mut Value) {
     }
 }
 
+/// Removes the copies to Kinesis streams that were stopped, which DynamoDB still lists.
+fn forget_ended_copies(dynamodb: &mut Value) {
+    let Some(tables) = dynamodb["kinesis_destinations"].as_object_mut() else { return };
+    for copies in tables.values_mut().filter_map(Value::as_object_mut) {
+        copies.retain(|_, copy| copy["destination_status"] != "DISABLED");
+    }
+    tables.retain(|_, copies| copies.as_object().is_some_and(|copies| !copies.is_empty()));
+    if tables.is_empty() {
+        dynamodb["kinesis_destinations"] = Value::Null;
+    }
+}
+
 /// Removes the values that differ between any two runs.
 fn scrub(value: &mut Value) {
-    const VOLATILE: [&str; 20] = [
+    const VOLATILE: [&str; 22] = [
         "creation_date_time",
         "code_sha256",
         "code_size",
@@ -817,6 +966,8 @@ fn scrub(value: &mut Value) {
         "timestamp",
         "last_modified_user",
         "version_id",
+        "latest_stream_arn",
+        "latest_stream_label",
     ];
     match value {
         Value::Object(fields) => {

@@ -1,6 +1,6 @@
 //! Adds the data that the emulator does not keep or does not return, so that its answers are as complete as AWS's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -27,12 +27,20 @@ struct Kept {
     concurrency: BTreeMap<String, Value>,
     /// By role name: the XML elements that the emulator leaves out of GetRole.
     roles: BTreeMap<String, Role>,
-    /// By queue name: whether it encrypts with its own key.
-    queues: BTreeMap<String, Value>,
+    /// By queue name: the attributes that the emulator drops.
+    queues: BTreeMap<String, Map<String, Value>>,
+    /// By parameter name: its policies.
+    parameters: BTreeMap<String, Vec<Value>>,
     /// By table name: its billing mode, and its deletion protection.
     tables: BTreeMap<String, Map<String, Value>>,
+    /// The log groups that are protected from being deleted.
+    protected: BTreeSet<String>,
     /// By alarm name: the parts of it that the emulator drops.
     alarms: BTreeMap<String, Map<String, Value>>,
+    /// By the name of a rule that mutes alarms: the alarms.
+    mute_rules: BTreeMap<String, Value>,
+    /// By rule name: its tags.
+    rule_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -44,9 +52,21 @@ struct Role {
     tags: BTreeMap<String, String>,
 }
 
-const ALARM_PARTS: [&str; 5] =
-    ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData"];
-const FUNCTION_PARTS: [&str; 5] = ["Architectures", "LoggingConfig", "Layers", "Role", "VpcConfig"];
+const ALARM_PARTS: [&str; 6] =
+    ["ActionsEnabled", "DatapointsToAlarm", "InsufficientDataActions", "OKActions", "TreatMissingData", "Unit"];
+const FUNCTION_PARTS: [&str; 10] = [
+    "Architectures",
+    "DeadLetterConfig",
+    "EphemeralStorage",
+    "FileSystemConfigs",
+    "KMSKeyArn",
+    "Layers",
+    "LoggingConfig",
+    "Role",
+    "TracingConfig",
+    "VpcConfig",
+];
+const QUEUE_PARTS: [&str; 2] = ["SqsManagedSseEnabled", "RedriveAllowPolicy"];
 
 impl Memory {
     pub fn become_like(&self, other: &Self) {
@@ -57,6 +77,21 @@ impl Memory {
     /// Returns the permissions boundary of a role.
     pub fn boundary(&self, role: &str) -> Option<String> {
         self.0.lock().unwrap().roles.get(role)?.boundary.clone()
+    }
+
+    /// Checks whether the alarm of a request for tags exists: the emulator keeps the tags of a deleted alarm.
+    pub fn has_alarm(&self, request: &HttpRequest) -> bool {
+        let arn = Sent::of(request).rule("ResourceARN");
+        self.0.lock().unwrap().alarms.contains_key(arn.rsplit(':').next().unwrap_or_default())
+    }
+
+    pub fn is_protected(&self, log_group: &str) -> bool {
+        self.0.lock().unwrap().protected.contains(log_group)
+    }
+
+    /// Returns the value of a rule's tag.
+    pub fn tag_of_rule(&self, rule: &str, key: &str) -> Option<String> {
+        self.0.lock().unwrap().rule_tags.get(rule)?.get(key).cloned()
     }
 
     /// Returns, for comparisons, the data that this layer holds in addition to the emulator's own state.
@@ -71,6 +106,7 @@ impl Memory {
             "functions": kept.functions,
             "queues": kept.queues,
             "tables": kept.tables,
+            "protected": kept.protected,
             "alarms": kept.alarms,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
@@ -134,7 +170,7 @@ impl Memory {
 }
 
 /// Returns the request with another operation and body.
-fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
+pub fn another(like: &HttpRequest, target: &str, body: &Value) -> HttpRequest {
     let mut request = like.try_clone().unwrap();
     request.headers_mut().insert("x-amz-target", target.to_owned());
     *request.body_mut() = SdkBody::from(body.to_string());
@@ -147,6 +183,10 @@ struct Sent {
     form: BTreeMap<String, String>,
     /// The function named in the path.
     function: Option<String>,
+    /// The function named in the query.
+    asked_function: Option<String>,
+    /// The queue or stream named in the query.
+    asked_source: Option<String>,
 }
 
 impl Sent {
@@ -159,10 +199,13 @@ impl Sent {
         };
         let form = text.split('&').filter_map(|pair| pair.split_once('='));
         let path = request.uri().split_once("/functions/").map(|(_, rest)| rest);
+        let asked = |name| request.uri().split_once(name).and_then(|(_, rest)| rest.split('&').next());
         Self {
             // CloudWatch is sent CBOR.
             json: serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default(),
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
+            asked_function: asked("FunctionName=").map(decode),
+            asked_source: asked("EventSourceArn=").map(decode),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }
@@ -185,13 +228,31 @@ impl Sent {
         self.json[field].as_str().unwrap_or_default().to_owned()
     }
 
+    fn rule_tags(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let tags = self.json["Tags"].as_array().into_iter().flatten();
+        tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
+    }
+
     fn tags(&self) -> BTreeMap<String, String> {
         let at = |number: usize, part: &str| self.form.get(&format!("Tags.member.{number}.{part}")).cloned();
         (1..).map_while(|number| Some((at(number, "Key")?, at(number, "Value")?))).collect()
     }
 }
 
+/// Returns the body as an answer in CBOR, with the headers of another answer.
+fn in_cbor(body: &impl serde::Serialize, like: &HttpResponse) -> HttpResponse {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(body, &mut bytes).unwrap();
+    let mut answer = HttpResponse::new(like.status(), SdkBody::from(bytes));
+    for name in ["smithy-protocol", "content-type"] {
+        answer.headers_mut().insert(name, like.headers().get(name).unwrap().to_owned());
+    }
+    answer
+}
+
 impl Kept {
+    #[allow(clippy::too_many_lines, reason = "one arm for each action")]
     fn remember(&mut self, action: &str, sent: &Sent) {
         match action {
             "lambda:CreateFunction" | "lambda:UpdateFunctionCode" | "lambda:UpdateFunctionConfiguration" => {
@@ -201,7 +262,8 @@ impl Kept {
                     parts.insert("CodeSha256".to_owned(), json!(STANDARD.encode(Sha256::digest(zip))));
                 }
                 for part in FUNCTION_PARTS {
-                    let none = [json!([]), json!({ "SubnetIds": [], "SecurityGroupIds": [] })];
+                    let no_vpc = json!({ "SubnetIds": [], "SecurityGroupIds": [] });
+                    let none = [json!([]), json!({ "TargetArn": "" }), json!(""), no_vpc];
                     if none.contains(&sent.json[part]) {
                         parts.remove(part);
                     } else if !sent.json[part].is_null() {
@@ -230,7 +292,18 @@ impl Kept {
                 let targets = self.targets.entry(sent.rule("Rule")).or_default();
                 targets.retain(|id, _| !sent.json["Ids"].as_array().unwrap().contains(&json!(id)));
             }
-            "events:DeleteRule" => drop(self.targets.remove(&sent.rule("Name"))),
+            "events:DeleteRule" => {
+                self.targets.remove(&sent.rule("Name"));
+                self.rule_tags.remove(&sent.rule("Name"));
+            }
+            // PutRule ignores the tags for a rule that exists.
+            "events:PutRule" => drop(self.rule_tags.entry(sent.rule("Name")).or_insert_with(|| sent.rule_tags())),
+            "events:TagResource" | "events:UntagResource" => {
+                let arn = sent.rule("ResourceARN");
+                let tags = self.rule_tags.entry(arn.rsplit('/').next().unwrap_or_default().to_owned()).or_default();
+                tags.extend(sent.rule_tags());
+                tags.retain(|key, _| !sent.json["TagKeys"].as_array().is_some_and(|keys| keys.contains(&json!(key))));
+            }
             "dynamodb:CreateTable" | "dynamodb:UpdateTable" => {
                 let table = self.tables.entry(sent.rule("TableName")).or_default();
                 for part in ["BillingMode", "DeletionProtectionEnabled"] {
@@ -239,17 +312,40 @@ impl Kept {
                     }
                 }
             }
-            "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
-            "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
-                let managed = &sent.json["Attributes"]["SqsManagedSseEnabled"];
-                if !managed.is_null() {
-                    self.queues.insert(sent.queue(), managed.clone());
+            "logs:PutLogGroupDeletionProtection" => {
+                let name = sent.rule("logGroupIdentifier");
+                match sent.json["deletionProtectionEnabled"] == true {
+                    true => drop(self.protected.insert(name)),
+                    false => drop(self.protected.remove(&name)),
                 }
             }
+            "dynamodb:DeleteTable" => drop(self.tables.remove(&sent.rule("TableName"))),
+            "sqs:CreateQueue" | "sqs:SetQueueAttributes" => {
+                let queue = self.queues.entry(sent.queue()).or_default();
+                for part in QUEUE_PARTS {
+                    let attribute = &sent.json["Attributes"][part];
+                    if attribute == r#"{"redrivePermission":"allowAll"}"# {
+                        queue.remove(part);
+                    } else if !attribute.is_null() {
+                        queue.insert(part.to_owned(), attribute.clone());
+                    }
+                }
+            }
+            "ssm:PutParameter" => {
+                if let Some(policies) = sent.json["Policies"].as_str() {
+                    let policies: Vec<Value> = serde_json::from_str(policies).unwrap();
+                    let policies = policies.into_iter().filter(|policy| *policy != json!({})).collect();
+                    self.parameters.insert(sent.rule("Name"), policies);
+                }
+            }
+            "ssm:DeleteParameter" => drop(self.parameters.remove(&sent.rule("Name"))),
             "cloudwatch:PutMetricAlarm" => {
                 let parts = ALARM_PARTS.map(|part| (part.to_owned(), sent.json[part].clone()));
                 let sent_parts = parts.into_iter().filter(|(_, value)| !value.is_null());
                 self.alarms.insert(sent.rule("AlarmName"), sent_parts.collect());
+            }
+            "cloudwatch:PutAlarmMuteRule" => {
+                self.mute_rules.insert(sent.rule("Name"), sent.json["MuteTargets"]["AlarmNames"].clone());
             }
             "cloudwatch:DeleteAlarms" => {
                 self.alarms.retain(|name, _| !sent.json["AlarmNames"].as_array().unwrap().contains(&json!(name)));
@@ -271,8 +367,13 @@ impl Kept {
             "iam:UpdateRole" => role.description = sent.form.get("Description").cloned().unwrap_or_default(),
             "iam:PutRolePermissionsBoundary" => role.boundary = sent.form.get("PermissionsBoundary").cloned(),
             "iam:DeleteRolePermissionsBoundary" => role.boundary = None,
-            "iam:TagRole" => role.tags.extend(sent.tags()),
-            _ => role.tags.retain(|key, _| !sent.form.values().any(|value| value == key)),
+            // IAM takes keys that differ only by case for one key.
+            "iam:TagRole" => {
+                let tags = sent.tags();
+                role.tags.retain(|key, _| !tags.keys().any(|new| new.to_lowercase() == key.to_lowercase()));
+                role.tags.extend(tags);
+            }
+            _ => role.tags.retain(|key, _| !sent.form.values().any(|value| value.to_lowercase() == key.to_lowercase())),
         }
     }
 
@@ -283,8 +384,32 @@ impl Kept {
             "iam:GetRole" => self.complete_role(sent, answer),
             "sqs:GetQueueAttributes" => rewrite(answer, |text| {
                 let mut body: Value = serde_json::from_str(&text).unwrap();
-                if let Some(managed) = self.queues.get(&sent.queue()) {
-                    body["Attributes"]["SqsManagedSseEnabled"] = managed.clone();
+                for (part, value) in self.queues.get(&sent.queue()).into_iter().flatten() {
+                    body["Attributes"][part] = value.clone();
+                }
+                body.to_string()
+            }),
+            "ssm:DescribeParameters" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for parameter in body["Parameters"].as_array_mut().into_iter().flatten() {
+                    let policies = parameter["Name"].as_str().and_then(|name| self.parameters.get(name));
+                    let told =
+                        |policy: &Value| json!({ "PolicyText": policy.to_string(), "PolicyType": policy["Type"] });
+                    parameter["Policies"] = policies.into_iter().flatten().map(told).collect();
+                }
+                body.to_string()
+            }),
+            // The emulator returns the mappings of all functions.
+            "lambda:ListEventSourceMappings" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                let last = |name: &str| name.rsplit(':').next().unwrap_or_default().to_owned();
+                let asked = sent.asked_function.as_deref().map(last);
+                if let (Some(asked), Some(mappings)) = (asked, body["EventSourceMappings"].as_array_mut()) {
+                    mappings.retain(|mapping| mapping["FunctionArn"].as_str().map(last).as_ref() == Some(&asked));
+                }
+                if let (Some(asked), Some(mappings)) = (&sent.asked_source, body["EventSourceMappings"].as_array_mut())
+                {
+                    mappings.retain(|mapping| mapping["EventSourceArn"] == asked.as_str());
                 }
                 body.to_string()
             }),
@@ -297,7 +422,24 @@ impl Kept {
                     table.get("DeletionProtectionEnabled").cloned().unwrap_or_default();
                 body.to_string()
             }),
+            "logs:DescribeLogGroups" => rewrite(answer, |text| {
+                let mut body: Value = serde_json::from_str(&text).unwrap();
+                for group in body["logGroups"].as_array_mut().into_iter().flatten() {
+                    let is_protected = group["logGroupName"].as_str().is_some_and(|name| self.protected.contains(name));
+                    group["deletionProtectionEnabled"] = json!(is_protected);
+                }
+                body.to_string()
+            }),
             "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),
+            "cloudwatch:ListAlarmMuteRules" => {
+                let mutes = |alarms: &Value| alarms.as_array().unwrap().contains(&sent.json["AlarmName"]);
+                let rule = |name: &String| {
+                    json!({ "Status": "SCHEDULED",
+                    "AlarmMuteRuleArn": format!("arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:{name}") })
+                };
+                let rules = self.mute_rules.iter().filter(|(_, alarms)| mutes(alarms)).map(|(name, _)| rule(name));
+                in_cbor(&json!({ "AlarmMuteRuleSummaries": rules.collect::<Vec<_>>() }), &answer)
+            }
             "events:ListTargetsByRule" => {
                 let targets = self.targets.get(&sent.rule("Rule")).cloned().unwrap_or_default();
                 let all: Vec<Value> = targets.into_values().collect();
@@ -319,13 +461,7 @@ impl Kept {
                 alarm.push((Cbor::Text(part.clone()), Cbor::serialized(value).unwrap()));
             }
         }
-        let mut bytes = Vec::new();
-        ciborium::into_writer(&body, &mut bytes).unwrap();
-        let mut complete = HttpResponse::new(answer.status(), SdkBody::from(bytes));
-        for name in ["smithy-protocol", "content-type"] {
-            complete.headers_mut().insert(name, answer.headers().get(name).unwrap().to_owned());
-        }
-        complete
+        in_cbor(&body, answer)
     }
 
     fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {

@@ -155,7 +155,8 @@ impl Running {
         let output = self.child.wait_with_output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         let code = u8::try_from(output.status.code().unwrap()).unwrap();
-        let outcome = Outcome { code, out, err };
+        let raw = [out.clone(), err.clone()];
+        let outcome = Outcome { code, out, err, raw };
         assert!(!format!("{outcome:?}").contains(super::SECRET), "the webhook was printed: {outcome:?}");
         outcome
     }

@@ -1,28 +1,72 @@
 //! Imitates IAM for the AWS in the process: the actions and resources that a request needs, and whether a policy allows them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
+use taskbell::stack::{EXPORTED_TAG, STACK_TAG};
 
 use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
-use crate::support::hand::{Hand, ROLE};
+use crate::support::hand::{FUNCTION, Hand, ROLE};
 
 /// A permission that a request needs: an action, and a resource.
 pub type Need = (String, String);
 
+/// The values of the condition keys of a request. A key that the request does not have is missing.
+pub type Context = BTreeMap<String, Vec<String>>;
+
+/// The condition keys that can have many values in one request (ArrayOfString and ArrayOfARN in IAM's reference).
+pub const OF_MANY_VALUES: [&str; 6] = [
+    "aws:TagKeys",
+    "dynamodb:Attributes",
+    "dynamodb:LeadingKeys",
+    "events:TargetArn",
+    "events:source",
+    "kms:EncryptionContextKeys",
+];
+
 /// Checks whether a policy document allows the action on the resource; compares conditions with `context`.
-pub fn allows(policy: &Value, (action, resource): &Need, context: &[(&str, String)]) -> bool {
+pub fn allows(policy: &Value, (action, resource): &Need, context: &Context) -> bool {
     policy["Statement"].as_array().unwrap().iter().any(|statement| {
         let listed = |field: &str, name: &str| {
             statement[field].as_array().unwrap().iter().any(|pattern| fits(pattern.as_str().unwrap(), name))
         };
-        let conditions = statement["Condition"]["StringEquals"].as_object();
-        let holds =
-            |(key, value): (&String, &Value)| context.iter().any(|(known, given)| known == key && value == given);
-        listed("Action", action) && listed("Resource", resource) && conditions.into_iter().flatten().all(holds)
+        let mut conditions = conditions(statement);
+        listed("Action", action)
+            && listed("Resource", resource)
+            && conditions.all(|(operator, key, values)| holds(operator, key, &values, context))
     })
+}
+
+/// Returns the conditions of a statement: operators, keys and values.
+pub fn conditions(statement: &Value) -> impl Iterator<Item = (&str, &str, Vec<&str>)> {
+    let operators = statement["Condition"].as_object().into_iter().flatten();
+    operators.flat_map(|(operator, keys)| {
+        keys.as_object().unwrap().iter().map(move |(key, value)| (operator.as_str(), key.as_str(), texts(value)))
+    })
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+        value => vec![value.as_str().unwrap()],
+    }
+}
+
+/// Evaluates a condition as IAM does. A plain operator on a key with many values never holds: IAM does not define which of the
+/// values it compares.
+fn holds(operator: &str, key: &str, values: &[&str], context: &Context) -> bool {
+    let given = context.get(key);
+    match operator {
+        "StringEquals" | "ArnEquals" => {
+            let is_single = !OF_MANY_VALUES.contains(&key);
+            is_single && given.is_some_and(|given| given.iter().all(|given| values.contains(&given.as_str())))
+        }
+        "ForAllValues:StringEquals" => given.into_iter().flatten().all(|given| values.contains(&given.as_str())),
+        "Null" => values == [if given.is_none() { "true" } else { "false" }],
+        other => panic!("no evaluation of {other}"),
+    }
 }
 
 /// Returns the actions that a policy grants.
@@ -81,12 +125,14 @@ fn arn(service: &str, rest: &str) -> String {
 }
 
 /// Returns the permissions that the caller needs before AWS carries the request out, and the values of condition keys. `bound`
-/// returns the permissions boundary of a role.
+/// returns the permissions boundary of a role, `tag` the value of a rule's tag.
+#[allow(clippy::too_many_lines, reason = "one arm for each action")]
 pub fn needs(
     action: &str,
     request: &HttpRequest,
     bound: impl Fn(&str) -> Option<String>,
-) -> (Vec<Need>, Vec<(&'static str, String)>) {
+    tag: impl Fn(&str, &str) -> Option<String>,
+) -> (Vec<Need>, Context) {
     let body = request.body().bytes().unwrap_or_default();
     let json: Value = serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default();
     let form = String::from_utf8_lossy(body).into_owned();
@@ -103,14 +149,16 @@ pub fn needs(
     let path = percent_encoding::percent_decode_str(request.uri()).decode_utf8_lossy().into_owned();
     let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/taskbell/{name}");
     let resource = match service {
-        "sts" => return (Vec::new(), Vec::new()),
+        "sts" => return (Vec::new(), Context::new()),
         "ssm" if verb != "DescribeParameters" => arn("ssm", &format!("parameter{}", first(&["Name", "ResourceId"]))),
         "logs" if verb == "GetLogEvents" => {
             arn("logs", &format!("log-group:{}:log-stream:{}", field("logGroupName"), field("logStreamName")))
         }
         "logs" if verb == "DescribeLogGroups" => "*".to_owned(),
         "logs" => match field("resourceArn") {
-            text if text.is_empty() => arn("logs", &format!("log-group:{}", field("logGroupName"))),
+            text if text.is_empty() => {
+                arn("logs", &format!("log-group:{}", first(&["logGroupName", "logGroupIdentifier"])))
+            }
             text => text,
         },
         "sqs" => arn("sqs", first(&["QueueName", "QueueUrl"]).rsplit('/').next().unwrap()),
@@ -122,12 +170,15 @@ pub fn needs(
             arn("cloudwatch", &format!("alarm:{}", json["AlarmNames"][0].as_str().unwrap()))
         }
         "cloudwatch" if verb == "PutMetricAlarm" => arn("cloudwatch", &format!("alarm:{}", field("AlarmName"))),
-        "cloudwatch" if verb != "DescribeAlarms" => field("ResourceARN"),
+        "cloudwatch" if !["DescribeAlarms", "ListAlarmMuteRules"].contains(&verb) => field("ResourceARN"),
         "iam" if verb == "RemoveRoleFromInstanceProfile" => {
             format!("arn:aws:iam::{ACCOUNT}:instance-profile/{}", field("InstanceProfileName"))
         }
         "iam" => role(&field("RoleName")),
         "lambda" if verb == "ListEventSourceMappings" => "*".to_owned(),
+        "lambda" if verb == "DeleteEventSourceMapping" => {
+            arn("lambda", &format!("event-source-mapping:{}", path.rsplit('/').next().unwrap()))
+        }
         "lambda" => {
             let named = path.split_once("/functions/").or_else(|| path.split_once(":function:")).map(|(_, rest)| rest);
             let named = named.and_then(|rest| rest.split(['/', '?']).next()).filter(|name| !name.is_empty());
@@ -149,6 +200,10 @@ pub fn needs(
     };
     let name = if action == "lambda:Invoke" { "lambda:InvokeFunction" } else { action };
     let mut needs = vec![(name.to_owned(), resource.clone())];
+    let of_rule = |key: &str| resource.split_once(":rule/").and_then(|(_, rule)| tag(rule, key));
+    let (of_stack, of_export) = (of_rule(STACK_TAG), of_rule(EXPORTED_TAG));
+    let tags = json["Tags"].as_array().into_iter().flatten();
+    let requested = tags.filter(|tag| tag["Key"] == STACK_TAG).find_map(|tag| tag["Value"].as_str());
     let with_tags = match action {
         "lambda:CreateFunction" => Some(("Tags", "lambda:TagResource")),
         "events:PutRule" => Some(("Tags", "events:TagResource")),
@@ -171,15 +226,19 @@ pub fn needs(
     if ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"].contains(&action) && !field("Role").is_empty() {
         needs.push(("iam:PassRole".to_owned(), field("Role")));
     }
-    let source = json["Entries"][0]["Source"].as_str().unwrap_or_default().to_owned();
+    let of_mapping = (action == "lambda:DeleteEventSourceMapping").then_some(());
     let boundary = match action {
-        "iam:CreateRole" | "iam:PutRolePermissionsBoundary" => field("PermissionsBoundary"),
-        _ => bound(&field("RoleName")).unwrap_or_default(),
+        "iam:CreateRole" | "iam:PutRolePermissionsBoundary" => Some(field("PermissionsBoundary")),
+        _ => bound(&field("RoleName")),
     };
     let context = [
-        ("iam:PassedToService", "lambda.amazonaws.com".to_owned()),
-        ("events:source", source),
-        ("iam:PermissionsBoundary", boundary),
+        ("iam:PassedToService".to_owned(), Some("lambda.amazonaws.com".to_owned())),
+        ("lambda:FunctionArn".to_owned(), of_mapping.map(|()| arn("lambda", &format!("function:{FUNCTION}")))),
+        ("events:source".to_owned(), json["Entries"][0]["Source"].as_str().map(str::to_owned)),
+        ("iam:PermissionsBoundary".to_owned(), boundary.filter(|arn| !arn.is_empty())),
+        (format!("aws:ResourceTag/{STACK_TAG}"), of_stack),
+        (format!("aws:ResourceTag/{EXPORTED_TAG}"), of_export),
+        (format!("aws:RequestTag/{STACK_TAG}"), requested.map(str::to_owned)),
     ];
-    (needs, context.to_vec())
+    (needs, context.into_iter().filter_map(|(key, value)| Some((key, vec![value?]))).collect())
 }

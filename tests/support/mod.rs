@@ -13,6 +13,7 @@ pub mod by_hand;
 mod complete;
 pub mod emulator;
 pub mod hand;
+pub mod hostile;
 pub mod iam;
 pub mod left;
 pub mod limits;
@@ -22,6 +23,7 @@ pub mod recorder;
 pub mod schema;
 pub mod script;
 pub mod strict;
+pub mod witness;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -45,6 +47,8 @@ pub struct Outcome {
     pub code: u8,
     pub out: String,
     pub err: String,
+    /// Both outputs, with styles and everything else.
+    pub raw: [String; 2],
 }
 
 impl Outcome {
@@ -68,8 +72,11 @@ impl Write for Page {
 
 impl Page {
     pub fn text(&self) -> String {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        anstream::adapter::strip_str(&text).to_string()
+        anstream::adapter::strip_str(&self.raw()).to_string()
+    }
+
+    pub fn raw(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -101,7 +108,7 @@ pub async fn run_at(
     cancel: CancellationToken,
     clock: fn() -> std::time::SystemTime,
 ) -> Outcome {
-    in_world(aws.sdk(), line, secret, cancel, clock, None).await
+    in_aws(aws, line, secret, cancel, clock, None).await
 }
 
 /// Runs a command line against the AWS of this SDK configuration.
@@ -111,7 +118,22 @@ pub async fn run_with(sdk: SdkConfig, line: &str, secret: Option<&str>, cancel: 
 
 /// Runs a command line in an interactive terminal where a user types these lines.
 pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
-    in_world(aws.sdk(), line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
+    in_aws(aws, line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
+}
+
+async fn in_aws(
+    aws: &Aws,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> Outcome {
+    match aws.is_hostile() {
+        // The real AWS gives no answers that lead to such requests: the judges of requests do not see them.
+        true => run_in(aws.sdk(), line, secret, cancel, clock, typed).await,
+        false => in_world(aws.sdk(), line, secret, cancel, clock, typed).await,
+    }
 }
 
 async fn in_world(
@@ -122,10 +144,48 @@ async fn in_world(
     clock: fn() -> std::time::SystemTime,
     typed: Option<&[&str]>,
 ) -> Outcome {
+    // At a terminal, the first setup offers a drill.
+    let judged = match typed {
+        Some(_) if line.starts_with("setup ") => format!("{line} --drill"),
+        _ => line.to_owned(),
+    };
+    for permissions in witness::permissions_for(&judged, &witness::region(&sdk)) {
+        let printed = run_in(sdk.clone(), &permissions, None, CancellationToken::new(), clock, None);
+        witness::write_policy(&permissions, printed).await;
+    }
+    run_in(witness::of(sdk, &judged), line, secret, cancel, clock, typed).await
+}
+
+async fn run_in(
+    sdk: SdkConfig,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> Outcome {
     let (out, err) = (Page::default(), Page::default());
+    let streams = [Output::new(out.clone()), Output::new(err.clone())];
+    // Otherwise, the future of each test would contain a whole run several times.
+    let code = Box::pin(run_into(streams, sdk, line, secret, cancel, clock, typed)).await;
+    let outcome = Outcome { code, out: out.text(), err: err.text(), raw: [out.raw(), err.raw()] };
+    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
+    outcome
+}
+
+/// Runs a command line with these outputs, and returns its exit code.
+pub async fn run_into(
+    [out, err]: [Output; 2],
+    sdk: SdkConfig,
+    line: &str,
+    secret: Option<&str>,
+    cancel: CancellationToken,
+    clock: fn() -> std::time::SystemTime,
+    typed: Option<&[&str]>,
+) -> u8 {
     let world = World {
-        out: Output::new(out.clone()),
-        err: Output::new(err.clone()),
+        out,
+        err,
         interactive: typed.is_some(),
         live: false,
         columns: 80,
@@ -139,8 +199,5 @@ async fn in_world(
         typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };
     let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
-    let code = cli::run(arguments, &world).await;
-    let outcome = Outcome { code, out: out.text(), err: err.text() };
-    assert!(!format!("{outcome:?}").contains(SECRET), "the webhook was printed by `{line}`: {outcome:?}");
-    outcome
+    cli::run(arguments, &world).await
 }

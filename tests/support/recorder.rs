@@ -46,7 +46,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn of(request: &HttpRequest) -> Self {
+    pub fn of(request: &HttpRequest) -> Self {
         let bytes = request.body().bytes().unwrap_or_default();
         let (body, base64) = match std::str::from_utf8(bytes) {
             Ok(text) => (text.to_owned(), String::new()),

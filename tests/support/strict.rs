@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::support::aws::error;
 use crate::support::complete;
+use crate::support::limits::too_large;
 
 /// The time after a role's creation in which Lambda cannot assume the role.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
@@ -22,6 +23,8 @@ const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
 /// The time for which a table is CREATING, or UPDATING.
 const TABLE_BUSY: Duration = Duration::from_secs(4);
+/// The time after a change of a table's expiry in which DynamoDB refuses another one.
+pub const EXPIRY_HELD: Duration = Duration::from_hours(1);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 
@@ -34,6 +37,8 @@ struct Memory {
     function_busy_until: Option<Instant>,
     pending: bool,
     table_busy_until: Option<Instant>,
+    /// By table name: the last change of its expiry, and the time of the change.
+    expiries: HashMap<String, (Value, Instant)>,
     queues_deleted: HashMap<String, Instant>,
 }
 
@@ -53,8 +58,21 @@ impl Strictness {
         if let Some(answer) = self.0.lock().unwrap().ghost(action, &body) {
             return Ok(answer);
         }
-        if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body) {
+        if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body).or_else(|| too_large(action, &request)) {
             return Ok(refusal);
+        }
+        if action == "logs:DeleteLogGroup" && memory.is_protected(body["logGroupName"].as_str().unwrap_or_default()) {
+            let message = "The log group cannot be deleted because deletion protection is enabled for it.";
+            return Ok(error(action, 400, "ValidationException", message));
+        }
+        if action == "ssm:ListTagsForResource" && !has_parameter(&request, &body, inner).await? {
+            return Ok(error(action, 400, "InvalidResourceId", "The resource ID isn't valid."));
+        }
+        if action == "cloudwatch:ListTagsForResource" && !memory.has_alarm(&request) {
+            return Ok(error(action, 404, "ResourceNotFoundException", "Unknown"));
+        }
+        if action == "dynamodb:ListTagsOfResource" && !has_table(&request, &body, inner).await? {
+            return Ok(error(action, 400, "ResourceNotFoundException", "Requested resource not found"));
         }
         let mut answer = memory.answer(action, request, inner).await?;
         if answer.status().is_success() {
@@ -84,6 +102,15 @@ impl Memory {
                 if self.table_is_busy() =>
             {
                 refuse("ResourceInUseException", "Attempt to change a resource which is still in use")
+            }
+            "dynamodb:UpdateTimeToLive" => {
+                let (last, at) = self.expiries.get(body["TableName"].as_str()?)?;
+                let message = match *last == body["TimeToLiveSpecification"] {
+                    true if last["Enabled"] == true => "TimeToLive is already enabled",
+                    true => "TimeToLive is already disabled",
+                    false => "Time to live has been modified multiple times within a fixed interval",
+                };
+                (at.elapsed() < EXPIRY_HELD).then(|| error(action, 400, "ValidationException", message))
             }
             "sqs:CreateQueue" => {
                 let deleted = self.queues_deleted.get(body["QueueName"].as_str()?)?;
@@ -130,6 +157,11 @@ impl Memory {
         match action {
             "iam:CreateRole" => self.role_changed = Some(now),
             "dynamodb:CreateTable" | "dynamodb:UpdateTable" => self.table_busy_until = Some(now + TABLE_BUSY),
+            "dynamodb:UpdateTimeToLive" => {
+                let table = body["TableName"].as_str().unwrap_or_default().to_owned();
+                self.expiries.insert(table, (body["TimeToLiveSpecification"].clone(), now));
+            }
+            "dynamodb:DeleteTable" => drop(self.expiries.remove(body["TableName"].as_str().unwrap_or_default())),
             "sqs:DeleteQueue" => {
                 let url = body["QueueUrl"].as_str().unwrap_or_default();
                 self.queues_deleted.insert(url.rsplit('/').next().unwrap_or_default().to_owned(), now);
@@ -194,6 +226,23 @@ impl Memory {
             body.to_string()
         })
     }
+}
+
+/// Checks whether the parameter of a request for tags exists: for one that does not, the emulator returns no tags.
+async fn has_parameter(
+    request: &HttpRequest,
+    body: &Value,
+    inner: &SharedHttpConnector,
+) -> Result<bool, ConnectorError> {
+    let get = complete::another(request, "AmazonSSM.GetParameter", &json!({ "Name": body["ResourceId"] }));
+    Ok(inner.call(get).await?.status().is_success())
+}
+
+/// Checks whether the table of a request for tags exists: the emulator keeps the tags of a deleted table.
+async fn has_table(request: &HttpRequest, body: &Value, inner: &SharedHttpConnector) -> Result<bool, ConnectorError> {
+    let name = body["ResourceArn"].as_str().and_then(|arn| arn.rsplit('/').next());
+    let describe = complete::another(request, "DynamoDB_20120810.DescribeTable", &json!({ "TableName": name }));
+    Ok(inner.call(describe).await?.status().is_success())
 }
 
 /// Percent-encodes a policy document, as IAM returns it.

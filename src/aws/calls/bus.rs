@@ -1,13 +1,53 @@
-//! Puts taskbell's own events on the default bus, and asks EventBridge whether a pattern matches.
+//! Puts taskbell's own events on the default bus, lists the rules on it, and asks EventBridge whether a pattern matches.
 
 use aws_config::SdkConfig;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule};
 use serde_json::Value;
 
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::kinds::rule;
 use crate::error::Result;
+use crate::pattern;
+
+/// A rule on the default bus, of any owner: the parts that decide whether there is room for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub name: String,
+    pub description: String,
+    pub has_wildcard: bool,
+}
+
+/// Returns all rules on the default bus.
+///
+/// # Errors
+/// If the call fails.
+pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
+    let of = |rule: SdkRule| Rule {
+        name: rule.name.unwrap_or_default(),
+        description: rule.description.unwrap_or_default(),
+        has_wildcard: rule
+            .event_pattern
+            .is_some_and(|text| pattern::has_wildcard(&pattern::meaning(&pattern::normal(&text)))),
+    };
+    Ok(listed(&client::eventbridge(sdk)).await?.into_iter().map(of).collect())
+}
+
+/// Returns all rules on the default bus, as AWS describes them.
+pub(super) async fn listed(events: &Client) -> Result<Vec<SdkRule>, Fault> {
+    let mut rules = Vec::new();
+    let mut next = None;
+    loop {
+        let call = events.list_rules().set_next_token(next.take());
+        let page = call.send().await.map_err(fault("events:ListRules"))?;
+        rules.extend(page.rules.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(rules);
+        }
+    }
+}
 
 /// Puts one event on the bus and returns its id.
 ///

@@ -8,6 +8,7 @@ use aws_sdk_eventbridge::types::Rule as SdkRule;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::Value;
 
+use crate::aws::calls::bus;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
@@ -86,20 +87,10 @@ impl Foreign {
     /// # Errors
     /// If the call fails.
     pub async fn rules(&self) -> Result<Vec<Rule>, Fault> {
-        let mut rules = Vec::new();
-        let mut next = None;
-        loop {
-            let call = self.events.list_rules().set_next_token(next.take());
-            let page = call.send().await.map_err(fault("events:ListRules"))?;
-            rules.extend(page.rules.unwrap_or_default().into_iter().map(normal));
-            next = page.next_token;
-            if next.is_none() {
-                return Ok(rules);
-            }
-        }
+        Ok(bus::listed(&self.events).await?.into_iter().map(normal).collect())
     }
 
-    /// Returns the targets of a rule, in the order of their ids.
+    /// Returns the targets of a rule, in the order of their ids; none if the rule was removed since.
     ///
     /// # Errors
     /// If the call fails.
@@ -108,7 +99,10 @@ impl Foreign {
         let mut next = None;
         loop {
             let call = self.events.list_targets_by_rule().rule(rule).set_next_token(next.take());
-            let page = call.send().await.map_err(fault("events:ListTargetsByRule"))?;
+            let page = match call.send().await.map_err(fault("events:ListTargetsByRule")) {
+                Err(fault) if is_absent(&fault) => return Ok(Vec::new()),
+                page => page?,
+            };
             let found = page.targets.unwrap_or_default().into_iter();
             targets.extend(found.map(|target| Target { id: target.id, arn: target.arn }));
             next = page.next_token;
@@ -119,11 +113,16 @@ impl Foreign {
         }
     }
 
+    /// Returns the tags of a rule; none if the rule was removed since.
+    ///
     /// # Errors
     /// If the call fails.
     pub async fn tags(&self, rule_arn: &str) -> Result<Tags, Fault> {
         let call = self.events.list_tags_for_resource().resource_arn(rule_arn);
-        let answer = call.send().await.map_err(fault("events:ListTagsForResource"))?;
+        let answer = match call.send().await.map_err(fault("events:ListTagsForResource")) {
+            Err(fault) if is_absent(&fault) => return Ok(Tags::new()),
+            answer => answer?,
+        };
         Ok(answer.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())
     }
 

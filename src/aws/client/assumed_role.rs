@@ -8,6 +8,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_sts::Client;
 
+use crate::arn::Arn;
+
 /// The name of the session in CloudTrail.
 const SESSION: &str = "taskbell";
 
@@ -40,7 +42,8 @@ impl AssumedRole {
             .expiry(expires)
             .provider_name("AssumeRoleProvider");
         // The SDK builds account-based endpoints, such as DynamoDB's, from the account.
-        let account = answer.assumed_role_user.and_then(|user| user.arn.split(':').nth(4).map(AccountId::from));
+        let account =
+            answer.assumed_role_user.and_then(|user| Arn::split(&user.arn).map(|arn| AccountId::from(arn.account)));
         credentials.set_account_id(account);
         Ok(credentials.build())
     }

@@ -20,6 +20,7 @@ use super::assumed_role::AssumedRole;
 use super::identity::Identity;
 use super::pace::Pace;
 use super::{credentials, wait};
+use crate::arn;
 use crate::config::file::{Assumed, Site};
 use crate::error::{Error, Hint, Result};
 
@@ -38,6 +39,8 @@ impl Connection {
             .region()
             .map(ToString::to_string)
             .ok_or_else(|| Error::usage("no AWS region is configured").hint(Hint::NameRegion))?;
+        // A region of the environment or the profile becomes a part of the host to which the calls go.
+        arn::region(&region).map_err(|error| error.hint(Hint::NameRegion))?;
         let identity = Arc::new(Identity::new(&sdk, &region));
         Ok(Self { sdk, identity })
     }

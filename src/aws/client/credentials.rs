@@ -5,6 +5,7 @@ use aws_sdk_sts::config::ProvideCredentials;
 
 use super::fault::{self, Fault};
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 
 /// # Errors
 /// If there are no usable credentials: the error is short, with every attempt of the SDK as detail.
@@ -73,7 +74,7 @@ pub async fn unknown_profile(asked: Option<&str>) -> Option<String> {
 
 #[must_use]
 pub fn no_such_profile(name: &str) -> Error {
-    Error::new(format!("there is no profile {name:?} in the AWS configuration"))
+    Error::new(format!("there is no profile {} in the AWS configuration", echoed(name)))
         .hint("`aws configure list-profiles` lists the profiles")
 }
 

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, Hint};
+use crate::input::printable;
 
 /// A call that failed, after the SDK's own retries.
 #[derive(Debug, Clone)]
@@ -57,8 +58,54 @@ impl Trouble {
     }
 }
 
+const IDENTITY: &str = "identity-based policy";
+
+/// The policies that can deny a call whatever `taskbell permissions` prints, as AWS calls them in its messages, with the way out.
+const GUARDS: [(&str, &str); 8] = [
+    (
+        "service control policy",
+        "a service control policy of the AWS organization denies this; a permission of the account cannot change that: ask the \
+         organization's administrators to allow the action for this account and region",
+    ),
+    (
+        "resource control policy",
+        "a resource control policy of the AWS organization denies this; a permission of the account cannot change that: ask the \
+         organization's administrators to allow the action on this resource",
+    ),
+    (
+        "permissions boundary",
+        "the permissions boundary of this user or role denies this: ask the boundary's owner to allow the action in it; another \
+         permission does not help",
+    ),
+    (
+        "session policy",
+        "the session policy with which these credentials were issued denies this: get credentials with a session policy that allows \
+         the action",
+    ),
+    (
+        "vpc endpoint policy",
+        "the policy of the VPC endpoint denies this: ask the network's owner to allow the action in the endpoint's policy, or run \
+         taskbell outside that VPC",
+    ),
+    (
+        "resource-based policy",
+        "the resource's own policy denies this: ask the resource's owner to allow the action for this user or role in that policy",
+    ),
+    (
+        "role trust policy",
+        "the trust policy of the role denies this: ask the role's owner to allow this user or role in the trust policy",
+    ),
+    (
+        IDENTITY,
+        "a policy of this user or role denies this explicitly: remove that statement; another permission does not help",
+    ),
+];
+
 const CLOCK: &str =
     "this machine's clock is wrong: AWS refuses calls whose signature is more than 5 minutes old or ahead";
+
+/// The words of DynamoDB's refusal to change a table's expiry (TTL) again soon after another change.
+pub const EXPIRY_CHANGED_TWICE: &str = "modified multiple times within a fixed interval";
 
 const NO_CREDENTIALS: &str = "no credentials found";
 
@@ -70,9 +117,9 @@ where
 {
     move |error| {
         let service = error.as_service_error();
-        let code = service.and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let code = service.and_then(ProvideErrorMetadata::code).map(printable);
         let message = service.and_then(ProvideErrorMetadata::message).map(str::to_owned);
-        let message = message.unwrap_or_else(|| chain(&error));
+        let message = printable(&message.unwrap_or_else(|| chain(&error)));
         let unanswered = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
             SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
@@ -125,8 +172,8 @@ impl Fault {
     pub fn of_entry(action: &'static str, code: Option<&str>, message: Option<&str>) -> Self {
         Self {
             action,
-            code: code.map(str::to_owned),
-            message: message.unwrap_or("no message").to_owned(),
+            code: code.map(printable),
+            message: printable(message.unwrap_or("no message")),
             detail: None,
             unanswered: false,
         }
@@ -183,9 +230,25 @@ impl Fault {
         }
     }
 
+    /// Returns the way out if another policy than the caller's own permissions denied the call. AWS names that policy in the message:
+    /// "with an explicit deny in a …" or "because no … allows the … action".
+    fn way_past_a_guard(&self) -> Option<&'static str> {
+        let message = self.message.to_lowercase();
+        let denies = |policy: &str| {
+            ["a", "an", "the"].iter().any(|article| message.contains(&format!("explicit deny in {article} {policy}")))
+        };
+        let is_cause = |policy: &str| denies(policy) || message.contains(&format!("because no {policy} allows"));
+        let guard = GUARDS.into_iter().find(|(policy, _)| match *policy {
+            // Without an explicit denial, a permission is only missing.
+            IDENTITY => denies(policy),
+            policy => is_cause(policy),
+        });
+        guard.map(|(_, way_out)| way_out)
+    }
+
     fn hint(&self) -> Option<Hint> {
         if self.trouble() == Trouble::Denied {
-            return Some(Hint::GrantPolicy);
+            return Some(self.way_past_a_guard().map_or(Hint::GrantPolicy, Hint::from));
         }
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {
@@ -199,6 +262,10 @@ impl Fault {
             // A signature that is too old is a problem of the clock, handled above.
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
                 "AWS does not accept the signature: check the secret access key".to_owned()
+            }
+            _ if self.says(EXPIRY_CHANGED_TWICE) => {
+                "DynamoDB accepts one change of a table's expiry an hour: wait an hour, then run the same command again"
+                    .to_owned()
             }
             "OptInRequired" | "InvalidToken" => "check that this region is enabled in the account".to_owned(),
             _ if code.contains("Throttl") || code == "TooManyRequestsException" => {
@@ -264,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn second_change_of_the_expiry_has_a_hint() {
+        let message = "Time to live has been modified multiple times within a fixed interval";
+        let fault = Fault::of_entry("dynamodb:UpdateTimeToLive", Some("ValidationException"), Some(message));
+        let hint =
+            "DynamoDB accepts one change of a table's expiry an hour: wait an hour, then run the same command again";
+        assert_eq!(fault.hint(), Some(hint.to_owned().into()));
+    }
+
+    #[test]
     fn wrong_clock_is_distinguished_from_wrong_credentials() {
         let expired =
             "Signature expired: 20261124T000000Z is now earlier than 20261125T000000Z (20261125T000500Z - 5 min.)";
@@ -277,5 +353,54 @@ mod tests {
             assert_eq!(fault.trouble(), trouble, "{code}");
             assert_eq!(fault.hint() == Some(CLOCK.into()), trouble == Trouble::Clock, "{code}");
         }
+    }
+
+    /// Checks the forms of AWS's documentation, and the form with the policy's ARN at the end.
+    #[test]
+    fn hint_for_a_denied_call_names_the_policy_that_denied_it() {
+        let who = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: iam:CreateRole on resource: x";
+        let action = "the iam:CreateRole action";
+        for (why, who_helps) in [
+            (String::new(), None),
+            (format!("because no identity-based policy allows {action}"), None),
+            ("with an explicit deny in an identity-based policy".to_owned(), Some("remove that statement")),
+            ("with an explicit deny in a service control policy".to_owned(), Some("organization's administrators")),
+            (format!("because no service control policy allows {action}"), Some("organization's administrators")),
+            (
+                "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/p-1".to_owned(),
+                Some("organization's administrators"),
+            ),
+            ("with an explicit deny in a resource control policy".to_owned(), Some("organization's administrators")),
+            (format!("because no resource control policy allows {action}"), Some("organization's administrators")),
+            (format!("because no permissions boundary allows {action}"), Some("the boundary's owner")),
+            ("with an explicit deny in a permissions boundary".to_owned(), Some("the boundary's owner")),
+            (format!("because no session policy allows {action}"), Some("session policy that allows")),
+            ("with an explicit deny in a session policy".to_owned(), Some("session policy that allows")),
+            (format!("because no VPC endpoint policy allows {action}"), Some("the network's owner")),
+            ("with an explicit deny in a VPC endpoint policy".to_owned(), Some("the network's owner")),
+            (format!("because no resource-based policy allows {action}"), Some("the resource's owner")),
+            ("with an explicit deny in a resource-based policy".to_owned(), Some("the resource's owner")),
+            ("because no role trust policy allows the sts:AssumeRole action".to_owned(), Some("the role's owner")),
+            ("with an explicit deny in the role trust policy".to_owned(), Some("the role's owner")),
+        ] {
+            let fault = Fault::of_entry("iam:CreateRole", Some("AccessDenied"), Some(&format!("{who} {why}")));
+            let error = Error::from(fault);
+            let hint = error.nearest_hint();
+            let fits = match (hint, who_helps) {
+                (Some(Hint::GrantPolicy), None) => true,
+                (Some(Hint::Words(words)), Some(helps)) => words.contains(helps),
+                _ => false,
+            };
+            assert!(fits, "{why}: {hint:?}");
+        }
+    }
+
+    /// Checks that a name in the message is not taken for the reason.
+    #[test]
+    fn name_of_a_resource_is_not_the_policy_that_denied_the_call() {
+        let message = "User: u is not authorized to perform: iam:PutRolePolicy on resource: role session policy x \
+                       because no identity-based policy allows the iam:PutRolePolicy action";
+        let fault = Fault::of_entry("iam:PutRolePolicy", Some("AccessDenied"), Some(message));
+        assert_eq!(fault.hint(), Some(Hint::GrantPolicy));
     }
 }

@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
 
 use super::fault::{Fault, fault};
+use crate::arn::{Arn, is_account, is_partition};
 use crate::error::{Error, Result};
 use crate::stack::Place;
 
@@ -27,7 +28,10 @@ impl Identity {
             let call = self.sts.get_caller_identity().send();
             let caller = call.await.map_err(fault("sts:GetCallerIdentity")).map_err(Some)?;
             match (caller.arn(), caller.account()) {
-                (Some(arn), Some(account)) => Ok(Place::of_caller(arn, account, &self.region)),
+                // The account and the partition become parts of every ARN, of names and of questions.
+                (Some(text), Some(account)) if is_account(account) && has_partition(text) => {
+                    Ok(Place::of_caller(text, account, &self.region))
+                }
                 _ => Err(None),
             }
         };
@@ -36,4 +40,8 @@ impl Identity {
             None => Error::new("AWS did not report the account of the credentials"),
         })
     }
+}
+
+fn has_partition(arn: &str) -> bool {
+    Arn::split(arn).is_some_and(|arn| is_partition(arn.partition))
 }

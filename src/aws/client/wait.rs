@@ -29,6 +29,8 @@ pub const CONFLICT: Duration = Duration::from_mins(1);
 pub const SETTLING: Duration = Duration::from_mins(2);
 /// Wait for a rule that was created or changed: it takes effect after a short delay, and no call reports when.
 pub const NEW_RULE: Duration = Duration::from_mins(1);
+/// Wait for a statement of a function's resource policy: callers see it a short time later, and no call reports when.
+pub const NEW_STATEMENT: Duration = Duration::from_secs(10);
 /// Time that calls in flight have to end after an interruption.
 pub const LETTING_GO: Duration = Duration::from_secs(10);
 /// Longest wait for a queue's count: each host counts separately, and the hosts share their counts some seconds later.
@@ -86,6 +88,14 @@ pub enum Attempt<T> {
         what: String,
         fault: Option<Fault>,
     },
+}
+
+impl<T> Attempt<T> {
+    /// Returns the attempt to read a resource that was just created, or just read.
+    #[must_use]
+    pub fn seen(found: Option<T>) -> Self {
+        found.map_or_else(|| Self::NotYet { what: NEW_RESOURCE.to_owned(), fault: None }, Self::Ready)
+    }
 }
 
 /// The end of a wait whose time was spent.
@@ -151,7 +161,8 @@ impl Waiter {
         let mut pause = FIRST_PAUSE;
         let (mut told, mut told_at) = (String::new(), start);
         loop {
-            let (what, fault) = match attempt().await? {
+            // A call of the SDK takes tens of kilobytes of stack in every future that contains it.
+            let (what, fault) = match Box::pin(attempt()).await? {
                 Attempt::Ready(value) => return Ok(Ok(value)),
                 Attempt::NotYet { what, fault } => (what, fault),
             };
@@ -275,6 +286,16 @@ pub fn conflict(fault: &Fault) -> Option<&'static str> {
         && ["in progress", "concurrent update", "following state", "being deleted"].iter().any(|text| fault.says(text));
     (fault.is(&codes) || in_progress).then_some("another change of the same resource to finish")
 }
+
+/// Returns the reason to wait if AWS does not show a new resource to the next call yet. `absent` has the service's codes for a
+/// resource that does not exist.
+#[must_use]
+pub fn unseen(fault: &Fault, absent: &[&str]) -> Option<&'static str> {
+    if fault.is(absent) { Some(NEW_RESOURCE) } else { conflict(fault) }
+}
+
+/// The reason to wait for a resource that was just created, or just read.
+pub const NEW_RESOURCE: &str = "AWS to show the resource everywhere";
 
 #[cfg(test)]
 mod tests {

@@ -1,21 +1,23 @@
 //! Manages CloudWatch alarms: they alert by another way than Slack, for the case that Slack or the notifier itself fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, Statistic, Tag};
+use aws_sdk_cloudwatch::types::{
+    AlarmMuteRuleStatus, ComparisonOperator, Dimension, MetricAlarm, StandardUnit, Statistic, Tag,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
-use crate::error::Result;
-use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
-use crate::stack::{Address, Id, Kind, Stack};
+use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
+use crate::error::{Error, Result};
+use crate::reconcile::resource::{Adapter, Found, Remainder, Stage, TagChange, Tags};
+use crate::stack::{ALARMS, Address, Id, Kind, Stack};
 
-/// The alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
-pub const UNDELIVERED: &str = "undelivered";
-pub const ERRORS: &str = "errors";
+const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
+/// The answers of a CloudWatch that does not have mute rules yet: AWS brings new operations to its regions one after the other.
+const UNKNOWN: [&str; 2] = ["UnknownOperationException", "InvalidAction"];
 
 /// A metric, compared with a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub struct Spec {
     pub metric: String,
     pub dimensions: BTreeMap<String, String>,
     pub statistic: String,
+    /// The unit of the data that count: an alarm with another unit than the metric's sees no data.
+    pub unit: Option<String>,
     pub period_seconds: i32,
     pub evaluation_periods: i32,
     pub datapoints_to_alarm: i32,
@@ -36,6 +40,8 @@ pub struct Spec {
     pub alarm_actions: Vec<String>,
     pub ok_actions: Vec<String>,
     pub insufficient_data_actions: Vec<String>,
+    /// The names of the rules that mute the actions, now or at some time, none: a muted alarm notifies nobody.
+    pub mute_rules: BTreeSet<String>,
 }
 
 pub struct Alarm {
@@ -52,7 +58,7 @@ pub fn address(stack: &Stack, key: &str) -> Address {
 
 #[must_use]
 pub fn addresses(stack: &Stack) -> Vec<Address> {
-    [UNDELIVERED, ERRORS].map(|key| address(stack, key)).to_vec()
+    ALARMS.map(|key| address(stack, key)).to_vec()
 }
 
 impl Adapter for Alarm {
@@ -65,16 +71,19 @@ impl Adapter for Alarm {
         let Some(alarm) = alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)) else {
             return Ok(None);
         };
-        let tags = match self.tags(alarm.alarm_arn().unwrap_or_default()).await {
-            Err(fault) if is_absent(&fault) => return Ok(None),
-            tags => tags?,
-        };
-        Ok(Some(Found { spec: normal(alarm), tags }))
+        let tags = self.tags(alarm.alarm_arn().unwrap_or_default());
+        match tokio::join!(tags, self.mute_rules(&at.name)) {
+            (Err(fault), _) | (_, Err(fault)) if is_absent(&fault) => Ok(None),
+            (tags, mute_rules) => {
+                Ok(Some(Found { spec: Spec { mute_rules: mute_rules?, ..normal(alarm) }, tags: tags? }))
+            }
+        }
     }
 
     /// Replaces the whole alarm; only the call that creates an alarm accepts tags.
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        if have != Some(want) {
+        let muted = |have: &Spec| have.mute_rules.difference(&want.mute_rules).next().cloned();
+        if have.map(|have| Spec { mute_rules: want.mute_rules.clone(), ..have.clone() }).as_ref() != Some(want) {
             let new = have.is_none().then(|| sdk_tags(&tags.all));
             let call = || {
                 let call = self.put_call(at, want).set_tags(new.clone());
@@ -82,7 +91,19 @@ impl Adapter for Alarm {
             };
             self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;
         }
-        if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
+        let Some(have) = have else { return Ok(()) };
+        self.tag(at, tags).await?;
+        match muted(have) {
+            // Somebody else's rule, which may mute other alarms, too.
+            Some(rule) => Err(Error::new(format!("the mute rule {rule} mutes the alarm {}", at.name))
+                .because(Remainder { field: "mute_rules" })
+                .hint(format!(
+                    "take the alarm out of the rule, or delete the rule (`aws cloudwatch delete-alarm-mute-rule`); \
+                     --ignore '{}/mute_rules/*' accepts it",
+                    at.id
+                ))),
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
@@ -108,10 +129,28 @@ impl Alarm {
     /// Reads both alarms of the stack, for either address: their names differ only at the end.
     async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
         let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
-        let names = [UNDELIVERED, ERRORS].map(|key| format!("{common}{key}"));
+        let names = ALARMS.map(|key| format!("{common}{key}"));
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
         Ok(answer.metric_alarms.unwrap_or_default())
+    }
+
+    /// Returns the names of the rules that mute an alarm, now or later.
+    async fn mute_rules(&self, alarm: &str) -> Result<BTreeSet<String>, Fault> {
+        let call = self.cloudwatch.list_alarm_mute_rules().alarm_name(alarm);
+        let call = call.statuses(AlarmMuteRuleStatus::Scheduled).statuses(AlarmMuteRuleStatus::Active);
+        let (mut names, mut rules) = (BTreeSet::new(), call.into_paginator().items().send());
+        while let Some(rule) = rules.next().await {
+            match rule.map_err(fault("cloudwatch:ListAlarmMuteRules")) {
+                Err(fault) if fault.is(&UNKNOWN) => break,
+                rule => {
+                    let arn = rule?.alarm_mute_rule_arn.unwrap_or_default();
+                    let name = arn.split_once(":alarm-mute-rule").map_or(arn.as_str(), |(_, rest)| rest);
+                    names.insert(name.trim_start_matches([':', '/']).to_owned());
+                }
+            }
+        }
+        Ok(names)
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
@@ -134,6 +173,7 @@ impl Alarm {
             .metric_name(&want.metric)
             .set_dimensions(Some(want.dimensions.iter().map(dimension).collect()))
             .statistic(Statistic::from(want.statistic.as_str()))
+            .set_unit(want.unit.as_deref().map(StandardUnit::from))
             .period(want.period_seconds)
             .evaluation_periods(want.evaluation_periods)
             .datapoints_to_alarm(want.datapoints_to_alarm)
@@ -150,18 +190,21 @@ impl Alarm {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let alarms = self.describe(at).await?;
-        let Some(arn) =
-            alarms.iter().find(|alarm| alarm.alarm_name() == Some(&at.name)).and_then(MetricAlarm::alarm_arn)
-        else {
-            return Ok(());
+        let look = || async {
+            let alarms = self.describe(at).await?;
+            let alarm = alarms.into_iter().find(|alarm| alarm.alarm_name() == Some(&at.name));
+            Ok(Attempt::seen(alarm.and_then(|alarm| alarm.alarm_arn)))
         };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
-            let call = self.cloudwatch.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(&tags.set)));
-            call.send().await.map_err(fault("cloudwatch:TagResource"))?;
+            let call = || {
+                let call = self.cloudwatch.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
+                async { call.send().await.map_err(fault("cloudwatch:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
-            let call = self.cloudwatch.untag_resource().resource_arn(arn).set_tag_keys(Some(tags.remove.clone()));
+            let call = self.cloudwatch.untag_resource().resource_arn(&arn).set_tag_keys(Some(tags.remove.clone()));
             call.send().await.map_err(fault("cloudwatch:UntagResource"))?;
         }
         Ok(())
@@ -178,6 +221,7 @@ fn normal(alarm: &MetricAlarm) -> Spec {
         metric: text(alarm.metric_name()),
         dimensions: alarm.dimensions().iter().filter_map(dimension).collect(),
         statistic: text(alarm.statistic().map(Statistic::as_str).or(alarm.extended_statistic())),
+        unit: alarm.unit().map(|unit| unit.as_str().to_owned()),
         period_seconds: alarm.period().unwrap_or_default(),
         evaluation_periods,
         datapoints_to_alarm: alarm.datapoints_to_alarm().unwrap_or(evaluation_periods),
@@ -188,6 +232,7 @@ fn normal(alarm: &MetricAlarm) -> Spec {
         alarm_actions: alarm.alarm_actions().to_vec(),
         ok_actions: alarm.ok_actions().to_vec(),
         insufficient_data_actions: alarm.insufficient_data_actions().to_vec(),
+        mute_rules: BTreeSet::new(),
     }
 }
 
@@ -196,5 +241,5 @@ fn sdk_tags(tags: &Tags) -> Vec<Tag> {
 }
 
 fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFound", "ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }

@@ -2,22 +2,23 @@
 
 mod children;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration, LastUpdateStatus, LogFormat,
-    LoggingConfig, Runtime, State, VpcConfig,
+    ApplicationLogLevel, Architecture, DeadLetterConfig, Environment, EphemeralStorage, FunctionCode,
+    FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, Runtime, State, SystemLogLevel, TracingConfig,
+    TracingMode, VpcConfig,
 };
 use serde::{Deserialize, Serialize};
 
 use super::role;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
-use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict};
+use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
@@ -40,13 +41,27 @@ pub struct Spec {
     pub bound_to_current_role: Option<bool>,
     /// Base64 of the SHA-256 of the archive.
     pub code_sha256: String,
+    /// The configuration that refuses code without a signature, such as the notifier's: none.
+    pub code_signing: Option<String>,
     pub environment: BTreeMap<String, String>,
+    /// The user's own key that encrypts the environment, none: without that key the function does not start.
+    pub kms_key: Option<String>,
     pub log_format: String,
     /// The level below which Lambda drops the notifier's lines. The notifier writes them at INFO.
     pub log_level: String,
+    /// The level below which Lambda drops its own lines about each run.
+    pub system_log_level: String,
     pub log_group: String,
     pub layers: Vec<String>,
     pub in_vpc: bool,
+    pub file_systems: Vec<String>,
+    pub ephemeral_storage_mib: i32,
+    /// Whether X-Ray receives traces.
+    pub tracing: String,
+    /// The older way to keep failed events, none: they go to the destination of `failed_invocations`.
+    pub dead_letter: Option<String>,
+    /// The queues and streams whose records also invoke the notifier, by the ids of their mappings: none.
+    pub event_sources: BTreeMap<String, String>,
     /// The reserved concurrency; `Some(0)` would switch the notifier off.
     pub reserved_concurrency: Option<i32>,
     /// The statements of the resource policy, by their ids.
@@ -54,7 +69,7 @@ pub struct Spec {
     pub failed_invocations: Option<FailedInvocations>,
 }
 
-use children::{Children, is_absent, not_ready};
+use children::{ABSENT, Children, is_absent, not_ready};
 
 pub use children::FailedInvocations;
 
@@ -84,23 +99,36 @@ impl Adapter for Function {
     type Spec = Spec;
     const KIND: Kind = Kind::Function;
     const STAGE: Stage = Stage::Notifier;
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let children = self.children();
-        let (function, permissions, failed_invocations, role_id) = tokio::join!(
+        let (function, permissions, failed_invocations, event_sources, code_signing, role_id) = tokio::join!(
             self.get(&at.name),
             children.permissions(&at.name),
             children.failed_invocations(&at.name),
+            children.event_sources(&at.name),
+            children.code_signing(&at.name),
             self.role_id(),
         );
         let Some(function) = function? else {
             return Ok(None);
         };
-        let tags = tags(&function)?;
+        let (permissions, failed_invocations) = (permissions?, failed_invocations?);
+        // No policy or no configuration: somebody may have removed them, or the whole function since it was read.
+        let is_bare = permissions.is_none() || failed_invocations.is_none();
+        if is_bare && self.get(&at.name).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(tags) = tags(&function)? else {
+            return Ok(None);
+        };
         environment_is_readable(&function)?;
         let mut spec = normal(function);
-        spec.permissions = permissions?;
-        spec.failed_invocations = failed_invocations?;
+        spec.permissions = permissions.unwrap_or_default();
+        spec.failed_invocations = failed_invocations;
+        spec.event_sources = event_sources?;
+        spec.code_signing = code_signing?;
         if spec.role.rsplit('/').next() == Some(&self.role_name) {
             let role_id = role_id?;
             spec.bound_to_current_role = Some(role_id.is_some() && tags.get(ROLE_ID_TAG) == role_id.as_ref());
@@ -115,6 +143,9 @@ impl Adapter for Function {
                 None
             }
             Some(have) => {
+                if have.code_signing.is_some() && want.code_signing.is_none() {
+                    self.children().remove_code_signing(at).await?;
+                }
                 self.update_code(at, have, want).await?;
                 let bound = self.update_configuration(at, have, want).await?;
                 self.update_concurrency(at, have, want).await?;
@@ -130,6 +161,10 @@ impl Adapter for Function {
             children.update_failed_invocations(at, failed, want.failed_invocations.as_ref()),
         );
         permissions.and(failed)?;
+        let sources = have.into_iter().flat_map(|have| have.event_sources.keys());
+        for mapping in sources.filter(|mapping| !want.event_sources.contains_key(*mapping)) {
+            children.remove_event_source(at, mapping).await?;
+        }
         if have.is_some() { self.tag(at, tags, bound).await } else { Ok(()) }
     }
 
@@ -173,10 +208,11 @@ impl Function {
 /// Creates and updates the function.
 impl Function {
     async fn create(&self, at: &Address, want: &Spec, tags: &Tags) -> Result<()> {
-        let mut tags: std::collections::HashMap<String, String> = tags.clone().into_iter().collect();
+        let mut tags: HashMap<String, String> = tags.clone().into_iter().collect();
         if want.bound_to_current_role.is_some() {
             tags.insert(ROLE_ID_TAG.to_owned(), self.visible_role_id(at).await?);
         }
+        let storage = storage(want)?;
         let call = || {
             let call = self
                 .lambda
@@ -191,6 +227,8 @@ impl Function {
                 .role(&want.role)
                 .environment(environment(want))
                 .logging_config(logging(want))
+                .tracing_config(tracing(want))
+                .ephemeral_storage(storage.clone())
                 .code(FunctionCode::builder().zip_file(Blob::new(self.archive.clone())).build())
                 .set_tags(Some(tags.clone()));
             async {
@@ -242,10 +280,12 @@ impl Function {
     async fn update_configuration(&self, at: &Address, have: &Spec, want: &Spec) -> Result<Option<String>> {
         let configuration = |spec: &Spec| Spec {
             code_sha256: String::new(),
+            code_signing: None,
             architecture: String::new(),
             reserved_concurrency: None,
             permissions: BTreeMap::new(),
             failed_invocations: None,
+            event_sources: BTreeMap::new(),
             ..spec.clone()
         };
         if configuration(have) == configuration(want) {
@@ -255,6 +295,8 @@ impl Function {
             Some(_) => Some(self.visible_role_id(at).await?),
             None => None,
         };
+        let storage = storage(want)?;
+        let dead_letter = DeadLetterConfig::builder().target_arn(want.dead_letter.clone().unwrap_or_default()).build();
         let call = || {
             let call = self
                 .lambda
@@ -268,7 +310,13 @@ impl Function {
                 .role(&want.role)
                 .environment(environment(want))
                 .logging_config(logging(want))
+                .tracing_config(tracing(want))
+                .ephemeral_storage(storage.clone())
                 .set_layers(Some(want.layers.clone()))
+                .set_dead_letter_config((have.dead_letter != want.dead_letter).then(|| dead_letter.clone()))
+                // The call keeps what it does not name: only an empty text removes a key.
+                .set_kms_key_arn((have.kms_key != want.kms_key).then(|| want.kms_key.clone().unwrap_or_default()))
+                .set_file_system_configs((have.file_systems != want.file_systems).then(Vec::new))
                 .set_vpc_config((have.in_vpc && !want.in_vpc).then(no_vpc));
             async { call.send().await.map_err(fault("lambda:UpdateFunctionConfiguration")) }
         };
@@ -301,8 +349,12 @@ impl Function {
         }
         let arn = self.identity.place().await?.function_arn(&at.name);
         if !set.is_empty() {
-            let call = self.lambda.tag_resource().resource(&arn).set_tags(Some(set.into_iter().collect()));
-            call.send().await.map_err(fault("lambda:TagResource"))?;
+            let set: HashMap<String, String> = set.into_iter().collect();
+            let call = || {
+                let call = self.lambda.tag_resource().resource(&arn).set_tags(Some(set.clone()));
+                async { call.send().await.map_err(fault("lambda:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
             let call = self.lambda.untag_resource().resource(&arn).set_tag_keys(Some(tags.remove.clone()));
@@ -314,7 +366,10 @@ impl Function {
     async fn wait_until_settled(&self, at: &Address) -> Result<()> {
         let probe = || async {
             let call = self.lambda.get_function_configuration().function_name(&at.name);
-            let now = call.send().await.map_err(fault("lambda:GetFunctionConfiguration"))?;
+            let now = match call.send().await.map_err(fault("lambda:GetFunctionConfiguration")) {
+                Err(fault) if is_absent(&fault) => return Ok(Attempt::seen(None)),
+                now => now?,
+            };
             let reason = now.state_reason().or(now.last_update_status_reason()).unwrap_or("no reason given");
             match (now.state(), now.last_update_status()) {
                 (Some(State::Failed), _) | (_, Some(LastUpdateStatus::Failed)) => {
@@ -331,11 +386,13 @@ impl Function {
     }
 }
 
-/// Returns the tags. GetFunction omits them for callers without lambda:ListTags: then the owner of the function is unknown.
-fn tags(function: &GetFunctionOutput) -> Result<Tags> {
+/// Returns the tags; none if the function is gone. GetFunction omits them for callers without lambda:ListTags: then the owner of the
+/// function is unknown.
+fn tags(function: &GetFunctionOutput) -> Result<Option<Tags>> {
     match function.tags_error() {
+        Some(error) if ABSENT.contains(&error.error_code()) => Ok(None),
         Some(error) => Err(Error::new(format!("{} on lambda:ListTags: {}", error.error_code(), error.message()))),
-        None => Ok(function.tags.clone().unwrap_or_default().into_iter().collect()),
+        None => Ok(Some(function.tags.clone().unwrap_or_default().into_iter().collect())),
     }
 }
 
@@ -348,7 +405,10 @@ fn environment_is_readable(function: &GetFunctionOutput) -> Result<()> {
             error.error_code().unwrap_or("error"),
             error.message().unwrap_or("no message")
         ))
-        .hint("the function's environment is encrypted with your own key: allow kms:Decrypt on that key")),
+        .hint(
+            "the function's environment is encrypted with your own key: enable the key if it is disabled, and allow \
+             kms:Decrypt on it",
+        )),
         None => Ok(()),
     }
 }
@@ -361,6 +421,8 @@ fn normal(function: GetFunctionOutput) -> Spec {
     let logging = now.logging_config;
     let format = logging.as_ref().and_then(|logging| logging.log_format.as_ref());
     let level = logging.as_ref().and_then(|logging| logging.application_log_level.as_ref());
+    let system_level = logging.as_ref().and_then(|logging| logging.system_log_level.as_ref());
+    let system_level = system_level.map_or("INFO", SystemLogLevel::as_str).to_owned();
     Spec {
         runtime: now.runtime.map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         handler: text(&now.handler),
@@ -374,14 +436,27 @@ fn normal(function: GetFunctionOutput) -> Spec {
         role: text(&now.role),
         bound_to_current_role: None,
         code_sha256: text(&now.code_sha256),
+        code_signing: None,
         environment: environment.into_iter().collect(),
+        kms_key: now.kms_key_arn.filter(|arn| !arn.is_empty()),
         log_format: format.map_or("Text", LogFormat::as_str).to_owned(),
         log_level: level.map_or("INFO", ApplicationLogLevel::as_str).to_owned(),
+        system_log_level: system_level,
         log_group: logging
             .and_then(|logging| logging.log_group)
             .unwrap_or_else(|| format!("/aws/lambda/{}", text(&now.function_name))),
         layers: now.layers.unwrap_or_default().into_iter().filter_map(|layer| layer.arn).collect(),
         in_vpc: now.vpc_config.is_some_and(|vpc| !vpc.subnet_ids().is_empty()),
+        file_systems: now.file_system_configs.unwrap_or_default().into_iter().map(|system| system.arn).collect(),
+        ephemeral_storage_mib: now.ephemeral_storage.map_or(512, |storage| storage.size),
+        tracing: now
+            .tracing_config
+            .and_then(|tracing| tracing.mode)
+            .unwrap_or(TracingMode::PassThrough)
+            .as_str()
+            .to_owned(),
+        dead_letter: now.dead_letter_config.and_then(|config| config.target_arn).filter(|arn| !arn.is_empty()),
+        event_sources: BTreeMap::new(),
         reserved_concurrency,
         permissions: BTreeMap::new(),
         failed_invocations: None,
@@ -394,7 +469,17 @@ fn environment(spec: &Spec) -> Environment {
 
 fn logging(spec: &Spec) -> LoggingConfig {
     let (format, level) = (spec.log_format.as_str().into(), spec.log_level.as_str().into());
-    LoggingConfig::builder().log_format(format).application_log_level(level).log_group(&spec.log_group).build()
+    let config = LoggingConfig::builder().log_format(format).application_log_level(level).log_group(&spec.log_group);
+    config.system_log_level(spec.system_log_level.as_str().into()).build()
+}
+
+fn tracing(spec: &Spec) -> TracingConfig {
+    TracingConfig::builder().mode(spec.tracing.as_str().into()).build()
+}
+
+fn storage(spec: &Spec) -> Result<EphemeralStorage> {
+    let storage = EphemeralStorage::builder().size(spec.ephemeral_storage_mib).build();
+    storage.map_err(|error| Error::new("could not describe the function's storage").because(error))
 }
 
 fn no_vpc() -> VpcConfig {

@@ -61,7 +61,7 @@ pub fn all(
                 accept_stored: accept_stored_webhook,
             }),
             Kind::LogGroup => Arc::new(LogGroup { logs: client::logs(config), waiter: waiter.clone() }),
-            Kind::Queue => Arc::new(queue_of(config, waiter)),
+            Kind::Queue => Arc::new(queue_of(config, stack, identity, waiter)),
             Kind::Table => Arc::new(Table { dynamodb: client::dynamodb(config), waiter: waiter.clone() }),
             Kind::Alarm => Arc::new(Alarm {
                 cloudwatch: client::cloudwatch(config),
@@ -90,6 +90,13 @@ pub fn all(
 }
 
 #[must_use]
-pub fn queue_of(config: &SdkConfig, waiter: &Waiter) -> Queue {
-    Queue { sqs: client::sqs(config), waiter: waiter.clone(), url: Mutex::new(None) }
+pub fn queue_of(config: &SdkConfig, stack: &Stack, identity: &Arc<Identity>, waiter: &Waiter) -> Queue {
+    Queue {
+        sqs: client::sqs(config),
+        lambda: client::lambda(config),
+        waiter: waiter.clone(),
+        identity: Arc::clone(identity),
+        function: stack.function_name(),
+        url: Mutex::new(None),
+    }
 }

@@ -32,6 +32,8 @@ pub struct Spec {
     pub r#type: String,
     /// The key that encrypts the parameter. The notifier may use only the account's default key.
     pub key: String,
+    /// The parameter's policies, as JSON; none wanted: a policy can make the webhook expire.
+    pub policies: Vec<String>,
     /// The fingerprint of the webhook, never the webhook itself.
     pub webhook: Option<String>,
     /// Whether taskbell wrote the current version.
@@ -43,7 +45,8 @@ impl Spec {
     #[must_use]
     pub fn holding(webhook: Option<&Webhook>) -> Self {
         let (r#type, key) = (ParameterType::SecureString.as_str().to_owned(), DEFAULT_KEY.to_owned());
-        Self { r#type, key, webhook: webhook.map(Webhook::to_string), stored_by_taskbell: true }
+        let webhook = webhook.map(Webhook::to_string);
+        Self { r#type, key, policies: Vec::new(), webhook, stored_by_taskbell: true }
     }
 }
 
@@ -71,18 +74,24 @@ impl Adapter for Parameter {
     type Spec = Spec;
     const KIND: Kind = Kind::Parameter;
     const STAGE: Stage = Stage::Foundation;
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (described, tags) = tokio::join!(self.describe(&at.name), self.tags(&at.name));
         let Some(metadata) = described? else {
             return Ok(None);
         };
-        let tags = tags?;
+        let tags = match tags {
+            // Somebody removed the parameter between the two reads.
+            Err(fault) if fault.is(&["InvalidResourceId"]) => return Ok(None),
+            tags => tags?,
+        };
         let stored_by_taskbell = tags.get(VERSION_TAG) == Some(&metadata.version().to_string());
         let fingerprint = tags.get(FINGERPRINT_TAG).filter(|_| stored_by_taskbell);
         let webhook = Some(format!("fingerprint {}", fingerprint.map_or("unknown", String::as_str)));
         let (r#type, key) = type_and_key(&metadata);
-        let spec = Spec { r#type, key, webhook, stored_by_taskbell };
+        let policies = metadata.policies().iter().filter_map(|policy| policy.policy_text.clone()).collect();
+        let spec = Spec { r#type, key, policies, webhook, stored_by_taskbell };
         Ok(Some(Found { spec, tags }))
     }
 
@@ -91,7 +100,7 @@ impl Adapter for Parameter {
         match have {
             None => return self.create(at, tags).await,
             Some(have) if have == want => {}
-            Some(_) => set.extend(self.store(at).await?),
+            Some(have) => set.extend(self.store(at, have).await?),
         }
         self.tag(at, &set, &tags.remove).await
     }
@@ -161,7 +170,11 @@ impl Parameter {
         let webhook = self.webhook.as_ref().ok_or_else(no_webhook)?;
         let mut all = tags.all.clone();
         all.extend(record(&webhook.fingerprint(), 1));
-        let call = self.put_parameter(at, webhook).tier(ParameterTier::Standard).set_tags(Some(sdk_tags(&all)?));
+        let call = self
+            .put_parameter(at, webhook)
+            .overwrite(false)
+            .tier(ParameterTier::Standard)
+            .set_tags(Some(sdk_tags(&all)?));
         match call.send().await.map_err(fault("ssm:PutParameter")) {
             Err(fault) if fault.is(&["ParameterAlreadyExists"]) => Err(AlreadyExists(fault.to_string()).into()),
             other => other.map(drop).map_err(Into::into),
@@ -169,9 +182,14 @@ impl Parameter {
     }
 
     /// Stores the webhook over the current value. Returns the tags that record the new version.
-    async fn store(&self, at: &Address) -> Result<BTreeMap<String, String>> {
+    async fn store(&self, at: &Address, have: &Spec) -> Result<BTreeMap<String, String>> {
         let Some(webhook) = &self.webhook else {
             return match self.describe(&at.name).await?.filter(|_| self.accept_stored) {
+                Some(stored) if !have.policies.is_empty() => Err(Error::usage(format!(
+                    "the stored webhook {} has policies, which can make it expire",
+                    stored.name().unwrap_or(&at.name)
+                ))
+                .hint("give the webhook, so that taskbell can store it again without them")),
                 Some(stored) if type_and_key(&stored) == type_and_key_wanted() => {
                     Ok(record("unknown", stored.version()))
                 }
@@ -187,6 +205,8 @@ impl Parameter {
         };
         let call = || {
             let call = self.put_parameter(at, webhook).overwrite(true);
+            // SSM keeps the policies until an empty one replaces them.
+            let call = call.set_policies((!have.policies.is_empty()).then(|| "[{}]".to_owned()));
             async { call.send().await.map_err(fault("ssm:PutParameter")) }
         };
         let answer = self.waiter.retry(&at.id, CONFLICT, conflict, call).await?;

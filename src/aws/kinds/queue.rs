@@ -1,7 +1,8 @@
 //! Manages the SQS queue for undelivered alerts: failed deliveries of the rules, failed invocations of the notifier.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
@@ -9,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, DELETED_QUEUE, Waiter};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The error of a missing queue in both spellings: the JSON protocol's, and the query protocol's, which services send to old
@@ -26,16 +28,26 @@ pub struct Spec {
     pub retention_seconds: u32,
     pub visibility_timeout_seconds: u32,
     pub delay_seconds: u32,
+    /// The size above which SQS refuses a message, and with it the alert.
+    pub max_message_bytes: u32,
     /// Whether the queue's own key encrypts it at rest; EventBridge and Lambda need no permission for that key.
     pub managed_encryption: bool,
     pub policy: Policy,
     /// The queue that receives messages after too many receipts. None: an alert stays until it is sent.
     pub redrive: Option<String>,
+    /// The limit of the queues whose failed messages this queue may receive. None: AWS's default.
+    pub redrive_allow: Option<String>,
+    /// The functions that take alerts out of the queue, by the ids of their mappings, none: `replay` would not find these alerts.
+    pub consumers: BTreeMap<String, String>,
 }
 
 pub struct Queue {
     pub sqs: Client,
+    pub lambda: aws_sdk_lambda::Client,
     pub waiter: Waiter,
+    pub identity: Arc<Identity>,
+    /// The name of the stack's own function, whose mappings belong to that function.
+    pub function: String,
     /// The queue's URL, once known: account, region and name determine it, and it never changes.
     pub url: Mutex<Option<String>>,
 }
@@ -54,12 +66,13 @@ impl Adapter for Queue {
         let Some(url) = self.url(&at.name).await? else {
             return Ok(None);
         };
-        let (attributes, tags) = tokio::join!(self.attributes(&url), self.tags(&url));
+        let (attributes, tags, consumers) =
+            tokio::join!(self.attributes(&url), self.tags(&url), self.consumers(&at.name));
         let (attributes, tags) = match (attributes, tags) {
             (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
             (attributes, tags) => (attributes?, tags?),
         };
-        Ok(Some(Found { spec: normal(&attributes), tags }))
+        Ok(Some(Found { spec: Spec { consumers: consumers?, ..normal(&attributes) }, tags }))
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
@@ -78,6 +91,10 @@ impl Adapter for Queue {
             if have.redrive != want.redrive {
                 changed.insert(Name::RedrivePolicy, want.redrive.clone().unwrap_or_default());
             }
+            if have.redrive_allow != want.redrive_allow {
+                let wanted = want.redrive_allow.clone();
+                changed.insert(Name::RedriveAllowPolicy, wanted.unwrap_or_else(|| ALLOW_ALL.to_owned()));
+            }
             let call = self.sqs.set_queue_attributes().queue_url(&url).set_attributes(Some(changed));
             call.send().await.map_err(fault("sqs:SetQueueAttributes"))?;
         }
@@ -90,7 +107,16 @@ impl Adapter for Queue {
             let call = self.sqs.untag_queue().queue_url(&url).set_tag_keys(Some(tags.remove.clone()));
             call.send().await.map_err(fault("sqs:UntagQueue"))?;
         }
-        Ok(())
+        match have.consumers.iter().find(|(mapping, _)| !want.consumers.contains_key(*mapping)) {
+            // Somebody else's function, with somebody else's mapping.
+            Some((mapping, function)) => Err(Error::new(format!("{function} takes alerts out of the queue {}", at.name))
+                .because(Remainder { field: "consumers" })
+                .hint(format!(
+                    "`aws lambda delete-event-source-mapping --uuid {mapping}` stops that; --ignore '{}/consumers/*' accepts it",
+                    at.id
+                ))),
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
@@ -147,6 +173,22 @@ impl Queue {
         Ok(known.clone())
     }
 
+    /// Returns the mappings through which functions of others consume the queue.
+    async fn consumers(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        let arn = self.identity.place().await?.queue_arn(name);
+        let mut consumers = BTreeMap::new();
+        let mut mappings =
+            self.lambda.list_event_source_mappings().event_source_arn(arn).into_paginator().items().send();
+        while let Some(mapping) = mappings.next().await {
+            let mapping = mapping.map_err(fault("lambda:ListEventSourceMappings"))?;
+            let function = mapping.function_arn.unwrap_or_default();
+            if mapping.state.as_deref() != Some("Deleting") && !is_of(&function, &self.function) {
+                consumers.insert(mapping.uuid.unwrap_or_default(), function);
+            }
+        }
+        Ok(consumers)
+    }
+
     async fn attributes(&self, url: &str) -> Result<HashMap<Name, String>, Fault> {
         let call = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All);
         let answer = call.send().await.map_err(fault("sqs:GetQueueAttributes"))?;
@@ -185,15 +227,31 @@ impl Queue {
     }
 }
 
+/// Returns whether the ARN, perhaps with a version or an alias, names the function.
+fn is_of(arn: &str, function: &str) -> bool {
+    arn.split_once(":function:").is_some_and(|(_, rest)| rest.split(':').next() == Some(function))
+}
+
+/// The default of `RedriveAllowPolicy`, which AWS also returns if somebody sets it.
+const ALLOW_ALL: &str = r#"{"redrivePermission":"allowAll"}"#;
+
+fn is_default(redrive_allow: &str) -> bool {
+    let parsed: Result<serde_json::Value, _> = serde_json::from_str(redrive_allow);
+    redrive_allow.is_empty() || parsed.is_ok_and(|policy| policy["redrivePermission"] == "allowAll")
+}
+
 fn normal(attributes: &HashMap<Name, String>) -> Spec {
     let policy = attributes.get(&Name::Policy).filter(|text| !text.is_empty());
     Spec {
         retention_seconds: number(attributes, &Name::MessageRetentionPeriod),
         visibility_timeout_seconds: number(attributes, &Name::VisibilityTimeout),
         delay_seconds: number(attributes, &Name::DelaySeconds),
+        max_message_bytes: number(attributes, &Name::MaximumMessageSize),
         managed_encryption: attributes.get(&Name::SqsManagedSseEnabled).is_some_and(|text| text == "true"),
         policy: Policy::parse(policy.map_or("{}", String::as_str)),
         redrive: attributes.get(&Name::RedrivePolicy).filter(|text| !text.is_empty()).cloned(),
+        redrive_allow: attributes.get(&Name::RedriveAllowPolicy).filter(|text| !is_default(text)).cloned(),
+        consumers: BTreeMap::new(),
     }
 }
 
@@ -202,12 +260,22 @@ fn number<T: FromStr + Default>(attributes: &HashMap<Name, String>, name: &Name)
 }
 
 fn attributes(spec: &Spec) -> HashMap<Name, String> {
-    let Spec { retention_seconds, visibility_timeout_seconds, delay_seconds, managed_encryption, policy, redrive: _ } =
-        spec;
+    let Spec {
+        retention_seconds,
+        visibility_timeout_seconds,
+        delay_seconds,
+        max_message_bytes,
+        managed_encryption,
+        policy,
+        redrive: _,
+        redrive_allow: _,
+        consumers: _,
+    } = spec;
     HashMap::from([
         (Name::MessageRetentionPeriod, retention_seconds.to_string()),
         (Name::VisibilityTimeout, visibility_timeout_seconds.to_string()),
         (Name::DelaySeconds, delay_seconds.to_string()),
+        (Name::MaximumMessageSize, max_message_bytes.to_string()),
         (Name::SqsManagedSseEnabled, managed_encryption.to_string()),
         (Name::Policy, policy.document().to_string()),
     ])

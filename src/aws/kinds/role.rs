@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::client::wait::{CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
@@ -17,6 +17,7 @@ use crate::stack::{Address, Id, Kind, Stack};
 
 /// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
 pub const PATH: &str = "/taskbell/";
+const ABSENT: [&str; 2] = ["NoSuchEntity", "NoSuchEntityException"];
 /// The name of the one inline policy.
 pub const POLICY: &str = "notifier";
 
@@ -69,6 +70,7 @@ impl Adapter for Role {
     const KIND: Kind = Kind::Role;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["path"];
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let name = &at.name;
@@ -81,13 +83,21 @@ impl Adapter for Role {
         let Some(role) = role? else {
             return Ok(None);
         };
+        let (Some(names), Some(attached)) = (names?, attached?) else {
+            return Ok(None);
+        };
+        let listed = names.len();
         let mut policies = BTreeMap::new();
-        for other in names? {
+        for other in names {
             let policy = match other == POLICY {
                 true => policy.clone()?,
                 false => self.policy(name, &other).await?,
             };
             policies.extend(policy.map(|policy| (other, policy)));
+        }
+        // A listed policy was removed since, and perhaps the role as well.
+        if policies.len() < listed && self.reader.get(name).await?.is_none() {
+            return Ok(None);
         }
         let tags = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
@@ -98,7 +108,7 @@ impl Adapter for Role {
             max_session_seconds: role.max_session_duration.unwrap_or(3600),
             permissions_boundary: boundary,
             policies,
-            attached: attached?,
+            attached,
         };
         Ok(Some(Found { spec, tags }))
     }
@@ -137,8 +147,8 @@ impl Adapter for Role {
         if self.delete_role(at).await?.is_ok() {
             return Ok(());
         }
-        let names = self.policy_names(&at.name).await?;
-        let attached = self.attached(&at.name).await?;
+        let names = self.policy_names(&at.name).await?.unwrap_or_default();
+        let attached = self.attached(&at.name).await?.unwrap_or_default();
         self.strip(at, &names.iter().collect::<Vec<_>>(), &attached.iter().collect::<Vec<_>>()).await?;
         self.leave_instance_profiles(at).await?;
         self.delete_role(at).await?.map_err(Into::into)
@@ -150,28 +160,30 @@ impl Adapter for Role {
 }
 
 impl Role {
-    async fn policy_names(&self, role: &str) -> Result<Vec<String>, Fault> {
+    /// Returns the names of the inline policies; none if there is no such role.
+    async fn policy_names(&self, role: &str) -> Result<Option<Vec<String>>, Fault> {
         let mut pages = self.iam.list_role_policies().role_name(role).into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(name) = pages.next().await {
             match name.map_err(fault("iam:ListRolePolicies")) {
-                Err(fault) if is_absent(&fault) => return Ok(names),
+                Err(fault) if is_absent(&fault) => return Ok(None),
                 name => names.push(name?),
             }
         }
-        Ok(names)
+        Ok(Some(names))
     }
 
-    async fn attached(&self, role: &str) -> Result<BTreeSet<String>, Fault> {
+    /// Returns the ARNs of the attached policies; none if there is no such role.
+    async fn attached(&self, role: &str) -> Result<Option<BTreeSet<String>>, Fault> {
         let mut pages = self.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
         let mut arns = BTreeSet::new();
         while let Some(policy) = pages.next().await {
             match policy.map_err(fault("iam:ListAttachedRolePolicies")) {
-                Err(fault) if is_absent(&fault) => return Ok(arns),
+                Err(fault) if is_absent(&fault) => return Ok(None),
                 policy => arns.extend(policy?.policy_arn),
             }
         }
-        Ok(arns)
+        Ok(Some(arns))
     }
 
     async fn policy(&self, role: &str, name: &str) -> Result<Option<Policy>, Fault> {
@@ -239,7 +251,7 @@ impl Role {
             let call = self.iam.put_role_policy().role_name(&at.name).policy_name(name).policy_document(&document);
             async { call.send().await.map_err(fault("iam:PutRolePolicy")) }
         };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await.map(drop)
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await.map(drop)
     }
 
     async fn strip(&self, at: &Address, policies: &[&String], attached: &[&String]) -> Result<()> {
@@ -288,8 +300,12 @@ impl Role {
 
     async fn tag(&self, at: &Address, tags: &TagChange) -> Result<()> {
         if !tags.set.is_empty() {
-            let call = self.iam.tag_role().role_name(&at.name).set_tags(Some(sdk_tags(&tags.set)?));
-            call.send().await.map_err(fault("iam:TagRole"))?;
+            let set = sdk_tags(&tags.set)?;
+            let call = || {
+                let call = self.iam.tag_role().role_name(&at.name).set_tags(Some(set.clone()));
+                async { call.send().await.map_err(fault("iam:TagRole")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
             let call = self.iam.untag_role().role_name(&at.name).set_tag_keys(Some(tags.remove.clone()));
@@ -300,7 +316,7 @@ impl Role {
 }
 
 fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["NoSuchEntity", "NoSuchEntityException"])
+    fault.is(&ABSENT)
 }
 
 fn tolerate_absent<T>(outcome: Result<T, Fault>) -> Result<()> {

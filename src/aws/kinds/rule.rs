@@ -11,11 +11,13 @@ use serde_json::Value;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
-use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::client::wait::{CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::pattern;
 use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
+
+const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -35,6 +37,12 @@ impl Spec {
     #[must_use]
     pub fn meaning(&self) -> Value {
         pattern::meaning(&self.pattern)
+    }
+
+    /// Returns whether the rule counts as one with wildcards, of which a bus accepts few.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        pattern::has_wildcard(&self.meaning())
     }
 }
 
@@ -73,15 +81,19 @@ impl Adapter for Rule {
         let Some(rule) = rules?.into_iter().find(|rule| rule.name() == Some(&at.name)) else {
             return Ok(None);
         };
+        // A rule that was removed after it was listed has neither targets nor tags.
+        let (Some(targets), Some(tags)) = (targets?, tags?) else {
+            return Ok(None);
+        };
         let spec = Spec {
             pattern: pattern::normal(rule.event_pattern.as_deref().unwrap_or("null")),
             state: rule.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
             description: rule.description.unwrap_or_default(),
             schedule: rule.schedule_expression,
             role: rule.role_arn,
-            targets: targets?,
+            targets,
         };
-        Ok(Some(Found { spec, tags: tags? }))
+        Ok(Some(Found { spec, tags }))
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
@@ -105,7 +117,7 @@ impl Adapter for Rule {
         if self.delete_rule(at).await?.is_ok() {
             return Ok(());
         }
-        let left = self.targets(&at.name).await?;
+        let left = self.targets(&at.name).await?.unwrap_or_default();
         self.remove_targets(at, &left.into_keys().collect::<Vec<_>>()).await?;
         let still = |fault: &Fault| has_targets(fault).then_some("EventBridge to remove the rule's targets");
         let call = || async { self.try_delete(at).await };
@@ -144,19 +156,20 @@ impl Rule {
         self.listed.ask(|| self.waiter.unless_throttled(list_once)).await
     }
 
-    async fn targets(&self, rule: &str) -> Result<BTreeMap<String, Target>, Fault> {
+    /// Returns the targets; none if there is no such rule.
+    async fn targets(&self, rule: &str) -> Result<Option<BTreeMap<String, Target>>, Fault> {
         let mut targets = BTreeMap::new();
         let mut next = None;
         loop {
             let call = self.events.list_targets_by_rule().rule(rule).set_next_token(next.take());
             let page = match call.send().await.map_err(fault("events:ListTargetsByRule")) {
-                Err(fault) if is_absent(&fault) => return Ok(targets),
+                Err(fault) if is_absent(&fault) => return Ok(None),
                 page => page?,
             };
             targets.extend(page.targets().iter().map(normal));
             next = page.next_token;
             if next.is_none() {
-                return Ok(targets);
+                return Ok(Some(targets));
             }
         }
     }
@@ -165,11 +178,12 @@ impl Rule {
         Ok(self.identity.place().await?.rule_arn(&at.name))
     }
 
-    async fn tags(&self, at: &Address) -> Result<Tags> {
+    /// Returns the tags; none if there is no such rule.
+    async fn tags(&self, at: &Address) -> Result<Option<Tags>> {
         let call = self.events.list_tags_for_resource().resource_arn(self.arn(at).await?);
         match call.send().await.map_err(fault("events:ListTagsForResource")) {
-            Err(fault) if is_absent(&fault) => Ok(Tags::new()),
-            answer => Ok(answer?.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()),
+            Err(fault) if is_absent(&fault) => Ok(None),
+            answer => Ok(Some(answer?.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())),
         }
     }
 
@@ -209,7 +223,7 @@ impl Rule {
                 })
             }
         };
-        self.waiter.retry(&at.id, CONFLICT, conflict, call).await
+        self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await
     }
 
     async fn remove_targets(&self, at: &Address, ids: &[String]) -> Result<()> {
@@ -255,9 +269,12 @@ impl Rule {
 
     async fn tag(&self, at: &Address, tags: &TagChange) -> Result<()> {
         if !tags.set.is_empty() {
-            let call = self.events.tag_resource().resource_arn(self.arn(at).await?);
-            let call = call.set_tags(Some(sdk_tags(&tags.set)?));
-            call.send().await.map_err(fault("events:TagResource"))?;
+            let (arn, set) = (self.arn(at).await?, sdk_tags(&tags.set)?);
+            let call = || {
+                let call = self.events.tag_resource().resource_arn(&arn).set_tags(Some(set.clone()));
+                async { call.send().await.map_err(fault("events:TagResource")) }
+            };
+            self.waiter.retry(&at.id, CONFLICT, |fault| unseen(fault, &ABSENT), call).await?;
         }
         if !tags.remove.is_empty() {
             let call = self.events.untag_resource().resource_arn(self.arn(at).await?);
@@ -319,7 +336,7 @@ fn sdk_tags(tags: &Tags) -> Result<Vec<Tag>> {
 }
 
 fn is_absent(fault: &Fault) -> bool {
-    fault.is(&["ResourceNotFoundException"])
+    fault.is(&ABSENT)
 }
 
 fn has_targets(fault: &Fault) -> bool {

@@ -1,22 +1,25 @@
 //! Manages the DynamoDB table in which the notifier records its announcements.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
-    Tag, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, DestinationStatus, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::aws::client::fault::{Fault, fault};
-use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, conflict};
+use crate::aws::client::fault::{EXPIRY_CHANGED_TWICE, Fault, fault};
+use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, unseen};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::policy::Policy;
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, Stage, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
 const KEY: &str = "id";
 pub const EXPIRY: &str = "expiresAt";
-const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+const ABSENT: [&str; 2] = ["ResourceNotFoundException", "TableNotFoundException"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -27,13 +30,27 @@ pub struct Spec {
     /// The attribute with the time at which DynamoDB removes an item.
     pub expiry: Option<String>,
     pub deletion_protection: bool,
+    /// The stream that copies every change; none wanted.
+    pub stream: Option<String>,
+    /// The ARNs of the Kinesis streams to which DynamoDB also copies every change; none wanted.
+    pub kinesis_streams: BTreeSet<String>,
+    /// The table's own policy, which could allow others to read and write announcements; none wanted.
+    pub policy: Option<Policy>,
 }
 
 impl Spec {
     /// Returns the spec that the notifier needs.
     #[must_use]
     pub fn of_announcements() -> Self {
-        Self { key: format!("{KEY}:S"), on_demand: true, expiry: Some(EXPIRY.to_owned()), deletion_protection: false }
+        Self {
+            key: format!("{KEY}:S"),
+            on_demand: true,
+            expiry: Some(EXPIRY.to_owned()),
+            deletion_protection: false,
+            stream: None,
+            kinesis_streams: BTreeSet::new(),
+            policy: None,
+        }
     }
 }
 
@@ -52,17 +69,23 @@ impl Adapter for Table {
     const KIND: Kind = Kind::Table;
     const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["key"];
+    const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let Some(table) = self.describe(&at.name).await? else {
             return Ok(None);
         };
-        let (expiry, tags) = tokio::join!(self.expiry(&at.name), self.tags(table.table_arn().unwrap_or_default()));
-        let (expiry, tags) = match (expiry, tags) {
-            (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
-            (expiry, tags) => (expiry?, tags?),
-        };
-        Ok(Some(Found { spec: normal(&table, expiry), tags }))
+        let arn = table.table_arn().unwrap_or_default();
+        let (expiry, streams) = (self.expiry(&at.name), self.kinesis_streams(&at.name));
+        match tokio::join!(expiry, streams, self.tags(arn), self.policy(arn)) {
+            (Err(fault), ..) | (_, Err(fault), ..) | (_, _, Err(fault), _) | (.., Err(fault)) if fault.is(&ABSENT) => {
+                Ok(None)
+            }
+            (expiry, streams, tags, policy) => {
+                let spec = Spec { expiry: expiry?, kinesis_streams: streams?, policy: policy?, ..normal(&table) };
+                Ok(Some(Found { spec, tags: tags? }))
+            }
+        }
     }
 
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
@@ -78,10 +101,28 @@ impl Adapter for Table {
         if (have.on_demand, have.deletion_protection) != (want.on_demand, want.deletion_protection) {
             self.update(at, &have, want).await?;
         }
-        if have.expiry != want.expiry {
-            self.expire_by(at, have.expiry.as_deref(), want.expiry.as_deref()).await?;
+        if have.stream.is_some() && want.stream.is_none() {
+            self.stop_stream(at).await?;
         }
-        if made { Ok(()) } else { self.tag(at, tags).await }
+        for stream in have.kinesis_streams.difference(&want.kinesis_streams) {
+            self.stop_kinesis_stream(at, stream).await?;
+        }
+        if have.policy.is_some() && want.policy.is_none() {
+            self.remove_policy(at).await?;
+        }
+        let expires = match have.expiry == want.expiry {
+            true => true,
+            false => self.expire_by(at, have.expiry.as_deref(), want.expiry.as_deref()).await?,
+        };
+        if !made {
+            self.tag(at, tags).await?;
+        }
+        match expires {
+            true => Ok(()),
+            false => Err(Error::new("DynamoDB accepts one change of a table's expiry an hour")
+                .because(Remainder { field: "expiry" })
+                .hint("run the same command again in an hour; until then, the table keeps old announcements")),
+        }
     }
 
     async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
@@ -123,6 +164,64 @@ impl Table {
         };
         let description = answer.time_to_live_description.filter(|ttl| on(ttl.time_to_live_status()));
         Ok(description.and_then(|ttl| ttl.attribute_name))
+    }
+
+    /// Returns the Kinesis streams that get a copy of every change.
+    async fn kinesis_streams(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
+        let answer = self.dynamodb.describe_kinesis_streaming_destination().table_name(name).send().await;
+        let answer = answer.map_err(fault("dynamodb:DescribeKinesisStreamingDestination"))?;
+        let is_on = |status: &DestinationStatus| {
+            matches!(status, DestinationStatus::Enabling | DestinationStatus::Active | DestinationStatus::Updating)
+        };
+        let all = answer.kinesis_data_stream_destinations.unwrap_or_default().into_iter();
+        let on = all.filter(|one| one.destination_status.as_ref().is_some_and(is_on));
+        Ok(on.filter_map(|one| one.stream_arn).collect())
+    }
+
+    async fn stop_kinesis_stream(&self, at: &Address, stream: &str) -> Result<()> {
+        let call = || async {
+            // A copy that taskbell's own last call stopped refuses to be stopped again, as one that is not complete yet.
+            if !self.kinesis_streams(&at.name).await?.contains(stream) {
+                return Ok(());
+            }
+            let call = self.dynamodb.disable_kinesis_streaming_destination().table_name(&at.name).stream_arn(stream);
+            call.send().await.map(drop).map_err(fault("dynamodb:DisableKinesisStreamingDestination"))
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await
+    }
+
+    async fn policy(&self, arn: &str) -> Result<Option<Policy>, Fault> {
+        let answer = self.dynamodb.get_resource_policy().resource_arn(arn).send().await;
+        match answer.map_err(fault("dynamodb:GetResourcePolicy")) {
+            Err(fault) if fault.is(&["PolicyNotFoundException"]) => Ok(None),
+            answer => Ok(answer?.policy.filter(|text| !text.is_empty()).map(|text| Policy::parse(&text))),
+        }
+    }
+
+    async fn stop_stream(&self, at: &Address) -> Result<()> {
+        let off = StreamSpecification::builder().stream_enabled(false).build();
+        let off = off.map_err(|error| Error::new("could not describe a stream").because(error))?;
+        let call = || {
+            let call = self.dynamodb.update_table().table_name(&at.name).stream_specification(off.clone());
+            async { call.send().await.map(drop).map_err(fault("dynamodb:UpdateTable")) }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+        self.until_active(at).await
+    }
+
+    async fn remove_policy(&self, at: &Address) -> Result<()> {
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?.and_then(|table| table.table_arn))) };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
+        let call = || {
+            let call = self.dynamodb.delete_resource_policy().resource_arn(&arn);
+            async {
+                match call.send().await.map_err(fault("dynamodb:DeleteResourcePolicy")) {
+                    Err(fault) if fault.is(&["PolicyNotFoundException"]) => Ok(()),
+                    answer => answer.map(drop),
+                }
+            }
+        };
+        self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
@@ -180,8 +279,9 @@ impl Table {
         self.until_active(at).await
     }
 
-    /// Sets the expiry. The attribute can only be changed after expiry was turned off.
-    async fn expire_by(&self, at: &Address, have: Option<&str>, want: Option<&str>) -> Result<()> {
+    /// Sets the expiry, and returns whether it is as wanted. The attribute can only be changed after expiry was turned off, and
+    /// DynamoDB refuses a second change within an hour of the last one, which may be somebody else's.
+    async fn expire_by(&self, at: &Address, have: Option<&str>, want: Option<&str>) -> Result<bool> {
         for (attribute, enabled) in [(have, false), (want, true)] {
             let Some(attribute) = attribute else { continue };
             let setting = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
@@ -192,14 +292,18 @@ impl Table {
                 async {
                     match call.send().await.map_err(fault("dynamodb:UpdateTimeToLive")) {
                         // taskbell's own last call arrived, or another run was faster.
-                        Err(fault) if fault.says("already enabled") || fault.says("already disabled") => Ok(()),
-                        answer => answer.map(drop),
+                        Err(fault) if fault.says("already enabled") || fault.says("already disabled") => Ok(true),
+                        Err(fault) if fault.says(EXPIRY_CHANGED_TWICE) => Ok(false),
+                        answer => answer.map(|_| true),
                     }
                 }
             };
-            self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await?;
+            if !self.waiter.retry(&at.id, TABLE_STATE, in_use, call).await? {
+                // The refused call may have repeated one whose answer was lost.
+                return Ok(self.expiry(&at.name).await?.as_deref() == want);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn until_active(&self, at: &Address) -> Result<()> {
@@ -216,9 +320,8 @@ impl Table {
         if tags.set.is_empty() && tags.remove.is_empty() {
             return Ok(());
         }
-        let Some(arn) = self.describe(&at.name).await?.and_then(|table| table.table_arn) else {
-            return Ok(());
-        };
+        let look = || async { Ok(Attempt::seen(self.describe(&at.name).await?.and_then(|table| table.table_arn))) };
+        let arn = self.waiter.until(&at.id, CONFLICT, look).await?;
         if !tags.set.is_empty() {
             let call = || {
                 let call = self.dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(sdk_tags(&tags.set)));
@@ -240,7 +343,7 @@ impl Table {
 /// Returns the reason to wait: while a table is created, updated or deleted, it accepts no other change.
 fn in_use(fault: &Fault) -> Option<&'static str> {
     let busy = fault.is(&["ResourceInUseException", "LimitExceededException"]);
-    if busy { Some("another change of the same table to finish") } else { conflict(fault) }
+    if busy { Some("another change of the same table to finish") } else { unseen(fault, &ABSENT) }
 }
 
 fn billing(spec: &Spec) -> BillingMode {
@@ -251,7 +354,8 @@ fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
 }
 
-fn normal(table: &TableDescription, expiry: Option<String>) -> Spec {
+/// Returns the spec without the parts that other calls return.
+fn normal(table: &TableDescription) -> Spec {
     let type_of = |name: &str| {
         let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
         definition.map_or("?", |definition| definition.attribute_type().as_str())
@@ -262,7 +366,12 @@ fn normal(table: &TableDescription, expiry: Option<String>) -> Spec {
     Spec {
         key: keys.collect::<Vec<_>>().join(","),
         on_demand: mode == Some(&BillingMode::PayPerRequest),
-        expiry,
+        expiry: None,
         deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
+        stream: table.stream_specification().filter(|stream| stream.stream_enabled()).map(|stream| {
+            stream.stream_view_type().map_or_else(|| "ENABLED".to_owned(), |shown| shown.as_str().to_owned())
+        }),
+        kinesis_streams: BTreeSet::new(),
+        policy: None,
     }
 }

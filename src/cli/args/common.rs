@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
+use crate::arn;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
 use crate::config::settings::{Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::input::printable;
 use crate::operations::drift;
 use crate::operations::events::{Event, Listener};
 use crate::operations::target::Target;
@@ -29,7 +31,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The AWS region [default: as the AWS CLI finds it]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = arn::region)]
     pub region: Option<String>,
     /// The AWS profile [default: as the AWS CLI finds it]
     #[arg(long, global = true)]
@@ -209,7 +211,7 @@ impl StackArgs {
 /// Prints the warnings that [`report_repeated`] reports.
 pub fn warn_of_repeated<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, world: &World) {
     for warning in patterns.into_iter().flat_map(Pattern::warnings) {
-        world.err.print(&format!("warning: {warning}\n"));
+        world.err.print(&format!("warning: {}\n", printable(&warning)));
     }
 }
 

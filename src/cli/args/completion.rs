@@ -4,10 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::Command;
+use clap::{Command, ValueHint};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 
+use super::quoting::Quoting;
 use super::shell::Shell;
+use crate::arn::is_ecs_name;
+use crate::cli::terminal::completion_line;
 use crate::config::Cluster;
 use crate::config::file::{File, Member};
 use crate::pattern::CATALOGUE;
@@ -31,7 +34,8 @@ pub struct Known {
 /// Returns the words that can complete the word at the cursor, as the shell's script reads them.
 pub fn candidates(shell: Shell, words: &[OsString], command: Command, known: &Known) -> String {
     let mut bytes = Vec::new();
-    let mut command = completed(command, known);
+    let quoting = Quoting::at_end(&completion_line(), shell);
+    let mut command = completed(command, quoting, known);
     let written = shell.completer().write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut bytes);
     written.map(|()| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
@@ -65,8 +69,10 @@ impl Known {
         *self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the known names of one kind.
-    pub fn replace(&mut self, names: Names, found: Vec<String>) {
+    /// Replaces the known names of one kind. Leaves out names that no stack and no cluster has: they come from AWS, and a shell would
+    /// run what such a name contains.
+    pub fn replace(&mut self, names: Names, mut found: Vec<String>) {
+        found.retain(|name| is_ecs_name(name));
         match names {
             Names::Clusters => self.clusters = found,
             Names::Stacks => self.stacks = found,
@@ -94,35 +100,70 @@ fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> V
     all.filter(|candidate| candidate.get_value().to_string_lossy().starts_with(&*begun)).collect()
 }
 
-/// Adds completions to every argument that accepts a name.
-fn completed(command: Command, known: &Known) -> Command {
+/// Adds completions to every argument that accepts a name or a path. clap would offer paths without quotes.
+fn completed(command: Command, quoting: Quoting, known: &Known) -> Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
         "clusters" => argument.add(known.completer(Names::Clusters)),
         "stack" => argument.add(known.completer(Names::Stacks)),
-        "pattern" | "patterns" => argument.add(ArgValueCompleter::new(patterns)),
-        "event" | "events" => argument.add(ArgValueCompleter::new(samples)),
+        "pattern" | "patterns" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| patterns(begun, quoting))),
+        "event" | "events" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| samples(begun, quoting))),
+        _ if is_path(argument.get_value_hint()) => {
+            argument.add(ArgValueCompleter::new(move |begun: &OsStr| paths(begun, quoting)))
+        }
         _ => argument,
     });
-    command.mut_subcommands(|inner| completed(inner, known))
+    command.mut_subcommands(|inner| completed(inner, quoting, known))
+}
+
+fn is_path(hint: ValueHint) -> bool {
+    matches!(hint, ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath | ValueHint::ExecutablePath)
 }
 
 /// Completes patterns of the catalogue, or else the path of a file.
-fn patterns(begun: &OsStr) -> Vec<CompletionCandidate> {
+fn patterns(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
     let named = CATALOGUE.iter().map(|entry| CompletionCandidate::new(entry.name).help(Some(entry.rings.into())));
-    or_path(beginning(begun, named), begun)
+    or_path(beginning(begun, named), begun, quoting)
 }
 
 /// Completes samples by their short names, or else by their full names, or else the path of a file.
-fn samples(begun: &OsStr) -> Vec<CompletionCandidate> {
+fn samples(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
     let named = |name_of: fn(&'static str) -> &'static str| {
         let candidates =
             SAMPLES.iter().map(|sample| CompletionCandidate::new(name_of(sample.name)).help(Some(sample.title.into())));
         beginning(begun, candidates)
     };
     let short = named(without_number);
-    or_path(if short.is_empty() { named(|name| name) } else { short }, begun)
+    or_path(if short.is_empty() { named(|name| name) } else { short }, begun, quoting)
 }
 
-fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr) -> Vec<CompletionCandidate> {
-    if named.is_empty() { PathCompleter::any().complete(begun) } else { named }
+fn or_path(named: Vec<CompletionCandidate>, begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
+    if named.is_empty() { paths(begun, quoting) } else { named }
+}
+
+/// Completes the path of a file.
+fn paths(begun: &OsStr, quoting: Quoting) -> Vec<CompletionCandidate> {
+    let Some((begun, meaning)) = begun.to_str().and_then(|begun| Some((begun, quoting.meaning(begun)?))) else {
+        return Vec::new();
+    };
+    let paths = PathCompleter::any().complete(OsStr::new(&meaning));
+    // A path that is not UTF-8, or has hidden characters, cannot be typed either.
+    let typed = |path: &CompletionCandidate| {
+        let typed = quoting.typed(path.get_value().to_str()?, begun)?;
+        Some(CompletionCandidate::new(typed).hide(path.is_hide_set()))
+    };
+    paths.iter().filter_map(typed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_that_no_stack_has_is_not_offered() {
+        let foreign = ["$(touch x)", "a b", "a;reboot", "`id`", "a\nb", "\u{1b}[31m", "", "batch"];
+        let mut known = Known::default();
+        known.replace(Names::Stacks, foreign.map(str::to_owned).to_vec());
+        known.replace(Names::Clusters, foreign.map(str::to_owned).to_vec());
+        assert_eq!((known.stacks, known.clusters), (vec!["batch".to_owned()], vec!["batch".to_owned()]));
+    }
 }

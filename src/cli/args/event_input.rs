@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::input;
 use crate::operations::event_file::{self, Event};
 use crate::operations::task_definition::Definition;
+use crate::secret::file_without_secrets;
 
 /// Reads the events of one name: a sample, a file, or - for standard input. A file of described tasks may have several events.
 ///
@@ -77,7 +78,7 @@ impl Definition {
 
 fn warn(warnings: &[String], world: &World) {
     for warning in warnings {
-        world.err.print(&format!("warning: {warning}\n"));
+        world.err.print(&format!("warning: {}\n", input::printable(warning)));
     }
 }
 
@@ -85,7 +86,8 @@ fn text(name: &str, world: &World) -> Result<String> {
     if name == "-" {
         return world.read_stdin();
     }
-    let unreadable = |error| Error::usage(format!("could not read the event file {name}")).because(error);
+    let unreadable =
+        |error| Error::usage(format!("could not read the event file {}", file_without_secrets(name))).because(error);
     input::text(std::fs::read(name).map_err(unreadable)?, name)
 }
 

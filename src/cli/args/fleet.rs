@@ -44,7 +44,7 @@ pub trait OfStack: Clone + 'static {
         false
     }
 
-    /// Checks whether the command asks for confirmation before it writes.
+    /// Checks whether the command writes only after a confirmation, or not at all.
     fn asks(&self) -> bool {
         true
     }
@@ -53,6 +53,9 @@ pub trait OfStack: Clone + 'static {
     fn orphans(&self) -> bool {
         false
     }
+
+    /// Limits the removal of stacks that are no longer in the file to the resources of this fleet.
+    fn limit_to_fleet(&mut self, _fleet: Option<&str>) {}
 
     /// Checks whether the command, with `--all`, also looks for stacks that are no longer in the file.
     fn looks_for_orphans(&self) -> bool {

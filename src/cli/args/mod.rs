@@ -4,6 +4,7 @@ pub mod common;
 pub mod completion;
 pub mod event_input;
 pub mod fleet;
+mod quoting;
 pub mod setup;
 pub mod shell;
 mod values;

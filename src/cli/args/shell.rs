@@ -33,8 +33,34 @@ impl Shell {
     }
 }
 
-/// The completer for bash, based on clap's. Bash splits `--flag=value` into three words; clap expects two.
+/// The completer for bash, based on clap's. Bash splits `--flag=value` into three words; clap expects two. Bash removes the quote in
+/// front of the word at the cursor; the script also passes the line, which has the quote.
 struct Bash;
+
+/// The script for bash.
+const SCRIPT: &str = r#"
+_taskbell() {
+    local IFS=$'\013\n' words=("${COMP_WORDS[@]}")
+    # Older versions of bash do not split words at = and :, as the second argument is split.
+    if [[ ${BASH_VERSINFO[0]} -ge 4 ]]; then
+        words[COMP_CWORD]=$2
+    fi
+    compopt +o nospace 2>/dev/null
+    # An assignment in parentheses would replace patterns by names of files, which read does not do.
+    read -r -d '' -a COMPREPLY <<<"$(
+        VARIABLE=bash _CLAP_COMPLETE_INDEX=$COMP_CWORD _TASKBELL_COMPLETE_LINE=${COMP_LINE:0:COMP_POINT} COMPLETER -- "${words[@]}"
+    )"
+    if [[ ${COMPREPLY-} =~ [=/:]$ ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
+    return 0
+}
+if [[ ${BASH_VERSINFO[0]} -eq 4 && ${BASH_VERSINFO[1]} -ge 4 || ${BASH_VERSINFO[0]} -gt 4 ]]; then
+    complete -o nospace -o bashdefault -o nosort -F _taskbell NAME
+else
+    complete -o nospace -o bashdefault -F _taskbell NAME
+fi
+"#;
 
 impl EnvCompleter for Bash {
     fn name(&self) -> &'static str {
@@ -48,12 +74,13 @@ impl EnvCompleter for Bash {
     fn write_registration(
         &self,
         var: &str,
-        name: &str,
+        _name: &str,
         bin: &str,
         completer: &str,
         buf: &mut dyn Write,
     ) -> std::io::Result<()> {
-        env::Bash.write_registration(var, name, bin, completer, buf)
+        let script = SCRIPT.replace("VARIABLE", var).replace("NAME", bin).replace("COMPLETER", completer);
+        buf.write_all(script.as_bytes())
     }
 
     fn write_complete(

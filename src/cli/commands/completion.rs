@@ -61,7 +61,7 @@ pub async fn answer(shell: &str, arguments: &[OsString], command: fn() -> Comman
         known.replace(names, found);
         told = candidates(shell, &words, command(), &known);
     }
-    world.out.print(&told);
+    world.out.pass_words(&told);
 }
 
 /// Asks AWS for names. Returns `None` after any failure.

@@ -7,8 +7,8 @@ use clap::{Args as ClapArgs, Subcommand};
 use crate::cli::args::common::{Common, Format, StackArgs, warn_of_repeated};
 use crate::cli::render;
 use crate::cli::run::fleet::completed;
-use crate::cli::terminal::World;
-use crate::error::{Error, Result};
+use crate::cli::terminal::{World, whole_file};
+use crate::error::Result;
 use crate::export::cloudformation::{self, Bucket};
 use crate::export::{Blueprint, Topic, terraform};
 use crate::notifier::archive::archive;
@@ -126,8 +126,7 @@ fn export_configuration(stack: &StackArgs, common: &Common, world: &World) -> Re
 
 fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8> {
     let archive = archive()?;
-    std::fs::write(&args.to, &archive.bytes)
-        .map_err(|error| Error::new(format!("could not write {}", args.to.display())).because(error))?;
+    whole_file::write(&args.to, &archive.bytes)?;
     world.out.print(&match common.output {
         Format::Text | Format::Github | Format::Markdown => render::export::archive(&archive, &args.to),
         Format::Json => render::json(&render::export::archive_object(&archive, &args.to)),

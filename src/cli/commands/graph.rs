@@ -69,7 +69,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let Comparison { stack, place, desired, plan, .. } = &comparison;
     let graph = Graph::new(stack, place, desired, plan);
     if let Some(path) = &args.file {
-        whole_file::write(path, &draw(&graph))?;
+        whole_file::write(path, draw(&graph))?;
         if !common.quiet {
             world.err.print(&format!("wrote {}: {}\n", path.display(), graph.summary()));
         }

@@ -1,4 +1,4 @@
-//! Runs `import`: replaces an alert that was made by hand or by a module.
+//! Runs `import`: replaces an alert that was made by hand.
 
 use clap::Args as ClapArgs;
 
@@ -11,14 +11,13 @@ use crate::cli::run::progress::Progress;
 use crate::cli::run::setup::prepared;
 use crate::cli::run::{Desk, fleet};
 use crate::cli::terminal::World;
-use crate::config;
-use crate::config::settings::{Settings, items};
+use crate::config::{self, settings::Settings, settings::items};
 use crate::error::Result;
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
 use crate::operations::verdict::Verdict;
 
-/// Replace an alert that was created by hand or by a module.
+/// Replace an alert that was created by hand.
 ///
 /// Without RULE, lists the rules that send alerts about ECS. With RULE, sets up a stack for the same clusters and the same
 /// webhook, and tests it with a drill. Disables the old rule only after the drill has arrived, so that no failure is missed in the
@@ -124,6 +123,7 @@ async fn carry_out(
     let request = args.setup.request(takeover.config.clone(), takeover.webhook(), &args.stack.settings)?;
     let prepare = prepared(request, (&args.stack, args.dry_run), |prepared| found.ends_no_alert(prepared), desk);
     let (prepared, asked) = progress.over(prepare).await?;
+    world.err.print(render::import::no_webhook(&prepared, takeover));
     let over = asked.and_then(|()| takeover.verdict(&prepared));
     let text = || render::import::plan(&prepared.plan, found, takeover, common.verbose);
     let object = || render::import::prepared_object(&prepared, found, takeover, command);

@@ -36,7 +36,7 @@ pub struct Args {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     if args.schema {
-        world.out.print(&render::json(&schema()));
+        world.out.print(&render::document(&schema()));
         return Ok(0);
     }
     let path = common.config.clone().unwrap_or_else(|| PathBuf::from(file::NAME));

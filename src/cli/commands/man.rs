@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use clap_mangen::Man;
 
-use crate::cli::terminal::World;
+use crate::cli::terminal::{World, whole_file};
 use crate::error::{Error, Result, nearest};
 
 /// Print a page of the manual, or write all pages into a folder.
@@ -51,12 +51,13 @@ fn find<'a>(command: &'a clap::Command, words: &[String]) -> Result<&'a clap::Co
     })
 }
 
-fn write_all(command: &clap::Command, folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
+    let failed = |error| Error::new("could not create the folder").because(error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
     for inner in command.get_subcommands().filter(|one| !one.is_hide_set()) {
         write_all(inner, folder)?;
     }
-    std::fs::write(folder.join(Man::new(command.clone()).get_filename()), page(command))
+    whole_file::write(&folder.join(Man::new(command.clone()).get_filename()), page(command))
 }
 
 fn page(command: &clap::Command) -> String {

@@ -13,8 +13,8 @@ use crate::cli::terminal::World;
 use crate::cli::terminal::child::{self, Ended, Stops};
 use crate::config::settings::Settings;
 use crate::error::{Error, Result};
-use crate::input;
 use crate::operations::notify::{Alert, LONGEST_DETAIL, check_region_and_credentials, raise};
+use crate::{input, secret::file_without_secrets};
 
 /// Send an alert from your own application, through the rule `application-error`.
 ///
@@ -94,9 +94,9 @@ async fn send(args: Args, common: &Common, world: &World) -> Result<u8> {
         detail: match &args.detail_file {
             None => String::new(),
             Some(path) if path.as_os_str() == "-" => input::lossy(&world.read_stdin_bytes()?),
-            Some(path) => std::fs::read(path)
-                .map(|bytes| input::lossy(&bytes))
-                .map_err(|error| Error::usage(format!("could not read {}", path.display())).because(error))?,
+            Some(path) => std::fs::read(path).map(|bytes| input::lossy(&bytes)).map_err(|error| {
+                Error::usage(format!("could not read {}", file_without_secrets(path))).because(error)
+            })?,
         },
     };
     let event_id = progress.over(raise(alert, &site, progress.context())).await?;

@@ -2,6 +2,7 @@
 
 use clap::Args as ClapArgs;
 
+use crate::arn;
 use crate::aws::kinds::Given;
 use crate::cli::args::common::{ClusterArgs, Common};
 use crate::cli::args::fleet::OfStack;
@@ -9,9 +10,10 @@ use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::World;
 use crate::config::settings::Settings;
-use crate::desired::cluster_arn;
+use crate::desired::{cluster_arn, references};
 use crate::error::Result;
 use crate::operations::session::Session;
+use crate::pattern::Pattern;
 use crate::permissions::{Command, Ground, policy};
 use crate::stack::Place;
 
@@ -32,13 +34,16 @@ pub struct Args {
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
     command: Command,
     /// Your own role for the notifier, as given to `setup`
-    #[arg(long, value_name = "ARN", alias = "role-arn")]
+    #[arg(long, value_name = "ARN", alias = "role-arn", value_parser = arn::role)]
     notifier_role_arn: Option<String>,
     /// The permissions boundary, as given to `setup`: the policy does not allow raising the notifier's role above it
-    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
+    #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn", value_parser = arn::policy)]
     permissions_boundary: Option<String>,
+    /// The configured patterns: their rules are named in the policy.
+    #[arg(skip)]
+    patterns: Vec<String>,
     /// The account ID [default: the account of the credentials]
-    #[arg(long, value_name = "ID", value_parser = account)]
+    #[arg(long, value_name = "ID", value_parser = arn::account)]
     account: Option<String>,
 }
 
@@ -49,6 +54,7 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
+        self.patterns = settings.patterns.clone().unwrap_or_default();
         if self.notifier_role_arn.is_none() && self.permissions_boundary.is_none() {
             self.notifier_role_arn.clone_from(&settings.notifier_role_arn);
             self.permissions_boundary.clone_from(&settings.permissions_boundary);
@@ -77,14 +83,18 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         None => progress.over(session.unless_interrupted(session.identity.place())).await??.clone(),
     };
     let cluster_arns = clusters.iter().map(|cluster| cluster_arn(cluster, &place)).collect::<Result<Vec<_>>>()?;
+    args.permissions_boundary.iter().try_for_each(|arn| references::boundary(arn, &place))?;
+    args.notifier_role_arn.iter().try_for_each(|arn| references::notifier_role(arn, &place))?;
+    let patterns = args.patterns.iter().map(|name| Ok(Pattern::find(name)?.name)).collect::<Result<Vec<_>>>()?;
     let ground = Ground {
         stack: &session.stack,
         place: &place,
         clusters: &cluster_arns,
         own_role: args.notifier_role_arn.as_deref(),
         boundary: args.permissions_boundary.as_deref(),
+        patterns: &patterns,
     };
-    world.out.print(&render::json(&policy(args.command, ground)));
+    world.out.print(&render::document(&policy(args.command, ground)));
     if args.command == Command::Setup && !common.quiet {
         world.err.print(
             "note: add ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, so that \
@@ -93,11 +103,4 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         );
     }
     Ok(0)
-}
-
-fn account(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.chars().all(|c| c.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account ID has 12 digits".to_owned()),
-    }
 }

@@ -82,11 +82,11 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
             .hint("keep one task in the file"));
     }
     world.out.print(&match common.output {
-        Format::Json => render::json(&render::preview::object(&shown)),
+        Format::Json => render::document(&render::preview::object(&shown)),
         _ => render::preview::text(&shown, args.place, world.columns),
     });
     if let (Some(path), [one]) = (&args.html, shown.as_slice()) {
-        whole_file::write(path, &html::page(&one.payload, args.language.code()))?;
+        whole_file::write(path, html::page(&one.payload, args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
     for one in &shown {

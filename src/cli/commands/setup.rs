@@ -7,7 +7,7 @@ use crate::cli::args::common::StackArgs;
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::args::setup::SetupArgs;
 use crate::cli::render;
-use crate::cli::run::setup::{prepared, seen};
+use crate::cli::run::setup::{offered, prepared, seen};
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
@@ -70,6 +70,8 @@ impl OfStack for Args {
 pub struct Ready {
     prepared: Prepared,
     drills: bool,
+    /// Whether the user can be asked for a drill after the first setup.
+    offers_drill: bool,
 }
 
 impl InPhases for Args {
@@ -104,19 +106,21 @@ impl InPhases for Args {
             _ => {
                 let Told { out, err, sum, .. } = told;
                 let question = render::setup::question(&prepared) + "?";
-                let prepared = Ready { prepared, drills };
+                let offers_drill = desk.can_ask() && !self.yes;
+                let prepared = Ready { prepared, drills, offers_drill };
                 Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
             }
         }
     }
 
-    async fn apply(Ready { prepared, drills }: Ready, desk: &Desk<'_>) -> Told {
+    async fn apply(Ready { prepared, drills, offers_drill }: Ready, desk: &Desk<'_>) -> Told {
         let applied = prepared.apply(drills.then(Scenario::default)).await;
+        let (applied, is_said) = if offers_drill { offered(applied, desk).await } else { (applied, false) };
         let (command, verdict) = (desk.world.command(), applied.verdict());
         Told {
             out: String::new(),
             object: Some(render::setup::applied_object(&applied, command)),
-            err: render::setup::end(&applied, desk.common.quiet, command),
+            err: render::setup::end(&applied, desk.common.quiet || is_said, command),
             sum: render::sum_of_done(&applied.plan),
             ended: render::setup::error(applied).map_or(Ok(verdict), Err),
         }

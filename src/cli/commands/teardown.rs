@@ -25,6 +25,9 @@ pub struct Args {
     /// Remove the stacks that exist in AWS but are no longer in the file; if the file has a `fleet`, only the stacks of that fleet
     #[arg(long, conflicts_with_all = ["all", "clusters"])]
     orphans: bool,
+    /// The fleet of the file, to which every resource must belong that `--orphans` removes.
+    #[arg(skip)]
+    only_of: Option<String>,
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -41,6 +44,7 @@ impl Args {
             clusters: ClusterArgs::default(),
             fleet: FleetArgs::default(),
             orphans: false,
+            only_of: None,
             dry_run: true,
             yes: false,
         }
@@ -64,8 +68,12 @@ impl OfStack for Args {
         self.orphans
     }
 
+    fn limit_to_fleet(&mut self, fleet: Option<&str>) {
+        self.only_of = fleet.map(str::to_owned);
+    }
+
     fn asks(&self) -> bool {
-        !(self.yes || self.dry_run)
+        !self.yes || self.dry_run
     }
 }
 
@@ -79,13 +87,17 @@ impl InPhases for Args {
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Prepared>> {
         let Desk { common, world, context, .. } = desk;
         let clusters = self.clusters.parse()?;
-        let prepared = prepare(&clusters, &common.target(&clusters)?, context).await?;
+        let prepared = prepare(&clusters, self.only_of, &common.target(&clusters)?, context).await?;
         let Prepared { stack, place, plan, .. } = &prepared;
         let (out, sum) = (render::plan(plan, common.verbose), render::sum(plan));
         let err = render::teardown::warnings(&prepared, world.command());
-        if self.dry_run || plan.steps.is_empty() {
+        if self.dry_run || (plan.steps.is_empty() && prepared.refusal().is_none()) {
             let object = Some(render::plan_json(stack, place, plan, None));
             return Ok(Phase::Over(Told { out, object, err, sum, ended: Ok(prepared.verdict()) }));
+        }
+        if let Some(refusal) = prepared.refusal() {
+            let object = Some(render::plan_json(stack, place, plan, None));
+            return Ok(Phase::Over(Told { out, object, err, sum: None, ended: Err(refusal) }));
         }
         let question = render::teardown::question(&prepared);
         Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::hint as words_of;
 use super::json::json as to_json;
+use crate::input::printable;
 use crate::operations::check::{Check, Held};
 use crate::operations::doctor::Examination;
 use crate::operations::verdict::Verdict;
@@ -33,7 +34,7 @@ pub fn text(examination: &Examination, command: &str) -> String {
             Held::Unknown => '?',
         };
         let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
-        let _ = writeln!(text, "{mark} {name:width$}  {told}{time}");
+        let _ = writeln!(text, "{mark} {name:width$}  {}{time}", printable(told));
         if let Some(hint) = hint.as_ref().filter(|hint| hints.insert(*hint)) {
             let _ = writeln!(text, "  {:width$}  hint: {}", "", words_of(hint, command));
         }

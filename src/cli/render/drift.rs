@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::input::printable;
 use crate::operations::drift::Comparison;
 
 pub fn annotations(Comparison { stack, plan, warning, .. }: &Comparison) -> String {
@@ -32,5 +33,6 @@ pub fn remarks(Comparison { plan, warning, missing_cluster, .. }: &Comparison, c
 
 /// Returns the warning about the end of support of the notifier's runtime.
 pub fn end_of_runtime(warning: &str) -> String {
+    let warning = printable(warning);
     format!("warning: {warning}; install a newer taskbell and run `taskbell setup` to update the notifier\n")
 }

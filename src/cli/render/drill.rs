@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::hint;
+use crate::input::printable;
 use crate::operations::check::{Check, Held};
 use crate::operations::drill::Drill;
 use crate::operations::drill::trace::{SOME, is_place};
@@ -16,7 +17,7 @@ pub fn line(Check { name, held, told, milliseconds, hint: _ }: &Check) -> String
         Held::Unknown => '?',
     };
     let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
-    format!("{mark} {name:<9}  {told}{time}\n")
+    format!("{mark} {name:<9}  {}{time}\n", printable(told))
 }
 
 pub fn object(drill: &Drill, command: &str) -> Value {
@@ -56,6 +57,7 @@ pub fn end(drill: &Drill, quiet: bool, command: &str) -> String {
         (count, Some(Check { name: SOME, told, .. })) => (count, told.split(':').next().unwrap_or_default()),
         (count, _) => (count, places.last().copied().unwrap_or("Slack")),
     };
+    let place = printable(place);
     match drill.verdict() {
         Verdict::InSync if places > 1 => format!("All {places} destinations accepted the drill.\n"),
         Verdict::InSync => format!("{place} accepted the drill.\n"),

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
-
 use crate::error::{Error, Hint};
-use crate::input::printable_lines;
+use crate::input::{printable, printable_lines};
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::Plan;
+use crate::style::Style;
 
-const RED: Style = AnsiColor::Red.on_default();
-const BOLD: Style = Style::new().bold();
+const RED: Style = Style::RED;
+const BOLD: Style = Style::BOLD;
 
 /// Returns the hints for the resources that could not be read.
 pub fn hints(plan: &Plan, command: &str) -> String {
@@ -23,7 +22,7 @@ pub fn hints(plan: &Plan, command: &str) -> String {
 /// Returns a hint as text. `command` is the name of the running command in `permissions --for`.
 pub fn hint(hint: &Hint, command: &str) -> String {
     match hint {
-        Hint::Words(words) => printable_lines(words),
+        Hint::Words(words) => paragraph(words),
         Hint::GrantPolicy => format!(
             "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
         ),
@@ -43,7 +42,7 @@ pub fn hint(hint: &Hint, command: &str) -> String {
 
 /// Returns a warning about an error that does not end the command.
 pub fn warning(error: &Error, command: &str) -> String {
-    format!("warning: {error}{}\n", hint_after(error, command))
+    format!("warning: {}{}\n", printable(&error.to_string()), hint_after(error, command))
 }
 
 /// Returns the hint of an error, to follow the error's message on the same line.
@@ -67,14 +66,19 @@ pub fn report(report: &Report, command: &str) -> String {
 
 /// Returns the text of an error, with its causes and the nearest hint.
 pub fn error(error: &Error, command: &str) -> String {
-    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", printable_lines(&error.to_string()));
+    let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", paragraph(&error.to_string()));
     for cause in causes(error) {
-        let _ = writeln!(text, "  caused by: {}", printable_lines(&cause));
+        let _ = writeln!(text, "  caused by: {}", paragraph(&cause));
     }
     if let Some(hint) = error.nearest_hint() {
         let _ = writeln!(text, "  hint: {}", self::hint(hint, command));
     }
     text
+}
+
+/// Returns a text of several lines, with a bar before all lines but the first: a line break in a foreign text begins no line.
+pub fn paragraph(text: &str) -> String {
+    printable_lines(text).trim_end().replace('\n', "\n  | ")
 }
 
 fn causes(error: &Error) -> Vec<String> {

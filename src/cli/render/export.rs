@@ -4,14 +4,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::json::json as pretty;
+use super::json::document;
 use crate::export::cloudformation::{CODE_PREFIX, LONGEST_BODY};
 use crate::export::{Blank, Blueprint, code_file};
+use crate::input::visible_json;
 use crate::notifier::archive::Archive;
 
 /// Returns the text of a template. A template that would be too long for a request has no line breaks.
 pub fn template(template: &Value) -> String {
-    Some(pretty(template)).filter(|text| text.len() <= LONGEST_BODY).unwrap_or(format!("{template}\n"))
+    Some(document(template))
+        .filter(|text| text.len() <= LONGEST_BODY)
+        .unwrap_or_else(|| visible_json(&format!("{template}\n")))
 }
 
 /// Returns the note about the template's needs.

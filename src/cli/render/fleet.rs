@@ -9,6 +9,7 @@ use super::github::annotation;
 use super::markdown::escaped;
 use crate::config::file::{Member, Site};
 use crate::error::Result;
+use crate::input::printable;
 use crate::operations::verdict::Verdict;
 use crate::stack::Place;
 use crate::words::count;
@@ -30,7 +31,7 @@ impl Outcome<'_> {
     /// Returns the outcome in one line.
     pub fn line(&self) -> String {
         match self.ended {
-            Err(error) => format!("error: {}", error.in_one_line()),
+            Err(error) => format!("error: {}", printable(&error.in_one_line())),
             Ok(Verdict::InSync) => self.sum.unwrap_or("done").to_owned(),
             Ok(Verdict::Differs) => self.sum.unwrap_or("differs").to_owned(),
             Ok(Verdict::Unreadable) => "something could not be read".to_owned(),

@@ -2,8 +2,10 @@
 
 use super::plan::{LONGEST_VALUE, NOT_THERE, change_text};
 use crate::aws::kinds::function;
+use crate::input::printable_lines;
 use crate::reconcile::plan::{Action, Plan, PropertyChange};
 use crate::stack::Stack;
+use crate::style::workflow_command;
 
 /// Returns the plan as annotations of a GitHub workflow: an error for each difference, each conflict and each missing parameter,
 /// and a warning for each unreadable resource and for `warning`.
@@ -47,12 +49,12 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
 }
 
 pub fn annotation(level: &str, about: &str, told: &str) -> String {
-    format!("::{level} title={}::{}\n", property(&format!("taskbell {about}")), data(told))
+    format!("{}{level} title={}::{}\n", workflow_command(), property(&format!("taskbell {about}")), data(told))
 }
 
-/// Escapes the text as GitHub's own toolkit does.
+/// Escapes the text as GitHub's own toolkit does, without hidden characters.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -3,26 +3,29 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::config::file::{File, Site};
 use crate::error::{Category, Error, Result};
+use crate::input::printable;
 use crate::operations::import::compare::Compared;
 use crate::operations::import::existing::{Candidate, ExistingAlert, kind, last};
+use crate::operations::import::narrowing::{Kept, Narrowing, Scope};
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Origin, Survey, Takeover, scope};
 use crate::operations::setup::{Applied, Prepared};
 use crate::operations::verdict::Verdict;
 use crate::pattern::Drill;
 use crate::pattern::clusters::Clusters;
+use crate::pattern::matcher::Invalid;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
+use crate::style::Style;
 use crate::words::count;
 
-const RED: Style = AnsiColor::Red.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = Style::RED;
+const YELLOW: Style = Style::YELLOW;
 
 pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
     let object = |Candidate { rule, read }: &Candidate| match read {
@@ -35,7 +38,8 @@ pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
 
 /// Returns a line for each rule.
 pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
-    let lines: Vec<[String; 3]> = candidates.iter().map(line).collect();
+    let lines = candidates.iter().map(|candidate| line(candidate).map(|cell| printable(&cell)));
+    let lines: Vec<[String; 3]> = lines.collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
     let (name, clusters) = (width(0), width(1));
     lines.iter().fold(String::new(), |mut text, [rule, of, what]| {
@@ -61,7 +65,7 @@ pub fn list_end(Survey { candidates, place }: &Survey, quiet: bool) -> String {
 
 /// Returns a warning for each field that the rule's pattern repeats.
 fn warnings_of_repeated(old: &ExistingAlert) -> String {
-    let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", old.rule.name);
+    let warning = |repeated| format!("warning: in the pattern of the rule {}, {repeated}\n", printable(&old.rule.name));
     old.repeated.iter().map(warning).collect()
 }
 
@@ -124,6 +128,9 @@ fn rings(old: &ExistingAlert) -> String {
     if scope::others(&old.pattern.to_value()).is_some() {
         text += "; also for events outside ECS, cannot be replaced";
     }
+    if let Some(Invalid { reason }) = &old.not_understood {
+        let _ = write!(text, "; taskbell does not understand the pattern: {}", printable(reason));
+    }
     if let Some(keeper) = &old.keeper {
         let _ = write!(text, "; created by {keeper}");
     }
@@ -134,14 +141,14 @@ fn rings(old: &ExistingAlert) -> String {
 pub fn warnings(found: &Found, takeover: &Takeover) -> String {
     let (old, Takeover { no_longer, filters, beyond, .. }) = (&found.old, takeover);
     let mut text = warnings_of_repeated(old);
-    if let Some(keeper) = &old.keeper {
+    if let Some(keeper) = old.keeper.as_ref().map(|keeper| printable(&keeper.to_string())) {
         let _ = writeln!(
             text,
             "warning: the old rule was created by {keeper}, whose next deployment will restore it: remove the rule there, too"
         );
     }
     if !no_longer.is_empty() {
-        let left = no_longer.join(", ");
+        let left = printable(&no_longer.join(", "));
         let _ = writeln!(text, "warning: the old rule also alerts for {left}; the stack will not");
     }
     if !filters.is_empty() {
@@ -151,8 +158,13 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
             "warning: the old rule may also alert on events that {filters} excludes; the stack will not, even among the events that cause an alert as before"
         );
     }
+    if takeover.scope.is_wider() {
+        let lost = takeover.scope.narrowings.iter().filter(|narrowing| narrowing.kept != Kept::Already);
+        let fields = lost.map(|narrowing| printable(&narrowing.field)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "warning: the new rules also alert on events that the old rule excludes by {fields}");
+    }
     if !beyond.is_empty() {
-        let beyond = beyond.join(", ");
+        let beyond = printable(&beyond.join(", "));
         let _ = writeln!(
             text,
             "warning: the old rule matches events that no sample represents ({beyond}): the comparison does not show whether the stack alerts on them"
@@ -164,19 +176,28 @@ pub fn warnings(found: &Found, takeover: &Takeover) -> String {
 /// Describes the old alert, and the events for which alerts would change.
 pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     let old = &found.old;
-    let mut text = format!("The rule {} alerts for {}, through the {}.\n", old.rule.name, clusters(old), through(old));
+    let first = format!("The rule {} alerts for {}, through the {}.", old.rule.name, clusters(old), through(old));
+    let mut text = printable(&first) + "\n";
     if !old.rule.is_enabled() {
         text += "The rule is disabled, and sends no alerts.\n";
     }
     match &takeover.origin {
         Origin::Given(_) => text += "The webhook is the one that you gave.\n",
         Origin::Found { variable, .. } => {
-            let _ = writeln!(text, "The webhook is the one in the function's variable {variable}.");
+            let _ = writeln!(text, "The webhook is the one in the function's variable {}.", printable(variable));
         }
         Origin::Elsewhere => {}
     }
+    text += &narrowings(&takeover.scope);
     match &takeover.compared {
-        None => text += "taskbell does not understand the rule's pattern, and cannot show what would change.\n",
+        None => {
+            let reason = old.not_understood.as_ref().map(|invalid| format!(" ({})", printable(&invalid.reason)));
+            let reason = reason.unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "taskbell does not understand the rule's pattern{reason}, and cannot show what would change."
+            );
+        }
         Some(Compared { as_before, in_addition, no_longer }) => {
             text += &titles("Alerts as before", as_before, verbose);
             text += &titles("Additional alerts", in_addition, true);
@@ -186,6 +207,39 @@ pub fn story(found: &Found, takeover: &Takeover, verbose: bool) -> String {
     text + "\n"
 }
 
+/// Describes the fields by which the old rule narrows its alerts, with the flags that keep them.
+fn narrowings(Scope { narrowings, only }: &Scope) -> String {
+    let mut text = String::new();
+    if !narrowings.is_empty() {
+        text += "The rule alerts only on a part of these events:\n";
+    }
+    for Narrowing { field, wanted, kept } in narrowings {
+        let wanted = wanted.iter().map(|leaf| printable(&leaf.to_string())).collect::<Vec<_>>().join(", ");
+        let told = match kept {
+            Kept::Already => "the new rules keep this".to_owned(),
+            Kept::By(flags) => format!("not kept; {} keeps it", flags.join(" ")),
+            Kept::Nearly(flags) => format!("not kept, and no flag says the same; {} comes nearest", flags.join(" ")),
+            Kept::No => "not kept, and no flag says the same; --keep-pattern keeps the whole pattern".to_owned(),
+        };
+        let _ = writeln!(text, "  {}: {wanted}  ({told})", printable(field));
+    }
+    if !only.is_empty() {
+        let patterns = only.iter().map(|name| format!("--pattern {name}")).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(text, "These flags need {patterns}, because they do not narrow the other patterns.");
+    }
+    text
+}
+
+/// Returns the note that no webhook is known for the planned stack, if that is so.
+pub fn no_webhook(prepared: &Prepared, takeover: &Takeover) -> &'static str {
+    match takeover.dry_run && prepared.needs_webhook() {
+        true => {
+            "note: the old alert has no webhook that taskbell recognises, and the stack stores none: without --dry-run, give the webhook in TASKBELL_SLACK_WEBHOOK_URL, or type it when asked\n"
+        }
+        false => "",
+    }
+}
+
 fn through(old: &ExistingAlert) -> String {
     let there = if old.function.is_some() { "" } else { ", which does not exist" };
     old.function_name()
@@ -193,7 +247,7 @@ fn through(old: &ExistingAlert) -> String {
 }
 
 fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
-    let Takeover { origin, compared, no_longer, filters, beyond, remove_old, .. } = takeover;
+    let Takeover { origin, compared, no_longer, filters, scope, beyond, remove_old, .. } = takeover;
     let compared = compared.as_ref().map(|Compared { as_before, in_addition, no_longer }| {
         json!({ "as_before": as_before, "in_addition": in_addition, "no_longer": no_longer })
     });
@@ -204,12 +258,25 @@ fn object(found: &Found, takeover: &Takeover, done: bool) -> Value {
     };
     json!({
         "rule": old_object(&found.old), "webhook": webhook, "rings": compared, "clusters_no_longer": no_longer,
-        "narrowed_by": filters, "without_sample": beyond,
+        "narrowed_by": filters, "without_sample": beyond, "old_scope": scope_object(scope),
         "steps": moves(&found.old, *remove_old).iter().map(|(action, what, change)| {
             json!({ "action": action, "what": what, "change": change })
         }).collect::<Vec<_>>(),
         "done": done,
     })
+}
+
+fn scope_object(Scope { narrowings, only }: &Scope) -> Value {
+    let object = |Narrowing { field, wanted, kept }: &Narrowing| {
+        let (is_kept, keeping, nearest): (bool, &[String], &[String]) = match kept {
+            Kept::Already => (true, &[], &[]),
+            Kept::By(flags) => (false, flags, &[]),
+            Kept::Nearly(flags) => (false, &[], flags),
+            Kept::No => (false, &[], &[]),
+        };
+        json!({ "field": field, "wanted": wanted, "kept": is_kept, "kept_with": keeping, "nearest": nearest })
+    };
+    json!({ "fields": narrowings.iter().map(object).collect::<Vec<_>>(), "patterns": only })
 }
 
 fn titles(what: &str, titles: &[&str], at_length: bool) -> String {
@@ -249,7 +316,11 @@ pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> S
     }
     for (action, what, change) in moves {
         let (mark, style) = if action == "remove" { ('-', RED) } else { ('~', YELLOW) };
-        let _ = writeln!(text, "{}", format!("{style}{mark}{style:#} {what}  {change}").trim_end());
+        let _ = writeln!(
+            text,
+            "{}",
+            format!("{style}{mark}{style:#} {}", printable(&format!("{what}  {change}"))).trim_end()
+        );
     }
     text
 }
@@ -272,7 +343,7 @@ pub fn applied_object(applied: &Applied, found: &Found, takeover: &Takeover, don
 pub fn question(prepared: &Prepared, found: &Found, takeover: &Takeover) -> String {
     let question = super::setup::question(prepared);
     match takeover.is_left {
-        true => format!("{question}, and then {}?", then(&found.old, takeover.remove_old)),
+        true => format!("{question}, and then {}?", printable(&then(&found.old, takeover.remove_old))),
         false => format!("{question}?"),
     }
 }
@@ -309,14 +380,14 @@ pub fn end(found: &Found, takeover: &Takeover, off: &SwitchedOff, ended: &Result
         Ok(Verdict::InSync) if off.is_done => afterwards(old, takeover),
         Err(error) if error.kind() == Category::Usage => String::new(),
         _ if !old.rule.is_enabled() || off.is_unsure => String::new(),
-        _ => format!("The rule {} is unchanged, and alerts as before.\n", old.rule.name),
+        _ => format!("The rule {} is unchanged, and alerts as before.\n", printable(&old.rule.name)),
     }
 }
 
 /// Describes the state of the replaced alert, and the work that is left to the user.
 fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
     let config = &takeover.config;
-    let name = &old.rule.name;
+    let name = printable(&old.rule.name);
     let mut text = match (takeover.remove_old, &old.function) {
         (false, _) => format!(
             "The rule {name} is disabled. `aws events enable-rule --name {name}` enables it again; the same command with --remove-old removes it and its function.\n"
@@ -324,9 +395,9 @@ fn afterwards(old: &ExistingAlert, takeover: &Takeover) -> String {
         (true, None) => format!("The rule {name} is removed.\n"),
         (true, Some(function)) => format!(
             "The rule {name} and the function {} are removed. The function's role and log group remain: remove them with `aws logs delete-log-group --log-group-name {}`, and with `aws iam delete-role --role-name {}` once no policy is attached.\n",
-            function.name,
-            function.log_group,
-            function.role.rsplit('/').next().unwrap_or_default()
+            printable(&function.name),
+            printable(&function.log_group),
+            printable(function.role.rsplit('/').next().unwrap_or_default())
         ),
     };
     if let Some(kept) = &takeover.kept_pattern {

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use crate::input::printable;
 use crate::operations::init::Answers;
 
 /// Returns the clusters that were found, each with its number.
 pub fn list(found: &[String]) -> String {
     found.iter().enumerate().fold(String::new(), |mut text, (at, name)| {
-        let _ = writeln!(text, "{:>4}  {name}", at + 1);
+        let _ = writeln!(text, "{:>4}  {}", at + 1, printable(name));
         text
     })
 }

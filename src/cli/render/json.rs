@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::input::visible_json;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Plan, Step};
+use crate::secret::without_userinfo;
 use crate::stack::{Place, Stack};
 
 /// Returns the plan as one object. `result` is given once the plan was applied.
@@ -43,6 +45,23 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
     object
 }
 
-pub fn json(value: &Value) -> String {
-    format!("{value:#}\n")
+/// Returns a report as indented JSON in which no text has a hidden character, and no URL a user's name and a password.
+pub fn json(report: &Value) -> String {
+    document(&without_passwords(report))
+}
+
+/// Returns a document that another program applies, such as a template, as indented JSON without hidden characters. Changes no text
+/// of the document: what looks like a password in a URL may be a part of a path, or a user's name that everybody knows.
+pub fn document(document: &Value) -> String {
+    visible_json(&format!("{document:#}\n"))
+}
+
+/// Returns the value without the users' names and passwords of its URLs.
+pub(super) fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(without_userinfo(text)),
+        Value::Array(items) => items.iter().map(without_passwords).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), without_passwords(value))).collect(),
+        other => other.clone(),
+    }
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::plan::{LONGEST_VALUE, NOT_THERE, change_text, summary};
+use crate::input::printable;
 use crate::reconcile::plan::{Action, Plan};
 
 /// Escapes the text, so that Markdown shows it unchanged and on one line.
 pub fn escaped(text: &str) -> String {
     let escape = |c: char| match c {
-        '\n' | '\r' => " ".to_owned(),
         // `@name` would mention a person, and `#1` would become a link.
         '@' | '#' => format!("&#{};", u32::from(c)),
         '&' => "&amp;".to_owned(),
@@ -16,12 +16,12 @@ pub fn escaped(text: &str) -> String {
         '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '~' | '!' => format!("\\{c}"),
         other => other.to_string(),
     };
-    text.chars().map(escape).collect()
+    printable(text).chars().map(escape).collect()
 }
 
 /// Returns a name as code, with spaces instead of backticks, bars and line breaks.
 pub fn code(name: &str) -> String {
-    format!("`{}`", name.replace(['`', '|', '\n', '\r'], " "))
+    format!("`{}`", printable(name).replace(['`', '|'], " "))
 }
 
 /// Returns the plan as Markdown, for the summary of a workflow or for a comment on a pull request.

@@ -26,5 +26,5 @@ pub mod teardown;
 
 pub use error::{error, hint_after};
 pub use heading::{heading, located};
-pub use json::{json, plan_json};
+pub use json::{document, json, plan_json};
 pub use plan::{plan, sum, sum_of_done};

@@ -1,21 +1,19 @@
 //! Suggests the next step after `setup`: a test of the stack.
 
 use crate::config::Config;
+use crate::operations::setup::first_test::Test;
 use crate::pattern::scenario::Scenario;
-use crate::pattern::{CATALOGUE, Drill, Pattern};
+
+/// Asks whether to send the test now.
+pub const QUESTION: &str = "Send a test message now?";
 
 /// Returns the command that sends a test which one of the stack's patterns matches, or `None` without such a command.
-fn test(Config { stack, clusters, patterns, drill, .. }: &Config) -> Option<String> {
-    if *drill == Drill::Refused {
-        return None;
-    }
-    let rings = |name: &str| patterns.iter().any(|pattern| pattern.name == name);
-    let is_file = |pattern: &Pattern| CATALOGUE.iter().all(|entry| entry.name != pattern.name);
-    let of_default = rings("task-failed") || rings(Scenario::default().pattern()) || patterns.iter().any(is_file);
-    let scenario = match Scenario::ALL.into_iter().find(|scenario| rings(scenario.pattern())) {
-        _ if of_default => String::new(),
-        Some(scenario) => format!(" --scenario {}", scenario.name()),
-        None => return rings("application-error").then(|| "taskbell notify test".to_owned()),
+fn test(config: &Config) -> Option<String> {
+    let Config { stack, clusters, .. } = config;
+    let scenario = match Test::of(config)? {
+        Test::Notify => return Some("taskbell notify test".to_owned()),
+        Test::Drill(scenario) if scenario == Scenario::default() => String::new(),
+        Test::Drill(scenario) => format!(" --scenario {}", scenario.name()),
     };
     let cluster = clusters.first()?;
     let is_named_after_it = cluster.name() == stack.as_str();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::mismatch;
+use crate::input::printable;
 use crate::operations::links::Broken;
 use crate::operations::pattern_test::answer::{Answer, Decision, Matching, Outcome, Repetition, Tested};
 use crate::pattern::matcher::{Branch, Mismatch};
@@ -34,11 +35,12 @@ pub fn text(tested: &Tested) -> String {
     let width = rows.iter().map(|(from, ..)| from.len()).max().unwrap_or_default();
     let line = |(from, sign, told): &(String, char, Vec<String>)| {
         let (first, more) = told.split_first().map_or(("", &told[..]), |(first, more)| (first.as_str(), more));
-        let first = format!("{}\n", format!("  {sign} {from:width$}  {first}").trim_end());
-        more.iter().fold(first, |text, told| text + &format!("    {:width$}  {told}\n", ""))
+        let first = printable(&format!("  {sign} {from:width$}  {first}"));
+        let first = format!("{}\n", first.trim_end());
+        more.iter().fold(first, |text, told| text + &format!("    {:width$}  {}\n", "", printable(told)))
     };
-    let sum = if *is_live { String::new() } else { format!("  {}\n", sum(&tested.matching(), decision)) };
-    std::iter::once(format!("{event}\n")).chain(rows.iter().map(line)).chain([sum]).collect()
+    let sum = if *is_live { String::new() } else { format!("  {}\n", printable(&sum(&tested.matching(), decision))) };
+    std::iter::once(format!("{}\n", printable(event))).chain(rows.iter().map(line)).chain([sum]).collect()
 }
 
 pub fn object(tested: &Tested) -> Value {

@@ -2,18 +2,20 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::json::without_passwords;
+use crate::input::printable;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::Address;
+use crate::style::Style;
 use crate::words;
 
-const GREEN: Style = AnsiColor::Green.on_default();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
-const RED: Style = AnsiColor::Red.on_default();
-const DIM: Style = Style::new().dimmed();
+const GREEN: Style = Style::GREEN;
+const YELLOW: Style = Style::YELLOW;
+const RED: Style = Style::RED;
+const DIM: Style = Style::DIM;
 
 /// The number of characters of a value that a line of a plan shows. JSON and `--verbose` show the whole value.
 pub const LONGEST_VALUE: usize = 72;
@@ -50,6 +52,7 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
     let width = lines.iter().map(|line| line[1].len()).max().unwrap_or_default();
     let mut text = String::new();
     for [mark, id, what, note] in lines {
+        let (id, what, note) = (printable(&id), printable(&what), printable(&note));
         let line = format!("{mark} {id:width$}  {what}  {DIM}{note}{DIM:#}");
         let line = if note.is_empty() { format!("{mark} {id:width$}  {what}") } else { line };
         let _ = writeln!(text, "{}", line.trim_end());
@@ -88,7 +91,7 @@ pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest
 }
 
 fn value(value: Option<&Value>, longest: usize) -> String {
-    let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let text = value.map_or_else(|| "nothing".to_owned(), |value| without_passwords(value).to_string());
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

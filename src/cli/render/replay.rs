@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::aws::calls::undelivered::{Content, Entry};
+use crate::input::printable;
 use crate::operations::replay::fate::{Fate, Handled};
 use crate::operations::replay::{Purge, Replay};
 use crate::words::{count, time};
@@ -23,7 +24,10 @@ pub fn object(replay: &Replay) -> Value {
 pub fn warning(replay: &Replay) -> String {
     let Some(fault) = replay.held.first() else { return String::new() };
     let (count, seconds) = (alerts(replay.held.len()), replay.hold().as_secs());
-    format!("warning: could not release {count}, which no replay can receive for up to {seconds} s: {fault}\n")
+    format!(
+        "warning: could not release {count}, which no replay can receive for up to {seconds} s: {}\n",
+        printable(fault)
+    )
 }
 
 /// Returns the closing message of a replay that did not fail.
@@ -72,7 +76,7 @@ pub fn line(Handled { entry, fate }: &Handled) -> String {
         Fate::NotDeleted(why) => ("?", format!("  -> sent, but not deleted: {why}")),
     };
     let (what, why) = story(entry);
-    format!("{mark} {}  {what}  {why}{told}\n", time(entry.at))
+    printable(&format!("{mark} {}  {what}  {why}{told}", time(entry.at))) + "\n"
 }
 
 fn outcome_text(outcome: &str) -> &str {

@@ -1,7 +1,9 @@
 //! Renders the events of a running operation.
 
+use super::error::paragraph;
 use super::heading::heading;
 use super::{drill, replay};
+use crate::input::printable;
 use crate::operations::events::{Event, Note};
 use crate::reconcile::resource::Event as Step;
 
@@ -16,10 +18,10 @@ pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
     Some(match event {
         Event::Located { stack, place } if !quiet => Shown::Err(heading(stack, place) + "\n"),
         Event::Note(Note { text, hint }) if !quiet => {
-            let hint = hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
-            Shown::Err(format!("note: {text}\n{hint}"))
+            let hint = hint.as_ref().map(|hint| format!("  hint: {}\n", paragraph(hint))).unwrap_or_default();
+            Shown::Err(format!("note: {}\n{hint}", paragraph(text)))
         }
-        Event::Warning(warning) => Shown::Err(format!("warning: {warning}\n")),
+        Event::Warning(warning) => Shown::Err(format!("warning: {}\n", paragraph(warning))),
         Event::Hop(hop) if is_text => Shown::Out(drill::line(hop)),
         Event::Handled(handled) if is_text => Shown::Out(replay::line(handled)),
         _ => return None,
@@ -30,7 +32,7 @@ pub fn event(event: &Event, quiet: bool, is_text: bool) -> Option<Shown> {
 pub fn state(step: &Step) -> String {
     match step {
         Step::Started { doing, .. } => (*doing).to_owned(),
-        Step::Waiting { what, .. } => format!("waiting for {what}"),
+        Step::Waiting { what, .. } => printable(&format!("waiting for {what}")),
         Step::Done { .. } => "done".to_owned(),
         Step::Failed { .. } => "failed".to_owned(),
     }
@@ -39,9 +41,9 @@ pub fn state(step: &Step) -> String {
 /// Returns the subject of a change with its state.
 pub fn step(step: &Step) -> String {
     match step {
-        Step::Started { subject, .. } => format!("{} {subject}", state(step)),
+        Step::Started { subject, .. } => format!("{} {}", state(step), printable(&subject.to_string())),
         Step::Waiting { subject, .. } | Step::Done { subject } | Step::Failed { subject } => {
-            format!("{subject}: {}", state(step))
+            format!("{}: {}", printable(&subject.to_string()), state(step))
         }
     }
 }

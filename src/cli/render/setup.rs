@@ -1,6 +1,5 @@
 //! Renders the output of `setup`.
 
-use anstream::adapter::strip_str;
 use serde_json::Value;
 
 use super::heading::heading;
@@ -12,6 +11,7 @@ use crate::operations::setup::{Applied, Failed, Halt, Prepared};
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
+use crate::style::plain;
 use crate::words::count;
 
 pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
@@ -79,7 +79,7 @@ fn error_of(failed: Failed) -> Error {
     match failed {
         Failed::NotBegun(halt) | Failed::HalfDone(halt) => match halt {
             Halt::Changed(now) => {
-                Error::new(format!("AWS has changed in the meantime:\n{}", strip_str(&plan(&now, false))))
+                Error::new(format!("AWS has changed in the meantime:\n{}", plain(&plan(&now, false))))
                     .hint("run the same command again")
             }
             Halt::Error(error) => error,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
+use crate::input::printable;
 use crate::operations::drill::trace::place_of;
 use crate::operations::status::{Fact, Status};
 use crate::words::{count, time};
@@ -23,7 +24,7 @@ pub fn text(status: &Status) -> String {
         ("last alert", known(status.last(false).map(|last| last.map_or_else(none, entry_text)))),
         ("last drill", known(status.last(true).map(|last| last.map_or_else(none, entry_text)))),
     ];
-    rows.iter().map(|(name, text)| format!("  {name:<10}  {text}")).collect::<Vec<_>>().join("\n") + "\n"
+    rows.iter().map(|(name, text)| format!("  {name:<10}  {}", printable(text))).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 pub fn object(status: &Status) -> Value {

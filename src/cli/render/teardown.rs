@@ -2,6 +2,7 @@
 
 use super::error::{hints, report};
 use super::heading::heading;
+use crate::input::printable;
 use crate::operations::teardown::{Applied, Prepared};
 use crate::words::count;
 
@@ -14,7 +15,10 @@ pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, comman
             format!("warning: the queue still holds about {alerts}, which will be deleted with it\n")
         }
         Some(Err(error)) => {
-            format!("warning: could not find out whether the queue holds undelivered alerts: {error}\n")
+            format!(
+                "warning: could not find out whether the queue holds undelivered alerts: {}\n",
+                printable(&error.in_one_line())
+            )
         }
         Some(Ok(_)) | None => String::new(),
     };

@@ -81,7 +81,8 @@ async fn carry_out<A: InPhases, R: InPhases>(
     }
     let looks = is_of_orphans || (choice == Several::All && args.looks_for_orphans());
     let mut outcomes_of_looks = Vec::new();
-    if let (true, Some(file), Some(removal)) = (looks, file, removal) {
+    if let (true, Some(file), Some(mut removal)) = (looks, file, removal) {
+        removal.limit_to_fleet(file.fleet.as_deref());
         let look = orphans(file, &placed, &site, progress.context());
         let Orphans { found, unread } = progress.over(look).await?;
         outcomes_of_looks.extend(unread.into_iter().map(|(place, error)| unread_place(place, error, file)));

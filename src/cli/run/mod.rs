@@ -86,6 +86,11 @@ impl Desk<'_> {
         self.reported.is_some()
     }
 
+    /// Returns whether a question beside the command's own can be asked: the user reads text at a terminal.
+    pub fn can_ask(&self) -> bool {
+        self.world.interactive && !self.is_one_of_many() && !self.common.quiet && self.common.output == Format::Text
+    }
+
     /// Shows text before the end of the command, if the output is text.
     pub fn show(&self, text: &str) {
         match (self.common.output, self.reported) {

@@ -11,6 +11,7 @@ use crate::cli::args::common::{Common, Format};
 use crate::cli::render::report::{self, Shown};
 use crate::cli::terminal::World;
 use crate::cli::terminal::waiting::{Silence, Voice};
+use crate::input::printable;
 use crate::operations::events::{Asking, Event, Listener};
 use crate::operations::session::asking;
 use crate::operations::target::Context;
@@ -70,6 +71,7 @@ impl Progress {
             cancel: world.cancel.clone(),
             clock: world.clock,
             listener,
+            room: Arc::default(),
         };
         Self { context, live, silence }
     }
@@ -122,12 +124,13 @@ impl Live {
 
     fn line(&self, subject: Subject) -> ProgressBar {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let prefix = subject.to_string();
+        let prefix = printable(&subject.to_string());
         lines.entry(subject).or_insert_with(|| spinner(&self.bars, prefix)).clone()
     }
 }
 
-/// Draws a line that begins with the prefix and counts the seconds.
+/// Draws a line that begins with the prefix and counts the seconds. The library writes to the terminal itself, and no filter follows:
+/// texts must be printable.
 pub fn spinner(drawn: &MultiProgress, prefix: String) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {prefix:<24} {msg}  {elapsed:.dim}");
     let line = drawn.add(ProgressBar::new_spinner());

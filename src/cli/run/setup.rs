@@ -4,7 +4,7 @@ use super::{Desk, Told};
 use crate::cli::args::common::{StackArgs, report_repeated};
 use crate::cli::render;
 use crate::error::Result;
-use crate::operations::setup::{Prepared, Request, prepare};
+use crate::operations::setup::{Applied, Prepared, Request, prepare};
 
 /// Prepares the setup. Asks for the webhook only if the plan needs one, may be applied, and passes the check. Returns the plan also if the
 /// check fails or the webhook is missing, with the error.
@@ -30,6 +30,17 @@ pub async fn prepared(
     match stack.ask_webhook(world).await {
         Ok(webhook) => Ok((prepared.with_webhook(webhook).await?, Ok(()))),
         Err(error) => Ok((prepared, Err(error))),
+    }
+}
+
+/// Offers a drill after the first setup, and sends the drill if the user agrees. Returns whether the closing message of the setup was
+/// printed, and is the last one.
+pub async fn offered(applied: Applied, desk: &Desk<'_>) -> (Applied, bool) {
+    let Some(scenario) = applied.first_drill() else { return (applied, false) };
+    desk.world.err.print(&render::setup::end(&applied, false, desk.world.command()));
+    match desk.world.agrees(render::next_step::QUESTION).await {
+        true => (Box::pin(applied.with_drill(scenario)).await, false),
+        false => (applied, true),
     }
 }
 

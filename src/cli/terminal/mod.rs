@@ -6,8 +6,8 @@ pub mod waiting;
 pub mod whole_file;
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Read, Write};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
@@ -17,13 +17,30 @@ use crate::aws::client::connections::Connections;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::secret::Sealed;
+use crate::style::Filter;
 
-/// A stream for styled text. The writer inside removes the styles where they do not belong.
+/// A stream for styled text. Everything that `print` gets passes through one [`Filter`], so that no foreign text commands the
+/// terminal, whatever the renderers forget. The writer inside removes the styles where they do not belong.
 #[derive(Clone)]
 pub struct Output {
-    stream: Arc<Mutex<dyn Write + Send>>,
+    sink: Arc<Mutex<Sink>>,
     /// Whether the terminal shows only ASCII.
     ascii: bool,
+}
+
+struct Sink {
+    stream: Box<dyn Write + Send>,
+    filter: Filter,
+    /// The first error of the stream. Nothing is written after it.
+    failed: Option<io::Error>,
+}
+
+impl Sink {
+    fn write(&mut self, text: &str) {
+        if self.failed.is_none() {
+            self.failed = self.stream.write_all(text.as_bytes()).and_then(|()| self.stream.flush()).err();
+        }
+    }
 }
 
 /// The signs that taskbell itself prints, each with its replacement for terminals that show only ASCII.
@@ -31,7 +48,8 @@ const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {
-        Self { stream: Arc::new(Mutex::new(stream)), ascii: false }
+        let sink = Sink { stream: Box::new(stream), filter: Filter::default(), failed: None };
+        Self { sink: Arc::new(Mutex::new(sink)), ascii: false }
     }
 
     /// Sets whether the terminal shows only ASCII. Then `print` replaces taskbell's own signs; other characters stay unchanged.
@@ -40,14 +58,33 @@ impl Output {
         Self { ascii, ..self }
     }
 
-    /// Prints the text. Ignores errors: a reader that has closed the pipe (`| head`) is not a failure of taskbell.
+    /// Prints the text. An error does not stop the command, which may be in the middle of changes: [`Output::failure`] returns it.
     pub fn print(&self, text: &str) {
         let text = match self.ascii {
             true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
             false => text,
         };
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        let mut sink = self.sink();
+        let passed = sink.filter.passed(text);
+        sink.write(&passed);
+    }
+
+    /// Passes words to a shell, which separates them by control characters. The words must be safe.
+    pub fn pass_words(&self, words: &str) {
+        self.sink().write(words);
+    }
+
+    /// Returns the error if not everything could be written. A reader that has closed the pipe (`| head`) has all it wanted, which
+    /// is no error.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        let sink = self.sink();
+        let failed = sink.failed.as_ref().filter(|error| error.kind() != ErrorKind::BrokenPipe)?;
+        Some(Error::new("could not write all of the output").because(io::Error::new(failed.kind(), failed.to_string())))
+    }
+
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,24 +189,38 @@ impl World {
         }
     }
 
+    /// Offers something that the user can also do later. The default answer is yes. An end of the input, or an interruption, is a
+    /// no.
+    pub async fn agrees(&self, question: &str) -> bool {
+        let answer = self.line(&format!("{question} [Y/n] ")).await.unwrap_or_default();
+        answer.ends_with('\n') && ["", "y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+    }
+
     /// Asks a question, and returns the line that the user types.
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
     pub async fn ask_line(&self, question: &str) -> Result<String> {
+        Ok(self.line(question).await?.trim().to_owned())
+    }
+
+    /// Asks a question, and returns the line as typed, with its end.
+    async fn line(&self, question: &str) -> Result<String> {
         self.err.print(question);
         if let Some(typed) = &self.typed {
-            let mut typed = typed.lock().unwrap_or_else(PoisonError::into_inner);
-            return typed.pop_front().ok_or_else(|| Error::usage("could not read the answer; nothing was changed"));
+            let line = typed.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let line = line.ok_or_else(|| Error::usage("could not read the answer; nothing was changed"))?;
+            return Ok(line + "\n");
         }
         let read = || {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         };
-        Ok(self.ask(read).await?.trim().to_owned())
+        self.ask(read).await
     }
 
-    /// Asks for a secret. The terminal does not show the characters that the user types.
+    /// Asks for a secret. The terminal does not show the characters that the user types: `rpassword` switches the echo off and writes
+    /// the question itself, without the [`Filter`] of [`Output`].
     ///
     /// # Errors
     /// If the terminal cannot be read; on interruption.
@@ -256,6 +307,13 @@ pub fn shell_that_asks(variable: &str) -> Option<String> {
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn completion_index() -> usize {
     std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok()).unwrap_or_default()
+}
+
+/// Returns the line up to the shell's cursor, as taskbell's script for bash sets it; empty without one.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn completion_line() -> String {
+    std::env::var("_TASKBELL_COMPLETE_LINE").unwrap_or_default()
 }
 
 fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> ColorChoice {

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::scope;
+use crate::arn::Arn;
 use crate::aws::calls::foreign::{Foreign, Function, Rule, Target};
 use crate::config::WebhookHosts;
 use crate::error::{Category, Error, Result};
 use crate::pattern::clusters::Clusters;
-use crate::pattern::matcher::Repeated;
+use crate::pattern::matcher::{Invalid, Matcher, Repeated};
 use crate::pattern::read;
 use crate::pattern::tree::Tree;
 use crate::reconcile::resource::{Tags, served};
@@ -20,6 +21,8 @@ pub struct ExistingAlert {
     pub pattern: Tree,
     /// The fields that are repeated in the written pattern of the rule.
     pub repeated: Vec<Repeated>,
+    /// The reason why taskbell does not understand the pattern, although EventBridge accepted it.
+    pub not_understood: Option<Invalid>,
     pub clusters: Clusters,
     pub targets: Vec<Target>,
     /// None: no target is a function, the function does not exist, or a taskbell stack owns the rule.
@@ -58,8 +61,13 @@ pub async fn candidates(foreign: &Foreign, place: &Place, hosts: WebhookHosts) -
     let mut candidates = Vec::new();
     let cluster = place.cluster_arn("default");
     for rule in foreign.rules().await.map_err(unread("the rules"))? {
-        let parsed = rule.pattern.as_deref().and_then(|text| Some(read(text).ok()?.0));
-        if !rule.is_enabled() || !parsed.is_some_and(|pattern| scope::is_about_ecs(&pattern.to_value(), &cluster)) {
+        let Some(text) = rule.pattern.as_deref().filter(|_| rule.is_enabled()) else { continue };
+        let is_about_ecs = match read(text) {
+            Ok((pattern, _)) => scope::is_about_ecs(&pattern.to_value(), &cluster),
+            // EventBridge accepts a pattern that taskbell does not understand. The list has its rule, with the reason.
+            Err(_) => scope::may_be_about_ecs(text),
+        };
+        if !is_about_ecs {
             continue;
         }
         let read = ExistingAlert::read(rule.clone(), foreign, hosts).await;
@@ -98,6 +106,7 @@ impl ExistingAlert {
         let keeper = keeper(&tags).or_else(|| keeper(&function.as_ref()?.tags));
         Ok(Self {
             clusters: Clusters::of(&pattern.to_value()),
+            not_understood: Matcher::new(&pattern).err(),
             rule,
             pattern,
             repeated,
@@ -111,7 +120,8 @@ impl ExistingAlert {
     /// Returns the parts of the alert that changed since `before` was read.
     #[must_use]
     pub fn changed(&self, before: &Self) -> Vec<&'static str> {
-        let Self { rule, pattern: _, repeated: _, clusters: _, targets, function, keeper: _, tags } = self;
+        let Self { rule, pattern: _, repeated: _, not_understood: _, clusters: _, targets, function, keeper: _, tags } =
+            self;
         let Rule { name: _, arn: _, pattern, state, schedule, managed_by } = rule;
         let was = &before.rule;
         let changed = [
@@ -128,7 +138,7 @@ impl ExistingAlert {
     /// Returns the version or alias of the function that the rule invokes.
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
-        self.targets.first()?.arn.split(':').nth(7)
+        Arn::split(&self.targets.first()?.arn)?.resource.split(':').nth(2)
     }
 
     /// Returns the name of the function, also if the function does not exist.
@@ -189,7 +199,7 @@ impl ExistingAlert {
 /// Returns the kind of a target: a function, a topic, or something else.
 #[must_use]
 pub fn kind(target: &Target) -> &'static str {
-    match target.arn.split(':').nth(2) {
+    match Arn::split(&target.arn).map(|arn| arn.service) {
         Some("lambda") => "function",
         Some("sns") => "topic",
         _ => "other",
@@ -198,11 +208,11 @@ pub fn kind(target: &Target) -> &'static str {
 
 #[must_use]
 pub fn last(arn: &str) -> &str {
-    arn.rsplit(':').next().unwrap_or_default()
+    Arn::split(arn).map(|arn| arn.last()).unwrap_or_default()
 }
 
 fn function_name(arn: &str) -> &str {
-    arn.split(':').nth(6).unwrap_or(arn)
+    Arn::split(arn).and_then(|arn| arn.resource.split(':').nth(1)).unwrap_or(arn)
 }
 
 /// Finds the tool that created a resource. CloudFormation tags its resources; Terraform's modules mostly do, with words of their

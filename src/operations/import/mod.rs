@@ -1,9 +1,10 @@
-//! Replaces an alert that was made by hand or by a module: sets up a stack for the same clusters, proves it by a drill, and only
+//! Replaces an alert that was made by hand: sets up a stack for the same clusters, proves it by a drill, and only
 //! then disables the old rule. Names in AWS cannot be changed, so no resource of the old alert becomes part of the stack.
 
 pub mod compare;
 pub mod existing;
 mod lookup;
+pub mod narrowing;
 mod no_alert_ends;
 pub mod replace;
 pub mod scope;
@@ -21,17 +22,19 @@ use crate::aws::calls::foreign::Foreign;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::Webhook;
 use crate::config::file::Site;
-use crate::config::settings::{Settings, items};
+use crate::config::settings::{FilterSettings, Settings, items};
 use crate::config::{Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::clusters::Clusters;
 use crate::pattern::fitting::fitted;
 use crate::pattern::scenario::Scenario;
+use crate::pattern::tree::Tree;
 use crate::pattern::{DRILL_SOURCE, Drill, Pattern};
 use crate::stack::{Place, StackName};
 use compare::{Compared, compare};
 use existing::{Candidate, ExistingAlert, candidates};
+use narrowing::{New, Scope};
 use switch_off::{Switch, SwitchedOff};
 
 /// The settings of the new stack, and the way in which it replaces the old alert.
@@ -82,6 +85,8 @@ pub struct Takeover {
     pub no_longer: Vec<String>,
     /// The names of the flags that narrow the new rules.
     pub filters: Vec<&'static str>,
+    /// The fields by which the old pattern narrows its alerts, and how far the new rules keep that.
+    pub scope: Scope,
     /// The events that the old rule matches and for which no sample exists.
     pub beyond: Vec<String>,
     /// Whether a part of the old alert is left to be disabled or removed.
@@ -119,6 +124,7 @@ pub async fn survey(hosts: WebhookHosts, site: &Site, context: &Context) -> Resu
 /// # Errors
 /// If the rule does not exist, cannot be read, or cannot be replaced; on interruption.
 pub async fn find(rule: &str, hosts: WebhookHosts, remove_old: bool, site: &Site, context: &Context) -> Result<Found> {
+    lookup::name(rule)?;
     let (session, place) = open(site, context).await?;
     let foreign = Foreign::new(&session.sdk, &session.waiter, &session.identity);
     let look = Box::pin(lookup::look_at(rule, &place, &foreign, hosts, remove_old));
@@ -152,12 +158,22 @@ impl Found {
         let Self { old, place, .. } = self;
         let filters = request.settings.filters.checked()?;
         let filters: Vec<&str> = filters.apart().into_iter().map(|(flag, _)| flag).collect();
+        let bare = Settings { filters: FilterSettings::default(), ..request.settings.clone() };
+        let bare = if request.keep_pattern { None } else { Some(bare.config(name.clone())?.patterns) };
         let config = config(&mut request, name, old)?;
         let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
         let origin = webhook(&request, old)?;
         let no_longer = clusters_left_out(&request, old, &arns);
-        let compared = compare(&old.pattern, &config.patterns, config.drill, &arns)?;
-        let beyond = scope::beyond_samples(&old.pattern.to_value(), &place.cluster_arn("default"))?;
+        let pattern = old.pattern.to_value();
+        let wide = Tree::from(&narrowing::without_narrowings(&pattern));
+        let compared = compare(&wide, &config.patterns, config.drill, &arns)?;
+        let patterns = &config.patterns;
+        let bare = bare.as_ref().unwrap_or(patterns);
+        let scope = match compared {
+            Some(_) => Scope::of(&pattern, New { patterns, bare, drill: config.drill, cluster_arns: &arns })?,
+            None => Scope::default(),
+        };
+        let beyond = scope::beyond_samples(&pattern, &place.cluster_arn("default"))?;
         let is_left = old.rule.is_enabled() || request.remove_old;
         let drill = is_left && !dry_run && config.drill == Drill::Accepted;
         let scenario = if drill { Some(scenario(&config, &arns, now)?) } else { None };
@@ -170,6 +186,7 @@ impl Found {
             compared,
             no_longer,
             filters,
+            scope,
             beyond,
             is_left,
             scenario,
@@ -226,6 +243,7 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
     }
     // The filters are for the old pattern, not for the patterns that it replaces.
     let filters = std::mem::take(&mut settings.filters);
+    let quota = settings.quota_of_patterns()?;
     let mut config = settings.config(name)?;
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
     let kept_name: String = old.rule.name.chars().map(legal).collect();
@@ -238,7 +256,7 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
         }
         _ => as_written,
     };
-    config.patterns = vec![kept.narrowed(&filters.checked()?)?];
+    config.patterns = vec![kept.with_quota(quota).narrowed(&filters.checked()?)?];
     Ok(config)
 }
 

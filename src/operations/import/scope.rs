@@ -26,9 +26,8 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
     if asked.as_object().is_some_and(serde_json::Map::is_empty) {
         return Clusters::of(pattern).are_of_ecs();
     }
-    let (Ok(matcher), Ok(events)) = (Matcher::new(&(&asked).into()), samples::of_cluster(cluster_arn)) else {
-        return false;
-    };
+    let Ok(matcher) = Matcher::new(&(&asked).into()) else { return may_be_about_ecs(&asked.to_string()) };
+    let Ok(events) = samples::of_cluster(cluster_arn) else { return false };
     // Not every detail-type of ECS has a sample.
     let of_ecs = |event: &Value| event["source"] == ECS;
     let kinds = pattern["detail-type"].as_array().into_iter().flatten();
@@ -38,6 +37,12 @@ pub fn is_about_ecs(pattern: &Value, cluster_arn: &str) -> bool {
         Some(event)
     });
     events.iter().any(|event| of_ecs(event) && matcher.matches(event)) || moved.any(|event| matcher.matches(&event))
+}
+
+/// Checks whether a pattern that could not be read may be about ECS: by the names that such a pattern contains.
+#[must_use]
+pub fn may_be_about_ecs(text: &str) -> bool {
+    [ECS, ":ecs:", "\"ECS "].iter().any(|name| text.contains(name))
 }
 
 /// Returns the reason why a pattern matches, or may match, events from others than ECS and drills; none: it matches no such event.
@@ -98,6 +103,9 @@ mod tests {
             (json!({ "detail-type": [TASK], "detail": { "x": ["y"] } }), true),
             (json!({ "source": ["aws.ecs"], "detail-type": ["ECS Container Instance State Change"] }), true),
             (json!({ "detail": { "clusterArn": [ARN] } }), true),
+            // Operators that taskbell does not know.
+            (json!({ "source": [{ "resembles": "aws.ecs" }] }), true),
+            (json!({ "source": [{ "resembles": "aws.ec2" }] }), false),
             (json!({ "$or": [{ "source": ["aws.ecs"] }, { "source": ["aws.ec2"] }] }), true),
             (json!({ "source": ["aws.ec2"] }), false),
             (json!({ "source": ["aws.ec2"], "detail": { "clusterArn": [ARN] } }), false),

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Decision, Outcome, Tested};
+use crate::arn::{Arn, Task};
 use crate::aws::calls::{announcement, task};
 use crate::aws::kinds::{Given, function};
 use crate::config::Cluster;
@@ -32,21 +33,13 @@ impl<'a> TaskArn<'a> {
     /// # Errors
     /// If the text is not the ARN of a task, or the cluster is not known.
     pub fn parse(arn: &'a str, clusters: &[Cluster]) -> Result<Self> {
-        let bad = || {
-            Error::usage(format!("{arn:?} is not the ARN of a task"))
-                .hint("a task's ARN looks like arn:aws:ecs:us-east-1:123456789012:task/CLUSTER/0123456789abcdef0123456789abcdef")
+        let Task { arn: Arn { region, .. }, cluster } = crate::arn::task(arn)?;
+        let missing = || Error::usage("this task's ARN does not name its cluster").hint(Hint::NameCluster);
+        let cluster = match cluster {
+            Some(name) => name.parse::<Cluster>()?,
+            None => clusters.first().cloned().ok_or_else(missing)?,
         };
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let ["arn", _, "ecs", region, _, rest] = parts[..] else { return Err(bad()) };
-        let named = match rest.split('/').collect::<Vec<_>>()[..] {
-            ["task", cluster, _] => cluster.parse().ok(),
-            ["task", _] => {
-                let missing = || Error::usage("this task's ARN does not name its cluster").hint(Hint::NameCluster);
-                Some(clusters.first().cloned().ok_or_else(missing)?)
-            }
-            _ => None,
-        };
-        Ok(Self { arn, region, cluster: named.ok_or_else(bad)? })
+        Ok(Self { arn, region, cluster })
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::event_file::Event;
 use super::links::Broken;
+use crate::arn::Arn;
 use crate::config::Cluster;
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
@@ -155,7 +156,7 @@ fn decision(engine: &Engine, Event { body: event, context, .. }: &Event) -> Resu
 /// Returns the partition, the region and the account of an event.
 fn place_of(event: &Value) -> Place {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let partition = arns(event).find_map(|arn| arn.as_str()?.split(':').nth(1).map(str::to_owned));
+    let partition = arns(event).find_map(|arn| Some(Arn::split(arn.as_str()?)?.partition.to_owned()));
     Place {
         partition: partition.unwrap_or_else(|| "aws".to_owned()),
         region: text(&event["region"]).unwrap_or_else(|| "us-east-1".to_owned()),

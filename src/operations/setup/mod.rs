@@ -1,6 +1,7 @@
 //! Sets a stack up, or repairs it: plans, applies, and observes again.
 
 mod confirmed;
+pub mod first_test;
 pub mod pattern_check;
 pub mod preflight;
 mod transition;
@@ -18,15 +19,16 @@ use crate::aws::client::wait::{Attempt, SETTLING};
 use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::config::Config;
-use crate::desired::{Ground, addresses, desired};
+use crate::desired::{Ground, addresses, desired, limits};
 use crate::error::{Error, Hint, Result};
 use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
-use crate::reconcile::plan::{Action, Exceptions, Plan, plan};
+use crate::reconcile::plan::{Action, Exceptions, Plan, Step, plan};
 use crate::reconcile::resource::Stage;
 use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
+use first_test::Test;
 
 /// The end of the error about a cluster that does not exist.
 const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
@@ -187,11 +189,11 @@ impl Prepared {
         let mut report = Report::default();
         let failed = match Box::pin(setup.apply(&plan, &mut report)).await {
             Err(failed) => Some(failed),
-            Ok(()) if !report.is_complete() => Some(Failed::Incomplete(match setup.context.cancel.is_cancelled() {
-                true => Error::interrupted("setup was interrupted"),
-                false => Error::new("setup is not complete"),
-            })),
-            Ok(()) => Box::pin(setup.settle()).await.err(),
+            Ok(()) if !report.is_complete_but_for_remainders() => Some(setup.incomplete()),
+            Ok(()) => match Box::pin(setup.settle(&report)).await {
+                Ok(()) => (!report.is_complete()).then(|| setup.incomplete()),
+                Err(failed) => Some(failed),
+            },
         };
         let drill = match drill.filter(|_| failed.is_none()) {
             Some(scenario) => Some(setup.drill(scenario, TIMEOUT, &place).await),
@@ -229,6 +231,27 @@ impl Applied {
     pub fn config(&self) -> &Config {
         &self.setup.request.config
     }
+
+    /// Returns the scenario of a drill that shows whether the alerts of the stack arrive. None: the stack existed before, no drill
+    /// fits, a drill was sent already, or the setup failed.
+    #[must_use]
+    pub fn first_drill(&self) -> Option<Scenario> {
+        let is_new = |step: &Step| step.address.id.kind == Kind::Function && step.action == Action::Add;
+        match Test::of(self.config())? {
+            Test::Drill(scenario)
+                if self.failed.is_none() && self.drill.is_none() && self.plan.steps.iter().any(is_new) =>
+            {
+                Some(scenario)
+            }
+            Test::Drill(_) | Test::Notify => None,
+        }
+    }
+
+    /// Sends a drill through the stack that was set up.
+    pub async fn with_drill(self, scenario: Scenario) -> Self {
+        let drill = self.setup.drill(scenario, TIMEOUT, &self.place).await;
+        Self { drill: Some(drill), ..self }
+    }
 }
 
 impl Setup {
@@ -254,6 +277,7 @@ impl Setup {
         let planned = (preflight::lacking(planned, missing)?, place);
         clusters?;
         preflight::own_is_kept(&planned.0, config)?;
+        self.transition_fits(&planned.0, &planned.1)?;
         // The plan itself reports unreadable resources.
         if planned.0.unknown.is_empty() {
             agreed?;
@@ -261,10 +285,31 @@ impl Setup {
                 session.unless_interrupted(self.eventbridge_agrees()).await??;
             }
         }
+        // Last, because the rules are booked: no other check refuses the stack afterwards.
+        Box::pin(preflight::has_room(config, &planned.0, session, (&self.context.room, &planned.1))).await?;
         if let Some(note) = log_groups {
             session.note(note);
         }
         Ok(planned)
+    }
+
+    /// Checks the permissions that role, queue and function have while rules are removed and settings change.
+    fn transition_fits(&self, plan: &Plan, place: &Place) -> Result<()> {
+        let leaving = transition::leaving(plan);
+        if leaving.is_empty() && !transition::narrows(plan) {
+            return Ok(());
+        }
+        desired(&self.request.config, self.ground(place, &leaving)).map_err(|error| {
+            error.hint(
+                "removed rules keep their permissions until they are gone: remove them first, without new --pattern",
+            )
+        })?;
+        limits::check_kept_permissions(plan.steps.iter().filter_map(transition::both))
+    }
+
+    fn ground<'a>(&'a self, place: &'a Place, leaving: &'a [String]) -> Ground<'a> {
+        let Self { request, archive, session, .. } = self;
+        Ground { stack: &session.stack, place, archive, webhook: request.webhook.as_ref(), leaving }
     }
 
     /// Asks EventBridge itself about the patterns, before anything is written.
@@ -282,11 +327,10 @@ impl Setup {
 
     /// Returns the plan. The `leaving` rules, which will be removed, keep their permission to invoke the notifier.
     async fn plan(&self, leaving: &[String]) -> Result<(Plan, Place)> {
-        let Self { request, archive, session, .. } = self;
+        let Self { request, session, .. } = self;
         let (seen, place) = session.observe(&addresses(&request.config, &session.stack)).await?;
-        let webhook = request.webhook.as_ref();
-        let ground = Ground { stack: &session.stack, place: &place, archive, webhook, leaving };
-        Ok((plan(&desired(&request.config, ground)?, seen, &request.exceptions), place))
+        let desired = desired(&request.config, self.ground(&place, leaving))?;
+        Ok((plan(&desired, seen, &request.exceptions), place))
     }
 
     /// Carries out the plan. Keeps permissions until they are no longer used, so that no event is lost in between: a rule invokes
@@ -300,7 +344,7 @@ impl Setup {
         }
         let kept = self.plan_as_confirmed(planned, &leaving).await.map_err(Failed::NotBegun)?;
         *report = self.session.apply(&transition::widened(kept)).await;
-        if !report.is_complete() {
+        if !report.is_complete_but_for_remainders() {
             return Ok(());
         }
         let rest = self.plan_as_confirmed(planned, &[]).await.map_err(Failed::HalfDone)?;
@@ -313,13 +357,21 @@ impl Setup {
         if still_as_confirmed(confirmed, &plan) { Ok(plan) } else { Err(Halt::Changed(Box::new(plan))) }
     }
 
-    /// Observes again. AWS may show the state before the changes for some seconds.
-    async fn settle(&self) -> Result<(), Failed> {
+    fn incomplete(&self) -> Failed {
+        Failed::Incomplete(match self.context.cancel.is_cancelled() {
+            true => Error::interrupted("setup was interrupted"),
+            false => Error::new("setup is not complete"),
+        })
+    }
+
+    /// Observes again. AWS may show the state before the changes for some seconds. The remainders of the report may differ.
+    async fn settle(&self, report: &Report) -> Result<(), Failed> {
         let subject = Subject::Stack(self.request.config.stack.clone());
         let left = Mutex::new(None);
         let unreadable = AtomicU8::new(0);
         let look = || async {
-            let (plan, _) = self.plan(&[]).await?;
+            let (mut plan, _) = self.plan(&[]).await?;
+            plan.steps.retain(|step| !report.leaves(step));
             if plan.is_in_sync() {
                 return Ok(Attempt::Ready(()));
             }

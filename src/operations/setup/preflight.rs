@@ -1,16 +1,19 @@
-//! Finds the logs of the clusters' tasks that the notifier may not read, and the user's own parameters that do not exist.
+//! Finds the logs of the clusters' tasks that the notifier may not read, the user's own parameters that do not exist, and changes for
+//! which AWS has no room.
 
 use std::collections::BTreeSet;
 
-use crate::aws::calls::workload;
+use crate::aws::calls::{bus, workload};
 use crate::aws::client::SdkConfig;
 use crate::aws::kinds::parameter;
 use crate::config::{Config, log_group_covers};
+use crate::desired::limits;
 use crate::error::{Category, Error, Result};
 use crate::operations::events::Note;
+use crate::operations::room::Room;
 use crate::operations::session::Session;
 use crate::reconcile::plan::{Action, Plan};
-use crate::stack::{Address, Kind};
+use crate::stack::{Address, Kind, Place};
 
 /// Returns a note about the log groups of the clusters' tasks that the notifier may not read, with the flags that would allow it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
@@ -70,6 +73,27 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
         Err(error) if plan.unknown.is_empty() => Err(error),
         missing => Ok(Plan { missing: missing.unwrap_or_default(), ..plan }),
     }
+}
+
+/// Checks that AWS has room for the changes of a plan: for tags beside those of others, and for rules on the bus, beside those that
+/// the other stacks of the run add. Lists the bus only if the plan adds rules or wildcards. If the plan contains something
+/// unreadable, nothing can be decided anyway. Books the rules of a plan that can be applied.
+///
+/// # Errors
+/// If there is no room, or the rules on the bus cannot be read; on interruption.
+pub async fn has_room(config: &Config, plan: &Plan, session: &Session, (room, place): (&Room, &Place)) -> Result<()> {
+    limits::check_tags(plan)?;
+    if !plan.unknown.is_empty() || !limits::needs_room(plan) {
+        return Ok(());
+    }
+    let list = session.waiter.unless_throttled(|| bus::rules(&session.sdk));
+    let rules = session.unless_interrupted(list).await?;
+    let rules = rules.map_err(|fault| Error::from(fault).category(Category::Unreadable))?;
+    let is_blocked = !plan.conflicts.is_empty() || !plan.missing.is_empty();
+    let booked = if is_blocked { Vec::new() } else { limits::rules_of(plan) };
+    room.book(place, &session.stack, booked, |beside| {
+        limits::check_bus(config, &session.stack, plan, limits::Bus { rules: &rules, beside })
+    })
 }
 
 /// # Errors

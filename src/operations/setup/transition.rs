@@ -26,14 +26,19 @@ pub fn narrows(plan: &Plan) -> bool {
 /// Returns the plan, changed so that the role keeps its present permissions.
 pub fn widened(mut plan: Plan) -> Plan {
     for step in &mut plan.steps {
-        if let (Some([have, want]), Some(wanted)) = (rights(step), &mut step.want) {
-            let both: Vec<Value> = want.iter().chain(lost(&have, &want)).cloned().collect();
-            if let Ok(policy) = serde_json::to_value(Policy::new(&json!({ "Statement": both }))) {
-                wanted["policies"][role::POLICY] = policy;
-            }
+        let policy = both(step).map(serde_json::to_value);
+        if let (Some(Ok(policy)), Some(wanted)) = (policy, &mut step.want) {
+            wanted["policies"][role::POLICY] = policy;
         }
     }
     plan
+}
+
+/// Returns the policy of a role that will be changed, with which the role keeps its present permissions.
+pub fn both(step: &Step) -> Option<Policy> {
+    let [have, want] = rights(step)?;
+    let both: Vec<Value> = want.iter().chain(lost(&have, &want)).cloned().collect();
+    Some(Policy::new(&json!({ "Statement": both })))
 }
 
 /// Returns the existing statements and the wanted statements of a role that will be changed.

@@ -106,5 +106,5 @@ fn show(
     let arns: Vec<String> = clusters.iter().map(arn).collect();
     let normal = pattern.in_rule(&arns, Drill::Accepted)?;
     // A pattern that keeps its repeated fields is a text already.
-    Ok(normal.as_str().map_or_else(|| render::json(&normal), |written| format!("{written}\n")))
+    Ok(normal.as_str().map_or_else(|| render::document(&normal), |written| format!("{written}\n")))
 }

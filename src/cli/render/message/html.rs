@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::mrkdwn::{Look, Span, parse};
+use crate::input::printable_lines;
 
 const STYLE: &str = "\
 body { margin: 0; padding: 24px; background: #fff; color: #1d1c1d; font: 15px/1.46668 Lato, 'Noto Sans', 'Noto Sans CJK JP', 'Helvetica Neue', Arial, sans-serif; }
@@ -89,7 +90,7 @@ fn span(span: &Span) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    printable_lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

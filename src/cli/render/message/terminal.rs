@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Color, RgbColor, Style};
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::super::json::document;
 use super::mrkdwn::{Look, Span, parse};
 use crate::date::{DateTime, Format as DateTimeFormat};
 use crate::input::printable_lines;
 use crate::notifier::embedded::Place;
+use crate::style::{self, Style};
 
-const CODE: Style = AnsiColor::Cyan.on_default();
-const MENTION: Style = AnsiColor::Yellow.on_default().bold();
-const DIM: Style = Style::new().dimmed();
+const CODE: Style = Style::CYAN;
+const MENTION: Style = Style::YELLOW.bold();
+const DIM: Style = Style::DIM;
 const WIDEST: usize = 100;
 const FENCE_INDENT: usize = 2;
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -27,14 +28,14 @@ const NEVER_LAST: &str = "（［｛〔〈《「『【〘〖〝‘“([{";
 pub fn message(payload: &Value, columns: usize) -> String {
     let width = columns.clamp(20, WIDEST) - 3;
     let name = payload["username"].as_str().unwrap_or("taskbell");
-    let bold = Style::new().bold();
+    let bold = Style::BOLD;
     let mut lines = vec![format!("{bold}{name}{bold:#} {DIM}APP{DIM:#}")];
-    lines.extend(paragraph(&parse(text(payload, "text")), width, Style::new()));
+    lines.extend(paragraph(&parse(text(payload, "text")), width, Style::PLAIN));
     for attachment in payload["attachments"].as_array().into_iter().flatten() {
         let edge = edge(attachment["color"].as_str().unwrap_or_default());
         let bar = format!("{edge}┃{edge:#} ");
         let blocks = attachment["blocks"].as_array().into_iter().flatten().map(|block| drawn(block, width));
-        let folded = attachment["text"].as_str().map(|text| paragraph(&parse(text), width, Style::new()));
+        let folded = attachment["text"].as_str().map(|text| paragraph(&parse(text), width, Style::PLAIN));
         lines.push(String::new());
         for (at, block) in blocks.chain(folded).enumerate() {
             let gap = (at > 0).then(String::new);
@@ -47,12 +48,13 @@ pub fn message(payload: &Value, columns: usize) -> String {
 /// Returns the message as the destination would show it, as text.
 #[must_use]
 pub fn at(place: Place, payload: &Value, columns: usize) -> String {
+    let original = payload;
     let payload = &shown(payload);
     match place {
         Place::Slack => message(payload, columns),
         Place::Sns => format!("{}\n\n{}\n", text(payload, "Subject"), text(payload, "Message").trim_end()),
         Place::Teams | Place::Discord => outline(payload),
-        Place::Webhook => format!("{payload:#}\n"),
+        Place::Webhook => document(original),
     }
 }
 
@@ -144,19 +146,19 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 fn edge(color: &str) -> Style {
     let number = u32::from_str_radix(color.trim_start_matches('#'), 16).unwrap_or(0x0080_8080);
     let [_, red, green, blue] = number.to_be_bytes();
-    Style::new().fg_color(Some(Color::Rgb(RgbColor(red, green, blue))))
+    Style::rgb(red, green, blue)
 }
 
 fn drawn(block: &Value, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(text) = block["text"]["text"].as_str() {
-        lines.extend(paragraph(&parse(text), width, Style::new()));
+        lines.extend(paragraph(&parse(text), width, Style::PLAIN));
     }
     let cells: Vec<Vec<String>> = block["fields"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(|field| paragraph(&parse(text(field, "text")), width / 2 - 2, Style::new()))
+        .map(|field| paragraph(&parse(text(field, "text")), width / 2 - 2, Style::PLAIN))
         .collect();
     for pair in cells.chunks(2) {
         let (left, right) = (&pair[0], pair.get(1));
@@ -303,7 +305,7 @@ fn may_be_apart(before: &Cluster, after: &Cluster) -> bool {
 
 /// Returns the width of a styled line in cells.
 fn cells_of(line: &str) -> usize {
-    anstream::adapter::strip_str(line).to_string().width()
+    style::plain(line).width()
 }
 
 #[cfg(test)]
@@ -314,7 +316,7 @@ mod tests {
     const JAPANESE: &str = "*DRILL* の `コンテナ` が、（終了コード 1）で終了しました。「web」：word を呼び出し、データベースへのアクセスが拒否されました！次は 8 回目に通知します（prod）。";
 
     fn plain(lines: &[String]) -> Vec<String> {
-        lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect()
+        lines.iter().map(|line| style::plain(line)).collect()
     }
 
     #[test]
@@ -336,7 +338,7 @@ mod tests {
         let spans = parse(JAPANESE).into_iter().chain(parse(&format!(" https://example.com/{}。", "x".repeat(90))));
         let spans: Vec<Span> = spans.collect();
         for width in 10..=97 {
-            for line in plain(&paragraph(&spans, width, Style::new())) {
+            for line in plain(&paragraph(&spans, width, Style::PLAIN)) {
                 assert!(!line.starts_with(|first| NEVER_FIRST.contains(first)), "{width}: {line}");
                 assert!(!line.ends_with(|last| NEVER_LAST.contains(last)), "{width}: {line}");
             }
@@ -347,7 +349,7 @@ mod tests {
     fn lines_of_japanese_are_full_and_lose_no_character() {
         let text = JAPANESE.replace(['*', '`'], "");
         for width in 12..=97 {
-            let lines = plain(&paragraph(&parse(&text), width, Style::new()));
+            let lines = plain(&paragraph(&parse(&text), width, Style::PLAIN));
             for line in &lines[..lines.len() - 1] {
                 assert!(line.width() + 12 > width, "{width}: {line}");
             }
@@ -357,7 +359,7 @@ mod tests {
 
     #[test]
     fn words_stay_whole_and_indents_stay() {
-        let rows = |text: &str, width| plain(&paragraph(&parse(text), width, Style::new()));
+        let rows = |text: &str, width| plain(&paragraph(&parse(text), width, Style::PLAIN));
         assert_eq!(rows("one two  three", 9), ["one two", "three"]);
         assert_eq!(rows("      `Error: timed out`", 14), ["      Error:", "timed out"]);
         assert_eq!(rows("      `abcdefghij`", 10), ["      abcd", "efghij"]);
