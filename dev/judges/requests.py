@@ -39,7 +39,7 @@ ONLY_FOR_HINTS = {
         "ecs:ListServices", "ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeTaskDefinition",
         "ecs:ListClusters", "iam:RemoveRoleFromInstanceProfile",
     },
-    "teardown": {"iam:RemoveRoleFromInstanceProfile"},
+    "teardown": {"ecs:DescribeClusters", "ecs:ListClusters", "iam:RemoveRoleFromInstanceProfile"},
     "drift": {"ecs:DescribeClusters", "ecs:ListClusters"},
     "drill": {"ecs:ListClusters"},
 }
