@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { dynamo } from "../../lambda/test/dynamo.mjs";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const CLIENT = join(root, ".local/judges/node_modules/aws-lambda-ric/index.mjs");
@@ -34,7 +35,7 @@ export function planted(code) {
   return { task: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** A server that answers for AWS and Slack, and keeps what was asked. */
+/** A server that answers for AWS, with a table in memory, and for Slack, and keeps what was asked. */
 export class World {
   /** @type {{name: string, body: string, at: number}[]} */
   asked = [];
@@ -51,6 +52,7 @@ export class World {
         if (this.answers[name]) return this.answers[name](response, body);
         if (name === "slack") return response.end("ok");
         response.setHeader("content-type", "application/x-amz-json-1.1");
+        if (/^DynamoDB_/.test(request.headers["x-amz-target"])) return this.fromTable(name, body, response);
         return response.end(JSON.stringify(this.usual(name)));
       });
     });
@@ -61,6 +63,16 @@ export class World {
   }
 
   get webhook() { return `http://127.0.0.1:${this.port}/services/T00000000/B00000000/hunter2hunter2hunter2`; }
+
+  async fromTable(name, body, response) {
+    this.table ??= await dynamo().connect()();
+    try {
+      const answer = await this.table.client.send({ name: `${name}Command`, input: JSON.parse(body) }, this.table.options());
+      response.end(JSON.stringify(answer));
+    } catch (error) {
+      response.writeHead(400).end(JSON.stringify({ __type: error.name, message: error.message, CancellationReasons: error.CancellationReasons }));
+    }
+  }
 
   usual(name) {
     if (name === "GetParameter") return { Parameter: { Value: this.webhook } };

@@ -42,13 +42,13 @@ async function sent(lambda, event = sample(OOM), more) {
   return run;
 }
 
-/** Returns another failure than those before. */
+/** Returns another failure than those before: of another task in another cluster. */
 let made = 0;
 function another() {
   const event = sample(OOM);
   made += 1;
   const id = String(made).padStart(32, "0");
-  const text = JSON.stringify(event).replaceAll("02020202020202020202020202020202", id);
+  const text = JSON.stringify(event).replaceAll("02020202020202020202020202020202", id).replaceAll(/(cluster|task)\/prod\b/g, `$1/prod-${made}`);
   return { ...JSON.parse(text), id: `11111111-2222-4333-8444-${String(made).padStart(12, "0")}` };
 }
 
