@@ -34,7 +34,7 @@ export async function clientOf(service, region) {
     return {
       ...(await clients.get(key)),
       options(ms = CALL_MS) {
-        const timeoutMs = Math.max(1, Math.min(most, ms));
+        const timeoutMs = Math.max(1, Math.floor(Math.min(most, ms)));
         return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
       },
     };

@@ -67,7 +67,7 @@ export async function post(place, { url, payload, headersOf = () => ({}), hidden
   if (wrong) throw new NoAddress(`the webhook parameter ${wrong}`);
   const body = JSON.stringify(payload);
   const request = () => ({ method: "POST", headers: { "content-type": "application/json; charset=utf-8", ...headersOf(body) }, body });
-  return untilTaken(place, (timeoutMs) => attempt(place, url, { ...request(), signal: AbortSignal.timeout(timeoutMs) }, fetch, hidden), time);
+  return untilTaken(place, (timeoutMs) => attempt(place, url, { ...request(), signal: AbortSignal.timeout(Math.ceil(timeoutMs)) }, fetch, hidden), time);
 }
 
 /**
