@@ -61,6 +61,12 @@ test("a payload goes out as JSON over a real connection", async (t) => {
   }
 });
 
+test("a time that ends within a millisecond is no error of its own", async () => {
+  const { seen, tools } = scripted({ status: 200, body: "ok" });
+  await post(`https://hooks.slack.com${URL_PATH}`, {}, { ...tools, budgetMs: 2_779.39990234375 });
+  assert.equal(seen.calls.length, 1);
+});
+
 test("a redirect is not followed and fails", async () => {
   const { seen, tools } = scripted({ status: 302, headers: { location: "https://elsewhere.example/" } });
   await assert.rejects(post(url, {}, tools), { name: "PostError", status: 302, retryable: false });
