@@ -37,10 +37,12 @@ export function planted(code) {
 
 /** A server that answers for AWS, with a table in memory, and for Slack, and keeps what was asked. */
 export class World {
-  /** @type {{name: string, body: string, at: number}[]} */
+  /** @type {{name: string, path: string, body: string, at: number}[]} */
   asked = [];
   /** Answers instead of the usual ones: by the operation's name, or "slack". */
   answers = {};
+  /** How often the webhook was replaced. */
+  replaced = 0;
 
   async start() {
     this.server = createServer((request, response) => {
@@ -48,7 +50,7 @@ export class World {
       request.on("data", (part) => parts.push(part)).on("end", () => {
         const name = (request.headers["x-amz-target"] ?? "").split(".")[1] ?? "slack";
         const body = Buffer.concat(parts).toString();
-        this.asked.push({ name, body, at: Date.now() });
+        this.asked.push({ name, path: request.url, body, at: Date.now() });
         if (this.answers[name]) return this.answers[name](response, body);
         if (name === "slack") return response.end("ok");
         response.setHeader("content-type", "application/x-amz-json-1.1");
@@ -62,7 +64,9 @@ export class World {
     return this;
   }
 
-  get webhook() { return `http://127.0.0.1:${this.port}/services/T00000000/B00000000/hunter2hunter2hunter2`; }
+  get webhook() { return `http://127.0.0.1:${this.port}/services/T00000000/B0000000${this.replaced}/hunter2hunter2hunter2`; }
+
+  replaceWebhook() { this.replaced += 1; }
 
   async fromTable(name, body, response) {
     this.table ??= await dynamo().connect()();

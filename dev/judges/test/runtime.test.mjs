@@ -153,10 +153,10 @@ check("a second run keeps webhook and task definition", async ({ lambda, world }
 });
 check("a webhook that was replaced is read again", async ({ lambda, world }) => {
   await sent(lambda, another());
-  let times = 0;
-  world.answers.slack = (response) => { times += 1; status(times === 1 ? 404 : 200, "x")(response); };
+  world.replaceWebhook();
+  world.answers.slack = (response) => status(world.asked.at(-1).path === new URL(world.webhook).pathname ? 200 : 404, "x")(response);
   await sent(lambda, another());
-  assert.equal(world.count("GetParameter"), 2);
+  assert.deepEqual([world.count("GetParameter"), world.count("slack")], [2, 3]);
 });
 check("thirty runs open no more connections than three", async ({ lambda }) => {
   for (let run = 0; run < 3; run += 1) await sent(lambda, another());
@@ -234,7 +234,8 @@ check("Slack that answers 429 is asked again in the same run", async ({ lambda, 
 check("an environment that Lambda killed is followed by another", async ({ lambda, world }) => {
   await sent(lambda, another());
   world.answers.slack = never;
-  const run = await lambda.invoke(another(), { timeoutMs: 200 });
+  // The notifier ends by itself if it can: it has no time to.
+  const run = await lambda.invoke(another(), { timeoutMs: 1 });
   assert.equal(run.end, "timed out");
   delete world.answers.slack;
   await sent(lambda, another());
@@ -243,10 +244,9 @@ check("an environment that Lambda killed is followed by another", async ({ lambd
 
 // Events
 
-check("documents that are no events are silent, and the environment goes on", async ({ lambda }) => {
+check("documents that are no events are reported, and the environment goes on", async ({ lambda }) => {
   for (const event of [null, 42, "text", [], {}, { detail: null }, { "detail-type": "ECS Task State Change", detail: [] }]) {
-    const run = await lambda.invoke(JSON.stringify(event));
-    assert.deepEqual([run.end, run.payload], ["answered", { outcome: "silent" }], JSON.stringify([event, run]));
+    await sent(lambda, JSON.stringify(event));
   }
   assert.equal(lambda.starts, 1);
 });
