@@ -312,7 +312,7 @@ async fn drill_skips_stacks_without_clusters() {
 async fn failing_stack_leaves_the_others_their_retries() {
     const BROKEN: usize = 30;
     // The number of attempts that the SDK makes for one call.
-    const ATTEMPTS: usize = 8;
+    const ATTEMPTS: usize = 12;
     let aws = Aws::lax().await;
     let (_folder, path) = file(&stacks(BROKEN + 1));
     // Each stack has one failing call; for the last stack, only the call's first attempt fails.

@@ -42,15 +42,20 @@ const TOLD_AGAIN: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Lambda and IAM accept some fifteen calls a second from a whole account: of ten stacks at once, half fail with the SDK's own
-/// three attempts. The pauses between eight attempts take 13 seconds on average, and 25 at most.
-const ATTEMPTS: u32 = 8;
+/// Lambda and IAM accept some fifteen calls a second from a whole account. Of ten stacks at once, half fail with the SDK's own three
+/// attempts; and where every second call is refused, one of 250 is refused eight times in a row, and one of 4,000 twelve times. The
+/// pauses between twelve attempts take 15 seconds on average, and 30 at most: half of the time limit of a call.
+const ATTEMPTS: u32 = 12;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
 
 /// Returns the SDK's own retries of a call.
 #[must_use]
 pub fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF)
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF)
 }
 
 /// Returns fewer retries, for a look that is repeated anyway: the call fails before its time is over, so that AWS's answer is
