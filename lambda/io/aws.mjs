@@ -31,17 +31,20 @@ export async function clientOf(service, region) {
   }
   try {
     const most = service === "sns" ? PUBLISH_MS : CALL_MS;
-    return {
-      ...(await clients.get(key)),
-      options(ms = CALL_MS) {
-        const timeoutMs = Math.max(1, Math.floor(Math.min(most, ms)));
-        return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
-      },
-    };
+    return { ...(await clients.get(key)), options: (ms = CALL_MS) => timeLimit(Math.min(most, ms)) };
   } catch (error) {
     clients.delete(key);
     throw error;
   }
+}
+
+/**
+ * Makes the options that limit one call: in whole milliseconds, at least one, because `AbortSignal.timeout` refuses fractions.
+ * @param {number} ms  with fractions, if it is a share of a run's time
+ */
+export function timeLimit(ms) {
+  const timeoutMs = Math.max(1, Math.floor(ms));
+  return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
 }
 
 /** Limits the time of each call: `abortSignal` ends a request, but not the wait for credentials. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHandler } from "../handler.mjs";
+import { timeLimit } from "../io/aws.mjs";
 import { tableOf } from "../memory/table.mjs";
 import { clock } from "./clock.mjs";
 import { dynamo } from "./dynamo.mjs";
@@ -76,4 +77,10 @@ test(`of ${RUNS} runs with slow services none is killed, mute, or leaves a post 
   t.diagnostic(`${RUNS} runs: ${count("took")} posts were taken; ${count("isUnmarked")} not marked though the table answered, ${count("wasKilled")} killed, ${count("isMute")} without a post`);
   assert.deepEqual([count("isUnmarked"), count("wasKilled"), count("isMute")], [0, 0, 0]);
   assert.ok(count("took") > 0.9 * RUNS);
+});
+
+test("a call of AWS may have any share of a run's time", () => {
+  const limits = [2_500, 812.4, 1.9, 0.3, 0, -7.5].map((ms) => timeLimit(ms));
+  assert.deepEqual(limits.map(({ timeoutMs }) => timeoutMs), [2_500, 812, 1, 1, 1, 1]);
+  assert.ok(limits.every(({ abortSignal }) => abortSignal instanceof AbortSignal));
 });
