@@ -424,6 +424,9 @@ mod tests {
             announcements: Announcements::Remembered { window_minutes: 15 },
             alarm_topic: None,
             log_groups: vec!["/ecs/*".to_owned()],
+            jobs: Vec::new(),
+            summary: None,
+            recovery: true,
         }
     }
 
