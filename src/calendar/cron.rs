@@ -4,13 +4,13 @@
 //! year, where exactly one of the two fields for days is `?`. `L`, `W` and `#` stand alone in their field. Names of months and days
 //! may have small letters here, and are passed on in capital letters.
 
+use jiff::ZonedDateTime as Zoned;
 use jiff::civil::Date;
 use jiff::tz::AmbiguousOffset;
 
-use super::Zoned;
 use super::field::{DAY_OF_MONTH, DAY_OF_WEEK, Field, HOUR, MINUTE, MONTH, Numbers, YEAR};
 use crate::error::{Error, Result};
-use crate::secret::echoed;
+use crate::secret::{echoed, without_secrets};
 
 /// The error about a cron expression: names the field, its text and the correct forms.
 pub type CronError = Error;
@@ -199,7 +199,7 @@ fn inner(text: &str) -> Result<&str> {
         error.hint(match text.trim().starts_with("rate(") {
             true => "a job that runs at a rate is expected by every=26h, for example".to_owned(),
             false if is_bare && !text.contains(['(', ')']) => {
-                format!("write cron({})", crate::secret::without_secrets(text))
+                format!("write cron({})", without_secrets(text))
             }
             false => "write cron(minute hour day-of-month month day-of-week year), as in cron(0 3 * * ? *)".to_owned(),
         })
@@ -229,7 +229,7 @@ fn days(of_month: &str, of_week: &str) -> Result<Days> {
         (day, "?") => day_of_month(day),
         ("*", weekday) => Err(both("are both given").hint(format!(
             "EventBridge accepts only one of them: write ? for the day of month, and {} for the day of week",
-            crate::secret::without_secrets(weekday)
+            without_secrets(weekday)
         ))),
         _ => Err(both("are both given")
             .hint("EventBridge accepts only one of them: write ? for the other, or use two expectations")),

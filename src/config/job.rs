@@ -171,10 +171,13 @@ impl Job {
         let value = |key: &'static str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         for (at, (key, _)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(other, _)| other == key) {
-                return about(key, Err(Error::usage(format!("{key} is given more than once"))));
+                return about(*key, Err(Error::usage(format!("{key} is given more than once"))));
             }
         }
-        let name = about(NAME, name(value(NAME).unwrap_or_default()))?;
+        let Some(name_given) = value(NAME).filter(|name| !name.is_empty()) else {
+            return about(NAME, Err(Error::usage("an expectation needs the name of its job")));
+        };
+        let name = about(NAME, name(name_given))?;
         let started_by = about("started-by", value("started-by").map(started_by).transpose())?;
         let expectations = expectations(value)?;
         Ok(Self { name, started_by, expectations })
@@ -286,7 +289,7 @@ fn expectations<'a>(value: impl Fn(&'static str) -> Option<&'a str>) -> Result<V
     }
     if by.is_none() && every.is_none() && limit.is_none() {
         let error = Error::usage("nothing is expected of the job");
-        let error = error.hint("add by=cron(0 3 * * ? *), every=26h or max-runtime=2h");
+        let error = error.hint("add by=cron(0 3 * * ? *), every=26h or max-runtime=2h (in taskbell.toml: max_runtime)");
         return Err(Mistake { key: NAME, error });
     }
     for (key, is_used, needs) in

@@ -2,6 +2,7 @@
 
 mod checks;
 mod cluster;
+pub mod deadlines;
 pub mod destination;
 pub mod file;
 pub mod job;
