@@ -114,7 +114,10 @@ impl Cron {
 
     /// Returns the first time on a day that is after `after`.
     fn first_on(&self, date: Date, after: &Zoned) -> Option<Zoned> {
-        let times = self.hours.iter().flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
+        // On a clock that is put back, too, an earlier local time is an earlier moment: each local time comes once.
+        let first = if date == after.date() { i16::from(after.hour()) } else { HOUR.first };
+        let hours = self.hours.range(first..);
+        let times = hours.flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
         times
             .filter_map(|(hour, minute)| {
                 let local = date.at(small(hour), small(minute), 0, 0);
