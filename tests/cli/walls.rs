@@ -65,6 +65,7 @@ const DOORS: [(&str, &[&str]); 23] = [
         &[
             "arn",
             "aws",
+            "calendar",
             "config",
             "date",
             "desired",
