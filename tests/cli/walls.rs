@@ -22,7 +22,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("reconcile", &["document", "stack"]),
     ("config", &["arn", "calendar", "input", "pattern", "secret", "stack"]),
     ("aws", &["arn", "config", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
-    ("desired", &["arn", "aws", "config", "document", "notifier", "policy", "reconcile", "stack"]),
+    ("desired", &["arn", "aws", "calendar", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     (
         "export",
         &[

@@ -32,3 +32,4 @@ mod support;
 mod unbroken;
 mod upgrade;
 mod vanished;
+mod watch;
