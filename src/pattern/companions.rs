@@ -6,6 +6,9 @@ use super::filter::{Filters, is_of_tasks};
 use super::{COMPANIONS, JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED};
 use crate::error::Result;
 
+/// The patterns whose failures a service can recover from.
+pub const OF_SERVICES: [&str; 2] = ["deployment-failed", "service-impaired"];
+
 /// The parts of a stack that decide which successes of jobs matter to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Jobs {
