@@ -470,7 +470,8 @@ impl Settings {
     /// For invalid filters.
     pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
         let (filters, quota) = (self.filters.checked()?, self.quota_of_patterns()?);
-        let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
+        let is_known = |name: &str| config.patterns.iter().any(|pattern| pattern.name == name);
+        let is_other = |entry: &&Entry| !is_known(entry.name) && !is_companion(entry.name);
         let others = CATALOGUE
             .iter()
             .filter(is_other)
