@@ -177,17 +177,18 @@ type Known = (String, BTreeSet<i16>);
 
 fn field(first: i16, last: i16) -> impl Strategy<Value = Known> {
     let number = first..=last;
-    let list = proptest::collection::btree_set(number.clone(), 1..4)
-        .prop_map(|numbers| (numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), numbers));
-    let range = (number.clone(), number.clone()).prop_map(|(one, other)| {
+    let list = proptest::collection::btree_set(number.clone(), 1..4).prop_map(|numbers| -> Known {
+        (numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), numbers)
+    });
+    let range = (number.clone(), number.clone()).prop_map(|(one, other)| -> Known {
         let (first, last) = (one.min(other), one.max(other));
         (format!("{first}-{last}"), (first..=last).collect())
     });
-    let step = (number, 1..=(last - first)).prop_map(move |(start, step)| {
+    let step = (number, 1..=(last - first)).prop_map(move |(start, step)| -> Known {
         let numbers = (start..=last).filter(|number| (number - start) % step == 0).collect();
         (format!("{start}/{step}"), numbers)
     });
-    let all = Just(("*".to_owned(), (first..=last).collect()));
+    let all: Just<Known> = Just(("*".to_owned(), (first..=last).collect()));
     prop_oneof![3 => list, 1 => range, 1 => step, 2 => all]
 }
 
@@ -207,7 +208,7 @@ fn any_days() -> impl Strategy<Value = Days> {
     prop_oneof![
         3 => field(1, 31).prop_map(Days::OfMonth),
         // Days of the week accept no steps.
-        3 => field(1, 7).prop_filter("a step", |(text, _)| !text.contains('/')).prop_map(Days::OfWeek),
+        3 => field(1, 7).prop_filter("a step", |(text, _): &Known| !text.contains('/')).prop_map(Days::OfWeek),
         1 => Just(Days::Last),
         1 => Just(Days::LastWeekday),
         1 => (1_i16..=31).prop_map(Days::Nearest),
