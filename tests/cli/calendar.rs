@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::Value;
 use taskbell::calendar::{Cron, Span, Zone, Zoned, in_rfc_3339, in_words};
+use taskbell::config::job::{Job, Summary};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -365,6 +366,24 @@ proptest! {
             if let Err(error) = Cron::parse(&text) {
                 prop_assert!(error.nearest_hint().is_some(), "{}", text);
             }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_an_expectation_fail_without_an_error(
+        text in "[a-zé,=()0-9:/. *?-]{0,16}",
+        key in prop_oneof![Just("by"), Just("every"), Just("max-runtime"), Just("timezone"), Just("grace"), Just("started-by"), Just("x")],
+    ) {
+        let all = [
+            Job::parse(&text).err(),
+            Job::parse(&format!("job,every=1d,{key}={text}")).err(),
+            Summary::parse(&text).err(),
+            Summary::parse(&format!("cron(0 3 * * ? *),{text}")).err(),
+            Zone::parse(&text).err(),
+            Span::parse(&text).err(),
+        ];
+        for error in all.into_iter().flatten() {
+            prop_assert_eq!(error.kind(), taskbell::error::Category::Usage, "{}", error);
         }
     }
 }
