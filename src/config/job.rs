@@ -6,7 +6,7 @@ use crate::calendar::{Cron, Span, Zone, Zoned};
 use crate::error::{Error, Result, nearest};
 use crate::secret::echoed;
 
-/// What runs as stand-alone tasks of one family in a cluster, the part of it that one schedule starts, or a job of another machine.
+/// The stand-alone tasks of one family in the stack's clusters, the part of them that one schedule starts, or a job of another machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The family of the task definition, or the name that `taskbell notify --job` gives.
