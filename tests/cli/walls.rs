@@ -197,6 +197,16 @@ fn only_aws_names_the_sdk() {
     assert_eq!(rooms, BTreeSet::from(["aws".to_owned(), "date".to_owned()]));
 }
 
+/// Checks that the library for dates in time zones can be replaced in one room.
+#[test]
+fn only_calendar_names_the_library_for_time_zones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let uses = |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains("jiff::");
+    let rooms: BTreeSet<String> =
+        files(&root).iter().filter(|path| uses(path)).map(|path| room(&name_of(path, &root)).to_owned()).collect();
+    assert_eq!(rooms, BTreeSet::from(["calendar".to_owned()]));
+}
+
 /// Checks that the flags of the command line are declared in one room. `config` declares the settings of a stack once, as flags and
 /// as keys of taskbell.toml.
 #[test]
