@@ -275,8 +275,9 @@ async fn notifier_remembers_successes_unless_nobody_needs_them() {
         let hand = Hand::of(&aws);
         let found = hand.events.list_rules().name_prefix("taskbell-batch-").send().await.unwrap().rules.unwrap();
         let found = found.into_iter().map(|rule| rule.name.unwrap().replace("taskbell-batch-", ""));
-        let companions: Vec<String> =
+        let mut companions: Vec<String> =
             found.filter(|name| ["job-succeeded", "service-recovered"].contains(&name.as_str())).collect();
+        companions.sort();
         assert_eq!(companions, rules, "{flags}");
         let function = hand.lambda.get_function_configuration().function_name("taskbell-batch").send().await.unwrap();
         let environment = function.environment.unwrap().variables.unwrap();
@@ -319,7 +320,8 @@ async fn disabled_removed_and_added_schedules_are_named_in_the_report() {
         .iter()
         .map(|change| change["path"].as_str().unwrap())
         .collect();
-    assert_eq!(paths, [&format!("/schedules/{EVERY}/state"), "/schedules/mine", "/schedules/sweep"]);
+    let disabled = format!("/schedules/{EVERY}/state");
+    assert_eq!(paths, [disabled.as_str(), "/schedules/mine", "/schedules/sweep"]);
     set_up(&aws, EXPECT).await;
     assert_eq!(names(&hand).await, [EVERY, "sweep"]);
 }
