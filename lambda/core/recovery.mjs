@@ -179,7 +179,8 @@ export function recoveredIncident(incident, recovery) {
     ...incident, state: "recovered", rings: true, silentBecause: null, severity: CAUSES.recovered.severity,
     cause: { ...why, words: own(SENTENCES, of) ?? why.words }, stoppedReason: null, containers: [], log: null, links: { ...incident.links, log: null },
     recovery: recovery === null ? null : { of, since, at, seconds, failures, isMore, overdue },
-    ...(key === null ? {} : { subject: key, failure: key }),
+    // The table keeps both as items: the keys must differ.
+    ...(key === null ? {} : { subject: key, failure: `of ${key}` }),
   };
 }
 
