@@ -207,6 +207,14 @@ test("an overdue run that was told ends with the next success, which is told as 
   assert.equal(await here.run(endAt(300)), "silent");
 });
 
+test("an overdue run of a schedule that had not started a task yet ends with the first task of that schedule", async () => {
+  for (const [noted, startedBy, outcome] of [["chronos-schedule/nightly", "events-rule/nightly", "sent"], ["chronos-schedule/other", "events-rule/nightly", "silent"], [`chronos-schedule/${"x".repeat(19)}`, `events-rule/${"x".repeat(24)}`, "sent"]]) {
+    const here = world();
+    here.items.set(ID, { id: { S: ID }, ledger: { S: textOf(withTold(here.record(), noted, { overdue: iso(180) })) }, writes: { N: "1" } });
+    assert.equal(await here.run(endAt(200, 0, { startedBy })), outcome, noted);
+  }
+});
+
 test("a success that is older than the failure ends nothing; a failure that is older than a success is told as past, and needs no recovery", async () => {
   const here = world();
   await here.run(endAt(60, 1));
