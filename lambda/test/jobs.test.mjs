@@ -8,6 +8,7 @@ import { incidentOf } from "../core/incident.mjs";
 import { ledgersOf } from "../memory/ledger.mjs";
 import { tableOf } from "../memory/table.mjs";
 import { dynamo } from "./dynamo.mjs";
+import { randomOf } from "./model.mjs";
 import { changed, definitionOf, sample } from "./samples.mjs";
 
 const DAY = Date.parse("2026-11-20T00:00:00Z");
@@ -362,4 +363,31 @@ test("for any order of ten ends, each failure is told, and once all are in, no t
     assert.deepEqual(all.ends, ends.reduce(merged, recordOf(null)).all.ends);
   }
   assert.equal(ledgers.size, 1);
+});
+
+test("for random histories, delivered late, doubled and reordered, recoveries keep their distance, and a last success leaves no trouble open", async (t) => {
+  const random = randomOf(5);
+  let [greens, reds] = [0, 0];
+  for (let round = 0; round < 120; round += 1) {
+    const schedules = round % 2 === 0 ? ["chronos-schedule/nightly"] : ["chronos-schedule/a", "events-rule/b", "jane"];
+    const runs = Array.from({ length: 12 }, (_, nth) => ({ minutes: 20 * nth + Math.floor(19 * random()), exitCode: random() < 0.4 ? 1 : 0, startedBy: schedules[Math.floor(random() * schedules.length)] }));
+    const deliveries = [...runs, ...runs.filter(() => random() < 0.3)].map((run) => ({ run, at: run.minutes + (random() < 0.3 ? 60 * random() : 0) })).sort((one, other) => one.at - other.at);
+    const here = world();
+    const times = [];
+    for (const { run: { minutes, exitCode, startedBy } } of [...deliveries, ...schedules.map((startedBy, nth) => ({ run: { minutes: 400 + 30 * nth, exitCode: 0, startedBy } }))]) {
+      const outcome = await here.run(endAt(minutes, exitCode, { startedBy }));
+      if (outcome === "sent" && exitCode === 0) times.push(minutes);
+    }
+    const texts = here.texts();
+    const troubles = runs.filter(({ exitCode }) => exitCode === 1).length;
+    assert.ok(times.length <= troubles, `${times.length} recoveries of ${troubles} failures`);
+    for (const [nth, minutes] of times.entries()) assert.ok(nth === 0 || minutes < times[nth - 1] || minutes - times[nth - 1] >= 15, `recoveries at ${times}`);
+    const { all, parts } = here.record();
+    for (const { told } of [all, ...Object.values(parts)]) assert.ok((told.failure ?? "") <= (told.recovered ?? ""), JSON.stringify(told));
+    if (troubles === 0) assert.equal(times.length, 0);
+    greens += texts.filter((text) => text.startsWith("🟢")).length;
+    reds += texts.filter((text) => text.startsWith("🔴")).length;
+  }
+  t.diagnostic(`${reds} failures and ${greens} recoveries announced`);
+  assert.ok(greens > 200 && greens < reds, `${greens} of ${reds}`);
 });
