@@ -224,7 +224,7 @@ async fn role_that_scheduler_may_never_assume_is_named_after_a_wait() {
     assert!(setup.err.contains("assume the role"), "{setup:?}");
 }
 
-/// Checks that a role of the user's own serves the schedules, too: who gives a role may not create others.
+/// Checks that a role of the user's own serves the schedules, too: users who give one may not create roles.
 #[tokio::test(start_paused = true)]
 async fn own_role_of_the_user_runs_the_schedules() {
     let aws = Aws::new().await;
