@@ -2,19 +2,24 @@
 
 mod checks;
 mod cluster;
+mod companions;
+pub mod deadlines;
 pub mod destination;
 pub mod file;
+pub mod job;
 mod letters;
 pub mod settings;
 mod webhook;
 
 use std::collections::BTreeMap;
 
-use crate::pattern::{Drill, Pattern};
+use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
+pub use companions::companions;
 use destination::{Destination, WebhookTakes};
+use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};
 
 impl Config {
@@ -33,6 +38,30 @@ impl Config {
             .chain(self.destinations.iter().filter_map(Destination::parameter))
             .collect()
     }
+
+    /// Returns whether the notifier remembers the runs of jobs in the stack's table: the ledger.
+    #[must_use]
+    pub fn keeps_ledger(&self) -> bool {
+        let is_read = self.recovery || self.watches();
+        self.announcements != Announcements::Forgotten && is_read
+    }
+
+    /// Returns the patterns that become rules: those that the stack alerts on, and their companions.
+    pub fn rules(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().chain(&self.companions)
+    }
+
+    /// Returns whether the notifier reports that a service works again.
+    #[must_use]
+    pub fn reports_recovered_services(&self) -> bool {
+        self.recovery && self.companions.iter().any(|pattern| pattern.name == SERVICE_RECOVERED)
+    }
+
+    /// Returns whether the stack needs schedules, which ask for deadlines, running times and the summary.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        !self.jobs.is_empty() || self.summary.is_some()
+    }
 }
 
 /// The checked configuration of a stack.
@@ -41,6 +70,8 @@ pub struct Config {
     pub stack: StackName,
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
+    /// The patterns of events that end a failure, which the notifier needs besides.
+    pub companions: Vec<Pattern>,
     pub drill: Drill,
     /// The most rules on the default bus; none: the default quota.
     pub rule_quota: Option<usize>,
@@ -62,6 +93,12 @@ pub struct Config {
     pub alarm_topic: Option<String>,
     /// The names of the application log groups that the notifier may read, with `*` and `?`.
     pub log_groups: Vec<String>,
+    /// The jobs of which something is expected, each once, with at least one expectation.
+    pub jobs: Vec<Job>,
+    /// The times of the summary of all jobs; none: no summary.
+    pub summary: Option<Summary>,
+    /// Whether the notifier reports that a job or a service works again. Without a table it never does.
+    pub recovery: bool,
 }
 
 /// The notifier's memory of its announcements.

@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 use crate::arn;
 use crate::config::destination::{self, WebhookTakes};
+use crate::config::job::{Job, Summary};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::pattern::companions::is_companion;
 use crate::pattern::filter::Filters;
 use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
@@ -91,6 +93,16 @@ pub struct Settings {
     /// Announce every event, including repetitions, and create no table
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_dedupe: Option<bool>,
+    /// Expect a job to run: the family of its task definition, or the name of a job that `taskbell notify --job` reports; then, separated by commas: by=cron(…) with timezone=ZONE, every=DURATION, max-runtime=DURATION|auto, grace=DURATION [default: 10m], started-by=SCHEDULE; may be repeated
+    #[arg(long = "expect", value_name = "JOB,KEY=VALUE…", conflicts_with = "no_dedupe")]
+    #[serde(deserialize_with = "values::jobs")]
+    pub job: Option<Vec<String>>,
+    /// Do not report that a job or a service works again after a failure
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_recovery: Option<bool>,
+    /// Send a summary of all jobs at these times, for example every Monday: 'cron(0 9 ? * MON *),timezone=Asia/Tokyo'
+    #[arg(long, value_name = "CRON[,timezone=ZONE]", conflicts_with = "no_dedupe")]
+    pub summary: Option<String>,
     /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
     #[arg(long, value_name = "ARN")]
     pub alarm_topic: Option<String>,
@@ -156,8 +168,12 @@ impl FilterSettings {
 }
 
 /// Pairs of settings that exclude each other.
-pub const CONTRADICTIONS: [(&str, &str); 2] =
-    [("no_dedupe", "storm_window"), ("permissions_boundary", "notifier_role_arn")];
+pub const CONTRADICTIONS: [(&str, &str); 4] = [
+    ("no_dedupe", "storm_window"),
+    ("no_dedupe", "job"),
+    ("no_dedupe", "summary"),
+    ("permissions_boundary", "notifier_role_arn"),
+];
 
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
@@ -216,6 +232,9 @@ impl Settings {
             redaction: self.redaction.or(wider.redaction),
             storm_window: self.storm_window.or(wider.storm_window),
             no_dedupe: self.no_dedupe.or(wider.no_dedupe),
+            job: self.job.or(wider.job),
+            no_recovery: self.no_recovery.or(wider.no_recovery),
+            summary: self.summary.or(wider.summary),
             alarm_topic: self.alarm_topic.or(wider.alarm_topic),
             log_retention: self.log_retention.or(wider.log_retention),
             tags: joined(wider.tags, self.tags),
@@ -229,11 +248,13 @@ impl Settings {
     /// Drops the settings that contradict those of a narrower source.
     fn without_what_contradicts(self, narrower: &Self) -> Self {
         let mut left = self;
-        if narrower.storm_window.is_some() {
+        if narrower.storm_window.is_some() || !items(&narrower.job).is_empty() || narrower.summary.is_some() {
             left.no_dedupe = None;
         }
         if narrower.no_dedupe == Some(true) {
             left.storm_window = None;
+            left.job = None;
+            left.summary = None;
         }
         if narrower.webhook_takes == Some(WebhookTakes::Nothing) {
             left.webhook_parameter = None;
@@ -280,6 +301,8 @@ impl Settings {
     pub fn config(&self, stack: StackName) -> Result<Config, Trouble> {
         let clusters = about("clusters", self.clusters())?;
         let patterns = self.patterns()?;
+        let (named, patterns): (Vec<Pattern>, Vec<Pattern>) =
+            patterns.into_iter().partition(|pattern| is_companion(&pattern.name));
         if clusters.is_empty()
             && let Some(pattern) = patterns.iter().find(|pattern| pattern.needs_cluster())
         {
@@ -306,12 +329,13 @@ impl Settings {
                 error: error.hint("omit --webhook-takes or --slack-webhook-parameter"),
             });
         }
-        Ok(Config {
+        let mut config = Config {
             stack,
             clusters,
             destinations,
             webhook_takes,
             patterns,
+            companions: Vec::new(),
             drill: if self.no_drill == Some(true) { Drill::Refused } else { Drill::Accepted },
             rule_quota: self.rule_quota.map(usize::from),
             own_parameter: about(
@@ -332,7 +356,29 @@ impl Settings {
             announcements,
             alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::alarm_topic).transpose())?,
             log_groups: about("log_groups", self.log_groups())?,
-        })
+            jobs: about("job", self.jobs())?,
+            summary: about("summary", self.summary.as_deref().map(Summary::parse).transpose())?,
+            recovery: self.no_recovery != Some(true) && announcements != Announcements::Forgotten,
+        };
+        config.companions = self.companions(&config, named)?;
+        Ok(config)
+    }
+
+    /// Returns the companions of the patterns, also those that the user names.
+    fn companions(&self, config: &Config, named: Vec<Pattern>) -> Result<Vec<Pattern>, Trouble> {
+        let filters = about("filters", self.filters.checked())?;
+        let quota = about("pattern_quota", self.quota_of_patterns())?;
+        let named: Vec<String> = named.into_iter().map(|pattern| pattern.name).collect();
+        about("filters", config::companions(config, &filters, quota, &named))
+    }
+
+    /// Returns the jobs of which something is expected, each once.
+    ///
+    /// # Errors
+    /// For the first invalid expectation, and for the first that is given twice.
+    fn jobs(&self) -> Result<Vec<Job>> {
+        let all = items(&self.job).iter().map(|text| Job::parse(text)).collect::<Result<_>>()?;
+        Job::joined(all).map_err(|(_, error)| error)
     }
 
     /// Returns the tags, with the tag that names the fleet.
@@ -388,7 +434,17 @@ impl Settings {
         let wanted = if named.is_empty() { &defaults[..] } else { named };
         let mut patterns: Vec<Pattern> = Vec::new();
         for name in wanted {
-            let narrowed = about("patterns", Pattern::find(name))?.with_quota(quota).narrowed(&filters);
+            let found = about("patterns", Pattern::find(name))?.with_quota(quota);
+            // The filters of companions are applied when all settings are known.
+            let narrowed = match is_companion(&found.name) {
+                true if about("patterns", Pattern::find(&found.name))?.with_quota(quota) != found => {
+                    let error =
+                        Error::usage(format!("the pattern file {name} has the name of a pattern of taskbell's own"));
+                    return Err(Trouble { key: "patterns", error: error.hint("rename the file") });
+                }
+                true => Ok(found),
+                false => found.narrowed(&filters),
+            };
             let pattern = about(
                 "filters",
                 match named.is_empty() {
@@ -408,19 +464,25 @@ impl Settings {
         Ok(patterns)
     }
 
-    /// Returns the other patterns of the catalogue that this configuration could use.
+    /// Returns the other patterns of the catalogue that this configuration could use, with the companion that they would need besides.
     ///
     /// # Errors
     /// For invalid filters.
     pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
         let (filters, quota) = (self.filters.checked()?, self.quota_of_patterns()?);
-        let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
+        let is_known = |name: &str| config.patterns.iter().any(|pattern| pattern.name == name);
+        let is_other = |entry: &&Entry| !is_known(entry.name) && !is_companion(entry.name);
         let others = CATALOGUE
             .iter()
             .filter(is_other)
             .map(|entry| Pattern::find(entry.name)?.with_quota(quota).narrowed(&filters));
         let has_clusters = |pattern: &Pattern| !config.clusters.is_empty() || !pattern.needs_cluster();
-        Ok(others.flatten().filter(has_clusters).collect())
+        let mut others: Vec<Pattern> = others.flatten().filter(has_clusters).collect();
+        let patterns = config.patterns.iter().chain(&others).cloned().collect();
+        let of_all = config::companions(&Config { patterns, ..config.clone() }, &filters, quota, &[])?;
+        let is_new = |one: &Pattern| config.companions.iter().all(|known| known.name != one.name);
+        others.extend(of_all.into_iter().filter(is_new));
+        Ok(others)
     }
 
     fn log_groups(&self) -> Result<Vec<String>> {

@@ -20,12 +20,14 @@ use crate::aws::kinds::queue::{self, Queue};
 use crate::aws::kinds::role::{self, Role};
 use crate::aws::kinds::rule::{self, Rule};
 use crate::aws::kinds::table::{self, Table};
+use crate::aws::kinds::watch::{self, Watch};
 use crate::config::destination::WebhookTakes;
 use crate::config::{Cluster, Config};
 use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
 use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
+use crate::pattern::companions::is_companion;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, Tags, Want, spec_of};
 use crate::stack::{Address, EXPORTED_TAG, Kind, Place, Stack};
@@ -117,6 +119,7 @@ pub enum Spec {
     Role(role::Spec),
     Function(function::Spec),
     Rule(rule::Spec),
+    Watch(watch::Spec),
 }
 
 impl Blueprint {
@@ -128,12 +131,7 @@ impl Blueprint {
     pub fn new(config: &Config, others: Option<&[Pattern]>, archive: &Archive, topic: Topic) -> Result<Self> {
         let stack = Stack { name: config.stack.clone(), region: REGION.to_owned() };
         let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
-        if config.own_role_arn.is_none() && !stack.role_name().ends_with(REGION) {
-            let most = config.stack.as_str().len() - (format!("taskbell-{}-{REGION}", config.stack).len() - 64);
-            return Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack)).hint(
-                format!("the role's name contains the region: give --stack NAME with at most {most} characters"),
-            ));
-        }
+        names_fit(config, &stack)?;
         let mut opened = Opened { config: config.clone(), tokens: Vec::new(), defaults: Vec::new() };
         opened.open_clusters(&config.clusters)?;
         opened.open_webhook(&stack);
@@ -201,6 +199,20 @@ impl Blueprint {
     }
 }
 
+/// Checks that the names of the roles contain the whole region, which is left open.
+fn names_fit(config: &Config, stack: &Stack) -> Result<()> {
+    let (role, end) = match config.watches() {
+        true => (stack.watch_role_name(), format!("{REGION}-{}", role::WATCH)),
+        false => (stack.role_name(), REGION.to_owned()),
+    };
+    if config.own_role_arn.is_some() || role.ends_with(&end) {
+        return Ok(());
+    }
+    let most = 64 - format!("taskbell--{end}").len();
+    Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack))
+        .hint(format!("the role's name contains the region: give --stack NAME with at most {most} characters")))
+}
+
 /// Returns the name of the archive in a bucket.
 #[must_use]
 pub fn code_file(archive: &Archive) -> String {
@@ -246,7 +258,11 @@ impl Opened {
         let own = self.config.patterns.iter().filter(|pattern| pattern.is_of_catalogue());
         let mut choices: Vec<Choice> = own.map(|pattern| choice(pattern, true)).collect();
         let bound = |pattern: &&Pattern| pattern.bind(&arns, self.config.drill).is_ok();
-        let others: Vec<Pattern> = others.iter().filter(bound).cloned().collect();
+        let others = others.iter().filter(bound).cloned();
+        // Nobody chooses a companion: it follows from the choices.
+        let (companions, others): (Vec<Pattern>, Vec<Pattern>) =
+            others.partition(|pattern| is_companion(&pattern.name));
+        self.config.companions.extend(companions);
         choices.extend(others.iter().map(|pattern| choice(pattern, false)));
         self.config.patterns.extend(others);
         Ok(choices)
@@ -320,6 +336,7 @@ fn piece(want: &Want) -> Result<Piece> {
         Kind::Role => Spec::Role(read::<Role>(&address, &document)?),
         Kind::Function => Spec::Function(read::<Function>(&address, &document)?),
         Kind::Rule => Spec::Rule(without_repeats(read::<Rule>(&address, &document)?, &address)?),
+        Kind::Watch => Spec::Watch(read::<Watch>(&address, &document)?),
         // No template can create a SecureString.
         kind @ Kind::Parameter => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
     };

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod deadlines;
 mod destinations;
 mod doctor;
 mod drift;
@@ -31,3 +32,4 @@ mod support;
 mod unbroken;
 mod upgrade;
 mod vanished;
+mod watch;
