@@ -23,7 +23,7 @@ use crate::secret::without_secrets;
 use crate::style::marked;
 use args::common::{Common, Format};
 use commands::{
-    completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, permissions, preview, replay,
+    completion, doctor, drift, drill, export, graph, import, init, jobs, man, notify, pattern, permissions, preview, replay,
     setup, status, teardown, version,
 };
 use run::fleet;
@@ -67,6 +67,7 @@ enum Command {
     Drill(drill::Args),
     Replay(replay::Args),
     Status(status::Args),
+    Jobs(jobs::Args),
     Doctor(doctor::Args),
     Permissions(permissions::Args),
     Preview(preview::Args),
@@ -91,6 +92,7 @@ impl Command {
             Self::Drill(_) => Some("drill"),
             Self::Replay(_) => Some("replay"),
             Self::Status(_) => Some("status"),
+            Self::Jobs(_) => Some("jobs"),
             Self::Notify(_) => Some("notify"),
             Self::Pattern(_) => Some("pattern-test"),
             Self::Init(_)
@@ -272,6 +274,7 @@ impl Cli {
                 fleet::alone(args, common, world, |a, c, w| permissions::run(a, c, w).boxed_local()).await
             }
             Command::Status(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
+            Command::Jobs(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
             Command::Notify(args) => {
                 fleet::alone(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local()).await
             }

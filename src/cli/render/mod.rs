@@ -10,6 +10,7 @@ mod github;
 mod heading;
 pub mod import;
 pub mod init;
+pub mod jobs;
 mod json;
 mod markdown;
 pub mod message;

@@ -1,0 +1,76 @@
+//! Computes the next times of schedules and deadlines, as local times with their offsets from UTC.
+
+use std::time::SystemTime;
+
+use crate::calendar::{Cron, Span, Zone, Zoned};
+
+/// Returns the next times of an expression of EventBridge Scheduler in this time zone, at most `count` of them. The times of `rate`
+/// are not known: Scheduler counts from the creation.
+#[must_use]
+pub fn next(expression: &str, zone: &str, now: SystemTime, count: usize) -> Vec<String> {
+    let once = once(expression);
+    let cron = Cron::parse(once.as_deref().unwrap_or(expression));
+    let (Ok(cron), Ok(zone)) = (cron, Zone::parse(zone)) else { return Vec::new() };
+    cron.upcoming(&zone.at(now)).take(count).map(|time| text(&time)).collect()
+}
+
+/// Returns the time as text, as in `2026-11-30T03:00:00+09:00`.
+fn text(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// Returns the cron expression of the one time of `at(2026-12-01T03:00:00)`, to the minute.
+fn once(expression: &str) -> Option<String> {
+    let (date, time) = expression.strip_prefix("at(")?.strip_suffix(')')?.split_once('T')?;
+    let numbers = |text: &str, mark: char| text.split(mark).map(str::parse).collect::<Result<Vec<u16>, _>>().ok();
+    let (date, time) = (numbers(date, '-')?, numbers(time, ':')?);
+    let ([year, month, day], [hour, minute, ..]) = (date.as_slice(), time.as_slice()) else { return None };
+    Some(format!("cron({minute} {hour} {day} {month} ? {year})"))
+}
+
+/// Returns the interval of a rate, as in `rate(5 minutes)`.
+#[must_use]
+pub fn rate(expression: &str) -> Option<Span> {
+    let (number, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.trim().split_once(' ')?;
+    let unit = match unit.trim().trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 3600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    Some(Span { seconds: number.parse::<u64>().ok()?.checked_mul(unit)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    /// 2026-11-24T00:00:00Z
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_795_478_400)
+    }
+
+    #[test]
+    fn next_times_are_local() {
+        let tokyo = next("cron(0 3 * * ? *)", "Asia/Tokyo", now(), 2);
+        assert_eq!(tokyo, ["2026-11-25T03:00:00+09:00", "2026-11-26T03:00:00+09:00"]);
+        assert_eq!(next("at(2026-12-01T03:10:00)", "UTC", now(), 3), ["2026-12-01T03:10:00+00:00"]);
+        assert_eq!(next("at(2025-12-01T03:10:00)", "UTC", now(), 3), [""; 0]);
+        for (expression, zone) in [("rate(5 minutes)", "UTC"), ("at(x)", "UTC"), ("cron(0 3 * * ? *)", "Mars"), ("", "")] {
+            assert_eq!(next(expression, zone, now(), 1), [""; 0], "{expression} {zone}");
+        }
+    }
+
+    #[test]
+    fn rate_has_three_units() {
+        let seconds = |text: &str| rate(text).map(|span| span.seconds);
+        assert_eq!(seconds("rate(1 minute)"), Some(60));
+        assert_eq!(seconds("rate(12 hours)"), Some(43_200));
+        assert_eq!(seconds("rate(7 days)"), Some(604_800));
+        for bad in ["rate(1 week)", "rate(x days)", "rate(1)", "cron(0 3 * * ? *)"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}
