@@ -4,12 +4,13 @@
 
 pub mod limits;
 pub mod references;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
+use crate::aws::kinds::{self, alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
 use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
@@ -32,11 +33,13 @@ pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
     }
     if config.own_role_arn.is_none() {
         addresses.push(role::address(stack));
+        addresses.extend(config.watches().then(|| role::watch_address(stack)));
     }
+    addresses.extend(config.watches().then(|| kinds::watch::address(stack)));
     if config.alarm_topic.is_some() {
         addresses.extend(alarm::addresses(stack));
     }
-    addresses.extend(config.patterns.iter().map(|pattern| rule::address(stack, &pattern.name)));
+    addresses.extend(config.rules().map(|pattern| rule::address(stack, &pattern.name)));
     addresses
 }
 
@@ -77,17 +80,19 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
         let want = Want::new::<parameter::Parameter>(parameter::address(stack), &spec, tags)?;
         wants.push(if webhook.is_some() { want } else { want.keeping(&["webhook"]) });
     }
+    let clusters = cluster_arns(config, place)?;
     if config.own_role_arn.is_none() {
-        wants.push(Want::new::<role::Role>(role::address(stack), &role(config, stack, place), tags)?);
+        wants.push(Want::new::<role::Role>(role::address(stack), &role(config, stack, place, &clusters), tags)?);
     }
-    let mut clusters = Vec::new();
-    for cluster in &config.clusters {
-        let arn = cluster_arn(cluster, place)?;
-        if !clusters.contains(&arn) {
-            clusters.push(arn);
+    if config.watches() {
+        if config.own_role_arn.is_none() {
+            let spec = watch::role(config, stack, place);
+            wants.push(Want::new::<role::Role>(role::watch_address(stack), &spec, tags)?);
         }
+        let spec = watch::watch(config, stack, place, &clusters)?;
+        wants.push(Want::new::<kinds::watch::Watch>(kinds::watch::address(stack), &spec, tags)?);
     }
-    for pattern in &config.patterns {
+    for pattern in config.rules() {
         let normal = pattern.in_rule(&clusters, config.drill)?;
         let spec = rule(stack, place, &pattern.name, &normal);
         wants.push(Want::new::<rule::Rule>(rule::address(stack, &pattern.name), &spec, tags)?);
@@ -111,9 +116,21 @@ pub fn cluster_arn(cluster: &Cluster, place: &Place) -> Result<String> {
     }
 }
 
+/// Returns the ARNs of the configured clusters, each once.
+fn cluster_arns(config: &Config, place: &Place) -> Result<Vec<String>> {
+    let mut clusters = Vec::new();
+    for cluster in &config.clusters {
+        let arn = cluster_arn(cluster, place)?;
+        if !clusters.contains(&arn) {
+            clusters.push(arn);
+        }
+    }
+    Ok(clusters)
+}
+
 /// Returns the ARNs of the rules that may invoke the notifier, by their names.
 fn rule_arns(config: &Config, stack: &Stack, place: &Place, leaving: &[String]) -> BTreeMap<String, String> {
-    let wanted = config.patterns.iter().map(|pattern| stack.rule_name(&pattern.name));
+    let wanted = config.rules().map(|pattern| stack.rule_name(&pattern.name));
     wanted.chain(leaving.iter().cloned()).map(|name| (name.clone(), place.rule_arn(&name))).collect()
 }
 
@@ -192,8 +209,9 @@ fn alarms(stack: &Stack, topic: &str) -> [alarm::Spec; 2] {
 }
 
 /// Describes the role, which allows the notifier to write its log, read its webhooks, publish to its topics, send failed events to
-/// the queue, look up the facts that it reports, and record its announcements.
-fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
+/// the queue, look up the facts that it reports, and record its announcements. With expectations, the notifier also looks for running
+/// tasks of the clusters, and for the schedules that should have started them.
+fn role(config: &Config, stack: &Stack, place: &Place, clusters: &[String]) -> role::Spec {
     let allow =
         |actions: Value, resource: String| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
     let mut statements = vec![
@@ -216,8 +234,13 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         statements.push(json!({ "Effect": "Allow", "Action": "sns:Publish", "Resource": topics }));
     }
     if config.announcements != Announcements::Forgotten {
-        let actions = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+        let mut actions =
+            vec!["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+        actions.extend(config.summary.is_some().then_some("dynamodb:Scan"));
         statements.push(allow(json!(actions), place.table_arn(&stack.table_name())));
+    }
+    if config.watches() {
+        statements.extend(looks(place, clusters));
     }
     if !config.log_groups.is_empty() {
         let streams = config.log_groups.iter().map(|group| format!("{}:log-stream:*", place.log_group_arn(group)));
@@ -251,6 +274,28 @@ fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         policies: BTreeMap::from([(role::POLICY.to_owned(), Policy::new(&json!({ "Statement": statements })))]),
         attached: BTreeSet::new(),
     }
+}
+
+/// Returns the statements with which the notifier looks for the reason why a job did not run or does not end. All of them only read.
+fn looks(place: &Place, clusters: &[String]) -> Vec<Value> {
+    let mut statements = vec![
+        json!({ "Effect": "Allow", "Action": "scheduler:GetSchedule", "Resource": place.schedule_arn("default", "*") }),
+        json!({ "Effect": "Allow", "Action": "events:DescribeRule", "Resource": place.rule_arn("*") }),
+    ];
+    if !clusters.is_empty() {
+        let tasks = clusters.iter().map(|arn| format!("{}/*", arn.replacen(":cluster/", ":task/", 1)));
+        statements.push(json!({
+            "Effect": "Allow", "Action": "ecs:DescribeTasks", "Resource": tasks.collect::<Vec<_>>(),
+        }));
+        // A list of a cluster's tasks has no resource of its own.
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": "ecs:ListTasks",
+            "Resource": "*",
+            "Condition": { "ArnEquals": { "ecs:cluster": clusters } },
+        }));
+    }
+    statements
 }
 
 /// Returns the parameter of the webhook that is not one of the configured destinations, if such a webhook exists.
@@ -327,6 +372,9 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_REDACTION", (message.redaction == Redaction::Off).then(|| "off".to_owned())),
         ("TASKBELL_TABLE", window.map(|_| stack.table_name())),
         ("TASKBELL_STORM_MINUTES", window.map(|minutes| minutes.to_string())),
+        ("TASKBELL_LEDGER", (!config.keeps_ledger()).then(|| "off".to_owned())),
+        ("TASKBELL_RECOVERY", (!config.recovery).then(|| "off".to_owned())),
+        ("TASKBELL_SERVICE_RECOVERY", config.reports_recovered_services().then(|| "on".to_owned())),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -376,6 +424,9 @@ mod tests {
             announcements: Announcements::Remembered { window_minutes: 15 },
             alarm_topic: None,
             log_groups: vec!["/ecs/*".to_owned()],
+            jobs: Vec::new(),
+            summary: None,
+            recovery: true,
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! - [`error`], [`arn`], [`document`], [`policy`], [`secret`], [`stack`], [`date`], [`task`], [`input`], [`style`], [`words`]: values
 //!   and texts; they import nothing but `error` and one another
+//! - [`calendar`]: cron expressions, durations and time zones
 //! - [`pattern`]: event patterns, how EventBridge matches them, samples and the scenarios of drills
 //! - [`notifier`]: the notifier's code as an archive, and its pure modules in an embedded JavaScript engine
 //! - [`reconcile`]: the definition of a kind of resource, the plan as a value, and the engine that observes and applies
@@ -16,6 +17,7 @@
 
 pub mod arn;
 pub mod aws;
+pub mod calendar;
 pub mod cli;
 pub mod config;
 pub mod date;

@@ -13,20 +13,26 @@ use serde_json::{Map, Value};
 use crate::arn::Arn;
 
 /// The names that taskbell writes, in AWS's documented spelling. Other names are compared in lower case.
-const SPELLINGS: [&str; 17] = [
+const SPELLINGS: [&str; 23] = [
     "dynamodb:ConditionCheckItem",
     "logs:GetLogEvents",
+    "aws:SourceAccount",
     "aws:SourceArn",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
+    "dynamodb:Scan",
     "dynamodb:UpdateItem",
     "ecs:DescribeTaskDefinition",
+    "ecs:DescribeTasks",
+    "ecs:ListTasks",
+    "events:DescribeRule",
     "kms:Decrypt",
     "kms:EncryptionContext:PARAMETER_ARN",
     "kms:ViaService",
     "lambda:InvokeFunction",
     "logs:CreateLogStream",
     "logs:PutLogEvents",
+    "scheduler:GetSchedule",
     "sns:Publish",
     "sqs:SendMessage",
     "ssm:GetParameter",

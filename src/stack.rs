@@ -73,6 +73,18 @@ impl Stack {
         fit(&format!("taskbell-{}-{}", self.name, self.region), 64)
     }
 
+    /// Returns the name of the role with which Scheduler invokes the notifier. The name includes the region, as every role's.
+    #[must_use]
+    pub fn watch_role_name(&self) -> String {
+        fit(&format!("taskbell-{}-{}-watch", self.name, self.region), 64)
+    }
+
+    /// Returns the name of the schedule group.
+    #[must_use]
+    pub fn schedule_group_name(&self) -> String {
+        fit(&format!("taskbell-{}", self.name), 64)
+    }
+
     #[must_use]
     pub fn queue_name(&self) -> String {
         fit(&format!("taskbell-{}-undelivered", self.name), 80)
@@ -165,6 +177,7 @@ kinds! {
     Role = "role",
     Function = "function",
     Rule = "rule",
+    Watch = "watch",
 }
 
 impl Kind {
@@ -340,6 +353,7 @@ impl Place {
             Kind::Role => self.role_arn(&format!("/taskbell/{name}")),
             Kind::Function => self.function_arn(name),
             Kind::Rule => self.rule_arn(name),
+            Kind::Watch => self.schedule_group_arn(name),
         }
     }
 
@@ -368,6 +382,17 @@ impl Place {
     #[must_use]
     pub fn rule_arn(&self, name: &str) -> String {
         self.arn("events", &format!("rule/{name}"))
+    }
+
+    #[must_use]
+    pub fn schedule_group_arn(&self, name: &str) -> String {
+        self.arn("scheduler", &format!("schedule-group/{name}"))
+    }
+
+    /// Returns the ARN of a schedule of a group; `*` stands for any schedule.
+    #[must_use]
+    pub fn schedule_arn(&self, group: &str, name: &str) -> String {
+        self.arn("scheduler", &format!("schedule/{group}/{name}"))
     }
 
     /// Returns the ARN of the default bus.
@@ -450,7 +475,7 @@ mod tests {
         }
         let mut kinds = Kind::ALL.to_vec();
         kinds.sort();
-        let names = ["alarm", "function", "log_group", "parameter", "queue", "role", "rule", "table"];
+        let names = ["alarm", "function", "log_group", "parameter", "queue", "role", "rule", "table", "watch"];
         assert_eq!(kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), names);
         assert_eq!(serde_json::to_value(&kinds).unwrap(), serde_json::json!(names));
     }

@@ -4,6 +4,7 @@ mod checks;
 mod cluster;
 pub mod destination;
 pub mod file;
+pub mod job;
 mod letters;
 pub mod settings;
 mod webhook;
@@ -15,6 +16,7 @@ use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
 use destination::{Destination, WebhookTakes};
+use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};
 
 impl Config {
@@ -32,6 +34,19 @@ impl Config {
             .into_iter()
             .chain(self.destinations.iter().filter_map(Destination::parameter))
             .collect()
+    }
+
+    /// Returns whether the notifier remembers the runs of jobs in the stack's table: the ledger.
+    #[must_use]
+    pub fn keeps_ledger(&self) -> bool {
+        let is_read = self.recovery || self.watches();
+        self.announcements != Announcements::Forgotten && is_read
+    }
+
+    /// Returns whether the stack needs schedules, which ask for deadlines, running times and the summary.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        !self.jobs.is_empty() || self.summary.is_some()
     }
 }
 
@@ -62,6 +77,12 @@ pub struct Config {
     pub alarm_topic: Option<String>,
     /// The names of the application log groups that the notifier may read, with `*` and `?`.
     pub log_groups: Vec<String>,
+    /// The jobs of which something is expected, each once, with at least one expectation.
+    pub jobs: Vec<Job>,
+    /// The times of the summary of all jobs; none: no summary.
+    pub summary: Option<Summary>,
+    /// Whether the notifier reports that a job or a service works again. Without a table it never does.
+    pub recovery: bool,
 }
 
 /// The notifier's memory of its announcements.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::arn;
 use crate::config::destination::{self, WebhookTakes};
+use crate::config::job::{Job, Summary};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::pattern::filter::Filters;
@@ -91,6 +92,16 @@ pub struct Settings {
     /// Announce every event, including repetitions, and create no table
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_dedupe: Option<bool>,
+    /// Expect a job to run: the family of its task definition, or the name of a job that `taskbell notify --job` reports; then, separated by commas: by=cron(…) with timezone=ZONE, every=DURATION, max-runtime=DURATION|auto, grace=DURATION [default: 10m], started-by=SCHEDULE; may be repeated
+    #[arg(long = "expect", value_name = "JOB,KEY=VALUE…", conflicts_with = "no_dedupe")]
+    #[serde(deserialize_with = "values::jobs")]
+    pub job: Option<Vec<String>>,
+    /// Do not report that a job or a service works again after a failure
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_recovery: Option<bool>,
+    /// Send a summary of all jobs at these times, for example every Monday: 'cron(0 9 ? * MON *),timezone=Asia/Tokyo'
+    #[arg(long, value_name = "CRON[,timezone=ZONE]", conflicts_with = "no_dedupe")]
+    pub summary: Option<String>,
     /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
     #[arg(long, value_name = "ARN")]
     pub alarm_topic: Option<String>,
@@ -156,8 +167,12 @@ impl FilterSettings {
 }
 
 /// Pairs of settings that exclude each other.
-pub const CONTRADICTIONS: [(&str, &str); 2] =
-    [("no_dedupe", "storm_window"), ("permissions_boundary", "notifier_role_arn")];
+pub const CONTRADICTIONS: [(&str, &str); 4] = [
+    ("no_dedupe", "storm_window"),
+    ("no_dedupe", "job"),
+    ("no_dedupe", "summary"),
+    ("permissions_boundary", "notifier_role_arn"),
+];
 
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
@@ -216,6 +231,9 @@ impl Settings {
             redaction: self.redaction.or(wider.redaction),
             storm_window: self.storm_window.or(wider.storm_window),
             no_dedupe: self.no_dedupe.or(wider.no_dedupe),
+            job: self.job.or(wider.job),
+            no_recovery: self.no_recovery.or(wider.no_recovery),
+            summary: self.summary.or(wider.summary),
             alarm_topic: self.alarm_topic.or(wider.alarm_topic),
             log_retention: self.log_retention.or(wider.log_retention),
             tags: joined(wider.tags, self.tags),
@@ -229,11 +247,13 @@ impl Settings {
     /// Drops the settings that contradict those of a narrower source.
     fn without_what_contradicts(self, narrower: &Self) -> Self {
         let mut left = self;
-        if narrower.storm_window.is_some() {
+        if narrower.storm_window.is_some() || !items(&narrower.job).is_empty() || narrower.summary.is_some() {
             left.no_dedupe = None;
         }
         if narrower.no_dedupe == Some(true) {
             left.storm_window = None;
+            left.job = None;
+            left.summary = None;
         }
         if narrower.webhook_takes == Some(WebhookTakes::Nothing) {
             left.webhook_parameter = None;
@@ -332,7 +352,19 @@ impl Settings {
             announcements,
             alarm_topic: about("alarm_topic", self.alarm_topic.as_deref().map(config::alarm_topic).transpose())?,
             log_groups: about("log_groups", self.log_groups())?,
+            jobs: about("job", self.jobs())?,
+            summary: about("summary", self.summary.as_deref().map(Summary::parse).transpose())?,
+            recovery: self.no_recovery != Some(true) && announcements != Announcements::Forgotten,
         })
+    }
+
+    /// Returns the jobs of which something is expected, each once.
+    ///
+    /// # Errors
+    /// For the first invalid expectation, and for the first that is given twice.
+    fn jobs(&self) -> Result<Vec<Job>> {
+        let all = items(&self.job).iter().map(|text| Job::parse(text)).collect::<Result<_>>()?;
+        Job::joined(all).map_err(|(_, error)| error)
     }
 
     /// Returns the tags, with the tag that names the fleet.

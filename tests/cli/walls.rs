@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that each room's files may import, besides their own room and `error`.
-const DOORS: [(&str, &[&str]); 22] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("error", &["secret"]),
     ("arn", &["secret"]),
     ("stack", &["arn", "secret"]),
@@ -15,11 +15,12 @@ const DOORS: [(&str, &[&str]); 22] = [
     ("input", &[]),
     ("style", &["input"]),
     ("date", &[]),
+    ("calendar", &["secret"]),
     ("task", &["arn", "date"]),
     ("notifier", &[]),
     ("pattern", &["arn", "date", "document", "input", "secret"]),
     ("reconcile", &["document", "stack"]),
-    ("config", &["arn", "input", "pattern", "secret", "stack"]),
+    ("config", &["arn", "calendar", "input", "pattern", "secret", "stack"]),
     ("aws", &["arn", "config", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
     ("desired", &["arn", "aws", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     (

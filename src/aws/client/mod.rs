@@ -44,6 +44,7 @@ clients! {
     iam: aws_sdk_iam;
     lambda: aws_sdk_lambda;
     logs: aws_sdk_cloudwatchlogs;
+    scheduler: aws_sdk_scheduler;
     sqs: aws_sdk_sqs;
     ssm: aws_sdk_ssm;
     sts: aws_sdk_sts;

@@ -22,6 +22,8 @@ pub const DELETED_QUEUE: Duration = Duration::from_secs(75);
 pub const FUNCTION_UPDATE: Duration = Duration::from_mins(5);
 /// Longest wait until a table is created, updated or deleted.
 pub const TABLE_STATE: Duration = Duration::from_mins(3);
+/// Longest wait until EventBridge Scheduler has deleted a schedule group with its schedules.
+pub const SCHEDULE_GROUP: Duration = Duration::from_mins(5);
 /// Longest wait for the end of another change of the same resource.
 pub const CONFLICT: Duration = Duration::from_mins(1);
 

@@ -8,6 +8,7 @@ pub mod queue;
 pub mod role;
 pub mod rule;
 pub mod table;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use queue::Queue;
 use role::Role;
 use rule::Rule;
 use table::Table;
+use watch::Watch;
 
 /// The values that this run writes to AWS: the webhook and the notifier's archive. Commands that write neither use the default.
 #[derive(Default)]
@@ -51,7 +53,8 @@ pub fn all(
 ) -> Vec<Arc<dyn AnyAdapter>> {
     let Given { webhook, accept_stored_webhook, mut archive } = given;
     let iam = client::iam(config);
-    let roles = Arc::new(role::Reader { iam: iam.clone(), joined: Joined::default() });
+    let notifier = stack.role_name();
+    let roles = Arc::new(role::Reader { iam: iam.clone(), notifier, joined: Joined::default() });
     let mut adapter = |kind: &Kind| -> Arc<dyn AnyAdapter> {
         match kind {
             Kind::Parameter => Arc::new(Parameter {
@@ -84,6 +87,7 @@ pub fn all(
                 prefix: stack.rule_prefix(),
                 listed: Joined::default(),
             }),
+            Kind::Watch => Arc::new(Watch { scheduler: client::scheduler(config), waiter: waiter.clone() }),
         }
     };
     Kind::ALL.iter().map(&mut adapter).collect()

@@ -1,4 +1,5 @@
-//! Manages the notifier's IAM role, with its inline policies and attachments: attachments of others are drift, too.
+//! Manages the IAM roles of the notifier and of its schedules, with their inline policies and attachments: attachments of others are
+//! drift, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use crate::stack::{Address, Id, Kind, Stack};
 /// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
 pub const PATH: &str = "/taskbell/";
 const ABSENT: [&str; 2] = ["NoSuchEntity", "NoSuchEntityException"];
-/// The name of the one inline policy.
+/// The key of the notifier's role, and the name of its one inline policy.
 pub const POLICY: &str = "notifier";
+/// The key of the role with which Scheduler invokes the notifier, and the name of its one inline policy.
+pub const WATCH: &str = "watch";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -44,11 +47,13 @@ pub struct Role {
 /// A reader of roles; the function uses it too, and checks whether it is bound to the current role.
 pub struct Reader {
     pub iam: Client,
+    /// The name of the notifier's role.
+    pub notifier: String,
     pub joined: Joined<Option<SdkRole>>,
 }
 
 impl Reader {
-    /// Returns the role of that name. All callers request the stack's own role: concurrent callers share one answer.
+    /// Returns the role of that name. Concurrent callers who request the notifier's role share one answer.
     pub(super) async fn get(&self, name: &str) -> Result<Option<SdkRole>, Fault> {
         let call = || async {
             match self.iam.get_role().role_name(name).send().await.map_err(fault("iam:GetRole")) {
@@ -56,13 +61,20 @@ impl Reader {
                 answer => Ok(answer?.role),
             }
         };
-        self.joined.ask(call).await
+        if name == self.notifier { self.joined.ask(call).await } else { call().await }
     }
 }
 
+/// Returns the address of the notifier's role.
 #[must_use]
 pub fn address(stack: &Stack) -> Address {
-    Address { id: Id::new(Kind::Role, "notifier"), name: stack.role_name(), stack: stack.name.clone() }
+    Address { id: Id::new(Kind::Role, POLICY), name: stack.role_name(), stack: stack.name.clone() }
+}
+
+/// Returns the address of the role with which Scheduler invokes the notifier.
+#[must_use]
+pub fn watch_address(stack: &Stack) -> Address {
+    Address { id: Id::new(Kind::Role, WATCH), name: stack.watch_role_name(), stack: stack.name.clone() }
 }
 
 impl Adapter for Role {
@@ -73,13 +85,16 @@ impl Adapter for Role {
     const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
-        let name = &at.name;
-        let (role, names, attached, policy) = tokio::join!(
-            self.reader.get(name),
-            self.policy_names(name),
-            self.attached(name),
-            self.policy(name, POLICY)
-        );
+        let (name, inline) = (&at.name, &at.id.key);
+        let parts = async { tokio::join!(self.policy_names(name), self.attached(name), self.policy(name, inline)) };
+        let (role, (names, attached, policy)) = match inline == WATCH {
+            // Most stacks have no such role, and one call shows that.
+            true => match self.reader.get(name).await? {
+                None => return Ok(None),
+                role => (Ok(role), parts.await),
+            },
+            false => tokio::join!(self.reader.get(name), parts),
+        };
         let Some(role) = role? else {
             return Ok(None);
         };
@@ -89,7 +104,7 @@ impl Adapter for Role {
         let listed = names.len();
         let mut policies = BTreeMap::new();
         for other in names {
-            let policy = match other == POLICY {
+            let policy = match other == *inline {
                 true => policy.clone()?,
                 false => self.policy(name, &other).await?,
             };
@@ -155,7 +170,7 @@ impl Adapter for Role {
     }
 
     async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {
-        Ok(vec![address(stack)])
+        Ok(vec![address(stack), watch_address(stack)])
     }
 }
 

@@ -65,6 +65,26 @@ impl PlaceTable {
     }
 }
 
+/// Reads expectations of jobs, each as `--expect` has it or as a table: `{ name = "nightly-report", every = "26h" }`.
+pub fn jobs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a job is a table with name and by, every or max_runtime as strings")]
+    enum Job {
+        Text(String),
+        Table(BTreeMap<String, String>),
+    }
+    let jobs = Vec::<Job>::deserialize(deserializer)?;
+    let text = |job| match job {
+        Job::Text(text) => text,
+        Job::Table(mut table) => {
+            let name = table.remove("name").unwrap_or_default();
+            let words = table.into_iter().map(|(key, value)| format!(",{}={value}", key.replace('_', "-")));
+            name + &words.collect::<String>()
+        }
+    };
+    Ok(Some(jobs.into_iter().map(text).collect()))
+}
+
 /// Reads a number of days, or a word.
 pub fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Days;

@@ -20,6 +20,6 @@ pub fn still_as_confirmed(confirmed: &Plan, plan: &Plan) -> bool {
 fn admits_rules(kind: Kind) -> bool {
     match kind {
         Kind::Queue | Kind::Function => true,
-        Kind::Parameter | Kind::LogGroup | Kind::Table | Kind::Alarm | Kind::Role | Kind::Rule => false,
+        Kind::Parameter | Kind::LogGroup | Kind::Table | Kind::Alarm | Kind::Role | Kind::Rule | Kind::Watch => false,
     }
 }

@@ -104,7 +104,7 @@ pub fn own_is_kept(plan: &Plan, config: &Config) -> Result<()> {
         Kind::Parameter => config.parameters().contains(&address.name.as_str()),
         Kind::Role => of_role == Some(&address.name),
         // A configuration names no other resource as the user's own.
-        Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Alarm | Kind::Function | Kind::Rule => false,
+        Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Alarm | Kind::Function | Kind::Rule | Kind::Watch => false,
     };
     let mut going = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.address);
     match going.find(|address| is_used(address)) {

@@ -1,25 +1,30 @@
-//! Keeps permissions that are still in use: rules invoke the notifier until they are removed, and the notifier has its old
-//! settings until it receives the new ones.
+//! Keeps permissions that are still in use: rules and schedules invoke the notifier until they are removed, and the notifier has its
+//! old settings until it receives the new ones.
 
 use serde_json::{Value, json};
 
 use crate::aws::kinds::role::{self, Role};
 use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{Stage, spec_of};
+use crate::reconcile::resource::spec_of;
 use crate::stack::Kind;
 
 /// Returns the names of the rules that will be removed.
 pub fn leaving(plan: &Plan) -> Vec<String> {
-    let going = plan.steps.iter().filter(|step| step.action == Action::Remove && step.stage == Stage::Trigger);
+    let going =
+        plan.steps.iter().filter(|step| step.action == Action::Remove && step.address.id.kind == Kind::Rule);
     going.map(|step| step.address.name.clone()).collect()
 }
 
-/// Checks whether the notifier's role loses a permission that the notifier may still use, because the notifier is changed later.
+/// Checks whether the notifier's role loses a permission that the notifier may still use, because the notifier or the schedules
+/// that invoke it are changed later.
 pub fn narrows(plan: &Plan) -> bool {
-    let notifier_changes =
-        plan.steps.iter().any(|step| step.action == Action::Change && step.address.id.kind == Kind::Function);
-    notifier_changes
+    let comes_later = |step: &Step| match step.address.id.kind {
+        Kind::Function => step.action == Action::Change,
+        Kind::Watch => step.action != Action::Add,
+        _ => false,
+    };
+    plan.steps.iter().any(comes_later)
         && plan.steps.iter().any(|step| rights(step).is_some_and(|[have, want]| !lost(&have, &want).is_empty()))
 }
 
@@ -43,7 +48,8 @@ pub fn both(step: &Step) -> Option<Policy> {
 
 /// Returns the existing statements and the wanted statements of a role that will be changed.
 fn rights(step: &Step) -> Option<[Vec<Value>; 2]> {
-    let is_role = step.action == Action::Change && step.address.id.kind == Kind::Role;
+    let is_role =
+        step.action == Action::Change && step.address.id.kind == Kind::Role && step.address.id.key == role::POLICY;
     let statements = |document: &Option<Value>| {
         let spec = spec_of::<Role>(document.as_ref()?).ok()?;
         spec.policies.get(role::POLICY)?.statements().map(<[Value]>::to_vec)
