@@ -23,8 +23,8 @@ use crate::secret::without_secrets;
 use crate::style::marked;
 use args::common::{Common, Format};
 use commands::{
-    completion, doctor, drift, drill, export, graph, import, init, jobs, man, notify, pattern, permissions, preview, replay,
-    setup, status, teardown, version,
+    completion, doctor, drift, drill, export, graph, import, init, jobs, man, notify, pattern, permissions, preview,
+    replay, setup, status, teardown, version,
 };
 use run::fleet;
 use terminal::World;

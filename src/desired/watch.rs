@@ -135,8 +135,7 @@ impl Ground<'_> {
             Some(one)
         };
         let jobs: Vec<Value> = self.config.jobs.iter().filter_map(of_job).collect();
-        let schedule =
-            || self.schedule("running tasks", (SWEEP, RATE_ZONE), "Sweep", &json!({ "jobs": jobs }));
+        let schedule = || self.schedule("running tasks", (SWEEP, RATE_ZONE), "Sweep", &json!({ "jobs": jobs }));
         (!jobs.is_empty()).then(|| ("sweep".to_owned(), schedule()))
     }
 

@@ -24,6 +24,8 @@ const LONGEST_STARTED_BY: usize = 36;
 pub const STARTERS: [&str; 2] = ["chronos-schedule/", "events-rule/"];
 /// The number of last successes that tell the usual duration.
 const MEASURED: usize = 20;
+/// The number of ends that the notifier keeps.
+const MOST_ENDS: usize = 30;
 /// The percentile of the durations that counts as usual.
 const USUAL: usize = 95;
 
@@ -182,7 +184,11 @@ impl Ledgers {
     pub fn of(&self, started_by: Option<&str>) -> Option<&Ledger> {
         match started_by {
             None => Some(&self.all),
-            Some(name) => self.parts.iter().find(|(key, _)| is_started_by(key, name)).map(|(_, part)| part),
+            Some(name) => {
+                // A schedule and a rule may have one name: the part with the newest end counts.
+                let parts = self.parts.iter().filter(|(key, _)| is_started_by(key, name));
+                parts.map(|(_, part)| part).max_by_key(|part| part.ends.first().and_then(End::millis))
+            }
         }
     }
 }
@@ -190,8 +196,9 @@ impl Ledgers {
 /// Returns whether a task's `startedBy` is that of the schedule or rule with this name, or is this text itself.
 #[must_use]
 pub fn is_started_by(started_by: &str, name: &str) -> bool {
-    let cut = |text: String| text.chars().take(LONGEST_STARTED_BY).collect::<String>();
-    started_by == cut(name.to_owned()) || STARTERS.iter().any(|prefix| started_by == cut(format!("{prefix}{name}")))
+    let cut = |text: &str| text.chars().take(LONGEST_STARTED_BY).collect::<String>();
+    let known = cut(started_by);
+    known == cut(name) || STARTERS.iter().any(|prefix| known == cut(&format!("{prefix}{name}")))
 }
 
 impl Ledger {
@@ -207,13 +214,9 @@ impl Ledger {
         let is_open = |end: &&End| !end.ok && good.is_none_or(|good| end.millis().is_some_and(|at| at > good));
         let failures: Vec<&End> = self.ends.iter().filter(is_open).collect();
         let (latest, earliest) = (failures.first()?, failures.last()?);
-        let is_least = self.ends.iter().all(|end| !end.ok) && good.is_some();
-        Some(OpenFailure {
-            since: earliest.at.clone(),
-            count: failures.len(),
-            is_least,
-            cause: latest.cause.clone(),
-        })
+        let count = failures.len();
+        let (since, cause) = (earliest.at.clone(), latest.cause.clone());
+        Some(OpenFailure { since, count, is_least: count >= MOST_ENDS, cause })
     }
 
     /// Returns the deadline that passed without a success, if that was announced and no success came since.
@@ -276,9 +279,10 @@ mod tests {
         assert_eq!((open.since.as_str(), open.count, open.is_least), ("2026-11-29T03:00:00Z", 2, false));
         assert_eq!(open.cause.as_deref(), Some("oom"));
         assert_eq!(of(end("29T05", true, 400), failures.clone()), None);
-        // Without any success, all failures are open; if older ends were dropped, the count is the least.
+        // Without any success, all failures are open. The notifier keeps 30 ends: earlier failures may be forgotten.
         assert_eq!(of(Value::Null, json!([end("29T04", false, 1)])).unwrap().count, 1);
-        assert!(of(end("01T03", true, 400), json!([end("29T04", false, 1)])).unwrap().is_least);
+        let many: Vec<Value> = (0..30).map(|n| end(&format!("{:02}T{:02}", 10 + n / 24, n % 24), false, 1)).collect();
+        assert!(of(end("01T03", true, 400), json!(many)).unwrap().is_least);
         assert_eq!(of(Value::Null, json!([])), None);
     }
 

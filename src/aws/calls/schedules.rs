@@ -96,8 +96,7 @@ pub async fn of_scheduler(sdk: &SdkConfig, cluster_arns: &[String], own_group: &
             }
         }
     };
-    let answers =
-        iter(chosen.into_iter().take(MOST)).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+    let answers = iter(chosen.into_iter().take(MOST)).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     let mut schedules = Schedules { is_whole, ..Schedules::default() };
     for answer in answers {
         let Some(answer) = answer? else { continue };
@@ -163,7 +162,8 @@ pub async fn of_rules(sdk: &SdkConfig, cluster_arns: &[String]) -> Result<Vec<Sc
     let rules = bus::listed(&events).await?.into_iter().filter(scheduled).take(MOST);
     let read = |rule: SdkRule| of_rule(&events, rule, cluster_arns);
     let found = iter(rules).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-    let mut schedules: Vec<Schedule> = found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let mut schedules: Vec<Schedule> =
+        found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     schedules.sort_by(|one, other| (&one.name, &one.family).cmp(&(&other.name, &other.family)));
     Ok(schedules)
 }
@@ -247,7 +247,10 @@ mod tests {
             .unwrap();
         let clusters = [BATCH.to_owned()];
         let found = starter(&schedule(target(BATCH).ecs_parameters(parameters).build().unwrap()), &clusters).unwrap();
-        assert_eq!((found.family.as_str(), found.cluster.as_str(), found.zone.as_str()), ("nightly-report", "batch", "Asia/Tokyo"));
+        assert_eq!(
+            (found.family.as_str(), found.cluster.as_str(), found.zone.as_str()),
+            ("nightly-report", "batch", "Asia/Tokyo")
+        );
         assert_eq!((found.is_enabled, found.window_minutes), (false, 15));
         let universal = |input: &str| {
             let target = target("arn:aws:scheduler:::aws-sdk:ecs:runTask").input(input).build().unwrap();

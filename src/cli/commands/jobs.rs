@@ -58,7 +58,9 @@ impl InPhases for Args {
         let mut object = render::jobs::object(&jobs);
         let (out, err) = match self.suggest {
             true => (format!("# {heading}\n{}", render::jobs::suggestions(&jobs)), String::new()),
-            false => (format!("{heading}\n{}", render::jobs::text(&jobs, desk.common.verbose)), render::jobs::notes(&jobs)),
+            false => {
+                (format!("{heading}\n{}", render::jobs::text(&jobs, desk.common.verbose)), render::jobs::notes(&jobs))
+            }
         };
         if self.suggest {
             object["suggestions"] = json!(render::jobs::suggestions_object(&jobs));

@@ -140,7 +140,10 @@ pub fn notes(jobs: &Jobs) -> String {
     .to_owned();
     if open > 0 {
         let jobs = count(open, "job");
-        let _ = writeln!(text, "hint: {jobs} without an expectation; `taskbell jobs --suggest` prints lines for taskbell.toml");
+        let _ = writeln!(
+            text,
+            "hint: {jobs} without an expectation; `taskbell jobs --suggest` prints lines for taskbell.toml"
+        );
     }
     text
 }
@@ -177,9 +180,10 @@ pub fn object(jobs: &Jobs) -> Value {
 
 /// Returns the failures since the last success, as JSON.
 pub fn open_failure(failure: Option<&OpenFailure>) -> Value {
-    failure.map_or(Value::Null, |failure| {
-        json!({ "since": failure.since, "count": failure.count, "cause": failure.cause })
-    })
+    failure.map_or(
+        Value::Null,
+        |failure| json!({ "since": failure.since, "count": failure.count, "cause": failure.cause }),
+    )
 }
 
 /// Returns the deadline of an overdue job.
@@ -205,7 +209,9 @@ fn expectation_object(Expectation { rule, is_checked, .. }: &Expectation, now: S
     let (by, zone, every, max, grace) = match rule {
         Rule::By { cron, zone, grace } => (Some(cron), Some(zone), None, None, Some(grace)),
         Rule::Every { seconds, grace } => (None, None, Some(seconds), None, Some(grace)),
-        Rule::MaxRuntime(seconds) => (None, None, None, Some(seconds.map_or_else(|| json!("auto"), |seconds| json!(seconds))), None),
+        Rule::MaxRuntime(seconds) => {
+            (None, None, None, Some(seconds.map_or_else(|| json!("auto"), |seconds| json!(seconds))), None)
+        }
     };
     let next = by.zip(zone).map(|(cron, zone)| times::next(cron, zone, now, SHOWN_IF_VERBOSE)).unwrap_or_default();
     json!({ "by": by, "timezone": zone, "every_seconds": every, "max_runtime_seconds": max, "grace_seconds": grace,

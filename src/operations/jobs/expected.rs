@@ -93,7 +93,11 @@ mod tests {
             own(true, "Deadline", by.clone()),
             own(false, "Deadline", by),
             own(true, "Deadline", json!({ "job": job, "everySeconds": 93_600, "graceSeconds": 600 })),
-            own(true, "Sweep", json!({ "jobs": [{ "name": "x", "startedBy": "nightly", "maxSeconds": "auto" }, { "name": "y", "startedBy": null, "maxSeconds": 60 }] })),
+            own(
+                true,
+                "Sweep",
+                json!({ "jobs": [{ "name": "x", "startedBy": "nightly", "maxSeconds": "auto" }, { "name": "y", "startedBy": null, "maxSeconds": 60 }] }),
+            ),
             own(true, "Summary", json!({ "jobs": [job] })),
             own(true, "Deadline", json!({ "job": {} })),
             own(true, "x", Value::Null),

@@ -193,7 +193,8 @@ fn parts(
             expectations: expected.iter().filter(is_of).map(|one| (*one).clone()).collect(),
         }
     };
-    let mut starters: BTreeSet<&str> = expected.iter().filter_map(|one| one.job.started_by.as_deref().map(bare)).collect();
+    let mut starters: BTreeSet<&str> =
+        expected.iter().filter_map(|one| one.job.started_by.as_deref().map(bare)).collect();
     if schedules.len() > 1 {
         starters.extend(schedules.iter().map(|schedule| schedule.name.as_str()));
     }
@@ -204,7 +205,8 @@ fn parts(
         let is_of = |schedule: &&Schedule| is_started_by(&started_by(schedule), starter);
         part(Some(starter), schedules.iter().filter(is_of).cloned().collect())
     };
-    let whole = (schedules.is_empty() || expected.iter().any(|one| one.job.started_by.is_none())).then(|| part(None, Vec::new()));
+    let whole = (schedules.is_empty() || expected.iter().any(|one| one.job.started_by.is_none()))
+        .then(|| part(None, Vec::new()));
     whole.into_iter().chain(starters.iter().map(of)).collect()
 }
 

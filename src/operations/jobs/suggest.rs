@@ -26,7 +26,10 @@ pub struct Suggestion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// The cron expressions of the deadlines, in this time zone. A later time may need several expressions.
-    By { crons: Vec<String>, zone: String },
+    By {
+        crons: Vec<String>,
+        zone: String,
+    },
     Every(Span),
 }
 
@@ -45,9 +48,7 @@ pub fn suggestions(jobs: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
 }
 
 fn of_job(job: &Job) -> Vec<Result<Suggestion, Refusal>> {
-    let refusal = |reason: String| {
-        Err(Refusal { job: job.name.clone(), started_by: job.started_by.clone(), reason })
-    };
+    let refusal = |reason: String| Err(Refusal { job: job.name.clone(), started_by: job.started_by.clone(), reason });
     if job.schedules.is_empty() {
         return vec![refusal("no schedule starts it".to_owned())];
     }
@@ -85,9 +86,11 @@ fn rule(schedule: &Schedule, usual: Option<Usual>) -> Result<Rule, String> {
     if expression.starts_with("at(") {
         return Err(format!("its schedule {name} starts it only once"));
     }
-    let cron = Cron::parse(expression).map_err(|_| format!("the expression of its schedule {name} is not understood"))?;
+    let cron =
+        Cron::parse(expression).map_err(|_| format!("the expression of its schedule {name} is not understood"))?;
     let crons = if later.seconds == 0 { Some(vec![cron.clone()]) } else { cron.shifted(later) };
-    let crons = crons.ok_or_else(|| format!("no expression says {later} later than {expression}: choose a time yourself"))?;
+    let crons =
+        crons.ok_or_else(|| format!("no expression says {later} later than {expression}: choose a time yourself"))?;
     let crons = crons.iter().map(|cron| cron.text().to_owned()).collect();
     Ok(Rule::By { crons, zone: schedule.zone.clone() })
 }
@@ -112,7 +115,8 @@ mod tests {
     }
 
     fn job(schedule: Schedule, seconds: Option<u64>) -> Job {
-        let end = |seconds| End { at: "2026-11-28T18:10:00Z".to_owned(), ok: true, seconds: Some(seconds), ..End::default() };
+        let end =
+            |seconds| End { at: "2026-11-28T18:10:00Z".to_owned(), ok: true, seconds: Some(seconds), ..End::default() };
         let ledger = seconds.map(|seconds| Ledger { ends: vec![end(seconds)], ..Ledger::default() });
         Job {
             cluster: Some("batch".to_owned()),

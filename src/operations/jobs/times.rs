@@ -58,7 +58,9 @@ mod tests {
         assert_eq!(tokyo, ["2026-11-25T03:00:00+09:00", "2026-11-26T03:00:00+09:00"]);
         assert_eq!(next("at(2026-12-01T03:10:00)", "UTC", now(), 3), ["2026-12-01T03:10:00+00:00"]);
         assert_eq!(next("at(2025-12-01T03:10:00)", "UTC", now(), 3), [""; 0]);
-        for (expression, zone) in [("rate(5 minutes)", "UTC"), ("at(x)", "UTC"), ("cron(0 3 * * ? *)", "Mars"), ("", "")] {
+        for (expression, zone) in
+            [("rate(5 minutes)", "UTC"), ("at(x)", "UTC"), ("cron(0 3 * * ? *)", "Mars"), ("", "")]
+        {
             assert_eq!(next(expression, zone, now(), 1), [""; 0], "{expression} {zone}");
         }
     }

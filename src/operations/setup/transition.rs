@@ -11,8 +11,7 @@ use crate::stack::Kind;
 
 /// Returns the names of the rules that will be removed.
 pub fn leaving(plan: &Plan) -> Vec<String> {
-    let going =
-        plan.steps.iter().filter(|step| step.action == Action::Remove && step.address.id.kind == Kind::Rule);
+    let going = plan.steps.iter().filter(|step| step.action == Action::Remove && step.address.id.kind == Kind::Rule);
     going.map(|step| step.address.name.clone()).collect()
 }
 
