@@ -11,6 +11,8 @@ pub struct Expectation {
     pub rule: Rule,
     /// Whether all schedules that check the expectation are enabled.
     pub is_checked: bool,
+    /// The names of these schedules.
+    pub schedules: Vec<String>,
 }
 
 /// The job of an expectation.
@@ -40,8 +42,14 @@ pub fn expectations(schedules: &[Own]) -> Vec<Expectation> {
     for schedule in schedules {
         for (job, rule) in of_input(&schedule.input) {
             match found.iter_mut().find(|known| known.job == job && known.rule == rule) {
-                Some(known) => known.is_checked &= schedule.is_enabled,
-                None => found.push(Expectation { job, rule, is_checked: schedule.is_enabled }),
+                Some(known) => {
+                    known.is_checked &= schedule.is_enabled;
+                    known.schedules.push(schedule.name.clone());
+                }
+                None => {
+                    let schedules = vec![schedule.name.clone()];
+                    found.push(Expectation { job, rule, is_checked: schedule.is_enabled, schedules });
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod expected;
 pub mod problem;
 pub mod suggest;
 pub mod times;
+pub mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;

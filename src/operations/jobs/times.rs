@@ -1,6 +1,6 @@
 //! Computes the next times of schedules and deadlines, as local times with their offsets from UTC.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::calendar::{Cron, Span, Zone, Zoned};
 
@@ -12,6 +12,21 @@ pub fn next(expression: &str, zone: &str, now: SystemTime, count: usize) -> Vec<
     let cron = Cron::parse(once.as_deref().unwrap_or(expression));
     let (Ok(cron), Ok(zone)) = (cron, Zone::parse(zone)) else { return Vec::new() };
     cron.upcoming(&zone.at(now)).take(count).map(|time| text(&time)).collect()
+}
+
+/// The days before now in which the last time of an expression is searched: a leap day comes every four years, and once after eight.
+const BEFORE: [u64; 5] = [1, 8, 32, 366, 8 * 366];
+
+/// Returns the last time of a cron expression up to `until`, with the same time in milliseconds since 1970.
+#[must_use]
+pub fn last(cron: &str, zone: &str, until: SystemTime) -> Option<(String, i64)> {
+    let (cron, zone) = (Cron::parse(cron).ok()?, Zone::parse(zone).ok()?);
+    let end = zone.at(until);
+    BEFORE.into_iter().find_map(|days| {
+        let start = zone.at(until.checked_sub(Duration::from_secs(days * 86_400))?);
+        let last = cron.upcoming(&start).take_while(|time| *time <= end).last()?;
+        Some((text(&last), last.timestamp().as_millisecond()))
+    })
 }
 
 /// Returns the time as text, as in `2026-11-30T03:00:00+09:00`.
@@ -43,7 +58,7 @@ pub fn rate(expression: &str) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 
@@ -63,6 +78,15 @@ mod tests {
         {
             assert_eq!(next(expression, zone, now(), 1), [""; 0], "{expression} {zone}");
         }
+    }
+
+    #[test]
+    fn last_time_is_found_however_rare_it_is() {
+        let of = |cron: &str| last(cron, "UTC", now()).map(|(text, _)| text);
+        assert_eq!(of("cron(0 3 * * ? *)").as_deref(), Some("2026-11-23T03:00:00+00:00"));
+        assert_eq!(of("cron(0 0 * * ? *)").as_deref(), Some("2026-11-24T00:00:00+00:00"));
+        assert_eq!(of("cron(0 3 29 2 ? *)").as_deref(), Some("2024-02-29T03:00:00+00:00"));
+        assert_eq!(of("cron(0 3 1 1 ? 2030)"), None);
     }
 
     #[test]
