@@ -94,6 +94,7 @@ impl Command {
             Self::Status(_) => Some("status"),
             Self::Jobs(_) => Some("jobs"),
             Self::Notify(_) => Some("notify"),
+            Self::Pattern(pattern::Command::Test(args)) if args.is_about_job() => Some("jobs"),
             Self::Pattern(_) => Some("pattern-test"),
             Self::Init(_)
             | Self::Permissions(_)

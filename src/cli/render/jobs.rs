@@ -11,6 +11,7 @@ use crate::input::printable;
 use crate::operations::jobs::expected::{Expectation, Rule};
 use crate::operations::jobs::problem::Problem;
 use crate::operations::jobs::suggest::{self, GRACE, Refusal, Suggestion};
+use crate::operations::jobs::why::Why;
 use crate::operations::jobs::{Job, Jobs, times};
 use crate::words::{count, duration};
 
@@ -125,6 +126,63 @@ fn expectation_text(Expectation { rule, is_checked, .. }: &Expectation) -> Strin
     };
     let unchecked = if *is_checked { "" } else { "; NOT CHECKED: its schedule is disabled" };
     format!("{told}{unchecked}")
+}
+
+/// Returns the explanation of each expectation of a job.
+pub fn explanation(job: &Job, all: &[(Option<&Expectation>, Why)]) -> String {
+    let mut text = format!("{}\n", printable(&title(job)));
+    if let Err(reason) = &job.ledger {
+        let _ = writeln!(text, "  ? unknown: {}", printable(reason));
+    }
+    for (expectation, why) in all {
+        let expected = expectation.map_or_else(|| "nothing".to_owned(), expectation_text);
+        let _ = writeln!(text, "  expected  {}", printable(&expected));
+        let mark = if why.alerted() { '+' } else { '-' };
+        let _ = writeln!(text, "  {mark} {}", printable(&why_text(why)));
+    }
+    text
+}
+
+/// Returns the reason for an alert, or for its absence.
+pub fn why_text(why: &Why) -> String {
+    match why {
+        Why::NothingExpected => {
+            "no alert: nothing is expected of this job; `taskbell jobs --suggest` prints an expectation".to_owned()
+        }
+        Why::NotChecked => {
+            "no alert: the schedule that checks this is disabled; `taskbell setup` enables it again".to_owned()
+        }
+        Why::Pending => "no alert yet: no end of a run is recorded before the window of the last deadline".to_owned(),
+        Why::InTime { deadline: Some(deadline), success } => {
+            format!("no alert: the job ended well at {success}, by the deadline {deadline}")
+        }
+        Why::InTime { deadline: None, success } => {
+            format!("no alert: the job ended well at {success}, not too long ago")
+        }
+        Why::Failed { deadline, at, cause } => {
+            let cause = cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+            format!("the failure at {at}{cause} had its own alert, so that the deadline {deadline} had none")
+        }
+        Why::Announced { deadline } => format!("alert sent: no success by {deadline}"),
+        Why::CheckMissing { deadline } => format!(
+            "no alert: no check after {deadline} has reached the notifier; `taskbell drift` and `taskbell replay --dry-run` show why"
+        ),
+        Why::Checked { deadline } => {
+            format!("no alert: the notifier has checked the deadline {deadline}; its log says more")
+        }
+        Why::RanLong(tasks) => format!("alert sent for {}: {}", count(tasks.len(), "task"), tasks.join(", ")),
+        Why::NoneRanLong => "no alert: no task is known to have run longer than the limit".to_owned(),
+    }
+}
+
+/// Returns the explanation as JSON.
+pub fn explanation_object(job: &Job, now: SystemTime, all: &[(Option<&Expectation>, Why)]) -> Value {
+    let of = |(expectation, why): &(Option<&Expectation>, Why)| {
+        json!({ "expectation": expectation.map(|one| expectation_object(one, now)), "alerted": why.alerted(),
+            "told": why_text(why) })
+    };
+    json!({ "job": job.name, "cluster": job.cluster, "started_by": job.started_by, "unknown": job.ledger.as_ref().err(),
+        "expectations": all.iter().map(of).collect::<Vec<_>>() })
 }
 
 /// Returns the notes that follow the list.
