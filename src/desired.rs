@@ -372,8 +372,9 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_REDACTION", (message.redaction == Redaction::Off).then(|| "off".to_owned())),
         ("TASKBELL_TABLE", window.map(|_| stack.table_name())),
         ("TASKBELL_STORM_MINUTES", window.map(|minutes| minutes.to_string())),
-        ("TASKBELL_LEDGER", (!config.keeps_ledger()).then(|| "off".to_owned())),
-        ("TASKBELL_RECOVERY", (!config.recovery).then(|| "off".to_owned())),
+        // Without a table, the notifier remembers nothing anyway.
+        ("TASKBELL_LEDGER", (window.is_some() && !config.keeps_ledger()).then(|| "off".to_owned())),
+        ("TASKBELL_RECOVERY", (window.is_some() && !config.recovery).then(|| "off".to_owned())),
         ("TASKBELL_SERVICE_RECOVERY", config.reports_recovered_services().then(|| "on".to_owned())),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
@@ -411,6 +412,7 @@ mod tests {
             stack: cluster.parse().unwrap(),
             clusters: vec![cluster.parse().unwrap()],
             patterns: vec![Pattern::find("task-failed").unwrap()],
+            companions: vec![Pattern::find("service-recovered").unwrap()],
             drill: Drill::Accepted,
             rule_quota: None,
             destinations: Vec::new(),

@@ -290,16 +290,18 @@ fn rank(node: &Node) -> usize {
     match (node.kind, node.id.as_str()) {
         (None, wires::ECS) => 0,
         (None, wires::APPLICATIONS) => 1,
-        (Some(Kind::Rule), _) => 2,
-        (Some(Kind::Function), _) => 3,
-        (Some(Kind::Queue), _) => 4,
-        (None, wires::SLACK) => 5,
-        (Some(Kind::Parameter), _) => 6,
-        (Some(Kind::Table), _) => 7,
-        (Some(Kind::LogGroup), _) => 8,
-        (Some(Kind::Role), _) => 9,
-        (Some(Kind::Alarm), _) => 10,
-        (None, _) => 11,
+        (None, wires::SCHEDULER) => 2,
+        (Some(Kind::Rule), _) => 3,
+        (Some(Kind::Watch), _) => 4,
+        (Some(Kind::Function), _) => 5,
+        (Some(Kind::Queue), _) => 6,
+        (None, wires::SLACK) => 7,
+        (Some(Kind::Parameter), _) => 8,
+        (Some(Kind::Table), _) => 9,
+        (Some(Kind::LogGroup), _) => 10,
+        (Some(Kind::Role), _) => 11,
+        (Some(Kind::Alarm), _) => 12,
+        (None, _) => 13,
     }
 }
 

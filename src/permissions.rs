@@ -1,13 +1,14 @@
 //! Computes the least IAM policy that a command needs for one stack. Makes no call.
 //!
 //! Some calls need several actions, by AWS's rules: to create a resource with tags also needs the service's tag action, to give a
-//! function a role also needs iam:PassRole, and to see tags in GetFunction's answer also needs lambda:ListTags.
+//! function or a schedule a role also needs iam:PassRole, to see tags in GetFunction's answer also needs lambda:ListTags, and to delete
+//! a schedule group also needs scheduler:DeleteSchedule.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::pattern::{APPLICATION_SOURCE, CATALOGUE, DEFAULT, DRILL_SOURCE};
+use crate::pattern::{APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE};
 use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 
 /// A command that makes calls.
@@ -66,16 +67,26 @@ enum On {
     Function,
     /// The mappings of queues and streams, on condition that they invoke the function.
     EventSources,
+    /// The notifier's role.
     Role,
-    /// The role, on condition that it has the permissions boundary.
-    RoleWithin,
-    /// The role, on condition that it is passed to Lambda and to no other service.
+    /// The notifier's role, and the one with which Scheduler invokes the notifier.
+    Roles,
+    /// The role with which Scheduler invokes the notifier.
+    WatchRole,
+    /// Both roles, on condition that they have the permissions boundary.
+    RolesWithin,
+    /// The notifier's role, on condition that it is passed to Lambda and to no other service.
     RoleForLambda,
+    /// The role of the schedules, on condition that it is passed to Scheduler and to no other service.
+    RoleForScheduler,
     LogGroup,
     Queue,
     Table,
     Parameter,
     Alarms,
+    ScheduleGroup,
+    /// Every schedule of the group.
+    Schedules,
 }
 
 /// Actions by their resources.
@@ -102,8 +113,10 @@ const READ_ALARMS: Grants = &[
     (On::Everything, &["cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules"]),
     (On::Alarms, &["cloudwatch:ListTagsForResource"]),
 ];
-const READ_ROLE: Grants =
-    &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
+const READ_ROLES: Grants =
+    &[(On::Roles, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
+/// Shows that a role does not exist.
+const SEE_ROLES: Grants = &[(On::Roles, &["iam:GetRole"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.
 const READ_FUNCTION: Grants = &[
     (On::Everything, &["lambda:ListEventSourceMappings"]),
@@ -123,9 +136,23 @@ const READ_RULES: Grants = &[
     (On::Everything, &["events:ListRules"]),
     (On::Rules, &["events:ListTargetsByRule", "events:ListTagsForResource"]),
 ];
+const READ_WATCH: Grants = &[
+    (On::Everything, &["scheduler:ListSchedules"]),
+    (On::ScheduleGroup, &["scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"]),
+    (On::Schedules, &["scheduler:GetSchedule"]),
+];
 
-const READ_ALL: [Grants; 8] =
-    [READ_PARAMETER, READ_LOG_GROUP, READ_QUEUE, READ_TABLE, READ_ALARMS, READ_ROLE, READ_FUNCTION, READ_RULES];
+const READ_ALL: [Grants; 9] = [
+    READ_PARAMETER,
+    READ_LOG_GROUP,
+    READ_QUEUE,
+    READ_TABLE,
+    READ_ALARMS,
+    READ_ROLES,
+    READ_FUNCTION,
+    READ_RULES,
+    READ_WATCH,
+];
 
 const WRITE: Grants = &[
     (On::Clusters, &["ecs:DescribeClusters"]),
@@ -185,13 +212,19 @@ const WRITE: Grants = &[
     (On::NamedRules, WRITE_RULES),
     (On::TaggedRules, WRITE_RULES),
     (On::NewRules, &["events:PutRule", "events:TagResource"]),
+    (On::RoleForScheduler, &["iam:PassRole"]),
+    (
+        On::ScheduleGroup,
+        &["scheduler:CreateScheduleGroup", "scheduler:TagResource", "scheduler:UntagResource"],
+    ),
+    (On::Schedules, &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]),
 ];
 
 const WRITE_RULES: &[&str] = &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"];
 
 /// Not needed if the user owns the role.
-const WRITE_ROLE: Grants = &[(
-    On::Role,
+const WRITE_ROLES: Grants = &[(
+    On::Roles,
     &[
         "iam:CreateRole",
         "iam:UpdateRole",
@@ -211,10 +244,14 @@ const WITHIN_BOUNDARY: [&str; 5] = [
     "iam:DeleteRolePolicy",
     "iam:DetachRolePolicy",
 ];
-const STRIP_ROLE: Grants = &[(On::Role, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"])];
+const STRIP_ROLES: Grants = &[(On::Roles, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"])];
+const DELETE_ROLES: Grants = &[(On::Roles, DELETE_ROLE)];
+const DELETE_WATCH_ROLE: Grants = &[(On::WatchRole, DELETE_ROLE)];
 /// Contains no action that changes instance profiles, which others may own. Only a caller who has that permission from elsewhere
 /// can remove the role from them.
-const DELETE_ROLE: Grants = &[(On::Role, &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"])];
+const DELETE_ROLE: &[&str] = &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"];
+const DELETE_WATCH: Grants =
+    &[(On::ScheduleGroup, &["scheduler:DeleteScheduleGroup"]), (On::Schedules, &["scheduler:DeleteSchedule"])];
 const DELETE_RULES: Grants = &[(On::NamedRules, DELETE_RULE), (On::TaggedRules, DELETE_RULE)];
 const DELETE_RULE: &[&str] = &["events:RemoveTargets", "events:DeleteRule"];
 const DELETE_REST: Grants = &[
@@ -259,15 +296,20 @@ const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
     let and_all = |more: &[Grants]| [&READ_ALL[..], more].concat();
     match command {
-        Command::Setup if own_role.is_none() => and_all(&[WRITE, WRITE_ROLE, STRIP_ROLE, DELETE_RULES]),
-        // Setup removes a role that the stack owned before.
-        Command::Setup => and_all(&[WRITE, STRIP_ROLE, DELETE_ROLE, DELETE_RULES]),
+        // Setup removes the schedules and their role when nothing is expected any more.
+        Command::Setup if own_role.is_none() => {
+            and_all(&[WRITE, WRITE_ROLES, STRIP_ROLES, DELETE_WATCH_ROLE, DELETE_RULES, DELETE_WATCH])
+        }
+        // Setup removes roles that the stack owned before.
+        Command::Setup => and_all(&[WRITE, STRIP_ROLES, DELETE_ROLES, DELETE_RULES, DELETE_WATCH]),
         Command::Drift => and_all(&[]),
-        Command::Teardown if own_role.is_none() => and_all(&[STRIP_ROLE, DELETE_ROLE, DELETE_RULES, DELETE_REST]),
-        // For the stack's own role, teardown only has to see that none exists: READ_FUNCTION allows that.
+        Command::Teardown if own_role.is_none() => {
+            and_all(&[STRIP_ROLES, DELETE_ROLES, DELETE_RULES, DELETE_WATCH, DELETE_REST])
+        }
+        // For the stack's own roles, teardown only has to see that none exists.
         Command::Teardown => {
-            let all = and_all(&[DELETE_RULES, DELETE_REST]);
-            all.into_iter().filter(|grants| *grants != READ_ROLE).collect()
+            let all = and_all(&[SEE_ROLES, DELETE_RULES, DELETE_WATCH, DELETE_REST]);
+            all.into_iter().filter(|grants| *grants != READ_ROLES).collect()
         }
         Command::Drill => vec![READ_FUNCTION, READ_RULES, DRILL],
         Command::Replay => vec![READ_FUNCTION, READ_QUEUE, REPLAY],
@@ -308,8 +350,10 @@ pub fn policy(command: Command, ground: Ground) -> Value {
         document(command, Ground { patterns: &patterns, ..ground })
     };
     let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
-    let named: [&[&str]; 2] = [&CATALOGUE.map(|entry| entry.name), &DEFAULT];
-    named.into_iter().map(naming).find(fits).unwrap_or_else(|| naming(&[]))
+    let companions = || COMPANIONS.iter().map(|entry| entry.name);
+    let all: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).chain(companions()).collect();
+    let default: Vec<&str> = DEFAULT.into_iter().chain(companions()).collect();
+    [all, default].iter().map(|names| naming(names)).find(fits).unwrap_or_else(|| naming(&[]))
 }
 
 /// Returns the policy document that names the rules of `ground.patterns`.
@@ -319,8 +363,8 @@ fn document(command: Command, ground: Ground) -> Value {
     for (on, actions) in grants(command, ground.own_role).into_iter().flatten() {
         for action in *actions {
             let on = match *on {
-                On::Role if is_bound && *action == "iam:DeleteRolePermissionsBoundary" => continue,
-                On::Role if is_bound && WITHIN_BOUNDARY.contains(action) => On::RoleWithin,
+                On::Roles if is_bound && *action == "iam:DeleteRolePermissionsBoundary" => continue,
+                On::Roles if is_bound && WITHIN_BOUNDARY.contains(action) => On::RolesWithin,
                 on => on,
             };
             by_resource.entry(on).or_default().push(action);
@@ -349,7 +393,8 @@ fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Va
     let tag = |tags: &str, key: &str| format!("aws:{tags}/{key}");
     Some(match on {
         On::RoleForLambda => json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
-        On::RoleWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
+        On::RoleForScheduler => json!({ "StringEquals": { "iam:PassedToService": "scheduler.amazonaws.com" } }),
+        On::RolesWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
         On::Bus(source) => json!({
             "ForAllValues:StringEquals": { "events:source": source },
             "Null": { "events:source": "false" },
@@ -370,7 +415,10 @@ fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Va
 
 fn resources(on: On, ground: Ground) -> Vec<String> {
     let Ground { stack, place, clusters, own_role, boundary: _, patterns } = ground;
-    let role = place.role_arn(&format!("/taskbell/{}", stack.role_name()));
+    let role = |name: &str| place.role_arn(&format!("/taskbell/{name}"));
+    // AWS evaluates a request for a role that does not exist (yet) without the role's path.
+    let both = |name: &str| [role(name), place.role_arn(&format!("/{name}"))];
+    let schedules = stack.schedule_group_name();
     let group = place.log_group_arn(&stack.log_group_name());
     let of_clusters = |arns: &dyn Fn(&str) -> String| match clusters {
         [] => vec![arns(&place.cluster_arn("*"))],
@@ -387,13 +435,17 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Bus(_) => vec![place.bus_arn()],
         On::EventSources => vec![place.event_source_arn("*")],
         On::Function => vec![place.function_arn(&stack.function_name())],
-        // AWS evaluates a request for a role that does not exist (yet) without the role's path.
-        On::Role | On::RoleWithin => vec![role, place.role_arn(&format!("/{}", stack.role_name()))],
-        On::RoleForLambda => vec![own_role.map_or(role, str::to_owned)],
+        On::Role => both(&stack.role_name()).to_vec(),
+        On::WatchRole => both(&stack.watch_role_name()).to_vec(),
+        On::Roles | On::RolesWithin => [stack.role_name(), stack.watch_role_name()].iter().flat_map(|name| both(name)).collect(),
+        On::RoleForLambda => vec![own_role.map_or_else(|| role(&stack.role_name()), str::to_owned)],
+        On::RoleForScheduler => vec![own_role.map_or_else(|| role(&stack.watch_role_name()), str::to_owned)],
         On::LogGroup => vec![group.clone(), format!("{group}:*")],
         On::Queue => vec![place.queue_arn(&stack.queue_name())],
         On::Table => vec![place.table_arn(&stack.table_name())],
         On::Parameter => vec![place.parameter_arn(&stack.parameter_name())],
+        On::ScheduleGroup => vec![place.schedule_group_arn(&schedules)],
+        On::Schedules => vec![place.schedule_arn(&schedules, "*")],
         On::Alarms => ALARMS.iter().map(|key| place.alarm_arn(&stack.alarm_name(key))).collect(),
     }
 }

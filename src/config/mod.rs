@@ -2,6 +2,7 @@
 
 mod checks;
 mod cluster;
+mod companions;
 pub mod destination;
 pub mod file;
 pub mod job;
@@ -11,10 +12,11 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
-use crate::pattern::{Drill, Pattern};
+use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
+pub use companions::companions;
 use destination::{Destination, WebhookTakes};
 use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};
@@ -43,6 +45,17 @@ impl Config {
         self.announcements != Announcements::Forgotten && is_read
     }
 
+    /// Returns the patterns that become rules: those that the stack alerts on, and their companions.
+    pub fn rules(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().chain(&self.companions)
+    }
+
+    /// Returns whether the notifier reports that a service works again.
+    #[must_use]
+    pub fn reports_recovered_services(&self) -> bool {
+        self.recovery && self.companions.iter().any(|pattern| pattern.name == SERVICE_RECOVERED)
+    }
+
     /// Returns whether the stack needs schedules, which ask for deadlines, running times and the summary.
     #[must_use]
     pub fn watches(&self) -> bool {
@@ -56,6 +69,8 @@ pub struct Config {
     pub stack: StackName,
     pub clusters: Vec<Cluster>,
     pub patterns: Vec<Pattern>,
+    /// The patterns of events that end a failure, which the notifier needs besides.
+    pub companions: Vec<Pattern>,
     pub drill: Drill,
     /// The most rules on the default bus; none: the default quota.
     pub rule_quota: Option<usize>,

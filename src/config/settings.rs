@@ -15,6 +15,7 @@ use crate::config::destination::{self, WebhookTakes};
 use crate::config::job::{Job, Summary};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
 use crate::error::{Error, Result};
+use crate::pattern::companions::is_companion;
 use crate::pattern::filter::Filters;
 use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
@@ -300,6 +301,8 @@ impl Settings {
     pub fn config(&self, stack: StackName) -> Result<Config, Trouble> {
         let clusters = about("clusters", self.clusters())?;
         let patterns = self.patterns()?;
+        let (named, patterns): (Vec<Pattern>, Vec<Pattern>) =
+            patterns.into_iter().partition(|pattern| is_companion(&pattern.name));
         if clusters.is_empty()
             && let Some(pattern) = patterns.iter().find(|pattern| pattern.needs_cluster())
         {
@@ -326,12 +329,13 @@ impl Settings {
                 error: error.hint("omit --webhook-takes or --slack-webhook-parameter"),
             });
         }
-        Ok(Config {
+        let mut config = Config {
             stack,
             clusters,
             destinations,
             webhook_takes,
             patterns,
+            companions: Vec::new(),
             drill: if self.no_drill == Some(true) { Drill::Refused } else { Drill::Accepted },
             rule_quota: self.rule_quota.map(usize::from),
             own_parameter: about(
@@ -355,7 +359,17 @@ impl Settings {
             jobs: about("job", self.jobs())?,
             summary: about("summary", self.summary.as_deref().map(Summary::parse).transpose())?,
             recovery: self.no_recovery != Some(true) && announcements != Announcements::Forgotten,
-        })
+        };
+        config.companions = self.companions(&config, named)?;
+        Ok(config)
+    }
+
+    /// Returns the companions of the patterns, also those that the user names.
+    fn companions(&self, config: &Config, named: Vec<Pattern>) -> Result<Vec<Pattern>, Trouble> {
+        let filters = about("filters", self.filters.checked())?;
+        let quota = about("pattern_quota", self.quota_of_patterns())?;
+        let named: Vec<String> = named.into_iter().map(|pattern| pattern.name).collect();
+        about("filters", config::companions(config, &filters, quota, &named))
     }
 
     /// Returns the jobs of which something is expected, each once.
@@ -420,7 +434,16 @@ impl Settings {
         let wanted = if named.is_empty() { &defaults[..] } else { named };
         let mut patterns: Vec<Pattern> = Vec::new();
         for name in wanted {
-            let narrowed = about("patterns", Pattern::find(name))?.with_quota(quota).narrowed(&filters);
+            let found = about("patterns", Pattern::find(name))?.with_quota(quota);
+            // The filters of companions are applied when all settings are known.
+            let narrowed = match is_companion(&found.name) {
+                true if about("patterns", Pattern::find(&found.name))?.with_quota(quota) != found => {
+                    let error = Error::usage(format!("the pattern file {name} has the name of a pattern of taskbell's own"));
+                    return Err(Trouble { key: "patterns", error: error.hint("rename the file") });
+                }
+                true => Ok(found),
+                false => found.narrowed(&filters),
+            };
             let pattern = about(
                 "filters",
                 match named.is_empty() {

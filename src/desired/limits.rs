@@ -13,6 +13,7 @@ use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::queue::Queue;
 use crate::aws::kinds::role::{self, Role};
 use crate::aws::kinds::rule::{self, Rule};
+use crate::aws::kinds::watch::{self, Watch};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::policy::Policy;
@@ -40,6 +41,10 @@ const TARGETS: usize = 5;
 /// The constant input of a target (PutTargets).
 const INPUT: usize = 8_192;
 const ALARM_DESCRIPTION: usize = 1_024;
+const SCHEDULE_DESCRIPTION: usize = 512;
+const SCHEDULE_EXPRESSION: usize = 256;
+/// The input of a schedule, in bytes: Scheduler sends it to the function as the payload of an asynchronous invocation.
+const SCHEDULE_INPUT: usize = 256 * 1024;
 /// EventBridge's default quota for rules on a bus. AWS raises it on request.
 const RULES: usize = 300;
 /// EventBridge's default quota for rules in the regions where it is lower.
@@ -214,7 +219,21 @@ fn fits(address: &Address, document: &Value) -> Result<()> {
         Kind::Role => role_fits(name, &spec_of::<Role>(document)?),
         Kind::Function => function_fits(name, &spec_of::<Function>(document)?),
         Kind::Rule => rule_fits(name, &spec_of::<Rule>(document)?),
+        Kind::Watch => watch_fits(&spec_of::<Watch>(document)?),
     }
+}
+
+fn watch_fits(spec: &watch::Spec) -> Result<()> {
+    spec.schedules.iter().try_for_each(|(name, schedule)| {
+        let of = |part: &str| format!("the {part} of the schedule {name}");
+        described(&format!("the schedule {name}"), &schedule.description, "Scheduler", SCHEDULE_DESCRIPTION)?;
+        let expression = schedule.expression.chars().count();
+        limited(&of("expression"), expression, "characters", "Scheduler", SCHEDULE_EXPRESSION)
+            .map_err(|error| error.hint("write the days and hours of the deadline shorter (--expect), as ranges or steps"))?;
+        let input = watch::written(&schedule.input).len();
+        limited(&of("input"), input, "bytes", "Scheduler", SCHEDULE_INPUT)
+            .map_err(|error| error.hint("spread the jobs over several stacks: `--stack NAME` with fewer --expect each"))
+    })
 }
 
 fn role_fits(name: &str, spec: &role::Spec) -> Result<()> {

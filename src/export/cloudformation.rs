@@ -6,7 +6,7 @@ mod parameters;
 use serde_json::{Map, Value, json};
 
 use super::{Blueprint, Part, Permission, Piece, Spec};
-use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
+use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table, watch};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::policy::Policy;
@@ -23,6 +23,8 @@ const QUEUE: &str = "Undelivered";
 const QUEUE_POLICY: &str = "UndeliveredPolicy";
 const TABLE: &str = "Announcements";
 const ROLE: &str = "Role";
+const WATCH_ROLE: &str = "WatchRole";
+const SCHEDULES: &str = "Schedules";
 const FUNCTION: &str = "Notifier";
 const FAILED: &str = "FailedInvocations";
 
@@ -120,10 +122,72 @@ impl Writer<'_> {
             Spec::Queue(spec) => self.queue(name, spec, tags),
             Spec::Table(spec) => table(name, spec, tags).map(|table| vec![table]),
             Spec::Alarm(spec) => Ok(vec![alarm(&format!("{}Alarm", camel(&address.id.key)), name, spec, tags)]),
-            Spec::Role(spec) => Ok(vec![role(name, spec, tags)]),
+            Spec::Role(spec) => {
+                let id = if address.id.key == role::WATCH { WATCH_ROLE } else { ROLE };
+                Ok(vec![role(id, name, spec, tags)])
+            }
             Spec::Function(spec) => self.function(name, spec, tags),
             Spec::Rule(spec) => Ok(vec![self.rule(&address.id.key, name, spec, tags)]),
+            Spec::Watch(spec) => Ok(self.watch(name, spec, tags)),
         }
+    }
+
+    /// Returns the schedule group and its schedules. The role for the schedules has a permission only for this group: CloudFormation
+    /// creates the role first, whose policy names the group by its name.
+    fn watch(self, name: &str, spec: &watch::Spec, tags: &Tags) -> Resources {
+        let group = resource("AWS::Scheduler::ScheduleGroup", json!({ "Name": name, "Tags": self::tags(tags) }));
+        let is_own = |piece: &Piece| piece.address.id.key == role::WATCH && matches!(piece.spec, Spec::Role(_));
+        let own_role = self.blueprint.pieces.iter().any(is_own);
+        let schedule = |(name, schedule): (&String, &watch::Schedule)| {
+            let id = format!("{}Schedule", camel(name));
+            (id, resource("AWS::Scheduler::Schedule", self.schedule(name, schedule, own_role)))
+        };
+        std::iter::once((SCHEDULES.to_owned(), group)).chain(spec.schedules.iter().map(schedule)).collect()
+    }
+
+    fn schedule(self, name: &str, schedule: &watch::Schedule, own_role: bool) -> Value {
+        let watch::Schedule {
+            expression,
+            time_zone,
+            state,
+            description,
+            window_minutes,
+            // These have AWS's defaults, as for every new schedule.
+            starts: _,
+            ends: _,
+            after_completion: _,
+            kms_key: _,
+            target: _,
+            role,
+            input,
+            max_event_age_seconds,
+            max_retry_attempts,
+            dead_letter_queue,
+        } = schedule;
+        let mut target = json!({
+            "Arn": attribute(FUNCTION, "Arn"),
+            "RoleArn": if own_role { attribute(WATCH_ROLE, "Arn") } else { json!(role) },
+            "Input": watch::written(input),
+        });
+        let mut retries = json!({});
+        set(&mut retries, "MaximumEventAgeInSeconds", *max_event_age_seconds);
+        set(&mut retries, "MaximumRetryAttempts", *max_retry_attempts);
+        target["RetryPolicy"] = retries;
+        if dead_letter_queue.is_some() {
+            target["DeadLetterConfig"] = json!({ "Arn": attribute(QUEUE, "Arn") });
+        }
+        let mut window = json!({ "Mode": if window_minutes.is_some() { "FLEXIBLE" } else { "OFF" } });
+        set(&mut window, "MaximumWindowInMinutes", *window_minutes);
+        json!({
+            "GroupName": { "Ref": SCHEDULES },
+            "Name": name,
+            "Description": description,
+            "ScheduleExpression": expression,
+            "ScheduleExpressionTimezone": time_zone,
+            "State": state,
+            "FlexibleTimeWindow": window,
+            "Target": target,
+        })
     }
 
     /// Returns the function, the permissions of the rules that may invoke it, and the settings for events on which it failed.
@@ -377,7 +441,7 @@ fn alarm(id: &str, name: &str, spec: &alarm::Spec, tags: &Tags) -> (String, Valu
     (id.to_owned(), resource("AWS::CloudWatch::Alarm", properties))
 }
 
-fn role(name: &str, spec: &role::Spec, tags: &Tags) -> (String, Value) {
+fn role(id: &str, name: &str, spec: &role::Spec, tags: &Tags) -> (String, Value) {
     let role::Spec { path, trust, description, max_session_seconds, permissions_boundary, policies, attached } = spec;
     let inline =
         |(name, policy): (&String, &Policy)| json!({ "PolicyName": name, "PolicyDocument": policy.document() });
@@ -392,7 +456,7 @@ fn role(name: &str, spec: &role::Spec, tags: &Tags) -> (String, Value) {
         "Tags": self::tags(tags),
     });
     set(&mut properties, "PermissionsBoundary", permissions_boundary.as_deref());
-    (ROLE.to_owned(), resource("AWS::IAM::Role", properties))
+    (id.to_owned(), resource("AWS::IAM::Role", properties))
 }
 
 /// Returns a resource. Leaves out empty lists, which mean nothing.

@@ -20,6 +20,7 @@ use crate::aws::kinds::queue::{self, Queue};
 use crate::aws::kinds::role::{self, Role};
 use crate::aws::kinds::rule::{self, Rule};
 use crate::aws::kinds::table::{self, Table};
+use crate::aws::kinds::watch::{self, Watch};
 use crate::config::destination::WebhookTakes;
 use crate::config::{Cluster, Config};
 use crate::desired::{Ground, cluster_arn, desired};
@@ -117,6 +118,7 @@ pub enum Spec {
     Role(role::Spec),
     Function(function::Spec),
     Rule(rule::Spec),
+    Watch(watch::Spec),
 }
 
 impl Blueprint {
@@ -128,12 +130,7 @@ impl Blueprint {
     pub fn new(config: &Config, others: Option<&[Pattern]>, archive: &Archive, topic: Topic) -> Result<Self> {
         let stack = Stack { name: config.stack.clone(), region: REGION.to_owned() };
         let place = Place { partition: PARTITION.to_owned(), region: REGION.to_owned(), account: ACCOUNT.to_owned() };
-        if config.own_role_arn.is_none() && !stack.role_name().ends_with(REGION) {
-            let most = config.stack.as_str().len() - (format!("taskbell-{}-{REGION}", config.stack).len() - 64);
-            return Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack)).hint(
-                format!("the role's name contains the region: give --stack NAME with at most {most} characters"),
-            ));
-        }
+        names_fit(config, &stack)?;
         let mut opened = Opened { config: config.clone(), tokens: Vec::new(), defaults: Vec::new() };
         opened.open_clusters(&config.clusters)?;
         opened.open_webhook(&stack);
@@ -199,6 +196,20 @@ impl Blueprint {
             earlier => format!("{}_{}", called(key), earlier + 1),
         }
     }
+}
+
+/// Checks that the names of the roles contain the whole region, which is left open.
+fn names_fit(config: &Config, stack: &Stack) -> Result<()> {
+    let (role, end) = match config.watches() {
+        true => (stack.watch_role_name(), format!("{REGION}-{}", role::WATCH)),
+        false => (stack.role_name(), REGION.to_owned()),
+    };
+    if config.own_role_arn.is_some() || role.ends_with(&end) {
+        return Ok(());
+    }
+    let most = 64 - format!("taskbell--{end}").len();
+    Err(Error::usage(format!("the stack name {} is too long for the role's name", config.stack))
+        .hint(format!("the role's name contains the region: give --stack NAME with at most {most} characters")))
 }
 
 /// Returns the name of the archive in a bucket.
@@ -320,6 +331,7 @@ fn piece(want: &Want) -> Result<Piece> {
         Kind::Role => Spec::Role(read::<Role>(&address, &document)?),
         Kind::Function => Spec::Function(read::<Function>(&address, &document)?),
         Kind::Rule => Spec::Rule(without_repeats(read::<Rule>(&address, &document)?, &address)?),
+        Kind::Watch => Spec::Watch(read::<Watch>(&address, &document)?),
         // No template can create a SecureString.
         kind @ Kind::Parameter => return Err(Error::new(format!("the kind {kind} cannot be exported"))),
     };

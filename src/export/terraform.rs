@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::hcl::Item::{self, Attribute};
 use super::hcl::{self, Block, Expression, block};
 use super::{Blueprint, Part, Permission, Piece, Spec, words};
-use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table};
+use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table, watch};
 use crate::document::canonical;
 use crate::error::Result;
 use crate::policy::Policy;
@@ -78,10 +78,76 @@ impl Writer<'_> {
             Spec::Queue(spec) => self.queue(name, spec, tags),
             Spec::Table(spec) => vec![table(name, spec, tags)],
             Spec::Alarm(spec) => vec![self.alarm(&address.id.key, name, spec, tags)],
-            Spec::Role(spec) => self.role(name, spec, tags),
+            Spec::Role(spec) => self.role(&address.id.key, name, spec, tags),
             Spec::Function(spec) => self.function(name, spec, tags)?,
             Spec::Rule(spec) => self.rule(&address.id.key, name, spec, tags),
+            Spec::Watch(spec) => self.watch(name, spec, tags),
         })
+    }
+
+    /// Returns the schedule group and its schedules. Terraform creates the schedules after the role's policy.
+    fn watch(self, name: Expression, spec: &watch::Spec, tags: Pairs) -> Vec<Block> {
+        let group = resource("aws_scheduler_schedule_group", "watch", tagged(vec![Attribute("name", name)], tags));
+        let is_own = |piece: &Piece| piece.address.id.key == role::WATCH && matches!(piece.spec, Spec::Role(_));
+        let own_role = self.blueprint.pieces.iter().any(is_own);
+        let schedule = |(name, schedule): (&String, &watch::Schedule)| {
+            resource("aws_scheduler_schedule", &label(name), self.schedule(name, schedule, own_role))
+        };
+        std::iter::once(group).chain(spec.schedules.iter().map(schedule)).collect()
+    }
+
+    fn schedule(self, name: &str, schedule: &watch::Schedule, own_role: bool) -> Vec<Item> {
+        let watch::Schedule {
+            expression,
+            time_zone,
+            state,
+            description,
+            window_minutes,
+            // These have AWS's defaults, as for every new schedule.
+            starts: _,
+            ends: _,
+            after_completion: _,
+            kms_key: _,
+            target: _,
+            role,
+            input,
+            max_event_age_seconds,
+            max_retry_attempts,
+            dead_letter_queue,
+        } = schedule;
+        let mut body = vec![
+            Attribute("name", self.text(name)),
+            Attribute("group_name", Expression::code("aws_scheduler_schedule_group.watch.name")),
+            Attribute("description", self.text(description)),
+            Attribute("schedule_expression", self.text(expression)),
+            Attribute("schedule_expression_timezone", self.text(time_zone)),
+            Attribute("state", self.text(state)),
+        ];
+        if own_role {
+            let policy = Expression::List(vec![Expression::code("aws_iam_role_policy.watch")]);
+            body.push(Attribute("depends_on", policy));
+        }
+        let mode = if window_minutes.is_some() { "FLEXIBLE" } else { "OFF" };
+        let mut window = vec![Attribute("mode", Expression::text(mode))];
+        window.extend(window_minutes.iter().map(|minutes| Attribute("maximum_window_in_minutes", plain(minutes))));
+        body.push(Item::Block(block("flexible_time_window", &[], window)));
+        let role = if own_role { Expression::code("aws_iam_role.watch.arn") } else { self.text(role) };
+        let mut target = vec![
+            Attribute("arn", Expression::code("aws_lambda_function.notifier.arn")),
+            Attribute("role_arn", role),
+            // Not by `jsonencode`, which escapes the brackets around the parts that Scheduler fills in.
+            Attribute("input", self.text(&watch::written(input))),
+        ];
+        if dead_letter_queue.is_some() {
+            let queue = Expression::code("aws_sqs_queue.undelivered.arn");
+            target.push(Item::Block(block("dead_letter_config", &[], vec![Attribute("arn", queue)])));
+        }
+        let mut retries = Vec::new();
+        retries.extend(max_event_age_seconds.iter().map(|age| Attribute("maximum_event_age_in_seconds", plain(age))));
+        retries.extend(max_retry_attempts.iter().map(|count| Attribute("maximum_retry_attempts", plain(count))));
+        target.push(Item::Block(block("retry_policy", &[], retries)));
+        body.push(Item::Block(block("target", &[], target)));
+        body
     }
 
     fn text(self, text: &str) -> Expression {
@@ -199,7 +265,7 @@ impl Writer<'_> {
         resource("aws_cloudwatch_metric_alarm", &label(key), tagged(body, tags))
     }
 
-    fn role(self, name: Expression, spec: &role::Spec, tags: Pairs) -> Vec<Block> {
+    fn role(self, key: &str, name: Expression, spec: &role::Spec, tags: Pairs) -> Vec<Block> {
         let role::Spec { path, trust, description, max_session_seconds, permissions_boundary, policies, attached } =
             spec;
         let mut role = vec![
@@ -210,8 +276,8 @@ impl Writer<'_> {
         ];
         role.extend(permissions_boundary.iter().map(|arn| Attribute("permissions_boundary", self.text(arn))));
         role.push(Attribute("assume_role_policy", self.policy(trust)));
-        let mut blocks = vec![resource("aws_iam_role", "notifier", tagged(role, tags))];
-        let of_role = || Attribute("role", Expression::code("aws_iam_role.notifier.name"));
+        let mut blocks = vec![resource("aws_iam_role", key, tagged(role, tags))];
+        let of_role = || Attribute("role", Expression::Code(format!("aws_iam_role.{key}.name")));
         for (name, policy) in policies {
             let body = vec![Attribute("name", self.text(name)), of_role(), Attribute("policy", self.policy(policy))];
             blocks.push(resource("aws_iam_role_policy", &label(name), body));

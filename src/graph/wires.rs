@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::aws::kinds::alarm::{self, Alarm};
 use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::rule::{self, Rule};
+use crate::aws::kinds::watch::{self, Watch};
 use crate::reconcile::resource::spec_of;
 use crate::stack::Kind;
 
@@ -22,7 +23,7 @@ pub enum Column {
 
 pub fn column(kind: Kind) -> Column {
     match kind {
-        Kind::Rule => Column::Trigger,
+        Kind::Rule | Kind::Watch => Column::Trigger,
         Kind::Function | Kind::Queue => Column::Notifier,
         Kind::Parameter | Kind::LogGroup | Kind::Table | Kind::Alarm | Kind::Role => Column::Used,
     }
@@ -31,6 +32,7 @@ pub fn column(kind: Kind) -> Column {
 /// The names of nodes that are not resources of a stack.
 pub const ECS: &str = "ECS";
 pub const APPLICATIONS: &str = "applications";
+pub const SCHEDULER: &str = "EventBridge Scheduler";
 pub const SLACK: &str = "Slack";
 
 /// The end of a wire.
@@ -76,6 +78,7 @@ pub fn wires(kind: Kind, document: &Value) -> Vec<Wire> {
         Kind::Rule => spec_of::<Rule>(document).map(|spec| of_rule(&spec)),
         Kind::Function => spec_of::<Function>(document).map(|spec| of_function(&spec)),
         Kind::Alarm => spec_of::<Alarm>(document).map(|spec| of_alarm(&spec)),
+        Kind::Watch => spec_of::<Watch>(document).map(|spec| of_watch(&spec)),
         Kind::Parameter | Kind::LogGroup | Kind::Queue | Kind::Table | Kind::Role => Ok(Vec::new()),
     }
     .unwrap_or_default()
@@ -86,6 +89,24 @@ fn of_rule(rule::Spec { pattern, targets, .. }: &rule::Spec) -> Vec<Wire> {
     for rule::Target { arn, dead_letter_queue, .. } in targets.values() {
         wires.push(Wire::to(Kind::Function, arn, "invokes"));
         wires.extend(dead_letter_queue.iter().map(|queue| Wire::to(Kind::Queue, queue, "undelivered")));
+    }
+    wires
+}
+
+/// Returns the wires of the schedules, each once: all schedules of a stack have the same target, queue and role.
+fn of_watch(watch::Spec { schedules }: &watch::Spec) -> Vec<Wire> {
+    let mut wires = vec![Wire::outside(SCHEDULER, "the times of checks", Column::Source, "").incoming()];
+    for watch::Schedule { target, dead_letter_queue, role, .. } in schedules.values() {
+        let of_one = [
+            Some(Wire::to(Kind::Function, target, "asks")),
+            dead_letter_queue.as_ref().map(|queue| Wire::to(Kind::Queue, queue, "undelivered")),
+            Some(Wire::to(Kind::Role, role, "runs as")),
+        ];
+        for wire in of_one.into_iter().flatten() {
+            if !wires.contains(&wire) {
+                wires.push(wire);
+            }
+        }
     }
     wires
 }

@@ -89,3 +89,27 @@ pub const CATALOGUE: [Entry; 10] = [
         text: include_str!("../../patterns/application-error.json"),
     },
 ];
+
+/// The pattern of the ends of jobs that the notifier remembers.
+pub const JOB_SUCCEEDED: &str = "job-succeeded";
+/// The pattern of the events that end a failure of a service.
+pub const SERVICE_RECOVERED: &str = "service-recovered";
+
+/// The patterns of events that end a failure. `setup` adds their rules by itself (`companions.rs`): alone, none of these events causes
+/// an alert. Each pattern is a file in `patterns/`.
+pub const COMPANIONS: [Entry; 2] = [
+    Entry {
+        name: JOB_SUCCEEDED,
+        rings: "a job that works again after a failure; a run that did not come or does not end, if it is expected",
+        needs: "",
+        silent: "every other success",
+        text: include_str!("../../patterns/job-succeeded.json"),
+    },
+    Entry {
+        name: SERVICE_RECOVERED,
+        rings: "a service that works again: a completed deployment after a failed one, a steady state after an impairment",
+        needs: "",
+        silent: "every other deployment and steady state",
+        text: include_str!("../../patterns/service-recovered.json"),
+    },
+];

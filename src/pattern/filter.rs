@@ -126,16 +126,17 @@ impl Filters {
         }
     }
 
-    /// Narrows a tree that was bound to these clusters.
+    /// Narrows a tree that was bound to these clusters. Narrows each alternative of a pattern of events of different sources by
+    /// itself: only the companions have such alternatives and filters.
     pub fn narrow(&self, tree: &mut Value, cluster_arns: &[String]) {
-        match subject(tree) {
-            Subject::Tasks => self.narrow_tasks(tree, cluster_arns),
+        each_alternative(tree, &|one| match subject(one) {
+            Subject::Tasks => self.narrow_tasks(one, cluster_arns),
             Subject::Services if self.of_services() => {
                 let prefixes: Vec<String> = cluster_arns.iter().map(|arn| service_arn_prefix(arn)).collect();
-                tree["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
+                one["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
             }
             Subject::Services | Subject::Other => {}
-        }
+        });
     }
 
     fn narrow_tasks(&self, tree: &mut Value, cluster_arns: &[String]) {
@@ -230,6 +231,20 @@ fn subject(tree: &Value) -> Subject {
         [_, ..] if types.iter().all(|one| OF_SERVICES.contains(one)) => Subject::Services,
         _ => Subject::Other,
     }
+}
+
+/// Changes the alternatives of a pattern whose alternatives have their own detail-types; or else the pattern itself.
+pub fn each_alternative(tree: &mut Value, change: &dyn Fn(&mut Value)) {
+    let has_type = !tree["detail-type"].is_null();
+    match tree.get_mut("$or").and_then(Value::as_array_mut) {
+        Some(alternatives) if !has_type => alternatives.iter_mut().for_each(change),
+        _ => change(tree),
+    }
+}
+
+/// Returns whether the events of a pattern, or of an alternative, are of tasks.
+pub fn is_of_tasks(tree: &Value) -> bool {
+    subject(tree) == Subject::Tasks
 }
 
 /// Collects the values of every field of this name, at any depth.

@@ -4,6 +4,7 @@
 mod address;
 mod catalogue;
 pub mod clusters;
+pub mod companions;
 mod event;
 pub mod filter;
 pub mod fitting;
@@ -34,7 +35,7 @@ use normal::length;
 use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
 use tree::Tree;
 
-pub use catalogue::{CATALOGUE, DEFAULT, Entry};
+pub use catalogue::{CATALOGUE, COMPANIONS, DEFAULT, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED};
 pub use normal::{HIGHEST_QUOTA, LONGEST, has_wildcard, meaning, normal, read};
 pub use placeholders::DEFAULT_CLUSTER;
 
@@ -65,7 +66,7 @@ impl Pattern {
     /// If the name is unknown (the error has the nearest name), or the file cannot be read, is not JSON, or is not a valid pattern
     /// (the error has EventBridge's own reason).
     pub fn find(name_or_file: &str) -> Result<Self> {
-        if let Some(entry) = CATALOGUE.iter().find(|entry| entry.name == name_or_file) {
+        if let Some(entry) = CATALOGUE.iter().chain(&COMPANIONS).find(|entry| entry.name == name_or_file) {
             return Self::parse(entry.name, entry.text);
         }
         let path = Path::new(name_or_file);
@@ -172,10 +173,12 @@ impl Pattern {
     fn filled_in(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let mut bound = replace(&(&self.tree).into(), cluster_arns).to_value();
         self.filters.narrow(&mut bound, cluster_arns);
-        if drill == Drill::Refused
-            && let Some(sources) = bound.get_mut("source").and_then(Value::as_array_mut)
-        {
-            sources.retain(|source| source != DRILL_SOURCE);
+        if drill == Drill::Refused {
+            filter::each_alternative(&mut bound, &|one| {
+                if let Some(sources) = one.get_mut("source").and_then(Value::as_array_mut) {
+                    sources.retain(|source| source != DRILL_SOURCE);
+                }
+            });
         }
         let text = bound.to_string();
         if let Some(left) = PLACEHOLDERS.into_iter().find(|placeholder| text.contains(placeholder)) {
@@ -307,7 +310,7 @@ pub enum Drill {
 }
 
 fn unknown(name: &str) -> Error {
-    let nearest = error::nearest(CATALOGUE.iter().map(|entry| entry.name), name);
+    let nearest = error::nearest(CATALOGUE.iter().chain(&COMPANIONS).map(|entry| entry.name), name);
     let nearest = nearest.map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default();
     Error::usage(format!("there is no pattern {}", echoed(name)))
         .hint(format!("{nearest}`taskbell pattern list` shows them; a file's path ends in .json"))

@@ -189,6 +189,7 @@ struct Services {
     logs: Arc<winterbaume_cloudwatchlogs::CloudWatchLogsService>,
     dynamodb: Arc<winterbaume_dynamodb::DynamoDbService>,
     cloudwatch: Arc<winterbaume_cloudwatch::CloudWatchService>,
+    scheduler: Arc<winterbaume_scheduler::SchedulerService>,
 }
 
 /// A change by somebody else, right before AWS answers the `nth` call (from 0) of an action.
@@ -229,6 +230,7 @@ impl Aws {
             logs: Arc::default(),
             dynamodb: Arc::default(),
             cloudwatch: Arc::default(),
+            scheduler: Arc::default(),
         };
         let mock = MockAws::builder()
             .with_service(Arc::clone(&services.iam))
@@ -239,6 +241,7 @@ impl Aws {
             .with_service(Arc::clone(&services.logs))
             .with_service(Arc::clone(&services.dynamodb))
             .with_service(Arc::clone(&services.cloudwatch))
+            .with_service(Arc::clone(&services.scheduler))
             .with_service(winterbaume_sts::StsService::new())
             .with_service(winterbaume_ecs::EcsService::new())
             .with_service(winterbaume_resourcegroupstagging::TaggingService::new())
@@ -276,7 +279,7 @@ impl Aws {
                 self.services.$service.restore(ACCOUNT, &self.region, view).await.unwrap();
             })*};
         }
-        same!(iam lambda events sqs ssm logs dynamodb cloudwatch);
+        same!(iam lambda events sqs ssm logs dynamodb cloudwatch scheduler);
     }
 
     pub fn sdk(&self) -> SdkConfig {
@@ -495,7 +498,7 @@ impl Aws {
 
     /// Returns all resources, byte for byte, without the values that differ between any two runs (ids, times, revisions).
     pub async fn everything(&self) -> Value {
-        let Services { iam, lambda, events, sqs, ssm, logs, dynamodb, cloudwatch } = &*self.services;
+        let Services { iam, lambda, events, sqs, ssm, logs, dynamodb, cloudwatch, scheduler } = &*self.services;
         let mut all = json!({
             "iam": iam.snapshot(ACCOUNT, &self.region).await,
             "lambda": lambda.snapshot(ACCOUNT, &self.region).await,
@@ -506,7 +509,12 @@ impl Aws {
             "logs": logs.snapshot(ACCOUNT, &self.region).await,
             "dynamodb": dynamodb.snapshot(ACCOUNT, &self.region).await,
             "cloudwatch": cloudwatch.snapshot(ACCOUNT, &self.region).await,
+            "scheduler": scheduler.snapshot(ACCOUNT, &self.region).await,
         });
+        // Every account has this group; the emulator creates it with the first call.
+        if let Some(groups) = all["scheduler"]["groups"].as_object_mut() {
+            groups.remove("default");
+        }
         forget_deleted_tables(&mut all["dynamodb"]);
         forget_ended_copies(&mut all["dynamodb"]);
         // Others demand signatures; only the function's link to such a configuration is the stack's.
@@ -815,6 +823,9 @@ pub fn action_of(request: &HttpRequest) -> String {
         return format!("cloudwatch:{operation}");
     }
     let path = request.uri().split('?').next().unwrap_or_default();
+    if service == "scheduler" {
+        return format!("scheduler:{}", action_of_scheduler(request.method(), path));
+    }
     // Behind the scheme, the host and Lambda's version.
     let rest: Vec<&str> = path.split('/').skip(4).collect();
     let action = match (request.method(), rest.as_slice()) {
@@ -849,6 +860,25 @@ pub fn action_of(request: &HttpRequest) -> String {
         (method, other) => panic!("which action is {method} {other:?}? {}", request.uri()),
     };
     format!("{service}:{action}")
+}
+
+fn action_of_scheduler(method: &str, path: &str) -> &'static str {
+    let rest: Vec<&str> = path.split('/').skip(3).collect();
+    match (method, rest.as_slice()) {
+        ("GET", ["schedules"]) => "ListSchedules",
+        ("POST", ["schedules", _]) => "CreateSchedule",
+        ("GET", ["schedules", _]) => "GetSchedule",
+        ("PUT", ["schedules", _]) => "UpdateSchedule",
+        ("DELETE", ["schedules", _]) => "DeleteSchedule",
+        ("GET", ["schedule-groups"]) => "ListScheduleGroups",
+        ("POST", ["schedule-groups", _]) => "CreateScheduleGroup",
+        ("GET", ["schedule-groups", _]) => "GetScheduleGroup",
+        ("DELETE", ["schedule-groups", _]) => "DeleteScheduleGroup",
+        ("GET", ["tags", ..]) => "ListTagsForResource",
+        ("POST", ["tags", ..]) => "TagResource",
+        ("DELETE", ["tags", ..]) => "UntagResource",
+        (method, other) => panic!("which action is {method} {other:?}? {path}"),
+    }
 }
 
 /// Returns the service of a request, from its host; for an endpoint on this machine, from the scope of its signature.
@@ -945,7 +975,9 @@ fn forget_ended_copies(dynamodb: &mut Value) {
 
 /// Removes the values that differ between any two runs.
 fn scrub(value: &mut Value) {
-    const VOLATILE: [&str; 22] = [
+    const VOLATILE: [&str; 24] = [
+        "creation_date",
+        "last_modification_date",
         "creation_date_time",
         "code_sha256",
         "code_size",

@@ -41,6 +41,8 @@ struct Kept {
     mute_rules: BTreeMap<String, Value>,
     /// By rule name: its tags.
     rule_tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// By group and name, as in `batch/sweep`: the schedule as it was sent.
+    schedules: BTreeMap<String, Value>,
     /// By rule name and target id: the whole target.
     targets: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -108,6 +110,7 @@ impl Memory {
             "tables": kept.tables,
             "protected": kept.protected,
             "alarms": kept.alarms,
+            "schedules": kept.schedules,
             "targets": kept.targets.iter().filter(|(_, targets)| !targets.is_empty()).collect::<BTreeMap<_, _>>(),
             "roles": kept.roles.iter().map(|(name, kept)| (name.clone(), role(kept))).collect::<Map<_, _>>(),
         })
@@ -187,6 +190,10 @@ struct Sent {
     asked_function: Option<String>,
     /// The queue or stream named in the query.
     asked_source: Option<String>,
+    /// The last step of the path: the name of a schedule or a schedule group.
+    last: String,
+    /// The schedule group named in the query.
+    asked_group: Option<String>,
 }
 
 impl Sent {
@@ -206,6 +213,8 @@ impl Sent {
             form: form.map(|(key, value)| (key.to_owned(), decode(value))).collect(),
             asked_function: asked("FunctionName=").map(decode),
             asked_source: asked("EventSourceArn=").map(decode),
+            asked_group: asked("groupName=").map(decode),
+            last: request.uri().split('?').next().and_then(|path| path.rsplit('/').next()).map(decode).unwrap_or_default(),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }
@@ -222,6 +231,12 @@ impl Sent {
     fn queue(&self) -> String {
         let named = self.json["QueueName"].as_str().or(self.json["QueueUrl"].as_str()).unwrap_or_default();
         named.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// Returns the group and the name of a schedule.
+    fn schedule(&self) -> String {
+        let group = self.json["GroupName"].as_str().or(self.asked_group.as_deref()).unwrap_or("default");
+        format!("{group}/{}", self.last)
     }
 
     fn rule(&self, field: &str) -> String {
@@ -350,6 +365,15 @@ impl Kept {
             "cloudwatch:DeleteAlarms" => {
                 self.alarms.retain(|name, _| !sent.json["AlarmNames"].as_array().unwrap().contains(&json!(name)));
             }
+            "scheduler:CreateSchedule" | "scheduler:UpdateSchedule" => {
+                let mut schedule = sent.json.clone();
+                schedule.as_object_mut().unwrap().remove("ClientToken");
+                self.schedules.insert(sent.schedule(), schedule);
+            }
+            "scheduler:DeleteSchedule" => drop(self.schedules.remove(&sent.schedule())),
+            "scheduler:DeleteScheduleGroup" => {
+                self.schedules.retain(|name, _| !name.starts_with(&format!("{}/", sent.last)));
+            }
             "sqs:DeleteQueue" => drop(self.queues.remove(&sent.queue())),
             "iam:DeleteRole" => drop(self.roles.remove(&sent.role())),
             "iam:UpdateRole"
@@ -430,6 +454,7 @@ impl Kept {
                 }
                 body.to_string()
             }),
+            "scheduler:GetSchedule" => self.complete_schedule(sent, answer),
             "cloudwatch:DescribeAlarms" => self.complete_alarms(&answer),
             "cloudwatch:ListAlarmMuteRules" => {
                 let mutes = |alarms: &Value| alarms.as_array().unwrap().contains(&sent.json["AlarmName"]);
@@ -462,6 +487,34 @@ impl Kept {
             }
         }
         in_cbor(&body, answer)
+    }
+
+    /// Adds what was sent, and AWS's defaults for what was not.
+    fn complete_schedule(&self, sent: &Sent, answer: HttpResponse) -> HttpResponse {
+        let Some(schedule) = self.schedules.get(&sent.schedule()) else { return answer };
+        rewrite(answer, |text| {
+            let mut body: Value = serde_json::from_str(&text).unwrap();
+            for (field, default) in [
+                ("ActionAfterCompletion", json!("NONE")),
+                ("Description", Value::Null),
+                ("EndDate", Value::Null),
+                ("FlexibleTimeWindow", Value::Null),
+                ("KmsKeyArn", Value::Null),
+                ("ScheduleExpressionTimezone", json!("UTC")),
+                ("StartDate", Value::Null),
+                ("Target", Value::Null),
+            ] {
+                let sent = schedule.get(field).filter(|value| !value.is_null());
+                body[field] = sent.cloned().unwrap_or(default);
+            }
+            for (field, default) in [("MaximumEventAgeInSeconds", 86_400), ("MaximumRetryAttempts", 185)] {
+                let kept = &mut body["Target"]["RetryPolicy"][field];
+                if kept.is_null() {
+                    *kept = json!(default);
+                }
+            }
+            body.to_string()
+        })
     }
 
     fn complete_function(&self, sent: &Sent, answer: HttpResponse, at: &str) -> HttpResponse {

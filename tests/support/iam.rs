@@ -124,6 +124,19 @@ fn arn(service: &str, rest: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}")
 }
 
+/// Returns the resource of a call of Scheduler; `group` is the group named in the body.
+fn scheduler_arn(verb: &str, path: &str, group: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let asked = query.split('&').find_map(|pair| pair.strip_prefix("groupName="));
+    match verb {
+        "ListSchedules" | "ListScheduleGroups" => "*".to_owned(),
+        "ListTagsForResource" | "TagResource" | "UntagResource" => path.split_once("/tags/").unwrap().1.to_owned(),
+        _ if verb.ends_with("Group") => arn("scheduler", &format!("schedule-group/{name}")),
+        _ => arn("scheduler", &format!("schedule/{}/{name}", if group.is_empty() { asked.unwrap() } else { group })),
+    }
+}
+
 /// Returns the permissions that the caller needs before AWS carries the request out, and the values of condition keys. `bound`
 /// returns the permissions boundary of a role, `tag` the value of a rule's tag.
 #[allow(clippy::too_many_lines, reason = "one arm for each action")]
@@ -192,6 +205,7 @@ pub fn needs(
             text if text.is_empty() => arn("events", &format!("rule/{}", first(&["Name", "Rule"]))),
             text => text,
         },
+        "scheduler" => scheduler_arn(verb, &path, &field("GroupName")),
         "ecs" if verb == "DescribeClusters" => {
             arn("ecs", &format!("cluster/{}", json["clusters"][0].as_str().unwrap()))
         }
@@ -213,12 +227,19 @@ pub fn needs(
         "iam:CreateRole" => Some(("Tags", "iam:TagRole")),
         "dynamodb:CreateTable" => Some(("Tags", "dynamodb:TagResource")),
         "cloudwatch:PutMetricAlarm" => Some(("Tags", "cloudwatch:TagResource")),
+        "scheduler:CreateScheduleGroup" => Some(("Tags", "scheduler:TagResource")),
         _ => None,
     };
     if let Some((tags, action)) = with_tags
         && has(tags)
     {
         needs.push((action.to_owned(), resource.clone()));
+    }
+    let passed = json["Target"]["RoleArn"].as_str().filter(|_| service == "scheduler");
+    needs.extend(passed.map(|role| ("iam:PassRole".to_owned(), role.to_owned())));
+    if action == "scheduler:DeleteScheduleGroup" {
+        let schedules = resource.replacen(":schedule-group/", ":schedule/", 1) + "/*";
+        needs.push(("scheduler:DeleteSchedule".to_owned(), schedules));
     }
     if action == "lambda:GetFunction" {
         needs.push(("lambda:ListTags".to_owned(), resource));
@@ -232,7 +253,7 @@ pub fn needs(
         _ => bound(&field("RoleName")),
     };
     let context = [
-        ("iam:PassedToService".to_owned(), Some("lambda.amazonaws.com".to_owned())),
+        ("iam:PassedToService".to_owned(), Some(format!("{service}.amazonaws.com"))),
         ("lambda:FunctionArn".to_owned(), of_mapping.map(|()| arn("lambda", &format!("function:{FUNCTION}")))),
         ("events:source".to_owned(), json["Entries"][0]["Source"].as_str().map(str::to_owned)),
         ("iam:PermissionsBoundary".to_owned(), boundary.filter(|arn| !arn.is_empty())),

@@ -116,7 +116,7 @@ fn tags(json: &Value, form: &BTreeMap<String, String>) -> Vec<(String, String)> 
 }
 
 /// Returns the fields of a form.
-fn fields(body: &[u8]) -> BTreeMap<String, String> {
+pub fn fields(body: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(body).replace('+', " ");
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (decode(key), decode(value))).collect()

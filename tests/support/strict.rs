@@ -1,6 +1,6 @@
 //! Imitates the behaviour of AWS that the emulator lacks: refusals, states, propagation, normal forms.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::support::aws::error;
 use crate::support::complete;
-use crate::support::limits::too_large;
+use crate::support::limits::{fields, too_large};
 
 /// The time after a role's creation in which Lambda cannot assume the role.
 const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
@@ -25,6 +25,8 @@ const FUNCTION_BUSY: Duration = Duration::from_secs(3);
 const TABLE_BUSY: Duration = Duration::from_secs(4);
 /// The time after a change of a table's expiry in which DynamoDB refuses another one.
 pub const EXPIRY_HELD: Duration = Duration::from_hours(1);
+/// The time for which a schedule group is DELETING.
+const GROUP_GOING: Duration = Duration::from_secs(20);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,10 @@ struct Memory {
     /// By table name: the last change of its expiry, and the time of the change.
     expiries: HashMap<String, (Value, Instant)>,
     queues_deleted: HashMap<String, Instant>,
+    /// By role name: its trust policy, and the time of its last change.
+    trusts: HashMap<String, (String, Instant)>,
+    /// By the name of a schedule group: the time of its deletion.
+    groups_deleted: HashMap<String, Instant>,
 }
 
 impl Strictness {
@@ -54,8 +60,12 @@ impl Strictness {
         memory: &complete::Memory,
         inner: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
-        let body = body_of(&request);
+        let (body, form) = (body_of(&request), form_of(action, &request));
+        let (request, path) = (in_pages(action, request), path_of(action, &request));
         if let Some(answer) = self.0.lock().unwrap().ghost(action, &body) {
+            return Ok(answer);
+        }
+        if let Some(answer) = self.0.lock().unwrap().of_scheduler(action, &path, &body) {
             return Ok(answer);
         }
         if let Some(refusal) = self.0.lock().unwrap().refusal(action, &body).or_else(|| too_large(action, &request)) {
@@ -77,6 +87,7 @@ impl Strictness {
         let mut answer = memory.answer(action, request, inner).await?;
         if answer.status().is_success() {
             self.0.lock().unwrap().remember(action, &body);
+            self.0.lock().unwrap().remember_for_scheduler(action, &path, &form);
             answer = self.0.lock().unwrap().dress(action, answer);
         }
         Ok(answer)
@@ -150,6 +161,80 @@ impl Memory {
             let url = format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}");
             HttpResponse::new(200.try_into().unwrap(), SdkBody::from(json!({ "QueueUrl": url }).to_string()))
         })
+    }
+
+    /// Returns Scheduler's own refusals, and its answers about a group that it is deleting.
+    fn of_scheduler(&self, action: &str, path: &str, body: &Value) -> Option<HttpResponse> {
+        let refuse = |status, code, message: &str| Some(error(action, status, code, message));
+        let operation = action.strip_prefix("scheduler:")?;
+        let resource = path.rsplit_once(":schedule").map_or_else(|| path.rsplit('/').next().unwrap(), |(_, arn)| arn);
+        if operation.contains("Tag") {
+            return match resource.starts_with("-group/") {
+                true => None,
+                false => refuse(400, "ValidationException", "Value at 'resourceArn' failed to satisfy constraint"),
+            };
+        }
+        let is_legal = |name: &str| {
+            (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        let group = if operation.ends_with("Group") { resource } else { body["GroupName"].as_str().unwrap_or("default") };
+        if !operation.starts_with("List") && (!is_legal(resource) || !is_legal(group)) {
+            return refuse(400, "ValidationException", "Value at 'name' failed to satisfy constraint");
+        }
+        let is_going = self.groups_deleted.get(group).is_some_and(|deleted| deleted.elapsed() < GROUP_GOING);
+        match operation {
+            "GetScheduleGroup" if is_going => {
+                let arn = format!("arn:aws:scheduler:us-east-1:123456789012:schedule-group/{group}");
+                let body = json!({ "Arn": arn, "Name": group, "State": "DELETING" }).to_string();
+                Some(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body)))
+            }
+            "CreateScheduleGroup" | "DeleteScheduleGroup" | "CreateSchedule" if is_going => {
+                refuse(409, "ConflictException", &format!("Schedule group {group} is being deleted."))
+            }
+            "CreateSchedule" | "UpdateSchedule" => self.refusal_of_schedule(action, group, body),
+            _ => None,
+        }
+    }
+
+    fn refusal_of_schedule(&self, action: &str, group: &str, body: &Value) -> Option<HttpResponse> {
+        let refuse = |message: &str| Some(error(action, 400, "ValidationException", message));
+        let (expression, input) = (body["ScheduleExpression"].as_str()?, body["Target"]["Input"].as_str()?);
+        if !["rate(", "cron(", "at("].iter().any(|start| expression.starts_with(start)) || expression.len() > 256 {
+            return refuse(&format!("Invalid Schedule Expression {expression}."));
+        }
+        if serde_json::from_str::<Value>(input).is_err() {
+            return refuse("Invalid Input for target: it must be JSON.");
+        }
+        let role = body["Target"]["RoleArn"].as_str()?.rsplit('/').next()?;
+        let is_trusted = self.trusts.get(role).is_some_and(|(trust, changed)| {
+            let of_group = format!(":schedule-group/{group}\"");
+            let is_of_group = !trust.contains("aws:SourceArn") || trust.contains(&of_group);
+            trust.contains("scheduler.amazonaws.com") && is_of_group && changed.elapsed() >= ROLE_PROPAGATION
+        });
+        match is_trusted {
+            true => None,
+            false => refuse(
+                "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+            ),
+        }
+    }
+
+    fn remember_for_scheduler(&mut self, action: &str, path: &str, form: &BTreeMap<String, String>) {
+        let of = |field: &str| form.get(field).cloned().unwrap_or_default();
+        match action {
+            "iam:CreateRole" => {
+                self.trusts.insert(of("RoleName"), (of("AssumeRolePolicyDocument"), Instant::now()));
+            }
+            "iam:UpdateAssumeRolePolicy" => {
+                self.trusts.insert(of("RoleName"), (of("PolicyDocument"), Instant::now()));
+            }
+            "iam:DeleteRole" => drop(self.trusts.remove(&of("RoleName"))),
+            "scheduler:DeleteScheduleGroup" => {
+                self.groups_deleted.insert(path.rsplit('/').next().unwrap().to_owned(), Instant::now());
+            }
+            "scheduler:CreateScheduleGroup" => drop(self.groups_deleted.remove(path.rsplit('/').next().unwrap())),
+            _ => {}
+        }
     }
 
     fn remember(&mut self, action: &str, body: &Value) {
@@ -310,4 +395,26 @@ pub fn rewrite(answer: HttpResponse, change: impl FnOnce(String) -> String) -> H
 /// Returns the body of a JSON request; null for other requests.
 fn body_of(request: &HttpRequest) -> Value {
     serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default()
+}
+
+/// Returns the fields of a form that IAM is sent.
+fn form_of(action: &str, request: &HttpRequest) -> BTreeMap<String, String> {
+    let is_form = action.starts_with("iam:");
+    if is_form { fields(request.body().bytes().unwrap_or_default()) } else { BTreeMap::new() }
+}
+
+/// Returns the path of a request to Scheduler.
+fn path_of(action: &str, request: &HttpRequest) -> String {
+    let path = request.uri().split('?').next().unwrap_or_default();
+    let path = if action.starts_with("scheduler:") { path } else { "" };
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// Returns the request, answered in pages of few schedules: AWS answers in pages of a hundred.
+fn in_pages(action: &str, mut request: HttpRequest) -> HttpRequest {
+    if action == "scheduler:ListSchedules" {
+        let uri = format!("{}&MaxResults=2", request.uri());
+        request.set_uri(uri).unwrap();
+    }
+    request
 }

@@ -52,6 +52,7 @@ pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) ->
     let groups = groups.log_group_name_prefix(stack.log_group_name());
     let alarms = client::cloudwatch(sdk).describe_alarms().max_records(1);
     let table = client::dynamodb(sdk).describe_table().table_name(stack.table_name());
+    let schedules = client::scheduler(sdk).get_schedule_group().name(stack.schedule_group_name());
     let described = client::ecs(sdk).describe_clusters();
     let clusters = clusters.iter().fold(described, |call, cluster| call.clusters(cluster.name()));
     let tagged = client::tagging(sdk).get_resources().resources_per_page(1);
@@ -64,6 +65,7 @@ pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) ->
         ask!("CloudWatch Logs", false, "logs:DescribeLogGroups", groups),
         ask!("CloudWatch", false, "cloudwatch:DescribeAlarms", alarms),
         ask!("DynamoDB", true, "dynamodb:DescribeTable", table),
+        ask!("EventBridge Scheduler", true, "scheduler:GetScheduleGroup", schedules),
         ask!("ECS", true, "ecs:DescribeClusters", clusters),
         ask!("resource tags", false, "tag:GetResources", tagged),
     ]

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::export::{Blank, Blueprint, Piece, Spec, words};
 use crate::pattern::CATALOGUE;
+use crate::pattern::companions::is_companion;
 
 /// The default beginning of the archive's key.
 pub const CODE_PREFIX: &str = "taskbell/";
@@ -100,8 +101,9 @@ pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
     let is_yes = |key: &str| json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] });
     let conditions = keys().map(|key| (condition(key), is_yes(key))).collect();
-    let is_always_made =
-        |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && !keys().any(|key| key == piece.address.id.key);
+    // A companion alone causes no alert.
+    let is_made = |key: &str| !is_companion(key) && !keys().any(|other| other == key);
+    let is_always_made = |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && is_made(&piece.address.id.key);
     let all: Vec<Value> = keys().map(is_yes).collect();
     let rule = (!all.is_empty() && !blueprint.pieces.iter().any(is_always_made)).then(|| {
         let assertion = json!({ "Assert": any(&all), "AssertDescription": "At least one pattern must be Yes" });

@@ -23,7 +23,7 @@ use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::Webhook;
 use crate::config::file::Site;
 use crate::config::settings::{FilterSettings, Settings, items};
-use crate::config::{Cluster, Config, WebhookHosts};
+use crate::config::{Cluster, Config, WebhookHosts, companions};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::pattern::clusters::Clusters;
@@ -256,7 +256,9 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
         }
         _ => as_written,
     };
-    config.patterns = vec![kept.with_quota(quota).narrowed(&filters.checked()?)?];
+    let filters = filters.checked()?;
+    config.patterns = vec![kept.with_quota(quota).narrowed(&filters)?];
+    config.companions = companions(&config, &filters, quota, &[])?;
     Ok(config)
 }
 
