@@ -213,10 +213,7 @@ const WRITE: Grants = &[
     (On::TaggedRules, WRITE_RULES),
     (On::NewRules, &["events:PutRule", "events:TagResource"]),
     (On::RoleForScheduler, &["iam:PassRole"]),
-    (
-        On::ScheduleGroup,
-        &["scheduler:CreateScheduleGroup", "scheduler:TagResource", "scheduler:UntagResource"],
-    ),
+    (On::ScheduleGroup, &["scheduler:CreateScheduleGroup", "scheduler:TagResource", "scheduler:UntagResource"]),
     (On::Schedules, &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]),
 ];
 
@@ -437,7 +434,9 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Function => vec![place.function_arn(&stack.function_name())],
         On::Role => both(&stack.role_name()).to_vec(),
         On::WatchRole => both(&stack.watch_role_name()).to_vec(),
-        On::Roles | On::RolesWithin => [stack.role_name(), stack.watch_role_name()].iter().flat_map(|name| both(name)).collect(),
+        On::Roles | On::RolesWithin => {
+            [stack.role_name(), stack.watch_role_name()].iter().flat_map(|name| both(name)).collect()
+        }
         On::RoleForLambda => vec![own_role.map_or_else(|| role(&stack.role_name()), str::to_owned)],
         On::RoleForScheduler => vec![own_role.map_or_else(|| role(&stack.watch_role_name()), str::to_owned)],
         On::LogGroup => vec![group.clone(), format!("{group}:*")],

@@ -438,7 +438,8 @@ impl Settings {
             // The filters of companions are applied when all settings are known.
             let narrowed = match is_companion(&found.name) {
                 true if about("patterns", Pattern::find(&found.name))?.with_quota(quota) != found => {
-                    let error = Error::usage(format!("the pattern file {name} has the name of a pattern of taskbell's own"));
+                    let error =
+                        Error::usage(format!("the pattern file {name} has the name of a pattern of taskbell's own"));
                     return Err(Trouble { key: "patterns", error: error.hint("rename the file") });
                 }
                 true => Ok(found),

@@ -228,8 +228,9 @@ fn watch_fits(spec: &watch::Spec) -> Result<()> {
         let of = |part: &str| format!("the {part} of the schedule {name}");
         described(&format!("the schedule {name}"), &schedule.description, "Scheduler", SCHEDULE_DESCRIPTION)?;
         let expression = schedule.expression.chars().count();
-        limited(&of("expression"), expression, "characters", "Scheduler", SCHEDULE_EXPRESSION)
-            .map_err(|error| error.hint("write the days and hours of the deadline shorter (--expect), as ranges or steps"))?;
+        limited(&of("expression"), expression, "characters", "Scheduler", SCHEDULE_EXPRESSION).map_err(|error| {
+            error.hint("write the days and hours of the deadline shorter (--expect), as ranges or steps")
+        })?;
         let input = watch::written(&schedule.input).len();
         limited(&of("input"), input, "bytes", "Scheduler", SCHEDULE_INPUT)
             .map_err(|error| error.hint("spread the jobs over several stacks: `--stack NAME` with fewer --expect each"))

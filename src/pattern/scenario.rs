@@ -152,6 +152,7 @@ impl Scenario {
             _ => ("Deadline", json!({ "job": job, "by": DEADLINE, "timezone": "UTC", "graceSeconds": GRACE })),
         };
         detail["clusterArns"] = json!([cluster_arn]);
+        detail["cluster"] = json!(cluster_arn.rsplit('/').next().unwrap_or_default());
         detail["drill"] = json!(true);
         let (region, account) = Arn::split(cluster_arn).map_or(("", ""), |arn| (arn.region, arn.account));
         json!({ "source": DRILL_SOURCE, "detail-type": detail_type, "time": text_of(now), "account": account,

@@ -214,7 +214,13 @@ impl Sent {
             asked_function: asked("FunctionName=").map(decode),
             asked_source: asked("EventSourceArn=").map(decode),
             asked_group: asked("groupName=").map(decode),
-            last: request.uri().split('?').next().and_then(|path| path.rsplit('/').next()).map(decode).unwrap_or_default(),
+            last: request
+                .uri()
+                .split('?')
+                .next()
+                .and_then(|path| path.rsplit('/').next())
+                .map(decode)
+                .unwrap_or_default(),
             function: path.and_then(|rest| rest.split(['/', '?']).next()).map(str::to_owned),
         }
     }

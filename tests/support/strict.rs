@@ -177,7 +177,8 @@ impl Memory {
         let is_legal = |name: &str| {
             (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         };
-        let group = if operation.ends_with("Group") { resource } else { body["GroupName"].as_str().unwrap_or("default") };
+        let group =
+            if operation.ends_with("Group") { resource } else { body["GroupName"].as_str().unwrap_or("default") };
         if !operation.starts_with("List") && (!is_legal(resource) || !is_legal(group)) {
             return refuse(400, "ValidationException", "Value at 'name' failed to satisfy constraint");
         }
@@ -213,9 +214,7 @@ impl Memory {
         });
         match is_trusted {
             true => None,
-            false => refuse(
-                "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
-            ),
+            false => refuse("The execution role you provide must allow AWS EventBridge Scheduler to assume the role."),
         }
     }
 
