@@ -249,8 +249,16 @@ pub fn without_source(tree: &mut Value, source: &str) {
             sources.retain(|known| known != source);
         }
     });
-    if let Some(alternatives) = tree.get_mut("$or").and_then(Value::as_array_mut) {
-        alternatives.retain(|one| one["source"] != json!([]));
+    let Some(alternatives) = tree.get_mut("$or").and_then(Value::as_array_mut) else { return };
+    alternatives.retain(|one| one["source"] != json!([]));
+    // EventBridge does not accept a single alternative.
+    if let [only] = alternatives.as_mut_slice() {
+        let only = only.take();
+        if tree.as_object().is_some_and(|fields| fields.len() == 1) {
+            *tree = only;
+        } else {
+            tree["$or"] = json!([only]);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod faults;
 mod fleet;
 mod import;
 mod input;
+mod jobs;
 mod lost_output;
 mod notify;
 mod ownership;
