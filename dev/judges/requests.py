@@ -304,6 +304,20 @@ def of_range(shape, size, path, unit):
 # Limits that only the documentation has.
 
 
+def faults_of_schedule(members):
+    """Yields the faults of a schedule that its model does not know."""
+    expression, target = members["ScheduleExpression"], members["Target"]
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)(s?)\)", expression)
+    if rate and (int(rate[1]) < 1 or (int(rate[1]) == 1) == bool(rate[3])):
+        yield f"the rate of the schedule is {expression}"
+    if not rate and not re.fullmatch(r"cron\(\S+( \S+){5}\)|at\(\S+\)", expression):
+        yield f"the expression of the schedule is {expression}"
+    if len(target.get("Input", "").encode()) > 256 * 1024:
+        yield "the input of the schedule has more than 256 KB"
+    if ":lambda:" in target["Arn"] and not is_object(target.get("Input", "{}")):
+        yield "the input of the schedule is no JSON object"
+
+
 def wholes(name, members):
     for tags in (members.get("Tags"), members.get("tags")):
         yield from of_tags(name, tags)
@@ -330,6 +344,8 @@ def wholes(name, members):
             yield "PutParameter takes no tags together with Overwrite"
         if re.match(r"/?(aws|ssm)", members.get("Name", ""), re.IGNORECASE):
             yield f"the parameter's name {members['Name']} begins with aws or ssm"
+    if name in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+        yield from faults_of_schedule(members)
     if name == "events:PutTargets":
         ids = [target.get("Id") for target in members.get("Targets", [])]
         if len(ids) > 5 or len(set(ids)) < len(ids):
@@ -444,6 +460,10 @@ def resources(name, members, region):
             return [named(members["TableName"], "table/")]
         case "cloudwatch" if operation != "ListAlarmMuteRules" and (members.get("AlarmName") or operation == "DeleteAlarms"):
             return [arn(f"alarm:{name}") for name in members.get("AlarmNames") or [members["AlarmName"]]]
+        case "scheduler" if operation.endswith("Group"):
+            return [arn(f"schedule-group/{members['Name']}")]
+        case "scheduler" if members.get("Name"):
+            return [arn(f"schedule/{members.get('GroupName', 'default')}/{members['Name']}")]
         case "ecs" if operation == "DescribeClusters":
             return [named(one, "cluster/") for one in members.get("clusters", [])]
         case "ecs" if operation == "DescribeTasks":
@@ -459,6 +479,7 @@ TAGGING = {
     "lambda:CreateFunction": "lambda:TagResource", "events:PutRule": "events:TagResource", "logs:CreateLogGroup": "logs:TagResource",
     "sqs:CreateQueue": "sqs:TagQueue", "ssm:PutParameter": "ssm:AddTagsToResource", "iam:CreateRole": "iam:TagRole",
     "dynamodb:CreateTable": "dynamodb:TagResource", "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
+    "scheduler:CreateScheduleGroup": "scheduler:TagResource",
 }
 STACK_TAG = "taskbell:stack"
 CHANGES_OF_RULES = {f"events:{verb}" for verb in ("PutRule", "PutTargets", "RemoveTargets", "DeleteRule", "TagResource", "UntagResource")}
@@ -495,6 +516,12 @@ def needs(name, members, region, boundary, stack):
             yield TAGGING[name], resource, context
     if name in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") and members.get("Role"):
         yield "iam:PassRole", members["Role"], {"iam:PassedToService": "lambda.amazonaws.com"}
+    if name in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+        yield "iam:PassRole", members["Target"]["RoleArn"], {"iam:PassedToService": "scheduler.amazonaws.com"}
+    if name == "scheduler:DeleteScheduleGroup":
+        # Scheduler deletes the schedules of the group on behalf of the caller.
+        of_group = resources(name, members, region)[0].replace(":schedule-group/", ":schedule/", 1)
+        yield "scheduler:DeleteSchedule", f"{of_group}/*", {}
 
 
 def main(folder, least=1):

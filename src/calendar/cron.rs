@@ -4,13 +4,13 @@
 //! year, where exactly one of the two fields for days is `?`. `L`, `W` and `#` stand alone in their field. Names of months and days
 //! may have small letters here, and are passed on in capital letters.
 
+use jiff::ZonedDateTime as Zoned;
 use jiff::civil::Date;
 use jiff::tz::AmbiguousOffset;
 
-use super::Zoned;
 use super::field::{DAY_OF_MONTH, DAY_OF_WEEK, Field, HOUR, MINUTE, MONTH, Numbers, YEAR};
 use crate::error::{Error, Result};
-use crate::secret::echoed;
+use crate::secret::{echoed, without_secrets};
 
 /// The error about a cron expression: names the field, its text and the correct forms.
 pub type CronError = Error;
@@ -114,7 +114,10 @@ impl Cron {
 
     /// Returns the first time on a day that is after `after`.
     fn first_on(&self, date: Date, after: &Zoned) -> Option<Zoned> {
-        let times = self.hours.iter().flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
+        // On a clock that is put back, too, an earlier local time is an earlier moment: each local time comes once.
+        let first = if date == after.date() { i16::from(after.hour()) } else { HOUR.first };
+        let hours = self.hours.range(first..);
+        let times = hours.flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
         times
             .filter_map(|(hour, minute)| {
                 let local = date.at(small(hour), small(minute), 0, 0);
@@ -199,7 +202,7 @@ fn inner(text: &str) -> Result<&str> {
         error.hint(match text.trim().starts_with("rate(") {
             true => "a job that runs at a rate is expected by every=26h, for example".to_owned(),
             false if is_bare && !text.contains(['(', ')']) => {
-                format!("write cron({})", crate::secret::without_secrets(text))
+                format!("write cron({})", without_secrets(text))
             }
             false => "write cron(minute hour day-of-month month day-of-week year), as in cron(0 3 * * ? *)".to_owned(),
         })
@@ -229,7 +232,7 @@ fn days(of_month: &str, of_week: &str) -> Result<Days> {
         (day, "?") => day_of_month(day),
         ("*", weekday) => Err(both("are both given").hint(format!(
             "EventBridge accepts only one of them: write ? for the day of month, and {} for the day of week",
-            crate::secret::without_secrets(weekday)
+            without_secrets(weekday)
         ))),
         _ => Err(both("are both given")
             .hint("EventBridge accepts only one of them: write ? for the other, or use two expectations")),

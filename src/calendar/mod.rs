@@ -13,3 +13,15 @@ pub use cron::{Cron, CronError};
 pub use jiff::ZonedDateTime as Zoned;
 pub use span::Span;
 pub use zone::Zone;
+
+/// Writes a time to the minute, with the day of the week and the offset from UTC: `Mon 2026-11-30 03:00 +09:00`.
+#[must_use]
+pub fn in_words(time: &Zoned) -> String {
+    time.strftime("%a %Y-%m-%d %H:%M %:z").to_string()
+}
+
+/// Writes a time in the form of RFC 3339, with the offset from UTC: `2026-11-30T03:00:00+09:00`.
+#[must_use]
+pub fn in_rfc_3339(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::cron::{Days, LONGEST};
+use super::cron::{Cron, Days, LONGEST};
 use super::field::{DAY_OF_MONTH, DAY_OF_WEEK, Field, HOUR, MINUTE, MONTH, Numbers, YEAR};
-use super::{Cron, Span};
+use super::span::Span;
 
 /// Most expressions of a shifted one: each becomes a schedule in AWS.
 const MOST: usize = 4;

@@ -1,8 +1,8 @@
 //! Checks names of time zones against the IANA database that taskbell contains.
 
+use jiff::ZonedDateTime as Zoned;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::Zoned;
 use crate::error::{Error, Result, nearest};
 use crate::secret::echoed;
 

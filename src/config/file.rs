@@ -9,9 +9,11 @@ use clap::{ArgAction, Args, Command, ValueEnum};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::destination::{Kind, Severity};
+use crate::config::job::{self, Job};
 use crate::config::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
 use crate::error::{Error, Result, nearest};
 use crate::secret::{file_without_secrets, quotes_without_secrets, without_secrets};
@@ -305,6 +307,9 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
                         known(text, inner, &schema["items"]["anyOf"][1])?;
                     }
                 }
+                if key.get_ref() == "job" {
+                    jobs(text, items)?;
+                }
             }
             _ => {}
         }
@@ -319,6 +324,37 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
         }
     }
     Ok(spans)
+}
+
+/// Checks the expectations of jobs: a mistake has the position of its key.
+fn jobs(text: &Text, items: &DeArray) -> Result<()> {
+    let mut all = Vec::new();
+    for item in items {
+        all.push(match item.get_ref() {
+            DeValue::String(flag) => Job::parse(flag).map_err(|error| text.at(Some(&item.span()), &error))?,
+            DeValue::Table(table) => job_of(text, table, &item.span())?,
+            // The reader of the settings reports the type.
+            _ => return Ok(()),
+        });
+    }
+    Job::joined(all).map(drop).map_err(|(at, error)| text.at(items.get(at).map(Spanned::span).as_ref(), &error))
+}
+
+/// Reads a job from its table, which starts at this position.
+fn job_of(text: &Text, table: &DeTable, start: &Span) -> Result<Job> {
+    let mut pairs = Vec::new();
+    let mut spans = BTreeMap::new();
+    for (key, value) in table {
+        let name = key.get_ref().replace('_', "-");
+        let Some(known) = job::KEYS.into_iter().chain([job::NAME]).find(|known| *known == name) else { continue };
+        let DeValue::String(value) = value.get_ref() else {
+            let told = format!("{} has to be a string, as in \"30m\"", key.get_ref());
+            return Err(text.mistake(Some(&value.span()), &told));
+        };
+        pairs.push((known, value.as_ref()));
+        spans.insert(known, key.span());
+    }
+    Job::of_pairs(&pairs).map_err(|mistake| text.at(spans.get(mistake.key).or(Some(start)), &mistake.error))
 }
 
 /// Likely keys for a webhook.
@@ -390,6 +426,13 @@ fn place() -> Value {
     } })
 }
 
+/// Returns the schema of a job as a table.
+fn job_table() -> Value {
+    let keys = [job::NAME].into_iter().chain(job::KEYS).map(|key| (key.replace('-', "_"), json!({ "type": "string" })));
+    let properties: Map<String, Value> = keys.collect();
+    json!({ "type": "object", "additionalProperties": false, "required": [job::NAME], "properties": properties })
+}
+
 /// Returns the values that a flag accepts.
 fn names<T: ValueEnum>() -> Vec<String> {
     T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned()).collect()
@@ -410,6 +453,7 @@ fn properties(command: &Command, others: &Map<String, Value>) -> Map<String, Val
                 ("log_retention", _) => json!({ "type": ["integer", "string"] }),
                 ("log_lines" | "storm_window" | "pattern_quota" | "rule_quota", _) => json!({ "type": "integer" }),
                 ("to", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, place()] } }),
+                ("job", _) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, job_table()] } }),
                 (_, ArgAction::Append) => json!({ "type": "array", "items": { "type": "string" } }),
                 ("language" | "webhook_takes", _) => {
                     json!({ "enum": values.iter().map(clap::builder::PossibleValue::get_name).collect::<Vec<_>>() })

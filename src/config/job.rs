@@ -171,10 +171,13 @@ impl Job {
         let value = |key: &'static str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         for (at, (key, _)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(other, _)| other == key) {
-                return about(key, Err(Error::usage(format!("{key} is given more than once"))));
+                return about(*key, Err(Error::usage(format!("{key} is given more than once"))));
             }
         }
-        let name = about(NAME, name(value(NAME).unwrap_or_default()))?;
+        let Some(name_given) = value(NAME).filter(|name| !name.is_empty()) else {
+            return about(NAME, Err(Error::usage("an expectation needs the name of its job")));
+        };
+        let name = about(NAME, name(name_given))?;
         let started_by = about("started-by", value("started-by").map(started_by).transpose())?;
         let expectations = expectations(value)?;
         Ok(Self { name, started_by, expectations })
@@ -286,7 +289,7 @@ fn expectations<'a>(value: impl Fn(&'static str) -> Option<&'a str>) -> Result<V
     }
     if by.is_none() && every.is_none() && limit.is_none() {
         let error = Error::usage("nothing is expected of the job");
-        let error = error.hint("add by=cron(0 3 * * ? *), every=26h or max-runtime=2h");
+        let error = error.hint("add by=cron(0 3 * * ? *), every=26h or max-runtime=2h (in taskbell.toml: max_runtime)");
         return Err(Mistake { key: NAME, error });
     }
     for (key, is_used, needs) in
@@ -359,4 +362,115 @@ fn words(text: &str) -> Vec<&str> {
     }
     words.push(text[start..].trim());
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(text: &str) -> Vec<Expectation> {
+        Job::parse(text).unwrap().expectations
+    }
+
+    #[test]
+    fn expectation_has_the_values_of_its_keys_and_the_defaults() {
+        let [Expectation::By(deadline)] =
+            &expected("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m")[..]
+        else {
+            panic!("no deadline")
+        };
+        assert_eq!(deadline.cron.text(), "cron(0 3,15 * * ? *)");
+        assert_eq!((deadline.zone.name.as_str(), deadline.grace), ("Asia/Tokyo", Span::minutes(30)));
+        assert_eq!(deadline.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
+        let [Expectation::By(deadline)] = &expected("nightly,by=cron(0 3 * * ? *)")[..] else { panic!("no deadline") };
+        assert_eq!((&deadline.zone, deadline.grace), (&Zone::utc(), Span::minutes(10)));
+        assert_eq!(expected("x,every=26h"), [Expectation::Every(Span::minutes(26 * 60), Span::minutes(10))]);
+        assert_eq!(expected("x,max-runtime=auto"), [Expectation::MaxRuntime(Limit::Auto)]);
+        assert_eq!(
+            expected("x,max-runtime=2h,every=1d,grace=24h"),
+            [
+                Expectation::Every(Span::minutes(1440), Span::minutes(1440)),
+                Expectation::MaxRuntime(Limit::Fixed(Span::minutes(120)))
+            ]
+        );
+        let job = Job::parse("rails:db.backup,every=1d,started-by=chronos-schedule/nightly").unwrap();
+        assert_eq!(job.to_string(), "rails:db.backup (started by chronos-schedule/nightly)");
+    }
+
+    #[test]
+    fn invalid_expectation_is_explained_with_a_fix() {
+        for (text, problem, hint) in [
+            ("", "needs the name of its job", ""),
+            ("nightly", "nothing is expected", "every=26h"),
+            ("nightly,started-by=x", "nothing is expected", "every=26h"),
+            ("night ly,every=1d", "is not the name of a job", "letters, digits"),
+            ("nightly|x,every=1d", "is not the name of a job", "letters, digits"),
+            ("-nightly,every=1d", "is not the name of a job", "letters, digits"),
+            ("nightly,evry=1d", "unknown key \"evry\"", "did you mean every=?"),
+            ("nightly,max_runtime=1h", "unknown key \"max_runtime\"", "did you mean max-runtime=?"),
+            ("nightly,when=1h", "unknown key \"when\"", "the keys are by, every"),
+            ("nightly,every=", "every has no value", ""),
+            ("nightly,every", "every has no value", ""),
+            ("nightly,every=1d,every=2d", "every is given more than once", ""),
+            ("nightly,every=26", "the duration \"26\" has no unit", "26h"),
+            ("nightly,every=1m", "every=1m is shorter than 5m", "5m or more"),
+            ("nightly,max-runtime=0m", "max-runtime=0m is shorter than 5m", "5m or more"),
+            ("nightly,every=1d,by=cron(0 3 * * ? *)", "by and every exclude each other", "two expectations"),
+            ("nightly,by=cron(0 3 * * *)", "has 5 fields, not 6", "the year"),
+            ("nightly,by=cron(0 3 * * ? *),timezone=Asia/Toyko", "does not exist", "did you mean Asia/Tokyo?"),
+            ("nightly,every=1d,timezone=UTC", "timezone has no meaning without by", "leave out timezone"),
+            ("nightly,max-runtime=1d,grace=1h", "grace has no meaning without by or every", "leave out grace"),
+            ("nightly,every=1d,grace=90s", "is no number of minutes", "whole minutes"),
+            ("nightly,every=1d,grace=25h", "is longer than 24h", "later deadline"),
+            ("nightly,every=1d,started-by=a b", "started-by does not accept \"a b\"", "the name of the schedule"),
+            ("nightly,by=cron(50 23 LW * ? *)", "has no cron expression", "a shorter grace or an earlier hour"),
+        ] {
+            let error = Job::parse(text).unwrap_err();
+            assert!(error.to_string().starts_with("--expect \""), "{error}");
+            assert!(error.to_string().contains(problem), "{text}: {error}");
+            let hint_of = format!("{:?}", error.nearest_hint());
+            assert!(hint_of.contains(hint), "{text}: {hint_of}");
+        }
+    }
+
+    #[test]
+    fn expectations_of_one_job_are_joined_and_given_once() {
+        let of = |texts: &[&str]| Job::joined(texts.iter().map(|text| Job::parse(text).unwrap()).collect());
+        let jobs = of(&[
+            "a,by=cron(0 3 * * ? *)",
+            "b,every=1d",
+            "a,by=cron(0 15 * * ? *)",
+            "a,every=1d,started-by=x",
+            "a,max-runtime=auto",
+        ])
+        .unwrap();
+        let counts: Vec<(String, usize)> = jobs.iter().map(|job| (job.to_string(), job.expectations.len())).collect();
+        assert_eq!(counts, [("a".to_owned(), 3), ("b".to_owned(), 1), ("a (started by x)".to_owned(), 1)]);
+        for twice in [
+            ["a,every=1d", "a,every=2d"],
+            ["a,max-runtime=1h", "a,max-runtime=auto"],
+            ["a,by=cron(0 3 * * ? *)", "a,by=cron(0  3 * * ? *),grace=1h"],
+        ] {
+            let (at, error) = of(&twice).unwrap_err();
+            assert_eq!(at, 1);
+            assert!(error.to_string().contains("the job a is expected twice"), "{error}");
+        }
+        assert!(of(&["a,by=cron(0 3 * * ? *)", "a,by=cron(0 3 * * ? *),timezone=Asia/Tokyo"]).is_ok());
+    }
+
+    #[test]
+    fn summary_has_a_cron_expression_and_a_zone() {
+        let summary = Summary::parse("cron(0 9 ? * MON *),timezone=Asia/Tokyo").unwrap();
+        assert_eq!((summary.cron.text(), summary.zone.name.as_str()), ("cron(0 9 ? * MON *)", "Asia/Tokyo"));
+        assert_eq!(Summary::parse("cron(0 9 ? * MON *)").unwrap().zone, Zone::utc());
+        for (text, problem) in [
+            ("weekly", "is not a cron expression"),
+            ("cron(0 9 ? * MON *),zone=UTC", "unknown key \"zone\""),
+            ("cron(0 9 ? * MON *),timezone=Tokyo", "does not exist"),
+            ("cron(0 9 ? * MON *),timezone=UTC,timezone=UTC", "more than once"),
+        ] {
+            let error = Summary::parse(text).unwrap_err();
+            assert!(error.to_string().starts_with("--summary \"") && error.to_string().contains(problem), "{error}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod cluster;
 mod companions;
+pub mod deadlines;
 pub mod destination;
 pub mod file;
 pub mod job;

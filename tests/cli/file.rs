@@ -91,6 +91,28 @@ fn stack_can_empty_a_list_and_reverse_a_filter_of_the_defaults() {
 }
 
 #[test]
+fn jobs_are_tables_of_the_stack_or_of_the_defaults() {
+    let defaults = "[[defaults.job]]\nname = \"backup\"\nevery = \"26h\"\n[[stack]]\nclusters = [\"a\"]\n";
+    let own = "[[stack]]\nclusters = [\"b\"]\nno_recovery = true\nsummary = \"cron(0 9 ? * MON *),timezone=Asia/Tokyo\"\n\
+        [[stack.job]]\nname = \"nightly\"\nby = \"cron(0 3 * * ? *)\"\ntimezone = \"Asia/Tokyo\"\ngrace = \"30m\"\nstarted_by = \"nightly\"\n\
+        [[stack.job]]\nname = \"nightly\"\nmax_runtime = \"auto\"\n[[stack]]\nclusters = [\"c\"]\njob = []\n\
+        [[stack]]\nclusters = [\"d\"]\nno_dedupe = true\n";
+    let file = parse(&format!("{defaults}{own}")).unwrap();
+    let config = |at: usize| {
+        let stack = &file.stacks[at];
+        stack.settings.config(stack.name.clone().unwrap()).unwrap()
+    };
+    let jobs = |at: usize| config(at).jobs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(jobs(0), ["backup"]);
+    assert_eq!(jobs(1), ["nightly (started by nightly)", "nightly"]);
+    // An empty list, and a stack without a table, drop the defaults.
+    assert_eq!((jobs(2).len(), jobs(3).len()), (0, 0));
+    let states = [0, 1, 2, 3].map(|at| (config(at).recovery, config(at).watches(), config(at).keeps_ledger()));
+    assert_eq!(states, [(true, true, true), (false, true, true), (true, false, true), (false, false, false)]);
+    assert_eq!(config(1).summary.unwrap().zone.name, "Asia/Tokyo");
+}
+
+#[test]
 fn pattern_file_is_relative_to_the_file_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("own.json"), r#"{ "source": ["aws.ecs"] }"#).unwrap();
@@ -188,6 +210,47 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
             "is not the ARN of an ECS cluster: \"12\" is not an account ID",
         ),
         (
+            "[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nby = \"cron(0 3 * * *)\"\n",
+            ":5:1",
+            "a sixth field, the year",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nevry = \"1d\"\n", ":5:1", "did you mean every?"),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nevery = 26\n", ":5:9", "has to be a string"),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nevery = \"26\"\n", ":5:1", "has no unit"),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nevery = \"1d\"\n", ":3:1", "needs the name of its job"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x y\"\nevery = \"1d\"\n",
+            ":4:1",
+            "not the name of a job",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\n", ":4:1", "nothing is expected of the job"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nby = \"cron(0 3 * * ? *)\"\ntimezone = \"Tokyo\"\n",
+            ":6:1",
+            "did you mean Asia/Tokyo?",
+        ),
+        (
+            "[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nevery = \"1d\"\n[[stack.job]]\nname = \"x\"\nevery = \"2d\"\n",
+            ":6:1",
+            "the job x is expected twice",
+        ),
+        ("[[stack]]\nclusters = [\"a\"]\njob = [\"x,every=1\"]\n", ":3:8", "has no unit"),
+        ("[[stack]]\nclusters = [\"a\"]\njob = [1]\n", ":3:", "a job is a table with name"),
+        ("[[defaults.job]]\nname = \"x\"\nevery = \"1\"\n[[stack]]\nclusters = [\"a\"]\n", ":3:1", "has no unit"),
+        ("[[job]]\nname = \"x\"\n", ":1:3", "unknown key job"),
+        ("[[stack]]\nclusters = [\"a\"]\nsummary = \"weekly\"\n", ":3:1", "is not a cron expression"),
+        ("[[stack]]\nclusters = [\"a\"]\nno_recovery = \"no\"\n", ":3:15", "expected a boolean"),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nno_dedupe = true\nsummary = \"cron(0 9 ? * MON *)\"\n",
+            ":4:1",
+            "no_dedupe and summary contradict",
+        ),
+        (
+            "[[stack]]\nclusters = [\"a\"]\nno_dedupe = true\n[[stack.job]]\nname = \"x\"\nevery = \"1d\"\n",
+            ":4:",
+            "no_dedupe and job contradict",
+        ),
+        (
             "[[stack]]\nclusters = [\"a\"]\nwebhook_parameter = \"/aws/reference/secretsmanager/hook\"\n",
             ":3:1",
             "secretsmanager:GetSecretValue",
@@ -248,6 +311,17 @@ fn no_secret_in_the_file_is_printed() {
             "notifier_role_arn = \"S\"",
             "log_lines = \"S\"",
             "no_drill = \"S\"",
+            "job = [\"S\"]",
+            "job = \"S\"",
+            "job = [{ name = \"S\" }]",
+            "job = [{ name = \"x\", every = \"S\" }]",
+            "job = [{ name = \"x\", by = \"S\" }]",
+            "job = [{ name = \"x\", by = \"cron(0 S * * ? *)\" }]",
+            "job = [{ name = \"x\", by = \"cron(0 3 * * ? *)\", timezone = \"S\" }]",
+            "job = [{ name = \"x\", every = \"1d\", started_by = \"S !\" }]",
+            "job = [{ name = \"x\", \"S\" = \"1d\" }]",
+            "summary = \"S\"",
+            "summary = \"cron(0 9 ? * MON *),S\"",
             "S",
             "x = \"S",
         ] {
@@ -284,6 +358,9 @@ fn schema_for_editors_is_up_to_date() {
         "profile",
         "role_arn",
         "webhook_parameter",
+        "job",
+        "no_recovery",
+        "summary",
     ] {
         assert!(stack[key].is_object(), "{key}");
     }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod calendar;
 mod docs;
 mod file;
 mod foreign;

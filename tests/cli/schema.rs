@@ -27,6 +27,8 @@ impl Printed {
 async fn of_the_stack(printed: &mut Printed) {
     let aws = Aws::new().await;
     printed.by("setup", &aws, "setup --cluster batch --dry-run", 2).await;
+    let expected = "--expect 'a,by=cron(0 3 * * ? *),grace=5m' --expect b,every=1d --summary 'cron(0 9 ? * MON *)'";
+    printed.by("setup", &aws, &format!("setup --cluster batch --dry-run {expected}"), 2).await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:CreateFunction"), nth: 0, times: 99 });
     printed.by("setup", &aws, "setup --cluster batch --yes", 1).await;
     aws.heal();

@@ -66,6 +66,7 @@ const DOORS: [(&str, &[&str]); 23] = [
         &[
             "arn",
             "aws",
+            "calendar",
             "config",
             "date",
             "desired",

@@ -14,9 +14,12 @@ use crate::support::strict::EXPIRY_HELD;
 use crate::support::{self, WEBHOOK, run, taskbell};
 
 const SETUP: &str =
-    "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+    "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+     --expect nightly,every=26h --expect nightly,max-runtime=2h";
 const DRIFT: &str =
-    "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call --output json";
+    "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+     --expect nightly,every=26h --expect nightly,max-runtime=2h --output json";
+
 #[tokio::test(start_paused = true)]
 async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
     let aws = Aws::new().await;
@@ -95,13 +98,18 @@ async fn changes_by_hand_cover_every_promised_property() {
     }
 }
 
+/// Returns the property of a path: of a schedule, if the path leads to one.
 fn top(path: &str) -> &str {
-    path.split('/').nth(1).unwrap()
+    let mut steps = path.split('/').skip(1);
+    match (steps.next().unwrap(), steps.nth(1)) {
+        ("schedules", Some(property)) => property,
+        (property, _) => property,
+    }
 }
 
 /// Returns the fields of every kind's spec, as serde names them.
 fn promised() -> BTreeMap<&'static str, Vec<String>> {
-    use taskbell::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table};
+    use taskbell::aws::kinds::{alarm, function, log_group, parameter, queue, role, rule, table, watch};
     use taskbell::policy::Policy;
     let policy = || Policy::parse("{}");
     let fields = |spec: Value| spec.as_object().unwrap().keys().cloned().collect();
@@ -169,7 +177,25 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         role: None,
         targets: BTreeMap::new(),
     };
-    let watch = alarm::Spec {
+    let schedule = watch::Schedule {
+        expression: String::new(),
+        time_zone: String::new(),
+        state: String::new(),
+        description: String::new(),
+        window_minutes: None,
+        starts: None,
+        ends: None,
+        after_completion: String::new(),
+        kms_key: None,
+        target: String::new(),
+        role: String::new(),
+        input: Value::Null,
+        max_event_age_seconds: None,
+        max_retry_attempts: None,
+        dead_letter_queue: None,
+    };
+    let of_schedule: Vec<String> = serde_json::to_value(schedule).unwrap().as_object().unwrap().keys().cloned().collect();
+    let alarm = alarm::Spec {
         description: String::new(),
         namespace: String::new(),
         metric: String::new(),
@@ -189,7 +215,8 @@ fn promised() -> BTreeMap<&'static str, Vec<String>> {
         mute_rules: BTreeSet::new(),
     };
     BTreeMap::from([
-        ("alarm/undelivered", fields(serde_json::to_value(watch).unwrap())),
+        ("alarm/undelivered", fields(serde_json::to_value(alarm).unwrap())),
+        ("watch/schedules", of_schedule),
         ("parameter/webhook", fields(serde_json::to_value(parameter).unwrap())),
         ("log_group/notifier", fields(serde_json::to_value(log_group).unwrap())),
         ("queue/undelivered", fields(serde_json::to_value(queue).unwrap())),

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod deadlines;
 mod destinations;
 mod doctor;
 mod drift;

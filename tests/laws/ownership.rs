@@ -62,7 +62,9 @@ async fn other_tags_on_managed_resources_survive_setup() {
 #[tokio::test(start_paused = true)]
 async fn change_of_a_tag_keys_case_removes_the_old_key_first() {
     let aws = Aws::new().await;
-    let with = |tag: &str| format!("{SETUP} --alarm-topic arn:aws:sns:us-east-1:{ACCOUNT}:on-call --tag {tag}");
+    let with = |tag: &str| {
+        format!("{SETUP} --alarm-topic arn:aws:sns:us-east-1:{ACCOUNT}:on-call --expect nightly,every=26h --tag {tag}")
+    };
     assert_eq!(taskbell(&aws, &with("Team=x")).await.code, 0);
     aws.forget_calls();
     let changed = taskbell(&aws, &with("team=x")).await;
@@ -77,6 +79,7 @@ async fn change_of_a_tag_keys_case_removes_the_old_key_first() {
         ("ssm:RemoveTagsFromResource", "ssm:AddTagsToResource"),
         ("dynamodb:UntagResource", "dynamodb:TagResource"),
         ("cloudwatch:UntagResource", "cloudwatch:TagResource"),
+        ("scheduler:UntagResource", "scheduler:TagResource"),
     ] {
         let positions = |action: &str| -> Vec<usize> {
             calls.iter().enumerate().filter(|(_, call)| call.action == action).map(|(at, _)| at).collect()
@@ -118,7 +121,8 @@ async fn name_in_use_is_a_conflict_and_nothing_changes() {
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_resource_can_be_adopted() {
     let made = Aws::new().await;
-    assert_eq!(taskbell(&made, SETUP).await.code, 0);
+    let line = format!("{SETUP} --expect nightly,every=26h");
+    assert_eq!(taskbell(&made, &line).await.code, 0);
     let ids = [
         "parameter/webhook",
         "log_group/notifier",
@@ -127,14 +131,17 @@ async fn every_kind_of_resource_can_be_adopted() {
         "role/notifier",
         "function/notifier",
         "rule/task-failed",
+        "role/watch",
+        "watch/schedules",
     ];
     for id in ids {
         make_foreign(&made, id).await;
-        let conflict = taskbell(&made, SETUP).await;
+        let conflict = taskbell(&made, &line).await;
         assert_eq!(conflict.code, 1, "{id}: {conflict:?}");
-        let adopted = taskbell(&made, &format!("{SETUP} --adopt {id}")).await;
+        let adopted = taskbell(&made, &format!("{line} --adopt {id}")).await;
         assert_eq!(adopted.code, 0, "{id}: {adopted:?}");
-        assert_eq!(taskbell(&made, "drift --cluster batch").await.code, 0, "{id}");
+        let drift = taskbell(&made, "drift --cluster batch --expect nightly,every=26h").await;
+        assert_eq!(drift.code, 0, "{id}: {drift:?}");
     }
 }
 
@@ -166,6 +173,15 @@ async fn make_foreign(aws: &Aws, id: &str) {
         "role/notifier" => {
             let iam = aws_sdk_iam::Client::new(&sdk);
             iam.untag_role().role_name("taskbell-batch-us-east-1").tag_keys(tag).send().await.map(drop).unwrap();
+        }
+        "role/watch" => {
+            let iam = aws_sdk_iam::Client::new(&sdk);
+            iam.untag_role().role_name("taskbell-batch-us-east-1-watch").tag_keys(tag).send().await.map(drop).unwrap();
+        }
+        "watch/schedules" => {
+            let scheduler = aws_sdk_scheduler::Client::new(&sdk);
+            let call = scheduler.untag_resource().resource_arn(arn("scheduler", "schedule-group/taskbell-batch"));
+            call.tag_keys(tag).send().await.map(drop).unwrap();
         }
         "function/notifier" => {
             let lambda = aws_sdk_lambda::Client::new(&sdk);

@@ -42,7 +42,8 @@ struct Case {
     flags: &'static str,
 }
 
-const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+    --expect nightly,every=26h --expect nightly,max-runtime=2h";
 
 fn case(before: &[&str], line: &str) -> Case {
     let before: Vec<String> = before.iter().map(|line| (*line).to_owned()).collect();
@@ -106,7 +107,7 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                     // A single change of the targets represents all: each further change would start from the result of
                     // the one before.
                     let is_another_target = path.starts_with("/targets/notifier");
-                    let is_there = id != "role/notifier" || flags != OWN_ROLE;
+                    let is_there = !id.starts_with("role/") || flags != OWN_ROLE;
                     if (id == "parameter/webhook") == parameter
                         && is_there
                         && changed.insert((id, path))
@@ -346,11 +347,13 @@ async fn permissions_accepts_only_a_valid_account() {
 }
 
 /// The condition keys in taskbell's policies that have at most one value in a request (String, ARN in IAM's reference).
-const OF_ONE_VALUE: [&str; 9] = [
+const OF_ONE_VALUE: [&str; 11] = [
     "aws:RequestTag/taskbell:stack",
     "aws:ResourceTag/taskbell:exported",
     "aws:ResourceTag/taskbell:stack",
+    "aws:SourceAccount",
     "aws:SourceArn",
+    "ecs:cluster",
     "iam:PassedToService",
     "iam:PermissionsBoundary",
     "kms:EncryptionContext:PARAMETER_ARN",
@@ -370,8 +373,11 @@ async fn no_plain_operator_compares_a_key_with_many_values() {
     let aws = Aws::new().await;
     let hand = Hand::of(&aws);
     hand.store("/mine/webhook").await;
-    let setup = taskbell(&aws, "setup --cluster batch --yes --slack-webhook-parameter /mine/webhook").await;
+    let line = "setup --cluster batch --yes --slack-webhook-parameter /mine/webhook --expect nightly,every=26h";
+    let setup = taskbell(&aws, line).await;
     assert_eq!(setup.code, 0, "{setup:?}");
+    let watch = hand.iam.get_role().role_name(support::hand::WATCH_ROLE).send().await.unwrap().role.unwrap();
+    documents.push(Policy::parse(&watch.assume_role_policy_document.unwrap()).document());
     let role = hand.iam.get_role_policy().role_name(support::hand::ROLE).policy_name("notifier").send().await.unwrap();
     documents.push(Policy::parse(&role.policy_document).document());
     let function = hand.lambda.get_policy().function_name(support::hand::FUNCTION).send().await.unwrap();
@@ -415,6 +421,10 @@ fn arns_of(stack: &Stack, place: &Place, patterns: &[&str]) -> Vec<String> {
         place.parameter_arn(&stack.parameter_name()),
         place.role_arn(&format!("/taskbell/{role}")),
         place.role_arn(&format!("/{role}")),
+        place.role_arn(&format!("/taskbell/{}", stack.watch_role_name())),
+        place.role_arn(&format!("/{}", stack.watch_role_name())),
+        place.schedule_group_arn(&stack.schedule_group_name()),
+        place.schedule_arn(&stack.schedule_group_name(), "sweep"),
         format!("{group}:*"),
         format!("{group}:log-stream:x"),
         group,

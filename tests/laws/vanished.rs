@@ -3,10 +3,11 @@
 use futures_util::future::BoxFuture;
 
 use crate::support::aws::Aws;
-use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, TABLE};
+use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE};
 use crate::support::taskbell;
 
-const FLAGS: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const FLAGS: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+    --expect nightly,every=26h --expect nightly,max-runtime=2h";
 
 type Removal = fn(Hand) -> BoxFuture<'static, ()>;
 
@@ -37,6 +38,8 @@ fn removals() -> Vec<(&'static str, &'static [&'static str], Removal)> {
         };
         "function/notifier" ["lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig"], hand =>
             hand.lambda.delete_function().function_name(FUNCTION).send().await.unwrap();
+        "watch/schedules" ["scheduler:ListTagsForResource", "scheduler:ListSchedules", "scheduler:GetSchedule"], hand =>
+            hand.scheduler.delete_schedule_group().name(SCHEDULES).send().await.unwrap();
         "rule/task-failed" ["events:ListTargetsByRule", "events:ListTagsForResource"], hand => {
             hand.events.remove_targets().rule(RULE).ids("notifier").send().await.unwrap();
             hand.events.delete_rule().name(RULE).send().await.unwrap()
@@ -68,7 +71,8 @@ async fn resource_removed_between_two_reads_is_missing_and_not_unreadable() {
 }
 
 /// The calls that follow the creation of a resource, with AWS's answer while it does not show the resource there.
-const FOLLOWING: [(&str, &str, &str); 7] = [
+const FOLLOWING: [(&str, &str, &str); 8] = [
+    ("scheduler:CreateSchedule", "ResourceNotFoundException", "Schedule group taskbell-batch does not exist."),
     ("logs:PutRetentionPolicy", "ResourceNotFoundException", "The specified log group does not exist."),
     ("dynamodb:UpdateTimeToLive", "ResourceNotFoundException", "Requested resource not found"),
     ("iam:PutRolePolicy", "NoSuchEntity", "The role with name taskbell-batch-us-east-1 cannot be found."),
@@ -99,7 +103,7 @@ async fn wait_for_a_new_resource_has_an_end_and_a_hint() {
     for (action, code, message) in FOLLOWING {
         let aws = Aws::new().await;
         aws.refuse_next(action, code, message, 1000);
-        let setup = taskbell(&aws, "setup --cluster batch --pattern task-failed --yes").await;
+        let setup = taskbell(&aws, &format!("setup --cluster batch --pattern task-failed --yes {FLAGS}")).await;
         assert_eq!(setup.code, 1, "{action}: {setup:?}");
         assert!(setup.err.contains(" s for AWS to show the resource everywhere"), "{action}: {setup:?}");
         assert!(setup.err.contains("hint: run the same command again; it continues from here"), "{action}: {setup:?}");
@@ -116,6 +120,7 @@ async fn tags_wait_until_aws_shows_the_resource() {
         ("lambda:TagResource", "ResourceNotFoundException"),
         ("events:TagResource", "ResourceNotFoundException"),
         ("cloudwatch:TagResource", "ResourceNotFoundException"),
+        ("scheduler:TagResource", "ResourceNotFoundException"),
     ] {
         let aws = Aws::new().await;
         let line = format!("setup --cluster batch --pattern task-failed --yes {FLAGS}");

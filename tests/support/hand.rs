@@ -8,6 +8,9 @@ use aws_sdk_cloudwatch::types as cloudwatch;
 use aws_sdk_dynamodb::types as dynamodb;
 use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_lambda::types as lambda;
+use aws_sdk_scheduler::operation::update_schedule::builders::UpdateScheduleFluentBuilder as UpdateSchedule;
+use aws_sdk_scheduler::primitives::DateTime;
+use aws_sdk_scheduler::types as scheduler;
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType, ResourceTypeForTagging};
 use futures_util::future::BoxFuture;
@@ -22,6 +25,12 @@ pub const FUNCTION: &str = "taskbell-batch";
 pub const RULE: &str = "taskbell-batch-task-failed";
 pub const ROLE: &str = "taskbell-batch-us-east-1";
 pub const QUEUE: &str = "taskbell-batch-undelivered";
+pub const WATCH_ROLE: &str = "taskbell-batch-us-east-1-watch";
+pub const SCHEDULES: &str = "taskbell-batch";
+/// The schedule of the first expectation of [`EXPECT`].
+pub const EVERY: &str = "every-ce1ecc98";
+/// Flags for a schedule group with two schedules.
+pub const EXPECT: &str = "--expect nightly,every=26h --expect nightly,max-runtime=2h";
 pub const TABLE: &str = "taskbell-batch-announcements";
 pub const GROUP: &str = "/aws/lambda/taskbell-batch";
 pub const PARAMETER: &str = "/taskbell/batch/slack-webhook-url";
@@ -136,6 +145,35 @@ impl Hand {
         change(call).send().await.unwrap();
     }
 
+    /// Replaces the schedule of an expectation with one change.
+    pub async fn put_schedule(&self, change: impl Fn(UpdateSchedule) -> UpdateSchedule) {
+        let now = self.scheduler.get_schedule().group_name(SCHEDULES).name(EVERY).send().await.unwrap();
+        let call = self
+            .scheduler
+            .update_schedule()
+            .group_name(SCHEDULES)
+            .name(EVERY)
+            .set_schedule_expression(now.schedule_expression)
+            .set_schedule_expression_timezone(now.schedule_expression_timezone)
+            .set_state(now.state)
+            .set_description(now.description)
+            .set_action_after_completion(now.action_after_completion)
+            .set_start_date(now.start_date)
+            .set_end_date(now.end_date)
+            .set_kms_key_arn(now.kms_key_arn)
+            .set_flexible_time_window(now.flexible_time_window)
+            .set_target(now.target);
+        change(call).send().await.unwrap();
+    }
+
+    /// Replaces the schedule of an expectation with one change of its target.
+    pub async fn put_schedules_target(&self, change: impl Fn(&mut scheduler::Target)) {
+        let now = self.scheduler.get_schedule().group_name(SCHEDULES).name(EVERY).send().await.unwrap();
+        let mut target = now.target.unwrap();
+        change(&mut target);
+        self.put_schedule(|call| call.target(target.clone())).await;
+    }
+
     pub fn invoke_config(
         &self,
     ) -> aws_sdk_lambda::operation::put_function_event_invoke_config::builders::PutFunctionEventInvokeConfigFluentBuilder
@@ -175,7 +213,72 @@ pub fn changes_by_hand() -> Vec<(&'static str, &'static str, Change)> {
     all.extend(function());
     all.extend(rule());
     all.extend(alarm());
+    all.extend(watch());
     all
+}
+
+fn watch() -> Vec<(&'static str, &'static str, Change)> {
+    changes! {
+        "role/watch" "/trust" hand =>
+            hand.iam.update_assume_role_policy().role_name(WATCH_ROLE).policy_document(
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"scheduler.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#)
+                .send().await.unwrap();
+        "role/watch" "/policies/watch" hand =>
+            hand.iam.put_role_policy().role_name(WATCH_ROLE).policy_name("watch")
+                .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:*","Resource":"*"}]}"#).send().await.unwrap();
+        "watch/schedules" "/schedules/every-ce1ecc98/state" hand =>
+            hand.put_schedule(|call| call.state(scheduler::ScheduleState::Disabled)).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/expression" hand =>
+            hand.put_schedule(|call| call.schedule_expression("rate(7 days)")).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/time_zone" hand =>
+            hand.put_schedule(|call| call.schedule_expression_timezone("Asia/Tokyo")).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/description" hand => hand.put_schedule(|call| call.description("mine")).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/window_minutes" hand => {
+            let window = scheduler::FlexibleTimeWindow::builder().mode(scheduler::FlexibleTimeWindowMode::Flexible);
+            let window = window.maximum_window_in_minutes(60).build().unwrap();
+            hand.put_schedule(|call| call.flexible_time_window(window.clone())).await
+        };
+        "watch/schedules" "/schedules/every-ce1ecc98/starts" hand =>
+            hand.put_schedule(|call| call.start_date(DateTime::from_secs(1_900_000_000))).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/ends" hand =>
+            hand.put_schedule(|call| call.end_date(DateTime::from_secs(1_900_000_000))).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/after_completion" hand =>
+            hand.put_schedule(|call| call.action_after_completion(scheduler::ActionAfterCompletion::Delete)).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/kms_key" hand =>
+            hand.put_schedule(|call| call.kms_key_arn(format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/mine"))).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/target" hand => hand.put_schedules_target(|target| {
+            target.arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:other");
+        }).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/role" hand => hand.put_schedules_target(|target| {
+            target.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/other");
+        }).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/input" hand => hand.put_schedules_target(|target| {
+            target.input = Some("{}".to_owned());
+        }).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/max_event_age_seconds" hand => hand.put_schedules_target(|target| {
+            let retry = scheduler::RetryPolicy::builder().maximum_event_age_in_seconds(60).maximum_retry_attempts(185);
+            target.retry_policy = Some(retry.build());
+        }).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/max_retry_attempts" hand => hand.put_schedules_target(|target| {
+            let retry = scheduler::RetryPolicy::builder().maximum_event_age_in_seconds(3600).maximum_retry_attempts(0);
+            target.retry_policy = Some(retry.build());
+        }).await;
+        "watch/schedules" "/schedules/every-ce1ecc98/dead_letter_queue" hand => hand.put_schedules_target(|target| {
+            target.dead_letter_config = None;
+        }).await;
+        "watch/schedules" "/schedules/sweep" hand =>
+            hand.scheduler.delete_schedule().group_name(SCHEDULES).name("sweep").send().await.unwrap();
+        "watch/schedules" "/schedules/mine" hand => {
+            let now = hand.scheduler.get_schedule().group_name(SCHEDULES).name(EVERY).send().await.unwrap();
+            hand.scheduler.create_schedule().group_name(SCHEDULES).name("mine").schedule_expression("rate(1 minute)")
+                .set_flexible_time_window(now.flexible_time_window).set_target(now.target).send().await.unwrap()
+        };
+        "watch/schedules" "/tags/team" hand => {
+            let tag = scheduler::Tag::builder().key("team").value("other").build().unwrap();
+            hand.scheduler.tag_resource().resource_arn(format!("arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/{SCHEDULES}"))
+                .tags(tag).send().await.unwrap()
+        };
+    }
 }
 
 fn foundation() -> Vec<(&'static str, &'static str, Change)> {

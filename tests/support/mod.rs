@@ -199,6 +199,20 @@ pub async fn run_into(
         command: std::sync::OnceLock::new(),
         typed: typed.map(|lines| Arc::new(Mutex::new(lines.iter().map(ToString::to_string).collect()))),
     };
-    let arguments = std::iter::once("taskbell").chain(line.split_whitespace()).map(Into::into);
+    let arguments = std::iter::once("taskbell".to_owned()).chain(arguments(line)).map(Into::into);
     cli::run(arguments, &world).await
+}
+
+/// Splits a command line at its blanks, except for those between single quotes.
+fn arguments(line: &str) -> Vec<String> {
+    let (mut arguments, mut is_quoted) = (vec![String::new()], false);
+    for char in line.chars() {
+        match char {
+            '\'' => is_quoted = !is_quoted,
+            blank if blank.is_whitespace() && !is_quoted => arguments.push(String::new()),
+            char => arguments.last_mut().unwrap().push(char),
+        }
+    }
+    arguments.retain(|argument| !argument.is_empty());
+    arguments
 }

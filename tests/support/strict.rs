@@ -61,7 +61,8 @@ impl Strictness {
         inner: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
         let (body, form) = (body_of(&request), form_of(action, &request));
-        let (request, path) = (in_pages(action, request), path_of(action, &request));
+        let path = path_of(action, &request);
+        let request = in_pages(action, request);
         if let Some(answer) = self.0.lock().unwrap().ghost(action, &body) {
             return Ok(answer);
         }
@@ -207,7 +208,8 @@ impl Memory {
             return refuse("Invalid Input for target: it must be JSON.");
         }
         let role = body["Target"]["RoleArn"].as_str()?.rsplit('/').next()?;
-        let is_trusted = self.trusts.get(role).is_some_and(|(trust, changed)| {
+        // The trust policies of roles that nobody created here are not known.
+        let is_trusted = self.trusts.get(role).is_none_or(|(trust, changed)| {
             let of_group = format!(":schedule-group/{group}\"");
             let is_of_group = !trust.contains("aws:SourceArn") || trust.contains(&of_group);
             trust.contains("scheduler.amazonaws.com") && is_of_group && changed.elapsed() >= ROLE_PROPAGATION
@@ -227,7 +229,7 @@ impl Memory {
             "iam:UpdateAssumeRolePolicy" => {
                 self.trusts.insert(of("RoleName"), (of("PolicyDocument"), Instant::now()));
             }
-            "iam:DeleteRole" => drop(self.trusts.remove(&of("RoleName"))),
+            "iam:DeleteRole" => drop(self.trusts.insert(of("RoleName"), (String::new(), Instant::now()))),
             "scheduler:DeleteScheduleGroup" => {
                 self.groups_deleted.insert(path.rsplit('/').next().unwrap().to_owned(), Instant::now());
             }

@@ -31,18 +31,23 @@ const FUNCTION = {
   MemorySize: 256, Timeout: 30, Environment: { Variables: { TASKBELL_STACK: "batch" } },
 };
 const created = (changes) => request("lambda", "POST", "https://lambda.us-east-1.amazonaws.com/2015-03-31/functions", {}, JSON.stringify({ ...FUNCTION, ...changes }));
+const SCHEDULE = {
+  GroupName: "taskbell-batch", ScheduleExpression: "rate(5 minutes)", FlexibleTimeWindow: { Mode: "OFF" },
+  Target: { Arn: "arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch", RoleArn: "arn:aws:iam::123456789012:role/taskbell/x", Input: "{}" },
+};
+const scheduled = (changes, permissions) => request("scheduler", "POST", "https://scheduler.us-east-1.amazonaws.com/schedules/sweep", {}, JSON.stringify({ ...SCHEDULE, ...changes }), permissions);
 const roleNamed = (RoleName) => inForm({ Action: "GetRole", RoleName });
 const trust = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" }] };
 
 test("requests without a fault pass", () => {
   const { status, told } = judged([
-    rule({}), created({}), roleNamed("taskbell-batch"),
+    rule({}), created({}), roleNamed("taskbell-batch"), scheduled({}), scheduled({ ScheduleExpression: "cron(0 3 * * ? *)" }),
     inForm({ Action: "CreateRole", RoleName: "x", AssumeRolePolicyDocument: JSON.stringify(trust), "Tags.member.1.Key": "a", "Tags.member.1.Value": "b" }),
     inJson("sqs", "AmazonSQS.CreateQueue", { QueueName: "taskbell-batch", Attributes: { VisibilityTimeout: "60" }, tags: { a: "b" } }),
     request("lambda", "GET", "/2015-03-31/functions/taskbell-batch/policy", {}, ""),
     request("lambda", "DELETE", "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Ax?tagKeys=a&tagKeys=b", {}, ""),
   ]);
-  assert.deepEqual([status, told], [0, "requests: 7 of 7 operations judged, 0 faults\n"]);
+  assert.deepEqual([status, told], [0, "requests: 9 of 8 operations judged, 0 faults\n"]);
 });
 
 const PLANTED = [
@@ -61,6 +66,9 @@ const PLANTED = [
   ["a retention that CloudWatch Logs does not offer", inJson("logs", "Logs_20140328.PutRetentionPolicy", { logGroupName: "x", retentionInDays: 31 }), /logs cannot be kept for 31 days/],
   ["a time-out that no queue has", inJson("sqs", "AmazonSQS.CreateQueue", { QueueName: "x", Attributes: { VisibilityTimeout: "43201" } }), /VisibilityTimeout is 43201/],
   ["tag keys that differ only by case", inForm({ Action: "TagRole", RoleName: "x", "Tags.member.1.Key": "a", "Tags.member.1.Value": "b", "Tags.member.2.Key": "A", "Tags.member.2.Value": "b" }), /a tag appears twice: a, A/],
+  ["a rate in the wrong number", scheduled({ ScheduleExpression: "rate(1 minutes)" }), /the rate of the schedule is rate\(1 minutes\)/],
+  ["a cron of five fields", scheduled({ ScheduleExpression: "cron(0 3 * * *)" }), /the expression of the schedule is cron/],
+  ["an input that a function cannot read", scheduled({ Target: { ...SCHEDULE.Target, Input: "x" } }), /the input of the schedule is no JSON object/],
   ["a reserved tag", rule({ Tags: [{ Key: "aws:x", Value: "y" }] }), /AWS takes no tag aws:x/],
 ];
 for (const [name, line, expected] of PLANTED) {
@@ -117,6 +125,19 @@ for (const [name, document, expected] of PLANTED_POLICIES) {
 }
 
 test("the judge of policies finds a document that is no policy", async () => assert.notDeepEqual(await faults({ Statement: [{ Effect: "Permit" }] }), []));
+
+test("a schedule needs a permission for its group, and one to pass its role to Scheduler", async () => {
+  const line = "permissions --for setup --cluster batch";
+  const schedules = "arn:aws:scheduler:us-east-1:123456789012:schedule/taskbell-batch/*";
+  const to = (service) => ({ Effect: "Allow", Action: ["iam:PassRole"], Resource: [SCHEDULE.Target.RoleArn], Condition: { StringEquals: { "iam:PassedToService": service } } });
+  const of = (service, resource) => {
+    const policy = allow(["scheduler:CreateSchedule"], [resource]);
+    return judge(judged([scheduled({}, [line]), { permissions: line, policy: { ...policy, Statement: [...policy.Statement, to(service)] } }]));
+  };
+  assert.deepEqual(await of("scheduler.amazonaws.com", schedules), []);
+  assert.equal((await of("lambda.amazonaws.com", schedules)).length, 1);
+  assert.equal((await of("scheduler.amazonaws.com", schedules.replace("taskbell-batch", "other"))).length, 1);
+});
 
 test("a printed policy that lacks an action is found by the request that needs the action", async () => {
   const line = "permissions --for drift";

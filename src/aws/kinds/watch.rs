@@ -181,6 +181,11 @@ impl Watch {
                 schedules.extend(schedule?.map(|schedule| (name.clone(), schedule)));
             }
         }
+        // Somebody removed listed schedules, or perhaps the whole group.
+        let is_odd = names.is_empty() || schedules.len() < names.len();
+        if is_odd && self.group(group).await?.is_none_or(|group| group.is_going) {
+            return Ok(None);
+        }
         Ok(Some(schedules))
     }
 

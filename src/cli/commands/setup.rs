@@ -90,7 +90,7 @@ impl InPhases for Args {
         }
         let drills = self.drill && has_clusters;
         let (prepared, asked) = prepared(request, (&self.stack, self.dry_run), |_| Ok(()), desk).await?;
-        let told = seen(&prepared, desk);
+        let told = seen(&prepared, self.dry_run, desk);
         if let Err(error) = asked {
             return Ok(Phase::Over(Told { ended: Err(error), ..told }));
         }

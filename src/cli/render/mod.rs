@@ -1,5 +1,6 @@
 //! Renders values as text, JSON, Markdown and annotations. Prints nothing.
 
+pub mod deadlines;
 pub mod doctor;
 pub mod drift;
 pub mod drill;

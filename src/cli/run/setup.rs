@@ -3,6 +3,7 @@
 use super::{Desk, Told};
 use crate::cli::args::common::{StackArgs, report_repeated};
 use crate::cli::render;
+use crate::config::deadlines;
 use crate::error::Result;
 use crate::operations::setup::{Applied, Prepared, Request, prepare};
 
@@ -10,7 +11,7 @@ use crate::operations::setup::{Applied, Prepared, Request, prepare};
 /// check fails or the webhook is missing, with the error.
 ///
 /// # Errors
-/// If nothing could be planned; on interruption.
+/// If nothing could be planned, or a deadline never comes; on interruption.
 pub async fn prepared(
     request: Request,
     (stack, dry_run): (&StackArgs, bool),
@@ -18,6 +19,7 @@ pub async fn prepared(
     desk: &Desk<'_>,
 ) -> Result<(Prepared, Result<()>)> {
     let Desk { common, world, context, reported: _ } = desk;
+    deadlines::next(&request.config, world.now())?;
     report_repeated(&request.config.patterns, &context.listener);
     let target = common.target_called(request.config.stack.clone());
     let prepared = prepare(request, &target, context).await?;
@@ -44,12 +46,16 @@ pub async fn offered(applied: Applied, desk: &Desk<'_>) -> (Applied, bool) {
     }
 }
 
-/// Returns the output for a plan.
+/// Returns the output for a plan. Contains the next deadlines, unless nothing is to be changed or looked at.
 #[must_use]
-pub fn seen(prepared: &Prepared, desk: &Desk<'_>) -> Told {
-    Told {
-        object: Some(render::setup::prepared_object(prepared, None, desk.world.command())),
-        sum: render::sum(&prepared.plan),
-        ..Told::verdict(render::plan(&prepared.plan, desk.common.verbose), prepared.verdict())
+pub fn seen(prepared: &Prepared, dry_run: bool, desk: &Desk<'_>) -> Told {
+    let mut object = render::setup::prepared_object(prepared, None, desk.world.command());
+    let mut out = render::plan(&prepared.plan, desk.common.verbose);
+    // A deadline that never comes was refused before the plan.
+    let next = deadlines::next(prepared.config(), desk.world.now()).unwrap_or_default();
+    if !next.is_empty() && (dry_run || !prepared.plan.is_in_sync()) {
+        object["deadlines"] = render::deadlines::array(&next);
+        out += &render::deadlines::text(&next);
     }
+    Told { object: Some(object), sum: render::sum(&prepared.plan), ..Told::verdict(out, prepared.verdict()) }
 }

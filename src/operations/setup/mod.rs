@@ -214,6 +214,11 @@ impl Prepared {
     pub fn session(&self) -> &Session {
         &self.setup.session
     }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.setup.request.config
+    }
 }
 
 impl Applied {
