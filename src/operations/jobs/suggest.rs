@@ -5,6 +5,8 @@ use crate::aws::calls::ledger::Usual;
 use crate::aws::calls::schedules::Schedule;
 use crate::calendar::{Cron, Span};
 
+/// The shortest interval that `setup` accepts.
+const SHORTEST: Span = Span::minutes(5);
 /// The unit to which durations are rounded up.
 const STEP: Span = Span::minutes(5);
 /// The time between a deadline and its check.
@@ -81,7 +83,8 @@ fn rule(schedule: &Schedule, usual: Option<Usual>) -> Result<Rule, String> {
     let duration = usual.map_or(0, |usual| usual.seconds.div_ceil(STEP.seconds) * STEP.seconds);
     let later = Span { seconds: duration + schedule.window_minutes * 60 };
     if let Some(interval) = times::rate(expression) {
-        return Ok(Rule::Every(Span { seconds: interval.seconds + later.seconds }));
+        let seconds = (interval.seconds + later.seconds).max(SHORTEST.seconds);
+        return Ok(Rule::Every(Span { seconds }));
     }
     if expression.starts_with("at(") {
         return Err(format!("its schedule {name} starts it only once"));
@@ -91,6 +94,11 @@ fn rule(schedule: &Schedule, usual: Option<Usual>) -> Result<Rule, String> {
     let crons = if later.seconds == 0 { Some(vec![cron.clone()]) } else { cron.shifted(later) };
     let crons =
         crons.ok_or_else(|| format!("no expression says {later} later than {expression}: choose a time yourself"))?;
+    if crons.iter().any(|cron| cron.shifted(GRACE).is_none()) {
+        return Err(format!(
+            "no expression says {GRACE} later than the deadline after {expression}: choose a time yourself"
+        ));
+    }
     let crons = crons.iter().map(|cron| cron.text().to_owned()).collect();
     Ok(Rule::By { crons, zone: schedule.zone.clone() })
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::calendar::{Cron, Span, Zone, Zoned};
+use crate::calendar::{Cron, Span, Zone, in_rfc_3339};
 
 /// Returns the next times of an expression of EventBridge Scheduler in this time zone, at most `count` of them. The times of `rate`
 /// are not known: Scheduler counts from the creation.
@@ -11,7 +11,7 @@ pub fn next(expression: &str, zone: &str, now: SystemTime, count: usize) -> Vec<
     let once = once(expression);
     let cron = Cron::parse(once.as_deref().unwrap_or(expression));
     let (Ok(cron), Ok(zone)) = (cron, Zone::parse(zone)) else { return Vec::new() };
-    cron.upcoming(&zone.at(now)).take(count).map(|time| text(&time)).collect()
+    cron.upcoming(&zone.at(now)).take(count).map(|time| in_rfc_3339(&time)).collect()
 }
 
 /// The days before now in which the last time of an expression is searched: a leap day comes every four years, and once after eight.
@@ -25,13 +25,8 @@ pub fn last(cron: &str, zone: &str, until: SystemTime) -> Option<(String, i64)> 
     BEFORE.into_iter().find_map(|days| {
         let start = zone.at(until.checked_sub(Duration::from_secs(days * 86_400))?);
         let last = cron.upcoming(&start).take_while(|time| *time <= end).last()?;
-        Some((text(&last), last.timestamp().as_millisecond()))
+        Some((in_rfc_3339(&last), last.timestamp().as_millisecond()))
     })
-}
-
-/// Returns the time as text, as in `2026-11-30T03:00:00+09:00`.
-fn text(time: &Zoned) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 /// Returns the cron expression of the one time of `at(2026-12-01T03:00:00)`, to the minute.
