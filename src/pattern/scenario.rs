@@ -39,6 +39,9 @@ const NAME: &str = "taskbell-drill";
 const DEADLINE: &str = "cron(0 3 * * ? *)";
 const GRACE: u64 = 600;
 const LIMIT: u64 = 7200;
+/// The time for which the task of a drill seems to run, and its usual duration, in seconds.
+const AGE: i64 = 9000;
+const USUAL: u64 = 2400;
 
 impl Scenario {
     pub const ALL: [Self; 10] = [
@@ -120,7 +123,7 @@ impl Scenario {
     /// # Errors
     /// If the sample is not JSON, which is a defect of the release.
     pub fn event(self, cluster_arn: &str, task: &str, now: DateTime) -> Result<Value> {
-        let Some(sample) = self.sample() else { return Ok(self.request(cluster_arn, now)) };
+        let Some(sample) = self.sample() else { return Ok(self.request(cluster_arn, task, now)) };
         let mut event = samples::of_cluster_by_name(sample, cluster_arn)?;
         let real = event["resources"][0].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned();
         let replace = [
@@ -141,13 +144,25 @@ impl Scenario {
         Ok(event)
     }
 
-    /// Returns the request that a schedule of the stack would send to the notifier, marked as a drill.
-    fn request(self, cluster_arn: &str, now: DateTime) -> Value {
-        let job = json!({ "name": NAME, "startedBy": null });
+    /// Returns the request that a schedule of the stack would send to the notifier, marked as a drill. For a drill, the notifier looks
+    /// at nothing: the request contains the task that it would find.
+    fn request(self, cluster_arn: &str, task: &str, now: DateTime) -> Value {
+        let mut job = json!({ "name": NAME, "startedBy": null });
         let (detail_type, mut detail) = match self {
             Self::RunningLong => {
-                let job = json!({ "name": NAME, "startedBy": null, "maxSeconds": LIMIT });
-                ("Sweep", json!({ "jobs": [job] }))
+                job["maxSeconds"] = json!(LIMIT);
+                let arn = |kind: &str| cluster_arn.replacen(":cluster/", &format!(":{kind}/"), 1);
+                let (ecs, _) = cluster_arn.split_once(":cluster/").unwrap_or_default();
+                let found = json!({
+                    "taskArn": format!("{}/{task}", arn("task")),
+                    "taskDefinitionArn": format!("{ecs}:task-definition/{NAME}:1"),
+                    "clusterArn": cluster_arn,
+                    "lastStatus": "RUNNING",
+                    "startedAt": text_of(DateTime::from_secs(now.secs() - AGE)),
+                });
+                let found = json!({ "id": "running-long", "at": text_of(now), "limitSeconds": LIMIT,
+                    "usualSeconds": USUAL, "task": found });
+                ("Sweep", json!({ "jobs": [job], "found": found }))
             }
             _ => ("Deadline", json!({ "job": job, "by": DEADLINE, "timezone": "UTC", "graceSeconds": GRACE })),
         };
