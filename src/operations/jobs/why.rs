@@ -66,9 +66,10 @@ fn by(expectation: &Expectation, (cron, zone, grace): (&str, &str, u64), ledger:
     let before = |time: SystemTime, seconds: u64| time.checked_sub(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
     let Some((deadline, due)) = times::last(cron, zone, before(now, grace)) else { return Why::Pending };
     let due_at = UNIX_EPOCH + Duration::from_millis(due.try_into().unwrap_or_default());
-    // The window of a deadline begins at the deadline before.
-    let start = times::last(cron, zone, before(due_at, 1)).map_or(0, |(_, start)| start);
-    let within = |end: &&End| end.millis().is_some_and(|at| at > start && at <= due);
+    // The window of a deadline is between the checks, as for the notifier (`lambda/core/overdue.mjs`).
+    let later = i64::try_from(grace).unwrap_or_default() * 1000;
+    let start = times::last(cron, zone, before(due_at, 1)).map_or(i64::MIN, |(_, start)| start + later);
+    let within = |end: &&End| end.millis().is_some_and(|at| at > start && at <= due + later);
     let ends = || ledger.ends.iter().chain(&ledger.last_success);
     if let Some(good) = ends().filter(within).find(|end| end.ok) {
         return Why::InTime { deadline: Some(deadline), success: good.at.clone() };
