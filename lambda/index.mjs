@@ -2,6 +2,7 @@
 
 import { createHandler } from "./handler.mjs";
 import { describeTaskDefinition, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";
+import { ledgersOf } from "./memory/ledger.mjs";
 import { tableOf } from "./memory/table.mjs";
 
 export const handler = createHandler({
@@ -10,6 +11,7 @@ export const handler = createHandler({
   describeTaskDefinition,
   readLog,
   tableOf,
+  ledgersOf,
   prepare,
   fetch: (...request) => globalThis.fetch(...request),
   sleep: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }),

@@ -21,6 +21,9 @@ use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
 use limits::OF_THE_STACK;
 
+/// The variable of the function that says whether services that work again are reported.
+pub const SERVICE_RECOVERY: &str = "TASKBELL_SERVICE_RECOVERY";
+
 /// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
 pub fn addresses(config: &Config, stack: &Stack) -> Vec<Address> {
@@ -375,7 +378,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         // Without a table, the notifier remembers nothing anyway.
         ("TASKBELL_LEDGER", (window.is_some() && !config.keeps_ledger()).then(|| "off".to_owned())),
         ("TASKBELL_RECOVERY", (window.is_some() && !config.recovery).then(|| "off".to_owned())),
-        ("TASKBELL_SERVICE_RECOVERY", config.reports_recovered_services().then(|| "on".to_owned())),
+        (SERVICE_RECOVERY, config.reports_recovered_services().then(|| "on".to_owned())),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

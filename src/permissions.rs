@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::pattern::{APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE};
+use crate::pattern::{
+    APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE, JOB_SUCCEEDED, SERVICE_RECOVERED,
+};
 use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 
 /// A command that makes calls.
@@ -347,9 +349,8 @@ pub fn policy(command: Command, ground: Ground) -> Value {
         document(command, Ground { patterns: &patterns, ..ground })
     };
     let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
-    let companions = || COMPANIONS.iter().map(|entry| entry.name);
-    let all: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).chain(companions()).collect();
-    let default: Vec<&str> = DEFAULT.into_iter().chain(companions()).collect();
+    let all: Vec<&str> = CATALOGUE.iter().chain(&COMPANIONS).map(|entry| entry.name).collect();
+    let default: Vec<&str> = DEFAULT.into_iter().chain([JOB_SUCCEEDED, SERVICE_RECOVERED]).collect();
     [all, default].iter().map(|names| naming(names)).find(fits).unwrap_or_else(|| naming(&[]))
 }
 

@@ -48,6 +48,8 @@ export const CAUSES = {
   "stopped-by-user": { severity: "info", en: ["user request", "A user or a tool stopped the task."], ja: ["ユーザーの操作", "ユーザーまたはツールがタスクを停止しました。"] },
   "stopped-by-scheduler": { severity: "info", en: ["scaling, deployment or rebalancing", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケーリング、デプロイ、または再調整", "スケーリング、デプロイ、またはアベイラビリティーゾーンの再調整のため、ECS がタスクを停止しました。"] },
   "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
+  "job-succeeded": { severity: "info", en: ["ended well", "The job ended well."], ja: ["正常終了", "ジョブが正常に終了しました。"] },
+  recovered: { severity: "info", en: ["works again", "The job ended well."], ja: ["復旧", "ジョブが正常に終了しました。"] },
   "service-event": { severity: "info", en: ["{name}", "ECS reported {name}."], ja: ["{name}", "ECS から {name} が報告されました。"] },
   unknown: { severity: "error", en: ["{name}", "taskbell could not determine the cause; see the report from ECS below."], ja: ["{name}", "原因を判別できませんでした。ECS からの報告は次のとおりです。"] },
 };

@@ -40,18 +40,21 @@ impl Cron {
             i16::try_from(by.in_minutes()?).ok().filter(|minutes| *minutes <= HOURS_OF_A_DAY * MINUTES_OF_AN_HOUR)?;
         let own = Dates { days: self.days.clone(), months: self.months.clone(), years: self.years.clone() };
         let (mut today, tomorrow) = self.times(minutes);
-        let mut crons: Vec<Option<Self>> = Vec::new();
+        let mut later = Vec::new();
         if !tomorrow.is_empty() {
-            let next = own.next_days()?;
-            match &next[..] {
-                [same] if *same == own.simplified() => today.extend(tomorrow),
-                _ => crons.extend(next.iter().flat_map(|dates| tomorrow.iter().map(|times| self.with(times, dates)))),
+            later = own.next_days()?;
+            // Every day is followed by every day.
+            if later.len() == 1 && later[0] == own.simplified() {
+                today.extend(tomorrow.iter().cloned());
+                later.clear();
             }
         }
-        let today = joined(today);
-        let mut all: Vec<Option<Self>> = today.iter().map(|times| self.with(times, &own)).collect();
-        all.append(&mut crons);
-        let all: Vec<Self> = all.into_iter().collect::<Option<_>>()?;
+        let tomorrow = joined(tomorrow);
+        let of_today = joined(today).into_iter().map(|times| (times, own.clone()));
+        let of_tomorrow =
+            later.iter().flat_map(|dates| tomorrow.iter().map(move |times| (times.clone(), dates.clone())));
+        let all = of_today.chain(of_tomorrow).map(|(times, dates)| self.with(&times, &dates));
+        let all: Vec<Self> = all.collect::<Option<_>>()?;
         (all.len() <= MOST).then_some(all)
     }
 

@@ -33,7 +33,8 @@ use terminal::World;
 ///
 /// This binary sets up the alert in your AWS account, checks it, and removes it: an EventBridge rule for each pattern, a Lambda
 /// function with its role and its log group, a queue for undelivered alerts, a table of announced failures, and an SSM parameter
-/// with the webhook. Nothing else is needed, and nothing is kept on disk.
+/// with the webhook. If jobs are expected, a schedule group asks for them at the right time. Nothing else is needed, and nothing is
+/// kept on disk.
 #[derive(Debug, Parser)]
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\

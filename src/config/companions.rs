@@ -2,12 +2,9 @@
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::pattern::companions::{self, Jobs};
+use crate::pattern::companions::{self, Jobs, OF_SERVICES};
 use crate::pattern::filter::Filters;
 use crate::pattern::{JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED};
-
-/// The patterns whose failures a service can recover from.
-const OF_SERVICES: [&str; 2] = ["deployment-failed", "service-impaired"];
 
 /// Returns the companions of the patterns of a configuration. `named` has the names of companions that the user asks for, whether or
 /// not the notifier needs them.

@@ -6,7 +6,7 @@ use crate::calendar::{Cron, Span, Zone, Zoned};
 use crate::error::{Error, Result, nearest};
 use crate::secret::echoed;
 
-/// What runs as stand-alone tasks of one family in a cluster, the part of it that one schedule starts, or a job of another machine.
+/// The stand-alone tasks of one family in the stack's clusters, the part of them that one schedule starts, or a job of another machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The family of the task definition, or the name that `taskbell notify --job` gives.
@@ -106,21 +106,21 @@ impl Summary {
     /// For any other text.
     pub fn parse(text: &str) -> Result<Self> {
         let mut words = words(text).into_iter();
-        let cron = Cron::parse(words.next().unwrap_or_default()).map_err(|error| in_flag("--summary", text, error))?;
+        let cron = Cron::parse(words.next().unwrap_or_default()).map_err(|error| in_flag("--summary", text, &error))?;
         let mut zone = None;
         for word in words {
             match word.split_once('=') {
                 Some(("timezone", _)) if zone.is_some() => {
-                    return Err(in_flag("--summary", text, Error::usage("timezone is given more than once")));
+                    return Err(in_flag("--summary", text, &Error::usage("timezone is given more than once")));
                 }
                 Some(("timezone", name)) => {
-                    zone = Some(Zone::parse(name).map_err(|error| in_flag("--summary", text, error))?);
+                    zone = Some(Zone::parse(name).map_err(|error| in_flag("--summary", text, &error))?);
                 }
                 _ => {
                     let unknown =
                         Error::usage(format!("unknown key {}", echoed(word.split('=').next().unwrap_or(word))));
                     let unknown = unknown.hint("only timezone=NAME follows the cron expression");
-                    return Err(in_flag("--summary", text, unknown));
+                    return Err(in_flag("--summary", text, &unknown));
                 }
             }
         }
@@ -143,7 +143,7 @@ impl Job {
     /// # Errors
     /// For an unknown or repeated key, an invalid value, and keys that do not belong together.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |error| in_flag("--expect", text, error);
+        let wrong = |error: Error| in_flag("--expect", text, &error);
         let mut words = words(text).into_iter();
         let mut pairs = vec![(NAME, words.next().unwrap_or_default())];
         for word in words {
@@ -340,7 +340,7 @@ fn at_least(key: &str, text: &str) -> Result<Span> {
     }
 }
 
-fn in_flag(flag: &str, text: &str, error: Error) -> Error {
+fn in_flag(flag: &str, text: &str, error: &Error) -> Error {
     let hint = error.nearest_hint().cloned();
     let told = Error::usage(format!("{flag} {}: {}", echoed(text), error.in_one_line()));
     hint.into_iter().fold(told, Error::hint)

@@ -464,19 +464,25 @@ impl Settings {
         Ok(patterns)
     }
 
-    /// Returns the other patterns of the catalogue that this configuration could use.
+    /// Returns the other patterns of the catalogue that this configuration could use, with the companion that they would need besides.
     ///
     /// # Errors
     /// For invalid filters.
     pub fn other_patterns(&self, config: &Config) -> Result<Vec<Pattern>> {
         let (filters, quota) = (self.filters.checked()?, self.quota_of_patterns()?);
-        let is_other = |entry: &&Entry| config.patterns.iter().all(|pattern| pattern.name != entry.name);
+        let is_known = |name: &str| config.patterns.iter().any(|pattern| pattern.name == name);
+        let is_other = |entry: &&Entry| !is_known(entry.name) && !is_companion(entry.name);
         let others = CATALOGUE
             .iter()
             .filter(is_other)
             .map(|entry| Pattern::find(entry.name)?.with_quota(quota).narrowed(&filters));
         let has_clusters = |pattern: &Pattern| !config.clusters.is_empty() || !pattern.needs_cluster();
-        Ok(others.flatten().filter(has_clusters).collect())
+        let mut others: Vec<Pattern> = others.flatten().filter(has_clusters).collect();
+        let patterns = config.patterns.iter().chain(&others).cloned().collect();
+        let of_all = config::companions(&Config { patterns, ..config.clone() }, &filters, quota, &[])?;
+        let is_new = |one: &Pattern| config.companions.iter().all(|known| known.name != one.name);
+        others.extend(of_all.into_iter().filter(is_new));
+        Ok(others)
     }
 
     fn log_groups(&self) -> Result<Vec<String>> {

@@ -3,12 +3,17 @@
 mod foreign;
 mod parameters;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{Blueprint, Part, Permission, Piece, Spec};
 use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table, watch};
+use crate::desired::SERVICE_RECOVERY;
 use crate::document::canonical;
 use crate::error::{Error, Result};
+use crate::pattern::SERVICE_RECOVERED;
+use crate::pattern::companions::OF_SERVICES;
 use crate::policy::Policy;
 use crate::reconcile::resource::Tags;
 pub use parameters::{Bucket, CODE_PREFIX};
@@ -243,7 +248,7 @@ impl Writer<'_> {
             "Timeout": timeout_seconds,
             "Role": if own_role { attribute(ROLE, "Arn") } else { json!(role) },
             "Code": { "S3Bucket": bucket, "S3Key": key },
-            "Environment": { "Variables": environment },
+            "Environment": { "Variables": self.environment(environment) },
             "LoggingConfig": { "LogFormat": log_format, "ApplicationLogLevel": log_level, "LogGroup": { "Ref": LOG_GROUP } },
             "Tags": all_tags,
         });
@@ -361,8 +366,21 @@ impl Writer<'_> {
         resource
     }
 
+    /// Returns whether the user of the file decides about a rule: by its pattern, or by the patterns whose companion it is.
     fn is_choice(self, key: &str) -> bool {
-        self.blueprint.choices.iter().any(|choice| choice.pattern == key)
+        let is_of = |pattern: &str| pattern == key || key == SERVICE_RECOVERED && OF_SERVICES.contains(&pattern);
+        self.blueprint.choices.iter().any(|choice| is_of(&choice.pattern))
+    }
+
+    /// Returns the environment. The variable about services has a value only if the rule exists that it is about.
+    fn environment(self, variables: &BTreeMap<String, String>) -> Value {
+        let mut environment = json!(variables);
+        if let Some(value) = environment.get_mut(SERVICE_RECOVERY)
+            && self.is_choice(SERVICE_RECOVERED)
+        {
+            *value = json!({ "Fn::If": [condition(SERVICE_RECOVERED), &*value, { "Ref": "AWS::NoValue" }] });
+        }
+        environment
     }
 
     /// Returns the logical id of a rule: `TaskFailedRule` for `task-failed`.

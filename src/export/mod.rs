@@ -27,6 +27,7 @@ use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
 use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
+use crate::pattern::companions::is_companion;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, Tags, Want, spec_of};
 use crate::stack::{Address, EXPORTED_TAG, Kind, Place, Stack};
@@ -257,7 +258,11 @@ impl Opened {
         let own = self.config.patterns.iter().filter(|pattern| pattern.is_of_catalogue());
         let mut choices: Vec<Choice> = own.map(|pattern| choice(pattern, true)).collect();
         let bound = |pattern: &&Pattern| pattern.bind(&arns, self.config.drill).is_ok();
-        let others: Vec<Pattern> = others.iter().filter(bound).cloned().collect();
+        let others = others.iter().filter(bound).cloned();
+        // Nobody chooses a companion: it follows from the choices.
+        let (companions, others): (Vec<Pattern>, Vec<Pattern>) =
+            others.partition(|pattern| is_companion(&pattern.name));
+        self.config.companions.extend(companions);
         choices.extend(others.iter().map(|pattern| choice(pattern, false)));
         self.config.patterns.extend(others);
         Ok(choices)

@@ -16,16 +16,18 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 30] = files! {
+const FILES: [(&str, &str); 33] = files! {
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"
     "core/destinations.mjs"
     "core/digest.mjs"
     "core/incident.mjs"
+    "core/ledger.mjs"
     "core/patterns.mjs"
     "core/reasons.mjs"
     "core/records.mjs"
+    "core/recovery.mjs"
     "core/text.mjs"
     "core/unanswered.mjs"
     "handler.mjs"
@@ -36,6 +38,7 @@ const FILES: [(&str, &str); 30] = files! {
     "io/secret.mjs"
     "io/sender.mjs"
     "memory/announcements.mjs"
+    "memory/ledger.mjs"
     "memory/table.mjs"
     "places/answers.mjs"
     "places/discord.mjs"

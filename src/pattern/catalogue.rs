@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 10] = [
+pub const CATALOGUE: [Entry; 11] = [
     Entry {
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exit codes, terminated hosts, Spot interruptions, failed health checks",
@@ -88,6 +88,13 @@ pub const CATALOGUE: [Entry; 10] = [
         silent: "all ECS events",
         text: include_str!("../../patterns/application-error.json"),
     },
+    Entry {
+        name: "job-succeeded",
+        rings: "failures of jobs of other machines, and a job that works again after a failure or an overdue run that was announced",
+        needs: "the table",
+        silent: "every other success, which the notifier records",
+        text: include_str!("../../patterns/job-succeeded.json"),
+    },
 ];
 
 /// The pattern of the ends of jobs that the notifier remembers.
@@ -95,21 +102,12 @@ pub const JOB_SUCCEEDED: &str = "job-succeeded";
 /// The pattern of the events that end a failure of a service.
 pub const SERVICE_RECOVERED: &str = "service-recovered";
 
-/// The patterns of events that end a failure. `setup` adds their rules by itself (`companions.rs`): alone, none of these events causes
-/// an alert. Each pattern is a file in `patterns/`.
-pub const COMPANIONS: [Entry; 2] = [
-    Entry {
-        name: JOB_SUCCEEDED,
-        rings: "a job that works again after a failure; a run that did not come or does not end, if it is expected",
-        needs: "",
-        silent: "every other success",
-        text: include_str!("../../patterns/job-succeeded.json"),
-    },
-    Entry {
-        name: SERVICE_RECOVERED,
-        rings: "a service that works again: a completed deployment after a failed one, a steady state after an impairment",
-        needs: "",
-        silent: "every other deployment and steady state",
-        text: include_str!("../../patterns/service-recovered.json"),
-    },
-];
+/// The patterns whose rules `setup` adds by itself (`companions.rs`), besides those that the catalogue has for users to choose. Alone,
+/// none of their events causes an alert.
+pub const COMPANIONS: [Entry; 1] = [Entry {
+    name: SERVICE_RECOVERED,
+    rings: "a service that works again: a completed deployment after a failed one, a steady state after an impairment",
+    needs: "the table",
+    silent: "every other deployment and steady state",
+    text: include_str!("../../patterns/service-recovered.json"),
+}];

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::filter::{Filters, is_of_tasks};
-use super::{COMPANIONS, JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED};
+use super::{JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED};
 use crate::error::Result;
+
+/// The patterns whose failures a service can recover from.
+pub const OF_SERVICES: [&str; 2] = ["deployment-failed", "service-impaired"];
 
 /// The parts of a stack that decide which successes of jobs matter to it.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +22,7 @@ pub struct Jobs {
 /// Returns whether a pattern of this name is a companion.
 #[must_use]
 pub fn is_companion(name: &str) -> bool {
-    COMPANIONS.iter().any(|entry| entry.name == name)
+    [JOB_SUCCEEDED, SERVICE_RECOVERED].contains(&name)
 }
 
 /// Returns the pattern of successes of jobs, narrowed to the families and the container; none if the stack has no job.
@@ -35,15 +38,13 @@ pub fn job_succeeded(filters: &Filters, jobs: Jobs) -> Result<Option<Pattern>> {
     let Some(alternatives) = whole.tree["$or"].as_array() else {
         return Ok(Some(whole));
     };
-    let is_needed = |one: &&Value| {
-        let of = |detail_type: &str| one["detail-type"].as_array().is_some_and(|all| all.contains(&detail_type.into()));
-        match () {
-            () if is_of_tasks(one) => jobs.has_clusters && filters.services.is_empty(),
-            // Drills of the checks of jobs: the checks themselves do not come from the bus.
-            () if of("Deadline") => jobs.has_clusters && jobs.are_expected,
-            () if of("Application Error") => jobs.are_expected && !jobs.reports_application_errors,
-            () => jobs.are_expected || jobs.reports_application_errors,
-        }
+    let is_needed = |one: &&Value| match () {
+        () if is_of_tasks(one) => jobs.has_clusters && filters.services.is_empty(),
+        // Drills of the checks of jobs: the checks themselves do not come from the bus.
+        () if !one["detail"]["cluster"].is_null() => jobs.has_clusters && jobs.are_expected,
+        // Any report about a job, also of its failure.
+        () if !one["detail"]["job"].is_null() => jobs.are_expected && !jobs.reports_application_errors,
+        () => jobs.are_expected || jobs.reports_application_errors,
     };
     let needed: Vec<Value> = alternatives.iter().filter(is_needed).cloned().collect();
     let tree = match &needed[..] {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::Value;
 use taskbell::calendar::{Cron, Span, Zone, Zoned, in_rfc_3339, in_words};
+use taskbell::config::job::{Job, Summary};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -177,17 +178,18 @@ type Known = (String, BTreeSet<i16>);
 
 fn field(first: i16, last: i16) -> impl Strategy<Value = Known> {
     let number = first..=last;
-    let list = proptest::collection::btree_set(number.clone(), 1..4)
-        .prop_map(|numbers| (numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), numbers));
-    let range = (number.clone(), number.clone()).prop_map(|(one, other)| {
+    let list = proptest::collection::btree_set(number.clone(), 1..4).prop_map(|numbers| -> Known {
+        (numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), numbers)
+    });
+    let range = (number.clone(), number.clone()).prop_map(|(one, other)| -> Known {
         let (first, last) = (one.min(other), one.max(other));
         (format!("{first}-{last}"), (first..=last).collect())
     });
-    let step = (number, 1..=(last - first)).prop_map(move |(start, step)| {
+    let step = (number, 1..=(last - first)).prop_map(move |(start, step)| -> Known {
         let numbers = (start..=last).filter(|number| (number - start) % step == 0).collect();
         (format!("{start}/{step}"), numbers)
     });
-    let all = Just(("*".to_owned(), (first..=last).collect()));
+    let all: Just<Known> = Just(("*".to_owned(), (first..=last).collect()));
     prop_oneof![3 => list, 1 => range, 1 => step, 2 => all]
 }
 
@@ -207,7 +209,7 @@ fn any_days() -> impl Strategy<Value = Days> {
     prop_oneof![
         3 => field(1, 31).prop_map(Days::OfMonth),
         // Days of the week accept no steps.
-        3 => field(1, 7).prop_filter("a step", |(text, _)| !text.contains('/')).prop_map(Days::OfWeek),
+        3 => field(1, 7).prop_filter("a step", |(text, _): &Known| !text.contains('/')).prop_map(Days::OfWeek),
         1 => Just(Days::Last),
         1 => Just(Days::LastWeekday),
         1 => (1_i16..=31).prop_map(Days::Nearest),
@@ -364,6 +366,24 @@ proptest! {
             if let Err(error) = Cron::parse(&text) {
                 prop_assert!(error.nearest_hint().is_some(), "{}", text);
             }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_an_expectation_fail_without_an_error(
+        text in "[a-zé,=()0-9:/. *?-]{0,16}",
+        key in prop_oneof![Just("by"), Just("every"), Just("max-runtime"), Just("timezone"), Just("grace"), Just("started-by"), Just("x")],
+    ) {
+        let all = [
+            Job::parse(&text).err(),
+            Job::parse(&format!("job,every=1d,{key}={text}")).err(),
+            Summary::parse(&text).err(),
+            Summary::parse(&format!("cron(0 3 * * ? *),{text}")).err(),
+            Zone::parse(&text).err(),
+            Span::parse(&text).err(),
+        ];
+        for error in all.into_iter().flatten() {
+            prop_assert_eq!(error.kind(), taskbell::error::Category::Usage, "{}", error);
         }
     }
 }

@@ -179,7 +179,12 @@ fn japanese_readme_has_the_same_commands_in_the_same_order() {
 
 /// Returns the only code block in this language on the page about application alerts.
 fn snippet(language: &str) -> String {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/application-alerts.md")).unwrap();
+    snippet_of("application-alerts", language)
+}
+
+/// Returns the only code block in this language on a page of the docs.
+fn snippet_of(page: &str, language: &str) -> String {
+    let page = std::fs::read_to_string(format!("{}/docs/{page}.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let fence = format!("```{language}\n");
     let mut blocks = page.split(&fence).skip(1).map(|rest| rest.split("```\n").next().unwrap());
     let found = blocks.next().unwrap().to_owned();
@@ -257,4 +262,32 @@ fn shell_in_the_docs_puts_the_alert_keeps_the_exit_code_and_reports_a_refusal() 
     let unanswered = run("bash", &script, "0");
     assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");
     assert!(String::from_utf8_lossy(&unanswered.stderr).contains("no answer"), "{unanswered:?}");
+}
+
+/// Checks the report of a job by the AWS CLI alone. The stub reads the entry in the CLI's shorthand.
+#[cfg(unix)]
+#[test]
+fn shell_in_the_docs_reports_the_end_of_a_job_and_keeps_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = "#!/bin/sh\n[ \"$1 $2 $7\" = 'events put-events --entries' ] || exit 9\nprintf %s \"$8\" >\"$PUT\"\necho \"$FAILED\"\n";
+    executable(&folder.path().join("aws"), stub.as_bytes());
+    let (script, backup) = (folder.path().join("nightly"), folder.path().join("backup"));
+    let text = snippet_of("jobs", "bash").replace("/usr/local/bin/backup", backup.to_str().unwrap());
+    std::fs::write(&script, text).unwrap();
+    for (code, kind, message) in
+        [(0, "Job Succeeded", "backup ended well"), (3, "Application Error", "backup failed with exit code 3")]
+    {
+        executable(&backup, format!("#!/bin/sh\nexit {code}\n").as_bytes());
+        let output = run("bash", &script, "0");
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(code), &b""[..]), "{output:?}");
+        let entry = std::fs::read_to_string(folder.path().join("put")).unwrap();
+        let start = format!("Source=taskbell.app,DetailType='{kind}',Detail='");
+        let detail = entry.strip_prefix(&start).and_then(|rest| rest.strip_suffix('\'')).unwrap();
+        let detail: Value = serde_json::from_str(detail).unwrap();
+        assert_eq!((&detail["job"], &detail["message"]), (&json!("backup"), &json!(message)));
+        assert!(detail["seconds"].is_u64() && detail["at"].as_str().unwrap().ends_with('Z'), "{detail}");
+        let refused = run("bash", &script, "1");
+        assert_eq!(refused.status.code(), Some(code), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("was not accepted: 1"), "{refused:?}");
+    }
 }

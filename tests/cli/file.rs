@@ -396,7 +396,8 @@ fn stack_with_its_own_credentials_does_not_inherit_the_role() {
 }
 
 const WHOLE: &str = "fleet = \"x\"\n[defaults]\ntags = { a = \"b\" }\nlog_retention = 7\n[[stack]]\nclusters = [\"a\"]\npatterns = [\"task-failed\"]\n\
-    filters = { families = [\"j*\"] }\nstorm_window = 5\n";
+    filters = { families = [\"j*\"] }\nstorm_window = 5\n\
+    [[stack.job]]\nname = \"j\"\nby = \"cron(0 3 * * ? *)\"\ntimezone = \"Asia/Tokyo\"\ngrace = \"1h\"\n";
 
 proptest::proptest! {
     /// Checks any content: the file is read, or its mistake is reported with the file's name.

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On};
-use crate::support::hand::{FUNCTION, Hand, RULE, changes_by_hand};
+use crate::support::hand::{EXPECT, FUNCTION, Hand, RULE, changes_by_hand};
 use crate::support::{self, taskbell};
 
 const TOPIC: &str = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
@@ -144,7 +144,7 @@ async fn is_as_drift_says(aws: &Aws, flags: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn every_resource_is_drawn_once_in_the_state_that_drift_reports() {
-    let all = format!("--cluster batch --tag team=data {TOPIC}");
+    let all = format!("--cluster batch --tag team=data {TOPIC} {EXPECT}");
     is_as_drift_says(&Aws::new().await, &all).await;
     let aws = with_stack(&all).await;
     is_as_drift_says(&aws, &all).await;

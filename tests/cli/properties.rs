@@ -409,6 +409,40 @@ const JUDGED: &[Row] = &[
             "SqsParameters",
         ],
     ),
+    // The schedule group, and its schedules.
+    ("watch", "reads", Identifies, &["GetScheduleGroup", "ListTagsForResource"]),
+    ("watch", "reads", Compared("schedules"), &["GetSchedule"]),
+    ("watch", "GetScheduleGroupOutput", Identifies, &["Arn", "Name"]),
+    ("watch", "GetScheduleGroupOutput", RECORD, &["CreationDate", "LastModificationDate", "State"]),
+    ("watch", "GetScheduleOutput", Identifies, &["Arn", "GroupName", "Name"]),
+    ("watch", "GetScheduleOutput", RECORD, &["CreationDate", "LastModificationDate"]),
+    ("watch", "GetScheduleOutput", Compared("after_completion"), &["ActionAfterCompletion"]),
+    ("watch", "GetScheduleOutput", Compared("description"), &["Description"]),
+    ("watch", "GetScheduleOutput", Compared("ends"), &["EndDate"]),
+    ("watch", "GetScheduleOutput", Compared("expression"), &["ScheduleExpression"]),
+    ("watch", "GetScheduleOutput", Compared("kms_key"), &["KmsKeyArn"]),
+    ("watch", "GetScheduleOutput", Compared("starts"), &["StartDate"]),
+    ("watch", "GetScheduleOutput", Compared("state"), &["State"]),
+    ("watch", "GetScheduleOutput", Compared("target"), &["Target"]),
+    ("watch", "GetScheduleOutput", Compared("time_zone"), &["ScheduleExpressionTimezone"]),
+    ("watch", "GetScheduleOutput", Compared("window_minutes"), &["FlexibleTimeWindow"]),
+    ("watch", "Target", Compared("target"), &["Arn"]),
+    ("watch", "Target", Compared("dead_letter_queue"), &["DeadLetterConfig"]),
+    ("watch", "Target", Compared("input"), &["Input"]),
+    ("watch", "Target", Compared("max_retry_attempts"), &["RetryPolicy"]),
+    ("watch", "Target", Compared("role"), &["RoleArn"]),
+    (
+        "watch",
+        "Target",
+        Left("has no effect on a function, and `target` is compared"),
+        &[
+            "EcsParameters",
+            "EventBridgeParameters",
+            "KinesisParameters",
+            "SageMakerPipelineParameters",
+            "SqsParameters",
+        ],
+    ),
 ];
 
 /// Fields of specs that no property of AWS has: taskbell computes them from tags, or from calls that name no single resource.
@@ -464,7 +498,7 @@ fn every_property_of_every_kind_is_compared_or_left_alone_with_a_reason() {
 
 #[test]
 fn compared_properties_are_exactly_the_fields_of_the_specs() {
-    for kind in ["alarm", "function", "log_group", "parameter", "queue", "role", "rule", "table"] {
+    for kind in ["alarm", "function", "log_group", "parameter", "queue", "role", "rule", "table", "watch"] {
         let of_kind = JUDGED.iter().filter(|(of, ..)| *of == kind);
         let compared: BTreeSet<String> = of_kind
             .filter_map(|(_, _, verdict, _)| match verdict {

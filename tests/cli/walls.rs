@@ -22,7 +22,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("reconcile", &["document", "stack"]),
     ("config", &["arn", "calendar", "input", "pattern", "secret", "stack"]),
     ("aws", &["arn", "config", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
-    ("desired", &["arn", "aws", "config", "document", "notifier", "policy", "reconcile", "stack"]),
+    ("desired", &["arn", "aws", "calendar", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     (
         "export",
         &[
@@ -101,14 +101,15 @@ const INNER_DOORS: [(&str, &[&str]); 9] = [
 
 /// The rooms of lambda, with the rooms and the modules of Node.js that each room's files may import, besides their own room.
 /// `memory/announcements` is pure, and `memory/table` is not.
-const DOORS_OF_LAMBDA: [(&str, &[&str]); 7] = [
+const DOORS_OF_LAMBDA: [(&str, &[&str]); 8] = [
     ("core", &[]),
     ("places", &["core"]),
     ("io", &["core", "node:crypto", "places"]),
     ("memory/announcements", &["core"]),
+    ("memory/ledger", &["core", "io", "memory/table"]),
     ("memory/table", &["core", "io"]),
-    ("handler", &["core", "io", "memory/announcements", "node:crypto"]),
-    ("index", &["handler", "io", "memory/table"]),
+    ("handler", &["core", "io", "memory/announcements", "memory/ledger", "node:crypto"]),
+    ("index", &["handler", "io", "memory/ledger", "memory/table"]),
 ];
 
 #[test]
@@ -195,6 +196,16 @@ fn only_aws_names_the_sdk() {
     let rooms: BTreeSet<String> =
         files(&root).iter().filter(|path| uses(path)).map(|path| room(&name_of(path, &root)).to_owned()).collect();
     assert_eq!(rooms, BTreeSet::from(["aws".to_owned(), "date".to_owned()]));
+}
+
+/// Checks that the library for dates in time zones can be replaced in one room.
+#[test]
+fn only_calendar_names_the_library_for_time_zones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let uses = |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains("jiff::");
+    let rooms: BTreeSet<String> =
+        files(&root).iter().filter(|path| uses(path)).map(|path| room(&name_of(path, &root)).to_owned()).collect();
+    assert_eq!(rooms, BTreeSet::from(["calendar".to_owned()]));
 }
 
 /// Checks that the flags of the command line are declared in one room. `config` declares the settings of a stack once, as flags and

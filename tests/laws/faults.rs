@@ -214,6 +214,14 @@ each_command! {
     c_teardown_survives_every_failure_of_every_call Command {
         before: STACK, line: "teardown --cluster batch --yes", code: 0, codes: &[1, 3], bound: MINUTES * 6, silent: &[],
     };
+    d_setup_of_schedules_survives_every_failure_of_every_call Command {
+        before: STACK, code: 0, codes: &[1, 3], bound: MINUTES * 6, silent: &[],
+        line: "setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h --expect x,max-runtime=2h",
+    };
+    d_teardown_of_schedules_survives_every_failure_of_every_call Command {
+        before: &["setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h"],
+        line: "teardown --cluster batch --yes", code: 0, codes: &[1, 3], bound: MINUTES * 8, silent: &[],
+    };
     drift_survives_every_failure_of_every_call Command {
         before: STACK, line: "drift --cluster batch --pattern task-failed --language ja", code: 2, codes: &[3], bound: MINUTES * 2, silent: &[],
     };

@@ -33,3 +33,4 @@ mod support;
 mod unbroken;
 mod upgrade;
 mod vanished;
+mod watch;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{ACCOUNT, Aws};
 use crate::support::hand::{Hand, changes_by_hand};
-use crate::support::iam::{self, actions, attach, put_into_profile, was_refused, without};
+use crate::support::iam::{self, actions, attach, put_into_profile, put_role_into_profile, was_refused, without};
 use crate::support::witness::permissions_for;
 use crate::support::{self, Outcome, run, run_with, taskbell};
 
@@ -123,6 +123,12 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
             }
             .boxed_local()
         }));
+    }
+    if flags != OWN_ROLE {
+        // Nothing is expected any more, and an instance profile holds the role of the schedules.
+        let hold =
+            |hand: Hand| async move { put_role_into_profile(&hand, support::hand::WATCH_ROLE).await }.boxed_local();
+        cases.push(Case { code: 1, ..by_hand(flags, setup, hold) });
     }
     match flags {
         // The stack's own role is removed, or an instance profile prevents that: the actions that read the role are needed only if

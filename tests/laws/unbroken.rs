@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use crate::support::hand::{
-    Change, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, TABLE, changes_by_hand, repaired,
+    Change, EVERY, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE, changes_by_hand, repaired,
 };
 use crate::support::{iam, taskbell};
 
-const SETUP: &str =
-    "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const SETUP: &str = "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+     --expect nightly,every=26h --expect nightly,max-runtime=2h";
 
 fn arn(service: &str, name: &str) -> String {
     format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{name}")
@@ -27,6 +27,7 @@ async fn working(hand: &Hand) -> BTreeSet<String> {
     let mut facts = of_rules(hand).await;
     facts.extend(of_role(hand).await);
     facts.extend(of_function(hand).await);
+    facts.extend(of_schedules(hand).await);
     let log = hand.logs.describe_log_groups().log_group_name_prefix(GROUP).send().await.unwrap();
     facts.extend(log.log_groups().iter().map(|group| format!("there is the log group {:?}", group.log_group_name())));
     if hand.ssm.get_parameter().name(PARAMETER).send().await.is_ok() {
@@ -68,6 +69,22 @@ async fn of_rules(hand: &Hand) -> BTreeSet<String> {
         let service = "events.amazonaws.com";
         fact(policy.allows_service(service, "lambda:InvokeFunction", &rule_arn), "may invoke the notifier");
         fact(of_queue.allows_service(service, "sqs:SendMessage", &rule_arn), "may send to the queue");
+    }
+    facts
+}
+
+async fn of_schedules(hand: &Hand) -> BTreeSet<String> {
+    let mut facts = BTreeSet::new();
+    for name in [EVERY, "sweep"] {
+        let call = hand.scheduler.get_schedule().group_name(SCHEDULES).name(name);
+        let Ok(schedule) = call.send().await else { continue };
+        let (state, target) = (schedule.state.unwrap(), schedule.target.unwrap());
+        let (expression, zone) =
+            (schedule.schedule_expression.unwrap(), schedule.schedule_expression_timezone.unwrap());
+        facts.insert(format!("{name} is {state:?}"));
+        facts.insert(format!("{name} runs at {expression} in {zone}"));
+        facts.insert(format!("{name} sends {:?} to {}", target.input, target.arn));
+        facts.insert(format!("{name} keeps events in {:?}", target.dead_letter_config));
     }
     facts
 }

@@ -16,7 +16,7 @@ const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::123456789012:policy/
 const OWN_PARAMETER: &str = "--slack-webhook-parameter /taskbell/batch/slack-webhook-url";
 
 /// All combinations of flags that change the export.
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 8] = [
     "--cluster batch",
     "--cluster batch --stack-set",
     "--cluster batch --cluster web --pattern task-failed --pattern run-rejected --tag team=a --stack-set \
@@ -30,6 +30,8 @@ const FLAGS: [&str; 7] = [
      --pattern start-failed --pattern out-of-memory --pattern spot-interrupted --pattern health-check-failed \
      --pattern run-rejected --pattern application-error \
      --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call",
+    "--cluster batch --cluster web --pattern task-failed --expect nightly,every=26h --expect nightly,max-runtime=2h \
+     --expect backup,every=1d,started-by=nightly --stack-set",
 ];
 
 /// Runs the binary without an AWS that answers.
@@ -181,10 +183,11 @@ fn webhook_is_decrypted_through_the_ssm_hosts_of_each_partition() {
 
 #[test]
 fn flags_that_no_template_can_express_are_refused() {
-    let long = "x".repeat(41);
+    let (long, longer) = ("x".repeat(41), "x".repeat(35));
     for (flags, told) in [
         ("--cluster arn:aws:ecs:us-east-1:123456789012:cluster/batch", "--cluster batch"),
         (&format!("--cluster {long}"), "at most 40 characters"),
+        (&format!("--cluster {longer} --expect nightly,every=26h"), "at most 34 characters"),
         ("", "--cluster NAME"),
         ("--cluster batch --username ~region~~~~~~~", "is reserved in an export"),
     ] {
@@ -322,7 +325,10 @@ fn as_defaulted(template: &Value) -> Value {
                 let branch = if holds(tree["Fn::If"][0].as_str().unwrap()) { 1 } else { 2 };
                 resolved(&tree["Fn::If"][branch], holds)
             }
-            Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), resolved(value, holds))).collect(),
+            Value::Object(fields) => {
+                let fields = fields.iter().map(|(key, value)| (key.clone(), resolved(value, holds)));
+                fields.filter(|(_, value)| value["Ref"] != "AWS::NoValue").collect()
+            }
             Value::Array(items) => {
                 let items = items.iter().map(|item| resolved(item, holds));
                 items.filter(|item| item["Ref"] != "AWS::NoValue").collect()
@@ -331,10 +337,14 @@ fn as_defaulted(template: &Value) -> Value {
         }
     }
     let holds = |condition: &str| {
-        let [parameter, value] = template["Conditions"][condition]["Fn::Equals"].as_array().unwrap().as_slice() else {
-            panic!("{condition} compares no two values")
-        };
-        template["Parameters"][parameter["Ref"].as_str().unwrap()]["Default"] == *value
+        let condition = &template["Conditions"][condition];
+        let some = condition["Fn::Or"].as_array().cloned().unwrap_or_else(|| vec![condition.clone()]);
+        some.iter().any(|one| {
+            let [parameter, value] = one["Fn::Equals"].as_array().unwrap().as_slice() else {
+                panic!("{one} compares no two values")
+            };
+            template["Parameters"][parameter["Ref"].as_str().unwrap()]["Default"] == *value
+        })
     };
     let resources = template["Resources"].as_object().unwrap().iter();
     let made = resources.filter(|(_, one)| one["Condition"].as_str().is_none_or(holds));
@@ -407,6 +417,17 @@ fn says_the_same(configured: &Value, templated: &Value, flags: &str) {
     } else {
         assert_eq!(function["role"], said("Notifier", "Role"));
     }
+    let schedules = templated.as_object().unwrap().iter().filter(|(_, one)| one["Type"] == "AWS::Scheduler::Schedule");
+    for (id, schedule) in schedules {
+        let label = schedule["Properties"]["Name"].as_str().unwrap().replace('-', "_");
+        let configured = of("aws_scheduler_schedule", &label);
+        assert_eq!(configured["target"][0]["input"], said(id, "Target")["Input"], "{flags}");
+        assert_eq!(configured["schedule_expression"], said(id, "ScheduleExpression"), "{flags}");
+        assert_eq!(of("aws_iam_role_policy", "watch")["policy"], said("WatchRole", "Policies")[0]["PolicyDocument"]);
+        let trust = said("WatchRole", "AssumeRolePolicyDocument");
+        assert_eq!(of("aws_iam_role", "watch")["assume_role_policy"], trust, "{flags}");
+        assert_eq!(of("aws_scheduler_schedule_group", "watch")["name"], said("Schedules", "Name"));
+    }
     for (id, label) in [("UndeliveredAlarm", "undelivered"), ("ErrorsAlarm", "errors")] {
         assert_eq!(of("aws_cloudwatch_metric_alarm", label)["alarm_actions"], said(id, "AlarmActions"), "{flags}");
     }
@@ -435,8 +456,13 @@ fn deploy(aws: &Emulator, flags: &str, webhook: &str, parameters: &[&str]) -> Va
 
 /// Returns the properties that ministack's CloudFormation omits, each with the position and value that the test requires in the
 /// template.
-fn left_out() -> [(&'static str, &'static str, Value); 3] {
+fn left_out() -> [(&'static str, &'static str, Value); 4] {
     [
+        (
+            "role/watch/permissions_boundary",
+            "/Resources/WatchRole/Properties/PermissionsBoundary",
+            json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/limits" }),
+        ),
         (
             "role/notifier/permissions_boundary",
             "/Resources/Role/Properties/PermissionsBoundary",
@@ -476,7 +502,9 @@ async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&
     let conflicts = found["conflicts"].as_array().unwrap();
     let ids: Vec<&str> = conflicts.iter().map(|conflict| conflict["id"].as_str().unwrap()).collect();
     let kinds: std::collections::BTreeSet<&str> = ids.iter().map(|id| id.split('/').next().unwrap()).collect();
-    assert_eq!(kinds, ["alarm", "function", "log_group", "queue", "role", "rule", "table"].into());
+    let watch = flags.contains("--expect").then_some("watch");
+    let expected = ["alarm", "function", "log_group", "queue", "role", "rule", "table"].into_iter().chain(watch);
+    assert_eq!(kinds, expected.collect());
     assert!(conflicts.iter().all(|conflict| conflict["evidence"] == "no tag taskbell:stack"), "{found:#}");
 
     let adopt: String = ids.iter().flat_map(|id| [" --adopt ", id]).collect();
@@ -505,7 +533,8 @@ async fn is_what_setup_makes(flags: &str, flags_of_export: &str, parameters: &[&
 
 #[tokio::test]
 async fn resources_of_a_template_differ_from_those_of_setup_only_in_their_tags() {
-    let flags = format!("--cluster batch {TOPIC} {BOUNDARY} --tag team=a --log-retention 7 --language ja");
+    let expected = "--expect nightly,every=26h --expect nightly,max-runtime=2h";
+    let flags = format!("--cluster batch {TOPIC} {BOUNDARY} --tag team=a --log-retention 7 --language ja {expected}");
     is_what_setup_makes(&flags, "", &[]).await;
 }
 

@@ -26,7 +26,8 @@ use crate::support::{self, Outcome};
 
 /// Flags for a property that moto handles differently than AWS: see `tests/local/e2e.rs`.
 const ON_MOTO: &str = "--ignore function/notifier/log_format";
-const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+    --expect nightly,every=26h --expect nightly,max-runtime=2h";
 
 /// The state before the command, prepared with all permissions.
 #[derive(Clone, Copy)]
@@ -146,7 +147,7 @@ impl Moto {
 }
 
 /// Changes by hand that `setup` repairs, each with another action.
-const CHANGED: [(&str, &str); 15] = [
+const CHANGED: [(&str, &str); 17] = [
     ("log_group/notifier", "/retention_days"),
     ("queue/undelivered", "/retention_seconds"),
     ("table/announcements", "/deletion_protection"),
@@ -162,6 +163,8 @@ const CHANGED: [(&str, &str); 15] = [
     ("rule/task-failed", "/state"),
     ("alarm/undelivered", "/threshold"),
     ("alarm/undelivered", "/tags/team"),
+    ("watch/schedules", "/schedules/every-ce1ecc98/state"),
+    ("watch/schedules", "/schedules/mine"),
 ];
 
 async fn change(hand: &Hand) {

@@ -127,7 +127,7 @@ fn help_goes_to_stdout_and_a_mistake_to_stderr() {
 #[test]
 fn help_names_every_kind_of_resource() {
     let help = text(&taskbell("--help", &[]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter"] {
+    for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter", "schedule group"] {
         assert!(help.split("Usage:").next().unwrap().contains(thing), "{thing}: {help}");
     }
 }

@@ -86,10 +86,15 @@ pub fn without(policy: &Value, action: &str) -> Value {
 
 /// Puts the stack's role into an instance profile by hand.
 pub async fn put_into_profile(hand: &Hand) {
+    put_role_into_profile(hand, ROLE).await;
+}
+
+/// Puts a role into an instance profile by hand.
+pub async fn put_role_into_profile(hand: &Hand, role: &str) {
     let name = "somebodys";
     hand.iam.create_instance_profile().instance_profile_name(name).send().await.unwrap();
     let call = hand.iam.add_role_to_instance_profile().instance_profile_name(name);
-    call.role_name(ROLE).send().await.unwrap();
+    call.role_name(role).send().await.unwrap();
 }
 
 /// Attaches a policy to the stack's role by hand.

@@ -21,6 +21,7 @@ KINDS = {
         ["GetFunctionResponse", "FunctionConfiguration", "LoggingConfig", "FunctionEventInvokeConfig", "DestinationConfig"],
     ),
     "rule": ("events", ["Name", "Rule", "ResourceARN"], ["Rule", "Target"]),
+    "watch": ("scheduler", ["Name", "ResourceArn"], ["GetScheduleGroupOutput", "GetScheduleOutput", "Target"]),
 }
 
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::export::{Blank, Blueprint, Piece, Spec, words};
-use crate::pattern::CATALOGUE;
-use crate::pattern::companions::is_companion;
+use crate::pattern::companions::{OF_SERVICES, is_companion};
+use crate::pattern::{CATALOGUE, SERVICE_RECOVERED};
 
 /// The default beginning of the archive's key.
 pub const CODE_PREFIX: &str = "taskbell/";
@@ -100,7 +100,11 @@ fn pattern_name(key: &str) -> String {
 pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
     let is_yes = |key: &str| json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] });
-    let conditions = keys().map(|key| (condition(key), is_yes(key))).collect();
+    let mut conditions: Map<String, Value> = keys().map(|key| (condition(key), is_yes(key))).collect();
+    let of_services: Vec<Value> = keys().filter(|key| OF_SERVICES.contains(key)).map(is_yes).collect();
+    if blueprint.pieces.iter().any(|piece| piece.address.id.key == SERVICE_RECOVERED) && !of_services.is_empty() {
+        conditions.insert(condition(SERVICE_RECOVERED), any(&of_services));
+    }
     // A companion alone causes no alert.
     let is_made = |key: &str| !is_companion(key) && !keys().any(|other| other == key);
     let is_always_made = |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && is_made(&piece.address.id.key);
