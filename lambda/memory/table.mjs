@@ -14,12 +14,10 @@ const TOKEN_LENGTH = 36;
 const UNCLEAR_ERRORS = /Timeout|Abort|InternalServerError|InternalFailure|ServiceUnavailable|NetworkingError|^Throttling|^ProvisionedThroughput|^RequestLimit/;
 
 /**
- * Opens the table.
- * @param {string} tableName
- * @param {(name: string) => Promise<{client: any, sdk: any, options: (ms: number) => object}>} [connect]
- * @returns {import("./announcements.mjs").Table}
+ * Makes calls of DynamoDB. `send` returns the answer, and marks errors that leave the outcome open; `write` returns the outcome of a write.
+ * @param {(name: string) => Promise<{client: any, sdk: any, options: (ms: number) => object}>} connect
  */
-export function tableOf(tableName, connect = clientOf) {
+export function callsOf(connect) {
   async function send(command, input, ms) {
     try {
       const { client, sdk, options } = await connect("dynamodb");
@@ -37,6 +35,17 @@ export function tableOf(tableName, connect = clientOf) {
       return { outcome };
     }
   }
+  return { send, write };
+}
+
+/**
+ * Opens the table.
+ * @param {string} tableName
+ * @param {(name: string) => Promise<{client: any, sdk: any, options: (ms: number) => object}>} [connect]
+ * @returns {import("./announcements.mjs").Table}
+ */
+export function tableOf(tableName, connect = clientOf) {
+  const { send, write } = callsOf(connect);
   const at = (id) => ({ TableName: tableName, Key: { id: { S: id } } });
   const get = async (id, ms) => (await send("GetItemCommand", { ...at(id), ConsistentRead: true }, ms)).Item ?? null;
   const update = async (id, of, ms) => (await write("UpdateItemCommand", { ...at(id), ...of }, ms)).outcome;

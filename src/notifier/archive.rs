@@ -16,13 +16,14 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 30] = files! {
+const FILES: [(&str, &str); 32] = files! {
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"
     "core/destinations.mjs"
     "core/digest.mjs"
     "core/incident.mjs"
+    "core/ledger.mjs"
     "core/patterns.mjs"
     "core/reasons.mjs"
     "core/records.mjs"
@@ -36,6 +37,7 @@ const FILES: [(&str, &str); 30] = files! {
     "io/secret.mjs"
     "io/sender.mjs"
     "memory/announcements.mjs"
+    "memory/ledger.mjs"
     "memory/table.mjs"
     "places/answers.mjs"
     "places/discord.mjs"
