@@ -8,12 +8,18 @@ import { destinationsOf, routesOf } from "./core/destinations.mjs";
 import { incidentOf } from "./core/incident.mjs";
 import { patternsOf } from "./core/patterns.mjs";
 import { own } from "./core/records.mjs";
+import { memoryOf, patternsOfRecovery, recoveredIncident } from "./core/recovery.mjs";
 import { UNANSWERED_MS } from "./core/unanswered.mjs";
+import { WATCHED } from "./core/watched.mjs";
 import { missingBecauseOf, within } from "./io/aws.mjs";
 import { deliverTo, failureOf, toldOf } from "./io/delivery.mjs";
 import { redacted } from "./io/secret.mjs";
 import { nameOf, senderTo } from "./io/sender.mjs";
 import { Busy, announce, keysOf } from "./memory/announcements.mjs";
+import { update } from "./memory/ledger.mjs";
+import { checkDeadline } from "./watch/deadline.mjs";
+import { summarise } from "./watch/summary.mjs";
+import { sweep } from "./watch/sweep.mjs";
 
 /** Time kept back from Lambda's timeout for marking delivered messages as announced: two calls that end by their time-out, and a pause. */
 const RESERVE_MS = 6_000;
@@ -32,6 +38,13 @@ const LOG_MS = 6_000;
 /** The pause before a second look at a log: the log driver may be some seconds behind. */
 const LOG_PAUSE_MS = 2_000;
 const WINDOW_MINUTES = 15;
+/** The longest time for a ledger before the post of a failure, and its share of the time that is left before the posts. */
+const LEDGER_MS = 3_000;
+const LEDGER_SHARE = 0.5;
+/** The work for each question of Scheduler. */
+const ANSWERS = { Deadline: checkDeadline, Sweep: sweep, Summary: summarise };
+/** The time that one more message needs besides its posts. */
+const FOR_ONE_MORE_MS = 1_000;
 const LOG_LINES = 10;
 const DEFINITIONS_KEPT = 50;
 
@@ -41,7 +54,9 @@ const DEFINITIONS_KEPT = 50;
  * @property {(topicArn: string, message: object, timeoutMs: number) => Promise<void>} [publish]
  * @property {(arn: string) => Promise<import("./core/incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
  * @property {(log: import("./core/incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
+ * @property {import("./watch/reason.mjs").Look} [look]  the calls that look at tasks and schedules
  * @property {(tableName: string) => import("./memory/announcements.mjs").Table} tableOf
+ * @property {(tableName: string) => import("./memory/ledger.mjs").Ledgers} [ledgersOf]
  * @property {(...services: string[]) => void} [prepare]
  * @property {typeof fetch} fetch
  * @property {(ms: number) => Promise<void>} sleep
@@ -57,7 +72,7 @@ const DEFINITIONS_KEPT = 50;
  * @param {Tools} tools
  */
 export function createHandler(tools) {
-  const { describeTaskDefinition, readLog, tableOf, prepare, sleep, now, random, log, env, within: bounded = within } = tools;
+  const { describeTaskDefinition, readLog, tableOf, ledgersOf, prepare, sleep, now, random, log, env, within: bounded = within } = tools;
   const { destinations, misconfigured } = destinationsIn(env);
   const senders = new Map(destinations.map((destination) => [destination, senderTo(destination, tools)]));
   const everySender = [...senders.values()];
@@ -65,6 +80,8 @@ export function createHandler(tools) {
   const logLines = numberOf(env.TASKBELL_LOG_LINES, LOG_LINES);
   const shownLines = env.TASKBELL_REDACTION === "off" ? (lines) => lines : linesWithoutCredentials;
   const table = env.TASKBELL_TABLE ? tableOf(env.TASKBELL_TABLE) : null;
+  const ledgers = env.TASKBELL_TABLE && env.TASKBELL_LEDGER !== "off" ? ledgersOf?.(env.TASKBELL_TABLE) ?? null : null;
+  const windowMs = numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000;
   const alone = destinations.length === 1;
   /** Posts without an answer, by event: without a table, the only memory of them, as long as this execution environment lives. */
   const unansweredOf = new Map();
@@ -96,7 +113,6 @@ export function createHandler(tools) {
       return decision;
     }
     const { left, forPosts, remaining, holder } = phases;
-    const windowMs = numberOf(env.TASKBELL_STORM_MINUTES, WINDOW_MINUTES) * 60_000;
     return announce(table, keysOf({ subject, failure, time }, { now: now(), windowMs }), {
       destinations: names, holder, now, sleep, random,
       waitMs: Math.max(0, left() - forPosts), holdUntil: now() + remaining() + CLOCKS_MS, markMs: () => remaining() - FOR_LOG_LINE_MS,
@@ -137,8 +153,141 @@ export function createHandler(tools) {
 
   /** Chooses the senders. If no route has patterns, the event is not matched against patterns. */
   function routed(event, incident) {
-    const patterns = destinations.some((one) => one.patterns) ? patternsOf(event) : [];
-    return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
+    const matched = destinations.some((one) => one.patterns) ? patternsOf(event) : [];
+    const patterns = incident.state === "recovered" ? patternsOfRecovery(incident, matched) : matched;
+    const chosen = routesOf({ ...incident, patterns }, destinations);
+    // No pattern matches a question of Scheduler: if every route asks for patterns, the other parts of the routes decide.
+    const others = chosen.length > 0 || !isQuestion(event) ? [] : destinations.filter((one) => routesOf({ ...incident, patterns }, [{ ...one, patterns: null }]).length > 0);
+    return [...chosen, ...others].map((one) => senders.get(one));
+  }
+
+  /** Judges an event. */
+  function judged(event, known) {
+    const incident = incidentOf(event, known);
+    const silentBecause = !incident.rings ? null
+      : incident.state === "recovered" && env.TASKBELL_RECOVERY === "off" ? "recoveries are not announced"
+        : isAskedFor(event, incident) ? null : "no pattern of the stack matches it";
+    return silentBecause === null ? incident : { ...incident, rings: false, silentBecause };
+  }
+
+  /**
+   * Says whether a pattern of the stack matches the end of a task. The rule for successes also delivers ends of which one container
+   * succeeded and another one failed: the setting names the patterns of a stack that would not announce them.
+   */
+  function isAskedFor(event, { kind, source, state }) {
+    if (!env.TASKBELL_PATTERNS || kind !== "task" || source !== "aws.ecs" || state === "recovered") return true;
+    const asked = env.TASKBELL_PATTERNS.split(",");
+    return patternsOf(event).some((name) => asked.includes(name));
+  }
+
+  /** Changes the ledger of an event within `ms`. */
+  function ledgerWith(memory, change, ms) {
+    const deadline = now() + ms;
+    return update(ledgers, memory.id, change, { now, sleep, random, leftMs: () => deadline - now(), parse: memory.parse, print: memory.print });
+  }
+
+  /** Records a failure, and compares it with earlier runs. Never fails: the alert goes out without a ledger, too. @returns {Promise<boolean>} */
+  async function recorded(memory, incident, isTold, { entry, timed }, ms) {
+    try {
+      const { record } = await timed("ledger", ledgerWith(memory, (before) => memory.changed(before, isTold), ms));
+      incident.job = memory.jobOf(record);
+      delete entry.ledgerError;
+      return true;
+    } catch (error) {
+      entry.ledgerError = nameOf(error);
+      return false;
+    }
+  }
+
+  /**
+   * Records a success, and announces it if it ends a trouble that was told. A success that could not be recorded fails the run, so that Lambda
+   * runs the event again: otherwise the job would be reported as overdue.
+   */
+  async function endedWell(event, success, memory, run) {
+    const { entry, timed, left, forPosts, remaining } = run;
+    const { record } = await timed("ledger", ledgerWith(memory, (before) => memory.changed(before, false), left() - forPosts));
+    const recovery = env.TASKBELL_RECOVERY === "off" ? null : memory.recoveryOf(record, windowMs);
+    if (recovery === null || recovery.isHeld) {
+      entry.silentBecause = recovery === null ? success.silentBecause : "a recovery was announced a short time ago";
+      return "silent";
+    }
+    const incident = recoveredIncident(success, recovery);
+    delete entry.silentBecause;
+    Object.assign(entry, summaryOf(incident));
+    const outcome = await told(incident, chosenFor(event, incident, run), run);
+    // Without this note, the next success finds that the recovery was announced, and notes that.
+    await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS).catch((error) => { entry.ledgerError = nameOf(error); });
+    return outcome;
+  }
+
+  /** Answers a question of Scheduler about the jobs: looks, and announces what is wrong. */
+  async function answered(event, run) {
+    const { entry, timed, remaining, left, forPosts } = run;
+    if (!ledgers) {
+      entry.silentBecause = "the stack keeps no ledger";
+      return "silent";
+    }
+    entry.alerts = [];
+    const tell = async (found, asked = event) => {
+      const known = found.task?.taskDefinitionArn ? await lookUp({ "detail-type": "ECS Task State Change", detail: found.task }) : {};
+      const incident = incidentOf(asked, { ...known, found });
+      Object.assign(entry, summaryOf(incident));
+      // Each announcement of a run holds its window by a name of its own.
+      const outcome = await told(incident, chosenFor(asked, incident, run), { ...run, holder: `${entry.requestId} ${randomUUID()}` });
+      entry.alerts.push({ cause: entry.cause, reason: incident.reason, family: entry.family, taskId: entry.taskId, outcome });
+      return outcome;
+    };
+    const judge = async (report) => incidentOf(report, await lookUp(report));
+    const how = { now, sleep, random, leftMs: () => remaining() - FOR_LOG_LINE_MS };
+    const world = { ledgers, how, look: tools.look, judge, tell, within: bounded, now, hasTime: () => left() > forPosts + FOR_ONE_MORE_MS, note: (facts) => Object.assign(entry, facts) };
+    const { outcome, ...facts } = await timed("watch", ANSWERS[event["detail-type"]](event, world));
+    Object.assign(entry, facts);
+    return outcome;
+  }
+
+  /** Chooses the destinations of an incident, and begins to read their webhooks. */
+  function chosenFor(event, incident, { readWebhooks }) {
+    const chosen = misconfigured ? [] : routed(event, incident);
+    if (!alone && chosen.length > 0) readWebhooks(chosen);
+    return chosen;
+  }
+
+  /** Announces an incident. @returns {Promise<string>} the outcome */
+  async function told(incident, chosen, run) {
+    const { entry, timed, left } = run;
+    if (misconfigured) throw misconfigured;
+    if (chosen.length === 0) {
+      entry.silentBecause = "no destination takes it";
+      return "silent";
+    }
+    let results = [];
+    const from = now();
+    const id = `${entry.requestId} ${incident.subject}`;
+    const decided = await announced(incident, chosen.map(({ name }) => name), run, async (decision) => {
+      entry.ms.table = now() - from;
+      const { pending, occurrences, count, trouble } = decision;
+      Object.assign(entry, { occurrence: count, tableError: trouble && nameOf(trouble) });
+      const log = await timed("log", tailOf(incident, run));
+      incident.missing.push(...[trouble && missingBecauseOf(trouble, "dynamodb:GetItem"), log.missing].filter(Boolean));
+      if (incident.missing.length > 0) entry.missing = incident.missing;
+      const before = withRemembered(decision, id);
+      const leftNow = chosen.length === 1 ? left : leftOfPosts(run);
+      const send = (sender, unanswered) => sender.send({ ...incident, occurrence: own(occurrences, sender.name) ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
+      results = await timed("post", deliverTo(chosen, before, send, now));
+      remember(id, results);
+      entry.destinations = results.map(toldOf);
+      return results.filter(({ name }) => pending.includes(name))
+        .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? own(before.unanswered, name) ?? 0 }));
+    });
+    entry.ms.table ??= now() - from;
+    if (decided.verdict !== "tell") {
+      entry.occurrence = decided.count;
+      return decided.verdict;
+    }
+    entry.unsettled = decided.unsettled && nameOf(decided.unsettled);
+    const failure = failureOf(results, alone);
+    if (failure) throw failure;
+    return results.some(({ outcome }) => outcome === "sent-plain") ? "sent-plain" : "sent";
   }
 
   /** Limits the posts to several destinations to `forPosts`, even if more time is left: a stuck one must not outlast the wait of another run of the same failure. */
@@ -158,7 +307,7 @@ export function createHandler(tools) {
     const whole = remaining();
     const reserve = Math.min(RESERVE_MS, RESERVE_SHARE * whole);
     const left = () => remaining() - reserve;
-    const phases = { remaining, left, forPosts: Math.min(FOR_POSTS_MS, POSTS_SHARE * (whole - reserve)), holder: `${context?.awsRequestId} ${randomUUID()}` };
+    const forPosts = Math.min(FOR_POSTS_MS, POSTS_SHARE * (whole - reserve));
     const entry = { stack: env.TASKBELL_STACK, requestId: context?.awsRequestId, eventId: event?.id, detailType: event?.["detail-type"], ms: {}, destinations: [] };
     const timed = async (name, work) => {
       const from = now();
@@ -171,50 +320,27 @@ export function createHandler(tools) {
     const end = (outcome) => { entry.outcome = outcome; return { outcome }; };
     /** Begins to read the webhooks. Never fails: each sender waits for its own webhook when there is something to send. */
     const readWebhooks = (of) => { timed("secret", Promise.all(of.map((sender) => sender.read(left)))); };
+    const run = { entry, timed, readWebhooks, remaining, left, forPosts, holder: `${context?.awsRequestId} ${randomUUID()}` };
     try {
       // With one destination it is certain which webhook will be needed, so that the read runs in parallel with the rest.
       if (alone) readWebhooks(everySender);
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
+      if (isQuestion(event)) return end(await answered(event, run));
       const known = await timed("taskDefinition", lookUp(event));
-      const incident = incidentOf(event, known);
+      const incident = judged(event, known);
+      const memory = ledgers && memoryOf(event, incident, { ofServices: env.TASKBELL_SERVICE_RECOVERY === "on" });
+      if (memory?.isGood && incident.rings) Object.assign(incident, { rings: false, silentBecause: "the service works" });
       Object.assign(entry, summaryOf(incident));
+      if (memory?.isGood) return end(await endedWell(event, incident, memory, run));
       if (!incident.rings) return end("silent");
-      if (misconfigured) throw misconfigured;
-      const chosen = routed(event, incident);
-      if (chosen.length === 0) {
-        entry.silentBecause = "no destination takes it";
-        return end("silent");
+      const chosen = chosenFor(event, incident, run);
+      const isRecorded = memory === null || await recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, LEDGER_SHARE * (left() - forPosts)));
+      try {
+        return end(await told(incident, chosen, run));
+      } finally {
+        // The post came first; now there is time for another try.
+        if (!isRecorded) await recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, remaining() - FOR_LOG_LINE_MS));
       }
-      // Runs while the table answers.
-      if (!alone) readWebhooks(chosen);
-      let results = [];
-      const from = now();
-      const id = `${entry.requestId} ${incident.subject}`;
-      const decided = await announced(incident, chosen.map(({ name }) => name), phases, async (decision) => {
-        entry.ms.table = now() - from;
-        const { pending, occurrences, count, trouble } = decision;
-        Object.assign(entry, { occurrence: count, tableError: trouble && nameOf(trouble) });
-        const log = await timed("log", tailOf(incident, phases));
-        incident.missing.push(...[trouble && missingBecauseOf(trouble, "dynamodb:GetItem"), log.missing].filter(Boolean));
-        if (incident.missing.length > 0) entry.missing = incident.missing;
-        const told = withRemembered(decision, id);
-        const leftNow = chosen.length === 1 ? left : leftOfPosts(phases);
-        const send = (sender, unanswered) => sender.send({ ...incident, occurrence: own(occurrences, sender.name) ?? null, tail: log.tail ?? [] }, optionsOf(env), leftNow, unanswered);
-        results = await timed("post", deliverTo(chosen, told, send, now));
-        remember(id, results);
-        entry.destinations = results.map(toldOf);
-        return results.filter(({ name }) => pending.includes(name))
-          .map(({ name, taken, error }) => ({ name, took: taken !== undefined, unanswered: taken?.unanswered ?? error?.unanswered ?? own(told.unanswered, name) ?? 0 }));
-      });
-      entry.ms.table ??= now() - from;
-      if (decided.verdict !== "tell") {
-        entry.occurrence = decided.count;
-        return end(decided.verdict);
-      }
-      entry.unsettled = decided.unsettled && nameOf(decided.unsettled);
-      const failure = failureOf(results, alone);
-      if (failure) throw failure;
-      return end(results.some(({ outcome }) => outcome === "sent-plain") ? "sent-plain" : "sent");
     } catch (error) {
       Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message });
       const message = withoutSecrets(error.message);
@@ -225,6 +351,9 @@ export function createHandler(tools) {
     }
   };
 }
+
+/** Says whether Scheduler asks. The same question in a drill is answered without a look at anything. */
+const isQuestion = (event) => event?.source === "taskbell.watch" && WATCHED.includes(event["detail-type"]);
 
 /** Reads the destinations. Wrong settings are reported when there is something to send, and not with every log line. */
 function destinationsIn(env) {

@@ -1,7 +1,8 @@
 // Starts the Lambda function: the handler with the real tools.
 
 import { createHandler } from "./handler.mjs";
-import { describeTaskDefinition, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";
+import { describeRule, describeTaskDefinition, describeTasks, getSchedule, listTasks, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";
+import { ledgersOf } from "./memory/ledger.mjs";
 import { tableOf } from "./memory/table.mjs";
 
 export const handler = createHandler({
@@ -9,7 +10,9 @@ export const handler = createHandler({
   publish,
   describeTaskDefinition,
   readLog,
+  look: { listTasks, describeTasks, getSchedule, describeRule },
   tableOf,
+  ledgersOf,
   prepare,
   fetch: (...request) => globalThis.fetch(...request),
   sleep: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }),

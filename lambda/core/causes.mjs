@@ -48,6 +48,8 @@ export const CAUSES = {
   "stopped-by-user": { severity: "info", en: ["user request", "A user or a tool stopped the task."], ja: ["ユーザーの操作", "ユーザーまたはツールがタスクを停止しました。"] },
   "stopped-by-scheduler": { severity: "info", en: ["scaling, deployment or rebalancing", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケーリング、デプロイ、または再調整", "スケーリング、デプロイ、またはアベイラビリティーゾーンの再調整のため、ECS がタスクを停止しました。"] },
   "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
+  "job-succeeded": { severity: "info", en: ["ended well", "The job ended well."], ja: ["正常終了", "ジョブが正常に終了しました。"] },
+  recovered: { severity: "info", en: ["works again", "The job ended well."], ja: ["復旧", "ジョブが正常に終了しました。"] },
   overdue: { severity: "error", en: ["no run ended", "No run ended before the deadline, neither well nor with a failure."], ja: ["実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
   "running-long": { severity: "warning", en: ["for {age}, longer than {limit}", "The task has been running for {age}, longer than its limit of {limit}. taskbell does not stop it."], ja: ["{age} 経過（上限 {limit}）", "タスクの実行時間が {age} になり、上限の {limit} を超えました。taskbell はタスクを停止しません。"] },
   "waits-for-capacity": { severity: "warning", en: ["{status} for {age}", "The task has not started for {age}: its status is {status}, and it may wait for capacity."], ja: ["{status} のまま {age} 経過", "タスクが {age} 起動していません。状態は {status} で、キャパシティを待っている可能性があります。"] },

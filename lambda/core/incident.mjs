@@ -9,6 +9,8 @@ import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
 import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
 import { own } from "./records.mjs";
+import { recoveredIncident } from "./recovery.mjs";
+import { clean } from "./text.mjs";
 import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
 
 /**
@@ -16,16 +18,21 @@ import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
  * @typedef {{name: string, essential: boolean, log: LogOutline|null}} ContainerOutline
  * @typedef {{containers: ContainerOutline[]}} TaskDefinitionOutline
  * @typedef {{action: string, why: "denied"|"timeout"|"failed"|"absent"}} Missing  Something that could not be looked up.
- * @typedef {{taskDefinition?: TaskDefinitionOutline|null, missing?: Missing[]}} Context
+ * @typedef {{taskDefinition?: TaskDefinitionOutline|null, missing?: Missing[], job?: object|null, recovery?: object|null}} Context
+ *   job, recovery: facts of the ledger, which previews give; the notifier adds them later
  * @typedef {{name: string, exitCode: number|null, signal: string|null, reason: string|null,
  *   essential: boolean|null, failed: boolean}} Container
  * @typedef {{container: string, driver: string, group: string|null, region: string|null, stream: string|null}} LogPlace
  * @typedef {object} Incident
  * @property {"task"|"deployment"|"service"|"application"|"other"} kind
- * @property {"died"|"failed-to-start"|"stopped"|"stopping"|"changed"} state
+ * @property {"died"|"failed-to-start"|"stopped"|"stopping"|"changed"|"recovered"} state
  * @property {boolean} drill
  * @property {boolean} rings
  * @property {string|null} silentBecause
+ * @property {boolean} succeeded  a stand-alone task, or a job of another machine, ended well
+ * @property {string|null} jobName  the name of a job of another machine
+ * @property {import("./recovery.mjs").JobFacts|null} job  a failure, compared with the job's earlier runs
+ * @property {import("./recovery.mjs").RecoveryFacts|null} recovery  of a recovery
  * @property {string|null} subject  announced once: the task, or else the event
  * @property {string|null} failure  equal for repetitions of one failure
  * @property {import("./causes.mjs").Severity} severity
@@ -66,7 +73,14 @@ export function incidentOf(event, context) {
   const keyed = isWatched(common) ? { ...incident, ...watchedKeys(incident) } : { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
   delete keyed.messageDigest;
   delete keyed.errorName;
-  return keyed;
+  return withFacts(keyed, known);
+}
+
+/** Adds facts of the ledger. A drill has no ledger: a task that ends well in a drill drills the recovery. */
+function withFacts(incident, { job, recovery }) {
+  const isDrilled = incident.drill && incident.succeeded && incident.lastStatus === "STOPPED";
+  if (isDrilled || recovery) return recoveredIncident(incident, recovery ?? null);
+  return { ...incident, job: job ?? null };
 }
 
 /** Says whether Scheduler asked for this: by itself, or in a drill through the bus. */
@@ -104,9 +118,9 @@ function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, 
 
 /** Returns the key of the failure. Each drill is a failure of its own, so that none is left out as a repetition. */
 function failureOf(incident) {
-  const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, resource, source, severity, cause: { id, values } } = incident;
+  const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, jobName, resource, source, severity, cause: { id, values } } = incident;
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
-  const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (kind === "application" ? source : resource);
+  const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (jobName ? `job ${jobName}` : kind === "application" ? source : resource);
   // No other source, not even an empty one, makes a key that ECS could make.
   const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
   const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
@@ -156,11 +170,13 @@ function taskIncident(detail, taskDefinition, common) {
   const suspect = why.values.container ? blamed : [blamed ?? suspectOf(found)].find((one) => one && (one.exitCode !== null || one.reason)) ?? null;
   const definition = splitDefinition(text(detail.taskDefinitionArn), task.group);
   const service = task.group?.startsWith("service:") ? task.group.slice("service:".length) : null;
-  const silentBecause = common.drill ? null : normalStop(why.id, task) ?? (endedByItself ? quietEnd(task, found, outlines.length > 0) : null);
+  const normal = normalStop(why.id, task);
+  const quiet = normal === null && endedByItself ? quietEnd(task, found, outlines.length > 0) : null;
+  const silentBecause = common.drill ? null : normal ?? quiet;
   const log = logPlace(suspect, common);
   return {
     kind: "task", ...common, ...task, ...definition, service, cause: why, severity: CAUSES[why.id].severity, reasonKind: reasonKindOf(reason), errorName: errorNameOf(reason),
-    state: stateOf(task, why.id), rings: silentBecause === null, silentBecause,
+    state: stateOf(task, why.id), rings: silentBecause === null, silentBecause, succeeded: quiet !== null, jobName: null, job: null, recovery: null,
     launchType: text(detail.launchType), capacityProvider: text(detail.capacityProviderName),
     containers: found.map(({ runtimeId, log, ...container }) => ({ ...container, failed: container.name === why.values.container })),
     durationSeconds: durationOf(task.startedAt, time(detail.executionStoppedAt) ?? task.stoppedAt),
@@ -171,7 +187,7 @@ function taskIncident(detail, taskDefinition, common) {
 
 /** Fields of every incident that is not about a task. */
 const NO_TASK = {
-  state: "changed", reasonKind: null, rings: true, silentBecause: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
+  state: "changed", reasonKind: null, rings: true, silentBecause: null, succeeded: false, jobName: null, job: null, recovery: null, startedAt: null, durationSeconds: null, stopCode: null, startedBy: null,
   family: null, revision: null, group: null, launchType: null, capacityProvider: null, containers: [], log: null,
 };
 
@@ -215,20 +231,41 @@ function rejectedRun(detail, common) {
   };
 }
 
-/** Reads an alert that an application raised: `{message, level, source, detail}`. */
+/** Reads an alert that an application raised: `{message, level, source, detail}`; and the end of a job of another machine: with `{job, at, seconds}`. */
 function applicationIncident(detail, common) {
   const { message: said = null } = detail;
   // Compares the text that may be shown: two alerts that differ in a credential only are one failure.
   const given = withoutCredentials(typeof said === "string" ? said : said === null ? "" : jsonOf(said));
   const message = text(given) ?? common.detailType ?? "Application Error";
+  const run = { ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source, stoppedReason: null, stoppedAt: common.time, links: { task: null, service: null, log: null }, ...runElsewhere(detail, common) };
+  if (common.detailType === "Job Succeeded") return { ...run, ...goodEnd(run.jobName, text(given)) };
   return {
-    ...NO_TASK, ...common, kind: "application", source: freeText(detail.source) ?? common.source,
-    severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
+    ...run, severity: own(LEVELS, text(detail.level)?.toLowerCase() ?? null) ?? "error",
     cause: cause("application-error", { message }), messageDigest: sha256(normalised(text(given) === null ? message : given)),
-    stoppedReason: null, applicationDetail: longText(withoutCredentials(detail.detail)), stoppedAt: common.time,
-    links: { task: null, service: null, log: null },
+    applicationDetail: longText(withoutCredentials(detail.detail)),
   };
 }
+
+/** The longest name of a job of another machine: that of a family. */
+const JOB_LENGTH = 255;
+/** The longest run that is believed, in seconds: ten years. */
+const LONGEST_RUN = 315_360_000;
+
+/** Reads the run of a job of another machine. Its clock may be ahead: no run ends after its event. */
+function runElsewhere(detail, { time: sentAt }) {
+  const jobName = clean(freeText(detail.job) ?? "", false).trim().slice(0, JOB_LENGTH) || null;
+  if (jobName === null) return {};
+  const said = time(detail.at);
+  const stoppedAt = said !== null && sentAt !== null && said > sentAt ? sentAt : said ?? sentAt;
+  const seconds = typeof detail.seconds === "number" && detail.seconds >= 0 && detail.seconds <= LONGEST_RUN ? Math.floor(detail.seconds) : null;
+  return { jobName, stoppedAt, durationSeconds: seconds, startedAt: seconds === null || stoppedAt === null ? null : new Date(Date.parse(stoppedAt) - seconds * 1000).toISOString() };
+}
+
+/** Returns the facts of a job of another machine that ended well. The end of a job without a name is of no use. */
+const goodEnd = (jobName, message) => ({
+  severity: CAUSES["job-succeeded"].severity, cause: cause("job-succeeded"), rings: false, succeeded: jobName !== null, applicationDetail: longText(message),
+  silentBecause: jobName === null ? "the event of a job that ended well names no job" : "a job of another machine ended well",
+});
 
 function containerOf(container, outlines) {
   const name = text(container.name) ?? "?";

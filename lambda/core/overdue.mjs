@@ -70,7 +70,7 @@ export function verdictOf({ from, to }, ledgers, checked) {
   const ends = endsOf(ledgers);
   const within = ends.filter(({ at }) => at > from && at <= to);
   if (within.some(({ ok }) => ok)) return "kept";
-  if (within.length > 0) return "failed";
+  if (within.some(({ hasRung }) => hasRung)) return "failed";
   const isWatched = (checked !== null && checked <= from) || ends.some(({ at }) => at <= from);
   if (ledgers.some((ledger) => hasForgotten(ledger, to))) return "unknown";
   return isWatched ? "missed" : "pending";
@@ -94,12 +94,17 @@ export function verdictOfEvery({ everyMs, graceMs }, time, ledgers, watchedSince
   if (since === null) return { verdict: "pending", deadline: null };
   const deadline = since + everyMs;
   if (deadline + graceMs > time) return { verdict: "kept", deadline };
-  return { verdict: ends.some(({ at, ok }) => !ok && at + everyMs + graceMs > time) ? "failed" : "missed", deadline };
+  return { verdict: ends.some(({ at, hasRung }) => hasRung && at + everyMs + graceMs > time) ? "failed" : "missed", deadline };
 }
 
-/** Returns the ends of all ledgers, the newest first. */
+/**
+ * Returns the ends of all ledgers, the newest first.
+ * @param {Ledger[]} ledgers
+ * @returns {{at: number, ok: boolean, hasRung: boolean, seconds: number|null}[]}  hasRung: a failure for which an alert was due; a failure that
+ *   no destination takes has not rung
+ */
 export function endsOf(ledgers) {
-  const all = ledgers.flatMap(({ lastSuccess, ends }) => [...(lastSuccess === null ? [] : [lastSuccess]), ...ends]);
+  const all = ledgers.flatMap(({ lastSuccess, ends, told }) => [...(lastSuccess === null ? [] : [lastSuccess]), ...ends].map((end) => ({ ...end, hasRung: !end.ok && end.at <= (told.failure ?? "") })));
   return all.map((end) => ({ ...end, at: momentIn(end) })).sort((one, other) => other.at - one.at);
 }
 

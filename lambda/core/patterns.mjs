@@ -25,9 +25,9 @@ export function patternsOf(event) {
   const saysOf = (path, starts, ending) => all(path).some((value) => typeof value === "string" && (starts.some((start) => value.toLowerCase().startsWith(start))
     || [ending, `${ending}.`].some((end) => value.toLowerCase().endsWith(end))));
   const begins = (path, starts) => all(path).some((value) => typeof value === "string" && starts.some((start) => value.startsWith(start)));
-  if (has("source", "taskbell.app")) return has("detail-type", "Application Error") ? ["application-error"] : [];
-  if (!has("source", "aws.ecs", "taskbell.drill")) return [];
-  const names = [];
+  const ofApplication = has("source", "taskbell.app") ? applicationPatternsOf({ all, has }) : [];
+  if (!has("source", "aws.ecs", "taskbell.drill")) return ofApplication;
+  const names = [...ofApplication];
   if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends, saysOf }));
   if (has("detail-type", "ECS Deployment State Change", "ECS Service Action") && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED")
     && all("resources").some((arn) => /:service\/[^/]+\//.test(arn))) names.push("deployment-failed");
@@ -37,6 +37,11 @@ export function patternsOf(event) {
     && (all("detail.errorCode").some((code) => !["ThrottlingException", "Throttling"].includes(code))
       || all("detail.responseElements.failures.reason").length > 0)) names.push("run-rejected");
   return names;
+}
+
+function applicationPatternsOf({ all, has }) {
+  const verdicts = { "application-error": has("detail-type", "Application Error"), "job-succeeded": has("detail-type", "Job Succeeded") || all("detail.job").length > 0 };
+  return Object.keys(verdicts).filter((name) => verdicts[name]);
 }
 
 function taskPatternsOf({ all, has, begins, ends, saysOf }) {
@@ -57,6 +62,9 @@ function taskPatternsOf({ all, has, begins, ends, saysOf }) {
       || ((stopCodes.length === 0 || has("detail.stopCode", "TerminationNotice"))
         && saysOf("detail.stoppedReason", [SPOT], SPOT)),
     "health-check-failed": saysOf("detail.stoppedReason", UNHEALTHY, UNHEALTHY[1]),
+    // The notifier decides whether such an end is a success: another container may have failed.
+    "job-succeeded": has("detail.stopCode", "EssentialContainerExited") && has("detail.containers.exitCode", 0)
+      && without("detail.group", ["service:", "daemon:"]) && without("detail.startedBy", ["ecs-svc/", "ecs-daemon/"]),
   };
   return Object.keys(verdicts).filter((name) => verdicts[name]);
 }

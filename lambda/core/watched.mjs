@@ -15,7 +15,7 @@ const OVERDUE_WORDS = {
   late: { en: ["ended {late} late", "The job ended well, but {late} after the deadline."], ja: ["{late} の遅れ", "ジョブは成功しましたが、期限から {late} 遅れました。"] },
   running: { en: ["a run is still in progress", "A run is still in progress, and has been running for {age}."], ja: ["まだ実行中", "実行がまだ終わっていません（実行時間 {age}）。"] },
   waiting: { en: ["a run has not started yet", "A run has not started yet: its task has been {status} for {age}."], ja: ["タスクが未起動", "タスクがまだ起動していません（{status} のまま {age}）。"] },
-  unreported: { en: ["a run failed", "A run failed, and its event did not arrive."], ja: ["実行の失敗", "実行が失敗しましたが、そのイベントが届いていません。"] },
+  unreported: { en: ["a run failed", "A run failed, and no alert about it was sent: its event may be lost."], ja: ["実行の失敗", "実行が失敗しましたが、そのアラートは送信されていません（イベントが失われた可能性があります）。"] },
   rejected: { en: ["the task was not run", "ECS refused the last RunTask call for it, so no task started."], ja: ["タスクの起動が拒否されました", "直近の RunTask を ECS が拒否したため、タスクは起動していません。"] },
   disabled: { en: ["its schedule is disabled", "The schedule {schedule} is disabled."], ja: ["スケジュールが無効", "スケジュール {schedule} が無効になっています。"] },
   ended: { en: ["its schedule has ended", "The schedule {schedule} has reached its end date."], ja: ["スケジュールの終了", "スケジュール {schedule} は終了日を過ぎています。"] },

@@ -22,8 +22,12 @@ const BEYOND = 2;
 /** The length of the mark in place of the middle that was left out, with its line breaks. */
 const LONGEST_MARK = 40;
 
-const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4" };
-const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪" };
+const COLORS = { error: "#cf222e", warning: "#d4880f", info: "#6e7781", drill: "#3b82c4", recovered: "#2da44e" };
+const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪", recovered: "🟢" };
+/** Changed images that are shown by name, and the length of a tag. */
+const IMAGES_SHOWN = 3;
+const TAG_LENGTH = 60;
+const DIGEST_LENGTH = 12;
 
 // Bold text and code need a space, ASCII punctuation or an end of the line directly outside of their marks (mrkdwn.mjs): in Japanese, too,
 // a space follows each of them. No space can come before a full-width colon: names directly before the colon are plain (`plainNames`).
@@ -35,6 +39,16 @@ const WORDS = {
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
     stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
     changed: (what, where) => `${what}${where && ` in ${where}`}`,
+    recovered: (what, where) => `${what} works again${where && ` in ${where}`}`,
+    beforeTrouble: " ", afterTrouble: (trouble, duration) => `after ${[trouble, duration].filter(Boolean).join(", ")}`, late: (duration) => `${duration} late`,
+    failures: (count, isMore) => (isMore ? `${count} or more failures` : count === 1 ? "1 failure" : `${count} failures`), anOverdueRun: "an overdue run", aFailedDeployment: "a failed deployment", anImpairment: "an impairment",
+    failedSince: (failures, since) => `${failures} since ${since}.`, dueAt: (time) => `The run was due by ${time}.`,
+    endedWellSince: (time) => `The job has ended well since, at ${time}.`,
+    firstFailure: (changes, runs) => `First failure${changes && ` since ${changes}`}${runs && `${changes && ","} after ${runs}`}.`,
+    failuresInARow: (count, isMore, since, runs) => `Failure ${count}${isMore ? " or later" : ""} in a row since ${since}${runs && `, after ${runs}`}.`,
+    goodRuns: (count, areMore) => (areMore ? `${count} or more good runs` : count === 1 ? "1 good run" : `${count} good runs`),
+    changedSince: (changes) => `Changed since the last success: ${changes}.`, unchanged: "Nothing changed: same revision and image as the last success.",
+    noSuccess: "No success is on record.", image: (container) => (container ? `image of ${container}` : "image"), betweenChanges: ", ",
     absent: { container: "A container", caller: "an unknown caller", other: "unknown" }, container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task failed; the event was sent on purpose to test this alert.",
@@ -45,7 +59,7 @@ const WORDS = {
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
     cluster: "Cluster", daemon: "Daemon", definition: "Task definition", service: "Service", standAlone: "none, a stand-alone task", group: "Group", ran: "Ran for",
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
-    at: "Time", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
+    at: "Time", job: "Job", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
     openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
@@ -61,6 +75,16 @@ const WORDS = {
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
     changed: (what, where) => `${where && `${where} の `}${what}`,
+    recovered: (what, where) => `${where && `${where} の `}${what} が復旧しました`,
+    beforeTrouble: "：", afterTrouble: (trouble, duration) => [trouble, duration].filter(Boolean).join("、"), late: (duration) => `${duration}遅れ`,
+    failures: (count, isMore) => `失敗 ${count} 回${isMore ? "以上" : ""}`, anOverdueRun: "期限超過", aFailedDeployment: "デプロイ失敗", anImpairment: "サービスの障害",
+    failedSince: (failures, since) => `${failures}（最初の失敗：${since}）。`, dueAt: (time) => `実行の期限は ${time} でした。`,
+    endedWellSince: (time) => `ジョブはその後 ${time} に正常終了しています。`,
+    firstFailure: (changes, runs) => `${changes && `${changes} の変更後、`}最初の失敗です${runs && `（それまで ${runs}）`}。`,
+    failuresInARow: (count, isMore, since, runs) => `${since} から ${count} 回${isMore ? "以上" : ""}連続で失敗しています${runs && `（それまで ${runs}）`}。`,
+    goodRuns: (count, areMore) => (areMore ? `${count} 回以上連続で成功` : count === 1 ? "1 回成功" : `${count} 回連続で成功`),
+    changedSince: (changes) => `前回の成功時からの変更：${changes}。`, unchanged: "リビジョンとイメージは前回の成功時と同じです。",
+    noSuccess: "成功の記録はありません。", image: (container) => (container ? `${container} のイメージ` : "イメージ"), betweenChanges: "、",
     absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
     drill: "これは訓練です。異常終了したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
@@ -71,7 +95,7 @@ const WORDS = {
     source: "発生元", level: "レベル", levels: { error: "エラー", warning: "警告", info: "情報" },
     cluster: "クラスター", daemon: "デーモン", definition: "タスク定義", service: "サービス", standAlone: "なし（スタンドアロンタスク）", group: "グループ", ran: "実行時間",
     never: "未起動", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
-    at: "日時", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
+    at: "日時", job: "ジョブ", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
     openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
     underASecond: "1 秒未満", units: [[86400, " 日"], [3600, " 時間"], [60, " 分"], [1, " 秒"]], betweenSentences: "",
@@ -92,10 +116,10 @@ export function messageOf(incident, options) {
   const { language, username, iconEmoji, mention } = options ?? {};
   const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
   const words = WORDS[key];
-  // A drill tests the way to the channel, and mentions nobody.
-  const mentioned = incident.drill ? "" : mentionOf(mention);
+  // A drill tests the way to the channel, and mentions nobody. Neither does good news.
+  const mentioned = incident.drill || incident.state === "recovered" ? "" : mentionOf(mention);
   const icon = iconOf(iconEmoji);
-  const color = COLORS[incident.drill ? "drill" : incident.severity] ?? COLORS.error;
+  const color = COLORS[lookOf(incident)] ?? COLORS.error;
   return {
     text: mentioned + headlineOf(incident, words, key),
     attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color, words)],
@@ -103,6 +127,9 @@ export function messageOf(incident, options) {
     ...(icon ? { icon_emoji: icon } : {}),
   };
 }
+
+/** Returns the key of the colour and of the sign. */
+export const lookOf = ({ drill, state, severity }) => (drill ? "drill" : state === "recovered" ? "recovered" : severity);
 
 /** Builds the headline: "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
@@ -113,17 +140,29 @@ function headlineOf(incident, words, key) {
   const container = cause.values.container;
   const by = filled(container) && container !== family ? words.with(plain(container, LIMIT.name)) : "";
   // "failed to start: could not start" would repeat itself.
-  const why = incident.state === "failed-to-start" && cause.id === "start-failed" ? "" : sentence(cause.words[key][0], cause, words, key);
+  const isRecovery = incident.state === "recovered";
+  const why = isRecovery ? afterTroubleOf(incident, words) : incident.state === "failed-to-start" && cause.id === "start-failed" ? "" : sentence(cause.words[key][0], cause, words, key);
   const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
   const subject = what || where ? words[incident.state](what || where, what && where) : "";
-  const told = [subject, why].filter(Boolean).join(words.colon) + by + often;
-  return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[incident.severity] ?? SIGNS.error} ${told}`;
+  const told = [subject, why].filter(Boolean).join(isRecovery ? words.beforeTrouble : words.colon) + by + often;
+  return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[lookOf(incident)] ?? SIGNS.error} ${told}`;
+}
+
+/** Names the trouble that ended, and its duration: "after 3 failures, 1 h 12 min". A drill ends no trouble. */
+function afterTroubleOf({ recovery }, words) {
+  if (!recovery) return "";
+  const { of, failures, isMore, overdue, seconds } = recovery;
+  const trouble = of === "deployment" ? words.aFailedDeployment : of === "service" ? words.anImpairment
+    : failures > 0 ? words.failures(failures, isMore) : overdue !== null ? words.anOverdueRun : "";
+  const lasted = seconds === null ? "" : durationOf(seconds, words);
+  const isLate = of === "job" && failures === 0 && overdue !== null;
+  return trouble || lasted ? words.afterTrouble(trouble, lasted && isLate ? words.late(lasted) : lasted) : "";
 }
 
 const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
 
-function subjectOf({ kind, family, service, daemon, source, taskId }, words, isPlain) {
-  const name = family ?? service ?? daemon ?? (kind === "application" ? source : null);
+function subjectOf({ kind, family, service, daemon, jobName, source, taskId }, words, isPlain) {
+  const name = family ?? service ?? daemon ?? (kind === "application" ? jobName ?? source : null);
   if (filled(name)) return nameOf(name, isPlain);
   if (filled(taskId)) return `${words.task} ${isPlain ? plain(taskId, LIMIT.name) : code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
@@ -135,6 +174,8 @@ function blocksOf(incident, words, key) {
   blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words, key))}*`));
   const repeated = repeatedOf(incident, words);
   if (repeated) blocks.push(section(repeated));
+  const history = incident.recovery ? episodeOf(incident.recovery, words) : incident.job ? historyOf(incident, words) : "";
+  if (history) blocks.push(section(history));
   if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words, key)));
   if (filled(incident.stoppedReason)) {
     const label = incident.kind === "task" ? words.reason : words.plainReason;
@@ -155,6 +196,48 @@ function repeatedOf({ occurrence }, words) {
   if (!occurrence) return "";
   const { count, since, earlier, next } = occurrence;
   return [count > 1 ? words.since(count, localTime(since), next) : "", earlier > 0 ? words.earlier(earlier) : ""].filter(Boolean).join(words.betweenSentences);
+}
+
+/** Says in one line how often the job failed in a row, and how it differs from its last success. */
+function historyOf({ family, job }, words) {
+  const { since, failures, isMore, lastSuccess, goodRuns, areMoreGoodRuns, changes, endedWellAt } = job;
+  if (endedWellAt !== null) return words.endedWellSince(localTime(endedWellAt));
+  const runs = goodRuns > 0 ? words.goodRuns(goodRuns, areMoreGoodRuns) : "";
+  const changed = changes === null ? "" : changesOf(changes, family, words);
+  const isFirst = failures === 1 && !isMore;
+  const parts = [
+    isFirst ? (lastSuccess === null ? "" : words.firstFailure(changed, runs)) : words.failuresInARow(failures, isMore, localTime(since), runs),
+    !isFirst && changed ? words.changedSince(changed) : "",
+    changes !== null && !changed ? words.unchanged : "",
+    lastSuccess === null && !isFirst ? words.noSuccess : "",
+  ];
+  return parts.filter(Boolean).join(words.betweenSentences);
+}
+
+/** Writes what changed: "web:17 → web:18, image v41 → v42". Empty if nothing changed. */
+function changesOf({ revision, images }, family, words) {
+  const name = filled(family) ? `${plain(family, LIMIT.name)}:` : "";
+  const shown = images.slice(0, IMAGES_SHOWN).map(({ container, from, to }) => `${words.image(container === null ? "" : plain(container, TAG_LENGTH))} ${imageChangeOf(from, to)}`);
+  const more = images.length > IMAGES_SHOWN ? [words.more(images.length - IMAGES_SHOWN)] : [];
+  return [...(revision ? [`${name}${revision.from} → ${name}${revision.to}`] : []), ...shown, ...more].join(words.betweenChanges);
+}
+
+/** Writes tags; with the last part of the repository if that changed, too; and short digests if the tag stayed. */
+function imageChangeOf(from, to) {
+  const [one, other] = [from, to].map(({ image }) => /^(?:(.*)\/)?([^/]*?)(?::([^/:@]+))?(?:@.*)?$/.exec(image) ?? [image, "", image, undefined]);
+  const isSameRepository = `${one[1]}/${one[2]}` === `${other[1]}/${other[2]}`;
+  const labelOf = ([, , name, tag]) => (isSameRepository && tag ? tag : `${name}${tag ? `:${tag}` : ""}`);
+  const [before, after] = [labelOf(one), labelOf(other)].map((label) => plain(label, TAG_LENGTH));
+  if (before !== after) return `${before} → ${after}`;
+  const [old, fresh] = [from, to].map(({ digest }) => plain((digest ?? "?").replace(/^sha256:/, "").slice(0, DIGEST_LENGTH), DIGEST_LENGTH));
+  return `${before} (${old} → ${fresh})`;
+}
+
+/** Says in one line how the trouble began. */
+function episodeOf({ of, since, failures, isMore, overdue }, words) {
+  if (of !== "job") return "";
+  const failed = failures > 0 && since !== null ? words.failedSince(words.failures(failures, isMore), localTime(since)) : "";
+  return [failed, overdue !== null ? words.dueAt(localTime(overdue)) : ""].filter(Boolean).join(words.betweenSentences);
 }
 
 /** Folds the stack trace of an application: Slack folds the text of an attachment, not the text of a block. */
@@ -221,12 +304,13 @@ function fieldsOf(incident, words) {
   const launch = [incident.launchType, incident.capacityProvider].filter(filled);
   const definition = [incident.family, incident.revision].filter(filled).join(":");
   const ownGroup = incident.service !== null || incident.group === `family:${incident.family}`;
-  const ran = incident.kind !== "task" ? null
+  const ran = incident.kind !== "task" && !incident.jobName ? null
     : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
       : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
   const pairs = [
+    [words.job, incident.jobName],
     [words.source, incident.kind === "application" ? incident.source : null],
-    [words.level, incident.kind === "application" ? words.levels[incident.severity] : null],
+    [words.level, incident.kind === "application" && !incident.succeeded ? words.levels[incident.severity] : null],
     [words.cluster, incident.cluster],
     [words.service, incident.service ?? (incident.kind === "task" ? words.standAlone : null)],
     [words.daemon, incident.daemon],

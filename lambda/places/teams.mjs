@@ -5,6 +5,7 @@
 import { classify as verdictOf } from "./answers.mjs";
 import { linesOf, plainOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
+import { lookOf } from "./slack-message.mjs";
 import { beginningOf, piecesOf, utf8Length } from "../core/text.mjs";
 
 export const name = "Teams";
@@ -22,6 +23,7 @@ const LOOKS = {
   warning: { container: "warning", text: "Warning" },
   info: { container: "emphasis", text: "Default" },
   drill: { container: "accent", text: "Accent" },
+  recovered: { container: "good", text: "Good" },
 };
 
 /**
@@ -32,7 +34,7 @@ const LOOKS = {
  */
 export function payloadOf(incident, options) {
   const parts = partsOf(incident, options);
-  const look = LOOKS[incident.drill ? "drill" : incident.severity] ?? LOOKS.error;
+  const look = LOOKS[lookOf(incident)] ?? LOOKS.error;
   for (const share of SHARES) {
     const payload = messageWith(plainOf(parts.headline), cardOf(parts, look, share));
     if (share === SHARES.at(-1) || utf8Length(JSON.stringify(payload)) <= MOST_BYTES) return payload;

@@ -26,7 +26,7 @@ export function payloadOf(incident, options) {
     version: 1, text: plainOf(headline), severity: incident.severity, drill: incident.drill, kind: incident.kind, state: incident.state,
     cause: { id: incident.cause.id, text: plainOf(sentence), container: short(incident.cause.values.container) },
     ...named(incident, ["account", "region", "cluster", "service", "family", "revision", "group", "daemon", "taskId", "taskArn"]),
-    ...named(incident, ["launchType", "capacityProvider", "startedBy", "stopCode", "eventName", "deploymentId", "source"]),
+    ...named(incident, ["launchType", "capacityProvider", "startedBy", "stopCode", "eventName", "deploymentId", "source", "jobName"]),
     stoppedReason: long(incident.stoppedReason), startedAt: incident.startedAt, stoppedAt: incident.stoppedAt, durationSeconds: incident.durationSeconds,
     containers: incident.containers.slice(0, MOST_CONTAINERS).map(containerOf),
     log: incident.log && { container: short(incident.log.container), group: short(incident.log.group), stream: short(incident.log.stream), region: short(incident.log.region) },
@@ -34,6 +34,7 @@ export function payloadOf(incident, options) {
     detail: within(endOf, incident.applicationDetail, LIMIT.detail),
     links: { task: linkOf(incident.links.task), service: linkOf(incident.links.service), log: linkOf(incident.links.log) },
     occurrence: occurrenceOf(incident),
+    job: jobOf(incident), recovery: recoveryOf(incident),
     missing: incident.missing.slice(0, 10).map(({ action, why }) => ({ action: short(action), why: short(why) })),
     event: { id: short(incident.eventId), type: short(incident.detailType), time: incident.time },
   };
@@ -63,6 +64,22 @@ function tailOf({ tail }) {
 }
 
 const occurrenceOf = ({ occurrence }) => (occurrence ? { count: occurrence.count, since: occurrence.since, earlier: occurrence.earlier, next: occurrence.next } : null);
+
+/** Returns the comparison of a failure with the job's earlier runs. */
+function jobOf({ job }) {
+  if (!job) return null;
+  const { since, failures, lastSuccess, goodRuns, changes, endedWellAt } = job;
+  const imageOf = ({ image, digest }) => ({ image: short(image), digest: short(digest) });
+  return {
+    since, failures, lastSuccess: lastSuccess && { at: lastSuccess.at, revision: lastSuccess.revision }, goodRuns, endedWellAt,
+    changes: changes && {
+      revision: changes.revision && { from: changes.revision.from, to: changes.revision.to },
+      images: changes.images.map(({ container, from, to }) => ({ container: short(container), from: imageOf(from), to: imageOf(to) })),
+    },
+  };
+}
+
+const recoveryOf = ({ recovery }) => (recovery ? { of: recovery.of, since: recovery.since, at: recovery.at, seconds: recovery.seconds, failures: recovery.failures, overdue: recovery.overdue } : null);
 
 /** Leaves out a link that is too long: half a link leads nowhere. */
 const linkOf = (url) => (typeof url === "string" && url.length <= LIMIT.url ? url : null);

@@ -11,7 +11,8 @@ const iso = (moment) => new Date(moment).toISOString().replace(":00.000Z", "Z");
 const by = (cron, zone, minutes) => ({ cron: cronOf(cron), offset: offsetsOf(zone), graceMs: minutes * 60_000 });
 const daily = by("cron(0 3 * * ? *)", "UTC", 30);
 const end = (time, ok, task = time) => ({ at: new Date(at(time)).toISOString(), task, ok, seconds: 60, revision: 1, cause: ok ? null : "application-exit" });
-const ledger = (...ends) => ends.reduce((all, one) => withEnd(all, one), emptyLedger());
+/** Makes a ledger whose failures have all rung. */
+const ledger = (...ends) => ends.reduce((all, one) => ({ ...withEnd(all, one), told: { ...all.told, failure: [all.told.failure, one.ok ? null : one.at].filter(Boolean).sort().at(-1) ?? null } }), emptyLedger());
 const shown = ({ from, deadline, to }) => [from, deadline, to].map(iso);
 
 test("a window ends with its check, and begins with the check before", () => {
@@ -41,6 +42,7 @@ test("a success in the window keeps the deadline, a failure alone has rung, and 
   assert.equal(verdict(end("2026-11-29T03:30:01Z", true)), "missed");
   assert.equal(verdict(end("2026-11-29T02:00:00Z", false)), "failed");
   assert.equal(verdict(end("2026-11-29T02:00:00Z", false), end("2026-11-29T02:10:00Z", true)), "kept");
+  assert.equal(verdictOf(window, [{ ...ledger(old, end("2026-11-29T02:00:00Z", false)), told: ledger().told }], null), "missed", "no destination takes the failure");
   assert.equal(verdictOf(window, [ledger(old), ledger(end("2026-11-29T02:00:00Z", true))], null), "kept", "in another cluster");
 });
 

@@ -15,8 +15,8 @@ const WAITING = ["PROVISIONING", "PENDING"];
 const AT_ONCE = 4;
 
 /**
- * @typedef {import("./deadline.mjs").World & {hasTime: () => boolean, now: () => number}} World
- *   hasTime: whether another message can be posted in this run
+ * @typedef {import("./deadline.mjs").World & {hasTime: () => boolean, now: () => number, note: (facts: object) => void}} World
+ *   hasTime: whether another message can be posted in this run; note: adds to the log line
  * @typedef {{name: string, startedBy: string|null, maxSeconds: number|"auto"}} Limited
  */
 
@@ -24,7 +24,7 @@ const AT_ONCE = 4;
  * Looks once. One cluster or family that cannot be read does not hide the others.
  * @param {any} event
  * @param {World} world
- * @returns {Promise<{verdict: string, outcome: string, tasks: number, failed: {cluster: string, family: string, action: string, why: string}[]}>}
+ * @returns {Promise<{verdict: string, outcome: string}>}
  * @throws {Error} after the last look, if a message could not be posted, or a call failed that may succeed later
  */
 export async function sweep(event, world) {
@@ -33,13 +33,14 @@ export async function sweep(event, world) {
   const looks = clusterArns.flatMap((cluster) => [...families].map(([family, ofFamily]) => ({ cluster, family, jobs: ofFamily })));
   const results = await inTurns(looks, (look) => looked(look, event, world));
   const failed = results.flatMap(({ missing }) => missing);
+  world.note({ tasks: results.reduce((sum, { tasks }) => sum + tasks, 0), ...(failed.length > 0 ? { notWatched: failed } : {}) });
   const errors = results.flatMap((one) => one.errors);
   errors.push(...await toldLooks(failed, world));
   if (errors.length > 0) throw errors[0];
   const told = results.flatMap((one) => one.told);
   const passing = failed.find(({ why }) => why !== "denied" && why !== "absent");
   if (passing) throw Object.assign(new Error(`could not look at the tasks of ${passing.family} in ${passing.cluster}: ${passing.action} ${passing.why}`), { name: "SweepIncomplete" });
-  return { verdict: told.length > 0 ? "told" : "quiet", outcome: told.find((one) => one !== "duplicate") ?? told[0] ?? "silent", tasks: results.reduce((sum, { tasks }) => sum + tasks, 0), failed };
+  return { verdict: told.length > 0 ? "told" : "quiet", outcome: told.find((one) => one !== "duplicate") ?? told[0] ?? "silent" };
 }
 
 /** Works through a list, some entries at once. */

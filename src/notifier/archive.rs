@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 32] = files! {
+const FILES: [(&str, &str); 33] = files! {
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"
@@ -27,6 +27,7 @@ const FILES: [(&str, &str); 32] = files! {
     "core/patterns.mjs"
     "core/reasons.mjs"
     "core/records.mjs"
+    "core/recovery.mjs"
     "core/text.mjs"
     "core/unanswered.mjs"
     "handler.mjs"

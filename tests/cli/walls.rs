@@ -98,14 +98,15 @@ const INNER_DOORS: [(&str, &[&str]); 9] = [
 
 /// The rooms of lambda, with the rooms and the modules of Node.js that each room's files may import, besides their own room.
 /// `memory/announcements` is pure, and `memory/table` is not.
-const DOORS_OF_LAMBDA: [(&str, &[&str]); 7] = [
+const DOORS_OF_LAMBDA: [(&str, &[&str]); 8] = [
     ("core", &[]),
     ("places", &["core"]),
     ("io", &["core", "node:crypto", "places"]),
     ("memory/announcements", &["core"]),
+    ("memory/ledger", &["core", "io", "memory/table"]),
     ("memory/table", &["core", "io"]),
-    ("handler", &["core", "io", "memory/announcements", "node:crypto"]),
-    ("index", &["handler", "io", "memory/table"]),
+    ("handler", &["core", "io", "memory/announcements", "memory/ledger", "node:crypto"]),
+    ("index", &["handler", "io", "memory/ledger", "memory/table"]),
 ];
 
 #[test]

@@ -1,0 +1,285 @@
+// Compares a run with the ledger of its job: how a failure differs from the last success, and whether a success ends a told failure or overdue
+// run. Pure: no I/O, no clock, no Node API, no Intl.
+
+import { CAUSES, cause } from "./causes.mjs";
+import { MOST_ENDS, endOf, isAfter, merged, recordOf, textOf } from "./ledger.mjs";
+import { own } from "./records.mjs";
+
+/**
+ * @typedef {{from: number, to: number}} RevisionChange
+ * @typedef {{container: string|null, from: import("./ledger.mjs").Image, to: import("./ledger.mjs").Image}} ImageChange  container: null if
+ *   the task has one container only
+ * @typedef {{revision: RevisionChange|null, images: ImageChange[]}} Changes  without any content: nothing changed
+ * @typedef {object} JobFacts  a failure, compared with the job's earlier runs
+ * @property {string} since  the first failure in a row that is known
+ * @property {number} failures  in a row, with this one
+ * @property {boolean} isMore  earlier failures in this row may have been forgotten
+ * @property {{at: string, revision: number|null}|null} lastSuccess
+ * @property {number} goodRuns  in a row before the first failure
+ * @property {boolean} areMoreGoodRuns  earlier ones may have been forgotten
+ * @property {Changes|null} changes  since the last success; null if not known
+ * @property {string|null} endedWellAt  a later success, which was reported earlier than this failure
+ * @typedef {object} RecoveryFacts
+ * @property {"job"|"deployment"|"service"} of
+ * @property {string|null} since  the first failure, or the deadline that was missed
+ * @property {string} at  the success
+ * @property {number|null} seconds  from `since` to `at`
+ * @property {number} failures
+ * @property {boolean} isMore
+ * @property {string|null} overdue  the missed deadline, if it was told
+ * @typedef {RecoveryFacts & {key: string, trouble: string, parts: (string|null)[], isHeld: boolean}} Recovery
+ *   key: equal for all successes after one told trouble; trouble: the time of this trouble; parts: the ledgers that it ends in; isHeld: a
+ *   recovery of this job was told a short time ago
+ */
+
+/**
+ * Compares a failure with the job's earlier runs: those of its schedule, if they are known.
+ * @param {import("./ledger.mjs").LedgerRecord} record  with the failure
+ * @param {import("./ledger.mjs").Ended} ended  the failure
+ * @returns {JobFacts}
+ */
+export function jobFactsOf(record, { part, end }) {
+  const ofPart = part === null ? null : own(record.parts, part);
+  const ledger = ofPart?.lastSuccess ? ofPart : record.all;
+  const before = ledger.ends.filter((one) => !isAfter(one, end));
+  const { row, goodRuns, isWhole } = rowOf(before);
+  const { lastSuccess } = ledger;
+  const isOver = lastSuccess !== null && isAfter(lastSuccess, end);
+  const success = isOver ? before.find(({ ok }) => ok) ?? null : lastSuccess;
+  return {
+    since: (row.at(-1) ?? end).at, failures: Math.max(1, row.length), isMore: !isWhole && success === null && ledger.ends.length === MOST_ENDS,
+    lastSuccess: success && { at: success.at, revision: success.revision },
+    goodRuns, areMoreGoodRuns: goodRuns > 0 && row.length + goodRuns === before.length && ledger.ends.length === MOST_ENDS,
+    changes: isOver || success === null ? null : changesOf(success, end),
+    endedWellAt: isOver ? lastSuccess.at : null,
+  };
+}
+
+/** Splits ends, the newest first, into the failures in a row and the good runs in a row before them. isWhole: the row has a beginning. */
+function rowOf(ends) {
+  const good = ends.findIndex(({ ok }) => ok);
+  const row = good === -1 ? ends : ends.slice(0, good);
+  const rest = ends.slice(row.length);
+  const bad = rest.findIndex(({ ok }) => !ok);
+  return { row, goodRuns: bad === -1 ? rest.length : bad, isWhole: good !== -1 };
+}
+
+/** @returns {Changes|null} null if neither revisions nor images can be compared */
+function changesOf(success, end) {
+  const haveRevisions = success.revision !== null && end.revision !== null;
+  const pairs = (end.images ?? []).map((to) => ({ to, from: (success.images ?? []).find(({ name }) => name === to.name) })).filter(({ from }) => from);
+  if (!haveRevisions && pairs.length === 0) return null;
+  return {
+    revision: haveRevisions && success.revision !== end.revision ? { from: success.revision, to: end.revision } : null,
+    images: pairs.filter(({ from, to }) => isOtherImage(from, to)).map(({ from, to }) => ({ container: pairs.length > 1 ? to.name : null, from, to })),
+  };
+}
+
+/** Compares by digest where both are known: a tag such as `latest` may stay, and two tags may name one image. */
+const isOtherImage = (from, to) => (from.digest !== null && to.digest !== null ? from.digest !== to.digest : from.image !== to.image);
+
+/**
+ * Notes that a failure is told, unless the job has ended well since: the alert then reports a past failure.
+ * @param {import("./ledger.mjs").LedgerRecord} record  with the failure
+ * @param {import("./ledger.mjs").Ended} ended
+ * @returns {import("./ledger.mjs").LedgerRecord}
+ */
+export function withToldFailure(record, { part, end }) {
+  const noted = (ledger) => (isAfter(end, ledger.lastSuccess) && end.at > (ledger.told.failure ?? "") ? { ...ledger, told: { ...ledger.told, failure: end.at } } : ledger);
+  const ofPart = part === null ? null : own(record.parts, part);
+  return { ...record, all: noted(record.all), ...(ofPart ? { parts: { ...record.parts, [part]: noted(ofPart) } } : {}) };
+}
+
+/**
+ * Says whether a success ends a failure or an overdue run that was told, and whose end was not told yet.
+ *
+ * A run that a schedule started ends the troubles of its schedule, and those of the whole job; a run that somebody started by hand ends all.
+ * @param {import("./ledger.mjs").LedgerRecord} record  with the success
+ * @param {import("./ledger.mjs").Ended} ended  the success
+ * @param {number} windowMs  at most one recovery of a job in so many milliseconds of the runs' own time
+ * @returns {Recovery|null}
+ */
+export function recoveryOf(record, { id, part, end }, windowMs) {
+  if (!end.ok) return null;
+  const troubles = troublesOf(record, part).filter(({ at }) => end.at > at);
+  if (troubles.length === 0) return null;
+  const trouble = troubles.map(({ at }) => at).sort().at(-1);
+  const { overdue, ledger } = troubles[0];
+  const told = record.all.told.recovered;
+  const passedMs = told === null ? Infinity : Date.parse(end.at) - Date.parse(told);
+  return {
+    key: `recovered ${id} ${trouble}`, trouble, parts: troubles.map(({ key }) => key), isHeld: passedMs >= 0 && passedMs < windowMs,
+    ...episodeOf(ledger, end, trouble, overdue),
+  };
+}
+
+/** Lists the troubles that were told and are open, the most particular one first. */
+function troublesOf({ all, parts }, part) {
+  const openOf = (key, ledger, failure) => {
+    const { overdue, recovered } = ledger.told;
+    const [openFailure, openOverdue] = [failure, overdue].map((at) => (at !== null && at > (recovered ?? "") ? at : null));
+    return { key, ledger, overdue: openOverdue, at: [openFailure, openOverdue].filter(Boolean).sort().at(-1) ?? null };
+  };
+  const others = Object.entries(parts).filter(([key]) => key !== part);
+  // A failure of another schedule is open until that schedule, or somebody by hand, ran the job well.
+  const isOfOther = others.some(([, { told }]) => told.failure !== null && told.failure === all.told.failure);
+  const open = [
+    ...(part === null ? others : Object.entries(parts).filter(([key]) => key === part)).map(([key, ledger]) => openOf(key, ledger, ledger.told.failure)),
+    openOf(null, all, isOfOther ? null : all.told.failure),
+  ];
+  return open.filter(({ at }) => at !== null);
+}
+
+/** Describes the trouble that ended: from the first failure in a row, or the missed deadline, to the first success after it. */
+function episodeOf({ ends }, end, trouble, overdue) {
+  const at = ends.filter((one) => one.ok && one.at > trouble && one.at < end.at).at(-1)?.at ?? end.at;
+  const { row, isWhole } = rowOf(ends.filter((one) => one.at < at && !(one.ok && one.at > trouble)));
+  const since = [row.at(-1)?.at, overdue].filter(Boolean).sort()[0] ?? null;
+  return { of: "job", since, at, seconds: secondsBetween(since, at), failures: row.length, isMore: !isWhole && ends.length === MOST_ENDS, overdue };
+}
+
+const secondsBetween = (since, at) => (since === null ? null : Math.max(0, Math.floor((Date.parse(at) - Date.parse(since)) / 1000)));
+
+/**
+ * Notes that a recovery was told.
+ * @param {import("./ledger.mjs").LedgerRecord} record
+ * @param {{parts: (string|null)[], at: string}} recovery  as `recoveryOf` returns it
+ * @returns {import("./ledger.mjs").LedgerRecord}
+ */
+export function withRecovery(record, { parts, at }) {
+  const noted = (ledger) => (at > (ledger.told.recovered ?? "") ? { ...ledger, told: { ...ledger.told, recovered: at } } : ledger);
+  const known = parts.filter((key) => key !== null && own(record.parts, key));
+  return { ...record, all: noted(record.all), parts: { ...record.parts, ...Object.fromEntries(known.map((key) => [key, noted(record.parts[key])])) } };
+}
+
+/** Patterns of the catalogue whose alerts a recovery answers: a destination that takes the failures takes the recovery, too. */
+const ANSWERED = {
+  task: ["task-failed", "nonzero-exit", "start-failed", "out-of-memory"], application: ["application-error"], deployment: ["deployment-failed"], service: ["service-impaired"],
+};
+
+/** Returns the patterns by which a recovery is routed. @param {import("./incident.mjs").Incident} incident @param {string[]} patterns  of its event */
+export const patternsOfRecovery = ({ kind }, patterns) => [...new Set([...patterns, ...own(ANSWERED, kind) ?? []])];
+
+/** Sentences for recoveries; "recovered" in CAUSES has that of a job. */
+const SENTENCES = {
+  deployment: { en: ["works again", "A deployment of the service completed."], ja: ["復旧", "サービスのデプロイが完了しました。"] },
+  service: { en: ["works again", "The service reached a steady state."], ja: ["復旧", "サービスが定常状態になりました。"] },
+};
+
+/**
+ * Makes the incident of a recovery from the incident of a success. Details of the task that ended well are left out.
+ * @param {import("./incident.mjs").Incident} incident
+ * @param {RecoveryFacts|Recovery|null} recovery  null in a drill, which has no ledger
+ * @returns {import("./incident.mjs").Incident}
+ */
+export function recoveredIncident(incident, recovery) {
+  const why = cause("recovered");
+  const { of = "job", key = null, since = null, at = null, seconds = null, failures = 0, isMore = false, overdue = null } = recovery ?? {};
+  return {
+    ...incident, state: "recovered", rings: true, silentBecause: null, severity: CAUSES.recovered.severity,
+    cause: { ...why, words: own(SENTENCES, of) ?? why.words }, stoppedReason: null, containers: [], log: null, links: { ...incident.links, log: null },
+    recovery: recovery === null ? null : { of, since, at, seconds, failures, isMore, overdue },
+    ...(key === null ? {} : { subject: key, failure: key }),
+  };
+}
+
+/**
+ * @typedef {{version: 1, deployment: ServiceTrouble, impaired: ServiceTrouble}} ServiceRecord
+ * @typedef {{told: string|null, recovered: string|null}} ServiceTrouble  the times of the latest trouble, and of the latest recovery, that were told
+ */
+
+const IMPAIRED = ["SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "ECS_OPERATION_THROTTLED"];
+const SERVICE_EVENTS = {
+  SERVICE_DEPLOYMENT_FAILED: { trouble: "deployment", isGood: false }, SERVICE_DEPLOYMENT_COMPLETED: { trouble: "deployment", isGood: true },
+  SERVICE_STEADY_STATE: { trouble: "impaired", isGood: true }, ...Object.fromEntries(IMPAIRED.map((name) => [name, { trouble: "impaired", isGood: false }])),
+};
+
+/**
+ * Returns a service's report: a trouble, or the end of one; null for every other event.
+ * @param {import("./incident.mjs").Incident} incident
+ * @returns {{id: string, trouble: "deployment"|"impaired", isGood: boolean, at: string}|null}  id: the key of the item
+ */
+export function reportOf({ source, drill, kind, cluster, service, eventName, stoppedAt, time }) {
+  const of = own(SERVICE_EVENTS, eventName ?? "");
+  const at = stoppedAt ?? time;
+  if (drill || source !== "aws.ecs" || !["deployment", "service"].includes(kind) || !of || !cluster || !service || !at) return null;
+  return { id: `service ${cluster}|${service}`, ...of, at };
+}
+
+/** Reads the record of a service from the text of its item. @param {string|null} text @returns {ServiceRecord} */
+export function serviceRecordOf(text) {
+  let value = {};
+  try {
+    value = JSON.parse(text ?? "{}") ?? {};
+  } catch {
+    // A text that cannot be read is written anew.
+  }
+  const timeIn = (trouble, key) => (typeof value[trouble]?.[key] === "string" && !Number.isNaN(Date.parse(value[trouble][key])) ? value[trouble][key] : null);
+  const troubleIn = (trouble) => ({ told: timeIn(trouble, "told"), recovered: timeIn(trouble, "recovered") });
+  return { version: 1, deployment: troubleIn("deployment"), impaired: troubleIn("impaired") };
+}
+
+/** Notes that a trouble of a service is told. @param {ServiceRecord} record @returns {ServiceRecord} */
+export const withToldTrouble = (record, { trouble, at }) => (at > (record[trouble].told ?? "") ? { ...record, [trouble]: { ...record[trouble], told: at } } : record);
+
+/**
+ * Says whether a good report of a service ends a trouble that was told.
+ * @param {ServiceRecord} record
+ * @param {{id: string, trouble: "deployment"|"impaired", at: string}} report
+ * @param {number} windowMs
+ * @returns {(RecoveryFacts & {key: string, isHeld: boolean})|null}
+ */
+export function serviceRecoveryOf(record, { id, trouble, at }, windowMs) {
+  const { told, recovered } = record[trouble];
+  if (told === null || told <= (recovered ?? "") || at <= told) return null;
+  const latest = [record.deployment.recovered, record.impaired.recovered].filter(Boolean).sort().at(-1);
+  const passedMs = latest === undefined ? Infinity : Date.parse(at) - Date.parse(latest);
+  return {
+    key: `recovered ${id} ${trouble} ${told}`, isHeld: passedMs >= 0 && passedMs < windowMs, of: trouble === "deployment" ? "deployment" : "service",
+    since: told, at, seconds: secondsBetween(told, at), failures: 0, isMore: false, overdue: null,
+  };
+}
+
+/** Notes that a recovery of a service was told. @param {ServiceRecord} record @returns {ServiceRecord} */
+export const withServiceRecovery = (record, { trouble, at }) => (at > (record[trouble].recovered ?? "") ? { ...record, [trouble]: { ...record[trouble], recovered: at } } : record);
+
+/**
+ * @typedef {object} Memory  the item that an event belongs to, and how the item changes
+ * @property {string} id
+ * @property {boolean} isGood  a success: silent, unless it ends a trouble that was told
+ * @property {(text: string|null) => any} parse
+ * @property {(record: any) => string} print
+ * @property {(record: any, isTold: boolean) => any} changed  isTold: an alert of the event goes to a destination
+ * @property {(record: any) => JobFacts|null} jobOf
+ * @property {(record: any, windowMs: number) => Recovery|null} recoveryOf
+ * @property {(record: any, recovery: Recovery) => any} withRecovery
+ */
+
+/**
+ * Finds the item that an event belongs to: of a job, or of a service; null if it belongs to none.
+ * @param {any} event
+ * @param {import("./incident.mjs").Incident} incident  as `incidentOf` returns it for this event
+ * @param {{ofServices: boolean}} how
+ * @returns {Memory|null}
+ */
+export function memoryOf(event, incident, { ofServices }) {
+  const ended = endOf(event, incident);
+  if (ended !== null) return ofJob(ended);
+  const report = ofServices ? reportOf(incident) : null;
+  return report && ofService(report);
+}
+
+const ofJob = (ended) => ({
+  id: ended.id, isGood: ended.end.ok, parse: recordOf, print: textOf, withRecovery,
+  changed: (record, isTold) => (isTold && !ended.end.ok ? withToldFailure(merged(record, ended), ended) : merged(record, ended)),
+  jobOf: (record) => (ended.end.ok ? null : jobFactsOf(record, ended)),
+  recoveryOf: (record, windowMs) => recoveryOf(record, ended, windowMs),
+});
+
+const ofService = (report) => ({
+  id: report.id, isGood: report.isGood, parse: serviceRecordOf, print: JSON.stringify,
+  changed: (record, isTold) => (isTold && !report.isGood ? withToldTrouble(record, report) : record),
+  jobOf: () => null,
+  recoveryOf: (record, windowMs) => (report.isGood ? serviceRecoveryOf(record, report, windowMs) : null),
+  withRecovery: (record, { at }) => withServiceRecovery(record, { ...report, at }),
+});
