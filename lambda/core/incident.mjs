@@ -92,15 +92,18 @@ function watchedIncident(detail, known, common) {
   const { lookFailed = [], ...parts } = watched(common.detailType, detail, found, common.time);
   const clusters = list(detail.clusterArns).map((arn) => last(text(arn), "/")).filter(Boolean).join(" ");
   const task = { ...NO_TASK, ...common, stoppedReason: null, stoppedAt: null, ...parts, cluster: parts.cluster ?? (list(detail.clusterArns).length === 1 ? clusters : null), clusters };
-  const first = list(record(known.taskDefinition).containers).map(record).find(({ essential, log }) => essential !== false && log);
-  const log = task.startedAt && first ? logPlace({ name: text(first.name) ?? "?", runtimeId: runtimeIn(found, first.name), log: record(first.log) }, task) : null;
+  const log = task.startedAt ? logPlace(mainContainer(list(record(known.taskDefinition).containers).map(record), list(record(found.task).containers).map(record)), task) : null;
   return {
     ...task, severity: CAUSES[task.cause.id].severity, log, missing: [...common.missing, ...lookFailed, ...list(found.missing).map(record).filter(({ action }) => text(action))],
     links: { task: taskLink(task), service: null, log: logLink(log, task) },
   };
 }
 
-const runtimeIn = (found, name) => text(list(record(found.task).containers).map(record).find((one) => one.name === name)?.runtimeId);
+/** Returns the first essential container of a running task that has a log. */
+function mainContainer(outlines, containers) {
+  const found = outlines.find(({ name, essential, log }) => essential !== false && log && containers.some((one) => one.name === name));
+  return found ? { name: text(found.name) ?? "?", log: record(found.log), runtimeId: text(containers.find(({ name }) => name === found.name).runtimeId) } : null;
+}
 
 /**
  * Returns the key of the subject, which is announced once. A task that passes through several states may be announced in each state, and

@@ -11,8 +11,8 @@ export const WATCHED = ["Deadline", "Sweep", "Summary"];
 /** Words for the reasons why a job is overdue: [headline, sentence]. {age}, {every} and {late} are durations. */
 const OVERDUE_WORDS = {
   "no-run": { en: ["no run ended", "No run ended before the deadline, neither well nor with a failure."], ja: ["実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
-  "no-success": { en: ["no success for {age}", "No run ended well for {age}, and at least one is expected every {every}."], ja: ["{age} 成功なし", "成功した実行が {age} ありません。{every} に 1 回以上の成功が必要です。"] },
-  late: { en: ["ended {late} late", "The job ended well, but {late} after the deadline."], ja: ["{late} の遅れ", "ジョブは成功しましたが、期限から {late} 遅れました。"] },
+  "no-success": { en: ["no success for {age}", "No run ended well for {age}, and at least one is expected every {every}."], ja: ["成功なし（{age}）", "成功した実行がありません（{age}）。{every} に 1 回以上の成功が必要です。"] },
+  late: { en: ["{late} after the deadline", "The job ended well, but {late} after the deadline."], ja: ["期限から {late} 後", "ジョブは正常に終了しましたが、期限から {late} 遅れました。"] },
   running: { en: ["a run is still in progress", "A run is still in progress, and has been running for {age}."], ja: ["まだ実行中", "実行がまだ終わっていません（実行時間 {age}）。"] },
   waiting: { en: ["a run has not started yet", "A run has not started yet: its task has been {status} for {age}."], ja: ["タスクが未起動", "タスクがまだ起動していません（{status} のまま {age}）。"] },
   unreported: { en: ["a run failed", "A run failed, and no alert about it was sent: its event may be lost."], ja: ["実行の失敗", "実行が失敗しましたが、そのアラートは送信されていません（イベントが失われた可能性があります）。"] },
@@ -76,7 +76,7 @@ function overdue(detail, job, found, time) {
   };
   const name = textOf(job.name);
   return {
-    kind: "job", state: "overdue", rings: true, family: name, startedBy: textOf(job.startedBy), stoppedReason: textOf(withoutCredentials(found.refusal)),
+    kind: "job", state: reason === "late" ? "ended-late" : "overdue", rings: true, family: name, startedBy: textOf(job.startedBy), stoppedReason: textOf(withoutCredentials(found.refusal)),
     cluster: textOf(found.cluster), taskId: idOf(found.taskArn), taskArn: textOf(found.taskArn), cause: { ...cause("overdue", values), words: OVERDUE_WORDS[reason] }, reason,
     missed: list(found.missed).map(timeOf).filter(Boolean),
     facts: factsOf([
