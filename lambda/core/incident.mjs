@@ -256,7 +256,7 @@ const LONGEST_RUN = 315_360_000;
 
 /** Reads the run of a job of another machine. Its clock may be ahead: no run ends after its event. */
 function runElsewhere(detail, { time: sentAt }) {
-  const jobName = clean(freeText(detail.job) ?? "", false).trim().slice(0, JOB_LENGTH) || null;
+  const jobName = cut(clean(freeText(detail.job) ?? "", false).trim(), JOB_LENGTH) || null;
   if (jobName === null) return {};
   const said = time(detail.at);
   const stoppedAt = said !== null && sentAt !== null && said > sentAt ? sentAt : said ?? sentAt;

@@ -238,11 +238,11 @@ export const usualOf = (ledger) => percentileOf(ledger, 0.5);
 /**
  * Finds the latest success between two times.
  * @param {Ledger} ledger
- * @param {string} from  not included @param {string} to  included; both ISO 8601 with milliseconds
+ * @param {string} after  not included @param {string} until  included; both ISO 8601 with milliseconds
  * @returns {End|null}
  */
-export function successIn({ ends, lastSuccess }, from, to) {
-  return [lastSuccess, ...ends].find((one) => one?.ok && one.at > from && one.at <= to) ?? null;
+export function successIn({ ends, lastSuccess }, after, until) {
+  return [lastSuccess, ...ends].find((one) => one?.ok && one.at > after && one.at <= until) ?? null;
 }
 
 /** Reads a ledger of any shape. @returns {Ledger} */

@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 10] = [
+pub const CATALOGUE: [Entry; 11] = [
     Entry {
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exit codes, terminated hosts, Spot interruptions, failed health checks",
@@ -87,5 +87,12 @@ pub const CATALOGUE: [Entry; 10] = [
         needs: "an application that reports them",
         silent: "all ECS events",
         text: include_str!("../../patterns/application-error.json"),
+    },
+    Entry {
+        name: "job-succeeded",
+        rings: "failures of jobs of other machines, and a job that works again after a failure or an overdue run that was announced",
+        needs: "the table",
+        silent: "every other success, which the notifier records",
+        text: include_str!("../../patterns/job-succeeded.json"),
     },
 ];

@@ -21,8 +21,9 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 43] = samples! {
+pub const SAMPLES: [Sample; 47] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
+    "01b-job-failed" "a scheduled job fails for the first time since a change"
     "02-oom" "a container runs out of memory"
     "03-cannot-pull" "an image cannot be pulled"
     "03b-cannot-start" "a container cannot be created or started"
@@ -38,6 +39,7 @@ pub const SAMPLES: [Sample; 43] = samples! {
     "06d-container-unhealthy" "a container's health check fails"
     "07-user-stop" "a user stops a task, which exits with a code other than 0"
     "08-exit-0" "a job ends with exit code 0"
+    "08b-recovered" "a job ends well again after failures that were announced"
     "09-sidecar-app-crash" "the application crashes, and its sidecar exits with 0"
     "09b-sidecar-clean-app-killed-sidecar" "the application exits with 0, and its sidecar, which is not essential, is killed"
     "10-host-terminated" "the host of a task is terminated"
@@ -57,6 +59,7 @@ pub const SAMPLES: [Sample; 43] = samples! {
     "21-placement-failure" "a service finds no capacity for its tasks"
     "22-start-impaired" "a service's tasks keep failing to start"
     "23-steady-state" "a service reaches its steady state"
+    "23b-deployment-completed" "a deployment completes"
     "24-daemon-constraint-violated" "a task of a daemon service no longer meets its placement constraints"
     "24b-task-configuration-failure" "a service's tasks cannot be placed because of an error in their configuration"
     "24c-scheduler-throttled" "ECS throttles a service's scheduler"
@@ -65,9 +68,10 @@ pub const SAMPLES: [Sample; 43] = samples! {
     "31-run-rejected" "RunTask is refused because capacity is missing or a parameter is wrong"
     "31b-run-denied" "RunTask is refused because a permission is missing"
     "31c-run-accepted" "RunTask succeeds"
+    "32-job-succeeded" "a job of another machine ends well"
 };
 
-/// The facts that the notifier would look up for the samples: the task definition, and the end of the log.
+/// The facts that the notifier would look up for the samples: the task definition, the end of the log, and the job's earlier runs.
 const CONTEXT: &str = include_str!("../../patterns/events/context.json");
 
 /// Returns the sample of that name, with or without the name's number, and the facts that the notifier would look up.
@@ -85,11 +89,13 @@ pub fn sample(name: &str) -> Result<(Value, Value)> {
         )));
     };
     let (event, mut context) = (parsed(text)?, parsed(CONTEXT)?);
-    let own = context["tails"][known].take();
-    if !own.is_null() {
-        context["tail"] = own;
+    for (all, one) in [("tails", "tail"), ("jobs", "job"), ("recoveries", "recovery")] {
+        let own = context[all][known].take();
+        if !own.is_null() {
+            context[one] = own;
+        }
+        context[all] = Value::Null;
     }
-    context["tails"] = Value::Null;
     Ok((event, context))
 }
 
