@@ -345,6 +345,7 @@ function containerLine({ name, exitCode, signal, reason, essential, failed }, wo
 }
 
 function fieldsOf(incident, words) {
+  if (incident.kind === "summary") return [];
   const launch = [incident.launchType, incident.capacityProvider].filter(filled);
   const definition = incident.kind === "job" && !filled(incident.revision) ? null : [incident.family, incident.revision].filter(filled).join(":");
   const facts = (incident.facts ?? []).map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
