@@ -75,12 +75,15 @@ pub struct Schedules {
 /// If a call fails.
 pub async fn of_scheduler(sdk: &SdkConfig, cluster_arns: &[String], own_group: &str) -> Result<Schedules, Fault> {
     let scheduler = client::scheduler(sdk);
-    let mut pages = scheduler.list_schedules().into_paginator().items().send();
-    let mut chosen = Vec::new();
-    while let Some(summary) = pages.next().await {
-        let summary = summary.map_err(fault("scheduler:ListSchedules"))?;
-        if summary.group_name() == Some(own_group) || may_start(&summary, cluster_arns) {
-            chosen.push(summary);
+    let (mut chosen, mut next) = (Vec::new(), None);
+    loop {
+        let call = scheduler.list_schedules().set_next_token(next.take());
+        let page = call.send().await.map_err(fault("scheduler:ListSchedules"))?;
+        let is_needed = |one: &ScheduleSummary| one.group_name() == Some(own_group) || may_start(one, cluster_arns);
+        chosen.extend(page.schedules.into_iter().filter(is_needed));
+        next = page.next_token;
+        if next.is_none() {
+            break;
         }
     }
     let is_whole = chosen.len() <= MOST;

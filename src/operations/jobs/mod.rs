@@ -165,7 +165,7 @@ fn joined(schedules: Vec<Schedule>, entries: &[Entry], expectations: &[Expectati
         let is_of = |entry: &&Entry| entry.name == name && entry.cluster == cluster.as_deref().unwrap_or(ELSEWHERE);
         let entry = entries.iter().find(is_of).cloned();
         let expected: Vec<&Expectation> = expectations.iter().filter(|one| one.job.name == name).collect();
-        parts(&name, cluster.as_deref(), schedules, entry.as_ref(), &expected)
+        parts(&name, cluster.as_deref(), &schedules, entry.as_ref(), &expected)
     };
     jobs.into_iter().flat_map(of).collect()
 }
@@ -174,7 +174,7 @@ fn joined(schedules: Vec<Schedule>, entries: &[Entry], expectations: &[Expectati
 fn parts(
     name: &str,
     cluster: Option<&str>,
-    schedules: Vec<Schedule>,
+    schedules: &[Schedule],
     entry: Option<&Entry>,
     expected: &[&Expectation],
 ) -> Vec<Job> {
@@ -200,11 +200,11 @@ fn parts(
         starters.extend(schedules.iter().map(|schedule| schedule.name.as_str()));
     }
     if starters.is_empty() {
-        return vec![part(None, schedules.clone())];
+        return vec![part(None, schedules.to_vec())];
     }
     let of = |starter: &&str| {
         let is_of = |schedule: &&Schedule| is_started_by(&started_by(schedule), starter);
-        part(Some(starter), schedules.iter().filter(is_of).cloned().collect())
+        part(Some(*starter), schedules.iter().filter(is_of).cloned().collect())
     };
     let whole = (schedules.is_empty() || expected.iter().any(|one| one.job.started_by.is_none()))
         .then(|| part(None, Vec::new()));
