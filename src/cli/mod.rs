@@ -44,6 +44,7 @@ Examples:
   taskbell setup --cluster batch       get a Slack alert when a task of the cluster fails
   taskbell drill --cluster batch       send a labelled test failure through the alert path
   taskbell drift --cluster batch       check whether AWS still matches the configuration
+  taskbell jobs --cluster batch        list the jobs, and what is expected of them
   taskbell graph --cluster batch       draw the stack as a picture
   taskbell teardown --cluster batch    remove the stack
   taskbell preview oom                 show the Slack message, without AWS
