@@ -66,7 +66,8 @@ export const nextDeadline = ({ cron, offset }, deadline) => nextTime(cron, offse
  * @param {number|null} checked  the deadline that was checked last: since then the job is watched
  * @returns {Verdict}
  */
-export function verdictOf({ from, to }, ledgers, checked) {
+export function verdictOf(window, ledgers, checked) {
+  const { from, to } = window;
   const ends = endsOf(ledgers);
   const within = ends.filter(({ at }) => at > from && at <= to);
   if (within.some(({ ok }) => ok)) return "kept";

@@ -26,7 +26,7 @@ const ORDER = ["overdue", "open", "flaky", "slower", "new"];
 export function summaryOf(jobs, now) {
   const lines = jobs.map((job) => lineOf(job, now)).filter(Boolean).sort(inOrder);
   const shown = lines.slice(0, MOST_LINES);
-  return { jobs: jobs.length, problems: lines.length, lines: shown, more: lines.length - shown.length };
+  return { jobs: jobs.length, problems: lines.filter(({ kind }) => kind !== "new").length, lines: shown, more: lines.length - shown.length };
 }
 
 /** Sorts the gravest lines first; equal ones by their age, then by name. */

@@ -106,10 +106,11 @@ function running(job, found, time) {
 
 function summary(found) {
   const lines = list(found.lines).map(record).map(lineOf).filter(({ job }) => job !== null);
-  const values = { jobs: numeral(found.jobs) ?? "0", problems: numeral(found.problems) ?? String(lines.length) };
+  const problems = lines.filter(({ kind }) => kind !== "new").length;
+  const values = { jobs: numeral(found.jobs) ?? "0", problems: numeral(found.problems) ?? String(problems) };
   const why = cause("summary", values);
   return {
-    kind: "summary", state: "changed", rings: true, isQuiet: true, cause: lines.length === 0 ? { ...why, words: ALL_WELL } : why,
+    kind: "summary", state: "changed", rings: true, isQuiet: true, cause: values.problems === "0" ? { ...why, words: ALL_WELL } : why,
     lines, linesLeft: Number.isInteger(found.more) ? found.more : 0, facts: [],
   };
 }

@@ -342,14 +342,14 @@ test("the summary has open problems first, then flaky and slower jobs, mentions 
   for (let nth = 0; nth < 12; nth += 1) await here.run(event(`broken-${nth}`, nth, "25", 60, 1));
   const before = here.texts().length;
   await here.run(question("Summary", "2026-11-30T00:00:00Z", { jobs: [JOB, { name: "broken-3", startedBy: null }] }));
-  assert.deepEqual(here.texts().slice(before), ["⚪ *Summary of the jobs* in *batch*: jobs that need attention: 15 of 16"]);
+  assert.deepEqual(here.texts().slice(before), ["⚪ *Summary of the jobs* in *batch*: problems in 14 of 16 jobs"]);
   const { attachments: [{ blocks }] } = here.seen.posts.at(-1).payload;
   const lines = blocks.flatMap(({ text, elements }) => [text, ...(elements ?? [])]).filter(Boolean).flatMap(({ text }) => text.split("\n"));
   assert.ok(lines.length + 1 <= 15, `${lines.length}`);
   assert.match(lines[1], /^🔴 `broken-0`: failed once since /);
   assert.equal(lines.at(-2), "_and 4 more_");
   await here.run(question("Summary", "2026-11-30T01:00:00Z", { jobs: [{ name: "flaky", startedBy: null }], clusterArns: [clusterArn("other")] }));
-  assert.match(here.texts().at(-1), /of 1$/, "other clusters are left out");
+  assert.match(here.texts().at(-1), /all 1 jobs are well$/, "other clusters are left out");
 });
 
 test("a week without a problem is one line", async () => {
