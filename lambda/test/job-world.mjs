@@ -29,7 +29,7 @@ export const question = (type, time, detail, id = `${type} ${time} ${JSON.string
 
 /**
  * Creates the world.
- * @param {{env?: object, look?: object, answer?: () => Response, language?: string}} [changes]
+ * @param {{env?: object, look?: object, webhook?: string}} [changes]
  */
 export function jobWorld(changes = {}) {
   const { items, connect } = dynamo();
@@ -46,7 +46,7 @@ export function jobWorld(changes = {}) {
   };
   const connected = async (...given) => connect(state.step)(...given);
   const run = createHandler({
-    readWebhook: async () => "https://hooks.slack.com/services/T0/B0/secret",
+    readWebhook: async () => changes.webhook ?? "https://hooks.slack.com/services/T0/B0/secret",
     describeTaskDefinition: async () => ({ containers: [{ name: "job", essential: true, log: { driver: "awslogs", group: "/ecs/job", region: REGION, prefix: "ecs" } }] }),
     readLog: async () => ["last words"], look, tableOf: (name) => tableOf(name, connected), ledgersOf: (name) => ledgersOf(name, connected),
     fetch: async (url, { body }) => { const payload = JSON.parse(body); const answer = await state.answer(payload); if (answer.ok) seen.posts.push({ at: state.now, payload }); return answer; },
@@ -61,7 +61,7 @@ export function jobWorld(changes = {}) {
       state.now = Math.max(state.now, at === null ? Date.parse(event.time) : Date.parse(at));
       runs += 1;
       const started = state.now;
-      return run(structuredClone(event), { awsRequestId: `r-${runs}`, getRemainingTimeInMillis: () => 30_000 - (state.now - started) });
+      return run(event, { awsRequestId: `r-${runs}`, getRemainingTimeInMillis: () => 30_000 - (state.now - started) });
     },
     nameOf,
     texts: () => seen.posts.map(({ payload }) => payload.text),
