@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::{Rule as SdkRule, RuleState};
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
-use aws_sdk_scheduler::types::{ScheduleState, ScheduleSummary};
+use aws_sdk_scheduler::types::{FlexibleTimeWindow, ScheduleState, ScheduleSummary, Target, TargetSummary};
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use serde_json::Value;
@@ -114,12 +114,12 @@ pub async fn of_scheduler(sdk: &SdkConfig, cluster_arns: &[String], own_group: &
 }
 
 fn may_start(summary: &ScheduleSummary, cluster_arns: &[String]) -> bool {
-    let target = summary.target().map(|target| target.arn()).unwrap_or_default();
+    let target = summary.target().map(TargetSummary::arn).unwrap_or_default();
     cluster_arns.iter().any(|arn| arn == target) || (target.ends_with(RUN_TASK) && !cluster_arns.is_empty())
 }
 
 fn own(answer: &GetScheduleOutput) -> Own {
-    let input = answer.target().and_then(|target| target.input()).unwrap_or_default();
+    let input = answer.target().and_then(Target::input).unwrap_or_default();
     Own {
         name: answer.name().unwrap_or_default().to_owned(),
         is_enabled: answer.state() != Some(&ScheduleState::Disabled),
@@ -135,7 +135,7 @@ fn starter(answer: &GetScheduleOutput, cluster_arns: &[String]) -> Option<Schedu
         None => called(target.input()?)?,
     };
     let cluster = cluster_arns.iter().find(|arn| **arn == cluster || name_of(arn) == cluster)?;
-    let window = answer.flexible_time_window().and_then(|window| window.maximum_window_in_minutes());
+    let window = answer.flexible_time_window().and_then(FlexibleTimeWindow::maximum_window_in_minutes);
     Some(Schedule {
         name: answer.name().unwrap_or_default().to_owned(),
         keeper: Keeper::Scheduler { group: answer.group_name().unwrap_or_default().to_owned() },
@@ -220,7 +220,7 @@ fn family_of(definition: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_scheduler::types::{EcsParameters, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
+    use aws_sdk_scheduler::types::{EcsParameters, FlexibleTimeWindowMode};
 
     const BATCH: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
 
