@@ -10,12 +10,16 @@ import { patternsOf } from "./core/patterns.mjs";
 import { own } from "./core/records.mjs";
 import { memoryOf, patternsOfRecovery, recoveredIncident } from "./core/recovery.mjs";
 import { UNANSWERED_MS } from "./core/unanswered.mjs";
+import { WATCHED } from "./core/watched.mjs";
 import { missingBecauseOf, within } from "./io/aws.mjs";
 import { deliverTo, failureOf, toldOf } from "./io/delivery.mjs";
 import { redacted } from "./io/secret.mjs";
 import { nameOf, senderTo } from "./io/sender.mjs";
 import { Busy, announce, keysOf } from "./memory/announcements.mjs";
 import { update } from "./memory/ledger.mjs";
+import { checkDeadline } from "./watch/deadline.mjs";
+import { summarise } from "./watch/summary.mjs";
+import { sweep } from "./watch/sweep.mjs";
 
 /** Time kept back from Lambda's timeout for marking delivered messages as announced: two calls that end by their time-out, and a pause. */
 const RESERVE_MS = 6_000;
@@ -37,6 +41,10 @@ const WINDOW_MINUTES = 15;
 /** The longest time for a ledger before the post of a failure, and its share of the time that is left before the posts. */
 const LEDGER_MS = 3_000;
 const LEDGER_SHARE = 0.5;
+/** The work for each question of Scheduler. */
+const ANSWERS = { Deadline: checkDeadline, Sweep: sweep, Summary: summarise };
+/** The time that one more message needs besides its posts. */
+const FOR_ONE_MORE_MS = 1_000;
 const LOG_LINES = 10;
 const DEFINITIONS_KEPT = 50;
 
@@ -46,6 +54,7 @@ const DEFINITIONS_KEPT = 50;
  * @property {(topicArn: string, message: object, timeoutMs: number) => Promise<void>} [publish]
  * @property {(arn: string) => Promise<import("./core/incident.mjs").TaskDefinitionOutline>} describeTaskDefinition
  * @property {(log: import("./core/incident.mjs").LogPlace, lines: number) => Promise<string[]>} readLog
+ * @property {import("./watch/reason.mjs").Look} [look]  the calls that look at tasks and schedules
  * @property {(tableName: string) => import("./memory/announcements.mjs").Table} tableOf
  * @property {(tableName: string) => import("./memory/ledger.mjs").Ledgers} [ledgersOf]
  * @property {(...services: string[]) => void} [prepare]
@@ -146,7 +155,10 @@ export function createHandler(tools) {
   function routed(event, incident) {
     const matched = destinations.some((one) => one.patterns) ? patternsOf(event) : [];
     const patterns = incident.state === "recovered" ? patternsOfRecovery(incident, matched) : matched;
-    return routesOf({ ...incident, patterns }, destinations).map((one) => senders.get(one));
+    const chosen = routesOf({ ...incident, patterns }, destinations);
+    // No pattern matches a question of Scheduler: if every route asks for patterns, the other parts of the routes decide.
+    const others = chosen.length > 0 || !isQuestion(event) ? [] : destinations.filter((one) => routesOf({ ...incident, patterns }, [{ ...one, patterns: null }]).length > 0);
+    return [...chosen, ...others].map((one) => senders.get(one));
   }
 
   /** Judges an event. */
@@ -206,6 +218,31 @@ export function createHandler(tools) {
     // Without this note, the next success finds that the recovery was announced, and notes that.
     await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS)
       .catch((error) => { entry.ledgerError = nameOf(error); });
+    return outcome;
+  }
+
+  /** Answers a question of Scheduler about the jobs: looks, and announces what is wrong. */
+  async function answered(event, run) {
+    const { entry, timed, remaining, left, forPosts } = run;
+    if (!ledgers) {
+      entry.silentBecause = "the stack keeps no ledger";
+      return "silent";
+    }
+    entry.alerts = [];
+    const tell = async (found, asked = event) => {
+      const known = found.task?.taskDefinitionArn ? await lookUp({ "detail-type": "ECS Task State Change", detail: found.task }) : {};
+      const incident = incidentOf(asked, { ...known, found });
+      Object.assign(entry, summaryOf(incident));
+      // Each announcement of a run holds its window by a name of its own.
+      const outcome = await told(incident, chosenFor(asked, incident, run), { ...run, holder: `${entry.requestId} ${randomUUID()}` });
+      entry.alerts.push({ cause: entry.cause, reason: incident.reason, family: entry.family, taskId: entry.taskId, outcome });
+      return outcome;
+    };
+    const judge = async (report) => incidentOf(report, await lookUp(report));
+    const how = { now, sleep, random, leftMs: () => remaining() - FOR_LOG_LINE_MS };
+    const world = { ledgers, how, look: tools.look, judge, tell, within: bounded, now, hasTime: () => left() > forPosts + FOR_ONE_MORE_MS, note: (facts) => Object.assign(entry, facts) };
+    const { outcome, ...facts } = await timed("watch", ANSWERS[event["detail-type"]](event, world));
+    Object.assign(entry, facts);
     return outcome;
   }
 
@@ -289,6 +326,7 @@ export function createHandler(tools) {
       // With one destination it is certain which webhook will be needed, so that the read runs in parallel with the rest.
       if (alone) readWebhooks(everySender);
       prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
+      if (isQuestion(event)) return end(await answered(event, run));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = judged(event, known);
       const memory = ledgers && memoryOf(event, incident, { ofServices: env.TASKBELL_SERVICE_RECOVERY === "on" });
@@ -314,6 +352,9 @@ export function createHandler(tools) {
     }
   };
 }
+
+/** Says whether Scheduler asks. The same question in a drill is answered without a look at anything. */
+const isQuestion = (event) => event?.source === "taskbell.watch" && WATCHED.includes(event["detail-type"]);
 
 /** Reads the destinations. Wrong settings are reported when there is something to send, and not with every log line. */
 function destinationsIn(env) {

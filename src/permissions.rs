@@ -25,19 +25,22 @@ pub enum Command {
     Replay,
     /// Only reads.
     Status,
+    /// Only reads, also schedules and rules of others: they start the jobs.
+    Jobs,
     /// `pattern test` with a stack or a task in AWS. Only reads.
     PatternTest,
     Notify,
 }
 
 impl Command {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Setup,
         Self::Drift,
         Self::Teardown,
         Self::Drill,
         Self::Replay,
         Self::Status,
+        Self::Jobs,
         Self::PatternTest,
         Self::Notify,
     ];
@@ -57,6 +60,10 @@ enum On {
     TaggedRules,
     /// A rule that does not exist, or belongs to no stack and no export, on condition that it gets the stack's tag.
     NewRules,
+    /// Every rule on the default bus. For reads.
+    EveryRule,
+    /// Every schedule of EventBridge Scheduler. For reads.
+    EverySchedule,
     /// The default bus, for events of this source alone.
     Bus(&'static str),
     Function,
@@ -269,6 +276,13 @@ const STATUS: Grants = &[
     (On::Function, &["lambda:GetFunctionConfiguration"]),
     (On::LogGroup, &["logs:DescribeLogStreams", "logs:GetLogEvents"]),
     (On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),
+    (On::Table, &["dynamodb:Scan"]),
+];
+const JOBS: Grants = &[
+    (On::Everything, &["scheduler:ListSchedules"]),
+    (On::EveryRule, &["events:ListTargetsByRule"]),
+    (On::EverySchedule, &["scheduler:GetSchedule"]),
+    (On::Table, &["dynamodb:Scan"]),
 ];
 /// Allows DescribeTaskDefinition for all task definitions, as the notifier's role does: a policy cannot name them.
 const PATTERN_TEST: Grants = &[
@@ -299,6 +313,7 @@ fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
         Command::Drill => vec![READ_FUNCTION, READ_RULES, DRILL],
         Command::Replay => vec![READ_FUNCTION, READ_QUEUE, REPLAY],
         Command::Status => vec![READ_FUNCTION, READ_RULES, STATUS],
+        Command::Jobs => vec![READ_FUNCTION, READ_RULES, JOBS],
         Command::PatternTest => vec![READ_FUNCTION, READ_RULES, PATTERN_TEST],
         Command::Notify => vec![NOTIFY],
     }
@@ -412,6 +427,8 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Clusters => of_clusters(&str::to_owned),
         On::Tasks => of_clusters(&|arn| format!("{}/*", arn.replacen(":cluster/", ":task/", 1))),
         On::Rules | On::TaggedRules | On::NewRules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
+        On::EveryRule => vec![place.rule_arn("*")],
+        On::EverySchedule => vec![place.schedule_arn("*", "*")],
         On::NamedRules => patterns.iter().map(|name| place.rule_arn(&stack.rule_name(name))).collect(),
         On::Bus(_) => vec![place.bus_arn()],
         On::EventSources => vec![place.event_source_arn("*")],
@@ -460,11 +477,11 @@ mod tests {
 
     #[test]
     fn reading_commands_only_read_and_no_policy_decrypts() {
-        for command in [Command::Drift, Command::Status, Command::PatternTest] {
+        for command in [Command::Drift, Command::Status, Command::Jobs, Command::PatternTest] {
             let policy = of(command);
             for action in actions(&policy) {
                 let verb = action.split_once(':').unwrap().1;
-                assert!(["Get", "List", "Describe"].iter().any(|read| verb.starts_with(read)), "{action}");
+                assert!(["Get", "List", "Describe", "Scan"].iter().any(|read| verb.starts_with(read)), "{action}");
                 assert!(!["ssm:GetParameter", "sqs:ReceiveMessage"].contains(&action));
             }
         }

@@ -11,6 +11,7 @@ import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.m
 import { own } from "./records.mjs";
 import { recoveredIncident } from "./recovery.mjs";
 import { clean } from "./text.mjs";
+import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
 
 /**
  * @typedef {{driver: string, group: string|null, region: string|null, prefix: string|null}} LogOutline
@@ -66,10 +67,10 @@ export function incidentOf(event, context) {
   const detail = record(envelope.detail);
   const known = record(context);
   const common = commonOf(envelope, detail, known);
-  const incident = common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
+  const incident = isWatched(common) ? watchedIncident(detail, known, common) : common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
     : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
     : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
-  const keyed = { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
+  const keyed = isWatched(common) ? { ...incident, ...watchedKeys(incident) } : { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
   delete keyed.messageDigest;
   delete keyed.errorName;
   return withFacts(keyed, known);
@@ -80,6 +81,28 @@ function withFacts(incident, { job, recovery }) {
   const isDrilled = incident.drill && incident.succeeded && incident.lastStatus === "STOPPED";
   if (isDrilled || recovery) return recoveredIncident(incident, recovery ?? null);
   return { ...incident, job: job ?? null };
+}
+
+/** Says whether Scheduler asked for this: by itself, or in a drill through the bus. */
+const isWatched = ({ source, drill, detailType }) => source === "taskbell.watch" || (drill && WATCHED.includes(detailType));
+
+/** Reads the answer to a question of Scheduler. Only samples and drills bring the answer with the event. */
+function watchedIncident(detail, known, common) {
+  const found = record(known.found ?? detail.found);
+  const { lookFailed = [], ...parts } = watched(common.detailType, detail, found, common.time);
+  const clusters = list(detail.clusterArns).map((arn) => last(text(arn), "/")).filter(Boolean).join(" ");
+  const task = { ...NO_TASK, ...common, stoppedReason: null, stoppedAt: null, ...parts, cluster: parts.cluster ?? (found.cluster === undefined && list(detail.clusterArns).length === 1 ? clusters : null), clusters };
+  const log = task.startedAt ? logPlace(mainContainer(list(record(known.taskDefinition).containers).map(record), list(record(found.task).containers).map(record)), task) : null;
+  return {
+    ...task, severity: CAUSES[task.cause.id].severity, log, missing: [...common.missing, ...lookFailed, ...list(found.missing).map(record).filter(({ action }) => text(action))],
+    links: { task: taskLink(task), service: null, log: logLink(log, task) },
+  };
+}
+
+/** Returns the first essential container of a running task that has a log. */
+function mainContainer(outlines, containers) {
+  const found = outlines.find(({ name, essential, log }) => essential !== false && log && containers.some((one) => one.name === name));
+  return found ? { name: text(found.name) ?? "?", log: record(found.log), runtimeId: text(containers.find(({ name }) => name === found.name).runtimeId) } : null;
 }
 
 /**
@@ -105,6 +128,12 @@ function failureOf(incident) {
   const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
   const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
   return [...names.map((part) => partOf(part ?? "")), ...words.map((part) => cut(partOf(part ?? ""), SHORT_PART))].join("|");
+}
+
+/** Returns keys by which each answer is announced once, and none is left out as a repetition of another. */
+function watchedKeys(incident) {
+  const subject = cut(watchedSubjectOf(incident) ?? `drill ${incident.eventId}`, KEY_LENGTH);
+  return { subject, failure: cut(`watched ${subject}`, KEY_LENGTH) };
 }
 
 function commonOf(envelope, detail, known) {

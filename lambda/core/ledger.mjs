@@ -25,7 +25,9 @@ import { own } from "./records.mjs";
  * @property {string|null} recovered  the `at` of the success that was told last
  * @property {string[]} running  the ids of tasks that were told as over their limit, the latest ones
  * @property {Record<string, string>} checked  the deadline that was checked last, by the schedule's name
- * @typedef {{lastSuccess: End|null, lastStart: string|null, ends: End[], told: Told}} Ledger  ends: the newest first
+ * @typedef {{at: string, reason: string|null}} Rejected  a RunTask that ECS refused, in the words of ECS
+ * @typedef {{lastSuccess: End|null, lastStart: string|null, ends: End[], told: Told, lastRejected?: Rejected}} Ledger  ends: the newest first;
+ *   lastRejected: only of the whole job, and only if there was one
  * @typedef {{version: 1, all: Ledger, parts: Record<string, Ledger>}} LedgerRecord  parts: by the `startedBy` of the tasks
  * @typedef {object} Ended  an end, and the ledger that it belongs to
  * @property {string} id  the key of the item
@@ -54,7 +56,7 @@ export const ELSEWHERE = "-";
 export const STARTED_BY_LENGTH = 36;
 const PART_PREFIXES = ["chronos-schedule/", "events-rule/"];
 const MOST_IMAGES = 10;
-const LENGTH = { name: 255, image: 400, cause: 60 };
+const LENGTH = { name: 255, image: 400, cause: 60, reason: 1_000 };
 /** Ends that say nothing about the job: somebody or something else stopped the task on purpose. */
 const NO_VERDICT = ["stopped-by-user", "stopped-by-scheduler"];
 
@@ -202,6 +204,19 @@ export function withTold(value, key, told) {
   return key === null ? { ...value, all: changed(value.all) } : { ...value, parts: { ...value.parts, [key]: changed(own(value.parts, key) ?? emptyLedger()) } };
 }
 
+/**
+ * Returns the refusal of a RunTask that an incident reports, and its job.
+ * @param {import("./incident.mjs").Incident} incident
+ * @returns {(Rejected & {id: string})|null}
+ */
+export function refusalOf({ drill, source, cause: { id }, cluster, family: name, stoppedAt, time, stoppedReason }) {
+  const at = stoppedAt ?? time;
+  return drill || source !== "aws.ecs" || id !== "run-rejected" || !cluster || !name || !at ? null : { id: idOf({ cluster, name }), at, reason: stoppedReason?.slice(0, LENGTH.reason) ?? null };
+}
+
+/** Notes the latest refusal of a RunTask. @param {LedgerRecord} value @param {Rejected} rejected @returns {LedgerRecord} */
+export const withRejected = (value, { at, reason }) => (at > (value.all.lastRejected?.at ?? "") ? { ...value, all: { ...value.all, lastRejected: { at, reason } } } : value);
+
 /** Says whether an end is newer than another one, or the only one. @param {End} end @param {End|null} other */
 export const isAfter = (end, other) => other === null || newestFirst(end, other) < 0;
 
@@ -256,7 +271,7 @@ export function successIn({ ends, lastSuccess }, after, until) {
 
 /** Reads a ledger of any shape. @returns {Ledger} */
 function ledgerOf(value) {
-  const { lastSuccess, lastStart, ends, told } = record(value);
+  const { lastSuccess, lastStart, ends, told, lastRejected } = record(value);
   const { failure, overdue, recovered, running, checked } = record(told);
   return {
     lastSuccess: isEnd(lastSuccess) ? ordered(lastSuccess) : null, lastStart: timeOf(lastStart),
@@ -265,6 +280,7 @@ function ledgerOf(value) {
       failure: timeOf(failure), overdue: timeOf(overdue), recovered: timeOf(recovered), running: list(running).filter(filled).slice(-MOST_RUNNING),
       checked: Object.fromEntries(Object.entries(record(checked)).filter(([, at]) => timeOf(at) !== null)),
     },
+    ...(timeOf(record(lastRejected).at) === null ? {} : { lastRejected: { at: lastRejected.at, reason: filled(lastRejected.reason) ? lastRejected.reason : null } }),
   };
 }
 

@@ -2,7 +2,7 @@
 // run. Pure: no I/O, no clock, no Node API, no Intl.
 
 import { CAUSES, cause } from "./causes.mjs";
-import { MOST_ENDS, STARTED_BY_LENGTH, endOf, isAfter, merged, recordOf, textOf } from "./ledger.mjs";
+import { MOST_ENDS, STARTED_BY_LENGTH, endOf, isAfter, merged, recordOf, refusalOf, textOf, withRejected } from "./ledger.mjs";
 import { own } from "./records.mjs";
 
 /**
@@ -284,6 +284,8 @@ const withLater = (record, trouble, key, at) => (at > (record[trouble][key] ?? "
 export function memoryOf(event, incident, { ofServices }) {
   const ended = endOf(event, incident);
   if (ended !== null) return ofJob(ended);
+  const refused = refusalOf(incident);
+  if (refused !== null) return ofRefusal(refused);
   const report = ofServices ? reportOf(incident) : null;
   return report && ofService(report);
 }
@@ -293,6 +295,11 @@ const ofJob = (ended) => ({
   changed: (record, isTold) => (isTold && !ended.end.ok ? withToldFailure(merged(record, ended), ended) : merged(record, ended)),
   jobOf: (record) => (ended.end.ok ? null : jobFactsOf(record, ended)),
   recoveryOf: (record, windowMs) => recoveryOf(record, ended, windowMs),
+});
+
+/** Notes that ECS refused to run a job: if the job is overdue then, this is the reason. */
+const ofRefusal = ({ id, at, reason }) => ({
+  id, isGood: false, parse: recordOf, print: textOf, changed: (record) => withRejected(record, { at, reason }), jobOf: () => null, recoveryOf: () => null, withRecovery: (record) => record,
 });
 
 const ofService = (report) => ({

@@ -9,7 +9,9 @@ const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 1_000 } };
 const PACKAGES = {
   dynamodb: ["@aws-sdk/client-dynamodb", "DynamoDBClient"],
   ecs: ["@aws-sdk/client-ecs", "ECSClient"],
+  events: ["@aws-sdk/client-eventbridge", "EventBridgeClient"],
   logs: ["@aws-sdk/client-cloudwatch-logs", "CloudWatchLogsClient"],
+  scheduler: ["@aws-sdk/client-scheduler", "SchedulerClient"],
   sns: ["@aws-sdk/client-sns", "SNSClient"],
   ssm: ["@aws-sdk/client-ssm", "SSMClient"],
 };
@@ -137,6 +139,78 @@ function logOf({ logDriver: driver, options }) {
   return { driver, group: option("group"), region: option("region"), prefix: option("stream-prefix") };
 }
 
+/** The most tasks of one DescribeTasks (AWS), and the most pages of one listing: more tasks than any cluster runs of one family. */
+const TASKS_AT_ONCE = 100;
+const MOST_PAGES = 50;
+
+/**
+ * Lists the tasks of a family. Needs ecs:ListTasks.
+ * @param {string} cluster  its ARN
+ * @param {string} family
+ * @param {"RUNNING"|"STOPPED"} desiredStatus  RUNNING: also tasks that are still to start; STOPPED: those of the last hour
+ * @returns {Promise<string[]>} ARNs
+ */
+export async function listTasks(cluster, family, desiredStatus) {
+  const arns = [];
+  let nextToken;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const answer = await call("ecs", "ListTasksCommand", { cluster, family, desiredStatus, ...(nextToken ? { nextToken } : {}) });
+    arns.push(...(answer.taskArns ?? []));
+    nextToken = answer.nextToken;
+    if (!nextToken) break;
+  }
+  return arns;
+}
+
+/**
+ * Reads tasks, in the form of ECS's events. Needs ecs:DescribeTasks.
+ * @param {string} cluster  its ARN
+ * @param {string[]} arns
+ * @returns {Promise<object[]>} only the tasks that ECS still knows
+ */
+export async function describeTasks(cluster, arns) {
+  const tasks = [];
+  for (let from = 0; from < arns.length; from += TASKS_AT_ONCE) {
+    const answer = await call("ecs", "DescribeTasksCommand", { cluster, tasks: arns.slice(from, from + TASKS_AT_ONCE) });
+    tasks.push(...(answer.tasks ?? []).map(taskOf));
+  }
+  return tasks;
+}
+
+/** Keeps the fields that a message or a verdict needs: overrides, which may carry secrets, stop here. */
+export function taskOf(task) {
+  const { taskArn, clusterArn, taskDefinitionArn, group, startedBy, lastStatus, desiredStatus, stopCode, stoppedReason, launchType, capacityProviderName } = task;
+  return {
+    taskArn, clusterArn, taskDefinitionArn, group, startedBy, lastStatus, desiredStatus, stopCode, stoppedReason, launchType, capacityProviderName,
+    ...Object.fromEntries(["createdAt", "startedAt", "executionStoppedAt", "stoppedAt"].map((name) => [name, isoOf(task[name])])),
+    containers: (task.containers ?? []).map(({ name, exitCode, reason, runtimeId, image, imageDigest }) => ({ name, exitCode, reason, runtimeId, image, imageDigest })),
+  };
+}
+
+/**
+ * Reads a schedule of the default group of EventBridge Scheduler. Needs scheduler:GetSchedule.
+ * @param {string} name
+ * @returns {Promise<import("../watch/reason.mjs").Schedule>}
+ * @throws {Error} named ResourceNotFoundException, if there is none
+ */
+export async function getSchedule(name) {
+  const { State, ScheduleExpression, ScheduleExpressionTimezone, EndDate, Target } = await call("scheduler", "GetScheduleCommand", { GroupName: "default", Name: name });
+  return { isEnabled: State !== "DISABLED", expression: ScheduleExpression ?? null, zone: ScheduleExpressionTimezone ?? "UTC", endsAt: isoOf(EndDate) ?? null, runsTasks: Boolean(Target?.EcsParameters) };
+}
+
+/**
+ * Reads a rule of the default bus. Needs events:DescribeRule.
+ * @param {string} name
+ * @returns {Promise<import("../watch/reason.mjs").Schedule>}
+ * @throws {Error} named ResourceNotFoundException, if there is none
+ */
+export async function describeRule(name) {
+  const { State, ScheduleExpression } = await call("events", "DescribeRuleCommand", { Name: name });
+  return { isEnabled: State !== "DISABLED", expression: ScheduleExpression ?? null, zone: "UTC", endsAt: null, runsTasks: null };
+}
+
+const isoOf = (date) => (date === undefined || date === null ? undefined : new Date(date).toISOString());
+
 /**
  * Names the action that failed, and the reason as one that a reader can act on.
  * @param {any} error
@@ -148,6 +222,6 @@ export function missingBecauseOf(error, action) {
   const named = /perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(String(error?.message))?.[1];
   const why = /AccessDenied|NotAuthorized|UnauthorizedOperation/.test(name) ? "denied"
     : /Timeout|Abort/.test(name) ? "timeout"
-      : name === "ResourceNotFoundException" ? "absent" : "failed";
+      : /^(ResourceNotFound|ClusterNotFound)Exception$/.test(name) ? "absent" : "failed";
   return { action: named ?? action, why };
 }

@@ -9,6 +9,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 /** How often a write may lose against other runs. Hundreds of tasks of one family may end within a second. */
 const MOST_TRIES = 30;
+/** The beginning of the keys that `idOf` makes. */
+const JOB_PREFIX = "job ";
 /** How many calls with an unknown outcome may follow one another, each with a new look. */
 const MOST_UNCLEAR = 2;
 
@@ -19,6 +21,7 @@ const MOST_UNCLEAR = 2;
  * @property {(id: string, ms: number) => Promise<Item>} read
  * @property {(id: string, text: string, seen: number|null, expires: number, ms: number) => Promise<"done"|"lost"|"conflict">} write
  *   seen: the number of writes that was read; expires: milliseconds
+ * @property {(ms: number) => Promise<{id: string, text: string|null}[]>} all
  * @typedef {object} How
  * @property {() => number} now  milliseconds
  * @property {(ms: number) => Promise<void>} sleep
@@ -49,6 +52,21 @@ export function ledgersOf(tableName, connect = clientOf) {
     async read(id, ms) {
       const { Item: item } = await send("GetItemCommand", { ...at(id), ConsistentRead: true }, ms);
       return { text: item?.ledger?.S ?? null, writes: item === undefined || item === null ? null : Number(item.writes?.N ?? 0) };
+    },
+
+    /** Reads all records of jobs, page by page. Needs dynamodb:Scan. */
+    async all(ms) {
+      const found = [];
+      let start;
+      do {
+        const answer = await send("ScanCommand", {
+          TableName: tableName, FilterExpression: "begins_with(id, :job) AND attribute_exists(ledger)", ProjectionExpression: "id, ledger",
+          ExpressionAttributeValues: { ":job": { S: JOB_PREFIX } }, ...(start ? { ExclusiveStartKey: start } : {}),
+        }, ms);
+        found.push(...(answer.Items ?? []).map((item) => ({ id: item.id.S, text: item.ledger?.S ?? null })));
+        start = answer.LastEvaluatedKey;
+      } while (start);
+      return found;
     },
 
     async write(id, text, seen, expires, ms) {

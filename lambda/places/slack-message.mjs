@@ -15,7 +15,7 @@ import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
 
 // Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks
 // together; two links and their labels share one section.
-const LIMIT = { name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
+const LIMIT = { line: 80, name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
 const CONTAINERS_SHOWN = 10;
 /** The most characters that are read beyond a limit: enough to notice that the limit is passed, and not to cut the part that is kept. */
 const BEYOND = 2;
@@ -42,6 +42,18 @@ const WORDS = {
     stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
     changed: (what, where) => `${what}${where && ` in ${where}`}`,
     recovered: (what, where) => `${what} works again${where && ` in ${where}`}`,
+    overdue: (what, where) => `${what} is overdue${where && ` in ${where}`}`,
+    "ended-late": (what, where) => `${what} ended late${where && ` in ${where}`}`,
+    running: (what, where) => `${what} is still running${where && ` in ${where}`}`,
+    waiting: (what, where) => `${what} has not started${where && ` in ${where}`}`,
+    weekly: "Summary of the jobs", afterName: ": ", in: (where) => ` in ${where}`,
+    missedToo: (count, since) => (count === 1 ? `The deadline at ${since} was missed, too.` : `${count} earlier deadlines, since ${since}, were missed, too.`),
+    lines: {
+      open: ({ failures, cause, since }) => `failed ${failures === 1 ? "once" : `${failures} times`} since ${since}${cause && `, last with: ${cause}`}`, overdue: ({ since }) => `overdue since ${since}`,
+      flaky: ({ failures, cause }) => `works again, failed ${failures === 1 ? "once" : `${failures} times`} in 7 days${cause && `: ${cause}`}`,
+      slower: ({ duration, before }) => `slower: ${duration}, before ${before}`, new: () => "no run seen yet",
+    },
+    facts: { deadline: "Due by", lastSuccess: "Last success", usual: "Usual duration", runningSince: "Running since", createdAt: "Created at", nextDeadline: "Next deadline", expected: "Expected by", every: "Expected every", schedule: "Schedule", limit: "Limit" },
     beforeTrouble: " ", afterTrouble: (trouble, duration) => `after ${[trouble, duration].filter(Boolean).join(", ")}`, late: (duration) => `${duration} late`,
     failures: (count, isMore) => (isMore ? `${count} or more failures` : count === 1 ? "1 failure" : `${count} failures`), anOverdueRun: "an overdue run", aFailedDeployment: "a failed deployment", anImpairment: "an impairment",
     failedSince: (failures, since) => `${failures} since ${since}.`, dueAt: (time) => `The run was due by ${time}.`,
@@ -69,6 +81,7 @@ const WORDS = {
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
     so: (why, lost) => (lost ? `${why}, so ${lost}.` : `${why}.`),
     lost: { ecs: "log links and essential marks are missing", logs: "the end of the log is missing", dynamodb: "this alert may come more than once" },
+    lostLooks: { "ecs:ListTasks": "runs in progress are not known", "ecs:DescribeTasks": "runs in progress are not known", "scheduler:GetSchedule": "the state of the schedule is not known", "events:DescribeRule": "the state of the schedule is not known", "dynamodb:Scan": "only expected jobs are listed" },
   },
   ja: {
     plainNames: ["changed"],
@@ -78,6 +91,18 @@ const WORDS = {
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
     changed: (what, where) => `${where && `${where} の `}${what}`,
     recovered: (what, where) => `${where && `${where} の `}${what} が復旧しました`,
+    overdue: (what, where) => `${where && `${where} の `}${what} が期限を過ぎています`,
+    "ended-late": (what, where) => `${where && `${where} の `}${what} の完了が遅れました`,
+    running: (what, where) => `${where && `${where} の `}${what} が実行中のままです`,
+    waiting: (what, where) => `${where && `${where} の `}${what} が起動していません`,
+    weekly: "定期サマリー", afterName: " ", in: (where) => `（${where}）`,
+    missedToo: (count, since) => (count === 1 ? `${since} の期限にも間に合いませんでした。` : `${since} 以降の ${count} 回の期限にも間に合いませんでした。`),
+    lines: {
+      open: ({ failures, cause, since }) => `${since} から ${failures} 回失敗${cause && `（直近：${cause}）`}`, overdue: ({ since }) => `${since} から期限超過`,
+      flaky: ({ failures, cause }) => `復旧済み。直近 7 日間に ${failures} 回失敗${cause && `（${cause}）`}`,
+      slower: ({ duration, before }) => `実行時間の増加：${before} → ${duration}`, new: () => "まだ実行がありません",
+    },
+    facts: { deadline: "期限", lastSuccess: "前回の成功", usual: "通常の実行時間", runningSince: "実行開始", createdAt: "作成日時", nextDeadline: "次の期限", expected: "期限の設定", every: "成功の間隔", schedule: "スケジュール", limit: "上限" },
     beforeTrouble: "：", afterTrouble: (trouble, duration) => [trouble, duration].filter(Boolean).join("、"), late: (duration) => `${duration}遅れ`,
     failures: (count, isMore) => `失敗 ${count} 回${isMore ? "以上" : ""}`, anOverdueRun: "期限超過", aFailedDeployment: "デプロイ失敗", anImpairment: "サービスの障害",
     failedSince: (failures, since) => `${failures}（最初の失敗：${since}）。`, dueAt: (time) => `実行の期限は ${time} でした。`,
@@ -105,6 +130,7 @@ const WORDS = {
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
     so: (why, lost) => (lost ? `${why}。そのため、${lost}。` : `${why}。`),
     lost: { ecs: "ログへのリンクと「必須コンテナ」の表示を省略しました", logs: "ログの末尾を省略しました", dynamodb: "このアラートは重複して届くことがあります" },
+    lostLooks: { "ecs:ListTasks": "実行中のタスクを確認できません", "ecs:DescribeTasks": "実行中のタスクを確認できません", "scheduler:GetSchedule": "スケジュールの状態を確認できません", "events:DescribeRule": "スケジュールの状態を確認できません", "dynamodb:Scan": "期限などを設定したジョブだけを表示しています" },
   },
 };
 
@@ -118,8 +144,8 @@ export function messageOf(incident, options) {
   const { language, username, iconEmoji, mention } = options ?? {};
   const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
   const words = WORDS[key];
-  // A drill tests the way to the channel, and mentions nobody. Neither does good news.
-  const mentioned = incident.drill || incident.state === "recovered" ? "" : mentionOf(mention);
+  // A drill tests the way to the channel, and mentions nobody. Neither does good news, or a summary.
+  const mentioned = incident.drill || incident.state === "recovered" || incident.isQuiet ? "" : mentionOf(mention);
   const icon = iconOf(iconEmoji);
   const color = COLORS[lookOf(incident)] ?? COLORS.error;
   return {
@@ -164,7 +190,7 @@ function afterTroubleOf({ recovery }, words) {
 const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
 
 function subjectOf({ kind, family, service, daemon, jobName, source, taskId }, words, isPlain) {
-  const name = family ?? service ?? daemon ?? (kind === "application" ? jobName ?? source : null);
+  const name = family ?? service ?? daemon ?? (kind === "summary" ? words.weekly : kind === "application" ? jobName ?? source : null);
   if (filled(name)) return nameOf(name, isPlain);
   if (filled(taskId)) return `${words.task} ${isPlain ? plain(taskId, LIMIT.name) : code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
@@ -178,6 +204,9 @@ function blocksOf(incident, words, key) {
   if (repeated) blocks.push(section(repeated));
   const history = incident.recovery ? episodeOf(incident.recovery, words) : incident.job ? historyOf(incident, words) : "";
   if (history) blocks.push(section(history));
+  const missed = incident.missed ?? [];
+  if (missed.length > 0) blocks.push(section(words.missedToo(missed.length, localTime(missed[0]))));
+  if (incident.lines?.length > 0) blocks.push(section(summaryOf(incident, words, key)));
   if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words, key)));
   if (filled(incident.stoppedReason)) {
     const label = incident.kind === "task" ? words.reason : words.plainReason;
@@ -242,6 +271,21 @@ function episodeOf({ of, since, failures, isMore, overdue }, words) {
   return [failed, overdue !== null ? words.dueAt(localTime(overdue)) : ""].filter(Boolean).join(words.betweenSentences);
 }
 
+/** Signs of the lines of a summary. */
+const LINE_SIGNS = { open: "🔴", overdue: "🔴", flaky: "🟠", slower: "🟠", new: "⚪" };
+
+/** Writes one line for each job that needs attention. */
+function summaryOf({ lines, linesLeft, cluster: only }, words, key) {
+  const lineOf = ({ job, cluster, kind, since, failures, words: why, seconds, beforeSeconds }) => {
+    const where = filled(cluster) && cluster !== only ? words.in(plain(cluster, LIMIT.line)) : "";
+    // Words of a cause that need values, such as an exit code, are left out.
+    const cause = why && !why[key].includes("{") ? why[key] : "";
+    const told = own(words.lines, kind)?.({ failures, cause, since: since ? localTime(since) : "?", duration: durationOf(seconds ?? 0, words), before: durationOf(beforeSeconds ?? 0, words) }) ?? "";
+    return `${own(LINE_SIGNS, kind) ?? "•"} ${code(job, LIMIT.line)}${where}${words.afterName}${told}`;
+  };
+  return [...lines.map(lineOf), ...(linesLeft > 0 ? [`_${words.more(linesLeft)}_`] : [])].join("\n");
+}
+
 /** Folds the stack trace of an application: Slack folds the text of an attachment, not the text of a block. */
 function foldedOf({ applicationDetail }, color, words) {
   if (!filled(applicationDetail)) return [];
@@ -303,14 +347,16 @@ function containerLine({ name, exitCode, signal, reason, essential, failed }, wo
 }
 
 function fieldsOf(incident, words) {
+  if (incident.kind === "summary") return [];
   const launch = [incident.launchType, incident.capacityProvider].filter(filled);
-  const definition = [incident.family, incident.revision].filter(filled).join(":");
+  const definition = incident.kind === "job" && !filled(incident.revision) ? null : [incident.family, incident.revision].filter(filled).join(":");
+  const facts = (incident.facts ?? []).map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
   const ownGroup = incident.service !== null || incident.group === `family:${incident.family}`;
   const ran = incident.kind !== "task" && !incident.jobName ? null
     : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
       : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
   const pairs = [
-    [words.job, incident.jobName],
+    [words.job, incident.kind === "job" ? incident.family : incident.jobName],
     [words.source, incident.kind === "application" ? incident.source : null],
     [words.level, incident.kind === "application" && !incident.succeeded ? words.levels[incident.severity] : null],
     [words.cluster, incident.cluster],
@@ -328,7 +374,7 @@ function fieldsOf(incident, words) {
   ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${plain(value, LIMIT.field)}`);
   const stopped = incident.stoppedAt === null ? [] : [`*${incident.kind === "task" ? words.stoppedAt : words.at}*\n${localTime(incident.stoppedAt)}`];
   // Slack takes ten fields at most.
-  return [...stopped, ...pairs].slice(0, 10).map(mrkdwn);
+  return [...facts.map(([label, value]) => `*${label}*\n${value}`), ...stopped, ...pairs].slice(0, 10).map(mrkdwn);
 }
 
 /** Writes the links. A link that would be too long is left out whole: half a link leads nowhere. */
@@ -347,7 +393,7 @@ function footOf({ account, region, taskId, drill, missing, log }, words) {
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
   const gaps = missing.slice(0, 3).map(({ action, why }) => {
     const [service] = action.split(":");
-    return words.so((own(words.why, why) ?? words.why.failed)(escaped(action, LIMIT.name)), own(words.lost, service));
+    return words.so((own(words.why, why) ?? words.why.failed)(escaped(action, LIMIT.name)), own(words.lostLooks, action) ?? own(words.lost, service));
   });
   return [place, ...driver, ...gaps];
 }
@@ -371,10 +417,14 @@ function localTime(iso) {
   return `<!date^${seconds}^{date_num} {time_secs}|${fallback}>`;
 }
 
+/** The names of values that are durations in seconds. */
+const DURATIONS = ["age", "limit", "every", "late"];
+
 /** Fills a template of the cause table. Only the values are escaped: the words are written here and in the cause table. */
 function sentence(template, { values }, words, key) {
   const crash = crashOf(filled(values.code) ? Number(values.code) : null, key);
   const valueOf = (name) => {
+    if (filled(values[name]) && DURATIONS.includes(name)) return durationOf(Number(values[name]), words);
     if (!filled(values[name])) return own(words.absent, name) ?? words.absent.other;
     if (name === "container") return words.container + code(values.container);
     return plain(name === "signal" ? crash ?? values.signal : values[name], LIMIT.sentence);

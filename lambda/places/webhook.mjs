@@ -34,7 +34,7 @@ export function payloadOf(incident, options) {
     detail: within(endOf, incident.applicationDetail, LIMIT.detail),
     links: { task: linkOf(incident.links.task), service: linkOf(incident.links.service), log: linkOf(incident.links.log) },
     occurrence: occurrenceOf(incident),
-    job: jobOf(incident), recovery: recoveryOf(incident),
+    job: jobOf(incident), recovery: recoveryOf(incident), watch: watchOf(incident),
     missing: incident.missing.slice(0, 10).map(({ action, why }) => ({ action: short(action), why: short(why) })),
     event: { id: short(incident.eventId), type: short(incident.detailType), time: incident.time },
   };
@@ -80,6 +80,15 @@ function jobOf({ job }) {
 }
 
 const recoveryOf = ({ recovery }) => (recovery ? { of: recovery.of, since: recovery.since, at: recovery.at, seconds: recovery.seconds, failures: recovery.failures, overdue: recovery.overdue } : null);
+
+/** Returns the answer to a question of Scheduler: about a deadline, a running task, or the week. */
+function watchOf({ facts, reason, missed, lines }) {
+  if (!facts) return null;
+  return {
+    reason: short(reason ?? null), ...Object.fromEntries(facts.map(({ key, value }) => [key, typeof value === "string" ? short(value) : value])), missed: missed ?? [],
+    lines: (lines ?? []).map(({ job, cluster, kind, since, failures, seconds, beforeSeconds }) => ({ job: short(job), cluster: short(cluster), kind: short(kind), since, failures, seconds, beforeSeconds })),
+  };
+}
 
 /** Leaves out a link that is too long: half a link leads nowhere. */
 const linkOf = (url) => (typeof url === "string" && url.length <= LIMIT.url ? url : null);

@@ -64,6 +64,15 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
 
   const commands = {
     GetItemCommand: ({ Key }, step, ms) => step(`read ${Key.id.S}`, () => ({ Item: items.get(Key.id.S) }), "read", ms),
+    ScanCommand({ ExpressionAttributeValues: { ":job": { S: prefix } }, ExclusiveStartKey: after }, step, ms) {
+      return step("scan", () => {
+        // Pages of one item each, as if each item were large.
+        const ids = [...items.keys()].sort().filter((id) => after === undefined || id > after.id.S);
+        const [id] = ids;
+        const Items = id?.startsWith(prefix) && items.get(id).ledger ? [{ id: { S: id }, ledger: items.get(id).ledger }] : [];
+        return { Items, ...(ids.length > 1 ? { LastEvaluatedKey: { id: { S: id } } } : {}) };
+      }, "read", ms);
+    },
     UpdateItemCommand(input, step, ms) {
       const { id, holds, apply } = checked(input);
       return step(`update ${id}`, () => {

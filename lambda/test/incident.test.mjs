@@ -23,6 +23,8 @@ const EXPECTED = {
   "20-deployment-failed": "deployment-failed", "21-placement-failure": "placement-failed", "22-start-impaired": "start-impaired", "24-daemon-constraint-violated": "constraint-violated",
   "10c-maintenance": "maintenance", "24c-scheduler-throttled": "scheduler-throttled", "24b-task-configuration-failure": "configuration-failed", "25-daemon-start-impaired": "daemon-start-impaired",
   "01b-job-failed": "application-exit", "08b-recovered": "exit-zero", "23b-deployment-completed": "service-event", "32-job-succeeded": "job-succeeded",
+  "40-overdue": "overdue", "40b-overdue-running": "overdue", "40c-ended-late": "overdue", "40d-no-success": "overdue", "41-running-long": "running-long",
+  "41b-waits-for-capacity": "waits-for-capacity", "41c-not-watched": "watch-denied", "42-summary": "summary", "42b-summary-all-well": "summary",
   "field/fargate-oom-standalone-five-containers": "out-of-memory",
   "field/fargate-batch-eni-timeout-failed-to-start": "start-failed",
   "field/fargate-failed-to-start-2018-no-stopcode-no-exitcode": "start-failed",

@@ -23,8 +23,8 @@ use crate::secret::without_secrets;
 use crate::style::marked;
 use args::common::{Common, Format};
 use commands::{
-    completion, doctor, drift, drill, export, graph, import, init, man, notify, pattern, permissions, preview, replay,
-    setup, status, teardown, version,
+    completion, doctor, drift, drill, export, graph, import, init, jobs, man, notify, pattern, permissions, preview,
+    replay, setup, status, teardown, version,
 };
 use run::fleet;
 use terminal::World;
@@ -44,6 +44,7 @@ Examples:
   taskbell setup --cluster batch       get a Slack alert when a task of the cluster fails
   taskbell drill --cluster batch       send a labelled test failure through the alert path
   taskbell drift --cluster batch       check whether AWS still matches the configuration
+  taskbell jobs --cluster batch        list the jobs, and what is expected of them
   taskbell graph --cluster batch       draw the stack as a picture
   taskbell teardown --cluster batch    remove the stack
   taskbell preview oom                 show the Slack message, without AWS
@@ -68,6 +69,7 @@ enum Command {
     Drill(drill::Args),
     Replay(replay::Args),
     Status(status::Args),
+    Jobs(jobs::Args),
     Doctor(doctor::Args),
     Permissions(permissions::Args),
     Preview(preview::Args),
@@ -92,7 +94,9 @@ impl Command {
             Self::Drill(_) => Some("drill"),
             Self::Replay(_) => Some("replay"),
             Self::Status(_) => Some("status"),
+            Self::Jobs(_) => Some("jobs"),
             Self::Notify(_) => Some("notify"),
+            Self::Pattern(pattern::Command::Test(args)) if args.is_about_job() => Some("jobs"),
             Self::Pattern(_) => Some("pattern-test"),
             Self::Init(_)
             | Self::Permissions(_)
@@ -273,6 +277,7 @@ impl Cli {
                 fleet::alone(args, common, world, |a, c, w| permissions::run(a, c, w).boxed_local()).await
             }
             Command::Status(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
+            Command::Jobs(args) => fleet::run(args, common, world, None::<teardown::Args>).await,
             Command::Notify(args) => {
                 fleet::alone(args, common, world, |a, c, w| notify::run(a, c, w).boxed_local()).await
             }

@@ -16,20 +16,24 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 33] = files! {
+const FILES: [(&str, &str); 43] = files! {
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"
+    "core/cron.mjs"
     "core/destinations.mjs"
     "core/digest.mjs"
     "core/incident.mjs"
     "core/ledger.mjs"
+    "core/overdue.mjs"
     "core/patterns.mjs"
     "core/reasons.mjs"
     "core/records.mjs"
     "core/recovery.mjs"
+    "core/summary.mjs"
     "core/text.mjs"
     "core/unanswered.mjs"
+    "core/watched.mjs"
     "handler.mjs"
     "index.mjs"
     "io/aws.mjs"
@@ -50,6 +54,12 @@ const FILES: [(&str, &str); 33] = files! {
     "places/sns.mjs"
     "places/teams.mjs"
     "places/webhook.mjs"
+    "watch/deadline.mjs"
+    "watch/ledgers.mjs"
+    "watch/reason.mjs"
+    "watch/summary.mjs"
+    "watch/sweep.mjs"
+    "watch/zone.mjs"
 };
 
 /// Returns the paths of all modules in `lambda/`.

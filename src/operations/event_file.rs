@@ -30,7 +30,8 @@ impl Event {
     /// # Errors
     /// If no sample has that name.
     pub fn sample(name: &str) -> Result<Self> {
-        let (body, context) = sample(Scenario::called(name).map_or(name, |scenario| scenario.sample()))?;
+        let scenario = Scenario::called(name).filter(|scenario| !scenario.is_of_jobs());
+        let (body, context) = sample(scenario.and_then(Scenario::sample).unwrap_or(name))?;
         Ok(Self { name: name.to_owned(), body, context, is_sample: true })
     }
 }

@@ -1,11 +1,14 @@
 //! Decides the settings of a new `taskbell.toml`: looks for clusters, and interprets the answers to questions.
 
+use super::jobs;
+use super::jobs::suggest::{Suggestion, suggestions};
 use super::session::Session;
 use super::target::{Context, Target};
 use crate::aws::calls::cluster;
 use crate::aws::kinds::Given;
 use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
+use crate::secret::echoed;
 
 /// The answers to write into the file.
 pub struct Answers {
@@ -14,7 +17,11 @@ pub struct Answers {
     pub language: String,
     pub mention: Vec<String>,
     pub alarm_topic: Option<String>,
+    pub jobs: Expectations,
 }
+
+/// The expectations of jobs, by the name of the cluster.
+pub type Expectations = Vec<(String, Vec<Suggestion>)>;
 
 /// The clusters that exist, with their region.
 pub struct Found {
@@ -34,6 +41,47 @@ pub async fn find(target: &Target, context: &Context) -> Result<Found> {
             Ok(Found { region: Some(session.stack.region), clusters: names.map_err(|fault| fault.to_string()) })
         }
         Err(error) => Ok(Found { region: target.site.region.clone(), clusters: Err(error.in_one_line()) }),
+    }
+}
+
+/// Returns the expectations that the schedules of the clusters suggest, by the name of the cluster, and the reasons why some are not
+/// known. Without a stack for the cluster, no usual duration is known.
+///
+/// # Errors
+/// On interruption.
+pub async fn expectations(
+    clusters: &[Cluster],
+    target: &Target,
+    context: &Context,
+) -> Result<(Expectations, Vec<String>)> {
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for cluster in clusters {
+        let target = Target { stack: cluster.name().parse()?, site: target.site.clone() };
+        match jobs::look(std::slice::from_ref(cluster), &target, context).await {
+            Ok(jobs) => {
+                let some: Vec<Suggestion> = suggestions(&jobs.jobs).into_iter().filter_map(Result::ok).collect();
+                unknown.extend(jobs.unread);
+                found.push((cluster.name().to_owned(), some));
+            }
+            Err(error) if error.is_interrupted() => return Err(error),
+            Err(error) => unknown.push(error.in_one_line()),
+        }
+    }
+    found.retain(|(_, some)| !some.is_empty());
+    unknown.sort();
+    unknown.dedup();
+    Ok((found, unknown))
+}
+
+/// Returns whether the answer is yes. Without an answer, yes.
+///
+/// # Errors
+/// If the answer is neither yes nor no.
+pub fn yes(answer: &str) -> Result<bool> {
+    match answer.to_lowercase().as_str() {
+        "" | "y" | "yes" => Ok(true),
+        "n" | "no" => Ok(false),
+        other => Err(Error::usage(format!("unknown answer {}: use y or n", echoed(other)))),
     }
 }
 

@@ -57,6 +57,7 @@ pub mod events;
 pub mod fleet;
 pub mod import;
 pub mod init;
+pub mod jobs;
 pub mod links;
 pub mod notify;
 pub mod pattern_test;

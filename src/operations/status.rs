@@ -1,13 +1,15 @@
-//! Reads the state of a stack: rules, notifier, queue, the last alert, the last drill.
+//! Reads the state of a stack: jobs with a problem, rules, notifier, queue, the last alert, the last drill.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::jobs::problem::{self, Problem};
 use super::session::Session;
 use super::target::{Context, Target};
 use super::verdict::Verdict;
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
+use crate::aws::calls::ledger::{self, Book, Entry, Ledger};
 use crate::aws::calls::runtime::{self, Health, health};
 use crate::aws::calls::undelivered::Undelivered;
 use crate::aws::client::fault::Fault;
@@ -22,6 +24,9 @@ use crate::stack::{Kind, Place, Stack};
 /// A fact, or the reason why it is not known.
 pub type Fact<T> = Result<T, String>;
 
+/// The most pages of the table that `status` reads, of 1 MB each: the table also has the announcements of single tasks.
+const PAGES: usize = 5;
+
 pub struct Status {
     pub stack: Stack,
     pub place: Place,
@@ -31,9 +36,30 @@ pub struct Status {
     pub rules: Vec<(String, Fact<String>)>,
     pub notifier: Fact<Option<Health>>,
     pub undelivered: Fact<Option<u64>>,
+    /// The jobs of the ledger; none: the stack keeps no ledger.
+    pub jobs: Fact<Option<JobsInBrief>>,
     /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
     lines: Fact<Vec<Line>>,
+}
+
+/// The jobs of a stack in brief.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsInBrief {
+    /// The number of jobs in the ledger.
+    pub count: usize,
+    /// Whether the whole table was read.
+    pub is_whole: bool,
+    pub problems: Vec<JobWithProblem>,
+}
+
+/// A job, or a part of it, that has a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobWithProblem {
+    pub name: String,
+    /// The `startedBy` of the part; none: all runs.
+    pub started_by: Option<String>,
+    pub problem: Problem,
 }
 
 /// Reads the state of a stack. Writes nothing.
@@ -62,13 +88,15 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         Ok(Some(health)) => runtime::warning(&health.runtime, (context.clock)().into()),
         _ => None,
     };
-    let rules = rules(&seen);
+    let jobs = session.unless_interrupted(jobs(&session, &seen)).await?;
+    let rules = rules_of(&seen);
     let state = |spec: rule::Spec| spec.state.to_lowercase();
     let status = Status {
         clusters: clusters_of(&rules),
         rules: rules.into_iter().map(|(name, spec)| (name, spec.map(state))).collect(),
         notifier,
         undelivered: undelivered.map_err(told),
+        jobs,
         lines: lines.map_err(told),
         warning,
         stack: session.stack.clone(),
@@ -105,8 +133,53 @@ fn notifier(seen: &Inventory, session: &Session, health: Fact<Option<Health>>) -
     }
 }
 
+/// Reads the ledgers, after the function: its settings say whether the stack keeps any.
+async fn jobs(session: &Session, seen: &Inventory) -> Fact<Option<JobsInBrief>> {
+    match ledger_table(seen, &session.stack)? {
+        None => Ok(None),
+        Some(table) => {
+            let book = ledger::book(&session.sdk, &table, PAGES).await.map_err(|fault| fault.to_string())?;
+            Ok(Some(in_brief(&book)))
+        }
+    }
+}
+
+/// Returns the table of the stack's ledgers; none if the stack keeps none.
+///
+/// # Errors
+/// If the function could not be read: the reason.
+pub(super) fn ledger_table(seen: &Inventory, stack: &Stack) -> Fact<Option<String>> {
+    match seen.get(&function::address(stack).id).map(Seen::serving) {
+        Some(Err(error)) => Err(error.in_one_line()),
+        Some(Ok(Some(found))) => {
+            let setting = |name: &str| found.spec["environment"][name].as_str();
+            let is_kept = setting("TASKBELL_LEDGER") != Some("off");
+            Ok(setting("TASKBELL_TABLE").filter(|_| is_kept).map(str::to_owned))
+        }
+        Some(Ok(None)) | None => Ok(None),
+    }
+}
+
+/// Returns the jobs that have a problem as a whole, and otherwise the parts of jobs that have one. Ledgers that are not
+/// understood have no known problem: `jobs` shows them.
+fn in_brief(Book { jobs, is_whole }: &Book) -> JobsInBrief {
+    let with = |entry: &Entry, started_by: Option<&str>, ledger: &Ledger| {
+        let problem = problem::of(ledger)?;
+        Some(JobWithProblem { name: entry.name.clone(), started_by: started_by.map(str::to_owned), problem })
+    };
+    let of = |entry: &Entry| -> Vec<JobWithProblem> {
+        let Ok(ledgers) = &entry.ledgers else { return Vec::new() };
+        match with(entry, None, &ledgers.all) {
+            Some(whole) => vec![whole],
+            None => ledgers.parts.iter().filter_map(|(part, ledger)| with(entry, Some(part), ledger)).collect(),
+        }
+    };
+    let problems = jobs.iter().flat_map(of).collect();
+    JobsInBrief { count: jobs.len(), is_whole: *is_whole, problems }
+}
+
 /// Returns the rules of the stack, by the keys of their ids.
-fn rules(seen: &Inventory) -> Vec<(String, Fact<rule::Spec>)> {
+pub(super) fn rules_of(seen: &Inventory) -> Vec<(String, Fact<rule::Spec>)> {
     let spec = |found: &Found<Value>| found.spec_of::<Rule>().map_err(|error| error.in_one_line());
     let rule = |seen: &Seen| {
         let found = seen.serving().transpose()?;
@@ -116,7 +189,7 @@ fn rules(seen: &Inventory) -> Vec<(String, Fact<rule::Spec>)> {
 }
 
 /// Returns the names of the clusters that the rules name. An unreadable rule is an error only if no other rule names a cluster.
-fn clusters_of(rules: &[(String, Fact<rule::Spec>)]) -> Fact<BTreeSet<String>> {
+pub(super) fn clusters_of(rules: &[(String, Fact<rule::Spec>)]) -> Fact<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut unknown = None;
     for (_, spec) in rules {
@@ -143,9 +216,9 @@ impl Status {
 
     /// Returns whether everything could be read.
     fn is_known(&self) -> bool {
-        let Self { clusters, rules, notifier, undelivered, lines, .. } = self;
+        let Self { clusters, rules, notifier, undelivered, jobs, lines, .. } = self;
         let rules = clusters.is_ok() && rules.iter().all(|(_, state)| state.is_ok());
-        rules && notifier.is_ok() && undelivered.is_ok() && lines.is_ok()
+        rules && notifier.is_ok() && undelivered.is_ok() && jobs.is_ok() && lines.is_ok()
     }
 
     /// Returns the last line about an event that was announced or that failed: among drills only, or among all other events.

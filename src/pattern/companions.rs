@@ -40,6 +40,8 @@ pub fn job_succeeded(filters: &Filters, jobs: Jobs) -> Result<Option<Pattern>> {
     };
     let is_needed = |one: &&Value| match () {
         () if is_of_tasks(one) => jobs.has_clusters && filters.services.is_empty(),
+        // Drills of the checks of jobs: the checks themselves do not come from the bus.
+        () if !one["detail"]["cluster"].is_null() => jobs.has_clusters && jobs.are_expected,
         // Any report about a job, also of its failure.
         () if !one["detail"]["job"].is_null() => jobs.are_expected && !jobs.reports_application_errors,
         () => jobs.are_expected || jobs.reports_application_errors,
@@ -152,6 +154,15 @@ mod tests {
         assert!(matches(&bound(&container, ALL).unwrap(), &end(0, "nightly", "family:nightly")));
         let container = Filters { container: Some("other".to_owned()), ..Filters::default() };
         assert!(!matches(&bound(&container, ALL).unwrap(), &end(0, "nightly", "family:nightly")));
+    }
+
+    #[test]
+    fn drills_of_checks_match_only_where_something_is_expected() {
+        let drill = |cluster: &str| json!({ "source": "taskbell.drill", "detail-type": "Deadline", "detail": { "cluster": cluster, "drill": true } });
+        let pattern = bound(&Filters::default(), ALL).unwrap();
+        assert!(matches(&pattern, &drill("batch")) && !matches(&pattern, &drill("web")));
+        let nothing = bound(&Filters::default(), Jobs { are_expected: false, ..ALL }).unwrap();
+        assert!(!matches(&nothing, &drill("batch")));
     }
 
     #[test]

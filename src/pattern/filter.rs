@@ -242,6 +242,26 @@ pub fn each_alternative(tree: &mut Value, change: &dyn Fn(&mut Value)) {
     }
 }
 
+/// Removes the source of drills, and the alternatives that have no other source.
+pub fn without_source(tree: &mut Value, source: &str) {
+    each_alternative(tree, &|one| {
+        if let Some(sources) = one.get_mut("source").and_then(Value::as_array_mut) {
+            sources.retain(|known| known != source);
+        }
+    });
+    let Some(alternatives) = tree.get_mut("$or").and_then(Value::as_array_mut) else { return };
+    alternatives.retain(|one| one["source"] != json!([]));
+    // EventBridge does not accept a single alternative.
+    if let [only] = alternatives.as_mut_slice() {
+        let only = only.take();
+        if tree.as_object().is_some_and(|fields| fields.len() == 1) {
+            *tree = only;
+        } else {
+            tree["$or"] = json!([only]);
+        }
+    }
+}
+
 /// Returns whether the events of a pattern, or of an alternative, are of tasks.
 pub fn is_of_tasks(tree: &Value) -> bool {
     subject(tree) == Subject::Tasks

@@ -174,11 +174,7 @@ impl Pattern {
         let mut bound = replace(&(&self.tree).into(), cluster_arns).to_value();
         self.filters.narrow(&mut bound, cluster_arns);
         if drill == Drill::Refused {
-            filter::each_alternative(&mut bound, &|one| {
-                if let Some(sources) = one.get_mut("source").and_then(Value::as_array_mut) {
-                    sources.retain(|source| source != DRILL_SOURCE);
-                }
-            });
+            filter::without_source(&mut bound, DRILL_SOURCE);
         }
         let text = bound.to_string();
         if let Some(left) = PLACEHOLDERS.into_iter().find(|placeholder| text.contains(placeholder)) {

@@ -21,7 +21,7 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 47] = samples! {
+pub const SAMPLES: [Sample; 56] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
     "01b-job-failed" "a scheduled job fails for the first time since a change"
     "02-oom" "a container runs out of memory"
@@ -69,6 +69,15 @@ pub const SAMPLES: [Sample; 47] = samples! {
     "31b-run-denied" "RunTask is refused because a permission is missing"
     "31c-run-accepted" "RunTask succeeds"
     "32-job-succeeded" "a job of another machine ends well"
+    "40-overdue" "a job misses its deadline because its schedule is disabled"
+    "40b-overdue-running" "a job misses its deadline because a run is still in progress"
+    "40c-ended-late" "a job ends well only after its deadline"
+    "40d-no-success" "a job has not ended well for longer than its interval"
+    "41-running-long" "a task runs longer than the limit of its job"
+    "41b-waits-for-capacity" "a task of a job does not start"
+    "41c-not-watched" "the notifier may not look at the running tasks"
+    "42-summary" "the summary of the jobs, with problems"
+    "42b-summary-all-well" "the summary of the jobs, without a problem"
 };
 
 /// The facts that the notifier would look up for the samples: the task definition, the end of the log, and the job's earlier runs.

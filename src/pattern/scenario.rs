@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::arn::Arn;
 use crate::date::{DateTime, Format};
 use crate::error::Result;
-use crate::pattern::{DRILL_SOURCE, samples};
+use crate::pattern::{DRILL_SOURCE, JOB_SUCCEEDED, samples};
 
 /// The failure that a drill simulates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,13 +25,26 @@ pub enum Scenario {
     DeploymentFailed,
     /// A service finds no capacity for its tasks.
     ServiceImpaired,
+    /// A job does not end well by its deadline.
+    Overdue,
+    /// A run of a job takes longer than its limit.
+    RunningLong,
+    /// A job ends well, as if after a failure.
+    Recovered,
 }
 
 /// The name of a drill's task definition, family and service, which users must not mistake for one of their own.
 const NAME: &str = "taskbell-drill";
+/// The expectations of a drill: the deadline, its grace and the limit of a run, in seconds.
+const DEADLINE: &str = "cron(0 3 * * ? *)";
+const GRACE: u64 = 600;
+const LIMIT: u64 = 7200;
+/// The time for which the task of a drill seems to run, and its usual duration, in seconds.
+const AGE: i64 = 9000;
+const USUAL: u64 = 2400;
 
 impl Scenario {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::ExitCode,
         Self::OutOfMemory,
         Self::StartFailed,
@@ -38,13 +52,19 @@ impl Scenario {
         Self::HealthCheckFailed,
         Self::DeploymentFailed,
         Self::ServiceImpaired,
+        Self::Recovered,
+        Self::Overdue,
+        Self::RunningLong,
     ];
 
-    /// Returns the name for `--scenario`: the name of the pattern, and for an exit code, the plainer word.
+    /// Returns the name for `--scenario`: the name of the pattern, and a plainer word where that is no failure.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::ExitCode => "exit-code",
+            Self::Overdue => "overdue",
+            Self::RunningLong => "running-long",
+            Self::Recovered => "recovered",
             other => other.pattern(),
         }
     }
@@ -55,10 +75,24 @@ impl Scenario {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// Returns the name of the sample from which the drill is made.
+    /// Returns whether the notifier remembers jobs for this, which is no failure of a task, a service or a deployment.
     #[must_use]
-    pub fn sample(self) -> &'static str {
-        match self {
+    pub fn is_of_jobs(self) -> bool {
+        self.pattern() == JOB_SUCCEEDED
+    }
+
+    /// Returns whether only a stack that expects something of jobs alerts on this.
+    #[must_use]
+    pub fn needs_expectation(self) -> bool {
+        matches!(self, Self::Overdue | Self::RunningLong)
+    }
+
+    /// Returns the name of the sample from which the drill is made; none: the drill is a request of a schedule of the stack.
+    #[must_use]
+    pub fn sample(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Overdue | Self::RunningLong => return None,
+            Self::Recovered => "08-exit-0",
             Self::ExitCode => "01-exit-nonzero",
             Self::OutOfMemory => "02-oom",
             Self::StartFailed => "03-cannot-pull",
@@ -66,7 +100,7 @@ impl Scenario {
             Self::HealthCheckFailed => "06c-elb-unhealthy",
             Self::DeploymentFailed => "20-deployment-failed",
             Self::ServiceImpaired => "21-placement-failure",
-        }
+        })
     }
 
     /// Returns the pattern of the catalogue for this kind of failure.
@@ -80,6 +114,7 @@ impl Scenario {
             Self::HealthCheckFailed => "health-check-failed",
             Self::DeploymentFailed => "deployment-failed",
             Self::ServiceImpaired => "service-impaired",
+            Self::Overdue | Self::RunningLong | Self::Recovered => JOB_SUCCEEDED,
         }
     }
 
@@ -88,12 +123,15 @@ impl Scenario {
     /// # Errors
     /// If the sample is not JSON, which is a defect of the release.
     pub fn event(self, cluster_arn: &str, task: &str, now: DateTime) -> Result<Value> {
-        let mut event = samples::of_cluster_by_name(self.sample(), cluster_arn)?;
+        let Some(sample) = self.sample() else { return Ok(self.request(cluster_arn, task, now)) };
+        let mut event = samples::of_cluster_by_name(sample, cluster_arn)?;
         let real = event["resources"][0].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned();
         let replace = [
             (real.as_str(), if event["detail"]["taskArn"].is_null() { NAME } else { task }),
             ("task-definition/web:", &format!("task-definition/{NAME}:")),
             ("service:web", &format!("service:{NAME}")),
+            ("family:nightly-job", &format!("family:{NAME}")),
+            ("events-rule/nightly", &format!("events-rule/{NAME}")),
         ];
         let latest = times(&event["detail"]).max().unwrap_or(now.secs());
         each_text(&mut event["resources"], &|text| replaced(text, &replace));
@@ -104,6 +142,36 @@ impl Scenario {
         event["source"] = json!(DRILL_SOURCE);
         event["time"] = json!(text_of(now));
         Ok(event)
+    }
+
+    /// Returns the request that a schedule of the stack would send to the notifier, marked as a drill. For a drill, the notifier looks
+    /// at nothing: the request contains the task that it would find.
+    fn request(self, cluster_arn: &str, task: &str, now: DateTime) -> Value {
+        let mut job = json!({ "name": NAME, "startedBy": null });
+        let (detail_type, mut detail) = match self {
+            Self::RunningLong => {
+                job["maxSeconds"] = json!(LIMIT);
+                let arn = |kind: &str| cluster_arn.replacen(":cluster/", &format!(":{kind}/"), 1);
+                let (ecs, _) = cluster_arn.split_once(":cluster/").unwrap_or_default();
+                let found = json!({
+                    "taskArn": format!("{}/{task}", arn("task")),
+                    "taskDefinitionArn": format!("{ecs}:task-definition/{NAME}:1"),
+                    "clusterArn": cluster_arn,
+                    "lastStatus": "RUNNING",
+                    "startedAt": text_of(DateTime::from_secs(now.secs() - AGE)),
+                });
+                let found = json!({ "id": "running-long", "at": text_of(now), "limitSeconds": LIMIT,
+                    "usualSeconds": USUAL, "task": found });
+                ("Sweep", json!({ "jobs": [job], "found": found }))
+            }
+            _ => ("Deadline", json!({ "job": job, "by": DEADLINE, "timezone": "UTC", "graceSeconds": GRACE })),
+        };
+        detail["clusterArns"] = json!([cluster_arn]);
+        detail["cluster"] = json!(cluster_arn.rsplit('/').next().unwrap_or_default());
+        detail["drill"] = json!(true);
+        let (region, account) = Arn::split(cluster_arn).map_or(("", ""), |arn| (arn.region, arn.account));
+        json!({ "source": DRILL_SOURCE, "detail-type": detail_type, "time": text_of(now), "account": account,
+            "region": region, "resources": [], "detail": detail })
     }
 }
 

@@ -79,6 +79,7 @@ fn every_flag_in_the_docs_exists() {
         "drill",
         "replay",
         "status",
+        "jobs",
         "doctor",
         "permissions",
         "preview",

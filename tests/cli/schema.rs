@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::aws::{Aws, Failure, Fault, On, Shape};
 use crate::support::hand::Hand;
+use crate::support::jobs::{NIGHTLY, end, expecting, record, untold};
 use crate::support::schema::mistakes;
 use crate::support::taskbell;
 
@@ -38,7 +39,9 @@ async fn of_the_stack(printed: &mut Printed) {
     printed.by("graph", &aws, "graph --cluster batch", 0).await;
     printed.by("drill", &aws, "drill --cluster batch", 0).await;
     printed.by("status", &aws, "status --cluster batch", 0).await;
+    printed.by("jobs", &aws, "jobs --cluster batch", 0).await;
     printed.by("notify", &aws, "notify hello", 0).await;
+    printed.by("notify", &aws, "notify --ok --job nightly", 0).await;
 
     let hand = Hand::of(&aws);
     hand.events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();
@@ -91,17 +94,40 @@ async fn of_patterns_and_files(printed: &mut Printed, folder: &std::path::Path) 
     printed.by("export-notifier", &aws, &format!("export notifier --to {}", at("notifier.zip")), 0).await;
     printed.by("init", &aws, &format!("init --cluster batch --config {}", at("taskbell.toml")), 0).await;
     let config = at("taskbell.toml");
-    for line in ["drift", "status", "setup --dry-run", "teardown --dry-run"] {
+    for line in ["drift", "status", "jobs", "setup --dry-run", "teardown --dry-run"] {
         // The file defines a fleet, which flags do not.
-        let code = if line == "status" { 0 } else { 2 };
+        let code = if ["status", "jobs"].contains(&line) { 0 } else { 2 };
         printed.by("fleet", &aws, &format!("{line} --all --config {config}"), code).await;
     }
+}
+
+async fn of_jobs(printed: &mut Printed, folder: &std::path::Path) {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    hand.starts("nightly", "cron(0 3 * * ? *)", "nightly-report").await;
+    hand.starts("hourly", "rate(1 hour)", "import").await;
+    hand.starts("once", "at(2026-12-01T03:00:00)", "once").await;
+    printed.by("jobs", &aws, "jobs --cluster batch", 0).await;
+    let limit = "[[stack.job]]\nname = \"nightly-report\"\nmax_runtime = \"auto\"\n";
+    let path = expecting(folder, &format!("{NIGHTLY}{limit}"));
+    let setup = taskbell(&aws, &format!("setup --config {} --yes", path.display())).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let ends = [end("23T18:05", Some("oom"), 9), end("22T18:05", None, 412)];
+    hand.ledger("job batch|nightly-report", &record(&ends, &untold())).await;
+    hand.ledger("job -|backup", &json!({ "version": 2 })).await;
+    printed.by("jobs", &aws, "jobs --cluster batch", 3).await;
+    printed.by("jobs", &aws, "jobs --cluster batch --suggest", 3).await;
+    printed.by("status", &aws, "status --cluster batch", 0).await;
+    printed.by("job-test", &aws, "pattern test --cluster batch --job nightly-report", 3).await;
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action("scheduler:ListSchedules"), nth: 0, times: 99 });
+    printed.by("jobs", &aws, "jobs --cluster batch --suggest", 3).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn json_output_follows_the_schema() {
     let folder = tempfile::tempdir().unwrap();
     let mut printed = Printed::default();
+    of_jobs(&mut printed, folder.path()).await;
     of_the_stack(&mut printed).await;
     of_the_queue(&mut printed).await;
     of_patterns_and_files(&mut printed, folder.path()).await;
@@ -110,8 +136,21 @@ async fn json_output_follows_the_schema() {
 
     // Every definition is printed by a command: `import` of one rule is in tests/laws/import.rs, `doctor` in tests/laws/doctor.rs.
     let schema: Value = serde_json::from_str(include_str!("../../schema/output.schema.json")).unwrap();
-    let parts =
-        ["place", "change", "step", "plan", "hops", "unknown_fact", "alert", "old_rule", "taken", "import", "doctor"];
+    let parts = [
+        "place",
+        "change",
+        "step",
+        "plan",
+        "hops",
+        "unknown_fact",
+        "alert",
+        "old_rule",
+        "taken",
+        "import",
+        "doctor",
+        "open_failure",
+        "expectation",
+    ];
     let defined: BTreeSet<&str> = schema["definitions"].as_object().unwrap().keys().map(String::as_str).collect();
     let seen: BTreeSet<&str> = printed.0.iter().map(|(name, _)| *name).chain(parts).collect();
     assert_eq!(defined, seen);

@@ -47,6 +47,7 @@ const DOORS: [(&str, &[&str]); 23] = [
         &[
             "arn",
             "aws",
+            "calendar",
             "config",
             "desired",
             "input",

@@ -60,6 +60,28 @@ async fn setup_ends_with_a_drill_on_request() {
     assert_eq!((again.code, &again.json()["drill"]["delivered"]), (1, &json!(false)), "{again:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn drills_of_jobs_need_what_they_simulate() {
+    let aws = with_stack().await;
+    aws.notifier_tells(Some(sent()));
+    let recovered = taskbell(&aws, "drill --cluster batch --scenario recovered").await;
+    assert_eq!(recovered.code, 0, "{recovered:?}");
+    aws.forget_calls();
+    for scenario in ["overdue", "running-long"] {
+        let refused = taskbell(&aws, &format!("drill --cluster batch --scenario {scenario}")).await;
+        assert_eq!((refused.code, refused.out.lines().count()), (1, 1), "{scenario}: {refused:?}");
+        assert!(refused.err.contains("the stack expects nothing of jobs"), "{scenario}: {refused:?}");
+    }
+    assert!(aws.calls().iter().all(|call| call.action != "events:PutEvents"), "{:?}", aws.calls());
+    let setup = "setup --cluster batch --yes --no-recovery --expect 'nightly,every=1d' --expect nightly,max-runtime=2h";
+    assert_eq!(taskbell(&aws, setup).await.code, 0);
+    for (scenario, code) in [("overdue", 0), ("running-long", 0), ("recovered", 1)] {
+        let drill = taskbell(&aws, &format!("drill --cluster batch --scenario {scenario}")).await;
+        assert_eq!(drill.code, code, "{scenario}: {drill:?}");
+        assert_eq!(drill.err.contains("--no-recovery"), code == 1, "{scenario}: {drill:?}");
+    }
+}
+
 /// Checks the offer of a first test at a terminal: the default answer is yes, and an existing stack is not offered a test.
 #[tokio::test(start_paused = true)]
 async fn first_setup_at_a_terminal_offers_a_drill() {

@@ -234,6 +234,12 @@ each_command! {
     status_survives_every_failure_of_every_call Command {
         before: STACK, line: "status --cluster batch", code: 0, codes: &[3], bound: MINUTES * 2, silent: &[],
     };
+    jobs_survives_every_failure_of_every_call Command {
+        before: STACK, line: "jobs --cluster batch", code: 0, codes: &[3], bound: MINUTES * 2, silent: &OF_OTHER_RULES,
+    };
+    notify_of_a_job_survives_every_failure_of_every_call Command {
+        before: STACK, line: "notify --ok --job nightly", code: 0, codes: &[1], bound: MINUTES, silent: &[],
+    };
     notify_survives_every_failure_of_every_call Command {
         before: STACK, line: "notify broken", code: 0, codes: &[1], bound: MINUTES, silent: &[],
     };
@@ -250,6 +256,9 @@ each_command! {
 /// The calls that Rule::read makes for targets and tags while it lists the rules. If the list lacks the rule, their answers are not
 /// used.
 const OF_A_RULE_THAT_IS_NOT_THERE: [&str; 2] = ["events:ListTargetsByRule", "events:ListTagsForResource"];
+
+/// The calls of Rule::read, whose answers `jobs` uses only to find the clusters that no flag names.
+const OF_OTHER_RULES: [&str; 2] = ["events:ListTargetsByRule", "events:ListTagsForResource"];
 
 /// The calls whose failure does not matter once one rule is known to match the event, or the notifier logged the event: those that
 /// read other rules, or look for the event in the queue.

@@ -64,6 +64,7 @@ fn lines(file: &Path) -> Vec<String> {
         of_file("setup --all --yes --no-pattern-check"),
         "graph --cluster batch".to_owned(),
         "status --cluster batch".to_owned(),
+        "jobs --cluster batch".to_owned(),
         "permissions --cluster batch".to_owned(),
         "drill --cluster batch".to_owned(),
         "replay --cluster batch --dry-run".to_owned(),

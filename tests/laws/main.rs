@@ -19,6 +19,7 @@ mod faults;
 mod fleet;
 mod import;
 mod input;
+mod jobs;
 mod lost_output;
 mod notify;
 mod ownership;

@@ -18,7 +18,7 @@ fn hangs(on: On, nth: usize) -> Fault {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_aws_is_reported_unless_quiet() {
-    for line in ["status", "drift", "graph", "teardown --yes", "drill", "replay --yes", "permissions"] {
+    for line in ["status", "jobs", "drift", "graph", "teardown --yes", "drill", "replay --yes", "permissions"] {
         let aws = Aws::new().await;
         aws.fail(hangs(On::Every, 0));
         let line = format!("{line} --cluster batch");
@@ -59,6 +59,7 @@ async fn ctrl_c_ends_every_command_at_any_stuck_call() {
         ("drift --cluster batch", 1),
         ("graph --cluster batch", 5),
         ("status --cluster batch", 1),
+        ("jobs --cluster batch", 1),
         ("doctor --cluster batch", 3),
         ("permissions --cluster batch", 1),
         ("import", 1),

@@ -190,6 +190,21 @@ fn after_setup(line: &str, tells: Option<Value>, code: u8) -> Case {
     Case { prepare, line: line.to_owned(), code, flags: "" }
 }
 
+/// Returns a case with a schedule and a rule that start tasks. Without `--cluster`, `jobs` finds the clusters in the rules of the stack.
+fn with_jobs() -> Case {
+    let prepare: Prepare = Box::new(|aws| {
+        async move {
+            assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+            let hand = Hand::of(&aws);
+            hand.starts("nightly", "cron(0 3 * * ? *)", "nightly-report").await;
+            hand.starts_by_rule("hourly", "rate(1 hour)", "import", aws_sdk_eventbridge::types::RuleState::Enabled)
+                .await;
+        }
+        .boxed_local()
+    });
+    Case { prepare, line: "jobs --stack batch".to_owned(), code: 0, flags: "" }
+}
+
 const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
 
 fn cases(command: &str) -> Vec<Case> {
@@ -224,6 +239,7 @@ fn cases(command: &str) -> Vec<Case> {
             after_setup("replay --cluster batch --purge --yes", None, 0),
         ],
         "status" => vec![after_setup("status --cluster batch", None, 0)],
+        "jobs" => vec![with_jobs()],
         "pattern-test" => vec![after_setup(&format!("pattern test --task {TASK}"), None, 0)],
         "notify" => vec![after_setup("notify broken", None, 0)],
         other => panic!("{other}"),
@@ -291,6 +307,7 @@ each_command! {
     drill_needs_all_of_its_policy_and_nothing_else "drill"
     replay_needs_all_of_its_policy_and_nothing_else "replay"
     status_needs_all_of_its_policy_and_nothing_else "status"
+    jobs_needs_all_of_its_policy_and_nothing_else "jobs"
     pattern_test_needs_all_of_its_policy_and_nothing_else "pattern-test"
     notify_needs_all_of_its_policy_and_nothing_else "notify"
 }
@@ -354,7 +371,7 @@ const OF_ONE_VALUE: [&str; 11] = [
 #[tokio::test(start_paused = true)]
 async fn no_plain_operator_compares_a_key_with_many_values() {
     let mut documents = Vec::new();
-    for command in ["setup", "drift", "teardown", "drill", "replay", "status", "pattern-test", "notify"] {
+    for command in ["setup", "drift", "teardown", "drill", "replay", "status", "jobs", "pattern-test", "notify"] {
         for flags in ["", BOUNDARY, OWN_ROLE] {
             documents.push(policy(command, flags).await);
         }

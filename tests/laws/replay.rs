@@ -55,6 +55,21 @@ fn queued(aws: &Aws) -> (Vec<String>, bool) {
     (queued.into_iter().map(|(body, _)| body).collect(), visible)
 }
 
+/// Checks that a missed check of a deadline is sent with the time for which it was scheduled, however long ago that is.
+#[tokio::test(start_paused = true)]
+async fn request_of_a_schedule_is_sent_with_its_time() {
+    let aws = with_queue(0).await;
+    let request = json!({ "id": "<aws.scheduler.execution-id>", "source": "taskbell.watch", "detail-type": "Deadline",
+        "time": "<aws.scheduler.scheduled-time>", "detail": { "job": { "name": "nightly", "startedBy": null } } });
+    aws.lay_into_queue(&request, Shape::Schedule);
+    let dry = taskbell(&aws, &format!("{REPLAY} --dry-run")).await;
+    assert!(dry.code == 0 && dry.out.contains("  Deadline of 2026-11-23T18:40:00Z  nightly  (AccessDenied"), "{dry:?}");
+    let replay = taskbell(&aws, REPLAY).await;
+    assert_eq!(replay.code, 0, "{replay:?}");
+    let sent = aws.announced();
+    assert_eq!((sent.len(), &sent[0]["id"], &sent[0]["time"]), (1, &json!("d3c5ab9e"), &json!("2026-11-23T18:40:00Z")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_event_is_sent_oldest_first_and_other_messages_stay() {
     let aws = with_queue(25).await;

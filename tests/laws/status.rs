@@ -53,8 +53,9 @@ async fn status_shows_the_stack_on_one_screen() {
     assert_eq!((status.code, status.err.as_str()), (0, ""), "{status:?}");
     insta::assert_snapshot!(status.out, @r"
     stack batch in us-east-1, account 123456789012
+      jobs        none recorded yet
       cluster     batch
-      rules       deployment-failed enabled · service-impaired enabled · task-failed enabled
+      rules       deployment-failed enabled · job-succeeded enabled · service-impaired enabled · service-recovered enabled · task-failed enabled
       notifier    active, nodejs24.x, supported until 2028-04-30
       last error  2026-11-24T00:02:00Z  Slack answered 404: no_service
       queue       about 1 undelivered: `taskbell replay --dry-run` shows them
@@ -68,6 +69,11 @@ async fn status_shows_the_stack_on_one_screen() {
       "clusters": [
         "batch"
       ],
+      "jobs": {
+        "complete": true,
+        "count": 0,
+        "problems": []
+      },
       "last_alert": {
         "at": "2026-11-24T00:02:00Z",
         "cause": "exit-code",
@@ -105,7 +111,17 @@ async fn status_shows_the_stack_on_one_screen() {
         },
         {
           "error": null,
+          "name": "job-succeeded",
+          "state": "enabled"
+        },
+        {
+          "error": null,
           "name": "service-impaired",
+          "state": "enabled"
+        },
+        {
+          "error": null,
+          "name": "service-recovered",
           "state": "enabled"
         },
         {
@@ -148,16 +164,16 @@ async fn unreadable_parts_are_unknown_and_the_rest_is_shown() {
             aws.fail(Fault { failure, on: On::Action(action), nth: 0, times: 1000 });
             let status = taskbell(&aws, STATUS).await;
             let unknown: Vec<&str> = status.out.lines().filter(|line| line.contains("? unknown: ")).collect();
-            assert_eq!((status.code, status.out.lines().count()), (3, 8), "{action}: {status:?}");
+            assert_eq!((status.code, status.out.lines().count()), (3, 9), "{action}: {status:?}");
             assert!(unknown.iter().all(|line| line.contains(action)), "{action}: {status:?}");
-            assert!((1..=4).contains(&unknown.len()), "{action}: {status:?}");
+            assert!((1..=5).contains(&unknown.len()), "{action}: {status:?}");
             let object = taskbell(&aws, "status --cluster batch --output json").await;
             assert!(object.code == 3 && object.out.contains(action), "{action}: {object:?}");
             cases += 1;
         }
     }
     println!("{cases} cases, {} actions", actions.len());
-    assert!(cases >= 24);
+    assert!(cases >= 27);
     // Without the account's id, `status` shows nothing.
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
     let nobody = taskbell(&aws, STATUS).await;

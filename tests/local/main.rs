@@ -21,6 +21,7 @@ mod fleet;
 mod http_faults;
 mod import;
 mod input;
+mod jobs;
 mod killed;
 mod moto_iam;
 mod notify;

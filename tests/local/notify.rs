@@ -126,6 +126,44 @@ fn successful_command_sends_no_alert() {
     assert_eq!(text(&output.stderr), "fine\n");
 }
 
+/// Returns the detail of an event of this detail-type.
+fn detail_of(detail_type: &str, entry: &Value) -> Value {
+    assert_eq!((&entry["Source"], &entry["DetailType"]), (&"taskbell.app".into(), &detail_type.into()));
+    serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn both_ends_of_a_job_are_reported_with_its_duration() {
+    let bus = Bus::start();
+    let good = notify(&bus, &["--run", "--job", "backup", "--", "sh", "-c", "sleep 1.1"], "");
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    let bad = notify(&bus, &["--run", "--job", "backup", "--", "sh", "-c", "echo broken >&2; exit 3"], "");
+    assert_eq!(bad.status.code(), Some(3), "{bad:?}");
+    assert_eq!(notify(&bus, &["--ok", "--job", "backup", "--seconds", "412", "all done"], "").status.code(), Some(0));
+    let entries = bus.entries();
+    let (good, bad) = (detail_of("Job Succeeded", &entries[0]), detail_of("Application Error", &entries[1]));
+    assert_eq!(good["job"], "backup");
+    assert!(good["seconds"].as_u64().unwrap() >= 1 && good["at"].as_str().unwrap().ends_with('Z'), "{good}");
+    assert_eq!((&bad["job"], &bad["message"]), (&"backup".into(), &"sh failed with exit code 3".into()));
+    assert_eq!((&bad["detail"], bad["seconds"].as_u64()), (&"broken\n".into(), Some(0)));
+    let said = detail_of("Job Succeeded", &entries[2]);
+    assert_eq!((&said["message"], &said["seconds"]), (&"all done".into(), &412.into()));
+}
+
+#[test]
+fn end_of_a_job_that_cannot_be_reported_changes_no_exit_code() {
+    let nowhere = Bus::nowhere();
+    let output = notify(&nowhere, &["--run", "--job", "backup", "--", "true"], "");
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stderr);
+    assert!(told.starts_with("error: true succeeded, and the success could not be reported\n"), "{told}");
+    // A command that was ended on purpose reports nothing.
+    let bus = Bus::start();
+    let script = "trap 'exit 143' TERM; kill -TERM $PPID; while :; do sleep 0.1; done";
+    let ended = notify(&bus, &["--run", "--job", "backup", "--", "sh", "-c", script], "");
+    assert_eq!((ended.status.code(), bus.entries().len()), (Some(143), 0));
+}
+
 #[test]
 fn signals_and_commands_that_cannot_run_have_the_shells_exit_codes() {
     let bus = Bus::start();

@@ -169,6 +169,7 @@ fn help_of_every_command_is_as_reviewed() {
         "drill",
         "replay",
         "status",
+        "jobs",
         "doctor",
         "preview",
         "notify",

@@ -149,6 +149,8 @@ pub enum Shape {
     Delivery,
     /// An event on which the function failed.
     Invocation,
+    /// A request of a schedule that EventBridge Scheduler could not deliver, with the parts that Scheduler fills in as they are.
+    Schedule,
 }
 
 /// Returns a message in the queue: its body and its attributes.
@@ -161,6 +163,20 @@ pub fn undelivered(event: &Value, shape: Shape) -> (Value, Value) {
                 "TARGET_ARN": text("arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch"),
                 "ERROR_CODE": text("NO_PERMISSIONS"),
                 "ERROR_MESSAGE": text("The function's policy does not let the rule in"),
+            });
+            (event.clone(), attributes)
+        }
+        Shape::Schedule => {
+            let attributes = json!({
+                "ERROR_CODE": text("AccessDeniedException"),
+                "ERROR_MESSAGE": text("The role is not authorized to perform lambda:InvokeFunction"),
+                "EXECUTION_ID": text("d3c5ab9e"),
+                "EXHAUSTED_RETRY_CONDITION": text("MaximumRetryAttempts"),
+                "IS_PAYLOAD_TRUNCATED": text("false"),
+                "RETRY_ATTEMPTS": text("185"),
+                "SCHEDULED_TIME": text("2026-11-23T18:40:00Z"),
+                "SCHEDULE_ARN": text("arn:aws:scheduler:us-east-1:123456789012:schedule/taskbell-batch/by-0a1b2c3d"),
+                "TARGET_ARN": text("arn:aws:lambda:us-east-1:123456789012:function:taskbell-batch"),
             });
             (event.clone(), attributes)
         }

@@ -15,6 +15,7 @@ pub mod emulator;
 pub mod hand;
 pub mod hostile;
 pub mod iam;
+pub mod jobs;
 pub mod left;
 pub mod limits;
 mod mailbox;

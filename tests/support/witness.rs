@@ -61,6 +61,8 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
         ["drill", ..] => &["drill"],
         ["replay", ..] => &["replay"],
         ["status", ..] => &["status"],
+        ["jobs", ..] => &["jobs"],
+        ["pattern", "test", rest @ ..] if rest.contains(&"--job") => &["jobs"],
         ["notify", ..] => &["notify"],
         ["pattern", "test", ..] => &["pattern-test"],
         _ => &[],

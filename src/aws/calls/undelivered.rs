@@ -167,24 +167,60 @@ fn entry(message: &Message) -> Entry {
     let attribute = |name: &str| message.message_attributes()?.get(name)?.string_value();
     let sent = message.attributes().and_then(|attributes| attributes.get(&System::SentTimestamp));
     let told = [attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
+    let body = message.body().unwrap_or_default();
+    let occasion = Occasion { execution: attribute("EXECUTION_ID"), scheduled: attribute("SCHEDULED_TIME") };
+    let body = occasion.filled_in(body);
     Entry {
         id: message.message_id().unwrap_or_default().to_owned(),
         receipt: message.receipt_handle().unwrap_or_default().to_owned(),
         at: sent.and_then(|text| text.parse().ok()).unwrap_or_default(),
-        content: content(message.body().unwrap_or_default(), &told.map(Option::unwrap_or_default)),
+        content: content(&body, &told.map(Option::unwrap_or_default)),
     }
 }
 
-/// Reads an entry of one of two shapes: EventBridge's (the event itself, with the reason in attributes) and Lambda's (a record
-/// that contains the event).
+/// The time of a schedule's request, as the attributes of the entry say it.
+struct Occasion<'a> {
+    execution: Option<&'a str>,
+    scheduled: Option<&'a str>,
+}
+
+/// The parts of a schedule's input that Scheduler replaces when it invokes the target.
+const EXECUTION: &str = "<aws.scheduler.execution-id>";
+const SCHEDULED: &str = "<aws.scheduler.scheduled-time>";
+
+impl Occasion<'_> {
+    /// Returns the body with the id and the time of the request, which tell the notifier which deadline to check. AWS documents that
+    /// Scheduler puts the request and these attributes into the queue, but not whether the request already contains them.
+    fn filled_in(&self, body: &str) -> String {
+        let pairs = [(EXECUTION, self.execution), (SCHEDULED, self.scheduled)];
+        pairs.into_iter().fold(body.to_owned(), |body, (keyword, value)| match value {
+            Some(value) if body.contains(keyword) => body.replace(keyword, &in_text(value)),
+            _ => body,
+        })
+    }
+}
+
+/// Returns a value as it has to be inside of a text in JSON.
+fn in_text(value: &str) -> String {
+    let quoted = Value::from(value).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// Reads an entry of one of three shapes: EventBridge's and Scheduler's (the event itself, with the reason in attributes), Lambda's (a
+/// record that contains the event), and that of a call of Invoke that Scheduler made (a request with the event as its payload).
 fn content(body: &str, told: &[&str; 2]) -> Content {
     let unknown = || Content::Unknown { body: body.to_owned() };
     let Ok(mut object) = serde_json::from_str::<Value>(body) else { return unknown() };
     let is_event = |value: &Value| value["source"].is_string() && value["detail-type"].is_string();
     if is_event(&object) {
-        let why = told.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ");
-        let why = if why.is_empty() { "EventBridge could not deliver it".to_owned() } else { why };
-        return Content::Event { event: object, why };
+        return Content::Event { event: object, why: why_not(told) };
+    }
+    let payload = match &object["Payload"] {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+        payload => payload.clone(),
+    };
+    if is_event(&payload) {
+        return Content::Event { event: payload, why: why_not(told) };
     }
     if !is_event(&object["requestPayload"]) {
         return unknown();
@@ -193,6 +229,12 @@ fn content(body: &str, told: &[&str; 2]) -> Content {
     let why = text(&object["responsePayload"]["errorMessage"]).or_else(|| text(&object["requestContext"]["condition"]));
     let why = why.unwrap_or_else(|| "the notifier failed on it".to_owned());
     Content::Event { event: object["requestPayload"].take(), why }
+}
+
+/// Returns the reason that the attributes of an entry name.
+fn why_not(told: &[&str; 2]) -> String {
+    let why = told.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ");
+    if why.is_empty() { "EventBridge could not deliver it".to_owned() } else { why }
 }
 
 #[cfg(test)]
@@ -217,6 +259,26 @@ mod tests {
         for strange in ["", "{", "null", "[1]", r#"{"requestPayload":"x"}"#, r#"{"source":1,"detail-type":"x"}"#] {
             assert_eq!(content(strange, &["", ""]), Content::Unknown { body: strange.to_owned() });
         }
+    }
+
+    #[test]
+    fn request_of_a_schedule_gets_its_time_in_every_shape() {
+        let input = json!({ "id": EXECUTION, "source": "taskbell.watch", "detail-type": "Deadline", "time": SCHEDULED, "detail": {} });
+        let occasion = Occasion { execution: Some("d3c5"), scheduled: Some("2026-11-29T18:30:00Z") };
+        let of = |body: &Value| content(&occasion.filled_in(&body.to_string()), &["AccessDeniedException", ""]);
+        let call = json!({ "FunctionName": "f", "InvocationType": "Event", "Payload": input.to_string() });
+        let open = json!({ "FunctionName": "f", "Payload": input });
+        for body in [input.clone(), call, open] {
+            let event = json!({ "id": "d3c5", "source": "taskbell.watch", "detail-type": "Deadline",
+                "time": "2026-11-29T18:30:00Z", "detail": {} });
+            assert_eq!(of(&body), Content::Event { event, why: "AccessDeniedException".to_owned() }, "{body}");
+        }
+        // A body that Scheduler has filled in stays unchanged, and no value of an attribute breaks it.
+        let odd = Occasion { execution: Some("a\"b\\"), scheduled: None };
+        let filled = odd.filled_in(&input.to_string());
+        let event: Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!((&event["id"], &event["time"]), (&json!("a\"b\\"), &json!(SCHEDULED)));
+        assert_eq!(occasion.filled_in("{}"), "{}");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -21,6 +21,9 @@ impl ValueEnum for Scenario {
             Self::HealthCheckFailed => "A load balancer's health check fails",
             Self::DeploymentFailed => "A deployment fails",
             Self::ServiceImpaired => "A service finds no capacity for its tasks",
+            Self::Overdue => "A job does not end well by its deadline; the stack has to expect something of a job",
+            Self::RunningLong => "A run of a job takes too long; the stack has to expect something of a job",
+            Self::Recovered => "A job works again",
         }))
     }
 }
@@ -54,6 +57,7 @@ impl ValueEnum for Command {
             Self::Drill => ("drill", "Send a drill, and read how far it came"),
             Self::Replay => ("replay", "Send or delete undelivered alerts"),
             Self::Status => ("status", "Read the state of the stack"),
+            Self::Jobs => ("jobs", "List the jobs, with the schedules that start them"),
             Self::PatternTest => ("pattern-test", "Read the stack for `pattern test` with --live or --task"),
             Self::Notify => ("notify", "Send alerts from your own applications"),
         };

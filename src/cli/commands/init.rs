@@ -12,11 +12,13 @@ use crate::cli::terminal::{World, whole_file};
 use crate::config::Cluster;
 use crate::config::file::{self, File, schema};
 use crate::error::{Error, Result};
-use crate::operations::init::{self, Answers, Found};
+use crate::input::printable;
+use crate::operations::init::{self, Answers, Expectations, Found};
+use crate::operations::target::Target;
 
 /// Write taskbell.toml: asks for the clusters, the language and the mentions.
 ///
-/// Offers the clusters that it finds. Without a terminal, asks nothing: give the clusters with --cluster.
+/// Offers the clusters that it finds, and the jobs that schedules start there. Without a terminal, asks nothing: give the clusters with --cluster.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -56,6 +58,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
             language: "en".to_owned(),
             mention: Vec::new(),
             alarm_topic: None,
+            jobs: Vec::new(),
         },
     };
     let text = render::init::text(&answers, common.profile.as_deref());
@@ -80,9 +83,24 @@ async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answ
     let language = until(world, "Language of the messages, en or ja [en]: ", init::language).await?;
     let whom = "Mention in the messages: here, channel, U…, S…, or nobody [nobody]: ";
     let mention = until(world, whom, init::mention).await?;
+    let jobs = offered(&clusters, &target, &progress, world).await?;
     let topic = "ARN of an SNS topic to notify when alerts cannot be delivered [none]: ";
     let alarm_topic = until(world, topic, init::alarm_topic).await?;
-    Ok(Answers { region, clusters, language, mention, alarm_topic })
+    Ok(Answers { region, clusters, language, mention, alarm_topic, jobs })
+}
+
+/// Offers to expect a success of each job that a schedule starts.
+async fn offered(clusters: &[Cluster], target: &Target, progress: &Progress, world: &World) -> Result<Expectations> {
+    let look = init::expectations(clusters, target, progress.context());
+    let (found, unknown) = progress.over(look).await?;
+    if let Some(why) = unknown.first() {
+        world.err.print(&format!("note: the jobs of the clusters are not all known: {}\n", printable(why)));
+    }
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let question = render::init::question_about_jobs(&found);
+    Ok(if until(world, &question, init::yes).await? { found } else { Vec::new() })
 }
 
 /// Asks for clusters, by name or by the number in the list of the clusters that were found.

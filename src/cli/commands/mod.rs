@@ -8,6 +8,7 @@ pub mod export;
 pub mod graph;
 pub mod import;
 pub mod init;
+pub mod jobs;
 pub mod man;
 pub mod notify;
 pub mod pattern;

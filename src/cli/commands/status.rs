@@ -12,7 +12,7 @@ use crate::config::settings::Settings;
 use crate::error::Result;
 use crate::operations::status::{self, Status};
 
-/// Show the state of the stack: rules, notifier, queue, the last alert, the last drill.
+/// Show the state of the stack: jobs with a problem, rules, notifier, queue, the last alert, the last drill.
 ///
 /// To check whether AWS still matches the configuration, run `taskbell drift`. Exit code 0: shown; 1: the stack does not exist; 3:
 /// something could not be read.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::jobs;
 use crate::input::printable;
-use crate::operations::init::Answers;
+use crate::operations::init::{Answers, Expectations};
+use crate::words::count;
 
 /// Returns the clusters that were found, each with its number.
 pub fn list(found: &[String]) -> String {
@@ -21,6 +23,13 @@ pub fn question(found: &[String], place: &str) -> String {
     }
 }
 
+/// Returns the question whether the file shall expect a success of each job.
+pub fn question_about_jobs(jobs: &Expectations) -> String {
+    let all: usize = jobs.iter().map(|(_, some)| some.len()).sum();
+    let of = count(all, "schedule");
+    format!("Schedules start jobs here: alert if the job of a schedule does not end well in time ({of})? [Y/n] ")
+}
+
 /// Returns the next step after the file was written. `stacks` is the number of stacks in the file.
 pub fn next(stacks: usize) -> &'static str {
     match stacks {
@@ -33,7 +42,7 @@ pub fn next(stacks: usize) -> &'static str {
 
 /// Returns the text of the file, with further settings as comments.
 pub fn text(answers: &Answers, profile: Option<&str>) -> String {
-    let Answers { region, clusters, language, mention, alarm_topic } = answers;
+    let Answers { region, clusters, language, mention, alarm_topic, jobs } = answers;
     let quoted = |text: &str| format!("{text:?}");
     let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ");
     let or_comment = |key: &str, value: Option<String>, example: &str| match value {
@@ -66,17 +75,28 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
 # tags = { team = \"data\" }
 # webhook_parameter = \"/team/slack-webhook\"    # your own SSM parameter, instead of one of the stack
 ";
-    for cluster in clusters {
+    for (at, cluster) in clusters.iter().enumerate() {
         let _ = write!(
             text,
             "\n[[stack]]\nname = {}\nclusters = [{}]\n",
             quoted(cluster.name()),
             quoted(&cluster.to_string())
         );
+        // The tables of jobs end the stack's own keys.
+        if at + 1 == clusters.len() {
+            text += MORE;
+        }
+        let of_cluster = jobs.iter().filter(|(name, _)| name == cluster.name()).flat_map(|(_, some)| some);
+        for suggestion in of_cluster {
+            let _ = writeln!(text, "\n{}", jobs::lines(suggestion).trim_end());
+        }
     }
-    text + "\
+    text
+}
+
+/// Further settings of a stack, as comments.
+const MORE: &str = "\
 # patterns = [\"task-failed\"]                    # instead of the default ones: `taskbell pattern list`
 # filters = { exclude_families = [\"dev-*\"] }    # for the patterns about tasks
 # role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # taskbell assumes this role, for example in another account
-"
-}
+";

@@ -11,6 +11,7 @@ mod github;
 mod heading;
 pub mod import;
 pub mod init;
+pub mod jobs;
 mod json;
 mod markdown;
 pub mod message;

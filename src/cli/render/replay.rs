@@ -94,10 +94,17 @@ fn story(entry: &Entry) -> (String, String) {
     match &entry.content {
         Content::Unknown { body } => (format!("{:?}", body.chars().take(60).collect::<String>()), String::new()),
         Content::Event { event, why } => {
-            let about =
-                event["detail"]["taskArn"].as_str().or_else(|| event["resources"][0].as_str()).unwrap_or_default();
+            let detail = &event["detail"];
+            let job = || detail["job"]["name"].as_str().or_else(|| detail["job"].as_str());
+            let about = detail["taskArn"].as_str().or_else(|| event["resources"][0].as_str()).or_else(job);
+            let about = about.unwrap_or_default();
             let kind = event["detail-type"].as_str().unwrap_or_default();
-            (format!("{kind}  {}", about.rsplit(':').next().unwrap_or_default()), format!("({why})"))
+            let of = match event["source"].as_str() {
+                // The time of the check, which may have passed long ago.
+                Some("taskbell.watch") => format!(" of {}", event["time"].as_str().unwrap_or("an unknown time")),
+                _ => String::new(),
+            };
+            (format!("{kind}{of}  {}", about.rsplit(':').next().unwrap_or_default()), format!("({why})"))
         }
     }
 }

@@ -4,17 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::jobs::{open_failure, overdue, problem_text};
 use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
 use crate::input::printable;
 use crate::operations::drill::trace::place_of;
-use crate::operations::status::{Fact, Status};
+use crate::operations::jobs::problem::Problem;
+use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Status};
 use crate::words::{count, time};
 
-/// Returns a line for each fact.
+/// The most jobs with a problem that the screen names.
+const MOST_JOBS: usize = 5;
+
+/// Returns a line for each fact. The jobs come first, if the stack keeps a ledger.
 pub fn text(status: &Status) -> String {
     let names = |names: BTreeSet<String>| or_none(names.into_iter().collect::<Vec<_>>().join(", "));
     let rule = |(name, state): &(String, Fact<String>)| format!("{name} {}", known(state.clone()));
+    let jobs = status.jobs.clone().map(|jobs| jobs.as_ref().map(jobs_text)).transpose();
     let rows = [
         ("cluster", known(status.clusters.clone().map(names))),
         ("rules", or_none(status.rules.iter().map(rule).collect::<Vec<_>>().join(" · "))),
@@ -24,7 +30,9 @@ pub fn text(status: &Status) -> String {
         ("last alert", known(status.last(false).map(|last| last.map_or_else(none, entry_text)))),
         ("last drill", known(status.last(true).map(|last| last.map_or_else(none, entry_text)))),
     ];
-    rows.iter().map(|(name, text)| format!("  {name:<10}  {}", printable(text))).collect::<Vec<_>>().join("\n") + "\n"
+    let jobs = jobs.map(|jobs| ("jobs", known(jobs)));
+    let line = |(name, text): (&str, String)| format!("  {name:<10}  {}", printable(&text));
+    jobs.into_iter().chain(rows).map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 pub fn object(status: &Status) -> Value {
@@ -47,6 +55,7 @@ pub fn object(status: &Status) -> Value {
     let failure = failure.map(|last| last.map(|(error, at)| json!({ "at": time(at), "error": error })));
     json!({
         "clusters": or_error(status.clusters.as_ref()),
+        "jobs": or_error(status.jobs.as_ref().map(|jobs| jobs.as_ref().map(jobs_object))),
         "rules": status.rules.iter().map(rule).collect::<Vec<_>>(),
         "notifier": or_error(notifier),
         "last_error": or_error(failure),
@@ -90,6 +99,38 @@ fn undelivered_text(count: u64) -> String {
         0 => "empty".to_owned(),
         count => format!("about {count} undelivered: `taskbell replay --dry-run` shows them"),
     }
+}
+
+fn jobs_text(JobsInBrief { count: all, is_whole, problems }: &JobsInBrief) -> String {
+    let named = |JobWithProblem { name, started_by, problem }: &JobWithProblem| {
+        let part = started_by.as_deref().map(|part| format!(" ({part})")).unwrap_or_default();
+        format!("{name}{part} {}", problem_text(problem))
+    };
+    let mut told: Vec<String> = problems.iter().take(MOST_JOBS).map(named).collect();
+    let more = problems.len().saturating_sub(MOST_JOBS);
+    if more > 0 {
+        told.push(format!("{more} more with a problem: `taskbell jobs` shows them"));
+    }
+    match (*all, problems.is_empty()) {
+        (0, _) => told.push("none recorded yet".to_owned()),
+        (all, true) => told.push(format!("{} without a problem", count(all, "job"))),
+        (all, false) => told.push(format!("{} in all", count(all, "job"))),
+    }
+    if !is_whole {
+        told.push("only a part of the table was read: `taskbell jobs` reads more".to_owned());
+    }
+    told.join(" · ")
+}
+
+fn jobs_object(JobsInBrief { count, is_whole, problems }: &JobsInBrief) -> Value {
+    let of = |JobWithProblem { name, started_by, problem }: &JobWithProblem| {
+        let failure = match problem {
+            Problem::Failing(failure) => Some(failure),
+            Problem::Overdue(_) => None,
+        };
+        json!({ "name": name, "started_by": started_by, "overdue": overdue(problem), "open_failure": open_failure(failure) })
+    };
+    json!({ "count": count, "complete": is_whole, "problems": problems.iter().map(of).collect::<Vec<_>>() })
 }
 
 fn entry_text((entry, at): (&Value, i64)) -> String {

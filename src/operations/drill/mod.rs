@@ -20,7 +20,7 @@ use crate::aws::calls::undelivered::{Entry, Undelivered};
 use crate::aws::client::SdkConfig;
 use crate::aws::client::fault::Fault;
 use crate::aws::client::wait::{self, Attempt};
-use crate::aws::kinds::Given;
+use crate::aws::kinds::{Given, function};
 use crate::config::Cluster;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Hint, Result};
@@ -39,6 +39,8 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The time before the drill from which the log is read, in milliseconds, because clocks differ.
 const SKEW: i64 = 60_000;
 const RUN_AGAIN: &str = "run the same command again";
+const NOTHING_EXPECTED: &str = "the stack expects nothing of jobs: `taskbell jobs --suggest` prints expectations for taskbell.toml, \
+    and `setup --expect` sets one up";
 
 /// A drill and the hops that it reached.
 pub struct Drill {
@@ -154,11 +156,22 @@ fn way_in(scenario: Scenario, event: &mut Value, seen: &Inventory, session: &Ses
         }
     });
     match found.iter().find(|link| link.broken.is_none()) {
+        Some(_) if scenario == Scenario::Recovered && reports_no_recovery(seen, &session.stack) => Check::broken(
+            "rule",
+            "the stack reports no recoveries",
+            "the stack was set up with --no-recovery: run `taskbell setup` without that flag",
+        ),
         Some(Link { rule, .. }) => {
             Check::holds("rule", format!("{rule} matches, is enabled, and may invoke the notifier"))
         }
         None => no_way_in(scenario, &found),
     }
+}
+
+/// Returns whether the settings of the notifier switch recoveries off.
+fn reports_no_recovery(seen: &Inventory, stack: &Stack) -> bool {
+    let found = seen.get(&function::address(stack).id).and_then(|seen| seen.serving().ok().flatten());
+    found.is_some_and(|found| found.spec["environment"]["TASKBELL_RECOVERY"] == "off")
 }
 
 fn mismatch(link: &Link) -> Option<Mismatch> {
@@ -197,6 +210,7 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
         true => {
             "the stack was set up with --no-drill: run `taskbell setup` without that flag to allow drills".to_owned()
         }
+        false if scenario.needs_expectation() => NOTHING_EXPECTED.to_owned(),
         false => pretend_otherwise(scenario, found),
     };
     Check::broken("rule", format!("no rule matches this drill: {}", tell(takes_others)), hint)
@@ -204,7 +218,9 @@ fn no_way_in(scenario: Scenario, found: &[Link]) -> Check {
 
 /// Suggests the scenarios that the rules match.
 fn pretend_otherwise(scenario: Scenario, found: &[Link]) -> String {
-    let rung = |other: &Scenario| found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()));
+    let rung = |other: &Scenario| {
+        !other.needs_expectation() && found.iter().any(|link| link.rule == Id::new(Kind::Rule, other.pattern()))
+    };
     let others: Vec<&str> = Scenario::ALL.into_iter().filter(rung).map(Scenario::name).collect();
     let others = if others.is_empty() { "NAME".to_owned() } else { others.join(" or ") };
     format!(

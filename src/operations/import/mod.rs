@@ -293,7 +293,7 @@ fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) 
 /// Returns the first scenario that one of the patterns matches.
 fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result<Scenario> {
     let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
-    for scenario in Scenario::ALL {
+    for scenario in Scenario::ALL.into_iter().filter(|scenario| !scenario.is_of_jobs()) {
         let event = scenario.event(cluster, "0", now.into())?;
         for pattern in &config.patterns {
             let matcher = pattern.matcher(cluster_arns, config.drill)?;

@@ -24,7 +24,8 @@ impl Test {
         let is_file = |pattern: &Pattern| CATALOGUE.iter().all(|entry| entry.name != pattern.name);
         let default = Scenario::default();
         let of_default = rings("task-failed") || rings(default.pattern()) || patterns.iter().any(is_file);
-        match Scenario::ALL.into_iter().find(|scenario| rings(scenario.pattern())) {
+        let is_rung = |scenario: &Scenario| !scenario.is_of_jobs() && rings(scenario.pattern());
+        match Scenario::ALL.into_iter().find(is_rung) {
             _ if of_default => clusters.first().map(|_| Self::Drill(default)),
             Some(scenario) => clusters.first().map(|_| Self::Drill(scenario)),
             None => rings("application-error").then_some(Self::Notify),

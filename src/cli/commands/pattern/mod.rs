@@ -1,5 +1,6 @@
 //! Runs `pattern`: prints the catalogue, or one pattern as it would be in a rule.
 
+mod job;
 pub mod test;
 
 use clap::Subcommand;
@@ -39,12 +40,14 @@ pub enum Command {
     /// Show which patterns match an event, and for the other patterns the first field that decided
     ///
     /// Without --cluster, patterns use the event's own cluster. Exit code 0: something matched; 1: nothing matched. With --live or
-    /// --task, exit code 0: there would be an alert; 1: there would be no alert; 3: something could not be read.
+    /// --task, exit code 0: there would be an alert; 1: there would be no alert; 3: something could not be read. With --job, exit code
+    /// 0: an alert was sent; 1: no alert was sent; 3: something could not be read.
     #[command(after_help = "\
 Examples:
   taskbell pattern test event.json
   taskbell pattern test events/ --cluster batch --pattern task-failed
-  taskbell pattern test event.json --cluster batch --live")]
+  taskbell pattern test event.json --cluster batch --live
+  taskbell pattern test --job nightly-report --cluster batch")]
     Test(test::Args),
 }
 

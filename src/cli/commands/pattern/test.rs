@@ -28,10 +28,10 @@ use crate::pattern::filter::Filters;
 pub struct Args {
     /// A file with an event or with described tasks, a folder of such files, a sample (`taskbell preview` lists them), or - for
     /// standard input
-    #[arg(value_name = "EVENT", required_unless_present = "task", conflicts_with = "task")]
+    #[arg(value_name = "EVENT", required_unless_present_any = ["task", "job"], conflicts_with_all = ["task", "job"])]
     events: Vec<String>,
     /// A pattern of the catalogue, or the path of a JSON file; may be repeated [default: the whole catalogue]
-    #[arg(long = "pattern", value_name = "NAME|FILE", conflicts_with_all = ["live", "task"])]
+    #[arg(long = "pattern", value_name = "NAME|FILE", conflicts_with_all = ["live", "task", "job"])]
     patterns: Vec<String>,
     #[command(flatten)]
     clusters: ClusterArgs,
@@ -46,6 +46,17 @@ pub struct Args {
     /// Test a task that ECS still shows (for about an hour after it stopped) in the same way as --live, to find out why there was no alert
     #[arg(long, value_name = "ARN")]
     task: Option<String>,
+    /// Explain from the stack's ledger and the expectations why no alert came about this job
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["live", "task", "task_definition"])]
+    job: Option<String>,
+}
+
+impl Args {
+    /// Returns whether the test is about a job, and not about events.
+    #[must_use]
+    pub fn is_about_job(&self) -> bool {
+        self.job.is_some()
+    }
 }
 
 impl OfStack for Args {
@@ -58,12 +69,15 @@ impl OfStack for Args {
     }
 
     fn needs_stack(&self) -> bool {
-        self.live
+        self.live || self.is_about_job()
     }
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let clusters = args.clusters.parse()?;
+    if let Some(name) = &args.job {
+        return super::job::run(name, &clusters, common, world).await;
+    }
     let filters = args.filters.checked()?;
     if filters != Filters::default() && (args.live || args.task.is_some()) {
         return Err(Error::usage("--live and --task test the rules as they are in AWS: filters are only for patterns")

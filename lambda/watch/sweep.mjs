@@ -1,0 +1,131 @@
+// Looks at the running tasks of the watched jobs: tasks over their limit, and tasks that do not start. Never stops a task.
+
+import { percentileOf, usualOf, withTold } from "../core/ledger.mjs";
+import { missingBecauseOf } from "../io/aws.mjs";
+import { update } from "../memory/ledger.mjs";
+import { isOfJob, nameIn, viewsOf } from "./ledgers.mjs";
+
+/** How long a task may wait for its start. */
+const START_MS = 10 * 60_000;
+/** The limit "auto" is this many times the 95th percentile of the latest successes, but at least one round of the sweep. */
+const TIMES_USUAL = 3;
+const LEAST_LIMIT_SECONDS = 300;
+const WAITING = ["PROVISIONING", "PENDING"];
+/** How many families are listed at once. */
+const AT_ONCE = 4;
+
+/**
+ * @typedef {import("./deadline.mjs").World & {hasTime: () => boolean, now: () => number, note: (facts: object) => void}} World
+ *   hasTime: whether another message can be posted in this run; note: adds to the log line
+ * @typedef {{name: string, startedBy: string|null, maxSeconds: number|"auto"}} Limited
+ */
+
+/**
+ * Looks once. One cluster or family that cannot be read does not hide the others.
+ * @param {any} event
+ * @param {World} world
+ * @returns {Promise<{verdict: string, outcome: string}>}
+ * @throws {Error} after the last look, if a message could not be posted, or a call failed that may succeed later
+ */
+export async function sweep(event, world) {
+  const { clusterArns, jobs } = event.detail;
+  const families = Map.groupBy(jobs.map(({ name, startedBy = null, maxSeconds }) => ({ name, startedBy, maxSeconds })), ({ name }) => name);
+  const looks = clusterArns.flatMap((cluster) => [...families].map(([family, ofFamily]) => ({ cluster, family, jobs: ofFamily })));
+  const results = await inTurns(looks, (look) => looked(look, event, world));
+  const failed = results.flatMap(({ missing }) => missing);
+  world.note({ tasks: results.reduce((sum, { tasks }) => sum + tasks, 0), ...(failed.length > 0 ? { notWatched: failed } : {}) });
+  const errors = results.flatMap((one) => one.errors);
+  errors.push(...await toldLooks(failed, world));
+  if (errors.length > 0) throw errors[0];
+  const told = results.flatMap((one) => one.told);
+  const passing = failed.find(({ why }) => why !== "denied" && why !== "absent");
+  if (passing) throw Object.assign(new Error(`could not look at the tasks of ${passing.family} in ${passing.cluster}: ${passing.action} ${passing.why}`), { name: "SweepIncomplete" });
+  return { verdict: told.length > 0 ? "told" : "quiet", outcome: told.find((one) => one !== "duplicate") ?? told[0] ?? "silent" };
+}
+
+/** Works through a list, some entries at once. */
+async function inTurns(list, work) {
+  const results = [];
+  const queue = [...list];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    while (queue.length > 0) results.push(await work(queue.shift()));
+  }));
+  return results;
+}
+
+async function looked({ cluster, family, jobs }, event, world) {
+  const place = { cluster: nameIn(cluster), family };
+  const result = { told: [], errors: [], missing: [], tasks: 0 };
+  let action = "ecs:ListTasks";
+  try {
+    const arns = await world.look.listTasks(cluster, family, "RUNNING");
+    action = "ecs:DescribeTasks";
+    const tasks = arns.length === 0 ? [] : await world.look.describeTasks(cluster, arns);
+    result.tasks = tasks.length;
+    await judged(tasks.map((task) => ({ clusterArn: cluster, ...task })), { jobs, cluster: place.cluster, event }, world, result);
+  } catch (error) {
+    result.missing.push({ ...place, ...missingBecauseOf(error, action) });
+  }
+  return result;
+}
+
+/** Tells of each task at most once, and of none twice however many jobs it belongs to. An error of one task does not hide the others. */
+async function judged(tasks, about, world, result) {
+  for (const task of tasks) {
+    try {
+      const outcome = await judgedTask(task, about, world);
+      if (outcome !== null) result.told.push(outcome);
+    } catch (error) {
+      result.errors.push(error);
+    }
+  }
+}
+
+async function judgedTask(task, { jobs, cluster, event }, world) {
+  const own = jobs.filter((job) => isOfJob(job, task));
+  if (own.length === 0) return null;
+  const at = world.now();
+  const ageOf = (since) => (since ? (at - Date.parse(since)) / 1000 : 0);
+  const found = { task, at: new Date(at).toISOString() };
+  if (WAITING.includes(task.lastStatus)) return ageOf(task.createdAt) * 1000 > START_MS ? tell(world, event, own[0], { ...found, id: "waits-for-capacity" }) : null;
+  if (task.lastStatus !== "RUNNING") return null;
+  const age = ageOf(task.startedAt);
+  for (const job of own) {
+    // The ledger is read only of jobs that may be over their limit.
+    if (age < (job.maxSeconds === "auto" ? LEAST_LIMIT_SECONDS : job.maxSeconds)) continue;
+    const [view] = await viewsOf(world.ledgers, { ...job, startedBy: job.startedBy }, [cluster], world.how);
+    const limit = job.maxSeconds === "auto" ? automatic(view.ledger) : job.maxSeconds;
+    if (limit === null || age < limit) continue;
+    const id = nameIn(task.taskArn);
+    if (view.record.all.told.running.includes(id)) return "duplicate";
+    const outcome = await tell(world, event, job, { ...found, id: "running-long", limitSeconds: limit, usualSeconds: usualOf(view.ledger) });
+    await update(world.ledgers, view.id, (record) => (record.all.told.running.includes(id) ? record : withTold(record, null, { running: [...record.all.told.running, id] })), world.how);
+    return outcome;
+  }
+  return null;
+}
+
+/** @returns {number|null} seconds; null with too few runs */
+function automatic(ledger) {
+  const p95 = percentileOf(ledger);
+  return p95 === null ? null : Math.max(LEAST_LIMIT_SECONDS, TIMES_USUAL * p95);
+}
+
+function tell(world, event, job, found) {
+  if (!world.hasTime()) throw Object.assign(new Error("no time is left for another message; this run is to be run again"), { name: "SweepIncomplete" });
+  return world.tell(found, { ...event, detail: { ...event.detail, jobs: [job] } });
+}
+
+/** Reports, once a day, each call that the notifier may not make, or whose cluster does not exist: nobody would notice the silence. */
+async function toldLooks(failed, world) {
+  const errors = [];
+  const lasting = failed.filter(({ why }) => why === "denied" || why === "absent");
+  for (const one of lasting.filter(({ action, cluster }, nth) => lasting.findIndex((other) => other.action === action && other.cluster === cluster) === nth)) {
+    try {
+      await world.tell({ denied: one });
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return errors;
+}
