@@ -53,7 +53,7 @@ export const KEPT_MS = 400 * 24 * 3600_000;
 /** The cluster of jobs of other machines. */
 export const ELSEWHERE = "-";
 /** AWS cuts `startedBy` at this length. */
-const STARTED_BY_LENGTH = 36;
+export const STARTED_BY_LENGTH = 36;
 const PART_PREFIXES = ["chronos-schedule/", "events-rule/"];
 const MOST_IMAGES = 10;
 const LENGTH = { name: 255, image: 400, cause: 60, reason: 1_000 };

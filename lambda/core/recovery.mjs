@@ -2,7 +2,7 @@
 // run. Pure: no I/O, no clock, no Node API, no Intl.
 
 import { CAUSES, cause } from "./causes.mjs";
-import { MOST_ENDS, endOf, isAfter, merged, recordOf, refusalOf, textOf, withRejected } from "./ledger.mjs";
+import { MOST_ENDS, STARTED_BY_LENGTH, endOf, isAfter, merged, recordOf, refusalOf, textOf, withRejected } from "./ledger.mjs";
 import { own } from "./records.mjs";
 
 /**
@@ -113,6 +113,16 @@ export function recoveryOf(record, { id, part, end }, windowMs) {
   };
 }
 
+/**
+ * Says whether two parts may have been started by one schedule. An overdue run is noted before the schedule has started any task: then nobody
+ * knows whether the part begins with "chronos-schedule/" or "events-rule/".
+ */
+function isSameSchedule(one, other) {
+  const [first, second] = [one, other ?? ""].map((key) => key.slice(key.indexOf("/") + 1)).sort((short, long) => short.length - long.length);
+  const isCut = [one, other ?? ""].some((key) => key.length === STARTED_BY_LENGTH);
+  return second === first || (isCut && first !== "" && second.startsWith(first));
+}
+
 /** Lists the troubles that were told and are open, the most particular one first. */
 function troublesOf({ all, parts }, part) {
   const openOf = (key, ledger, failure) => {
@@ -120,11 +130,12 @@ function troublesOf({ all, parts }, part) {
     const [openFailure, openOverdue] = [failure, overdue].map((at) => (at !== null && at > (recovered ?? "") ? at : null));
     return { key, ledger, overdue: openOverdue, at: [openFailure, openOverdue].filter(Boolean).sort().at(-1) ?? null };
   };
-  const others = Object.entries(parts).filter(([key]) => key !== part);
+  const isOwn = ([key, { ends }]) => key === part || (ends.length === 0 && isSameSchedule(key, part));
+  const others = Object.entries(parts).filter((one) => !isOwn(one));
   // A failure of another schedule is open until that schedule, or somebody by hand, ran the job well.
   const isOfOther = others.some(([, { told }]) => told.failure !== null && told.failure === all.told.failure);
   const open = [
-    ...(part === null ? others : Object.entries(parts).filter(([key]) => key === part)).map(([key, ledger]) => openOf(key, ledger, ledger.told.failure)),
+    ...(part === null ? others : Object.entries(parts).filter(isOwn)).map(([key, ledger]) => openOf(key, ledger, ledger.told.failure)),
     openOf(null, all, isOfOther ? null : all.told.failure),
   ];
   return open.filter(({ at }) => at !== null);
@@ -179,7 +190,8 @@ export function recoveredIncident(incident, recovery) {
     ...incident, state: "recovered", rings: true, silentBecause: null, severity: CAUSES.recovered.severity,
     cause: { ...why, words: own(SENTENCES, of) ?? why.words }, stoppedReason: null, containers: [], log: null, links: { ...incident.links, log: null },
     recovery: recovery === null ? null : { of, since, at, seconds, failures, isMore, overdue },
-    ...(key === null ? {} : { subject: key, failure: key }),
+    // The table keeps both as items: the keys must differ.
+    ...(key === null ? {} : { subject: key, failure: `of ${key}` }),
   };
 }
 
