@@ -216,7 +216,8 @@ export function createHandler(tools) {
     Object.assign(entry, summaryOf(incident));
     const outcome = await told(incident, chosenFor(event, incident, run), run);
     // Without this note, the next success finds that the recovery was announced, and notes that.
-    await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS).catch((error) => { entry.ledgerError = nameOf(error); });
+    await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS)
+      .catch((error) => { entry.ledgerError = nameOf(error); });
     return outcome;
   }
 

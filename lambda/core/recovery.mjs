@@ -92,7 +92,8 @@ const isOtherImage = (from, to) => (from.digest !== null && to.digest !== null ?
  * @returns {import("./ledger.mjs").LedgerRecord}
  */
 export function withToldFailure(record, { part, end }) {
-  const noted = (ledger) => (isAfter(end, ledger.lastSuccess) && end.at > (ledger.told.failure ?? "") ? { ...ledger, told: { ...ledger.told, failure: end.at } } : ledger);
+  const isNews = ({ lastSuccess, told }) => isAfter(end, lastSuccess) && end.at > (told.failure ?? "");
+  const noted = (ledger) => (isNews(ledger) ? { ...ledger, told: { ...ledger.told, failure: end.at } } : ledger);
   const ofPart = part === null ? null : own(record.parts, part);
   return { ...record, all: noted(record.all), ...(ofPart ? { parts: { ...record.parts, [part]: noted(ofPart) } } : {}) };
 }
@@ -172,7 +173,8 @@ export function withRecovery(record, { parts, at }) {
 
 /** Patterns of the catalogue whose alerts a recovery answers: a destination that takes the failures takes the recovery, too. */
 const ANSWERED = {
-  task: ["task-failed", "nonzero-exit", "start-failed", "out-of-memory"], application: ["application-error"], deployment: ["deployment-failed"], service: ["service-impaired"],
+  task: ["task-failed", "nonzero-exit", "start-failed", "out-of-memory"], application: ["application-error"],
+  deployment: ["deployment-failed"], service: ["service-impaired"],
 };
 
 /** Returns the patterns by which a recovery is routed. @param {import("./incident.mjs").Incident} incident @param {string[]} patterns  of its event */
@@ -207,7 +209,10 @@ export function recoveredIncident(incident, recovery) {
  * @typedef {{told: string|null, recovered: string|null}} ServiceTrouble  the times of the latest trouble, and of the latest recovery, that were told
  */
 
-const IMPAIRED = ["SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "ECS_OPERATION_THROTTLED"];
+const IMPAIRED = [
+  "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE",
+  "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "ECS_OPERATION_THROTTLED",
+];
 const SERVICE_EVENTS = {
   SERVICE_DEPLOYMENT_FAILED: { trouble: "deployment", isGood: false }, SERVICE_DEPLOYMENT_COMPLETED: { trouble: "deployment", isGood: true },
   SERVICE_STEADY_STATE: { trouble: "impaired", isGood: true }, ...Object.fromEntries(IMPAIRED.map((name) => [name, { trouble: "impaired", isGood: false }])),
@@ -233,13 +238,13 @@ export function serviceRecordOf(text) {
   } catch {
     // A text that cannot be read is written anew.
   }
-  const timeIn = (trouble, key) => (typeof value[trouble]?.[key] === "string" && !Number.isNaN(Date.parse(value[trouble][key])) ? value[trouble][key] : null);
-  const troubleIn = (trouble) => ({ told: timeIn(trouble, "told"), recovered: timeIn(trouble, "recovered") });
-  return { version: 1, deployment: troubleIn("deployment"), impaired: troubleIn("impaired") };
+  const timeOf = (at) => (typeof at === "string" && !Number.isNaN(Date.parse(at)) ? at : null);
+  const troubleOf = (trouble) => ({ told: timeOf(trouble?.told), recovered: timeOf(trouble?.recovered) });
+  return { version: 1, deployment: troubleOf(value.deployment), impaired: troubleOf(value.impaired) };
 }
 
 /** Notes that a trouble of a service is told. @param {ServiceRecord} record @returns {ServiceRecord} */
-export const withToldTrouble = (record, { trouble, at }) => (at > (record[trouble].told ?? "") ? { ...record, [trouble]: { ...record[trouble], told: at } } : record);
+export const withToldTrouble = (record, { trouble, at }) => withLater(record, trouble, "told", at);
 
 /**
  * Says whether a good report of a service ends a trouble that was told.
@@ -260,7 +265,9 @@ export function serviceRecoveryOf(record, { id, trouble, at }, windowMs) {
 }
 
 /** Notes that a recovery of a service was told. @param {ServiceRecord} record @returns {ServiceRecord} */
-export const withServiceRecovery = (record, { trouble, at }) => (at > (record[trouble].recovered ?? "") ? { ...record, [trouble]: { ...record[trouble], recovered: at } } : record);
+export const withServiceRecovery = (record, { trouble, at }) => withLater(record, trouble, "recovered", at);
+
+const withLater = (record, trouble, key, at) => (at > (record[trouble][key] ?? "") ? { ...record, [trouble]: { ...record[trouble], [key]: at } } : record);
 
 /**
  * @typedef {object} Memory  the item that an event belongs to, and how the item changes

@@ -28,6 +28,8 @@ const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪", reco
 const IMAGES_SHOWN = 3;
 const TAG_LENGTH = 60;
 const DIGEST_LENGTH = 12;
+/** The length of an image's name that is read. */
+const IMAGE_LENGTH = 400;
 
 // Bold text and code need a space, ASCII punctuation or an end of the line directly outside of their marks (mrkdwn.mjs): in Japanese, too,
 // a space follows each of them. No space can come before a full-width colon: names directly before the colon are plain (`plainNames`).
@@ -254,7 +256,7 @@ function changesOf({ revision, images }, family, words) {
 
 /** Writes tags; with the last part of the repository if that changed, too; and short digests if the tag stayed. */
 function imageChangeOf(from, to) {
-  const [one, other] = [from, to].map(({ image }) => /^(?:(.*)\/)?([^/]*?)(?::([^/:@]+))?(?:@.*)?$/.exec(image) ?? [image, "", image, undefined]);
+  const [one, other] = [from, to].map(({ image }) => /^(?:(.*)\/)?([^/]*?)(?::([^/:@]+))?(?:@.*)?$/.exec(image.slice(0, IMAGE_LENGTH)) ?? ["", "", image, undefined]);
   const isSameRepository = `${one[1]}/${one[2]}` === `${other[1]}/${other[2]}`;
   const labelOf = ([, , name, tag]) => (isSameRepository && tag ? tag : `${name}${tag ? `:${tag}` : ""}`);
   const [before, after] = [labelOf(one), labelOf(other)].map((label) => plain(label, TAG_LENGTH));
