@@ -228,6 +228,8 @@ export function createHandler(tools) {
       entry.silentBecause = "the stack keeps no ledger";
       return "silent";
     }
+    const { clusterArns, job, jobs } = event.detail ?? {};
+    if (!Array.isArray(clusterArns) || !(job?.name || Array.isArray(jobs))) throw new Error("the event of Scheduler names no cluster or no job");
     entry.alerts = [];
     const tell = async (found, asked = event) => {
       const known = found.task?.taskDefinitionArn ? await lookUp({ "detail-type": "ECS Task State Change", detail: found.task }) : {};
@@ -353,7 +355,7 @@ export function createHandler(tools) {
   };
 }
 
-/** Says whether Scheduler asks. The same question in a drill is answered without a look at anything. */
+/** Says whether Scheduler asks. In a drill, a question brings its answer, and nothing is looked at. */
 const isQuestion = (event) => event?.source === "taskbell.watch" && WATCHED.includes(event["detail-type"]);
 
 /** Reads the destinations. Wrong settings are reported when there is something to send, and not with every log line. */

@@ -18,6 +18,7 @@ import { own } from "./records.mjs";
  * @property {number} goodRuns  in a row before the first failure
  * @property {boolean} areMoreGoodRuns  earlier ones may have been forgotten
  * @property {Changes|null} changes  since the last success; null if not known
+ * @property {string|null} overdue  a deadline that passed since without a success
  * @property {string|null} endedWellAt  a later success, which was reported earlier than this failure
  * @typedef {object} RecoveryFacts
  * @property {"job"|"deployment"|"service"} of
@@ -51,8 +52,14 @@ export function jobFactsOf(record, { part, end }) {
     lastSuccess: success && { at: success.at, revision: success.revision },
     goodRuns, areMoreGoodRuns: goodRuns > 0 && row.length + goodRuns === before.length && ledger.ends.length === MOST_ENDS,
     changes: isOver || success === null ? null : changesOf(success, end),
-    endedWellAt: isOver ? lastSuccess.at : null,
+    endedWellAt: isOver ? lastSuccess.at : null, overdue: openOverdueOf([ofPart, record.all], lastSuccess),
   };
+}
+
+/** Returns the latest deadline that was missed since the last success. */
+function openOverdueOf(ledgers, lastSuccess) {
+  const missed = ledgers.map((ledger) => ledger?.told.overdue ?? null).filter((at) => at !== null && at > (lastSuccess?.at ?? ""));
+  return missed.sort().at(-1) ?? null;
 }
 
 /** Splits ends, the newest first, into the failures in a row and the good runs in a row before them. isWhole: the row has a beginning. */
