@@ -216,7 +216,8 @@ export function createHandler(tools) {
     Object.assign(entry, summaryOf(incident));
     const outcome = await told(incident, chosenFor(event, incident, run), run);
     // Without this note, the next success finds that the recovery was announced, and notes that.
-    await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS).catch((error) => { entry.ledgerError = nameOf(error); });
+    await ledgerWith(memory, (before) => memory.withRecovery(before, recovery), remaining() - FOR_LOG_LINE_MS)
+      .catch((error) => { entry.ledgerError = nameOf(error); });
     return outcome;
   }
 
@@ -227,6 +228,8 @@ export function createHandler(tools) {
       entry.silentBecause = "the stack keeps no ledger";
       return "silent";
     }
+    const { clusterArns, job, jobs } = event.detail ?? {};
+    if (!Array.isArray(clusterArns) || !(job?.name || Array.isArray(jobs))) throw new Error("the event of Scheduler names no cluster or no job");
     entry.alerts = [];
     const tell = async (found, asked = event) => {
       const known = found.task?.taskDefinitionArn ? await lookUp({ "detail-type": "ECS Task State Change", detail: found.task }) : {};
@@ -352,7 +355,7 @@ export function createHandler(tools) {
   };
 }
 
-/** Says whether Scheduler asks. The same question in a drill is answered without a look at anything. */
+/** Says whether Scheduler asks. In a drill, a question brings its answer, and nothing is looked at. */
 const isQuestion = (event) => event?.source === "taskbell.watch" && WATCHED.includes(event["detail-type"]);
 
 /** Reads the destinations. Wrong settings are reported when there is something to send, and not with every log line. */

@@ -254,7 +254,7 @@ const JOB_LENGTH = 255;
 /** The longest run that is believed, in seconds: ten years. */
 const LONGEST_RUN = 315_360_000;
 
-/** Reads the run of a job of another machine. Its clock may be ahead: no run ends after its event. */
+/** Reads the run of a job of another machine. The clock there may be ahead: no run ends after its event. */
 function runElsewhere(detail, { time: sentAt }) {
   const jobName = cut(clean(freeText(detail.job) ?? "", false).trim(), JOB_LENGTH) || null;
   if (jobName === null) return {};

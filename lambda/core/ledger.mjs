@@ -53,7 +53,7 @@ export const KEPT_MS = 400 * 24 * 3600_000;
 /** The cluster of jobs of other machines. */
 export const ELSEWHERE = "-";
 /** AWS cuts `startedBy` at this length. */
-const STARTED_BY_LENGTH = 36;
+export const STARTED_BY_LENGTH = 36;
 const PART_PREFIXES = ["chronos-schedule/", "events-rule/"];
 const MOST_IMAGES = 10;
 const LENGTH = { name: 255, image: 400, cause: 60, reason: 1_000 };
@@ -64,7 +64,9 @@ const NO_VERDICT = ["stopped-by-user", "stopped-by-scheduler"];
 export const idOf = ({ cluster, name }) => `job ${cluster}|${name}`;
 
 /** @returns {Ledger} */
-export const emptyLedger = () => ({ lastSuccess: null, lastStart: null, ends: [], told: { failure: null, overdue: null, recovered: null, running: [], checked: {} } });
+export const emptyLedger = () => ({
+  lastSuccess: null, lastStart: null, ends: [], told: { failure: null, overdue: null, recovered: null, running: [], checked: {} },
+});
 /** @returns {LedgerRecord} */
 export const emptyRecord = () => ({ version: VERSION, all: emptyLedger(), parts: {} });
 
@@ -79,7 +81,9 @@ export function recordOf(text) {
 }
 
 /** Returns the text of an item: equal records give equal texts. @param {LedgerRecord} value */
-export const textOf = (value) => JSON.stringify({ version: VERSION, all: value.all, parts: Object.fromEntries(Object.entries(value.parts).sort(([one], [other]) => order(one, other))) });
+export const textOf = ({ all, parts }) => JSON.stringify({
+  version: VERSION, all, parts: Object.fromEntries(Object.entries(parts).sort(([one], [other]) => order(one, other))),
+});
 
 /** Returns the time until which an item written now is kept. @param {number} now  milliseconds */
 export const expiryOf = (now) => now + KEPT_MS;
@@ -111,15 +115,19 @@ function endElsewhere(detail, incident) {
   return { id: idOf({ cluster: ELSEWHERE, name }), cluster: ELSEWHERE, name, part: null, startedAt, end: ordered(end) };
 }
 
-const bareEnd = ({ succeeded, durationSeconds, cause }, at, task) => ({ at, task, ok: succeeded === true, seconds: durationSeconds, cause: succeeded ? null : cause.id.slice(0, LENGTH.cause) });
+const bareEnd = ({ succeeded, durationSeconds, cause }, at, task) => ({
+  at, task, ok: succeeded === true, seconds: durationSeconds, cause: succeeded ? null : cause.id.slice(0, LENGTH.cause),
+});
 
 /** Returns the key of the part that a task belongs to: only schedules start a part, as other values of `startedBy` may differ each time. */
 export const partKeyOf = (startedBy) => (PART_PREFIXES.some((prefix) => (startedBy ?? "").startsWith(prefix)) ? startedBy.slice(0, LENGTH.name) : null);
 
 /** Lists the images of the containers that the task definition names, in the order of their names. */
 function imagesOf(containers) {
-  return list(containers).map(record).filter(({ name, image }) => filled(name) && filled(image) && !isGuardDuty({ name })).map(({ name, image, imageDigest }) => ({
-    name: name.slice(0, LENGTH.name), image: withoutCredentials(image).slice(0, LENGTH.image), digest: filled(imageDigest) ? imageDigest.slice(0, LENGTH.name) : digestIn(image),
+  const ofTask = list(containers).map(record).filter(({ name, image }) => filled(name) && filled(image) && !isGuardDuty({ name }));
+  return ofTask.map(({ name, image, imageDigest }) => ({
+    name: name.slice(0, LENGTH.name), image: withoutCredentials(image).slice(0, LENGTH.image),
+    digest: filled(imageDigest) ? imageDigest.slice(0, LENGTH.name) : digestIn(image),
   })).sort((one, other) => order(one.name, other.name)).slice(0, MOST_IMAGES);
 }
 
@@ -136,11 +144,12 @@ export function merged(before, { part, startedAt, end }) {
   const all = withEnd(before.all, end, startedAt);
   if (part === null) return { ...before, all };
   const parts = { ...before.parts, [part]: withEnd(own(before.parts, part) ?? emptyLedger(), end, startedAt) };
-  const latest = Object.entries(parts).sort(([one, { ends: [first] }], [other, { ends: [second] }]) => newestFirst(first ?? NEVER, second ?? NEVER) || order(one, other));
+  const latest = Object.entries(parts).sort(([one, first], [other, second]) => newestPart(first, second) || order(one, other));
   return { ...before, all, parts: Object.fromEntries(latest.slice(0, MOST_PARTS)) };
 }
 
 const NEVER = { at: "", task: "" };
+const newestPart = ({ ends: [one = NEVER] }, { ends: [other = NEVER] }) => newestFirst(one, other);
 
 /** Adds an end to a ledger. @param {Ledger} ledger @param {End} end @param {string|null} [startedAt] @returns {Ledger} */
 export function withEnd(ledger, end, startedAt = null) {
@@ -150,7 +159,7 @@ export function withEnd(ledger, end, startedAt = null) {
   const { lastSuccess, lastStart } = ledger;
   return {
     ...ledger,
-    lastSuccess: end.ok && (lastSuccess === null || newestFirst(end, lastSuccess) < 0) ? end : end.ok && isSame(end, lastSuccess) ? better(lastSuccess, end) : lastSuccess,
+    lastSuccess: !end.ok ? lastSuccess : isAfter(end, lastSuccess) ? end : isSame(end, lastSuccess) ? better(lastSuccess, end) : lastSuccess,
     lastStart: startedAt !== null && startedAt > (lastStart ?? "") ? startedAt : lastStart,
     ends: ends.map((one, nth) => (nth === 0 ? one : withoutImages(one))),
   };
@@ -176,7 +185,7 @@ export function ledgerIn(value, startedBy) {
   if (startedBy === null || startedBy === undefined) return { key: null, ledger: value.all };
   const names = ["", ...PART_PREFIXES].map((prefix) => (prefix + startedBy).slice(0, STARTED_BY_LENGTH));
   const found = Object.entries(value.parts).filter(([key]) => names.includes(key.slice(0, STARTED_BY_LENGTH)))
-    .sort(([, { ends: [one] }], [, { ends: [other] }]) => newestFirst(one ?? NEVER, other ?? NEVER));
+    .sort(([, one], [, other]) => newestPart(one, other));
   return found.length > 0 ? { key: found[0][0], ledger: found[0][1] } : { key: null, ledger: emptyLedger() };
 }
 
@@ -276,7 +285,9 @@ function ledgerOf(value) {
 }
 
 /** Brings the fields of an end into one order, so that equal ends have equal texts. @returns {End} */
-const ordered = ({ at, task, ok, seconds, revision, images, cause }) => ({ at, task, ok, seconds: seconds ?? null, revision: revision ?? null, ...(Array.isArray(images) ? { images } : {}), cause: cause ?? null });
+const ordered = ({ at, task, ok, seconds, revision, images, cause }) => ({
+  at, task, ok, seconds: seconds ?? null, revision: revision ?? null, ...(Array.isArray(images) ? { images } : {}), cause: cause ?? null,
+});
 const isEnd = (value) => timeOf(record(value).at) !== null && filled(value.task) && typeof value.ok === "boolean";
 
 function parsed(text) {

@@ -105,7 +105,7 @@ export function verdictOfEvery({ everyMs, graceMs }, time, ledgers, watchedSince
  *   no destination takes has not rung
  */
 export function endsOf(ledgers) {
-  const all = ledgers.flatMap(({ lastSuccess, ends, told }) => [...(lastSuccess === null ? [] : [lastSuccess]), ...ends].map((end) => ({ ...end, hasRung: !end.ok && end.at <= (told.failure ?? "") })));
+  const all = ledgers.flatMap(({ lastSuccess, ends, told }) => [lastSuccess, ...ends].filter(Boolean).map((end) => ({ ...end, hasRung: !end.ok && end.at <= (told.failure ?? "") })));
   return all.map((end) => ({ ...end, at: momentIn(end) })).sort((one, other) => other.at - one.at);
 }
 

@@ -2,7 +2,7 @@
 // run. Pure: no I/O, no clock, no Node API, no Intl.
 
 import { CAUSES, cause } from "./causes.mjs";
-import { MOST_ENDS, endOf, isAfter, merged, recordOf, refusalOf, textOf, withRejected } from "./ledger.mjs";
+import { MOST_ENDS, STARTED_BY_LENGTH, endOf, isAfter, merged, recordOf, refusalOf, textOf, withRejected } from "./ledger.mjs";
 import { own } from "./records.mjs";
 
 /**
@@ -18,6 +18,7 @@ import { own } from "./records.mjs";
  * @property {number} goodRuns  in a row before the first failure
  * @property {boolean} areMoreGoodRuns  earlier ones may have been forgotten
  * @property {Changes|null} changes  since the last success; null if not known
+ * @property {string|null} overdue  a deadline that passed since without a success
  * @property {string|null} endedWellAt  a later success, which was reported earlier than this failure
  * @typedef {object} RecoveryFacts
  * @property {"job"|"deployment"|"service"} of
@@ -51,8 +52,14 @@ export function jobFactsOf(record, { part, end }) {
     lastSuccess: success && { at: success.at, revision: success.revision },
     goodRuns, areMoreGoodRuns: goodRuns > 0 && row.length + goodRuns === before.length && ledger.ends.length === MOST_ENDS,
     changes: isOver || success === null ? null : changesOf(success, end),
-    endedWellAt: isOver ? lastSuccess.at : null,
+    endedWellAt: isOver ? lastSuccess.at : null, overdue: openOverdueOf([ofPart, record.all], lastSuccess),
   };
+}
+
+/** Returns the latest deadline that was missed since the last success. */
+function openOverdueOf(ledgers, lastSuccess) {
+  const missed = ledgers.map((ledger) => ledger?.told.overdue ?? null).filter((at) => at !== null && at > (lastSuccess?.at ?? ""));
+  return missed.sort().at(-1) ?? null;
 }
 
 /** Splits ends, the newest first, into the failures in a row and the good runs in a row before them. isWhole: the row has a beginning. */
@@ -85,7 +92,8 @@ const isOtherImage = (from, to) => (from.digest !== null && to.digest !== null ?
  * @returns {import("./ledger.mjs").LedgerRecord}
  */
 export function withToldFailure(record, { part, end }) {
-  const noted = (ledger) => (isAfter(end, ledger.lastSuccess) && end.at > (ledger.told.failure ?? "") ? { ...ledger, told: { ...ledger.told, failure: end.at } } : ledger);
+  const isNews = ({ lastSuccess, told }) => isAfter(end, lastSuccess) && end.at > (told.failure ?? "");
+  const noted = (ledger) => (isNews(ledger) ? { ...ledger, told: { ...ledger.told, failure: end.at } } : ledger);
   const ofPart = part === null ? null : own(record.parts, part);
   return { ...record, all: noted(record.all), ...(ofPart ? { parts: { ...record.parts, [part]: noted(ofPart) } } : {}) };
 }
@@ -113,6 +121,16 @@ export function recoveryOf(record, { id, part, end }, windowMs) {
   };
 }
 
+/**
+ * Says whether two parts may have been started by one schedule. An overdue run is noted before the schedule has started any task: then nobody
+ * knows whether the part begins with "chronos-schedule/" or "events-rule/".
+ */
+function isSameSchedule(one, other) {
+  const [first, second] = [one, other ?? ""].map((key) => key.slice(key.indexOf("/") + 1)).sort((short, long) => short.length - long.length);
+  const isCut = [one, other ?? ""].some((key) => key.length === STARTED_BY_LENGTH);
+  return second === first || (isCut && first !== "" && second.startsWith(first));
+}
+
 /** Lists the troubles that were told and are open, the most particular one first. */
 function troublesOf({ all, parts }, part) {
   const openOf = (key, ledger, failure) => {
@@ -120,11 +138,12 @@ function troublesOf({ all, parts }, part) {
     const [openFailure, openOverdue] = [failure, overdue].map((at) => (at !== null && at > (recovered ?? "") ? at : null));
     return { key, ledger, overdue: openOverdue, at: [openFailure, openOverdue].filter(Boolean).sort().at(-1) ?? null };
   };
-  const others = Object.entries(parts).filter(([key]) => key !== part);
+  const isOwn = ([key, { ends }]) => key === part || (ends.length === 0 && isSameSchedule(key, part));
+  const others = Object.entries(parts).filter((one) => !isOwn(one));
   // A failure of another schedule is open until that schedule, or somebody by hand, ran the job well.
   const isOfOther = others.some(([, { told }]) => told.failure !== null && told.failure === all.told.failure);
   const open = [
-    ...(part === null ? others : Object.entries(parts).filter(([key]) => key === part)).map(([key, ledger]) => openOf(key, ledger, ledger.told.failure)),
+    ...(part === null ? others : Object.entries(parts).filter(isOwn)).map(([key, ledger]) => openOf(key, ledger, ledger.told.failure)),
     openOf(null, all, isOfOther ? null : all.told.failure),
   ];
   return open.filter(({ at }) => at !== null);
@@ -154,7 +173,8 @@ export function withRecovery(record, { parts, at }) {
 
 /** Patterns of the catalogue whose alerts a recovery answers: a destination that takes the failures takes the recovery, too. */
 const ANSWERED = {
-  task: ["task-failed", "nonzero-exit", "start-failed", "out-of-memory"], application: ["application-error"], deployment: ["deployment-failed"], service: ["service-impaired"],
+  task: ["task-failed", "nonzero-exit", "start-failed", "out-of-memory"], application: ["application-error"],
+  deployment: ["deployment-failed"], service: ["service-impaired"],
 };
 
 /** Returns the patterns by which a recovery is routed. @param {import("./incident.mjs").Incident} incident @param {string[]} patterns  of its event */
@@ -179,7 +199,8 @@ export function recoveredIncident(incident, recovery) {
     ...incident, state: "recovered", rings: true, silentBecause: null, severity: CAUSES.recovered.severity,
     cause: { ...why, words: own(SENTENCES, of) ?? why.words }, stoppedReason: null, containers: [], log: null, links: { ...incident.links, log: null },
     recovery: recovery === null ? null : { of, since, at, seconds, failures, isMore, overdue },
-    ...(key === null ? {} : { subject: key, failure: key }),
+    // The table keeps both as items: the keys must differ.
+    ...(key === null ? {} : { subject: key, failure: `of ${key}` }),
   };
 }
 
@@ -188,7 +209,10 @@ export function recoveredIncident(incident, recovery) {
  * @typedef {{told: string|null, recovered: string|null}} ServiceTrouble  the times of the latest trouble, and of the latest recovery, that were told
  */
 
-const IMPAIRED = ["SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "ECS_OPERATION_THROTTLED"];
+const IMPAIRED = [
+  "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE",
+  "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED", "ECS_OPERATION_THROTTLED",
+];
 const SERVICE_EVENTS = {
   SERVICE_DEPLOYMENT_FAILED: { trouble: "deployment", isGood: false }, SERVICE_DEPLOYMENT_COMPLETED: { trouble: "deployment", isGood: true },
   SERVICE_STEADY_STATE: { trouble: "impaired", isGood: true }, ...Object.fromEntries(IMPAIRED.map((name) => [name, { trouble: "impaired", isGood: false }])),
@@ -214,13 +238,13 @@ export function serviceRecordOf(text) {
   } catch {
     // A text that cannot be read is written anew.
   }
-  const timeIn = (trouble, key) => (typeof value[trouble]?.[key] === "string" && !Number.isNaN(Date.parse(value[trouble][key])) ? value[trouble][key] : null);
-  const troubleIn = (trouble) => ({ told: timeIn(trouble, "told"), recovered: timeIn(trouble, "recovered") });
-  return { version: 1, deployment: troubleIn("deployment"), impaired: troubleIn("impaired") };
+  const timeOf = (at) => (typeof at === "string" && !Number.isNaN(Date.parse(at)) ? at : null);
+  const troubleOf = (trouble) => ({ told: timeOf(trouble?.told), recovered: timeOf(trouble?.recovered) });
+  return { version: 1, deployment: troubleOf(value.deployment), impaired: troubleOf(value.impaired) };
 }
 
 /** Notes that a trouble of a service is told. @param {ServiceRecord} record @returns {ServiceRecord} */
-export const withToldTrouble = (record, { trouble, at }) => (at > (record[trouble].told ?? "") ? { ...record, [trouble]: { ...record[trouble], told: at } } : record);
+export const withToldTrouble = (record, { trouble, at }) => withLater(record, trouble, "told", at);
 
 /**
  * Says whether a good report of a service ends a trouble that was told.
@@ -241,7 +265,9 @@ export function serviceRecoveryOf(record, { id, trouble, at }, windowMs) {
 }
 
 /** Notes that a recovery of a service was told. @param {ServiceRecord} record @returns {ServiceRecord} */
-export const withServiceRecovery = (record, { trouble, at }) => (at > (record[trouble].recovered ?? "") ? { ...record, [trouble]: { ...record[trouble], recovered: at } } : record);
+export const withServiceRecovery = (record, { trouble, at }) => withLater(record, trouble, "recovered", at);
+
+const withLater = (record, trouble, key, at) => (at > (record[trouble][key] ?? "") ? { ...record, [trouble]: { ...record[trouble], [key]: at } } : record);
 
 /**
  * @typedef {object} Memory  the item that an event belongs to, and how the item changes

@@ -75,7 +75,8 @@ export function ledgersOf(tableName, connect = clientOf) {
         UpdateExpression: "SET ledger = :ledger, writes = :next, expiresAt = :expires",
         ConditionExpression: seen === null ? "attribute_not_exists(id)" : seen === 0 ? "attribute_exists(id) AND attribute_not_exists(writes)" : "writes = :seen",
         ExpressionAttributeValues: {
-          ":ledger": { S: text }, ":next": { N: String((seen ?? 0) + 1) }, ":expires": { N: String(Math.ceil(expires / 1000)) }, ...(seen ? { ":seen": { N: String(seen) } } : {}),
+          ":ledger": { S: text }, ":next": { N: String((seen ?? 0) + 1) }, ":expires": { N: String(Math.ceil(expires / 1000)) },
+          ...(seen ? { ":seen": { N: String(seen) } } : {}),
         },
       }, ms)).outcome;
     },

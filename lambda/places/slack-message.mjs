@@ -28,6 +28,8 @@ const SIGNS = { error: "🔴", warning: "🟠", info: "⚪", drill: "🧪", reco
 const IMAGES_SHOWN = 3;
 const TAG_LENGTH = 60;
 const DIGEST_LENGTH = 12;
+/** The length of an image's name that is read. */
+const IMAGE_LENGTH = 400;
 
 // Bold text and code need a space, ASCII punctuation or an end of the line directly outside of their marks (mrkdwn.mjs): in Japanese, too,
 // a space follows each of them. No space can come before a full-width colon: names directly before the colon are plain (`plainNames`).
@@ -60,7 +62,7 @@ const WORDS = {
     failuresInARow: (count, isMore, since, runs) => `Failure ${count}${isMore ? " or later" : ""} in a row since ${since}${runs && `, after ${runs}`}.`,
     goodRuns: (count, areMore) => (areMore ? `${count} or more good runs` : count === 1 ? "1 good run" : `${count} good runs`),
     changedSince: (changes) => `Changed since the last success: ${changes}.`, unchanged: "Nothing changed: same revision and image as the last success.",
-    noSuccess: "No success is on record.", image: (container) => (container ? `image of ${container}` : "image"), betweenChanges: ", ",
+    noSuccess: "No success is on record.", noSuccessBy: (time) => `There was no success by ${time}.`, image: (container) => (container ? `image of ${container}` : "image"), betweenChanges: ", ",
     absent: { container: "A container", caller: "an unknown caller", other: "unknown" }, container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task failed; the event was sent on purpose to test this alert.",
@@ -109,7 +111,7 @@ const WORDS = {
     failuresInARow: (count, isMore, since, runs) => `${since} から ${count} 回${isMore ? "以上" : ""}連続で失敗しています${runs && `（それまで ${runs}）`}。`,
     goodRuns: (count, areMore) => (areMore ? `${count} 回以上連続で成功` : count === 1 ? "1 回成功" : `${count} 回連続で成功`),
     changedSince: (changes) => `前回の成功時からの変更：${changes}。`, unchanged: "リビジョンとイメージは前回の成功時と同じです。",
-    noSuccess: "成功の記録はありません。", image: (container) => (container ? `${container} のイメージ` : "イメージ"), betweenChanges: "、",
+    noSuccess: "成功の記録はありません。", noSuccessBy: (time) => `期限の ${time} までに成功していません。`, image: (container) => (container ? `${container} のイメージ` : "イメージ"), betweenChanges: "、",
     absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
     drill: "これは訓練です。異常終了したタスクはありません。通知経路を確認するために送信されたテスト用のイベントです。",
@@ -229,7 +231,7 @@ function repeatedOf({ occurrence }, words) {
 
 /** Says in one line how often the job failed in a row, and how it differs from its last success. */
 function historyOf({ family, job }, words) {
-  const { since, failures, isMore, lastSuccess, goodRuns, areMoreGoodRuns, changes, endedWellAt } = job;
+  const { since, failures, isMore, lastSuccess, goodRuns, areMoreGoodRuns, changes, endedWellAt, overdue } = job;
   if (endedWellAt !== null) return words.endedWellSince(localTime(endedWellAt));
   const runs = goodRuns > 0 ? words.goodRuns(goodRuns, areMoreGoodRuns) : "";
   const changed = changes === null ? "" : changesOf(changes, family, words);
@@ -239,6 +241,7 @@ function historyOf({ family, job }, words) {
     !isFirst && changed ? words.changedSince(changed) : "",
     changes !== null && !changed ? words.unchanged : "",
     lastSuccess === null && !isFirst ? words.noSuccess : "",
+    overdue ? words.noSuccessBy(localTime(overdue)) : "",
   ];
   return parts.filter(Boolean).join(words.betweenSentences);
 }
@@ -253,7 +256,7 @@ function changesOf({ revision, images }, family, words) {
 
 /** Writes tags; with the last part of the repository if that changed, too; and short digests if the tag stayed. */
 function imageChangeOf(from, to) {
-  const [one, other] = [from, to].map(({ image }) => /^(?:(.*)\/)?([^/]*?)(?::([^/:@]+))?(?:@.*)?$/.exec(image) ?? [image, "", image, undefined]);
+  const [one, other] = [from, to].map(({ image }) => /^(?:(.*)\/)?([^/]*?)(?::([^/:@]+))?(?:@.*)?$/.exec(image.slice(0, IMAGE_LENGTH)) ?? ["", "", image, undefined]);
   const isSameRepository = `${one[1]}/${one[2]}` === `${other[1]}/${other[2]}`;
   const labelOf = ([, , name, tag]) => (isSameRepository && tag ? tag : `${name}${tag ? `:${tag}` : ""}`);
   const [before, after] = [labelOf(one), labelOf(other)].map((label) => plain(label, TAG_LENGTH));

@@ -68,10 +68,10 @@ const occurrenceOf = ({ occurrence }) => (occurrence ? { count: occurrence.count
 /** Returns the comparison of a failure with the job's earlier runs. */
 function jobOf({ job }) {
   if (!job) return null;
-  const { since, failures, lastSuccess, goodRuns, changes, endedWellAt } = job;
+  const { since, failures, lastSuccess, goodRuns, changes, endedWellAt, overdue } = job;
   const imageOf = ({ image, digest }) => ({ image: short(image), digest: short(digest) });
   return {
-    since, failures, lastSuccess: lastSuccess && { at: lastSuccess.at, revision: lastSuccess.revision }, goodRuns, endedWellAt,
+    since, failures, lastSuccess: lastSuccess && { at: lastSuccess.at, revision: lastSuccess.revision }, goodRuns, endedWellAt, overdue: overdue ?? null,
     changes: changes && {
       revision: changes.revision && { from: changes.revision.from, to: changes.revision.to },
       images: changes.images.map(({ container, from, to }) => ({ container: short(container), from: imageOf(from), to: imageOf(to) })),

@@ -4,9 +4,11 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { announce, keysOf } from "../memory/announcements.mjs";
 import { incidentOf } from "../core/incident.mjs";
 import { createHandler } from "../handler.mjs";
+import { recordOf } from "../core/ledger.mjs";
+import { ledgersOf } from "../memory/ledger.mjs";
 import { tableOf } from "../memory/table.mjs";
 import { CLOCKS_MS, TIME, atRandom, execute, exhaustive, told } from "./model.mjs";
-import { sample } from "./samples.mjs";
+import { changed, sample } from "./samples.mjs";
 
 /** Makes one run, as the handler does. `changed` puts a fault into the table. */
 const flowWith = (changed = (table) => table) => async ({ connect, subject, time, windowMs, left, post, ...how }) => {
@@ -32,11 +34,11 @@ const eventOf = (subject, time) => ({ ...EVENT, id: `event ${subject}`, time, de
 const keyOf = (subject) => incidentOf(eventOf(subject, TIME)).subject;
 const answers = { ok: { status: 200 }, fail: { status: 404 } };
 
-/** Makes one run of the handler. */
-async function handled({ destinations, connect, subject, time, holder, left, post, now, random, sleep }) {
+/** Makes one run of the handler, with an event for each subject. `changed` puts a fault into the ledgers. */
+const handledWith = (eventFor, env = {}, changedLedgers = (ledgers) => ledgers) => async ({ destinations, connect, subject, time, holder, left, post, now, random, sleep }) => {
   const handler = createHandler({
     readWebhook: async (name) => JSON.stringify({ url: `https://example.com/${name}`, secret: "a secret that is long" }), describeTaskDefinition: async () => ({ containers: [] }), readLog: async () => [],
-    tableOf: (name) => tableOf(name, connect),
+    tableOf: (name) => tableOf(name, connect), ledgersOf: (name) => changedLedgers(ledgersOf(name, connect)),
     async fetch(url, { body }) {
       const { occurrence } = JSON.parse(body);
       const word = await post(url.split("/").pop(), occurrence?.count ?? 0);
@@ -44,10 +46,11 @@ async function handled({ destinations, connect, subject, time, holder, left, pos
       return { ...answers[word], body: null };
     },
     now, random, sleep, log: () => {},
-    env: { TASKBELL_TABLE: "t", TASKBELL_DESTINATIONS: JSON.stringify(destinations.map((name) => ({ name, parameter: name, kind: "webhook" }))) },
+    env: { TASKBELL_TABLE: "t", TASKBELL_DESTINATIONS: JSON.stringify(destinations.map((name) => ({ name, parameter: name, kind: "webhook" }))), ...env },
   });
-  return handler(eventOf(subject, time), { awsRequestId: holder, getRemainingTimeInMillis: left }).then(() => true);
-}
+  return handler(eventFor(subject, time), { awsRequestId: holder, getRemainingTimeInMillis: left }).then(() => true);
+};
+const handled = handledWith(eventOf);
 
 /** Returns the items of the table after a number of tasks. */
 async function after(count, destinations, flow, of) {
@@ -121,17 +124,76 @@ export const FAULTS = [
   }), /pager: .* is untold/],
 ];
 
+// Jobs: every subject is a success after one failure that was told. Whatever the successes, their recovery is one message.
+const JOB = "job prod|nightly";
+const minutesAfter = (time, minutes) => new Date(Date.parse(time) + minutes * 60_000).toISOString();
+const endOf = (subject, time, exitCode, minutes) => ({
+  ...changed("08-exit-0", {
+    taskArn: `arn:aws:ecs:us-east-1:123456789012:task/prod/${subject}`, taskDefinitionArn: "arn:aws:ecs:us-east-1:123456789012:task-definition/nightly:1", group: "family:nightly",
+    stoppedAt: minutesAfter(time, minutes), containers: [{ name: "job", exitCode, image: "x/job:1" }],
+  }),
+  id: `event ${subject}`, time,
+});
+const TROUBLE = minutesAfter(TIME, -30);
+const successOf = (subject, time) => endOf(subject, time, 0, "wxyz".indexOf(subject) - 10);
+const recovered = handledWith(successOf);
+
+/** Returns the ledger after a failure that was told. */
+async function afterFailure() {
+  const { items } = await execute({ events: ["f"], destinations: ONE, keyOf: (subject) => incidentOf(endOf(subject, TIME, 1, -30)).subject }, () => 0, handledWith((subject, time) => endOf(subject, time, 1, -30)));
+  return { items: new Map([[JOB, items.get(JOB)]]), messages: [] };
+}
+
+/** Requires that every success is in the ledger; and that the recovery is noted, unless a run gave up. */
+const checkLedger = (events) => ({ items, queue, messages }) => {
+  const { all } = recordOf(items.get(JOB)?.ledger.S);
+  const lost = [...new Set(events)].filter((subject) => !queue.includes(subject) && !all.ends.some(({ task, ok }) => ok && task === subject));
+  return [...lost.map((subject) => `the success of ${subject} is not in the ledger`), ...(queue.length === 0 && messages.length === 0 ? ["no recovery was told"] : [])];
+};
+const ofJobs = (before, { events, ...of }) => ({ destinations: ONE, before, keyOf: () => `recovered ${JOB} ${TROUBLE}`, check: checkLedger(events), events, ...of });
+
+/** Scenarios of jobs, each with the most interruptions to explore. */
+export const JOBS = [
+  ["the event of a success comes twice", { events: ["w", "w"] }, 3],
+  ["two successes come at once", { events: ["w", "x"] }, 3],
+  ["a crash, or a lost answer, while two successes come", { events: ["w", "x"], faults: 1 }, 1],
+  ["a destination does not take the recovery at first", { events: ["w", "x"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 2 ? "fail" : "ok") }, 1],
+];
+const scenarioOfJobs = (before) => (random) => {
+  const events = Array.from({ length: 2 + Math.floor(random() * 2) }, () => "wxyz"[Math.floor(random() * 4)]);
+  const luck = random() < 0.5 ? 1 : 0.8;
+  return ofJobs(before, {
+    events, destinations: random() < 0.6 ? ONE : TWO, isBackward: random() < 0.5, faults: Math.floor(random() * 3),
+    answer: () => (random() < luck ? "ok" : ["fail", "late", "late-lost"][Math.floor(random() * 3)]),
+  });
+};
+
+/** Faults of the ledger that the checker must find. */
+export const JOB_FAULTS = [
+  ["a write of a ledger is not conditional", { events: ["w", "x"] }, (ledgers) => ({
+    ...ledgers, write: async (id, text, _, ...rest) => ledgers.write(id, text, (await ledgers.read(id, 9)).writes, ...rest),
+  }), /is not in the ledger/],
+  ["a ledger that was lost to another run counts as written", { events: ["w", "x"] }, (ledgers) => ({
+    ...ledgers, write: async (...call) => { await ledgers.write(...call); return "done"; },
+  }), /is not in the ledger/],
+];
+
 const WORK = {
+  job: async (at) => { untimed(); return exhaustive(ofJobs(await afterFailure(), JOBS[at][1]), recovered, JOBS[at][2], 1_500); },
+  jobFault: async (at) => { untimed(); return exhaustive(ofJobs(await afterFailure(), JOB_FAULTS[at][1]), handledWith(successOf, {}, JOB_FAULTS[at][2]), 3, 6_000); },
+  jobs: async (schedules, seed) => { untimed(); return atRandom(scenarioOfJobs(await afterFailure()), recovered, schedules, seed); },
   every: (at) => exhaustive(SCENARIOS[at][1], flow, SCENARIOS[at][2], 12_000),
   fault: (at) => exhaustive(FAULTS[at][1], flowWith(FAULTS[at][2]), 3, 20_000),
   random: (schedules, seed) => atRandom(scenarioOf(before), flow, schedules, seed),
   async handler(schedules, seed) {
-    // Removes the timers of requests: the scheduler decides when a request is late.
-    AbortSignal.timeout = () => undefined;
+    untimed();
     const of = { keyOf };
     return atRandom(scenarioOf(await prepared(handled, of), of), handled, schedules, seed);
   },
 };
+
+/** Removes the timers of requests: the scheduler decides when a request is late. */
+function untimed() { AbortSignal.timeout = () => undefined; }
 
 if (!isMainThread && workerData?.model) {
   const [what, ...how] = workerData.model;

@@ -30,6 +30,7 @@ const IDLE_TURNS = 4;
  * @property {number} [faults]  the most crashes and lost answers
  * @property {boolean} [isBackward]  the last item of a transaction is visible first
  * @property {(subject: string) => string} [keyOf]  the key of the table, if the flow changes the subject
+ * @property {(end: {items: Map<string, object>, messages: object[], queue: string[]}) => string[]} [check]  lists further broken rules
  * @typedef {(world: object) => Promise<boolean>} Flow  one run; false: the run failed, and Lambda is to run the event again
  * @typedef {(options: {cost: number}[], label: (at: number) => string) => number} Pick
  */
@@ -41,7 +42,7 @@ const IDLE_TURNS = 4;
  * @param {Flow} flow
  * @returns {Promise<{problems: string[], trace: string[], items: Map<string, object>, messages: object[]}>}
  */
-export async function execute({ events, destinations, before, answer = () => "ok", faults = 0, isBackward = false, keyOf = (subject) => subject }, pick, flow) {
+export async function execute({ events, destinations, before, answer = () => "ok", faults = 0, isBackward = false, keyOf = (subject) => subject, check = () => [] }, pick, flow) {
   const database = dynamo(new Map(before?.items), { isBackward });
   const messages = [...(before?.messages ?? [])];
   const state = { clock: START + 60_000, activity: 0, last: null, faults, faulty: false, posts: {}, holders: 0 };
@@ -201,7 +202,7 @@ export async function execute({ events, destinations, before, answer = () => "ok
     }
     await quiet();
   }
-  problems.push(...wrongAtTheEnd({ items: database.items, messages, posts, queue, destinations, threads, keyOf }));
+  problems.push(...wrongAtTheEnd({ items: database.items, messages, posts, queue, destinations, threads, keyOf }), ...check({ items: database.items, messages, queue }));
   return { problems, trace, items: database.items, messages };
 }
 

@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Worker } from "node:worker_threads";
+import { explored } from "./explored.mjs";
 import { FAULTS, SCENARIOS } from "./model-work.mjs";
 
 /** The least number of schedules in all; TASKBELL_SCHEDULES sets more. Of the random ones, one of a hundred goes through the whole handler. */
 const SCHEDULES = Number(process.env.TASKBELL_SCHEDULES ?? 100_000);
 const HANDLED = 0.01;
 const WORKERS = 2;
-
-/** @returns {Promise<{schedules: number, isComplete: boolean, messages?: number, problems: string[]|null, text: string}>} */
-function explored(...model) {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("model-work.mjs", import.meta.url), { workerData: { model } });
-    worker.once("message", resolve).once("error", reject);
-  });
-}
 
 let total = 0;
 const nothing = ({ schedules, problems, text }) => { total += schedules; assert.ok(problems === null, text); };

@@ -358,6 +358,53 @@ test("an event of unknown shape still makes a message", () => {
   assert.match(messageFor({ "detail-type": "Something New" }, {}).text, /Something New/);
 });
 
+/** Makes an image that changed, with any text in its names. */
+const imageChange = (text, nth) => ({ container: nth === 0 ? text : null, from: { name: text, image: text, digest: text }, to: { name: text, image: nth % 2 ? text : `${text}:v2`, digest: null } });
+const historyIn = ({ attachments: [{ blocks }] }) => blocks[1].text.text;
+
+test("the history of a job keeps Slack's limits whatever its texts and numbers, and its marks stand apart", () => {
+  const at = "2026-11-20T10:32:11.177Z";
+  for (const text of ["web:v1", HOSTILE, "", "@", "*_~`", "a/b@sha256:c", "日本語"]) {
+    for (const language of ["en", "ja"]) {
+      for (const [failures, isMore, goodRuns, areMoreGoodRuns] of [[1, false, 0, false], [1, false, 1, false], [2, true, 29, true], [30, true, 0, false]]) {
+        for (const changes of [null, { revision: null, images: [] }, { revision: { from: 1, to: 999_999_999 }, images: Array.from({ length: 10 }, (_, nth) => imageChange(text, nth)) }]) {
+          for (const lastSuccess of [null, { at, revision: 1 }]) {
+            const job = { since: at, failures, isMore, lastSuccess, goodRuns, areMoreGoodRuns, changes, endedWellAt: null };
+            const payload = messageFor(sample("01b-job-failed"), { language }, null, { job });
+            assertSlackTakes(payload);
+            for (const one of textsOf(payload)) assertMarksStandApart(one, language);
+          }
+        }
+      }
+      const recovery = { of: "job", since: at, at, seconds: 1e9, failures: 30, isMore: true, overdue: at };
+      assertSlackTakes(messageOf(incidentOf(everywhere(sample("08b-recovered"), (one) => (one === "nightly-report" ? text : one)), { recovery }), { language }));
+    }
+  }
+});
+
+test("the history of a job has its sentences in both languages", () => {
+  const at = "2026-11-20T10:32:11.177Z";
+  const time = "<!date^1795170731^{date_num} {time_secs}|2026-11-20 10:32:11 UTC>";
+  const none = { revision: null, images: [] };
+  const base = { since: at, failures: 1, isMore: false, lastSuccess: { at, revision: 1 }, goodRuns: 31, areMoreGoodRuns: false, changes: none, endedWellAt: null };
+  const said = (job, language) => historyIn(messageFor(sample("01b-job-failed"), { language }, null, { job: { ...base, ...job } }));
+  for (const [job, en, ja] of [
+    [{}, "First failure after 31 good runs. Nothing changed: same revision and image as the last success.", "最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは前回の成功時と同じです。"],
+    [{ changes: null, goodRuns: 0 }, "First failure.", "最初の失敗です。"],
+    [{ changes: { ...none, revision: { from: 17, to: 18 } }, goodRuns: 1 }, "First failure since nightly-report:17 → nightly-report:18, after 1 good run.", "nightly-report:17 → nightly-report:18 の変更後、最初の失敗です（それまで 1 回成功）。"],
+    [{ failures: 3, areMoreGoodRuns: true, goodRuns: 20 }, `Failure 3 in a row since ${time}, after 20 or more good runs. Nothing changed: same revision and image as the last success.`, `${time} から 3 回連続で失敗しています（それまで 20 回以上連続で成功）。リビジョンとイメージは前回の成功時と同じです。`],
+    [{ failures: 30, isMore: true, lastSuccess: null, goodRuns: 0, changes: null }, `Failure 30 or later in a row since ${time}. No success is on record.`, `${time} から 30 回以上連続で失敗しています。成功の記録はありません。`],
+    [{ endedWellAt: at }, `The job has ended well since, at ${time}.`, `ジョブはその後 ${time} に正常終了しています。`],
+  ]) assert.deepEqual([said(job, "en"), said(job, "ja")], [en, ja]);
+  const recovered = (recovery, language) => messageOf(incidentOf(sample("08b-recovered"), { recovery: { of: "job", since: at, at, seconds: 4_326, failures: 0, isMore: false, overdue: null, ...recovery } }), { language, mention: "here" }).text;
+  for (const [recovery, en, ja] of [
+    [{ failures: 3 }, "after 3 failures, 1 h 12 min", "：失敗 3 回、1 時間 12 分"], [{ failures: 1, seconds: 0 }, "after 1 failure, under a second", "：失敗 1 回、1 秒未満"],
+    [{ failures: 30, isMore: true }, "after 30 or more failures, 1 h 12 min", "：失敗 30 回以上、1 時間 12 分"], [{ overdue: at }, "after an overdue run, 1 h 12 min late", "：期限超過、1 時間 12 分遅れ"],
+    [{ overdue: at, failures: 2 }, "after 2 failures, 1 h 12 min", "：失敗 2 回、1 時間 12 分"], [{ of: "deployment" }, "after a failed deployment, 1 h 12 min", "：デプロイ失敗、1 時間 12 分"],
+    [{ of: "service" }, "after an impairment, 1 h 12 min", "：サービスの障害、1 時間 12 分"],
+  ]) assert.deepEqual([recovered(recovery, "en"), recovered(recovery, "ja")], [`🟢 *nightly-report* works again in *prod* ${en}`, `🟢 *prod* の *nightly-report* が復旧しました${ja}`]);
+});
+
 test("the pure modules use nothing that an embedded engine lacks, and import only one another", async () => {
   const { readFile, readdir } = await import("node:fs/promises");
   const root = new URL("../", import.meta.url);

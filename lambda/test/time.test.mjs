@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHandler } from "../handler.mjs";
 import { timeLimit } from "../io/aws.mjs";
+import { ledgersOf } from "../memory/ledger.mjs";
 import { tableOf } from "../memory/table.mjs";
 import { clock } from "./clock.mjs";
 import { dynamo } from "./dynamo.mjs";
@@ -43,7 +44,7 @@ async function run(nth, time, random) {
   const handler = createHandler({
     readWebhook: () => call("secret", CALL_MS, () => { seen.isSecretKnown = true; return "https://hooks.slack.com/services/T/B/x"; }),
     describeTaskDefinition: () => call("definition", CALL_MS, () => definitionOf({ web: true })), readLog: () => call("log", CALL_MS, () => ["x"]),
-    tableOf: (name) => tableOf(name, connect),
+    tableOf: (name) => tableOf(name, connect), ledgersOf: (name) => ledgersOf(name, connect),
     fetch: (_, { signal }) => {
       const post = { at: time.now(), takenAt: null };
       seen.posts.push(post);
@@ -54,7 +55,8 @@ async function run(nth, time, random) {
   });
   const startedAt = time.now();
   const context = { awsRequestId: `r-${nth}`, getRemainingTimeInMillis: () => TIMEOUT_MS - (time.now() - startedAt) };
-  await handler(changed("02-oom", {}), context).catch(() => {});
+  // Half of the tasks are jobs, whose ledger is read and written before the post.
+  await handler(nth % 2 === 0 ? changed("02-oom", {}) : changed("01b-job-failed", {}), context).catch(() => {});
   const took = seen.posts.find(({ takenAt }) => takenAt !== null);
   const isMarked = [...database.items.values()].some(({ isSettled }) => isSettled?.BOOL);
   return {

@@ -79,8 +79,10 @@ test("a failure in the window has rung: silence, and the recovery knows the dead
   assert.equal(here.texts().length, 1);
   assert.deepEqual(await here.run(check(29)), { outcome: "silent" });
   assert.equal(here.entry().verdict, "failed");
+  await here.run(ended(29, "03:20:00", 1));
+  assert.match(detailsOf(here), /Failure 2 in a row since .*There was no success by .*03:00:00 UTC/);
   await here.run(ended(29, "04:00:00"));
-  assert.match(here.texts()[1], /^🟢 \*nightly-report\* works again in \*batch\* after 1 failure/);
+  assert.match(here.texts()[2], /^🟢 \*nightly-report\* works again in \*batch\* after 2 failures/);
   assert.match(detailsOf(here), /The run was due by .*03:00:00 UTC/);
 });
 
@@ -297,7 +299,7 @@ test("tasks of services and of other schedules are not the job's", async () => {
   assert.equal(here.texts().length, 1);
 });
 
-test("one cluster that cannot be read does not hide the others, and is reported once a day", async () => {
+test("a cluster that cannot be read does not hide the others, and is reported once a day", async () => {
   const here = await known();
   here.state.tasks.push(running("2026-11-29T02:30:00Z"));
   const list = here.state.tasks;

@@ -5,11 +5,13 @@
 // the time of the check, the next check decides it.
 
 import { cronOf } from "../core/cron.mjs";
-import { ELSEWHERE, durationsOf, endOf, merged, usualOf } from "../core/ledger.mjs";
+import { ELSEWHERE, durationsOf, emptyRecord, endOf, merged, usualOf } from "../core/ledger.mjs";
 import { deadlineAt, endsOf, nextDeadline, verdictOf, verdictOfEvery, windowsOf } from "../core/overdue.mjs";
 import { checkedOf, homeOf, nameIn, note, viewsOf } from "./ledgers.mjs";
 import { reasonOf, tasksOf } from "./reason.mjs";
 import { offsetsOf } from "./zone.mjs";
+
+const MINUTE_MS = 60_000;
 
 /**
  * @typedef {object} World
@@ -40,7 +42,9 @@ export async function checkDeadline(event, world) {
 const keyOf = (words, { startedBy }) => [...words, ...(startedBy === null ? [] : [startedBy])].join(" ");
 
 async function checkCron(one, views) {
-  const { event: { detail: { by, timezone = "UTC", graceSeconds = 0 } }, time, job } = one;
+  const { event: { detail: { by, timezone = "UTC", graceSeconds = 0 } }, job } = one;
+  // Scheduler's precision is a minute.
+  const time = Math.floor(one.time / MINUTE_MS) * MINUTE_MS;
   const deadline = { cron: cronOf(by), offset: offsetsOf(timezone), graceMs: graceSeconds * 1000 };
   const at = deadlineAt(deadline, time);
   if (at === null) throw new Error(`${by} has no time before ${one.event.time}`);
@@ -53,7 +57,8 @@ async function checkCron(one, views) {
   const missed = decided.filter(({ verdict }) => verdict === "missed").map(({ window }) => window);
   const latest = decided.at(-1);
   const failed = decided.filter(({ verdict }) => verdict === "failed").map(({ window }) => window);
-  const outcome = missed.length === 0 ? "silent" : await tellMissed(one, views, { window: missed.at(-1), earlier: missed.slice(0, -1), next: nextDeadline(deadline, at) }, known);
+  const about = { window: missed.at(-1), earlier: missed.slice(0, -1), next: nextDeadline(deadline, at) };
+  const outcome = missed.length === 0 ? "silent" : await tellMissed(one, views, about, known);
   const trouble = [...missed, ...failed].sort((first, second) => first.deadline - second.deadline).at(-1) ?? null;
   await noted(one, views, { checked: { [key]: at }, trouble: trouble?.deadline ?? null }, known);
   return { verdict: missed.length > 0 ? "missed" : latest.verdict, outcome };
@@ -88,13 +93,14 @@ async function decidedOf(one, views, decide) {
   const { tasks, missing } = await tasksOf(one.world.look, one.job, one.clusterArns, "STOPPED", one.world.within);
   const ends = (await Promise.all(tasks.map((task) => endOfTask(one, task)))).filter(Boolean);
   const good = ends.filter(({ ended }) => ended.end.ok);
-  const more = good.map(({ ended }) => merged({ version: 1, all: { ...ledgers[0], lastSuccess: null, ends: [] }, parts: {} }, { ...ended, part: null }).all);
+  const more = good.map(({ ended }) => merged(emptyRecord(), { ...ended, part: null }).all);
   const bad = ends.filter(({ ended: { end } }) => !end.ok).map(({ task }) => task);
   return { decided: decide([...ledgers, ...more]), ledgers: [...ledgers, ...more], stopped: bad, missing };
 }
 
 async function endOfTask({ event, world }, task) {
-  const report = { id: event.id, source: "aws.ecs", "detail-type": "ECS Task State Change", time: task.stoppedAt, account: event.account, region: event.region, detail: task };
+  const { id, account, region } = event;
+  const report = { id, source: "aws.ecs", "detail-type": "ECS Task State Change", time: task.stoppedAt, account, region, detail: task };
   const ended = endOf(report, await world.judge(report));
   return ended && { ended, task };
 }
@@ -112,7 +118,8 @@ async function tellMissed(one, views, { window, earlier, next }, { ledgers, stop
   const isLate = success !== null && success.at > window.to;
   const cluster = home.ledger.ends.length > 0 ? home.cluster : clusterArns.length === 1 ? nameIn(clusterArns[0]) : null;
   return world.tell({
-    ...found, ...(isLate ? { reason: "late" } : {}), at: isoOf(now), deadline: isoOf(window.deadline), missed: earlier.map(({ deadline }) => isoOf(deadline)), next: next === null ? null : isoOf(next),
+    ...found, ...(isLate ? { reason: "late" } : {}), at: isoOf(now), deadline: isoOf(window.deadline),
+    missed: earlier.map(({ deadline }) => isoOf(deadline)), next: next === null ? null : isoOf(next),
     lastSuccess: success && { at: isoOf(success.at), seconds: success.seconds }, usualSeconds: usualOf(home.ledger) ?? durationsOf(home.ledger)[0] ?? null,
     cluster: cluster === ELSEWHERE ? null : cluster, missing: uniqueOf([...missing, ...more]),
   });

@@ -1,13 +1,11 @@
 // Reads the ledgers of a watched job, in every cluster where it may run, and notes what was checked and told.
 
-import { ELSEWHERE, idOf, ledgerIn, withTold } from "../core/ledger.mjs";
+import { ELSEWHERE, STARTED_BY_LENGTH, idOf, ledgerIn, withTold } from "../core/ledger.mjs";
 import { own } from "../core/records.mjs";
 import { readRecord, update } from "../memory/ledger.mjs";
 
 /** The number of deadlines that a ledger notes as checked: those of settings that are no longer in use fall out. */
 const MOST_CHECKED = 20;
-/** AWS cuts `startedBy` at this length. */
-const STARTED_BY_LENGTH = 36;
 const SCHEDULE = "chronos-schedule/";
 const RULE = "events-rule/";
 

@@ -30,7 +30,8 @@ async function knownJobs(expected, clusters, world) {
     missing.push(missingBecauseOf(error, "dynamodb:Scan"));
   }
   const read = items.map(({ id, text }) => ({ ...jobIn(id), record: recordOf(text) })).filter(({ cluster }) => cluster === ELSEWHERE || clusters.includes(cluster));
-  const ofExpected = await Promise.all(expected.map(async (job) => expectedOne(job, missing.length > 0 ? await viewsOf(world.ledgers, job, clusters, world.how) : viewsIn(read, job), clusters)));
+  const viewsFor = async (job) => (missing.length > 0 ? viewsOf(world.ledgers, job, clusters, world.how) : viewsIn(read, job));
+  const ofExpected = await Promise.all(expected.map(async (job) => expectedOne(job, await viewsFor(job), clusters)));
   const others = read.filter(({ name, record }) => record.all.ends.length > 0 && !expected.some((job) => job.name === name && job.startedBy === null))
     .map(({ name, cluster, record }) => ({ name, cluster, startedBy: null, ledger: record.all, isExpected: false }));
   return { known: [...ofExpected, ...others], missing };

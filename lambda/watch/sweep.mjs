@@ -21,7 +21,7 @@ const AT_ONCE = 4;
  */
 
 /**
- * Looks once. One cluster or family that cannot be read does not hide the others.
+ * Looks once. A cluster or a family that cannot be read does not hide the others.
  * @param {any} event
  * @param {World} world
  * @returns {Promise<{verdict: string, outcome: string}>}
@@ -40,7 +40,8 @@ export async function sweep(event, world) {
   const told = results.flatMap((one) => one.told);
   const passing = failed.find(({ why }) => why !== "denied" && why !== "absent");
   if (passing) throw Object.assign(new Error(`could not look at the tasks of ${passing.family} in ${passing.cluster}: ${passing.action} ${passing.why}`), { name: "SweepIncomplete" });
-  return { verdict: told.length > 0 ? "told" : "quiet", outcome: told.find((one) => one !== "duplicate") ?? told[0] ?? "silent" };
+  const outcome = told.find((one) => one !== "duplicate") ?? told[0] ?? "silent";
+  return { verdict: told.length > 0 ? "told" : "quiet", outcome };
 }
 
 /** Works through a list, some entries at once. */
@@ -87,23 +88,27 @@ async function judgedTask(task, { jobs, cluster, event }, world) {
   const at = world.now();
   const ageOf = (since) => (since ? (at - Date.parse(since)) / 1000 : 0);
   const found = { task, at: new Date(at).toISOString() };
-  if (WAITING.includes(task.lastStatus)) return ageOf(task.createdAt) * 1000 > START_MS ? tell(world, event, own[0], { ...found, id: "waits-for-capacity" }) : null;
+  if (WAITING.includes(task.lastStatus)) {
+    return ageOf(task.createdAt) * 1000 > START_MS ? tell(world, event, own[0], { ...found, id: "waits-for-capacity" }) : null;
+  }
   if (task.lastStatus !== "RUNNING") return null;
   const age = ageOf(task.startedAt);
   for (const job of own) {
     // The ledger is read only of jobs that may be over their limit.
     if (age < (job.maxSeconds === "auto" ? LEAST_LIMIT_SECONDS : job.maxSeconds)) continue;
-    const [view] = await viewsOf(world.ledgers, { ...job, startedBy: job.startedBy }, [cluster], world.how);
+    const [view] = await viewsOf(world.ledgers, job, [cluster], world.how);
     const limit = job.maxSeconds === "auto" ? automatic(view.ledger) : job.maxSeconds;
     if (limit === null || age < limit) continue;
     const id = nameIn(task.taskArn);
     if (view.record.all.told.running.includes(id)) return "duplicate";
     const outcome = await tell(world, event, job, { ...found, id: "running-long", limitSeconds: limit, usualSeconds: usualOf(view.ledger) });
-    await update(world.ledgers, view.id, (record) => (record.all.told.running.includes(id) ? record : withTold(record, null, { running: [...record.all.told.running, id] })), world.how);
+    await update(world.ledgers, view.id, (record) => withRunning(record, id), world.how);
     return outcome;
   }
   return null;
 }
+
+const withRunning = (record, id) => (record.all.told.running.includes(id) ? record : withTold(record, null, { running: [...record.all.told.running, id] }));
 
 /** @returns {number|null} seconds; null with too few runs */
 function automatic(ledger) {
