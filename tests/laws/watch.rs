@@ -224,7 +224,7 @@ async fn role_that_scheduler_may_never_assume_is_named_after_a_wait() {
     assert!(setup.err.contains("assume the role"), "{setup:?}");
 }
 
-/// Checks that a role of the user's own serves the schedules, too: who gives a role may not create others.
+/// Checks that a role of the user's own serves the schedules, too: users who give one may not create roles.
 #[tokio::test(start_paused = true)]
 async fn own_role_of_the_user_runs_the_schedules() {
     let aws = Aws::new().await;
@@ -275,8 +275,9 @@ async fn notifier_remembers_successes_unless_nobody_needs_them() {
         let hand = Hand::of(&aws);
         let found = hand.events.list_rules().name_prefix("taskbell-batch-").send().await.unwrap().rules.unwrap();
         let found = found.into_iter().map(|rule| rule.name.unwrap().replace("taskbell-batch-", ""));
-        let companions: Vec<String> =
+        let mut companions: Vec<String> =
             found.filter(|name| ["job-succeeded", "service-recovered"].contains(&name.as_str())).collect();
+        companions.sort();
         assert_eq!(companions, rules, "{flags}");
         let function = hand.lambda.get_function_configuration().function_name("taskbell-batch").send().await.unwrap();
         let environment = function.environment.unwrap().variables.unwrap();
@@ -319,7 +320,8 @@ async fn disabled_removed_and_added_schedules_are_named_in_the_report() {
         .iter()
         .map(|change| change["path"].as_str().unwrap())
         .collect();
-    assert_eq!(paths, [&format!("/schedules/{EVERY}/state"), "/schedules/mine", "/schedules/sweep"]);
+    let disabled = format!("/schedules/{EVERY}/state");
+    assert_eq!(paths, [disabled.as_str(), "/schedules/mine", "/schedules/sweep"]);
     set_up(&aws, EXPECT).await;
     assert_eq!(names(&hand).await, [EVERY, "sweep"]);
 }

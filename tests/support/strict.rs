@@ -413,7 +413,7 @@ fn path_of(action: &str, request: &HttpRequest) -> String {
 
 /// Returns the request, answered in pages of few schedules: AWS answers in pages of a hundred.
 fn in_pages(action: &str, mut request: HttpRequest) -> HttpRequest {
-    if action == "scheduler:ListSchedules" {
+    if action == "scheduler:ListSchedules" && !request.uri().contains("MaxResults=") {
         let uri = format!("{}&MaxResults=2", request.uri());
         request.set_uri(uri).unwrap();
     }
