@@ -107,7 +107,7 @@ test("a failure is compared with the last success, in the message of every desti
     if (payload.version !== 1) assert.match(JSON.stringify(payload), /nightly:17 → nightly:18, image v41 → v42, after 3 good runs/, url);
   }
   assert.deepEqual(here.seen.posts.find(({ payload }) => payload.version === 1).payload.job, {
-    since: iso(40), failures: 1, lastSuccess: { at: iso(30), revision: 17 }, goodRuns: 3, endedWellAt: null,
+    since: iso(40), failures: 1, lastSuccess: { at: iso(30), revision: 17 }, goodRuns: 3, endedWellAt: null, overdue: null,
     changes: { revision: { from: 17, to: 18 }, images: [{ container: null, from: { image: "x/job:v41", digest: null }, to: { image: "x/job:v42", digest: null } }] },
   });
 });

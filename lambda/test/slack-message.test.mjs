@@ -395,6 +395,7 @@ test("the history of a job has its sentences in both languages", () => {
     [{ failures: 3, areMoreGoodRuns: true, goodRuns: 20 }, `Failure 3 in a row since ${time}, after 20 or more good runs. Nothing changed: same revision and image as the last success.`, `${time} から 3 回連続で失敗しています（それまで 20 回以上連続で成功）。リビジョンとイメージは前回の成功時と同じです。`],
     [{ failures: 30, isMore: true, lastSuccess: null, goodRuns: 0, changes: null }, `Failure 30 or later in a row since ${time}. No success is on record.`, `${time} から 30 回以上連続で失敗しています。成功の記録はありません。`],
     [{ endedWellAt: at }, `The job has ended well since, at ${time}.`, `ジョブはその後 ${time} に正常終了しています。`],
+    [{ overdue: at }, `First failure after 31 good runs. Nothing changed: same revision and image as the last success. There was no success by ${time}.`, `最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは前回の成功時と同じです。期限の ${time} までに成功していません。`],
   ]) assert.deepEqual([said(job, "en"), said(job, "ja")], [en, ja]);
   const recovered = (recovery, language) => messageOf(incidentOf(sample("08b-recovered"), { recovery: { of: "job", since: at, at, seconds: 4_326, failures: 0, isMore: false, overdue: null, ...recovery } }), { language, mention: "here" }).text;
   for (const [recovery, en, ja] of [
