@@ -379,6 +379,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_LEDGER", (window.is_some() && !config.keeps_ledger()).then(|| "off".to_owned())),
         ("TASKBELL_RECOVERY", (window.is_some() && !config.recovery).then(|| "off".to_owned())),
         (SERVICE_RECOVERY, config.reports_recovered_services().then(|| "on".to_owned())),
+        ("TASKBELL_PATTERNS", config.reported_patterns().map(|names| names.join(","))),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -13,7 +13,7 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
-use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED};
+use crate::pattern::{CATALOGUE, Drill, Pattern, SERVICE_RECOVERED};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
@@ -51,10 +51,22 @@ impl Config {
         self.patterns.iter().chain(&self.companions)
     }
 
-    /// Returns whether the notifier reports that a service works again.
+    /// Returns whether the notifier reports that a service works again. A pattern of the user's own may ask for the same events: such
+    /// a stack goes on reporting each of them.
     #[must_use]
     pub fn reports_recovered_services(&self) -> bool {
-        self.recovery && self.companions.iter().any(|pattern| pattern.name == SERVICE_RECOVERED)
+        self.recovery
+            && self.companions.iter().any(|pattern| pattern.name == SERVICE_RECOVERED)
+            && self.patterns.iter().all(|pattern| is_in_catalogue(&pattern.name))
+    }
+
+    /// Returns the patterns that the end of a task has to match to be reported, if the rule for the ends of jobs delivers more than
+    /// these patterns ask for. `task-failed`, `nonzero-exit` and patterns of the user's own take every failure that this rule delivers.
+    #[must_use]
+    pub fn reported_patterns(&self) -> Option<Vec<&str>> {
+        let takes_all = |name: &str| ["task-failed", "nonzero-exit"].contains(&name) || !is_in_catalogue(name);
+        let names = || self.patterns.iter().map(|pattern| pattern.name.as_str());
+        (self.keeps_ledger() && !names().any(takes_all)).then(|| names().collect())
     }
 
     /// Returns whether the stack needs schedules, which ask for deadlines, running times and the summary.
@@ -62,6 +74,10 @@ impl Config {
     pub fn watches(&self) -> bool {
         !self.jobs.is_empty() || self.summary.is_some()
     }
+}
+
+fn is_in_catalogue(name: &str) -> bool {
+    CATALOGUE.iter().any(|entry| entry.name == name)
 }
 
 /// The checked configuration of a stack.
