@@ -484,7 +484,7 @@ mod tests {
         let config = Config { destinations: vec![topic], ..config("batch") };
         let stack = Stack { name: config.stack.clone(), region: "us-east-1".to_owned() };
         let place = Place::of_caller("arn:aws:iam::1:user/x", "1", "us-east-1");
-        let policies = serde_json::to_string(&role(&config, &stack, &place).policies).unwrap();
+        let policies = serde_json::to_string(&role(&config, &stack, &place, &[]).policies).unwrap();
         for action in policies.split('"').filter_map(|word| word.split_once(':')).map(|(_, action)| action) {
             let is_action = !action.is_empty() && action.chars().all(|c| c.is_ascii_alphabetic());
             assert!(!is_action || action.starts_with(|c: char| c.is_ascii_uppercase()), "{action} in {policies}");

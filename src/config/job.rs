@@ -95,7 +95,7 @@ impl Deadline {
 
     /// Returns the deadlines after a time, in the job's time zone.
     pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, self.zone.at(now))
+        times(&self.cron, &self.zone.at(now))
     }
 }
 
@@ -129,12 +129,12 @@ impl Summary {
 
     /// Returns the times of the summary after a time, in its time zone.
     pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, self.zone.at(now))
+        times(&self.cron, &self.zone.at(now))
     }
 }
 
-fn times(cron: &Cron, now: Zoned) -> impl Iterator<Item = Zoned> {
-    std::iter::successors(cron.next(&now), move |last| cron.next(last))
+fn times<'a>(cron: &'a Cron, now: &Zoned) -> impl Iterator<Item = Zoned> + use<'a> {
+    std::iter::successors(cron.next(now), move |last| cron.next(last))
 }
 
 impl Job {
@@ -171,7 +171,7 @@ impl Job {
         let value = |key: &'static str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         for (at, (key, _)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(other, _)| other == key) {
-                return about(*key, Err(Error::usage(format!("{key} is given more than once"))));
+                return about(key, Err(Error::usage(format!("{key} is given more than once"))));
             }
         }
         let Some(name_given) = value(NAME).filter(|name| !name.is_empty()) else {
@@ -372,17 +372,18 @@ mod tests {
         Job::parse(text).unwrap().expectations
     }
 
+    fn deadline_in(text: &str) -> Deadline {
+        let find = |one| if let Expectation::By(deadline) = one { Some(deadline) } else { None };
+        expected(text).into_iter().find_map(find).unwrap()
+    }
+
     #[test]
     fn expectation_has_the_values_of_its_keys_and_the_defaults() {
-        let [Expectation::By(deadline)] =
-            &expected("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m")[..]
-        else {
-            panic!("no deadline")
-        };
+        let deadline = deadline_in("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m");
         assert_eq!(deadline.cron.text(), "cron(0 3,15 * * ? *)");
         assert_eq!((deadline.zone.name.as_str(), deadline.grace), ("Asia/Tokyo", Span::minutes(30)));
         assert_eq!(deadline.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
-        let [Expectation::By(deadline)] = &expected("nightly,by=cron(0 3 * * ? *)")[..] else { panic!("no deadline") };
+        let deadline = deadline_in("nightly,by=cron(0 3 * * ? *)");
         assert_eq!((&deadline.zone, deadline.grace), (&Zone::utc(), Span::minutes(10)));
         assert_eq!(expected("x,every=26h"), [Expectation::Every(Span::minutes(26 * 60), Span::minutes(10))]);
         assert_eq!(expected("x,max-runtime=auto"), [Expectation::MaxRuntime(Limit::Auto)]);

@@ -51,6 +51,7 @@ pub fn watch(config: &Config, stack: &Stack, place: &Place, clusters: &[String])
 
 /// Describes the role, which Scheduler alone may assume, and only for this group: it may invoke the notifier, and put an event that
 /// it could not deliver into the queue.
+#[must_use]
 pub fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
     let function = place.function_arn(&stack.function_name());
     let queue = place.queue_arn(&stack.queue_name());

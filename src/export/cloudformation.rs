@@ -145,12 +145,12 @@ impl Writer<'_> {
         let own_role = self.blueprint.pieces.iter().any(is_own);
         let schedule = |(name, schedule): (&String, &watch::Schedule)| {
             let id = format!("{}Schedule", camel(name));
-            (id, resource("AWS::Scheduler::Schedule", self.schedule(name, schedule, own_role)))
+            (id, resource("AWS::Scheduler::Schedule", Self::schedule(name, schedule, own_role)))
         };
         std::iter::once((SCHEDULES.to_owned(), group)).chain(spec.schedules.iter().map(schedule)).collect()
     }
 
-    fn schedule(self, name: &str, schedule: &watch::Schedule, own_role: bool) -> Value {
+    fn schedule(name: &str, schedule: &watch::Schedule, own_role: bool) -> Value {
         let watch::Schedule {
             expression,
             time_zone,

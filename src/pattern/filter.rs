@@ -263,6 +263,7 @@ pub fn without_source(tree: &mut Value, source: &str) {
 }
 
 /// Returns whether the events of a pattern, or of an alternative, are of tasks.
+#[must_use]
 pub fn is_of_tasks(tree: &Value) -> bool {
     subject(tree) == Subject::Tasks
 }

@@ -124,6 +124,7 @@ fn pattern_file_is_relative_to_the_file_that_names_it() {
 
 /// Checks each mistake, its line and column, and its hint.
 #[test]
+#[allow(clippy::too_many_lines, reason = "one line for each mistake")]
 fn mistake_is_reported_with_line_column_and_the_nearest_key() {
     for (text, place, told) in [
         ("[[stack]\n", ":1:", "unclosed"),

@@ -45,16 +45,16 @@ async fn schedules_come_with_setup_and_go_with_teardown_on_ministack() {
     assert_eq!(kinds.len(), 3, "{schedules:?}");
     assert!(["by", "every", "sweep"].iter().all(|kind| kinds.contains(kind)), "{schedules:?}");
 
-    let scheduler = aws_sdk_scheduler::Client::new(&sdk);
+    let calls = aws_sdk_scheduler::Client::new(&sdk);
     let by = schedules.iter().find(|name| name.starts_with("by-")).unwrap();
-    let now = scheduler.get_schedule().group_name("taskbell-batch").name(*by).send().await.unwrap();
+    let now = calls.get_schedule().group_name("taskbell-batch").name(*by).send().await.unwrap();
     let expected = (Some("cron(30 3 * * ? *)"), Some("Asia/Tokyo"));
     assert_eq!((now.schedule_expression(), now.schedule_expression_timezone()), expected);
-    let call = scheduler.update_schedule().group_name("taskbell-batch").name(*by).state(ScheduleState::Disabled);
+    let call = calls.update_schedule().group_name("taskbell-batch").name(*by).state(ScheduleState::Disabled);
     let call = call.set_schedule_expression(now.schedule_expression).set_description(now.description);
     let call = call.set_schedule_expression_timezone(now.schedule_expression_timezone);
     call.set_flexible_time_window(now.flexible_time_window).set_target(now.target).send().await.unwrap();
-    scheduler.delete_schedule().group_name("taskbell-batch").name("sweep").send().await.unwrap();
+    calls.delete_schedule().group_name("taskbell-batch").name("sweep").send().await.unwrap();
     let drift = of_file("drift --output json");
     let changes = drift.json()["steps"][0]["changes"].clone();
     let paths: Vec<&str> = changes.as_array().unwrap().iter().map(|change| change["path"].as_str().unwrap()).collect();

@@ -49,12 +49,12 @@ impl Emulator {
         let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send().await.unwrap();
         let alarms = aws_sdk_cloudwatch::Client::new(&sdk).describe_alarms().send().await.unwrap();
         let parameters = aws_sdk_ssm::Client::new(&sdk).describe_parameters().send().await.unwrap();
-        let scheduler = aws_sdk_scheduler::Client::new(&sdk);
-        let schedule_groups = scheduler.list_schedule_groups().send().await.unwrap();
+        let calls = aws_sdk_scheduler::Client::new(&sdk);
+        let schedule_groups = calls.list_schedule_groups().send().await.unwrap();
         // Every account has the group `default`.
         let schedule_groups = schedule_groups.schedule_groups().iter().filter_map(|group| group.name());
         let schedule_groups: Vec<&str> = schedule_groups.filter(|name| *name != "default").collect();
-        let schedules = scheduler.list_schedules().send().await.unwrap();
+        let schedules = calls.list_schedules().send().await.unwrap();
         json!({
             "schedule_groups": schedule_groups,
             "schedules": schedules.schedules().iter().filter_map(|schedule| schedule.name()).collect::<Vec<_>>(),

@@ -100,17 +100,17 @@ pub async fn of_scheduler(sdk: &SdkConfig, cluster_arns: &[String], own_group: &
         }
     };
     let answers = iter(chosen.into_iter().take(MOST)).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-    let mut schedules = Schedules { is_whole, ..Schedules::default() };
+    let mut all = Schedules { is_whole, ..Schedules::default() };
     for answer in answers {
         let Some(answer) = answer? else { continue };
         match answer.group_name() == Some(own_group) {
-            true => schedules.own.push(own(&answer)),
-            false => schedules.starters.extend(starter(&answer, cluster_arns)),
+            true => all.own.push(own(&answer)),
+            false => all.starters.extend(starter(&answer, cluster_arns)),
         }
     }
-    schedules.starters.sort_by(|one, other| one.name.cmp(&other.name));
-    schedules.own.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(schedules)
+    all.starters.sort_by(|one, other| one.name.cmp(&other.name));
+    all.own.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
 }
 
 fn may_start(summary: &ScheduleSummary, cluster_arns: &[String]) -> bool {
@@ -161,8 +161,8 @@ fn called(input: &str) -> Option<(String, String)> {
 /// If a call fails.
 pub async fn of_rules(sdk: &SdkConfig, cluster_arns: &[String]) -> Result<Vec<Schedule>, Fault> {
     let events = client::eventbridge(sdk);
-    let scheduled = |rule: &SdkRule| rule.schedule_expression.as_deref().is_some_and(|text| !text.is_empty());
-    let rules = bus::listed(&events).await?.into_iter().filter(scheduled).take(MOST);
+    let has_schedule = |rule: &SdkRule| rule.schedule_expression.as_deref().is_some_and(|text| !text.is_empty());
+    let rules = bus::listed(&events).await?.into_iter().filter(has_schedule).take(MOST);
     let read = |rule: SdkRule| of_rule(&events, rule, cluster_arns);
     let found = iter(rules).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     let mut schedules: Vec<Schedule> =

@@ -87,13 +87,14 @@ impl Adapter for Role {
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (name, inline) = (&at.name, &at.id.key);
         let parts = async { tokio::join!(self.policy_names(name), self.attached(name), self.policy(name, inline)) };
-        let (role, (names, attached, policy)) = match inline == WATCH {
+        let (role, (names, attached, policy)) = if inline == WATCH {
             // Most stacks have no such role, and one call shows that.
-            true => match self.reader.get(name).await? {
+            match self.reader.get(name).await? {
                 None => return Ok(None),
                 role => (Ok(role), parts.await),
-            },
-            false => tokio::join!(self.reader.get(name), parts),
+            }
+        } else {
+            tokio::join!(self.reader.get(name), parts)
         };
         let Some(role) = role? else {
             return Ok(None);

@@ -316,7 +316,9 @@ pub fn lines(Suggestion { job, started_by, rule, grace, from, usual }: &Suggesti
         suggest::Rule::Every(span) => entry(&format!("every = \"{span}\"\n")),
         suggest::Rule::By { crons, zone } => {
             let zone = if zone == "UTC" { String::new() } else { format!("timezone = {}\n", quoted(zone)) };
-            crons.iter().for_each(|cron| entry(&format!("by = {}\n{zone}", quoted(cron))));
+            for cron in crons {
+                entry(&format!("by = {}\n{zone}", quoted(cron)));
+            }
         }
     }
     text

@@ -41,15 +41,12 @@ pub fn expectations(schedules: &[Own]) -> Vec<Expectation> {
     let mut found: Vec<Expectation> = Vec::new();
     for schedule in schedules {
         for (job, rule) in of_input(&schedule.input) {
-            match found.iter_mut().find(|known| known.job == job && known.rule == rule) {
-                Some(known) => {
-                    known.is_checked &= schedule.is_enabled;
-                    known.schedules.push(schedule.name.clone());
-                }
-                None => {
-                    let schedules = vec![schedule.name.clone()];
-                    found.push(Expectation { job, rule, is_checked: schedule.is_enabled, schedules });
-                }
+            if let Some(known) = found.iter_mut().find(|known| known.job == job && known.rule == rule) {
+                known.is_checked &= schedule.is_enabled;
+                known.schedules.push(schedule.name.clone());
+            } else {
+                let schedules = vec![schedule.name.clone()];
+                found.push(Expectation { job, rule, is_checked: schedule.is_enabled, schedules });
             }
         }
     }
@@ -88,7 +85,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn own(is_enabled: bool, detail_type: &str, detail: Value) -> Own {
+    fn own(is_enabled: bool, detail_type: &str, detail: &Value) -> Own {
         let input = json!({ "source": "taskbell.watch", "detail-type": detail_type, "detail": detail });
         Own { name: "by-0a1b2c3d".to_owned(), is_enabled, input }
     }
@@ -98,17 +95,17 @@ mod tests {
         let job = json!({ "name": "nightly", "startedBy": null });
         let by = json!({ "job": job, "by": "cron(0 3 * * ? *)", "timezone": "Asia/Tokyo", "graceSeconds": 1800 });
         let found = expectations(&[
-            own(true, "Deadline", by.clone()),
-            own(false, "Deadline", by),
-            own(true, "Deadline", json!({ "job": job, "everySeconds": 93_600, "graceSeconds": 600 })),
+            own(true, "Deadline", &by),
+            own(false, "Deadline", &by),
+            own(true, "Deadline", &json!({ "job": job, "everySeconds": 93_600, "graceSeconds": 600 })),
             own(
                 true,
                 "Sweep",
-                json!({ "jobs": [{ "name": "x", "startedBy": "nightly", "maxSeconds": "auto" }, { "name": "y", "startedBy": null, "maxSeconds": 60 }] }),
+                &json!({ "jobs": [{ "name": "x", "startedBy": "nightly", "maxSeconds": "auto" }, { "name": "y", "startedBy": null, "maxSeconds": 60 }] }),
             ),
-            own(true, "Summary", json!({ "jobs": [job] })),
-            own(true, "Deadline", json!({ "job": {} })),
-            own(true, "x", Value::Null),
+            own(true, "Summary", &json!({ "jobs": [job] })),
+            own(true, "Deadline", &json!({ "job": {} })),
+            own(true, "x", &Value::Null),
         ]);
         let rules: Vec<(&str, Option<&str>, &Rule, bool)> = found
             .iter()

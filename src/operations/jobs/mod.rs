@@ -127,8 +127,8 @@ fn arns_of(named: &[Cluster], seen: &Inventory, place: &Place, unread: &mut Vec<
         return named.iter().map(|cluster| cluster_arn(cluster, place)).collect();
     }
     match clusters_of(&rules_of(seen)) {
-        Ok(names) if names.is_empty() => Err(Error::usage("no cluster is known").hint(Hint::NameCluster)),
-        Ok(names) => Ok(names.iter().map(|name| place.cluster_arn(name)).collect()),
+        Ok(clusters) if clusters.is_empty() => Err(Error::usage("no cluster is known").hint(Hint::NameCluster)),
+        Ok(clusters) => Ok(clusters.iter().map(|name| place.cluster_arn(name)).collect()),
         Err(error) => {
             unread.push(format!("the clusters of the stack could not be read: {error}"));
             Ok(Vec::new())

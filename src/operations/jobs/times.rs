@@ -59,7 +59,7 @@ mod tests {
 
     /// 2026-11-24T00:00:00Z
     fn now() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_795_478_400)
+        UNIX_EPOCH + Duration::from_hours(498_744)
     }
 
     #[test]

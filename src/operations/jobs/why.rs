@@ -110,7 +110,7 @@ mod tests {
 
     /// 2026-11-24T04:00:00Z
     fn now() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_795_478_400 + 4 * 3600)
+        UNIX_EPOCH + Duration::from_hours(498_744 + 4)
     }
 
     fn expectation(rule: Rule) -> Expectation {

@@ -104,24 +104,23 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 
 async fn send(args: Args, job: Option<Job>, common: &Common, world: &World) -> Result<u8> {
     let (site, progress) = (common.site(), Progress::new(common, world));
-    let event_id = match (args.ok, &job) {
-        (true, Some(job)) => progress.over(succeed(job, args.message.as_deref(), &site, progress.context())).await?,
-        _ => {
-            let alert = Alert {
-                message: args.message.unwrap_or_default(),
-                source: args.source.unwrap_or_else(|| "application".to_owned()),
-                level: args.level.code(),
-                detail: match &args.detail_file {
-                    None => String::new(),
-                    Some(path) if path.as_os_str() == "-" => input::lossy(&world.read_stdin_bytes()?),
-                    Some(path) => std::fs::read(path).map(|bytes| input::lossy(&bytes)).map_err(|error| {
-                        Error::usage(format!("could not read {}", file_without_secrets(path))).because(error)
-                    })?,
-                },
-                job,
-            };
-            progress.over(raise(alert, &site, progress.context())).await?
-        }
+    let event_id = if let (true, Some(job)) = (args.ok, &job) {
+        progress.over(succeed(job, args.message.as_deref(), &site, progress.context())).await?
+    } else {
+        let alert = Alert {
+            message: args.message.unwrap_or_default(),
+            source: args.source.unwrap_or_else(|| "application".to_owned()),
+            level: args.level.code(),
+            detail: match &args.detail_file {
+                None => String::new(),
+                Some(path) if path.as_os_str() == "-" => input::lossy(&world.read_stdin_bytes()?),
+                Some(path) => std::fs::read(path).map(|bytes| input::lossy(&bytes)).map_err(|error| {
+                    Error::usage(format!("could not read {}", file_without_secrets(path))).because(error)
+                })?,
+            },
+            job,
+        };
+        progress.over(raise(alert, &site, progress.context())).await?
     };
     if common.output == Format::Json {
         world.out.print(&render::json(&json!({ "event_id": event_id })));
