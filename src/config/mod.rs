@@ -2,7 +2,7 @@
 
 mod checks;
 mod cluster;
-mod companions;
+pub mod companions;
 pub mod deadlines;
 pub mod destination;
 pub mod file;
@@ -17,7 +17,6 @@ use crate::pattern::{CATALOGUE, Drill, Pattern, SERVICE_RECOVERED};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
-pub use companions::companions;
 use destination::{Destination, WebhookTakes};
 use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};

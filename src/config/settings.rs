@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::arn;
+use crate::config::companions;
 use crate::config::destination::{self, WebhookTakes};
 use crate::config::job::{Job, Summary};
 use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptions, Redaction, WebhookHosts};
@@ -369,7 +370,7 @@ impl Settings {
         let filters = about("filters", self.filters.checked())?;
         let quota = about("pattern_quota", self.quota_of_patterns())?;
         let named: Vec<String> = named.into_iter().map(|pattern| pattern.name).collect();
-        about("filters", config::companions(config, &filters, quota, &named))
+        about("filters", companions::companions(config, &filters, quota, &named))
     }
 
     /// Returns the jobs of which something is expected, each once.
@@ -479,7 +480,7 @@ impl Settings {
         let has_clusters = |pattern: &Pattern| !config.clusters.is_empty() || !pattern.needs_cluster();
         let mut others: Vec<Pattern> = others.flatten().filter(has_clusters).collect();
         let patterns = config.patterns.iter().chain(&others).cloned().collect();
-        let of_all = config::companions(&Config { patterns, ..config.clone() }, &filters, quota, &[])?;
+        let of_all = companions::companions(&Config { patterns, ..config.clone() }, &filters, quota, &[])?;
         let is_new = |one: &Pattern| config.companions.iter().all(|known| known.name != one.name);
         others.extend(of_all.into_iter().filter(is_new));
         Ok(others)

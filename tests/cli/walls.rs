@@ -21,7 +21,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("pattern", &["arn", "date", "document", "input", "secret"]),
     ("reconcile", &["document", "stack"]),
     ("config", &["arn", "calendar", "input", "pattern", "secret", "stack"]),
-    ("aws", &["arn", "config", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
+    ("aws", &["arn", "config", "document", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
     ("desired", &["arn", "aws", "calendar", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     (
         "export",
@@ -101,14 +101,15 @@ const INNER_DOORS: [(&str, &[&str]); 9] = [
 
 /// The rooms of lambda, with the rooms and the modules of Node.js that each room's files may import, besides their own room.
 /// `memory/announcements` is pure, and `memory/table` is not.
-const DOORS_OF_LAMBDA: [(&str, &[&str]); 8] = [
+const DOORS_OF_LAMBDA: [(&str, &[&str]); 9] = [
     ("core", &[]),
     ("places", &["core"]),
     ("io", &["core", "node:crypto", "places"]),
     ("memory/announcements", &["core"]),
     ("memory/ledger", &["core", "io", "memory/table"]),
     ("memory/table", &["core", "io"]),
-    ("handler", &["core", "io", "memory/announcements", "memory/ledger", "node:crypto"]),
+    ("watch", &["core", "io", "memory/ledger"]),
+    ("handler", &["core", "io", "memory/announcements", "memory/ledger", "node:crypto", "watch"]),
     ("index", &["handler", "io", "memory/ledger", "memory/table"]),
 ];
 

@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// 2026-11-24T00:00:00Z
+    /// Returns 2026-11-24T00:00:00Z.
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_hours(498_744)
     }

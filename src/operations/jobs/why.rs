@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::operations::jobs::expected::Key;
 
-    /// 2026-11-24T04:00:00Z
+    /// Returns 2026-11-24T04:00:00Z.
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_hours(498_744 + 4)
     }

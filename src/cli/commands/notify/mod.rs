@@ -16,6 +16,7 @@ use crate::config::settings::Settings;
 use crate::error::{Error, Result};
 use crate::operations::notify::{Alert, Job, raise, succeed};
 use crate::{input, secret::file_without_secrets};
+use wrapped::Wrapped;
 
 /// Send an alert from your own application, through the rule `application-error`, or report the end of a job of any machine.
 ///
@@ -96,10 +97,11 @@ impl Level {
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let job = args.job.as_deref().map(|name| Job::named(name, args.seconds)).transpose()?;
-    match args.run {
-        true => wrapped::run(args, job, common, world).await,
-        false => send(args, job, common, world).await,
+    if !args.run {
+        return send(args, job, common, world).await;
     }
+    let Args { command, message, source, level, .. } = args;
+    wrapped::run(Wrapped { command, message, source, level: level.code(), job }, common, world).await
 }
 
 async fn send(args: Args, job: Option<Job>, common: &Common, world: &World) -> Result<u8> {

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use super::Args;
 use crate::cli::args::common::Common;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
@@ -11,9 +10,19 @@ use crate::cli::terminal::child::{self, Ended, Stops};
 use crate::error::{Error, Result};
 use crate::operations::notify::{Alert, Job, LONGEST_DETAIL, check_region_and_credentials, raise, succeed};
 
+/// The command to run, and the parts of the alert that the user chose.
+pub(super) struct Wrapped {
+    pub command: Vec<String>,
+    pub message: Option<String>,
+    pub source: Option<String>,
+    pub level: &'static str,
+    pub job: Option<Job>,
+}
+
 /// Runs the command, and raises the alert if the command fails; of a job, also reports a success. Returns the command's exit code,
 /// even if nothing can be reported. A command that a signal ended reports nothing.
-pub(super) async fn run(args: Args, job: Option<Job>, common: &Common, world: &World) -> Result<u8> {
+pub(super) async fn run(wrapped: Wrapped, common: &Common, world: &World) -> Result<u8> {
+    let Wrapped { command, message, source, level, job } = wrapped;
     let (site, progress, mut stops) = (common.site(), Progress::new(common, world), Stops::listen());
     match stops.unless_told(progress.over(check_region_and_credentials(&site, progress.context()))).await {
         Ok(Ok(())) => {}
@@ -31,7 +40,7 @@ pub(super) async fn run(args: Args, job: Option<Job>, common: &Common, world: &W
     }
     let began = (world.clock)();
     // At a terminal, Ctrl-C reaches the command without taskbell.
-    let ended = child::run(&args.command, stops, LONGEST_DETAIL, !world.live).await;
+    let ended = child::run(&command, stops, LONGEST_DETAIL, !world.live).await;
     let Ended { code, is_started, is_stopped, tail } = ended;
     if !is_started {
         world.err.print(&render::error(&Error::new(&tail), world.command()));
@@ -40,18 +49,18 @@ pub(super) async fn run(args: Args, job: Option<Job>, common: &Common, world: &W
     if is_stopped || (code == 0 && job.is_none()) {
         return Ok(code);
     }
-    let name = args.command.first().map(|command| command.rsplit('/').next().unwrap_or(command)).unwrap_or_default();
+    let name = command.first().map(|path| path.rsplit('/').next().unwrap_or(path)).unwrap_or_default();
     let failed = format!("{name} failed with exit code {code}");
     let (reported, lost) = match job {
         Some(job) if code == 0 => {
-            let succeeded = succeed(&job, args.message.as_deref(), &site, progress.context());
+            let succeeded = succeed(&job, message.as_deref(), &site, progress.context());
             (progress.over(succeeded).await, format!("{name} succeeded, and the success could not be reported"))
         }
         job => {
             let alert = Alert {
-                message: args.message.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| failed.clone()),
-                source: args.source.unwrap_or_else(|| name.to_owned()),
-                level: args.level.code(),
+                message: message.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| failed.clone()),
+                source: source.unwrap_or_else(|| name.to_owned()),
+                level,
                 detail: tail,
                 job,
             };
