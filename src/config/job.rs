@@ -258,21 +258,25 @@ impl fmt::Display for Limit {
 /// Checks the name of a job, as `--expect` and `taskbell notify --job` accept it.
 ///
 /// # Errors
-/// If the name is empty or too long, or has other characters than letters, digits and `_-.:/`.
+/// If the name is empty or too long, or has other characters than letters, digits and `_-.:`. Without a slash, no name is an address
+/// with a secret: names are printed.
 pub fn name(text: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     match begins && text.len() <= LONGEST_NAME && text.chars().all(legal) {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("{} is not the name of a job", echoed(text))).hint(
-            "use the family of the task definition, or the name that taskbell notify --job gives: up to 255 letters, digits and _-.:/",
+            "use the family of the task definition, or the name that taskbell notify --job gives: up to 255 letters, digits and _-.:",
         )),
     }
 }
 
+/// Checks the name of a schedule, or a value of `startedBy`: at most one slash, after a word such as `chronos-schedule`. No address with a
+/// secret has this form.
 fn started_by(text: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    match !text.is_empty() && text.len() <= LONGEST_STARTED_BY && text.chars().all(legal) {
+    let (starter, name) = text.split_once('/').unwrap_or(("", text));
+    let has = |text: &str, others: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
+    match !name.is_empty() && text.len() <= LONGEST_STARTED_BY && has(starter, "-") && has(name, "_-.") {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("started-by does not accept {}", echoed(text)))
             .hint("use the name of the schedule or of the rule that starts the task, or the value of startedBy")),
@@ -406,6 +410,9 @@ mod tests {
             ("night ly,every=1d", "is not the name of a job", "letters, digits"),
             ("nightly|x,every=1d", "is not the name of a job", "letters, digits"),
             ("-nightly,every=1d", "is not the name of a job", "letters, digits"),
+            ("a/b,every=1d", "is not the name of a job", "letters, digits"),
+            ("nightly,every=1d,started-by=a/b/c", "started-by does not accept", "the name of the schedule"),
+            ("nightly,every=1d,started-by=a.b/c", "started-by does not accept", "the name of the schedule"),
             ("nightly,evry=1d", "unknown key \"evry\"", "did you mean every=?"),
             ("nightly,max_runtime=1h", "unknown key \"max_runtime\"", "did you mean max-runtime=?"),
             ("nightly,when=1h", "unknown key \"when\"", "the keys are by, every"),

@@ -318,7 +318,7 @@ fn no_secret_in_the_file_is_printed() {
             "job = [{ name = \"x\", by = \"S\" }]",
             "job = [{ name = \"x\", by = \"cron(0 S * * ? *)\" }]",
             "job = [{ name = \"x\", by = \"cron(0 3 * * ? *)\", timezone = \"S\" }]",
-            "job = [{ name = \"x\", every = \"1d\", started_by = \"S !\" }]",
+            "job = [{ name = \"x\", every = \"1d\", started_by = \"S\" }]",
             "job = [{ name = \"x\", \"S\" = \"1d\" }]",
             "summary = \"S\"",
             "summary = \"cron(0 9 ? * MON *),S\"",
