@@ -1,6 +1,7 @@
 //! Reads what is expected of jobs (`--expect`, `[[stack.job]]`), and the times of the summary (`--summary`).
 
 use std::fmt;
+use std::time::SystemTime;
 
 use crate::calendar::{Cron, Span, Zone, Zoned};
 use crate::error::{Error, Result, nearest};
@@ -94,8 +95,8 @@ impl Deadline {
     }
 
     /// Returns the deadlines after a time, in the job's time zone.
-    pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, self.zone.at(now))
+    pub fn upcoming(&self, now: SystemTime) -> impl Iterator<Item = Zoned> {
+        times(&self.cron, &self.zone, now)
     }
 }
 
@@ -128,13 +129,13 @@ impl Summary {
     }
 
     /// Returns the times of the summary after a time, in its time zone.
-    pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, self.zone.at(now))
+    pub fn upcoming(&self, now: SystemTime) -> impl Iterator<Item = Zoned> {
+        times(&self.cron, &self.zone, now)
     }
 }
 
-fn times(cron: &Cron, now: Zoned) -> impl Iterator<Item = Zoned> {
-    std::iter::successors(cron.next(&now), move |last| cron.next(last))
+fn times<'a>(cron: &'a Cron, zone: &Zone, now: SystemTime) -> impl Iterator<Item = Zoned> + use<'a> {
+    std::iter::successors(cron.next(&zone.at(now)), move |last| cron.next(last))
 }
 
 impl Job {
@@ -171,7 +172,7 @@ impl Job {
         let value = |key: &'static str| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
         for (at, (key, _)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(other, _)| other == key) {
-                return about(*key, Err(Error::usage(format!("{key} is given more than once"))));
+                return about(key, Err(Error::usage(format!("{key} is given more than once"))));
             }
         }
         let Some(name_given) = value(NAME).filter(|name| !name.is_empty()) else {
@@ -378,16 +379,16 @@ mod tests {
 
     #[test]
     fn expectation_has_the_values_of_its_keys_and_the_defaults() {
-        let [Expectation::By(deadline)] =
-            &expected("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m")[..]
-        else {
-            panic!("no deadline")
+        let deadline = |text: &str| match &expected(text)[..] {
+            [Expectation::By(deadline)] => Some(deadline.clone()),
+            _ => None,
         };
-        assert_eq!(deadline.cron.text(), "cron(0 3,15 * * ? *)");
-        assert_eq!((deadline.zone.name.as_str(), deadline.grace), ("Asia/Tokyo", Span::minutes(30)));
-        assert_eq!(deadline.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
-        let [Expectation::By(deadline)] = &expected("nightly,by=cron(0 3 * * ? *)")[..] else { panic!("no deadline") };
-        assert_eq!((&deadline.zone, deadline.grace), (&Zone::utc(), Span::minutes(10)));
+        let full = deadline("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m").unwrap();
+        assert_eq!(full.cron.text(), "cron(0 3,15 * * ? *)");
+        assert_eq!((full.zone.name.as_str(), full.grace), ("Asia/Tokyo", Span::minutes(30)));
+        assert_eq!(full.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
+        let short = deadline("nightly,by=cron(0 3 * * ? *)").unwrap();
+        assert_eq!((&short.zone, short.grace), (&Zone::utc(), Span::minutes(10)));
         assert_eq!(expected("x,every=26h"), [Expectation::Every(Span::minutes(26 * 60), Span::minutes(10))]);
         assert_eq!(expected("x,max-runtime=auto"), [Expectation::MaxRuntime(Limit::Auto)]);
         assert_eq!(
