@@ -178,7 +178,7 @@ type Known = (String, BTreeSet<i16>);
 
 fn field(first: i16, last: i16) -> impl Strategy<Value = Known> {
     let number = first..=last;
-    let list = proptest::collection::btree_set(number.clone(), 1..4).prop_map(|numbers| -> Known {
+    let several = proptest::collection::btree_set(number.clone(), 1..4).prop_map(|numbers| -> Known {
         (numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), numbers)
     });
     let range = (number.clone(), number.clone()).prop_map(|(one, other)| -> Known {
@@ -190,7 +190,7 @@ fn field(first: i16, last: i16) -> impl Strategy<Value = Known> {
         (format!("{start}/{step}"), numbers)
     });
     let all: Just<Known> = Just(("*".to_owned(), (first..=last).collect()));
-    prop_oneof![3 => list, 1 => range, 1 => step, 2 => all]
+    prop_oneof![3 => several, 1 => range, 1 => step, 2 => all]
 }
 
 /// The days that a search compares: by their numbers, or by a rule for the date.
