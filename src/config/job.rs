@@ -1,6 +1,7 @@
 //! Reads what is expected of jobs (`--expect`, `[[stack.job]]`), and the times of the summary (`--summary`).
 
 use std::fmt;
+use std::time::SystemTime;
 
 use crate::calendar::{Cron, Span, Zone, Zoned};
 use crate::error::{Error, Result, nearest};
@@ -94,8 +95,8 @@ impl Deadline {
     }
 
     /// Returns the deadlines after a time, in the job's time zone.
-    pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, &self.zone.at(now))
+    pub fn upcoming(&self, now: SystemTime) -> impl Iterator<Item = Zoned> {
+        times(&self.cron, &self.zone, now)
     }
 }
 
@@ -128,13 +129,13 @@ impl Summary {
     }
 
     /// Returns the times of the summary after a time, in its time zone.
-    pub fn upcoming(&self, now: std::time::SystemTime) -> impl Iterator<Item = Zoned> {
-        times(&self.cron, &self.zone.at(now))
+    pub fn upcoming(&self, now: SystemTime) -> impl Iterator<Item = Zoned> {
+        times(&self.cron, &self.zone, now)
     }
 }
 
-fn times<'a>(cron: &'a Cron, now: &Zoned) -> impl Iterator<Item = Zoned> + use<'a> {
-    std::iter::successors(cron.next(now), move |last| cron.next(last))
+fn times<'a>(cron: &'a Cron, zone: &Zone, now: SystemTime) -> impl Iterator<Item = Zoned> + use<'a> {
+    std::iter::successors(cron.next(&zone.at(now)), move |last| cron.next(last))
 }
 
 impl Job {
@@ -258,21 +259,25 @@ impl fmt::Display for Limit {
 /// Checks the name of a job, as `--expect` and `taskbell notify --job` accept it.
 ///
 /// # Errors
-/// If the name is empty or too long, or has other characters than letters, digits and `_-.:/`.
+/// If the name is empty or too long, or has other characters than letters, digits and `_-.:`. Without a slash, no name is an address
+/// with a secret: names are printed.
 pub fn name(text: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     match begins && text.len() <= LONGEST_NAME && text.chars().all(legal) {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("{} is not the name of a job", echoed(text))).hint(
-            "use the family of the task definition, or the name that taskbell notify --job gives: up to 255 letters, digits and _-.:/",
+            "use the family of the task definition, or the name that taskbell notify --job gives: up to 255 letters, digits and _-.:",
         )),
     }
 }
 
+/// Checks the name of a schedule, or a value of `startedBy`: at most one slash, after a word such as `chronos-schedule`. No address with a
+/// secret has this form.
 fn started_by(text: &str) -> Result<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    match !text.is_empty() && text.len() <= LONGEST_STARTED_BY && text.chars().all(legal) {
+    let (starter, name) = text.split_once('/').unwrap_or(("", text));
+    let has = |text: &str, others: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
+    match !name.is_empty() && text.len() <= LONGEST_STARTED_BY && has(starter, "-") && has(name, "_-.") {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("started-by does not accept {}", echoed(text)))
             .hint("use the name of the schedule or of the rule that starts the task, or the value of startedBy")),
@@ -372,19 +377,18 @@ mod tests {
         Job::parse(text).unwrap().expectations
     }
 
-    fn deadline_in(text: &str) -> Deadline {
-        let find = |one| if let Expectation::By(deadline) = one { Some(deadline) } else { None };
-        expected(text).into_iter().find_map(find).unwrap()
-    }
-
     #[test]
     fn expectation_has_the_values_of_its_keys_and_the_defaults() {
-        let deadline = deadline_in("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m");
-        assert_eq!(deadline.cron.text(), "cron(0 3,15 * * ? *)");
-        assert_eq!((deadline.zone.name.as_str(), deadline.grace), ("Asia/Tokyo", Span::minutes(30)));
-        assert_eq!(deadline.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
-        let deadline = deadline_in("nightly,by=cron(0 3 * * ? *)");
-        assert_eq!((&deadline.zone, deadline.grace), (&Zone::utc(), Span::minutes(10)));
+        let deadline = |text: &str| match &expected(text)[..] {
+            [Expectation::By(deadline)] => Some(deadline.clone()),
+            _ => None,
+        };
+        let full = deadline("nightly,by=cron(0 3,15 * * ? *), timezone=Asia/Tokyo ,grace=30m").unwrap();
+        assert_eq!(full.cron.text(), "cron(0 3,15 * * ? *)");
+        assert_eq!((full.zone.name.as_str(), full.grace), ("Asia/Tokyo", Span::minutes(30)));
+        assert_eq!(full.checks().unwrap()[0].text(), "cron(30 3,15 * * ? *)");
+        let short = deadline("nightly,by=cron(0 3 * * ? *)").unwrap();
+        assert_eq!((&short.zone, short.grace), (&Zone::utc(), Span::minutes(10)));
         assert_eq!(expected("x,every=26h"), [Expectation::Every(Span::minutes(26 * 60), Span::minutes(10))]);
         assert_eq!(expected("x,max-runtime=auto"), [Expectation::MaxRuntime(Limit::Auto)]);
         assert_eq!(
@@ -407,6 +411,9 @@ mod tests {
             ("night ly,every=1d", "is not the name of a job", "letters, digits"),
             ("nightly|x,every=1d", "is not the name of a job", "letters, digits"),
             ("-nightly,every=1d", "is not the name of a job", "letters, digits"),
+            ("a/b,every=1d", "is not the name of a job", "letters, digits"),
+            ("nightly,every=1d,started-by=a/b/c", "started-by does not accept", "the name of the schedule"),
+            ("nightly,every=1d,started-by=a.b/c", "started-by does not accept", "the name of the schedule"),
             ("nightly,evry=1d", "unknown key \"evry\"", "did you mean every=?"),
             ("nightly,max_runtime=1h", "unknown key \"max_runtime\"", "did you mean max-runtime=?"),
             ("nightly,when=1h", "unknown key \"when\"", "the keys are by, every"),

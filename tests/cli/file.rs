@@ -211,6 +211,19 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
             "is not the ARN of an ECS cluster: \"12\" is not an account ID",
         ),
         (
+            "[[stack]]\nclusters = [\"a\"]\nwebhook_parameter = \"/aws/reference/secretsmanager/hook\"\n",
+            ":3:1",
+            "secretsmanager:GetSecretValue",
+        ),
+    ] {
+        is_reported(text, place, told);
+    }
+}
+
+#[test]
+fn mistake_in_a_job_is_reported_at_its_key() {
+    for (text, place, told) in [
+        (
             "[[stack]]\nclusters = [\"a\"]\n[[stack.job]]\nname = \"x\"\nby = \"cron(0 3 * * *)\"\n",
             ":5:1",
             "a sixth field, the year",
@@ -251,18 +264,18 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
             ":4:",
             "no_dedupe and job contradict",
         ),
-        (
-            "[[stack]]\nclusters = [\"a\"]\nwebhook_parameter = \"/aws/reference/secretsmanager/hook\"\n",
-            ":3:1",
-            "secretsmanager:GetSecretValue",
-        ),
     ] {
-        let error = parse(text).unwrap_err();
-        let whole = format!("{}; {:?}", error.in_one_line(), error.nearest_hint());
-        assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
-        assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
-        assert!(whole.contains(told), "{text}{whole}");
+        is_reported(text, place, told);
     }
+}
+
+/// Checks the error about a file: its place, and words of the error or of its hint.
+fn is_reported(text: &str, place: &str, told: &str) {
+    let error = parse(text).unwrap_err();
+    let whole = format!("{}; {:?}", error.in_one_line(), error.nearest_hint());
+    assert_eq!(error.kind(), taskbell::error::Category::Usage, "{text}");
+    assert!(whole.starts_with(&format!("taskbell.toml{place}")), "{text}{whole}");
+    assert!(whole.contains(told), "{text}{whole}");
 }
 
 /// Checks that stacks whose roles cannot collide may have names that differ only by case.
@@ -319,7 +332,7 @@ fn no_secret_in_the_file_is_printed() {
             "job = [{ name = \"x\", by = \"S\" }]",
             "job = [{ name = \"x\", by = \"cron(0 S * * ? *)\" }]",
             "job = [{ name = \"x\", by = \"cron(0 3 * * ? *)\", timezone = \"S\" }]",
-            "job = [{ name = \"x\", every = \"1d\", started_by = \"S !\" }]",
+            "job = [{ name = \"x\", every = \"1d\", started_by = \"S\" }]",
             "job = [{ name = \"x\", \"S\" = \"1d\" }]",
             "summary = \"S\"",
             "summary = \"cron(0 9 ? * MON *),S\"",

@@ -107,7 +107,7 @@ async fn no_argument_is_echoed_with_its_secret() {
             "setup --cluster batch --expect x,every=S",
             "setup --cluster batch --expect x,by=S",
             "setup --cluster batch --expect x,S=1d",
-            "setup --cluster batch --expect x,every=1d,started-by=S!",
+            "setup --cluster batch --expect x,every=1d,started-by=S",
             "setup --cluster batch --expect 'x,by=cron(0 3 * * ? *),timezone=S'",
             "setup --cluster batch --summary S",
             "setup --cluster batch --family S",
