@@ -79,7 +79,7 @@ async fn dry_run_shows_the_plan_and_changes_nothing() {
     let aws = Aws::new().await;
     let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
-    assert!(dry.out.contains("9 to add"), "{dry:?}");
+    assert!(dry.out.contains("11 to add"), "{dry:?}");
     let dry = taskbell(&aws, "teardown --cluster batch --dry-run").await;
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(aws.writes(), [""; 0]);

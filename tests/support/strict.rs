@@ -414,7 +414,8 @@ fn path_of(action: &str, request: &HttpRequest) -> String {
 /// Returns the request, answered in pages of few schedules: AWS answers in pages of a hundred.
 fn in_pages(action: &str, mut request: HttpRequest) -> HttpRequest {
     if action == "scheduler:ListSchedules" && !request.uri().contains("MaxResults=") {
-        let uri = format!("{}&MaxResults=2", request.uri());
+        let joint = if request.uri().contains('?') { '&' } else { '?' };
+        let uri = format!("{}{joint}MaxResults=2", request.uri());
         request.set_uri(uri).unwrap();
     }
     request
