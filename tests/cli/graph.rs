@@ -235,7 +235,7 @@ async fn file_extension_selects_the_format_unless_a_flag_does() {
         let path = folder.path().join(name);
         let outcome = taskbell(&aws, &format!("graph {LEAST} {flags} --file {}", path.display())).await;
         assert_eq!((outcome.code, outcome.out.as_str()), (0, ""), "{outcome:?}");
-        assert!(outcome.err.ends_with(&format!("wrote {}: 7 in sync\n", path.display())), "{outcome:?}");
+        assert!(outcome.err.ends_with(&format!("wrote {}: 8 in sync\n", path.display())), "{outcome:?}");
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(begins), "{name} {flags}");
     }
     aws.forget_calls();

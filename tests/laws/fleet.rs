@@ -62,7 +62,7 @@ async fn most_severe_exit_code_is_the_code_of_the_fleet() {
     let drift = taskbell(&aws, &with("drift --stack job-0 --stack job-1", &path)).await;
     assert!(drift.code == 0 && drift.out.ends_with("2 stacks: all good\n"), "{drift:?}");
     let all = taskbell(&aws, &with("drift --stack job-0 --stack job-2", &path)).await;
-    assert!(all.code == 2 && all.out.contains("job-0  in sync") && all.out.contains("job-2  7 to add"), "{all:?}");
+    assert!(all.code == 2 && all.out.contains("job-0  in sync") && all.out.contains("job-2  8 to add"), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +133,7 @@ async fn fleet_setup_needs_confirmation_and_a_webhook_for_every_stack() {
         "{unasked:?}"
     );
     // Setup showed every stack's plan before the question.
-    assert_eq!(unasked.out.matches("7 to add").count(), 12, "{unasked:?}");
+    assert_eq!(unasked.out.matches("8 to add").count(), 12, "{unasked:?}");
     let secretless = taskbell_without_webhook(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
     assert!(secretless.code != 0 && secretless.out.matches("error:").count() == 12, "{secretless:?}");
     assert_eq!(aws.everything().await, before);
@@ -171,7 +171,7 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     // With JSON on stdout, stderr shows the plans before the question.
     let json = typing(&aws, &with("setup --all --no-pattern-check --output json", &path), &["n"]).await;
     let shown = json.err.split("Apply these changes").next().unwrap();
-    assert_eq!((json.code, shown.matches("7 to add").count()), (1, 12), "{json:?}");
+    assert_eq!((json.code, shown.matches("8 to add").count()), (1, 12), "{json:?}");
     assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");

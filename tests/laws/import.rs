@@ -367,7 +367,7 @@ async fn import_does_not_remove_rules_imported_before() {
     aws.forget_calls();
     let refused = taskbell_without_webhook(&aws, "import other --yes --keep-pattern").await;
     assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
-    assert!(refused.err.contains("would lose its 3 rules taskbell-batch-"), "{refused:?}");
+    assert!(refused.err.contains("would lose its 5 rules taskbell-batch-"), "{refused:?}");
     assert!(refused.err.contains("--stack NAME") && refused.out.contains("- rule/task-failed"), "{refused:?}");
     let dry = taskbell_without_webhook(&aws, "import other --dry-run --keep-pattern").await;
     assert_eq!(dry.code, 1, "{dry:?}");

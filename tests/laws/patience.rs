@@ -163,7 +163,7 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
         "error: could not add role/notifier (taskbell-batch-us-east-1)\n  caused by: interrupted before AWS answered: the change may or may not have been made\n",
         "done: log_group/notifier, parameter/webhook, queue/undelivered, table/announcements\n",
         "failed: role/notifier\n",
-        "not started: function/notifier, rule/task-failed\n",
+        "not started: function/notifier, rule/job-succeeded, rule/task-failed\n",
         "Run the same command again: it is safe, and continues from here.\n",
         "error: setup was interrupted\n",
     ] {

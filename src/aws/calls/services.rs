@@ -65,7 +65,7 @@ pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) ->
         ask!("CloudWatch Logs", false, "logs:DescribeLogGroups", groups),
         ask!("CloudWatch", false, "cloudwatch:DescribeAlarms", alarms),
         ask!("DynamoDB", true, "dynamodb:DescribeTable", table),
-        ask!("EventBridge Scheduler", true, "scheduler:GetScheduleGroup", schedules),
+        ask!("Scheduler", true, "scheduler:GetScheduleGroup", schedules),
         ask!("ECS", true, "ecs:DescribeClusters", clusters),
         ask!("resource tags", false, "tag:GetResources", tagged),
     ]

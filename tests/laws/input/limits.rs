@@ -242,7 +242,7 @@ async fn full_bus_is_refused_before_anything_is_made() {
     only_setup_refuses(
         &aws,
         wild,
-        &["has 30 other rules with wildcards, and the stack needs 1", "accepts 30", "--family"],
+        &["has 30 other rules with wildcards, and the stack needs 2", "accepts 30", "--family"],
     )
     .await;
     events.delete_rule().name("wild-0").send().await.unwrap();
