@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::support::aws::Aws;
+use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::limits::Limits;
 use crate::support::{Outcome, taskbell};
 
@@ -43,4 +43,18 @@ async fn stacks_at_once_survive_throttling() {
     }
     assert!(taskbell::document::diff(&before, &aws.everything().await).is_empty());
     assert!(aws.throttled() > 100, "only {} calls were throttled", aws.throttled());
+}
+
+/// Checks the number of attempts: eight were too few for ten processes at once.
+#[tokio::test(start_paused = true)]
+async fn call_that_is_refused_eleven_times_in_a_row_ends_well() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes --no-pattern-check").await.code, 0);
+    for (times, code) in [(11, 0), (12, 3)] {
+        let on = On::Action("lambda:GetFunctionEventInvokeConfig");
+        aws.fail(Fault { failure: Failure::Throttled, on, nth: 0, times });
+        let drift = taskbell(&aws, "drift --cluster batch").await;
+        assert_eq!(drift.code, code, "{drift:?}");
+        aws.heal();
+    }
 }

@@ -102,6 +102,8 @@ const faults = (document, kind = "identity") => faultsOf({ kind, where: "planted
 test("policies without a fault pass", async () => {
   assert.deepEqual(await faults(allow(["events:PutEvents"], [BUS], SOURCE)), []);
   assert.deepEqual(await faults(allow(["ecs:DescribeTaskDefinition"], "*")), []);
+  // Tests write this statement by hand.
+  assert.deepEqual(await faults(allow("s3:*", "*")), []);
   assert.deepEqual(await faults(trust, "trust"), []);
   // The wildcard stands for the streams of the group.
   assert.deepEqual(await faults(allow(["logs:PutLogEvents"], ["arn:aws:logs:us-east-1:123456789012:log-group:/x:*"])), []);
@@ -111,6 +113,7 @@ test("policies without a fault pass", async () => {
 
 const PLANTED_POLICIES = [
   ["an action that does not exist", allow(["sqs:SendMessages"], [QUEUE]), "there is no action sqs:SendMessages"],
+  ["an action with a wildcard", allow(["sqs:*"], "*"), "there is no action sqs:*"],
   ["an action in the wrong case", allow(["sqs:sendMessage"], [QUEUE]), "there is no action sqs:sendMessage"],
   ["a resource of another type", allow(["sqs:SendMessage"], [BUS]), `sqs:SendMessage does not take ${BUS}`],
   ["a resource for an action that has none", allow(["events:ListRules"], [BUS]), "events:ListRules takes no resource but *"],

@@ -234,7 +234,7 @@ check("Slack that answers 429 is asked again in the same run", async ({ lambda, 
 check("an environment that Lambda killed is followed by another", async ({ lambda, world }) => {
   await sent(lambda, another());
   world.answers.slack = never;
-  // The notifier ends by itself if it can: it has no time to.
+  // With more time, the notifier would end by itself.
   const run = await lambda.invoke(another(), { timeoutMs: 1 });
   assert.equal(run.end, "timed out");
   delete world.answers.slack;

@@ -45,8 +45,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Lambda and IAM accept some fifteen calls a second from a whole account. Of ten stacks at once, half fail with the SDK's own three
-/// attempts; and where every second call is refused, one of 250 is refused eight times in a row, and one of 4,000 twelve times. The
-/// pauses between twelve attempts take 15 seconds on average, and 30 at most: half of the time limit of a call.
+/// attempts. Where the services refuse every second attempt, one call of 250 fails after eight attempts, and one of 4,000 after twelve.
+/// The pauses between twelve attempts take 15 seconds on average, and 30 at most: half of the time limit of a call.
 const ATTEMPTS: u32 = 12;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
