@@ -23,6 +23,8 @@ use limits::OF_THE_STACK;
 
 /// The variable of the function that says whether services that work again are reported.
 pub const SERVICE_RECOVERY: &str = "TASKBELL_SERVICE_RECOVERY";
+/// The variable of the function that names the patterns that the end of a task has to match to be reported.
+pub const REPORTED_PATTERNS: &str = "TASKBELL_PATTERNS";
 
 /// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
@@ -379,7 +381,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         ("TASKBELL_LEDGER", (window.is_some() && !config.keeps_ledger()).then(|| "off".to_owned())),
         ("TASKBELL_RECOVERY", (window.is_some() && !config.recovery).then(|| "off".to_owned())),
         (SERVICE_RECOVERY, config.reports_recovered_services().then(|| "on".to_owned())),
-        ("TASKBELL_PATTERNS", config.reported_patterns().map(|names| names.join(","))),
+        (REPORTED_PATTERNS, config.reported_patterns().map(|names| names.into_iter().collect::<Vec<_>>().join(","))),
     ];
     variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

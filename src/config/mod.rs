@@ -11,9 +11,10 @@ mod letters;
 pub mod settings;
 mod webhook;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pattern::{CATALOGUE, Drill, Pattern, SERVICE_RECOVERED};
+use crate::pattern::companions::takes_every_failed_job;
+use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED, is_in_catalogue};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
 pub use cluster::{Cluster, clusters};
@@ -59,13 +60,12 @@ impl Config {
             && self.patterns.iter().all(|pattern| is_in_catalogue(&pattern.name))
     }
 
-    /// Returns the patterns that the end of a task has to match to be reported, if the rule for the ends of jobs delivers more than
-    /// these patterns ask for. `task-failed`, `nonzero-exit` and patterns of the user's own take every failure that this rule delivers.
+    /// Returns the patterns that the end of a task has to match to be reported, in alphabetical order, if the rule for the ends of jobs
+    /// delivers more than these patterns ask for.
     #[must_use]
-    pub fn reported_patterns(&self) -> Option<Vec<&str>> {
-        let takes_all = |name: &str| ["task-failed", "nonzero-exit"].contains(&name) || !is_in_catalogue(name);
+    pub fn reported_patterns(&self) -> Option<BTreeSet<&str>> {
         let names = || self.patterns.iter().map(|pattern| pattern.name.as_str());
-        (self.keeps_ledger() && !names().any(takes_all)).then(|| names().collect())
+        (self.keeps_ledger() && !names().any(takes_every_failed_job)).then(|| names().collect())
     }
 
     /// Returns whether the stack needs schedules, which ask for deadlines, running times and the summary.
@@ -73,10 +73,6 @@ impl Config {
     pub fn watches(&self) -> bool {
         !self.jobs.is_empty() || self.summary.is_some()
     }
-}
-
-fn is_in_catalogue(name: &str) -> bool {
-    CATALOGUE.iter().any(|entry| entry.name == name)
 }
 
 /// The checked configuration of a stack.

@@ -3,13 +3,13 @@
 mod foreign;
 mod parameters;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{Blueprint, Part, Permission, Piece, Spec};
 use crate::aws::kinds::{alarm, function, log_group, queue, role, rule, table, watch};
-use crate::desired::SERVICE_RECOVERY;
+use crate::desired::{REPORTED_PATTERNS, SERVICE_RECOVERY};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::pattern::SERVICE_RECOVERED;
@@ -17,7 +17,7 @@ use crate::pattern::companions::OF_SERVICES;
 use crate::policy::Policy;
 use crate::reconcile::resource::Tags;
 pub use parameters::{Bucket, CODE_PREFIX};
-use parameters::{camel, choices, condition, name, parameters};
+use parameters::{TAKES_EVERY_FAILED_JOB, camel, choices, condition, name, parameters};
 
 /// The most bytes of a template. CloudFormation accepts a longer one only from a bucket.
 pub const LONGEST_BODY: usize = 51_200;
@@ -372,7 +372,8 @@ impl Writer<'_> {
         self.blueprint.choices.iter().any(|choice| is_of(&choice.pattern))
     }
 
-    /// Returns the environment. The variable about services has a value only if the rule exists that it is about.
+    /// Returns the environment. Two variables depend on the chosen patterns: services have their variable only if the rule exists that it
+    /// is about, and the reported patterns are named only if none of them takes every failed job.
     fn environment(self, variables: &BTreeMap<String, String>) -> Value {
         let mut environment = json!(variables);
         if let Some(value) = environment.get_mut(SERVICE_RECOVERY)
@@ -380,7 +381,22 @@ impl Writer<'_> {
         {
             *value = json!({ "Fn::If": [condition(SERVICE_RECOVERED), &*value, { "Ref": "AWS::NoValue" }] });
         }
+        if let Some(reported) = self.reported_patterns() {
+            environment[REPORTED_PATTERNS] = reported;
+        }
         environment
+    }
+
+    /// Returns the chosen patterns, as `Stack::reported_patterns` does; none if the choice changes nothing.
+    fn reported_patterns(self) -> Option<Value> {
+        let has_condition = parameters::takes_every_failed_job(self.blueprint).is_some();
+        let keys: BTreeSet<&str> = self.blueprint.choices.iter().map(|choice| choice.pattern.as_str()).collect();
+        has_condition.then(|| {
+            let nothing = json!({ "Ref": "AWS::NoValue" });
+            let of_a_pattern = |key| json!({ "Fn::If": [condition(key), key, nothing] });
+            let chosen: Vec<Value> = keys.into_iter().map(of_a_pattern).collect();
+            json!({ "Fn::If": [TAKES_EVERY_FAILED_JOB, nothing, { "Fn::Join": [",", chosen] }] })
+        })
     }
 
     /// Returns the logical id of a rule: `TaskFailedRule` for `task-failed`.

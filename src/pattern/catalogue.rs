@@ -97,6 +97,12 @@ pub const CATALOGUE: [Entry; 11] = [
     },
 ];
 
+/// Returns whether the catalogue has a pattern of this name.
+#[must_use]
+pub fn is_in_catalogue(name: &str) -> bool {
+    CATALOGUE.iter().any(|entry| entry.name == name)
+}
+
 /// The pattern of the ends of jobs that the notifier remembers.
 pub const JOB_SUCCEEDED: &str = "job-succeeded";
 /// The pattern of the events that end a failure of a service.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::filter::{Filters, is_of_tasks};
-use super::{JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED};
+use super::{JOB_SUCCEEDED, Pattern, SERVICE_RECOVERED, is_in_catalogue};
 use crate::error::Result;
 
 /// The patterns whose failures a service can recover from.
@@ -23,6 +23,13 @@ pub struct Jobs {
 #[must_use]
 pub fn is_companion(name: &str) -> bool {
     [JOB_SUCCEEDED, SERVICE_RECOVERED].contains(&name)
+}
+
+/// Returns whether a pattern takes every failure that the rule for the ends of jobs delivers: `task-failed`, `nonzero-exit` and the
+/// user's own patterns do.
+#[must_use]
+pub fn takes_every_failed_job(name: &str) -> bool {
+    ["task-failed", "nonzero-exit"].contains(&name) || !is_in_catalogue(name)
 }
 
 /// Returns the pattern of successes of jobs, narrowed to the families and the container; none if the stack has no job.

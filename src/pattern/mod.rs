@@ -35,7 +35,7 @@ use normal::length;
 use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
 use tree::Tree;
 
-pub use catalogue::{CATALOGUE, COMPANIONS, DEFAULT, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED};
+pub use catalogue::{CATALOGUE, COMPANIONS, DEFAULT, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED, is_in_catalogue};
 pub use normal::{HIGHEST_QUOTA, LONGEST, has_wildcard, meaning, normal, read};
 pub use placeholders::DEFAULT_CLUSTER;
 

@@ -50,7 +50,7 @@ async fn json_result_lists_done_failed_and_not_started_steps() {
     let done = taskbell(&aws, "setup --cluster batch --yes --output json").await;
     assert_eq!((done.code, &done.json()["in_sync"]), (0, &true.into()));
     let torn = taskbell(&aws, "teardown --cluster batch --yes --output json").await;
-    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 9));
+    assert_eq!((torn.code, torn.json()["result"]["done"].as_array().unwrap().len()), (0, 11));
 }
 
 /// Checks a setup that removes a rule: the rule's permissions stay at first, so setup reads a second time; the output reports the

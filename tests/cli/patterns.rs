@@ -293,6 +293,8 @@ proptest! {
         prop_assert_eq!(&tree, &pattern.bind(&arns, Drill::Accepted).unwrap());
         let matcher = Matcher::new(&(&tree).into()).unwrap();
         let text = sample(SAMPLES[number].name).unwrap().0.to_string();
+        // The ends of jobs of other machines have no cluster: application-error and job-succeeded take all of them.
+        prop_assume!(!text.contains("\"taskbell.app\""));
         let of = |name: &str| -> Value {
             let text = text.replace("cluster/prod", &format!("cluster/{name}")).replace("service/prod/", &format!("service/{name}/"));
             serde_json::from_str(&text.replace("\"cluster\":\"prod\"", &format!("\"cluster\":\"{name}\""))).unwrap()

@@ -603,7 +603,7 @@ async fn deployed_template_can_be_drilled_shown_and_replayed_like_a_stack() {
     let status = aws.taskbell("status --cluster batch --output json", None);
     let told = status.json();
     assert_eq!(status.code, 0, "{told:#}");
-    assert_eq!((&told["clusters"], &told["rules"].as_array().unwrap().len()), (&json!(["batch"]), &2), "{told:#}");
+    assert_eq!((&told["clusters"], &told["rules"].as_array().unwrap().len()), (&json!(["batch"]), &3), "{told:#}");
     assert_eq!((&told["notifier"]["state"], &told["undelivered"]), (&json!("Active"), &json!(0)), "{told:#}");
     assert!(told["last_drill"]["cause"].is_string() && told["last_alert"]["outcome"] == "sent", "{told:#}");
 

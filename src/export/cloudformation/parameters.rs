@@ -3,11 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::export::{Blank, Blueprint, Piece, Spec, words};
-use crate::pattern::companions::{OF_SERVICES, is_companion};
-use crate::pattern::{CATALOGUE, SERVICE_RECOVERED};
+use crate::pattern::companions::{self, OF_SERVICES, is_companion};
+use crate::pattern::{CATALOGUE, JOB_SUCCEEDED, SERVICE_RECOVERED};
 
 /// The default beginning of the archive's key.
 pub const CODE_PREFIX: &str = "taskbell/";
+/// The condition that a chosen pattern takes every failed job.
+pub const TAKES_EVERY_FAILED_JOB: &str = "TakesEveryFailedJob";
 const YES: &str = "Yes";
 const NO: &str = "No";
 
@@ -99,12 +101,12 @@ fn pattern_name(key: &str) -> String {
 /// Returns the conditions for creating rules, and the assertions about the parameters themselves.
 pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
-    let is_yes = |key: &str| json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] });
     let mut conditions: Map<String, Value> = keys().map(|key| (condition(key), is_yes(key))).collect();
     let of_services: Vec<Value> = keys().filter(|key| OF_SERVICES.contains(key)).map(is_yes).collect();
     if blueprint.pieces.iter().any(|piece| piece.address.id.key == SERVICE_RECOVERED) && !of_services.is_empty() {
         conditions.insert(condition(SERVICE_RECOVERED), any(&of_services));
     }
+    conditions.extend(takes_every_failed_job(blueprint).map(|any| (TAKES_EVERY_FAILED_JOB.to_owned(), any)));
     // A companion alone causes no alert.
     let is_made = |key: &str| !is_companion(key) && !keys().any(|other| other == key);
     let is_always_made = |piece: &Piece| matches!(piece.spec, Spec::Rule(_)) && is_made(&piece.address.id.key);
@@ -114,6 +116,25 @@ pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
         json!({ "SomethingRings": { "Assertions": [assertion] } })
     });
     (conditions, rule)
+}
+
+/// Returns the condition that a chosen pattern takes every failed job; none if a rule that is always made does, or if the stack has no
+/// rule for the ends of jobs.
+pub fn takes_every_failed_job(blueprint: &Blueprint) -> Option<Value> {
+    let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
+    let rules = || {
+        blueprint.pieces.iter().filter(|piece| matches!(piece.spec, Spec::Rule(_))).map(|piece| &*piece.address.id.key)
+    };
+    let has_ledger = rules().any(|key| key == JOB_SUCCEEDED);
+    let is_always_made = |key: &str| !is_companion(key) && !keys().any(|other| other == key);
+    let is_always_taken = rules().any(|key| is_always_made(key) && companions::takes_every_failed_job(key));
+    let takers: Vec<Value> = keys().filter(|key| companions::takes_every_failed_job(key)).map(is_yes).collect();
+    (has_ledger && !is_always_taken && !takers.is_empty()).then(|| any(&takers))
+}
+
+/// Returns the condition that the pattern is chosen.
+fn is_yes(key: &str) -> Value {
+    json!({ "Fn::Equals": [{ "Ref": pattern_name(key) }, YES] })
 }
 
 /// Joins conditions with `Fn::Or`, which accepts 2 to 10 conditions.
