@@ -25,11 +25,11 @@ pub fn ends_no_alert(plan: &Plan, stack: &StackName) -> Result<()> {
     let going: Vec<&str> = of(Kind::Rule).filter(is_going).map(|step| step.address.name.as_str()).collect();
     let unheard: BTreeSet<String> = of(Kind::Rule).flat_map(clusters_left_out).collect();
     let unwatched: BTreeSet<String> = of(Kind::Watch).flat_map(jobs_left_out).collect();
-    let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+    let joined = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
     let lost = match (going.len(), unheard.len(), unwatched.len()) {
         (0, 0, 0) => return Ok(()),
-        (0, 0, _) => format!("no longer expect anything of the jobs {}", list(unwatched)),
-        (0, _, _) => format!("no longer alert on failures in {}", list(unheard)),
+        (0, 0, _) => format!("no longer expect anything of the jobs {}", joined(unwatched)),
+        (0, _, _) => format!("no longer alert on failures in {}", joined(unheard)),
         (number, _, _) => format!("lose its {} {}", count(number, "rule"), going.join(", ")),
     };
     let error = Error::new(format!("the stack {stack} already exists, and would {lost}; nothing was changed"));
