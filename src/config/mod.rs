@@ -51,6 +51,12 @@ impl Config {
         self.patterns.iter().chain(&self.companions)
     }
 
+    /// Returns the names of the companions that the stack would not have without messages that a job or a service works again.
+    pub fn rules_of_recovery(&self) -> impl Iterator<Item = &str> {
+        let is_spare = |name: &str| self.recovery && (name == SERVICE_RECOVERED || !self.watches());
+        self.companions.iter().map(|pattern| pattern.name.as_str()).filter(move |name| is_spare(name))
+    }
+
     /// Returns whether the notifier reports that a service works again. A pattern of the user's own may ask for the same events: such
     /// a stack goes on reporting each of them.
     #[must_use]

@@ -131,9 +131,10 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
             rules.len(),
             of_others(to_come)
         );
-        return Err(Error::usage(told).hint(
-            "remove rules, use fewer --pattern (patterns in taskbell.toml), or ask AWS to raise the quota for rules and give it with --rule-quota N (rule_quota)",
-        ));
+        return Err(Error::usage(told).hint(format!(
+            "remove rules, use fewer --pattern (patterns in taskbell.toml), {}or ask AWS to raise the quota for rules and give it with --rule-quota N (rule_quota)",
+            without_recovery(config, stack, &wanted, |rule| !has(&rule.name))
+        )));
     }
     let is_wanted = |rule: &bus::Rule| wanted.iter().any(|wanted| wanted.name == rule.name);
     let others = rules.iter().filter(|rule| rule.has_wildcard && !is_wanted(rule)).count();
@@ -145,11 +146,26 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
             "the default bus in {region} has {others} other rules with wildcards{}, and the stack needs {needed}; EventBridge accepts {RULES_WITH_WILDCARDS}, and AWS does not raise this quota",
             of_others(to_come)
         );
-        return Err(Error::usage(told).hint(
-            "use no * within names of --family, --exclude-family, --service or --exclude-service (filters in taskbell.toml): a * at the end alone needs no wildcard",
-        ));
+        return Err(Error::usage(told).hint(format!(
+            "{}use no * within names of --family, --exclude-family, --service or --exclude-service (filters in taskbell.toml): a * at the end alone needs no wildcard",
+            without_recovery(config, stack, &wanted, |rule| rule.has_wildcard)
+        )));
     }
     Ok(())
+}
+
+/// Returns the part of a hint about rules that serve only messages that a job or a service works again, if such a rule needs room.
+fn without_recovery(
+    config: &Config,
+    stack: &Stack,
+    rules: &[bus::Rule],
+    needs_room: impl Fn(&bus::Rule) -> bool,
+) -> &'static str {
+    let names: Vec<String> = config.rules_of_recovery().map(|name| stack.rule_name(name)).collect();
+    match rules.iter().any(|rule| needs_room(rule) && names.contains(&rule.name)) {
+        true => "do without the messages that a job or a service works again (--no-recovery), ",
+        false => "",
+    }
 }
 
 /// Returns the part of an error about the rules that other stacks of the run add.

@@ -22,6 +22,8 @@ const SWEEP: &str = "rate(5 minutes)";
 /// The fewest and the most minutes between two checks of an expectation without a time of day.
 const CHECK_MINUTES: (u64, u64) = (5, 60);
 const RATE_ZONE: &str = "UTC";
+/// The name of the schedule of the summary.
+const SUMMARY: &str = "summary";
 
 /// The tries to invoke the notifier: as many as Scheduler makes, within an hour. A later check comes too late to help anybody.
 const MOST_RETRIES: i32 = 185;
@@ -47,6 +49,14 @@ pub fn watch(config: &Config, stack: &Stack, place: &Place, clusters: &[String])
     schedules.extend(ground.sweep());
     schedules.extend(ground.summary());
     Ok(watch::Spec { schedules })
+}
+
+/// Returns the names of the jobs whose deadlines, intervals or limits the schedules check. The summary checks no job.
+#[must_use]
+pub fn checked_jobs(spec: &watch::Spec) -> BTreeSet<String> {
+    let details = spec.schedules.iter().filter(|(name, _)| *name != SUMMARY).map(|(_, own)| &own.input["detail"]);
+    let jobs = details.flat_map(|detail| detail["jobs"].as_array().into_iter().flatten().chain([&detail["job"]]));
+    jobs.filter_map(|job| job["name"].as_str().map(str::to_owned)).collect()
 }
 
 /// Describes the role, which Scheduler alone may assume, and only for this group: it may invoke the notifier, and put an event that
@@ -144,7 +154,7 @@ impl Ground<'_> {
         let summary = self.config.summary.as_ref()?;
         let jobs: Vec<Value> = self.config.jobs.iter().map(told).collect();
         let when = (summary.cron.text(), summary.zone.name.as_str());
-        Some(("summary".to_owned(), self.schedule("all jobs", when, "Summary", &json!({ "jobs": jobs }))))
+        Some((SUMMARY.to_owned(), self.schedule("all jobs", when, "Summary", &json!({ "jobs": jobs }))))
     }
 
     /// Describes a schedule that sends the notifier an event of this detail-type. Scheduler fills in the parts in angle brackets.

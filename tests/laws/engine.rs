@@ -41,21 +41,31 @@ async fn round_trips_and_calls_stay_within_their_bounds() {
     let aws = Aws::lax().await;
     let latency = Duration::from_millis(50);
     aws.delay(latency);
-    let mut figures = Vec::new();
+    let (mut figures, mut exceeded) = (Vec::new(), Vec::new());
     let least = |line: &str| format!("{line} --pattern task-failed --no-dedupe");
-    // The first four runs have one rule and no table, the others the whole stack. A table costs five calls to read, each further
-    // rule two; four calls read what no other answer has: event source mappings of the function and of the queue, code signing,
-    // subscription filters. Setup asks EventBridge about 20 samples for task-failed, 3 for deployment-failed and 8 for
-    // service-impaired. Before a change, a step reads its resource again.
+    let expecting = |line: &str| format!("{line} --expect nightly,every=26h --expect report,max-runtime=2h");
+    // The first four runs have one rule and no table, the next four the whole stack with its five rules, of which two are for the ends
+    // of failures, and the last four also two schedules. A table costs five calls to read, each further rule two, and two calls show
+    // that a stack has neither schedules nor the role for them: no other answer shows what removed expectations left. Four calls read
+    // what no other answer has: event source mappings of the function and of the queue, code signing, subscription filters. Setup
+    // asks EventBridge about 21 samples for task-failed, 3 for deployment-failed and 8 for service-impaired. Before a change, a step
+    // reads its resource again, and afterwards setup reads everything once more. So a further rule costs nine calls to add: two for
+    // each of these three reads, the rule, its target and its permission.
+    // Schedules are read in three steps: the group, which most stacks do not have, its list, each schedule. The role for them takes
+    // one step more than that of the notifier, because one call shows that most stacks have no such role.
     for (line, most_trips, most_calls) in [
-        (least(SETUP), 13, 83),
-        (least(SETUP), 3, 48),
-        (least(DRIFT), 3, 24),
+        (least(SETUP), 13, 88),
+        (least(SETUP), 3, 51),
+        (least(DRIFT), 3, 26),
         (TEARDOWN.to_owned(), 9, 58),
-        (SETUP.to_owned(), 14, 122),
-        (SETUP.to_owned(), 3, 67),
-        (DRIFT.to_owned(), 3, 32),
-        (TEARDOWN.to_owned(), 9, 80),
+        (SETUP.to_owned(), 14, 142),
+        (SETUP.to_owned(), 3, 74),
+        (DRIFT.to_owned(), 3, 38),
+        (TEARDOWN.to_owned(), 9, 92),
+        (expecting(SETUP), 15, 154),
+        (expecting(SETUP), 3, 81),
+        (expecting(DRIFT), 3, 45),
+        (TEARDOWN.to_owned(), 12, 112),
     ] {
         aws.forget_calls();
         let start = Instant::now();
@@ -63,9 +73,12 @@ async fn round_trips_and_calls_stay_within_their_bounds() {
         assert_eq!(outcome.code, 0, "{outcome:?}");
         let (trips, calls) = (trips(start, latency), aws.calls().len());
         figures.push(format!("{line}: {trips} round trips, {calls} calls"));
-        assert!(trips <= most_trips && calls <= most_calls, "{figures:#?} {:#?}", aws.calls());
+        if trips > most_trips || calls > most_calls {
+            exceeded.push(format!("{line}: {:#?}", aws.calls()));
+        }
     }
     println!("{}", figures.join("\n"));
+    assert!(exceeded.is_empty(), "{figures:#?} {}", exceeded.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -367,13 +367,38 @@ async fn import_does_not_remove_rules_imported_before() {
     aws.forget_calls();
     let refused = taskbell_without_webhook(&aws, "import other --yes --keep-pattern").await;
     assert_eq!((refused.code, aws.writes()), (1, vec![]), "{refused:?}");
-    assert!(refused.err.contains("would lose its 5 rules taskbell-batch-"), "{refused:?}");
+    // The rule for recoveries of services goes, too, but sends no alert.
+    assert!(refused.err.contains("would lose its 3 rules taskbell-batch-"), "{refused:?}");
+    assert!(refused.out.contains("- rule/service-recovered"), "{refused:?}");
     assert!(refused.err.contains("--stack NAME") && refused.out.contains("- rule/task-failed"), "{refused:?}");
     let dry = taskbell_without_webhook(&aws, "import other --dry-run --keep-pattern").await;
     assert_eq!(dry.code, 1, "{dry:?}");
     let apart = taskbell_without_webhook(&aws, "import other --yes --keep-pattern --stack other").await;
     assert_eq!(apart.code, 0, "{apart:?}");
     assert_eq!(taskbell_without_webhook(&aws, "drift --cluster batch").await.code, 0);
+}
+
+/// Checks that an import leaves no job without its check, and that rules which send no alert may go.
+#[tokio::test(start_paused = true)]
+async fn import_does_not_drop_an_expectation_of_an_existing_stack() {
+    let (aws, hand) = by_hand().await;
+    let flags = "--expect nightly,every=26h --expect report,max-runtime=2h";
+    assert_eq!(taskbell(&aws, &format!("setup --cluster batch --yes {flags}")).await.code, 0);
+    aws.forget_calls();
+    for (kept, lost) in [("", "nightly, report"), ("--expect nightly,every=2h", "report")] {
+        let refused = import(&aws, kept).await;
+        assert!(refused.code == 1 && refused.err.contains("already exists, and would no longer expect"), "{refused:?}");
+        assert!(refused.err.contains(&format!("of the jobs {lost};")), "{refused:?}");
+        assert_eq!((aws.writes(), state(&hand).await), (vec![], Some(RuleState::Enabled)));
+    }
+    let changed = "--expect nightly,every=2h --expect report,max-runtime=3h";
+    assert_eq!(import(&aws, changed).await.code, 0);
+
+    let (aws, hand) = by_hand().await;
+    assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
+    let quiet = import(&aws, "--no-recovery").await;
+    assert!(quiet.code == 0 && quiet.out.contains("- rule/job-succeeded"), "{quiet:?}");
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,8 @@ async fn left_by_this_version() -> Left {
     Left { version: env!("CARGO_PKG_VERSION").to_owned(), flags: FLAGS.to_owned(), role_id, calls }
 }
 
-/// Returns the differences in the output of `drift --output json`, for example `function/notifier /code_sha256`.
+/// Returns the differences in the output of `drift --output json`, for example `function/notifier /code_sha256`, and the new resources:
+/// `rule/job-succeeded (new)`. No version takes a resource of an earlier one away.
 fn differences(drift: &Outcome) -> Vec<String> {
     let plan = drift.json();
     for none in ["conflicts", "unknown"] {
@@ -39,9 +40,12 @@ fn differences(drift: &Outcome) -> Vec<String> {
     let steps = plan["steps"].as_array().unwrap();
     let of_step = |step: &Value| {
         let id = step["id"].as_str().unwrap().to_owned();
+        if step["action"] == "add" {
+            return vec![format!("{id} (new)")];
+        }
         assert_eq!(step["action"], "change", "{step:#}");
-        let changes = step["changes"].as_array().unwrap().clone();
-        changes.into_iter().map(move |change| format!("{id} {}", change["path"].as_str().unwrap()))
+        let changes = step["changes"].as_array().unwrap();
+        changes.iter().map(|change| format!("{id} {}", change["path"].as_str().unwrap())).collect()
     };
     steps.iter().flat_map(of_step).collect()
 }

@@ -8,6 +8,9 @@ use super::*;
 use crate::support::aws::{FOR_GOOD, Failure, Fault, On};
 use crate::support::hand::{Hand, RULE};
 
+/// The second rule of the stack: for the ends of jobs.
+const COMPANION: &str = "taskbell-batch-job-succeeded";
+
 struct Files {
     _folder: tempfile::TempDir,
     data: PathBuf,
@@ -153,18 +156,21 @@ async fn resource_that_leaves_the_fleet_after_the_plan_is_not_removed() {
     let (aws, files) = (Aws::lax().await, files());
     assert_eq!(taskbell(&aws, &with("setup --stack batch --yes", &before(&files))).await.code, 0);
     index_finds(&aws, &["batch"]);
-    aws.meanwhile("events:ListTagsForResource", 1, |aws| {
+    // The plan reads the tags of both rules; then each removal reads them again.
+    aws.meanwhile("events:ListTagsForResource", 2, |aws| {
         Box::pin(async move {
             let tag = aws_sdk_eventbridge::types::Tag::builder().key("taskbell:fleet").value("web").build().unwrap();
-            let arn = format!("arn:aws:events:us-east-1:{ACCOUNT}:rule/{RULE}");
-            Hand::of(&aws).events.tag_resource().resource_arn(arn).tags(tag).send().await.unwrap();
+            for rule in [RULE, COMPANION] {
+                let arn = format!("arn:aws:events:us-east-1:{ACCOUNT}:rule/{rule}");
+                Hand::of(&aws).events.tag_resource().resource_arn(arn).tags(tag.clone()).send().await.unwrap();
+            }
         })
     });
     let teardown = taskbell(&aws, &format!("teardown --orphans --yes --config {}", files.data.display())).await;
     assert!(teardown.code == 1 && aws.has_changed_meanwhile(), "{teardown:?}");
     let told =
         "taskbell:stack is batch, taskbell:fleet is web; before, taskbell:stack is batch, taskbell:fleet is data";
-    assert!(teardown.err.contains(told), "{teardown:?}");
+    assert_eq!(teardown.err.matches(told).count(), 2, "{teardown:?}");
     let rules: Value = json!(aws.writes());
     assert!(!rules.to_string().contains("events:DeleteRule"), "{rules}");
 }
