@@ -501,6 +501,8 @@ mod tests {
             let stack = stack(&name);
             prop_assert!(stack.function_name().len() <= 64);
             prop_assert!(stack.role_name().len() <= 64);
+            prop_assert!(stack.watch_role_name().len() <= 64);
+            prop_assert!(stack.schedule_group_name().len() <= 64);
             prop_assert!(stack.queue_name().len() <= 80);
             prop_assert!(stack.table_name().len() <= 255);
             prop_assert!(stack.alarm_name("undelivered").len() <= 255);

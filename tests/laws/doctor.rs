@@ -44,10 +44,11 @@ async fn healthy_account_passes_every_check_and_nothing_is_written() {
     + CloudWatch Logs  answers  (0 ms)
     + CloudWatch       answers  (0 ms)
     + DynamoDB         answers  (0 ms)
+    + Scheduler        answers  (0 ms)
     + ECS              answers  (0 ms)
     + resource tags    answers  (0 ms)
     + cluster          batch: found
-    17 ok
+    18 ok
     ");
     assert_eq!(aws.writes(), [""; 0]);
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
@@ -66,7 +67,7 @@ async fn denied_check_names_the_action_and_the_policy() {
     assert_eq!(denied.code, 1, "{denied:?}");
     assert!(line(&denied, "Lambda").starts_with("- Lambda           answers, but does not allow lambda:GetFunction"));
     assert!(denied.out.contains("hint: `taskbell permissions --for setup` prints the policy that the command needs; give it the same --cluster"), "{denied:?}");
-    assert!(denied.out.ends_with("16 ok, 1 broken\n"), "{denied:?}");
+    assert!(denied.out.ends_with("17 ok, 1 broken\n"), "{denied:?}");
     let of_no_stack = doctor(&aws, "").await;
     assert_eq!(of_no_stack.code, 3, "{of_no_stack:?}");
     assert!(line(&of_no_stack, "Lambda").contains("it is unknown whether"), "{of_no_stack:?}");

@@ -198,6 +198,11 @@ const MINUTES: Duration = Duration::from_mins(1);
 
 const STACK: &[&str] = &[SETUP];
 
+/// A stack with the role and the group of its schedules: for an interval, for a limit of the running time, and for the summary.
+const WATCHED: &[&str] = &[
+    "setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h --expect x,max-runtime=2h --summary 'cron(0 9 ? * MON *)'",
+];
+
 each_command! {
     // The longest tests have the first names: tests start in the order of their names.
     a_setup_from_nothing_survives_every_failure_of_every_call Command {
@@ -216,11 +221,24 @@ each_command! {
     };
     d_setup_of_schedules_survives_every_failure_of_every_call Command {
         before: STACK, code: 0, codes: &[1, 3], bound: MINUTES * 6, silent: &[],
-        line: "setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h --expect x,max-runtime=2h",
+        line: "setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h --expect x,max-runtime=2h --summary 'cron(0 9 ? * MON *)'",
+    };
+    d_setup_of_changed_schedules_survives_every_failure_of_every_call Command {
+        before: WATCHED, code: 0, codes: &[1, 3], bound: MINUTES * 6, silent: &[],
+        line: "setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=27h --expect x,max-runtime=3h",
+    };
+    d_setup_without_schedules_survives_every_failure_of_every_call Command {
+        before: WATCHED, line: SETUP, code: 0, codes: &[1, 3], bound: MINUTES * 8, silent: &[],
     };
     d_teardown_of_schedules_survives_every_failure_of_every_call Command {
-        before: &["setup --cluster batch --yes --no-pattern-check --pattern task-failed --expect nightly,every=26h"],
-        line: "teardown --cluster batch --yes", code: 0, codes: &[1, 3], bound: MINUTES * 8, silent: &[],
+        before: WATCHED, line: "teardown --cluster batch --yes", code: 0, codes: &[1, 3], bound: MINUTES * 8, silent: &[],
+    };
+    drift_of_schedules_survives_every_failure_of_every_call Command {
+        before: WATCHED, line: "drift --cluster batch --pattern task-failed --expect nightly,every=27h", code: 2, codes: &[3],
+        bound: MINUTES * 2, silent: &[],
+    };
+    jobs_of_a_watched_stack_survives_every_failure_of_every_call Command {
+        before: WATCHED, line: "jobs --cluster batch", code: 0, codes: &[3], bound: MINUTES * 2, silent: &OF_OTHER_RULES,
     };
     drift_survives_every_failure_of_every_call Command {
         before: STACK, line: "drift --cluster batch --pattern task-failed --language ja", code: 2, codes: &[3], bound: MINUTES * 2, silent: &[],

@@ -446,7 +446,13 @@ async fn setup_changes_nothing_if_its_second_read_fails() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
-    aws.fail(Fault { failure: Failure::Denied, on: On::Action("events:ListTagsForResource"), nth: 6, times: 1 });
+    let action = "events:ListTagsForResource";
+    let plan = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit").replace("--yes", "--dry-run")).await;
+    assert_eq!(plan.code, 2, "{plan:?}");
+    // The first read makes as many calls as a run that only plans, and the second read makes as many again.
+    let reads = aws.calls().iter().filter(|call| call.action == action).count();
+    aws.forget_calls();
+    aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: reads, times: reads });
     let outcome = taskbell(&aws, &format!("{SETUP} --pattern nonzero-exit")).await;
     assert_eq!((outcome.code, aws.writes()), (1, vec![]), "{outcome:?}");
     assert!(

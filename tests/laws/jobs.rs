@@ -236,7 +236,7 @@ async fn init_offers_the_jobs_of_the_chosen_clusters() {
     let init = typing(&aws, &line, &["batch", "", "", "maybe", "y", ""]).await;
     assert_eq!(init.code, 0, "{init:?}");
     assert!(init.err.contains("does not end well in time (2 schedules)? [Y/n]"), "{init:?}");
-    assert!(init.err.contains("unknown answer maybe: use y or n"), "{init:?}");
+    assert!(init.err.contains("unknown answer \"maybe\": use y or n"), "{init:?}");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("[[stack.job]]\nname = \"nightly-report\"\nby = \"cron(20 3 * * ? *)\""), "{text}");
     assert_eq!(text.matches("[[stack.job]]").count(), 2, "{text}");

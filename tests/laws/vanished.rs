@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use crate::support::aws::Aws;
-use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE};
+use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE, WATCH_ROLE};
 use crate::support::taskbell;
 
 const FLAGS: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
@@ -38,6 +38,10 @@ fn removals() -> Vec<(&'static str, &'static [&'static str], Removal)> {
         };
         "function/notifier" ["lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig"], hand =>
             hand.lambda.delete_function().function_name(FUNCTION).send().await.unwrap();
+        "role/watch" ["iam:ListRolePolicies", "iam:ListAttachedRolePolicies"], hand => {
+            hand.iam.delete_role_policy().role_name(WATCH_ROLE).policy_name("watch").send().await.unwrap();
+            hand.iam.delete_role().role_name(WATCH_ROLE).send().await.unwrap()
+        };
         "watch/schedules" ["scheduler:ListTagsForResource", "scheduler:ListSchedules", "scheduler:GetSchedule"], hand =>
             hand.scheduler.delete_schedule_group().name(SCHEDULES).send().await.unwrap();
         "rule/task-failed" ["events:ListTargetsByRule", "events:ListTagsForResource"], hand => {

@@ -325,3 +325,92 @@ async fn disabled_removed_and_added_schedules_are_named_in_the_report() {
     set_up(&aws, EXPECT).await;
     assert_eq!(names(&hand).await, [EVERY, "sweep"]);
 }
+
+/// Checks that a role which Scheduler cannot assume any more is repaired before the schedules are: Scheduler accepts no change of a
+/// schedule before it sees the repaired role.
+#[tokio::test(start_paused = true)]
+async fn trust_is_repaired_before_the_schedules() {
+    let aws = Aws::new().await;
+    set_up(&aws, EXPECT).await;
+    let hand = Hand::of(&aws);
+    hand.put_schedule(|call| call.schedule_expression("rate(7 days)")).await;
+    hand.scheduler.delete_schedule().group_name(SCHEDULES).name("sweep").send().await.unwrap();
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    hand.iam.update_assume_role_policy().role_name(WATCH_ROLE).policy_document(trust).send().await.unwrap();
+    let drift = taskbell(&aws, &format!("{DRIFT} {EXPECT} --output json")).await;
+    assert_eq!(steps(&drift), ["change role/watch", "change watch/schedules"], "{drift:?}");
+    aws.forget_calls();
+    set_up(&aws, EXPECT).await;
+    let writes = aws.writes();
+    let first = |action: &str| writes.iter().position(|write| write == action).unwrap();
+    assert!(first("iam:UpdateAssumeRolePolicy") < first("scheduler:UpdateSchedule"), "{writes:?}");
+    assert!(writes.iter().filter(|write| *write == "scheduler:UpdateSchedule").count() > 1, "no wait: {writes:?}");
+    assert_eq!(taskbell(&aws, &format!("{DRIFT} {EXPECT}")).await.code, 0);
+}
+
+/// Checks that setup waits for other changes of the same group and schedules, whichever call Scheduler refuses.
+#[tokio::test(start_paused = true)]
+async fn conflicting_changes_of_schedules_are_waited_for() {
+    let message = "Updating or deleting the resource can cause an inconsistent state.";
+    let changed = "--expect nightly,every=27h --expect nightly,max-runtime=3h --tag team=data";
+    for (action, flags) in [
+        ("scheduler:CreateSchedule", changed),
+        ("scheduler:UpdateSchedule", changed),
+        ("scheduler:DeleteSchedule", changed),
+        ("scheduler:TagResource", changed),
+        ("scheduler:UntagResource", EXPECT),
+        ("scheduler:DeleteScheduleGroup", ""),
+    ] {
+        let aws = Aws::new().await;
+        set_up(&aws, &format!("{EXPECT} --tag owner=me")).await;
+        aws.refuse_next(action, "ConflictException", message, 3);
+        set_up(&aws, flags).await;
+        assert_eq!(aws.refusals_left(), [""; 0], "{action}");
+        assert_eq!(taskbell(&aws, &format!("{DRIFT} {flags}")).await.code, 0, "{action}");
+    }
+}
+
+/// Checks that setup creates a schedule again that somebody deleted after the group was read.
+#[tokio::test(start_paused = true)]
+async fn schedule_that_somebody_deleted_meanwhile_is_created() {
+    let aws = Aws::new().await;
+    set_up(&aws, EXPECT).await;
+    aws.meanwhile("scheduler:UpdateSchedule", 0, |aws| {
+        Box::pin(async move {
+            let call = Hand::of(&aws).scheduler.delete_schedule().group_name(SCHEDULES).name("sweep");
+            call.send().await.unwrap();
+        })
+    });
+    let changed = "--expect nightly,every=26h --expect nightly,max-runtime=3h";
+    let start = tokio::time::Instant::now();
+    set_up(&aws, changed).await;
+    assert!(aws.has_changed_meanwhile() && start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    assert_eq!(taskbell(&aws, &format!("{DRIFT} {changed}")).await.code, 0);
+}
+
+/// Checks a deletion whose answer is lost: Scheduler refuses the second deletion while the first one, of minutes, goes on.
+#[tokio::test(start_paused = true)]
+async fn lost_answer_of_the_groups_deletion_is_waited_out() {
+    let aws = Aws::new().await;
+    set_up(&aws, EXPECT).await;
+    let action = On::Action("scheduler:DeleteScheduleGroup");
+    aws.fail(Fault { failure: Failure::AnswerLost, on: action, nth: 0, times: 1 });
+    let teardown = taskbell(&aws, TEARDOWN).await;
+    assert_eq!(teardown.code, 0, "{teardown:?}");
+    assert!(teardown.err.contains("EventBridge Scheduler to delete the schedule group"), "{teardown:?}");
+}
+
+/// Checks that a creation whose answer is lost is repeated with its token, so that Scheduler takes it for the same one.
+#[tokio::test(start_paused = true)]
+async fn lost_answers_of_creations_are_repeated_with_their_tokens() {
+    for action in ["scheduler:CreateScheduleGroup", "scheduler:CreateSchedule"] {
+        let aws = Aws::new().await;
+        aws.fail(Fault { failure: Failure::AnswerLost, on: On::Action(action), nth: 0, times: 1 });
+        set_up(&aws, "--expect nightly,every=26h").await;
+        let writes = aws.writes();
+        let times = |action: &str| writes.iter().filter(|write| *write == action).count();
+        assert!(times(action) > 1, "{action}: {writes:?}");
+        assert_eq!((times("scheduler:UpdateSchedule"), times("scheduler:TagResource")), (0, 0), "{action}: {writes:?}");
+        assert_eq!(taskbell(&aws, &format!("{DRIFT} --expect nightly,every=26h")).await.code, 0, "{action}");
+    }
+}

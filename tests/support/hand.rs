@@ -16,7 +16,7 @@ use aws_sdk_ssm::types::{ParameterTier, ParameterType, ResourceTypeForTagging};
 use futures_util::future::BoxFuture;
 
 use crate::support::aws::{ACCOUNT, Aws};
-use crate::support::strict::EXPIRY_HELD;
+use crate::support::strict::{EXPIRY_HELD, ROLE_PROPAGATION};
 use crate::support::{Outcome, taskbell};
 
 pub const ALARM: &str = "taskbell-batch-undelivered";
@@ -163,6 +163,8 @@ impl Hand {
             .set_kms_key_arn(now.kms_key_arn)
             .set_flexible_time_window(now.flexible_time_window)
             .set_target(now.target);
+        // The schedule's role may have changed a moment ago, and Scheduler must see the change first.
+        tokio::time::sleep(ROLE_PROPAGATION).await;
         change(call).send().await.unwrap();
     }
 
@@ -222,6 +224,10 @@ fn watch() -> Vec<(&'static str, &'static str, Change)> {
         "role/watch" "/trust" hand =>
             hand.iam.update_assume_role_policy().role_name(WATCH_ROLE).policy_document(
                 r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"scheduler.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#)
+                .send().await.unwrap();
+        "role/watch" "/trust" hand =>
+            hand.iam.update_assume_role_policy().role_name(WATCH_ROLE).policy_document(
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#)
                 .send().await.unwrap();
         "role/watch" "/policies/watch" hand =>
             hand.iam.put_role_policy().role_name(WATCH_ROLE).policy_name("watch")

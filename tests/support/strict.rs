@@ -17,16 +17,16 @@ use crate::support::aws::error;
 use crate::support::complete;
 use crate::support::limits::{fields, too_large};
 
-/// The time after a role's creation in which Lambda cannot assume the role.
-const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
+/// The time after a change of a role in which Lambda and Scheduler may not see the change.
+pub const ROLE_PROPAGATION: Duration = Duration::from_secs(8);
 /// The time for which a function is Pending, and an update InProgress.
 const FUNCTION_BUSY: Duration = Duration::from_secs(3);
 /// The time for which a table is CREATING, or UPDATING.
 const TABLE_BUSY: Duration = Duration::from_secs(4);
 /// The time after a change of a table's expiry in which DynamoDB refuses another one.
 pub const EXPIRY_HELD: Duration = Duration::from_hours(1);
-/// The time for which a schedule group is DELETING.
-const GROUP_GOING: Duration = Duration::from_secs(20);
+/// The time for which a schedule group is DELETING: minutes, if it has many schedules.
+const GROUP_GOING: Duration = Duration::from_secs(90);
 const QUEUE_NAME_HELD: Duration = Duration::from_mins(1);
 const QUEUE_LINGERS: Duration = Duration::from_secs(10);
 
@@ -42,10 +42,53 @@ struct Memory {
     /// By table name: the last change of its expiry, and the time of the change.
     expiries: HashMap<String, (Value, Instant)>,
     queues_deleted: HashMap<String, Instant>,
-    /// By role name: its trust policy, and the time of its last change.
-    trusts: HashMap<String, (String, Instant)>,
+    /// By role name: its trust policy, the one before, and the time of the last change.
+    trusts: HashMap<String, Trust>,
+    /// By client token: the path and the body of the creation that Scheduler carried out.
+    creations: HashMap<String, (String, Value)>,
     /// By the name of a schedule group: the time of its deletion.
     groups_deleted: HashMap<String, Instant>,
+}
+
+/// A role's trust policy. For some time after a change, Scheduler sees the new policy or the one before.
+#[derive(Debug, Clone, Default)]
+struct Trust {
+    now: String,
+    before: String,
+    changed: Option<Instant>,
+}
+
+impl Trust {
+    fn changed(&self, policy: String) -> Self {
+        Self { now: policy, before: self.now.clone(), changed: Some(Instant::now()) }
+    }
+
+    /// Checks whether Scheduler can surely assume the role for schedules of the group.
+    fn admits(&self, group: &str) -> bool {
+        let is_old = self.changed.is_none_or(|changed| changed.elapsed() >= ROLE_PROPAGATION);
+        trusts_group(&self.now, group) && (is_old || trusts_group(&self.before, group))
+    }
+}
+
+/// Checks whether a trust policy lets Scheduler assume the role for schedules of the group.
+fn trusts_group(policy: &str, group: &str) -> bool {
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let group = format!(":schedule-group/{group}");
+    policy["Statement"].as_array().into_iter().flatten().any(|statement| {
+        let has = |at: &str, text: &str| {
+            let place = statement.pointer(at).cloned().unwrap_or_default();
+            let all = place.as_array().cloned().unwrap_or_else(|| vec![place]);
+            all.iter().any(|one| one.as_str().is_some_and(|one| one.ends_with(text)))
+        };
+        let condition = statement["Condition"].to_string();
+        let is_of_group = !condition.contains("aws:SourceArn") || condition.contains(&format!("{group}\""));
+        let is_of_account = !condition.contains("aws:SourceAccount") || condition.contains("123456789012");
+        statement["Effect"] == "Allow"
+            && has("/Principal/Service", "scheduler.amazonaws.com")
+            && has("/Action", "sts:AssumeRole")
+            && is_of_group
+            && is_of_account
+    })
 }
 
 impl Strictness {
@@ -88,7 +131,7 @@ impl Strictness {
         let mut answer = memory.answer(action, request, inner).await?;
         if answer.status().is_success() {
             self.0.lock().unwrap().remember(action, &body);
-            self.0.lock().unwrap().remember_for_scheduler(action, &path, &form);
+            self.0.lock().unwrap().remember_for_scheduler(action, &path, &form, &body);
             answer = self.0.lock().unwrap().dress(action, answer);
         }
         Ok(answer)
@@ -169,7 +212,7 @@ impl Memory {
         let refuse = |status, code, message: &str| Some(error(action, status, code, message));
         let operation = action.strip_prefix("scheduler:")?;
         let resource = path.rsplit_once(":schedule").map_or_else(|| path.rsplit('/').next().unwrap(), |(_, arn)| arn);
-        if operation.ends_with("Resource") {
+        if ["TagResource", "UntagResource", "ListTagsForResource"].contains(&operation) {
             return match resource.starts_with("-group/") {
                 true => None,
                 false => refuse(400, "ValidationException", "Value at 'resourceArn' failed to satisfy constraint"),
@@ -182,6 +225,9 @@ impl Memory {
             if operation.ends_with("Group") { resource } else { body["GroupName"].as_str().unwrap_or("default") };
         if !operation.starts_with("List") && (!is_legal(resource) || !is_legal(group)) {
             return refuse(400, "ValidationException", "Value at 'name' failed to satisfy constraint");
+        }
+        if let Some(answer) = self.repeated_creation(action, path, body) {
+            return Some(answer);
         }
         let is_going = self.groups_deleted.get(group).is_some_and(|deleted| deleted.elapsed() < GROUP_GOING);
         match operation {
@@ -209,27 +255,37 @@ impl Memory {
         }
         let role = body["Target"]["RoleArn"].as_str()?.rsplit('/').next()?;
         // The trust policies of roles that nobody created here are not known.
-        let is_trusted = self.trusts.get(role).is_none_or(|(trust, changed)| {
-            let of_group = format!(":schedule-group/{group}\"");
-            let is_of_group = !trust.contains("aws:SourceArn") || trust.contains(&of_group);
-            trust.contains("scheduler.amazonaws.com") && is_of_group && changed.elapsed() >= ROLE_PROPAGATION
-        });
-        match is_trusted {
+        match self.trusts.get(role).is_none_or(|trust| trust.admits(group)) {
             true => None,
             false => refuse("The execution role you provide must allow AWS EventBridge Scheduler to assume the role."),
         }
     }
 
-    fn remember_for_scheduler(&mut self, action: &str, path: &str, form: &BTreeMap<String, String>) {
+    /// Returns Scheduler's answer to a creation whose client token it knows: that of the creation before if both are equal.
+    fn repeated_creation(&self, action: &str, path: &str, body: &Value) -> Option<HttpResponse> {
+        let (known_path, known_body) = self.creations.get(body["ClientToken"].as_str()?)?;
+        if (known_path.as_str(), known_body) != (path, body) {
+            let message = "The client token was used with other parameters.";
+            return Some(error(action, 409, "ConflictException", message));
+        }
+        let kind = if action.ends_with("Group") { "ScheduleGroupArn" } else { "ScheduleArn" };
+        let answer = json!({ kind: format!("arn:aws:scheduler:us-east-1:123456789012:{path}") }).to_string();
+        Some(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(answer)))
+    }
+
+    fn remember_for_scheduler(&mut self, action: &str, path: &str, form: &BTreeMap<String, String>, body: &Value) {
         let of = |field: &str| form.get(field).cloned().unwrap_or_default();
+        if let ("scheduler:CreateSchedule" | "scheduler:CreateScheduleGroup", Some(token)) =
+            (action, body["ClientToken"].as_str())
+        {
+            self.creations.insert(token.to_owned(), (path.to_owned(), body.clone()));
+        }
         match action {
-            "iam:CreateRole" => {
-                self.trusts.insert(of("RoleName"), (of("AssumeRolePolicyDocument"), Instant::now()));
+            "iam:CreateRole" | "iam:UpdateAssumeRolePolicy" | "iam:DeleteRole" => {
+                let field = if action == "iam:CreateRole" { "AssumeRolePolicyDocument" } else { "PolicyDocument" };
+                let trust = self.trusts.entry(of("RoleName")).or_default();
+                *trust = trust.changed(of(field));
             }
-            "iam:UpdateAssumeRolePolicy" => {
-                self.trusts.insert(of("RoleName"), (of("PolicyDocument"), Instant::now()));
-            }
-            "iam:DeleteRole" => drop(self.trusts.insert(of("RoleName"), (String::new(), Instant::now()))),
             "scheduler:DeleteScheduleGroup" => {
                 self.groups_deleted.insert(path.rsplit('/').next().unwrap().to_owned(), Instant::now());
             }

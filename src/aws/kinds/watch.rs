@@ -1,6 +1,7 @@
 //! Manages the schedule group of EventBridge Scheduler, with the schedules at which the notifier checks the expectations of jobs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
@@ -110,16 +111,19 @@ impl Adapter for Watch {
 
     /// Deletes the group. Scheduler then deletes the group's schedules, which may take minutes: until then, they still run.
     async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
-        let call = || {
+        let attempt = || {
             let call = self.scheduler.delete_schedule_group().name(&at.name);
             async {
-                match call.send().await.map_err(fault("scheduler:DeleteScheduleGroup")) {
-                    Err(fault) if !is_absent(&fault) => Err(fault),
-                    _ => Ok(()),
-                }
+                let Err(fault) = call.send().await.map_err(fault("scheduler:DeleteScheduleGroup")) else {
+                    return Ok(Attempt::Ready(()));
+                };
+                // Scheduler refuses a second deletion while it carries out the first, whose answer may be lost.
+                let is_gone = is_absent(&fault)
+                    || is_conflict(&fault) && self.group(&at.name).await?.is_none_or(|group| group.is_going);
+                if is_gone { Ok(Attempt::Ready(())) } else { unless_final(fault, busy) }
             }
         };
-        self.waiter.retry(&at.id, CONFLICT, busy, call).await?;
+        self.waiter.until(&at.id, CONFLICT, attempt).await?;
         let look = || async {
             Ok(match self.group(&at.name).await? {
                 None => Attempt::Ready(()),
@@ -236,7 +240,7 @@ impl Watch {
         self.waiter.until(&at.id, SCHEDULE_GROUP, attempt).await
     }
 
-    /// Creates or replaces a schedule. Somebody may have created it since the group was read.
+    /// Creates or replaces a schedule. Somebody may have created or deleted it since the group was read.
     async fn put_schedule(
         &self,
         at: &Address,
@@ -245,41 +249,47 @@ impl Watch {
         there: &BTreeMap<String, Schedule>,
     ) -> Result<()> {
         let (target, window) = (sdk_target(name, schedule)?, sdk_window(name, schedule)?);
-        if !there.contains_key(name) && self.create_schedule(at, name, schedule, (&target, &window)).await? {
-            return Ok(());
-        }
-        self.update_schedule(at, name, schedule, (&target, &window)).await
+        let parts = (&target, &window);
+        let is_there = AtomicBool::new(there.contains_key(name));
+        let attempt = || async {
+            if !is_there.load(Ordering::Relaxed) {
+                match self.create_schedule(at, name, schedule, parts).await {
+                    Err(fault) if is_conflict(&fault) => is_there.store(true, Ordering::Relaxed),
+                    Err(fault) => return unless_final(fault, not_ready),
+                    Ok(()) => return Ok(Attempt::Ready(())),
+                }
+            }
+            match self.update_schedule(at, name, schedule, parts).await {
+                Err(fault) => {
+                    is_there.store(!is_absent(&fault), Ordering::Relaxed);
+                    unless_final(fault, not_ready)
+                }
+                Ok(()) => Ok(Attempt::Ready(())),
+            }
+        };
+        self.waiter.until(&at.id, ROLE_PROPAGATION, attempt).await
     }
 
-    /// Returns whether the schedule was created; otherwise there is one of that name.
     async fn create_schedule(
         &self,
         at: &Address,
         name: &str,
         schedule: &Schedule,
         (target, window): (&Target, &FlexibleTimeWindow),
-    ) -> Result<bool> {
-        let call = || {
-            let call = self
-                .scheduler
-                .create_schedule()
-                .group_name(&at.name)
-                .name(name)
-                .schedule_expression(&schedule.expression)
-                .schedule_expression_timezone(&schedule.time_zone)
-                .state(ScheduleState::from(schedule.state.as_str()))
-                .description(&schedule.description)
-                .action_after_completion(ActionAfterCompletion::from(schedule.after_completion.as_str()))
-                .flexible_time_window(window.clone())
-                .target(target.clone());
-            async {
-                match call.send().await.map_err(fault("scheduler:CreateSchedule")) {
-                    Err(fault) if is_conflict(&fault) => Ok(false),
-                    answer => answer.map(|_| true),
-                }
-            }
-        };
-        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await
+    ) -> Result<(), Fault> {
+        let call = self
+            .scheduler
+            .create_schedule()
+            .group_name(&at.name)
+            .name(name)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone(&schedule.time_zone)
+            .state(ScheduleState::from(schedule.state.as_str()))
+            .description(&schedule.description)
+            .action_after_completion(ActionAfterCompletion::from(schedule.after_completion.as_str()))
+            .flexible_time_window(window.clone())
+            .target(target.clone());
+        call.send().await.map(drop).map_err(fault("scheduler:CreateSchedule"))
     }
 
     /// Replaces the whole schedule: UpdateSchedule gives a field that it does not receive its default.
@@ -289,23 +299,20 @@ impl Watch {
         name: &str,
         schedule: &Schedule,
         (target, window): (&Target, &FlexibleTimeWindow),
-    ) -> Result<()> {
-        let call = || {
-            let call = self
-                .scheduler
-                .update_schedule()
-                .group_name(&at.name)
-                .name(name)
-                .schedule_expression(&schedule.expression)
-                .schedule_expression_timezone(&schedule.time_zone)
-                .state(ScheduleState::from(schedule.state.as_str()))
-                .description(&schedule.description)
-                .action_after_completion(ActionAfterCompletion::from(schedule.after_completion.as_str()))
-                .flexible_time_window(window.clone())
-                .target(target.clone());
-            async { call.send().await.map(drop).map_err(fault("scheduler:UpdateSchedule")) }
-        };
-        self.waiter.retry(&at.id, ROLE_PROPAGATION, not_ready, call).await
+    ) -> Result<(), Fault> {
+        let call = self
+            .scheduler
+            .update_schedule()
+            .group_name(&at.name)
+            .name(name)
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone(&schedule.time_zone)
+            .state(ScheduleState::from(schedule.state.as_str()))
+            .description(&schedule.description)
+            .action_after_completion(ActionAfterCompletion::from(schedule.after_completion.as_str()))
+            .flexible_time_window(window.clone())
+            .target(target.clone());
+        call.send().await.map(drop).map_err(fault("scheduler:UpdateSchedule"))
     }
 
     async fn delete_schedule(&self, at: &Address, name: &str) -> Result<()> {
@@ -421,6 +428,14 @@ fn is_absent(fault: &Fault) -> bool {
 
 fn is_conflict(fault: &Fault) -> bool {
     fault.is(&["ConflictException"])
+}
+
+/// Returns the attempt that ended with the fault, if `reason` knows what AWS still needs.
+fn unless_final(fault: Fault, reason: fn(&Fault) -> Option<&'static str>) -> Result<Attempt<()>> {
+    match reason(&fault) {
+        Some(what) => Ok(Attempt::NotYet { what: what.to_owned(), fault: Some(fault) }),
+        None => Err(fault.into()),
+    }
 }
 
 /// Returns the reason to wait if Scheduler is still changing the same group or schedule.

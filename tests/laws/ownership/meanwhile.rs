@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::*;
-use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE, TOPIC};
+use crate::support::hand::{
+    ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE, RULE, SCHEDULES, TABLE, TOPIC, WATCH_ROLE,
+};
 
-const SETUP: &str = "setup --cluster batch --yes --pattern task-failed --alarm-topic \
-    arn:aws:sns:us-east-1:123456789012:on-call --expect nightly,every=26h";
-const IDS: [&str; 9] = [
+const SETUP: &str = "setup --cluster batch --yes --pattern task-failed --expect nightly,every=26h \
+     --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
+const IDS: [&str; 10] = [
     "parameter/webhook",
     "log_group/notifier",
     "queue/undelivered",
@@ -16,6 +18,7 @@ const IDS: [&str; 9] = [
     "role/notifier",
     "function/notifier",
     "rule/task-failed",
+    "role/watch",
     "watch/schedules",
 ];
 
@@ -26,10 +29,10 @@ fn read_of_tags(id: &str) -> &'static str {
         "log_group/notifier" => "logs:ListTagsForResource",
         "queue/undelivered" => "sqs:ListQueueTags",
         "table/announcements" => "dynamodb:ListTagsOfResource",
-        "role/notifier" => "iam:GetRole",
+        "role/notifier" | "role/watch" => "iam:GetRole",
+        "watch/schedules" => "scheduler:ListTagsForResource",
         "function/notifier" => "lambda:GetFunction",
         "alarm/undelivered" => "cloudwatch:DescribeAlarms",
-        "watch/schedules" => "scheduler:ListTagsForResource",
         _ => "events:ListTagsForResource",
     }
 }
@@ -58,9 +61,14 @@ async fn give_away(aws: &Aws, id: &str) {
             let call = hand.dynamodb.tag_resource().resource_arn(arn("dynamodb", &format!("table/{TABLE}")));
             call.tags(tag).send().await.map(drop).unwrap();
         }
-        "role/notifier" => {
+        "role/notifier" | "role/watch" => {
             let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build().unwrap();
-            hand.iam.tag_role().role_name(ROLE).tags(tag).send().await.map(drop).unwrap();
+            hand.iam.tag_role().role_name(role(id)).tags(tag).send().await.map(drop).unwrap();
+        }
+        "watch/schedules" => {
+            let tag = aws_sdk_scheduler::types::Tag::builder().key(key).value(value).build().unwrap();
+            let call = hand.scheduler.tag_resource().tags(tag);
+            call.resource_arn(arn("scheduler", &format!("schedule-group/{SCHEDULES}"))).send().await.map(drop).unwrap();
         }
         "function/notifier" => {
             let call = hand.lambda.tag_resource().resource(arn("lambda", &format!("function:{FUNCTION}")));
@@ -70,11 +78,6 @@ async fn give_away(aws: &Aws, id: &str) {
             let tag = aws_sdk_cloudwatch::types::Tag::builder().key(key).value(value).build();
             let call = hand.cloudwatch.tag_resource().resource_arn(arn("cloudwatch", &format!("alarm:{ALARM}")));
             call.tags(tag).send().await.map(drop).unwrap();
-        }
-        "watch/schedules" => {
-            let tag = aws_sdk_scheduler::types::Tag::builder().key(key).value(value).build().unwrap();
-            let group = arn("scheduler", &format!("schedule-group/{SCHEDULES}"));
-            hand.scheduler.tag_resource().resource_arn(group).tags(tag).send().await.map(drop).unwrap();
         }
         _ => {
             let tag = aws_sdk_eventbridge::types::Tag::builder().key(key).value(value).build().unwrap();
@@ -94,8 +97,8 @@ async fn resource_whose_owner_changes_after_the_plan_is_neither_changed_nor_dele
             let aws = Aws::new().await;
             aws.become_like(&made).await;
             aws.forget_calls();
-            // The number of reads of the plan is known from a run that only plans. Then the rule for the ends of jobs is read first.
-            let reads = reads_of_the_plan(&aws, &line, read_of_tags(id)).await + usize::from(id == "rule/task-failed");
+            // The number of reads of the plan is known from a run that only plans.
+            let reads = reads_of_the_plan(&aws, &line, read_of_tags(id)).await;
             aws.forget_calls();
             aws.meanwhile(read_of_tags(id), reads, move |aws| Box::pin(async move { give_away(&aws, id).await }));
             let outcome = taskbell(&aws, &line).await;
@@ -103,23 +106,17 @@ async fn resource_whose_owner_changes_after_the_plan_is_neither_changed_nor_dele
             assert_eq!(outcome.code, 1, "{id}: {outcome:?}");
             assert!(outcome.err.contains("changed since the plan: taskbell:stack is other"), "{id}: {outcome:?}");
             assert!(outcome.err.contains(&format!("failed: {id}\n")), "{id}: {outcome:?}");
-            // Somebody else wrote the tag, and taskbell changed or deleted the other alarm, role or rule. No other resource is of
-            // this service.
-            let service = format!("{}:", service(id));
-            let writes: Vec<String> = aws.writes().into_iter().filter(|write| write.starts_with(&service)).collect();
-            let beside = match id {
+            // Somebody else wrote the tag, and taskbell changed or deleted the other alarm, the other rule (after its target) or the
+            // other role (after its policy). No other resource is of this service.
+            let others = match id {
                 "alarm/undelivered" => 1,
-                // A rule has a target, and a role has a policy, which are removed first.
-                "role/notifier" | "rule/task-failed" => {
-                    if line == TEARDOWN {
-                        2
-                    } else {
-                        1
-                    }
-                }
+                "rule/task-failed" | "role/notifier" | "role/watch" if line == TEARDOWN => 2,
+                "rule/task-failed" | "role/notifier" | "role/watch" => 1,
                 _ => 0,
             };
-            assert_eq!(writes.len(), 1 + beside, "{id}: {writes:?}");
+            let service = format!("{}:", service(id));
+            let writes: Vec<String> = aws.writes().into_iter().filter(|write| write.starts_with(&service)).collect();
+            assert_eq!(writes.len(), 1 + others, "{id}: {writes:?}");
         }
     }
 }
@@ -149,9 +146,12 @@ async fn make(aws: &Aws, id: &str) {
             let call = call.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
             call.send().await.map(drop).unwrap();
         }
-        "role/notifier" => {
-            let call = hand.iam.create_role().role_name(ROLE).path("/taskbell/").assume_role_policy_document("{}");
+        "role/notifier" | "role/watch" => {
+            let call = hand.iam.create_role().role_name(role(id)).path("/taskbell/").assume_role_policy_document("{}");
             call.send().await.map(drop).unwrap();
+        }
+        "watch/schedules" => {
+            hand.scheduler.create_schedule_group().name(SCHEDULES).send().await.map(drop).unwrap();
         }
         "function/notifier" => {
             let code = aws_sdk_lambda::types::FunctionCode::builder()
@@ -165,9 +165,6 @@ async fn make(aws: &Aws, id: &str) {
             let call = call.evaluation_periods(1).period(60).threshold(1.0).statistic("Sum".into());
             let call = call.comparison_operator("GreaterThanThreshold".into()).alarm_actions(TOPIC);
             call.send().await.map(drop).unwrap();
-        }
-        "watch/schedules" => {
-            hand.scheduler.create_schedule_group().name(SCHEDULES).send().await.map(drop).unwrap();
         }
         _ => {
             let call = hand.events.put_rule().name(RULE).event_pattern(r#"{"source":["mine"]}"#);
@@ -184,8 +181,9 @@ async fn resource_that_appears_after_the_plan_is_not_overwritten() {
         ("log_group/notifier", "logs:CreateLogGroup", 0),
         ("table/announcements", "dynamodb:CreateTable", 0),
         ("role/notifier", "iam:CreateRole", 0),
-        ("function/notifier", "lambda:CreateFunction", 0),
+        ("role/watch", "iam:CreateRole", 0),
         ("watch/schedules", "scheduler:CreateScheduleGroup", 0),
+        ("function/notifier", "lambda:CreateFunction", 0),
         // AWS has no call that creates these and refuses an existing name: the second read is the read before the first write.
         ("queue/undelivered", "sqs:GetQueueUrl", 1),
         ("alarm/undelivered", "cloudwatch:DescribeAlarms", 1),
@@ -214,7 +212,13 @@ async fn resource_that_appears_after_the_plan_is_not_overwritten() {
 async fn resource_of_the_same_stack_that_appears_after_the_plan_is_continued() {
     let other = Aws::lax().await;
     assert_eq!(taskbell(&other, &format!("{SETUP} --no-pattern-check")).await.code, 0);
-    for (action, nth) in [("sqs:GetQueueUrl", 1), ("events:ListRules", 2), ("iam:CreateRole", 0)] {
+    for (action, nth) in [
+        ("sqs:GetQueueUrl", 1),
+        ("events:ListRules", 2),
+        ("iam:CreateRole", 0),
+        ("iam:CreateRole", 1),
+        ("scheduler:CreateScheduleGroup", 0),
+    ] {
         let aws = Aws::lax().await;
         let other = other.clone();
         aws.meanwhile(action, nth, move |aws| Box::pin(async move { aws.become_like(&other).await }));
@@ -222,6 +226,10 @@ async fn resource_of_the_same_stack_that_appears_after_the_plan_is_continued() {
         assert!(setup.code == 0 && aws.has_changed_meanwhile(), "{action}: {setup:?}");
         assert_eq!(taskbell(&aws, &SETUP.replace("setup", "drift").replace(" --yes", "")).await.code, 0, "{action}");
     }
+}
+
+fn role(id: &str) -> &'static str {
+    if id == "role/watch" { WATCH_ROLE } else { ROLE }
 }
 
 fn service(id: &str) -> &'static str {
