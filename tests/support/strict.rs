@@ -169,7 +169,7 @@ impl Memory {
         let refuse = |status, code, message: &str| Some(error(action, status, code, message));
         let operation = action.strip_prefix("scheduler:")?;
         let resource = path.rsplit_once(":schedule").map_or_else(|| path.rsplit('/').next().unwrap(), |(_, arn)| arn);
-        if operation.contains("Tag") {
+        if ["ListTagsForResource", "TagResource", "UntagResource"].contains(&operation) {
             return match resource.starts_with("-group/") {
                 true => None,
                 false => refuse(400, "ValidationException", "Value at 'resourceArn' failed to satisfy constraint"),
