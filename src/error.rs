@@ -30,6 +30,8 @@ pub enum Hint {
     Words(String),
     /// AWS denied a call: the user has to grant the policy of the command that is running. Only the renderer knows the command.
     GrantPolicy,
+    /// The same for a call about the schedules: `setup` has a policy of its own for them.
+    GrantSchedules,
     /// No region is known.
     NameRegion,
     /// The user most likely means another region or profile.

@@ -4,7 +4,7 @@
 //! function or a schedule a role also needs iam:PassRole, to see tags in GetFunction's answer also needs lambda:ListTags, and to delete
 //! a schedule group also needs scheduler:DeleteSchedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -16,8 +16,11 @@ use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Creates, repairs or reconfigures the stack. Does not remove it.
+    /// Creates, repairs or reconfigures the stack. Does not remove it. Schedules need the next policy besides.
     Setup,
+    /// The part of setup that creates, changes or removes the schedules and their role. A policy of its own: together with the rest,
+    /// the policy would be too long for a managed policy.
+    Schedules,
     /// Only reads, and decrypts nothing.
     Drift,
     Teardown,
@@ -33,8 +36,9 @@ pub enum Command {
 }
 
 impl Command {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Setup,
+        Self::Schedules,
         Self::Drift,
         Self::Teardown,
         Self::Drill,
@@ -71,15 +75,15 @@ enum On {
     EventSources,
     /// The notifier's role.
     Role,
-    /// The notifier's role, and the one with which Scheduler invokes the notifier.
-    Roles,
+    /// The notifier's role, on condition that it has the permissions boundary.
+    RoleWithin,
     /// The role with which Scheduler invokes the notifier.
     WatchRole,
-    /// Both roles, on condition that they have the permissions boundary.
-    RolesWithin,
+    /// The role with which Scheduler invokes the notifier, on condition that it has the permissions boundary.
+    WatchRoleWithin,
     /// The notifier's role, on condition that it is passed to Lambda and to no other service.
     RoleForLambda,
-    /// The role of the schedules, on condition that it is passed to Scheduler and to no other service.
+    /// The role with which Scheduler invokes the notifier, on condition that it is passed to Scheduler and to no other service.
     RoleForScheduler,
     LogGroup,
     Queue,
@@ -115,10 +119,8 @@ const READ_ALARMS: Grants = &[
     (On::Everything, &["cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules"]),
     (On::Alarms, &["cloudwatch:ListTagsForResource"]),
 ];
-const READ_ROLES: Grants =
-    &[(On::Roles, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
-/// Shows that a role does not exist.
-const SEE_ROLES: Grants = &[(On::Roles, &["iam:GetRole"])];
+const READ_ROLE: Grants =
+    &[(On::Role, &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 /// Includes the role, because a function's grants belong to the present role or to an earlier one.
 const READ_FUNCTION: Grants = &[
     (On::Everything, &["lambda:ListEventSourceMappings"]),
@@ -138,11 +140,18 @@ const READ_RULES: Grants = &[
     (On::Everything, &["events:ListRules"]),
     (On::Rules, &["events:ListTargetsByRule", "events:ListTagsForResource"]),
 ];
-const READ_WATCH: Grants = &[
+/// Shows that the schedule group and its role do not exist.
+const SEE_SCHEDULES: Grants =
+    &[(On::ScheduleGroup, &["scheduler:GetScheduleGroup"]), (On::WatchRole, &["iam:GetRole"])];
+/// Reads a schedule group that exists.
+const READ_SCHEDULES: Grants = &[
     (On::Everything, &["scheduler:ListSchedules"]),
-    (On::ScheduleGroup, &["scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"]),
+    (On::ScheduleGroup, &["scheduler:ListTagsForResource"]),
     (On::Schedules, &["scheduler:GetSchedule"]),
 ];
+/// Reads a role of the schedules that exists.
+const READ_WATCH_ROLE: Grants =
+    &[(On::WatchRole, &["iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])];
 
 const READ_ALL: [Grants; 9] = [
     READ_PARAMETER,
@@ -150,10 +159,10 @@ const READ_ALL: [Grants; 9] = [
     READ_QUEUE,
     READ_TABLE,
     READ_ALARMS,
-    READ_ROLES,
+    READ_ROLE,
     READ_FUNCTION,
     READ_RULES,
-    READ_WATCH,
+    SEE_SCHEDULES,
 ];
 
 const WRITE: Grants = &[
@@ -214,28 +223,32 @@ const WRITE: Grants = &[
     (On::NamedRules, WRITE_RULES),
     (On::TaggedRules, WRITE_RULES),
     (On::NewRules, &["events:PutRule", "events:TagResource"]),
-    (On::RoleForScheduler, &["iam:PassRole"]),
-    (On::ScheduleGroup, &["scheduler:CreateScheduleGroup", "scheduler:TagResource", "scheduler:UntagResource"]),
-    (On::Schedules, &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]),
 ];
 
 const WRITE_RULES: &[&str] = &["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"];
 
+const WRITE_SCHEDULES: Grants = &[
+    (On::RoleForScheduler, &["iam:PassRole"]),
+    (On::ScheduleGroup, &["scheduler:CreateScheduleGroup", "scheduler:TagResource", "scheduler:UntagResource"]),
+    (On::Schedules, &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]),
+];
+const DELETE_SCHEDULES: Grants =
+    &[(On::ScheduleGroup, &["scheduler:DeleteScheduleGroup"]), (On::Schedules, &["scheduler:DeleteSchedule"])];
+
 /// Not needed if the user owns the role.
-const WRITE_ROLES: Grants = &[(
-    On::Roles,
-    &[
-        "iam:CreateRole",
-        "iam:UpdateRole",
-        "iam:UpdateAssumeRolePolicy",
-        "iam:PutRolePolicy",
-        "iam:PutRolePermissionsBoundary",
-        "iam:DeleteRolePermissionsBoundary",
-        "iam:TagRole",
-        "iam:UntagRole",
-    ],
-)];
-/// The actions that decide about the role's permissions. A boundary is effective only if each of them requires it.
+const WRITE_ROLE: Grants = &[(On::Role, WRITE_A_ROLE)];
+const WRITE_WATCH_ROLE: Grants = &[(On::WatchRole, WRITE_A_ROLE)];
+const WRITE_A_ROLE: &[&str] = &[
+    "iam:CreateRole",
+    "iam:UpdateRole",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:TagRole",
+    "iam:UntagRole",
+];
+/// The actions that decide about a role's permissions. A boundary is effective only if each of them requires it.
 const WITHIN_BOUNDARY: [&str; 5] = [
     "iam:CreateRole",
     "iam:PutRolePolicy",
@@ -243,14 +256,14 @@ const WITHIN_BOUNDARY: [&str; 5] = [
     "iam:DeleteRolePolicy",
     "iam:DetachRolePolicy",
 ];
-const STRIP_ROLES: Grants = &[(On::Roles, &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"])];
-const DELETE_ROLES: Grants = &[(On::Roles, DELETE_ROLE)];
-const DELETE_WATCH_ROLE: Grants = &[(On::WatchRole, DELETE_ROLE)];
+const STRIP_ROLE: Grants = &[(On::Role, STRIP_A_ROLE)];
+const STRIP_WATCH_ROLE: Grants = &[(On::WatchRole, STRIP_A_ROLE)];
+const STRIP_A_ROLE: &[&str] = &["iam:DeleteRolePolicy", "iam:DetachRolePolicy"];
+const DELETE_ROLE: Grants = &[(On::Role, DELETE_A_ROLE)];
+const DELETE_WATCH_ROLE: Grants = &[(On::WatchRole, DELETE_A_ROLE)];
 /// Contains no action that changes instance profiles, which others may own. Only a caller who has that permission from elsewhere
 /// can remove the role from them.
-const DELETE_ROLE: &[&str] = &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"];
-const DELETE_WATCH: Grants =
-    &[(On::ScheduleGroup, &["scheduler:DeleteScheduleGroup"]), (On::Schedules, &["scheduler:DeleteSchedule"])];
+const DELETE_A_ROLE: &[&str] = &["iam:ListInstanceProfilesForRole", "iam:DeleteRole"];
 const DELETE_RULES: Grants = &[(On::NamedRules, DELETE_RULE), (On::TaggedRules, DELETE_RULE)];
 const DELETE_RULE: &[&str] = &["events:RemoveTargets", "events:DeleteRule"];
 const DELETE_REST: Grants = &[
@@ -294,21 +307,22 @@ const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 
 fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
     let and_all = |more: &[Grants]| [&READ_ALL[..], more].concat();
+    let schedules = [READ_SCHEDULES, READ_WATCH_ROLE, STRIP_WATCH_ROLE, DELETE_WATCH_ROLE, DELETE_SCHEDULES];
     match command {
-        // Setup removes the schedules and their role when nothing is expected any more.
-        Command::Setup if own_role.is_none() => {
-            and_all(&[WRITE, WRITE_ROLES, STRIP_ROLES, DELETE_WATCH_ROLE, DELETE_RULES, DELETE_WATCH])
-        }
-        // Setup removes roles that the stack owned before.
-        Command::Setup => and_all(&[WRITE, STRIP_ROLES, DELETE_ROLES, DELETE_RULES, DELETE_WATCH]),
-        Command::Drift => and_all(&[]),
+        Command::Setup if own_role.is_none() => and_all(&[WRITE, WRITE_ROLE, STRIP_ROLE, DELETE_RULES]),
+        // Setup removes a role that the stack owned before.
+        Command::Setup => and_all(&[WRITE, STRIP_ROLE, DELETE_ROLE, DELETE_RULES]),
+        // Setup also removes the schedules and their role, if nothing is expected any more or the user gives an own role.
+        Command::Schedules if own_role.is_none() => [&schedules[..], &[WRITE_SCHEDULES, WRITE_WATCH_ROLE]].concat(),
+        Command::Schedules => [&schedules[..], &[WRITE_SCHEDULES]].concat(),
+        Command::Drift => and_all(&[READ_SCHEDULES, READ_WATCH_ROLE]),
         Command::Teardown if own_role.is_none() => {
-            and_all(&[STRIP_ROLES, DELETE_ROLES, DELETE_RULES, DELETE_WATCH, DELETE_REST])
+            and_all(&[&[STRIP_ROLE, DELETE_ROLE, DELETE_RULES, DELETE_REST], &schedules[..]].concat())
         }
-        // For the stack's own roles, teardown only has to see that none exists.
+        // For the stack's own roles, teardown only has to see that none exists: READ_FUNCTION and SEE_SCHEDULES allow that.
         Command::Teardown => {
-            let all = and_all(&[SEE_ROLES, DELETE_RULES, DELETE_WATCH, DELETE_REST]);
-            all.into_iter().filter(|grants| *grants != READ_ROLES).collect()
+            let all = and_all(&[DELETE_RULES, DELETE_REST, READ_SCHEDULES, DELETE_SCHEDULES]);
+            all.into_iter().filter(|grants| *grants != READ_ROLE).collect()
         }
         Command::Drill => vec![READ_FUNCTION, READ_RULES, DRILL],
         Command::Replay => vec![READ_FUNCTION, READ_QUEUE, REPLAY],
@@ -337,52 +351,97 @@ pub struct Ground<'a> {
 /// The most characters of a managed policy, without white space.
 const MANAGED: usize = 6144;
 
-/// Returns the policy document for a command. If the names of all rules of the catalogue made it too long for a managed policy, it
-/// names those of the default and the configured patterns, and if these made it too long as well, those of the configured patterns
-/// alone: the conditions on tags cover the others. With long names, the policy can still be too long: then it fits the inline policies
-/// of a role.
+/// Returns the policy document for a command. If the policy were too long for a managed policy, it has fewer statements, each for
+/// several services; if that does not suffice, it does not name the rules of all patterns of the catalogue, but those of the default
+/// and the configured patterns, and then those of the configured patterns alone: the conditions on tags cover the others. With long
+/// names, the policy can still be too long: then it fits the inline policies of a role.
 #[must_use]
 pub fn policy(command: Command, ground: Ground) -> Value {
-    let naming = |names: &[&str]| {
-        let configured = ground.patterns.iter().filter(|name| !names.contains(&name.as_str()));
-        let patterns: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(configured.cloned()).collect();
-        document(command, Ground { patterns: &patterns, ..ground })
-    };
-    let fits = |policy: &Value| policy.to_string().len() <= MANAGED;
     let all: Vec<&str> = CATALOGUE.iter().chain(&COMPANIONS).map(|entry| entry.name).collect();
     let default: Vec<&str> = DEFAULT.into_iter().chain([JOB_SUCCEEDED, SERVICE_RECOVERED]).collect();
-    [all, default].iter().map(|names| naming(names)).find(fits).unwrap_or_else(|| naming(&[]))
+    let mut shortest = Value::Null;
+    for names in [all, default, Vec::new()] {
+        let configured = ground.patterns.iter().filter(|name| !names.contains(&name.as_str()));
+        let patterns: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(configured.cloned()).collect();
+        let statements = statements(command, Ground { patterns: &patterns, ..ground });
+        for statements in [statements.clone(), merged(statements)] {
+            let statements: Vec<Value> = statements.iter().map(Statement::value).collect();
+            shortest = json!({ "Version": "2012-10-17", "Statement": statements });
+            if shortest.to_string().len() <= MANAGED {
+                return shortest;
+            }
+        }
+    }
+    shortest
 }
 
-/// Returns the policy document that names the rules of `ground.patterns`.
-fn document(command: Command, ground: Ground) -> Value {
-    let mut by_resource: BTreeMap<On, Vec<&str>> = BTreeMap::new();
-    let is_bound = command == Command::Setup && ground.boundary.is_some();
+#[derive(Clone)]
+struct Statement {
+    actions: Vec<&'static str>,
+    resources: Vec<String>,
+    condition: Option<Value>,
+}
+
+impl Statement {
+    fn value(&self) -> Value {
+        let mut value = json!({ "Effect": "Allow", "Action": self.actions, "Resource": self.resources });
+        if let Some(condition) = &self.condition {
+            value["Condition"] = condition.clone();
+        }
+        value
+    }
+
+    fn services(&self) -> BTreeSet<&str> {
+        self.actions.iter().filter_map(|action| action.split(':').next()).collect()
+    }
+
+    /// Returns whether the statement has no condition and names its resources.
+    fn is_plain(&self) -> bool {
+        self.condition.is_none() && self.resources != ["*"]
+    }
+}
+
+/// Returns the statements that name the rules of `ground.patterns`.
+fn statements(command: Command, ground: Ground) -> Vec<Statement> {
+    let mut by_resource: BTreeMap<On, BTreeSet<&'static str>> = BTreeMap::new();
     for (on, actions) in grants(command, ground.own_role).into_iter().flatten() {
         for action in *actions {
+            let is_bound = ground.boundary.is_some() && matches!(command, Command::Setup | Command::Schedules);
             let on = match *on {
-                On::Roles if is_bound && *action == "iam:DeleteRolePermissionsBoundary" => continue,
-                On::Roles if is_bound && WITHIN_BOUNDARY.contains(action) => On::RolesWithin,
+                On::Role | On::WatchRole if is_bound && *action == "iam:DeleteRolePermissionsBoundary" => continue,
+                On::Role if is_bound && WITHIN_BOUNDARY.contains(action) => On::RoleWithin,
+                On::WatchRole if is_bound && WITHIN_BOUNDARY.contains(action) => On::WatchRoleWithin,
                 on => on,
             };
-            by_resource.entry(on).or_default().push(action);
+            by_resource.entry(on).or_default().insert(action);
         }
     }
     let named = by_resource.into_iter().filter(|(on, _)| *on != On::NamedRules || !ground.patterns.is_empty());
-    let statements = named.map(|(on, mut actions)| {
-        actions.sort_unstable();
-        actions.dedup();
-        statement(on, &actions, ground)
-    });
-    json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+    let statement = |(on, actions): (On, BTreeSet<&'static str>)| Statement {
+        actions: actions.into_iter().collect(),
+        resources: resources(on, ground),
+        condition: condition(on, ground),
+    };
+    named.map(statement).collect()
 }
 
-fn statement(on: On, actions: &[&str], ground: Ground) -> Value {
-    let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources(on, ground) });
-    if let Some(condition) = condition(on, ground) {
-        statement["Condition"] = condition;
+/// Merges statements that have no service in common. The policy allows the same as before: no action takes a resource of another
+/// service.
+fn merged(statements: Vec<Statement>) -> Vec<Statement> {
+    let mut merged: Vec<Statement> = Vec::new();
+    for mut statement in statements {
+        let joins = |other: &&mut Statement| {
+            statement.is_plain() && other.is_plain() && other.services().is_disjoint(&statement.services())
+        };
+        match merged.iter_mut().find(joins) {
+            Some(other) => {
+                other.actions.append(&mut statement.actions);
+                other.resources.append(&mut statement.resources);
+            }
+            None => merged.push(statement),
+        }
     }
-    statement
+    merged
 }
 
 /// Returns the condition of a statement. A key that can have many values in one request is not compared with a plain operator:
@@ -392,7 +451,7 @@ fn condition(on: On, Ground { stack, place, boundary, .. }: Ground) -> Option<Va
     Some(match on {
         On::RoleForLambda => json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
         On::RoleForScheduler => json!({ "StringEquals": { "iam:PassedToService": "scheduler.amazonaws.com" } }),
-        On::RolesWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
+        On::RoleWithin | On::WatchRoleWithin => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary? } }),
         On::Bus(source) => json!({
             "ForAllValues:StringEquals": { "events:source": source },
             "Null": { "events:source": "false" },
@@ -415,7 +474,7 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
     let Ground { stack, place, clusters, own_role, boundary: _, patterns } = ground;
     let role = |name: &str| place.role_arn(&format!("/taskbell/{name}"));
     // AWS evaluates a request for a role that does not exist (yet) without the role's path.
-    let both = |name: &str| [role(name), place.role_arn(&format!("/{name}"))];
+    let both = |name: &str| vec![role(name), place.role_arn(&format!("/{name}"))];
     let schedules = stack.schedule_group_name();
     let group = place.log_group_arn(&stack.log_group_name());
     let of_clusters = |arns: &dyn Fn(&str) -> String| match clusters {
@@ -433,11 +492,8 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Bus(_) => vec![place.bus_arn()],
         On::EventSources => vec![place.event_source_arn("*")],
         On::Function => vec![place.function_arn(&stack.function_name())],
-        On::Role => both(&stack.role_name()).to_vec(),
-        On::WatchRole => both(&stack.watch_role_name()).to_vec(),
-        On::Roles | On::RolesWithin => {
-            [stack.role_name(), stack.watch_role_name()].iter().flat_map(|name| both(name)).collect()
-        }
+        On::Role | On::RoleWithin => both(&stack.role_name()),
+        On::WatchRole | On::WatchRoleWithin => both(&stack.watch_role_name()),
         On::RoleForLambda => vec![own_role.map_or_else(|| role(&stack.role_name()), str::to_owned)],
         On::RoleForScheduler => vec![own_role.map_or_else(|| role(&stack.watch_role_name()), str::to_owned)],
         On::LogGroup => vec![group.clone(), format!("{group}:*")],
@@ -545,7 +601,7 @@ mod tests {
     }
 
     /// Checks IAM's limits, which do not count white space: 6,144 characters for a managed policy, 10,240 for all inline policies
-    /// of a role. More than the default patterns need the latter one.
+    /// of a role. More than the default patterns need the latter one if the names are long.
     #[test]
     fn every_policy_fits_a_managed_policy_and_with_the_longest_names_an_inline_policy() {
         for (length, of_role, most) in [(20, 40, MANAGED), (48, 64, MANAGED), (255, 512 + 64, 10_240)] {
@@ -561,10 +617,41 @@ mod tests {
                         let ground =
                             Ground { stack: &stack, place: &place, clusters: &clusters, own_role, boundary, patterns };
                         let count = policy(*command, ground).to_string().chars().filter(|c| !c.is_whitespace()).count();
-                        let most = if patterns.is_empty() { most } else { 10_240 };
+                        let most = if length > 20 && !patterns.is_empty() { 10_240 } else { most };
                         assert!(count <= most, "{command:?} of {length} with {patterns:?}: {count}");
                     }
                 }
+            }
+        }
+    }
+
+    /// Checks that merged statements allow the same: the same actions on the resources of their own service, on the same conditions.
+    #[test]
+    fn merged_statements_allow_the_same() {
+        let stack = Stack { name: "batch".parse().unwrap(), region: "us-east-1".to_owned() };
+        let place = Place::of_caller("arn:aws:iam::123456789012:user/x", "123456789012", "us-east-1");
+        let boundary = Some("arn:aws:iam::123456789012:policy/wall");
+        let patterns = configured();
+        let ground =
+            Ground { stack: &stack, place: &place, clusters: &[], own_role: None, boundary, patterns: &patterns };
+        let allowed = |statements: &[Statement]| {
+            let mut allowed = BTreeSet::new();
+            for Statement { actions, resources, condition } in statements {
+                for (action, arn) in actions.iter().flat_map(|action| resources.iter().map(move |arn| (action, arn))) {
+                    if arn == "*" || arn.split(':').nth(2) == action.split(':').next() {
+                        allowed.insert(format!("{action} {arn} {condition:?}"));
+                    }
+                }
+            }
+            allowed
+        };
+        for command in Command::ALL {
+            let statements = statements(command, ground);
+            let merged = merged(statements.clone());
+            assert_eq!(allowed(&merged), allowed(&statements), "{command:?}");
+            assert!(merged.len() <= statements.len());
+            for statement in merged.iter().filter(|statement| statement.resources == ["*"]) {
+                assert!(statements.iter().any(|other| other.actions == statement.actions), "{:?}", statement.actions);
             }
         }
     }

@@ -24,6 +24,9 @@ pub const FLEET_TAG: &str = "taskbell:fleet";
 /// The keys of the alarms that a stack may have: on the entries of the queue, and on the notifier's failures.
 pub const ALARMS: [&str; 2] = ["undelivered", "errors"];
 
+/// The end of the name of the role with which Scheduler invokes the notifier, unless the name is shortened.
+pub const WATCH_ROLE_END: &str = "-watch";
+
 /// The name of a stack: 1 to 255 of `A-Z a-z 0-9 - _`, the characters that ECS accepts in a cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -76,7 +79,7 @@ impl Stack {
     /// Returns the name of the role with which Scheduler invokes the notifier. The name includes the region, as every role's.
     #[must_use]
     pub fn watch_role_name(&self) -> String {
-        fit(&format!("taskbell-{}-{}-watch", self.name, self.region), 64)
+        fit(&format!("taskbell-{}-{}{WATCH_ROLE_END}", self.name, self.region), 64)
     }
 
     /// Returns the name of the schedule group.

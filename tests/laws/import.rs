@@ -465,6 +465,6 @@ async fn documented_permissions_suffice_to_import_and_remove() {
     assert_eq!(removed.code, 0, "{removed:?}");
     let needed = aws.needed();
     for action in own.iter().flat_map(|statement| statement["Action"].as_array().unwrap()) {
-        assert!(needed.contains(action.as_str().unwrap()), "{action}");
+        assert!(needed.iter().any(|((needed, _), _)| needed == action.as_str().unwrap()), "{action}");
     }
 }

@@ -17,7 +17,7 @@ use taskbell::stack::{EXPORTED_TAG, Place, STACK_TAG, Stack};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{ACCOUNT, Aws};
-use crate::support::hand::{Hand, changes_by_hand};
+use crate::support::hand::{EXPECT, Hand, WATCH_ROLE, changes_by_hand};
 use crate::support::iam::{self, actions, attach, put_into_profile, put_role_into_profile, was_refused, without};
 use crate::support::witness::permissions_for;
 use crate::support::{self, Outcome, run, run_with, taskbell};
@@ -42,8 +42,7 @@ struct Case {
     flags: &'static str,
 }
 
-const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
-    --expect nightly,every=26h --expect nightly,max-runtime=2h";
+const ALL: &str = "--tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";
 
 fn case(before: &[&str], line: &str) -> Case {
     let before: Vec<String> = before.iter().map(|line| (*line).to_owned()).collect();
@@ -62,14 +61,15 @@ fn case(before: &[&str], line: &str) -> Case {
 
 /// Returns a case that follows a change by hand of a stack that was set up with these flags.
 fn by_hand(
-    flags: &'static str,
+    flags: &str,
     line: &str,
     change: impl Fn(Hand) -> LocalBoxFuture<'static, ()> + Clone + Send + Sync + 'static,
 ) -> Case {
+    let setup = format!("setup --cluster batch --yes {ALL} {flags}");
     let prepare: Prepare = Box::new(move |aws| {
-        let change = change.clone();
+        let (change, setup) = (change.clone(), setup.clone());
         async move {
-            assert_eq!(taskbell(&aws, &format!("setup --cluster batch --yes {ALL} {flags}")).await.code, 0);
+            assert_eq!(taskbell(&aws, &setup).await.code, 0);
             change(Hand::of(&aws)).await;
         }
         .boxed_local()
@@ -107,7 +107,7 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
                     // A single change of the targets represents all: each further change would start from the result of
                     // the one before.
                     let is_another_target = path.starts_with("/targets/notifier");
-                    let is_there = !id.starts_with("role/") || flags != OWN_ROLE;
+                    let is_there = (id != "role/notifier" || flags != OWN_ROLE) && !OF_SCHEDULES.contains(&id);
                     if (id == "parameter/webhook") == parameter
                         && is_there
                         && changed.insert((id, path))
@@ -124,12 +124,6 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
             .boxed_local()
         }));
     }
-    if flags != OWN_ROLE {
-        // Nothing is expected any more, and an instance profile holds the role of the schedules.
-        let hold =
-            |hand: Hand| async move { put_role_into_profile(&hand, support::hand::WATCH_ROLE).await }.boxed_local();
-        cases.push(Case { code: 1, ..by_hand(flags, setup, hold) });
-    }
     match flags {
         // The stack's own role is removed, or an instance profile prevents that: the actions that read the role are needed only if
         // the role exists.
@@ -144,11 +138,67 @@ fn of_setup(flags: &'static str) -> Vec<Case> {
     cases.into_iter().map(|case| Case { flags, ..case }).collect()
 }
 
+/// The resources that the policy of `schedules` changes.
+const OF_SCHEDULES: [&str; 2] = ["role/watch", "watch/schedules"];
+
+/// Returns the cases of `setup` with schedules, with these flags of the role in every command line.
+fn of_schedules(flags: &'static str) -> Vec<Case> {
+    let setup = format!("setup --cluster batch --yes --tag team=data {flags}");
+    let setup = setup.trim_end();
+    let expect = format!("{setup} {EXPECT}");
+    let held = |line: &str| {
+        let hold = |hand: Hand| async move { put_role_into_profile(&hand, WATCH_ROLE).await }.boxed_local();
+        Case { code: 1, ..by_hand(EXPECT, line, hold) }
+    };
+    let mut cases =
+        vec![case(&[&expect], &expect), case(&[], &expect), case(&[&expect], &expect.replace("--tag team=data", ""))];
+    cases.push(by_hand(&format!("{flags} {EXPECT}"), &expect, move |hand| {
+        async move {
+            for (id, _, change) in changes_by_hand() {
+                if id == "watch/schedules" || id == "role/watch" && flags != OWN_ROLE {
+                    change(&hand).await;
+                }
+            }
+            if flags != OWN_ROLE {
+                change_watch_role(&hand).await;
+            }
+        }
+        .boxed_local()
+    }));
+    match flags {
+        // The stack's own role is removed, or an instance profile prevents that.
+        OWN_ROLE => {
+            cases.push(by_hand(EXPECT, &expect, |hand| async move { change_watch_role(&hand).await }.boxed_local()));
+            cases.push(held(&expect));
+        }
+        BOUNDARY => {
+            let free = expect.replace(BOUNDARY, "");
+            cases.extend([case(&[&free], &expect), case(&[&expect], setup)]);
+        }
+        // Nothing is expected any more, and an instance profile holds the role of the schedules, or it does not.
+        _ => cases.extend([case(&[&expect], &format!("{expect} {BOUNDARY}")), case(&[&expect], setup), held(setup)]),
+    }
+    cases.into_iter().map(|case| Case { flags, ..case }).collect()
+}
+
+/// Changes by hand what only setup with the right to change the role can repair.
+async fn change_watch_role(hand: &Hand) {
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    hand.iam.create_policy().policy_name("more").policy_document(policy).send().await.unwrap();
+    let more = "arn:aws:iam::123456789012:policy/more";
+    hand.iam.attach_role_policy().role_name(WATCH_ROLE).policy_arn(more).send().await.unwrap();
+    let call = hand.iam.put_role_policy().role_name(WATCH_ROLE).policy_name("more").policy_document(policy);
+    call.send().await.unwrap();
+    hand.iam.update_role().role_name(WATCH_ROLE).description("mine").send().await.unwrap();
+    let call = hand.iam.put_role_permissions_boundary().role_name(WATCH_ROLE).permissions_boundary(more);
+    call.send().await.unwrap();
+}
+
 fn of_teardown() -> Vec<Case> {
     let teardown = "teardown --cluster batch --yes";
     let held = by_hand("", teardown, |hand| async move { put_into_profile(&hand).await }.boxed_local());
     vec![
-        by_hand("", teardown, |_| async {}.boxed_local()),
+        by_hand(EXPECT, teardown, |_| async {}.boxed_local()),
         Case { code: 1, ..held },
         by_hand("", teardown, |hand| {
             async move {
@@ -214,12 +264,16 @@ fn cases(command: &str) -> Vec<Case> {
         "setup" => of_setup(""),
         "setup within a boundary" => of_setup(BOUNDARY),
         "setup with an own role" => of_setup(OWN_ROLE),
+        "schedules" => of_schedules(""),
+        "schedules within a boundary" => of_schedules(BOUNDARY),
+        "schedules with an own role" => of_schedules(OWN_ROLE),
         "drift" => {
-            vec![case(&[&format!("setup --cluster batch --yes {ALL}")], &format!("drift --cluster batch {ALL}"))]
+            let all = format!("{ALL} {EXPECT}");
+            vec![case(&[&format!("setup --cluster batch --yes {all}")], &format!("drift --cluster batch {all}"))]
         }
         "teardown" => of_teardown(),
         "teardown with an own role" => {
-            let teardown = by_hand(OWN_ROLE, "teardown --cluster batch --yes", |hand| {
+            let teardown = by_hand(&format!("{OWN_ROLE} {EXPECT}"), "teardown --cluster batch --yes", |hand| {
                 async move {
                     let call = hand.dynamodb.update_table().table_name(support::hand::TABLE);
                     call.deletion_protection_enabled(true).send().await.unwrap();
@@ -269,16 +323,22 @@ async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
     for case in cases(command) {
         let policy = policy(command, case.flags).await;
         granted = actions(&policy);
+        // The schedules need the policy of setup as well.
+        let other = match command.starts_with("schedules") {
+            true => self::policy("setup", case.flags).await,
+            false => json!({ "Statement": [] }),
+        };
         let mut aws = prepared(&case).await;
-        let outcome = with_policy(&aws, &case, policy.clone()).await;
+        let outcome = with_policy(&aws, &case, both(&policy, &other)).await;
         assert!(outcome.code == case.code && !was_refused(&outcome), "{}: {outcome:?}", case.line);
         // Remove each action in the first case that needs it.
-        let needed = aws.needed();
+        let needed = aws.needed().into_iter().filter(|(need, context)| !iam::allows(&other, need, context));
+        let needed: BTreeSet<String> = needed.map(|((action, _), _)| action).collect();
         for action in needed.intersection(&granted).filter(|action| tried.insert((*action).clone())) {
             if !aws.writes().is_empty() {
                 aws = prepared(&case).await;
             }
-            let outcome = with_policy(&aws, &case, without(&policy, action)).await;
+            let outcome = with_policy(&aws, &case, both(&without(&policy, action), &other)).await;
             let told = format!("{}{}", outcome.out, outcome.err);
             assert!(outcome.code != 0 && told.contains(action), "{} without {action}: {outcome:?}", case.line);
         }
@@ -286,6 +346,12 @@ async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
     let unneeded: Vec<&String> = granted.difference(&tried).collect();
     assert!(unneeded.is_empty(), "{command} never needs {unneeded:?}");
     println!("{command}: {} actions, taken away one at a time", granted.len());
+}
+
+/// Returns a document with the statements of both.
+fn both(policy: &Value, other: &Value) -> Value {
+    let statements = [policy, other].into_iter().flat_map(|policy| policy["Statement"].as_array().unwrap());
+    json!({ "Statement": statements.collect::<Vec<_>>() })
 }
 
 macro_rules! each_command {
@@ -301,6 +367,9 @@ each_command! {
     setup_needs_all_of_its_policy_and_nothing_else "setup"
     setup_within_a_boundary_needs_all_of_its_policy_and_nothing_else "setup within a boundary"
     setup_with_an_own_role_needs_all_of_its_policy_and_nothing_else "setup with an own role"
+    schedules_need_all_of_their_policy_and_nothing_else "schedules"
+    schedules_within_a_boundary_need_all_of_their_policy_and_nothing_else "schedules within a boundary"
+    schedules_with_an_own_role_need_all_of_their_policy_and_nothing_else "schedules with an own role"
     drift_needs_all_of_its_policy_and_nothing_else "drift"
     teardown_needs_all_of_its_policy_and_nothing_else "teardown"
     teardown_with_an_own_role_needs_all_of_its_policy_and_nothing_else "teardown with an own role"
@@ -339,6 +408,27 @@ async fn policy_for_a_boundary_denies_setup_without_it() {
     assert!(released.code == 1 && released.err.contains("iam:DeleteRolePermissionsBoundary"), "{released:?}");
 }
 
+/// Checks that the policy of setup alone makes no schedule and no role for one, and that the hint names the policy that does.
+#[tokio::test(start_paused = true)]
+async fn setup_with_schedules_needs_two_policies() {
+    let aws = Aws::new().await;
+    let setup = format!("setup --cluster batch --yes {EXPECT}");
+    let (own, schedules) = (policy("setup", "").await, policy("schedules", "").await);
+    aws.enforce(own.clone());
+    let refused = taskbell(&aws, &setup).await;
+    assert!(refused.code == 1 && refused.err.contains("iam:CreateRole"), "{refused:?}");
+    let hint = "hint: `taskbell permissions --for setup` and `--for schedules` print the policies";
+    assert!(refused.err.contains(hint), "{refused:?}");
+    aws.enforce(both(&own, &schedules));
+    let made = taskbell(&aws, &setup).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    // To remove the schedules needs both as well.
+    aws.enforce(own);
+    let unread = taskbell(&aws, "setup --cluster batch --yes").await;
+    assert!(unread.code == 3 && unread.out.contains("scheduler:ListTagsForResource"), "{unread:?}");
+    assert!(format!("{unread:?}").contains(hint), "{unread:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn permissions_accepts_only_a_valid_account() {
     let aws = Aws::new().await;
@@ -371,7 +461,9 @@ const OF_ONE_VALUE: [&str; 11] = [
 #[tokio::test(start_paused = true)]
 async fn no_plain_operator_compares_a_key_with_many_values() {
     let mut documents = Vec::new();
-    for command in ["setup", "drift", "teardown", "drill", "replay", "status", "jobs", "pattern-test", "notify"] {
+    for command in
+        ["setup", "schedules", "drift", "teardown", "drill", "replay", "status", "jobs", "pattern-test", "notify"]
+    {
         for flags in ["", BOUNDARY, OWN_ROLE] {
             documents.push(policy(command, flags).await);
         }
@@ -382,7 +474,7 @@ async fn no_plain_operator_compares_a_key_with_many_values() {
     let line = "setup --cluster batch --yes --slack-webhook-parameter /mine/webhook --expect nightly,every=26h";
     let setup = taskbell(&aws, line).await;
     assert_eq!(setup.code, 0, "{setup:?}");
-    let watch = hand.iam.get_role().role_name(support::hand::WATCH_ROLE).send().await.unwrap().role.unwrap();
+    let watch = hand.iam.get_role().role_name(WATCH_ROLE).send().await.unwrap().role.unwrap();
     documents.push(Policy::parse(&watch.assume_role_policy_document.unwrap()).document());
     let role = hand.iam.get_role_policy().role_name(support::hand::ROLE).policy_name("notifier").send().await.unwrap();
     documents.push(Policy::parse(&role.policy_document).document());
@@ -557,7 +649,9 @@ fn judged_policy_belongs_to_the_command_and_its_flags() {
     let of = |line: &str| permissions_for(line, "us-east-1");
     let start = |command: &str| format!("permissions --for {command} --account {ACCOUNT} --region us-east-1");
     assert_eq!(of("drift --cluster batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
-    assert_eq!(of("setup --drill --stack x --yes"), ["setup", "drill"].map(|of| format!("{} --stack x", start(of))));
+    let of_setup = ["setup", "schedules", "drill"].map(|of| format!("{} --stack x", start(of)));
+    assert_eq!(of("setup --drill --stack x --yes"), of_setup);
+    assert_eq!(of("setup --stack x --expect backup,every=26h"), of_setup[..2]);
     assert_eq!(of(&format!("pattern test --task {TASK}")), [format!("{} --cluster batch", start("pattern-test"))]);
     assert_eq!(of(&format!("pattern test --task {TASK} --stack x")), [format!("{} --stack x", start("pattern-test"))]);
     assert_eq!(of("notify hello"), [start("notify")]);

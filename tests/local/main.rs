@@ -28,6 +28,7 @@ mod notify;
 mod process;
 mod properties;
 mod replay;
+mod roles;
 mod status;
 mod storm;
 #[path = "../support/mod.rs"]

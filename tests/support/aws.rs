@@ -113,8 +113,8 @@ struct State {
     tasks: Option<Vec<Value>>,
     /// The policy of the caller; none: every action is allowed.
     policy: Option<Value>,
-    /// The actions that calls needed since the policy was set.
-    needed: BTreeSet<String>,
+    /// The permissions that calls needed since the policy was set, with the values of condition keys.
+    needed: BTreeSet<(iam::Need, iam::Context)>,
     /// The line that the notifier logs about events on the bus: the functions of the emulator do not run.
     tells: Option<Value>,
     /// The last event on the bus, and its task. An event that was put twice has two ids; the first id counts.
@@ -344,8 +344,8 @@ impl Aws {
         state.needed.clear();
     }
 
-    /// Returns the actions that calls needed since the policy was set.
-    pub fn needed(&self) -> BTreeSet<String> {
+    /// Returns the permissions that calls needed since the policy was set, with the values of condition keys.
+    pub fn needed(&self) -> BTreeSet<(iam::Need, iam::Context)> {
         self.state.lock().unwrap().needed.clone()
     }
 
@@ -724,7 +724,7 @@ impl State {
         let policy = self.policy.as_ref()?;
         let (needs, context) =
             iam::needs(action, request, |role| memory.boundary(role), |rule, key| memory.tag_of_rule(rule, key));
-        self.needed.extend(needs.iter().map(|(action, _)| action.clone()));
+        self.needed.extend(needs.iter().map(|need| (need.clone(), context.clone())));
         let (denied, resource) = needs.iter().find(|need| !iam::allows(policy, need, &context))?;
         let user = format!("User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform");
         Some(error(action, 403, "AccessDeniedException", &format!("{user}: {denied} on resource: {resource}")))

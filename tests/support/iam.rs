@@ -26,17 +26,20 @@ pub const OF_MANY_VALUES: [&str; 6] = [
     "kms:EncryptionContextKeys",
 ];
 
-/// Checks whether a policy document allows the action on the resource; compares conditions with `context`.
+/// Checks whether a policy document allows the action on the resource; compares conditions with `context`. No action takes a resource
+/// of another service, so a statement may list those of several services.
 pub fn allows(policy: &Value, (action, resource): &Need, context: &Context) -> bool {
-    policy["Statement"].as_array().unwrap().iter().any(|statement| {
-        let listed = |field: &str, name: &str| {
-            statement[field].as_array().unwrap().iter().any(|pattern| fits(pattern.as_str().unwrap(), name))
-        };
-        let mut conditions = conditions(statement);
-        listed("Action", action)
-            && listed("Resource", resource)
-            && conditions.all(|(operator, key, values)| holds(operator, key, &values, context))
-    })
+    let takes = resource == "*" || resource.split(':').nth(2) == action.split(':').next();
+    takes
+        && policy["Statement"].as_array().unwrap().iter().any(|statement| {
+            let listed = |field: &str, name: &str| {
+                statement[field].as_array().unwrap().iter().any(|pattern| fits(pattern.as_str().unwrap(), name))
+            };
+            let mut conditions = conditions(statement);
+            listed("Action", action)
+                && listed("Resource", resource)
+                && conditions.all(|(operator, key, values)| holds(operator, key, &values, context))
+        })
 }
 
 /// Returns the conditions of a statement: operators, keys and values.

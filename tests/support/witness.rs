@@ -54,8 +54,9 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
     let commands: &[&str] = match &words[..] {
         // The settings of these stacks are in a file.
         words if words.iter().any(|word| ["--all", "--config", "--orphans"].contains(word)) => &[],
-        ["setup", rest @ ..] if rest.contains(&"--drill") => &["setup", "drill"],
-        ["setup", ..] => &["setup"],
+        // A line without an expectation may remove the schedules of an earlier one.
+        ["setup", rest @ ..] if rest.contains(&"--drill") => &["setup", "schedules", "drill"],
+        ["setup", ..] => &["setup", "schedules"],
         ["drift" | "graph", ..] => &["drift"],
         ["teardown", ..] => &["teardown"],
         ["drill", ..] => &["drill"],

@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::{Error, Hint};
 use crate::input::printable;
+use crate::stack::WATCH_ROLE_END;
 
 /// A call that failed, after the SDK's own retries.
 #[derive(Debug, Clone)]
@@ -246,9 +247,16 @@ impl Fault {
         guard.map(|(_, way_out)| way_out)
     }
 
+    /// Returns whether the call is about the schedules or their role, as far as the action and the name in AWS's message show.
+    fn is_about_schedules(&self) -> bool {
+        self.action.starts_with("scheduler:")
+            || self.action.starts_with("iam:") && self.message.contains(WATCH_ROLE_END)
+    }
+
     fn hint(&self) -> Option<Hint> {
         if self.trouble() == Trouble::Denied {
-            return Some(self.way_past_a_guard().map_or(Hint::GrantPolicy, Hint::from));
+            let grant = if self.is_about_schedules() { Hint::GrantSchedules } else { Hint::GrantPolicy };
+            return Some(self.way_past_a_guard().map_or(grant, Hint::from));
         }
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {

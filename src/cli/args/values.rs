@@ -52,6 +52,7 @@ impl ValueEnum for Command {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
             Self::Setup => ("setup", "Create, repair or reconfigure the stack, but not remove it"),
+            Self::Schedules => ("schedules", "Make or remove the schedules of --expect and --summary, besides `setup`"),
             Self::Drift => ("drift", "Read the stack, also for `graph`; decrypt nothing"),
             Self::Teardown => ("teardown", "Remove the stack"),
             Self::Drill => ("drill", "Send a drill, and read how far it came"),

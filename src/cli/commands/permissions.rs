@@ -99,7 +99,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         world.err.print(
             "note: add ecs:ListServices, ecs:DescribeServices, ecs:ListTasks, ecs:DescribeTasks and ecs:DescribeTaskDefinition, so that \
              setup can report the logs that the notifier may not read; add ecs:ListClusters, so that it can suggest similar names for \
-             an unknown cluster\n",
+             an unknown cluster\n\
+             note: `--for schedules` prints the policy that setup needs as well with --expect or --summary, and after them to remove the \
+             schedules\n",
         );
     }
     Ok(0)

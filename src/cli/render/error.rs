@@ -23,7 +23,12 @@ pub fn hints(plan: &Plan, command: &str) -> String {
 pub fn hint(hint: &Hint, command: &str) -> String {
     match hint {
         Hint::Words(words) => paragraph(words),
-        Hint::GrantPolicy => format!(
+        Hint::GrantSchedules if command.starts_with("setup") => {
+            "`taskbell permissions --for setup` and `--for schedules` print the policies that the command needs; give both the same \
+             --cluster or --stack"
+                .to_owned()
+        }
+        Hint::GrantPolicy | Hint::GrantSchedules => format!(
             "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
         ),
         Hint::ChooseRegion(region) => format!("give --region {region}"),
