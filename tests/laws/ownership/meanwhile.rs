@@ -109,9 +109,8 @@ async fn resource_whose_owner_changes_after_the_plan_is_neither_changed_nor_dele
             // Somebody else wrote the tag, and taskbell changed or deleted the other alarm, the other rule (after its target) or the
             // other role (after its policy). No other resource is of this service.
             let others = match id {
-                "alarm/undelivered" => 1,
                 "rule/task-failed" | "role/notifier" | "role/watch" if line == TEARDOWN => 2,
-                "rule/task-failed" | "role/notifier" | "role/watch" => 1,
+                "alarm/undelivered" | "rule/task-failed" | "role/notifier" | "role/watch" => 1,
                 _ => 0,
             };
             let service = format!("{}:", service(id));
