@@ -30,7 +30,7 @@ pub enum Hint {
     Words(String),
     /// AWS denied a call: the user has to grant the policy of the command that is running. Only the renderer knows the command.
     GrantPolicy,
-    /// The same for a call about the schedules: `setup` has a policy of its own for them.
+    /// AWS denied a call about the schedules: `setup` has a policy of its own for them.
     GrantSchedules,
     /// No region is known.
     NameRegion,

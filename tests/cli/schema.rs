@@ -127,7 +127,7 @@ async fn of_jobs(printed: &mut Printed, folder: &std::path::Path) {
 async fn json_output_follows_the_schema() {
     let folder = tempfile::tempdir().unwrap();
     let mut printed = Printed::default();
-    of_jobs(&mut printed, folder.path()).await;
+    of_jobs(&mut printed, tempfile::tempdir().unwrap().path()).await;
     of_the_stack(&mut printed).await;
     of_the_queue(&mut printed).await;
     of_patterns_and_files(&mut printed, folder.path()).await;
