@@ -94,14 +94,14 @@ pub struct Settings {
     /// Announce every event, including repetitions, and create no table
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_dedupe: Option<bool>,
-    /// Expect a job to run: the family of its task definition, or the name of a job that `taskbell notify --job` reports; then, separated by commas: by=cron(…) with timezone=ZONE, every=DURATION, max-runtime=DURATION|auto, grace=DURATION [default: 10m], started-by=SCHEDULE; may be repeated
+    /// Expect a job to run: the family of its task definition, or the name of a job that `taskbell notify --job` reports; then, separated by commas: by=cron(…), the deadline by which the job must have ended well, with timezone=ZONE [default: UTC], every=DURATION, max-runtime=DURATION|auto, grace=DURATION [default: 10m], started-by=SCHEDULE; may be repeated
     #[arg(long = "expect", value_name = "JOB,KEY=VALUE…", conflicts_with = "no_dedupe")]
     #[serde(deserialize_with = "values::jobs")]
     pub job: Option<Vec<String>>,
     /// Do not report that a job or a service works again after a failure
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_recovery: Option<bool>,
-    /// Send a summary of all jobs at these times, for example every Monday: 'cron(0 9 ? * MON *),timezone=Asia/Tokyo'
+    /// Send a summary of all jobs at these times, in UTC without a timezone, for example every Monday: 'cron(0 9 ? * MON *),timezone=Asia/Tokyo'
     #[arg(long, value_name = "CRON[,timezone=ZONE]", conflicts_with = "no_dedupe")]
     pub summary: Option<String>,
     /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
