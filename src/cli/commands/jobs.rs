@@ -21,7 +21,7 @@ use crate::operations::jobs::{self, Jobs};
 #[command(after_help = "\
 Examples:
   taskbell jobs --cluster batch
-  taskbell jobs --cluster batch --suggest >>taskbell.toml")]
+  taskbell jobs --cluster batch --suggest")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
