@@ -128,7 +128,10 @@ impl File {
     /// For the first mistake, with its line and column.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let text = &Text { path, text };
-        let tree = DeTable::parse(text.text).map_err(|error| text.mistake(error.span().as_ref(), error.message()))?;
+        let tree = DeTable::parse(text.text).map_err(|error| {
+            let mistake = text.mistake(error.span().as_ref(), error.message());
+            text.orphan().into_iter().fold(mistake, Error::hint)
+        })?;
         let keys = Keys::of(text, tree.get_ref())?;
         let Document { fleet, defaults: of_defaults, stack: settings } = text.read::<Settings>()?;
         let (sites, names) = (text.read::<Site>()?, text.read::<Named>()?);
@@ -211,11 +214,19 @@ impl Text<'_> {
     fn read<T: DeserializeOwned + Default>(&self) -> Result<Document<T>> {
         toml::from_str(self.text).map_err(|error| {
             let mistake = self.mistake(error.span().as_ref(), error.message());
-            match error.message().contains("expected a sequence") {
-                true => mistake.hint("a list needs brackets, even around a single value: [\"…\"]"),
-                false => mistake,
+            match (error.message().contains("expected a sequence"), self.orphan()) {
+                (true, Some(hint)) => mistake.hint(hint),
+                (true, None) => mistake.hint("a list needs brackets, even around a single value: [\"…\"]"),
+                (false, _) => mistake,
             }
         })
+    }
+
+    /// Returns the hint about a table of a stack that comes before the first stack.
+    fn orphan(&self) -> Option<String> {
+        let first = self.text.lines().map(str::trim_start).find(|line| line.starts_with("[[stack"))?;
+        let header = ["[[stack.job]]", "[[stack.to]]"].into_iter().find(|header| first.starts_with(header))?;
+        Some(format!("{header} must come below the [[stack]] that it belongs to"))
     }
 
     fn mistake(&self, span: Option<&Span>, message: &str) -> Error {

@@ -147,6 +147,12 @@ fn mistake_is_reported_with_line_column_and_the_nearest_key() {
         ),
         ("[[stack]]\nclusters = [\"a\"]\nwebhook_takes = \"nothing\"\n", ":3:1", "would match no destination"),
         ("[[stack]]\nclusters = \"a\"\n", ":2:12", "expected a sequence"),
+        ("[[stack.job]]\nname = \"x\"\n", "", "[[stack.job]] must come below the [[stack]] that it belongs to"),
+        (
+            "[[stack.job]]\nname = \"x\"\n[[stack]]\nclusters = [\"a\"]\n",
+            "",
+            "[[stack.job]] must come below the [[stack]] that it belongs to",
+        ),
         ("[[stack]]\nclusters = [\"a\"]\nlog_lines = \"many\"\n", ":3:13", "invalid type"),
         ("[[stack]]\nclusters = [\"a\"]\nno_drill = \"yes\"\n", ":3:12", "expected a boolean"),
         ("[[stack]]\nclusters = [\"a\"]\nlanguage = \"fr\"\n", ":3:12", "en"),
