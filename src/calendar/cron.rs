@@ -198,15 +198,70 @@ fn inner(text: &str) -> Result<&str> {
     let inner = text.trim().strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
     inner.ok_or_else(|| {
         let error = Error::usage(format!("{} is not a cron expression", echoed(text)));
-        let is_bare = matches!(text.split_ascii_whitespace().count(), 5 | 6);
         error.hint(match text.trim().starts_with("rate(") {
             true => "a job that runs at a rate is expected by every=26h, for example".to_owned(),
-            false if is_bare && !text.contains(['(', ')']) => {
-                format!("write cron({})", without_secrets(text))
-            }
-            false => "write cron(minute hour day-of-month month day-of-week year), as in cron(0 3 * * ? *)".to_owned(),
+            false => valid_form(text).unwrap_or_else(|| {
+                "write cron(minute hour day-of-month month day-of-week year), as in cron(0 3 * * ? *)".to_owned()
+            }),
         })
     })
+}
+
+/// Returns the hint that writes bare fields, those of EventBridge or of a crontab, in the valid form; none if they have none.
+fn valid_form(text: &str) -> Option<String> {
+    let valid = |fields: &[&str]| Cron::parse(&format!("cron({})", fields.join(" "))).ok();
+    let capitals = text.to_ascii_uppercase();
+    let fields: Vec<&str> = capitals.split_ascii_whitespace().collect();
+    let [minute, hour, day, month, weekday] = fields[..] else {
+        // Other counts than that of EventBridge are invalid.
+        return valid(&fields).map(|cron| format!("write {cron}"));
+    };
+    let weekdays = if weekday == "?" { Some("*".to_owned()) } else { crontab_weekdays(weekday) }?;
+    let of_day = |day: &str| valid(&[minute, hour, day, month, "?", "*"]);
+    let of_weekday = || valid(&[minute, hour, "?", month, weekdays.as_str(), "*"]);
+    let hint = match (day, weekdays.as_str()) {
+        ("*" | "?", "*") => format!("write {}", of_day("*")?),
+        (_, "*") => format!("write {}", of_day(day)?),
+        ("*" | "?", _) => format!("write {}", of_weekday()?),
+        _ => format!("a crontab means either day: write two expectations, {} and {}", of_day(day)?, of_weekday()?),
+    };
+    Some(match weekday.contains(|c: char| c.is_ascii_digit()) {
+        true => format!("{hint}; EventBridge counts the days of the week from 1 = SUN, a crontab from 0"),
+        false => hint,
+    })
+}
+
+/// Returns the days of the week of a crontab in EventBridge's form, with names; none if the field is invalid.
+fn crontab_weekdays(text: &str) -> Option<String> {
+    const NAMES: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+    let number = |text: &str| match NAMES.iter().position(|name| *name == text) {
+        Some(at) => Some(at),
+        None => text.parse::<usize>().ok().filter(|number| *number <= NAMES.len()),
+    };
+    let mut has = [false; 7];
+    for item in text.split(',') {
+        let (base, step) = match item.split_once('/') {
+            Some((base, step)) => (base, step.parse::<usize>().ok().filter(|step| *step > 0)?),
+            None => (item, 1),
+        };
+        let (first, last) = match base.split_once('-') {
+            _ if base == "*" => (0, 6),
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(base)?, number(base)?),
+        };
+        // A range such as FRI-SUN goes on into the next week.
+        let last = if first > last { last + NAMES.len() } else { last };
+        for day in (first..=last).step_by(step) {
+            has[day % NAMES.len()] = true;
+        }
+    }
+    if has == [true; 7] {
+        return Some("*".to_owned());
+    }
+    let days: Vec<&str> = NAMES.into_iter().zip(has).filter(|(_, is_on)| *is_on).map(|(name, _)| name).collect();
+    let ends = (has.iter().position(|is_on| *is_on)?, has.iter().rposition(|is_on| *is_on)?);
+    let is_run = days.len() > 2 && ends.1 - ends.0 + 1 == days.len();
+    Some(if is_run { format!("{}-{}", NAMES[ends.0], NAMES[ends.1]) } else { days.join(",") })
 }
 
 fn wrong_count(inner: &str, count: usize) -> Error {

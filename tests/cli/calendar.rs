@@ -72,6 +72,39 @@ fn expression_is_written_with_single_blanks_and_capital_letters() {
     }
 }
 
+/// Checks the hint about fields without `cron(…)`: each expression in it is valid.
+#[test]
+fn bare_fields_are_refused_with_valid_expressions() {
+    for (text, told) in [
+        ("0 3 * * ? *", "write cron(0 3 * * ? *)"),
+        ("0 3 ? * MON *", "write cron(0 3 ? * MON *)"),
+        ("0 3 * * *", "write cron(0 3 * * ? *)"),
+        ("*/15 3 1 jan-mar *", "write cron(*/15 3 1 JAN-MAR ? *)"),
+        ("0 3 * * 0-6", "write cron(0 3 * * ? *); EventBridge counts the days of the week from 1 = SUN"),
+        ("0 3 * * 1-5", "write cron(0 3 ? * MON-FRI *); EventBridge counts the days of the week from 1 = SUN"),
+        ("0 3 * * 0", "write cron(0 3 ? * SUN *); EventBridge counts"),
+        ("0 3 * * 7", "write cron(0 3 ? * SUN *); EventBridge counts"),
+        ("0 3 * * 5-7", "write cron(0 3 ? * SUN,FRI,SAT *); EventBridge counts"),
+        ("0 3 * * 1-5/2", "write cron(0 3 ? * MON,WED,FRI *); EventBridge counts"),
+        ("0 3 * * fri-mon", "write cron(0 3 ? * SUN,MON,FRI,SAT *)"),
+        ("0 3 * * mon", "write cron(0 3 ? * MON *)"),
+        ("0 3 1 * 1", "write two expectations, cron(0 3 1 * ? *) and cron(0 3 ? * MON *); EventBridge counts"),
+        ("0 24 * * *", "as in cron(0 3 * * ? *)"),
+        ("0 3 * * 8", "as in cron(0 3 * * ? *)"),
+        ("0 3 * * 1/0", "as in cron(0 3 * * ? *)"),
+        ("0 3 * * * *", "as in cron(0 3 * * ? *)"),
+        ("0 3 * * )", "as in cron(0 3 * * ? *)"),
+    ] {
+        let error = Cron::parse(text).unwrap_err();
+        let hint = format!("{:?}", error.nearest_hint());
+        assert!(hint.contains(told), "{text}: {hint}");
+        for rest in hint.split("cron(").skip(1).filter(|rest| !rest.starts_with("minute")) {
+            let (fields, _) = rest.split_once(')').unwrap();
+            Cron::parse(&format!("cron({fields})")).unwrap();
+        }
+    }
+}
+
 /// Checks each mistake, and its hint.
 #[test]
 fn invalid_expression_is_refused_with_its_field_its_text_and_a_fix() {
