@@ -234,9 +234,9 @@ fn valid_form(text: &str) -> Option<String> {
 /// Returns the days of the week of a crontab in EventBridge's form, with names; none if the field is invalid.
 fn crontab_weekdays(text: &str) -> Option<String> {
     const NAMES: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-    let number = |text: &str| match NAMES.iter().position(|name| *name == text) {
-        Some(at) => Some(at),
-        None => text.parse::<usize>().ok().filter(|number| *number <= NAMES.len()),
+    let number = |text: &str| {
+        let named = NAMES.iter().position(|name| *name == text);
+        named.or_else(|| text.parse::<usize>().ok().filter(|number| *number <= NAMES.len()))
     };
     let mut has = [false; 7];
     for item in text.split(',') {
