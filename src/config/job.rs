@@ -12,7 +12,7 @@ use crate::secret::echoed;
 pub struct Job {
     /// The family of the task definition, or the name that `taskbell notify --job` gives.
     pub name: String,
-    /// The schedule, or the value of `startedBy`, whose tasks alone are meant.
+    /// The schedule, the rule, or the whole value of `startedBy`, whose tasks alone are meant.
     pub started_by: Option<String>,
     pub expectations: Vec<Expectation>,
 }
@@ -280,7 +280,7 @@ fn started_by(text: &str) -> Result<String> {
     match !name.is_empty() && text.len() <= LONGEST_STARTED_BY && has(starter, "-") && has(name, "_-.") {
         true => Ok(text.to_owned()),
         false => Err(Error::usage(format!("started-by does not accept {}", echoed(text)))
-            .hint("use the name of the schedule or of the rule that starts the task, or the value of startedBy")),
+            .hint("use the name of the schedule or of the rule that starts the task, or chronos-schedule/NAME or events-rule/NAME")),
     }
 }
 
