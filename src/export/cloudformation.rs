@@ -13,7 +13,7 @@ use crate::desired::{REPORTED_PATTERNS, SERVICE_RECOVERY};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::pattern::SERVICE_RECOVERED;
-use crate::pattern::companions::OF_SERVICES;
+use crate::pattern::companions::{OF_SERVICES, takes_every_failed_job};
 use crate::policy::Policy;
 use crate::reconcile::resource::Tags;
 pub use parameters::{Bucket, CODE_PREFIX};
@@ -387,10 +387,12 @@ impl Writer<'_> {
         environment
     }
 
-    /// Returns the chosen patterns, as `Stack::reported_patterns` does; none if the choice changes nothing.
+    /// Returns the chosen patterns, as `Config::reported_patterns` does; none if the choice changes nothing.
     fn reported_patterns(self) -> Option<Value> {
         let has_condition = parameters::takes_every_failed_job(self.blueprint).is_some();
-        let keys: BTreeSet<&str> = self.blueprint.choices.iter().map(|choice| choice.pattern.as_str()).collect();
+        let keys = self.blueprint.choices.iter().map(|choice| choice.pattern.as_str());
+        // Where one of the others is chosen, nothing is named.
+        let keys: BTreeSet<&str> = keys.filter(|key| !takes_every_failed_job(key)).collect();
         has_condition.then(|| {
             let nothing = json!({ "Ref": "AWS::NoValue" });
             let of_a_pattern = |key| json!({ "Fn::If": [condition(key), key, nothing] });

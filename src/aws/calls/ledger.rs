@@ -18,8 +18,8 @@ const VERSION: u64 = 1;
 const PREFIX: &str = "job ";
 /// The cluster of a job that runs on another machine.
 pub const ELSEWHERE: &str = "-";
-/// The most characters of `startedBy` that ECS keeps.
-const LONGEST_STARTED_BY: usize = 36;
+/// The number of characters of `startedBy` that ECS keeps.
+const KEPT_OF_STARTED_BY: usize = 36;
 /// The prefixes that EventBridge Scheduler and EventBridge rules put before the name of the schedule that starts a task.
 pub const STARTERS: [&str; 2] = ["chronos-schedule/", "events-rule/"];
 /// The number of last successes that tell the usual duration.
@@ -86,12 +86,12 @@ pub struct End {
 #[serde(default)]
 pub struct Told {
     pub failure: Option<String>,
-    /// The deadline of the last overdue run that was announced.
+    /// The deadline that passed last without a success: its overdue run was announced, or its failure.
     pub overdue: Option<String>,
     pub recovered: Option<String>,
     /// The tasks that were announced as running for too long.
     pub running: Vec<String>,
-    /// The deadline that was checked last, by expectation.
+    /// The deadline that was checked last, by the notifier's names of expectations (`keyOf` in `lambda/watch/deadline.mjs`).
     pub checked: BTreeMap<String, String>,
 }
 
@@ -168,7 +168,10 @@ fn entry(item: &Item) -> Option<Entry> {
 /// # Errors
 /// If the text is not a ledger of the version that this module reads. The text is not repeated.
 pub fn ledgers(text: &str) -> Result<Ledgers, String> {
-    let unreadable = |error: serde_json::Error| format!("its ledger cannot be read: {error}");
+    // The words of serde_json may contain the text.
+    let unreadable = |error: serde_json::Error| {
+        format!("its ledger cannot be read (line {}, column {})", error.line(), error.column())
+    };
     let Versioned { version } = serde_json::from_str(text).map_err(unreadable)?;
     if version != VERSION {
         return Err(format!("its ledger has version {version}, which another version of taskbell wrote"));
@@ -196,7 +199,7 @@ impl Ledgers {
 /// Returns whether a task's `startedBy` is that of the schedule or rule with this name, or is this text itself.
 #[must_use]
 pub fn is_started_by(started_by: &str, name: &str) -> bool {
-    let cut = |text: &str| text.chars().take(LONGEST_STARTED_BY).collect::<String>();
+    let cut = |text: &str| text.chars().take(KEPT_OF_STARTED_BY).collect::<String>();
     let known = cut(started_by);
     known == cut(name) || STARTERS.iter().any(|prefix| known == cut(&format!("{prefix}{name}")))
 }
@@ -219,7 +222,7 @@ impl Ledger {
         Some(OpenFailure { since, count, is_least: count >= MOST_ENDS, cause })
     }
 
-    /// Returns the deadline that passed without a success, if that was announced and no success came since.
+    /// Returns the deadline that passed without a success, if the overdue run or its failure was announced and no success came since.
     #[must_use]
     pub fn overdue(&self) -> Option<&str> {
         let deadline = self.told.overdue.as_deref()?;
@@ -323,7 +326,8 @@ mod tests {
         let newer = ledgers(r#"{"version":2,"all":[]}"#).unwrap_err();
         assert!(newer.contains("has version 2, which another version of taskbell wrote"), "{newer}");
         for strange in ["", "{", "null", "{}", r#"{"version":"x"}"#, r#"{"version":1,"all":{"ends":1}}"#] {
-            assert!(ledgers(strange).is_err(), "{strange}");
+            let error = ledgers(strange).unwrap_err();
+            assert!(!error.contains('"') && !error.contains('x'), "{strange}: {error}");
         }
         // Later fields are ignored.
         assert!(ledgers(r#"{"version":1,"all":{"new":1,"ends":[{"ok":true,"new":{}}]},"new":[]}"#).is_ok());

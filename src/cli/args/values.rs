@@ -58,7 +58,7 @@ impl ValueEnum for Command {
             Self::Drill => ("drill", "Send a drill, and read how far it came"),
             Self::Replay => ("replay", "Send or delete undelivered alerts"),
             Self::Status => ("status", "Read the state of the stack"),
-            Self::Jobs => ("jobs", "List the jobs, with the schedules that start them"),
+            Self::Jobs => ("jobs", "List the jobs, with the schedules that start them; also for `pattern test --job`"),
             Self::PatternTest => ("pattern-test", "Read the stack for `pattern test` with --live or --task"),
             Self::Notify => ("notify", "Send alerts from your own applications"),
         };

@@ -152,7 +152,7 @@ pub fn why_text(why: &Why) -> String {
         Why::NotChecked => {
             "no alert: the schedule that checks this is disabled; `taskbell setup` enables it again".to_owned()
         }
-        Why::Pending => "no alert yet: no end of a run is recorded before the window of the last deadline".to_owned(),
+        Why::Pending => "no alert yet: nothing is recorded before the window of the last deadline".to_owned(),
         Why::InTime { deadline: Some(deadline), success } => {
             format!("no alert: the job ended well at {success}, by the deadline {deadline}")
         }
@@ -164,6 +164,9 @@ pub fn why_text(why: &Why) -> String {
             format!("the failure at {at}{cause} had its own alert, so that the deadline {deadline} had none")
         }
         Why::Announced { deadline } => format!("alert sent: no success by {deadline}"),
+        Why::CheckDue { deadline } => {
+            format!("no alert yet: the deadline {deadline} has passed, and its check is still to come")
+        }
         Why::CheckMissing { deadline } => format!(
             "no alert: no check after {deadline} has reached the notifier; `taskbell drift` and `taskbell replay --dry-run` show why"
         ),

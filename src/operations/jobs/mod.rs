@@ -14,7 +14,7 @@ use super::session::Session;
 use super::status::{Fact, clusters_of, ledger_table, rules_of};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
-use crate::aws::calls::ledger::{self, Book, ELSEWHERE, Entry, Ledger, STARTERS, is_started_by};
+use crate::aws::calls::ledger::{self, Book, ELSEWHERE, Entry, Ledger, STARTERS};
 use crate::aws::calls::schedules::{self, Keeper, Schedule, Schedules};
 use crate::aws::client::fault::Fault;
 use crate::aws::kinds::Given;
@@ -59,6 +59,8 @@ pub struct Job {
     pub schedules: Vec<Schedule>,
     /// The ledger; none: nothing is recorded. An error: the reason why the ledger is not known.
     pub ledger: Fact<Option<Ledger>>,
+    /// The deadlines that were checked last, in any cluster, by the notifier's names of expectations.
+    pub checked: BTreeMap<String, String>,
     pub expectations: Vec<Expectation>,
 }
 
@@ -83,10 +85,13 @@ pub async fn look(clusters: &[Cluster], target: &Target, context: &Context) -> R
         };
         session.unless_interrupted(reads).await?
     };
-    let Schedules { mut starters, own, is_whole } = fact("the schedules", scheduler, &mut unread);
-    starters.extend(fact("the rules with a schedule", rules, &mut unread));
-    if !is_whole && unread.is_empty() {
+    if scheduler.as_ref().is_ok_and(|schedules| !schedules.is_whole) {
         unread.push("only the first 1,000 schedules were read".to_owned());
+    }
+    let Schedules { mut starters, own, is_whole: _ } = fact("the schedules", scheduler, &mut unread);
+    starters.extend(fact("the rules with a schedule", rules, &mut unread));
+    if matches!(&book, Ok(Ok(book)) if !book.is_whole) {
+        unread.push("only the first pages of the table were read".to_owned());
     }
     let book = match book {
         Ok(book) => fact("the ledgers", book, &mut unread),
@@ -95,9 +100,6 @@ pub async fn look(clusters: &[Cluster], target: &Target, context: &Context) -> R
             Book::default()
         }
     };
-    if !book.is_whole && unread.is_empty() {
-        unread.push("only the first pages of the table were read".to_owned());
-    }
     let mut jobs = joined(starters, &book.jobs, &expectations(&own));
     jobs.sort_by_key(|job| job.problem().is_none());
     let names = arns.iter().map(|arn| clusters::name(arn).to_owned()).collect();
@@ -165,9 +167,24 @@ fn joined(schedules: Vec<Schedule>, entries: &[Entry], expectations: &[Expectati
         let is_of = |entry: &&Entry| entry.name == name && entry.cluster == cluster.as_deref().unwrap_or(ELSEWHERE);
         let entry = entries.iter().find(is_of).cloned();
         let expected: Vec<&Expectation> = expectations.iter().filter(|one| one.job.name == name).collect();
-        parts(&name, cluster.as_deref(), &schedules, entry.as_ref(), &expected)
+        let parts = parts(&name, cluster.as_deref(), &schedules, entry.as_ref(), &expected);
+        let checked = checked(&name, entries);
+        parts.into_iter().map(move |part| Job { checked: checked.clone(), ..part })
     };
     jobs.into_iter().flat_map(of).collect()
+}
+
+/// Returns the latest checks of a job. The notifier notes a check in the ledger of one of the job's clusters.
+fn checked(name: &str, entries: &[Entry]) -> BTreeMap<String, String> {
+    let mut latest: BTreeMap<String, String> = BTreeMap::new();
+    let ledgers = entries.iter().filter(|entry| entry.name == name).filter_map(|entry| entry.ledgers.as_ref().ok());
+    for (expectation, at) in ledgers.flat_map(|ledgers| &ledgers.all.told.checked) {
+        let known = latest.entry(expectation.clone()).or_default();
+        if ledger::millis(known) < ledger::millis(at) {
+            known.clone_from(at);
+        }
+    }
+    latest
 }
 
 /// Returns a job, whole or in parts.
@@ -191,19 +208,21 @@ fn parts(
             started_by: started_by.map(str::to_owned),
             schedules,
             ledger,
+            checked: BTreeMap::new(),
             expectations: expected.iter().filter(is_of).map(|one| (*one).clone()).collect(),
         }
     };
     let mut starters: BTreeSet<&str> =
         expected.iter().filter_map(|one| one.job.started_by.as_deref().map(bare)).collect();
-    if schedules.len() > 1 {
+    if schedules.len() > 1 || !starters.is_empty() {
         starters.extend(schedules.iter().map(|schedule| schedule.name.as_str()));
     }
     if starters.is_empty() {
         return vec![part(None, schedules.to_vec())];
     }
     let of = |starter: &&str| {
-        let is_of = |schedule: &&Schedule| is_started_by(&started_by(schedule), starter);
+        // ECS cuts the names of long schedules, but here they are whole.
+        let is_of = |schedule: &&Schedule| schedule.name == **starter || started_by(schedule) == **starter;
         part(Some(*starter), schedules.iter().filter(is_of).cloned().collect())
     };
     let whole = (schedules.is_empty() || expected.iter().any(|one| one.job.started_by.is_none()))

@@ -132,6 +132,7 @@ mod tests {
             started_by: None,
             schedules: vec![schedule],
             ledger: Ok(ledger),
+            checked: std::collections::BTreeMap::new(),
             expectations: Vec::new(),
         }
     }

@@ -25,7 +25,9 @@ pub async fn run(name: &str, clusters: &[Cluster], common: &Common, world: &Worl
     for reason in &jobs.unread {
         world.err.print(&format!("warning: {}\n", crate::input::printable(reason)));
     }
-    let explained: Vec<_> = found.iter().map(|job| (*job, explain(job, jobs.now))).collect();
+    // If a part was not read, an expectation may be missing.
+    let is_sure = |job: &&&Job| jobs.unread.is_empty() || !job.expectations.is_empty();
+    let explained: Vec<_> = found.iter().filter(is_sure).map(|job| (*job, explain(job, jobs.now))).collect();
     world.out.print(&match common.output {
         Format::Json => {
             let object = |(job, all): &(&Job, Vec<_>)| render::jobs::explanation_object(job, jobs.now, all);
