@@ -2,7 +2,7 @@
 
 import { cronOf, nextTime } from "../core/cron.mjs";
 import { missingBecauseOf } from "../io/aws.mjs";
-import { isOfJob, scheduleOf } from "./ledgers.mjs";
+import { isFamily, isOfJob, scheduleOf } from "./ledgers.mjs";
 import { offsetsOf } from "./zone.mjs";
 
 /** The time for all calls together. */
@@ -20,12 +20,13 @@ const LOOK_MS = 6_000;
  */
 
 /**
- * Reads the job's tasks of one status in all clusters.
+ * Reads the job's tasks of one status in all clusters. ECS is not asked about a name that no family can have.
  * @param {Look} look @param {import("./ledgers.mjs").Job} job @param {string[]} clusterArns @param {"RUNNING"|"STOPPED"} status
  * @param {(ms: number, work: Promise<any>) => Promise<any>} within
  * @returns {Promise<Tasks>}
  */
 export async function tasksOf(look, job, clusterArns, status, within) {
+  if (!isFamily(job.name)) return { tasks: [], missing: [] };
   const found = await Promise.all(clusterArns.map(async (cluster) => {
     try {
       const arns = await within(LOOK_MS, look.listTasks(cluster, job.name, status));
