@@ -144,7 +144,12 @@ test("the reason is named: the run in progress, or the schedule", async () => {
   assert.equal(await said((state) => { state.schedules.nightly = { runsTasks: false }; }), "its schedule starts no task");
   assert.equal(await said((state) => { state.schedules.nightly = { expression: "cron(0 2 ? * MON *)" }; }), "its schedule had no time");
   assert.equal(await said((state) => { state.schedules.nightly = { expression: "cron(0 2 * * ? *)" }; }), "no run ended");
-  assert.equal(await said(() => {}), "its schedule does not exist");
+  const lost = await reasonOf(() => {});
+  assert.match(lost.texts()[0], /: no run ended$/, "a schedule of another group is not found either");
+  assert.match(detailsOf(lost), /neither well nor with a failure\. Nothing named nightly was found; of Scheduler's groups, only the default one is looked at\./);
+  assert.equal(await said((state) => { state.schedules.nightly = { runsTasks: null }; }), "no run ended", "a function may start the task");
+  const refused = await reasonOf((state) => { state.tasks.push(taskOf({ id: "r", family: "nightly-report", status: "RUNNING", startedAt: "2026-11-29T02:00:00Z" })); });
+  assert.doesNotMatch(detailsOf(refused), /Nothing named/, "with a reason, the look-up is not worth a word");
   assert.equal(await said(() => {}, "a-name-that-is-cut-by-aws"), "no run ended", "a name that was cut");
   const busy = await reasonOf((state) => { state.tasks.push(taskOf(running)); state.schedules.nightly = { isEnabled: false }; });
   assert.match(busy.texts()[0], /: a run is still in progress$/);
