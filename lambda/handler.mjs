@@ -207,6 +207,7 @@ export function createHandler(tools) {
     const { entry, timed, left, forPosts, remaining } = run;
     const { record } = await timed("ledger", ledgerWith(memory, (before) => memory.changed(before, false), left() - forPosts));
     const recovery = env.TASKBELL_RECOVERY === "off" ? null : memory.recoveryOf(record, windowMs);
+    if (recovery?.isHeld && memory.withHeld) await ledgerWith(memory, (before) => memory.withHeld(before, recovery), left() - forPosts);
     if (recovery === null || recovery.isHeld) {
       entry.silentBecause = recovery === null ? success.silentBecause : "a recovery was announced a short time ago";
       return "silent";

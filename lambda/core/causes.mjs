@@ -52,7 +52,7 @@ export const CAUSES = {
   recovered: { severity: "info", en: ["works again", "The job ended well."], ja: ["復旧", "ジョブが正常に終了しました。"] },
   overdue: { severity: "error", en: ["no run ended", "No run ended before the deadline, neither well nor with a failure."], ja: ["実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
   "running-long": { severity: "warning", en: ["for {age}, longer than {limit}", "The task has been running for {age}, longer than its limit of {limit}. taskbell does not stop it."], ja: ["{age} 経過（上限 {limit}）", "タスクの実行時間が {age} になり、上限の {limit} を超えました。taskbell はタスクを停止しません。"] },
-  "waits-for-capacity": { severity: "warning", en: ["{status} for {age}", "The task has not started for {age}: its status is {status}, and it may wait for capacity."], ja: ["{status} のまま {age} 経過", "タスクが {age} 起動していません。状態は {status} で、キャパシティを待っている可能性があります。"] },
+  "waits-for-capacity": { severity: "warning", en: ["{status} for {age}", "The task has not started for {age}: its status is {status}, and it may wait for capacity."], ja: ["{status} のまま {age} 経過", "タスクが作成から {age} 経っても起動していません。状態は {status} で、キャパシティを待っている可能性があります。"] },
   summary: { severity: "info", en: ["problems in {problems} of {jobs} jobs", "Jobs with a problem: {problems} of {jobs}."], ja: ["問題のあるジョブ {problems} 件（全 {jobs} 件）", "{jobs} 件のジョブのうち、{problems} 件に問題があります。"] },
   "watch-denied": { severity: "warning", en: ["jobs are not watched", "The notifier cannot watch the running tasks of the jobs, because its call {action} was refused or found no cluster."], ja: ["ジョブを監視できません", "通知関数の {action} の呼び出しが拒否されたか、クラスターが見つからないため、実行中のタスクを監視できません。"] },
   "service-event": { severity: "info", en: ["{name}", "ECS reported {name}."], ja: ["{name}", "ECS から {name} が報告されました。"] },

@@ -24,7 +24,8 @@ import { own } from "./records.mjs";
  * @property {string|null} overdue  the deadline that was told last
  * @property {string|null} recovered  the `at` of the success that was told last
  * @property {string[]} running  the ids of tasks that were told as over their limit, the latest ones
- * @property {Record<string, string>} checked  the deadline that was checked last, by the schedule's name
+ * @property {Record<string, string>} checked  the deadline that was checked last, by the words of the expectation: "by CRON ZONE", "every SECONDS" or
+ *   "every SECONDS since", each followed by the schedule's name if there is one (`keyOf` in watch/deadline.mjs)
  * @typedef {{at: string, reason: string|null}} Rejected  a RunTask that ECS refused, in the words of ECS
  * @typedef {{lastSuccess: End|null, lastStart: string|null, ends: End[], told: Told, lastRejected?: Rejected}} Ledger  ends: the newest first;
  *   lastRejected: only of the whole job, and only if there was one

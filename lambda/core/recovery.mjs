@@ -31,6 +31,8 @@ import { own } from "./records.mjs";
  * @typedef {RecoveryFacts & {key: string, trouble: string, parts: (string|null)[], isHeld: boolean}} Recovery
  *   key: equal for all successes after one told trouble; trouble: the time of this trouble; parts: the ledgers that it ends in; isHeld: a
  *   recovery of this job was told a short time ago
+ * @typedef {RecoveryFacts & {key: string, isHeld: boolean, ended: ("deployment"|"impaired")[], reportedAt: string}} ServiceRecovery
+ *   ended: the troubles that end; reportedAt: the time of the report, `at` may be that of an earlier one
  */
 
 /**
@@ -180,9 +182,9 @@ const ANSWERED = {
 /** Returns the patterns by which a recovery is routed. @param {import("./incident.mjs").Incident} incident @param {string[]} patterns  of its event */
 export const patternsOfRecovery = ({ kind }, patterns) => [...new Set([...patterns, ...own(ANSWERED, kind) ?? []])];
 
-/** Sentences for recoveries; "recovered" in CAUSES has that of a job. */
+/** Sentences for recoveries; "recovered" in CAUSES has that of a job. No event of a completed deployment says whether it was a rollback. */
 const SENTENCES = {
-  deployment: { en: ["works again", "A deployment of the service completed."], ja: ["復旧", "サービスのデプロイが完了しました。"] },
+  deployment: { en: ["works again", "A deployment completed after the failed one; it may be the rollback."], ja: ["復旧", "デプロイの失敗後に別のデプロイが完了しました。ロールバックの可能性があります。"] },
   service: { en: ["works again", "The service reached a steady state."], ja: ["復旧", "サービスが定常状態になりました。"] },
 };
 
@@ -206,7 +208,8 @@ export function recoveredIncident(incident, recovery) {
 
 /**
  * @typedef {{version: 1, deployment: ServiceTrouble, impaired: ServiceTrouble}} ServiceRecord
- * @typedef {{told: string|null, recovered: string|null}} ServiceTrouble  the times of the latest trouble, and of the latest recovery, that were told
+ * @typedef {{told: string|null, recovered: string|null, good?: string}} ServiceTrouble  the times of the latest trouble, and of the latest
+ *   recovery, that were told; good: of the first good report after the trouble, while its recovery is held
  */
 
 const IMPAIRED = [
@@ -239,7 +242,7 @@ export function serviceRecordOf(text) {
     // A text that cannot be read is written anew.
   }
   const timeOf = (at) => (typeof at === "string" && !Number.isNaN(Date.parse(at)) ? at : null);
-  const troubleOf = (trouble) => ({ told: timeOf(trouble?.told), recovered: timeOf(trouble?.recovered) });
+  const troubleOf = (trouble) => ({ told: timeOf(trouble?.told), recovered: timeOf(trouble?.recovered), ...(timeOf(trouble?.good) === null ? {} : { good: trouble.good }) });
   return { version: 1, deployment: troubleOf(value.deployment), impaired: troubleOf(value.impaired) };
 }
 
@@ -247,25 +250,58 @@ export function serviceRecordOf(text) {
 export const withToldTrouble = (record, { trouble, at }) => withLater(record, trouble, "told", at);
 
 /**
- * Says whether a good report of a service ends a trouble that was told.
+ * Says whether a good report of a service ends troubles that were told. A report ends the trouble of its own kind, and a trouble of the other
+ * kind whose recovery is held: one message tells both.
  * @param {ServiceRecord} record
  * @param {{id: string, trouble: "deployment"|"impaired", at: string}} report
  * @param {number} windowMs
- * @returns {(RecoveryFacts & {key: string, isHeld: boolean})|null}
+ * @returns {ServiceRecovery|null}
  */
 export function serviceRecoveryOf(record, { id, trouble, at }, windowMs) {
-  const { told, recovered } = record[trouble];
-  if (told === null || told <= (recovered ?? "") || at <= told) return null;
-  const latest = [record.deployment.recovered, record.impaired.recovered].filter(Boolean).sort().at(-1);
-  const passedMs = latest === undefined ? Infinity : Date.parse(at) - Date.parse(latest);
+  const isOpen = ({ told, recovered }) => told !== null && told > (recovered ?? "") && at > told;
+  const ended = [trouble, trouble === "deployment" ? "impaired" : "deployment"]
+    .filter((kind) => isOpen(record[kind]) && (kind === trouble || heldSince(record[kind]) !== null));
+  if (ended.length === 0) return null;
+  const [of] = ended;
+  const { told } = record[of];
+  const goodAt = [heldSince(record[of]), at].filter(Boolean).sort()[0];
+  const latest = latestRecovery(record);
+  const passedMs = latest === null ? Infinity : Date.parse(at) - Date.parse(latest);
   return {
-    key: `recovered ${id} ${trouble} ${told}`, isHeld: passedMs >= 0 && passedMs < windowMs, of: trouble === "deployment" ? "deployment" : "service",
-    since: told, at, seconds: secondsBetween(told, at), failures: 0, isMore: false, overdue: null,
+    key: `recovered ${id} ${of} ${told}`, isHeld: passedMs >= 0 && passedMs < windowMs, of: of === "deployment" ? "deployment" : "service",
+    since: told, at: goodAt, seconds: secondsBetween(told, goodAt), failures: 0, isMore: false, overdue: null, ended, reportedAt: at,
   };
 }
 
-/** Notes that a recovery of a service was told. @param {ServiceRecord} record @returns {ServiceRecord} */
-export const withServiceRecovery = (record, { trouble, at }) => withLater(record, trouble, "recovered", at);
+/** Returns the time of the good report that is held, if no trouble came after it. */
+const heldSince = ({ told, good = null }) => (good !== null && good > (told ?? "") ? good : null);
+const latestRecovery = ({ deployment, impaired }) => [deployment.recovered, impaired.recovered].filter(Boolean).sort().at(-1) ?? null;
+
+/**
+ * Notes that a recovery of a service was told.
+ * @param {ServiceRecord} record @param {{ended: string[], reportedAt: string}} recovery @returns {ServiceRecord}
+ */
+export const withServiceRecovery = (record, { ended, reportedAt }) => ended.reduce((before, trouble) => withoutGood(withLater(before, trouble, "recovered", reportedAt), trouble), record);
+
+/**
+ * Notes that a recovery of a service is held. A trouble that is older than the latest message of a recovery is closed: that message was its
+ * answer. A later trouble stays open, with the time of the good report: the next good report after the window tells its recovery.
+ * @param {ServiceRecord} record @param {{ended: string[], reportedAt: string}} recovery @returns {ServiceRecord}
+ */
+export function withHeldServiceRecovery(record, { ended, reportedAt }) {
+  const latest = latestRecovery(record) ?? "";
+  return ended.reduce((before, trouble) => {
+    const { told } = before[trouble];
+    // The time of the trouble closes the trouble, and does not move the window.
+    if (told !== null && told <= latest) return withoutGood(withLater(before, trouble, "recovered", told), trouble);
+    return heldSince(before[trouble]) === null ? { ...before, [trouble]: { ...before[trouble], good: reportedAt } } : before;
+  }, record);
+}
+
+function withoutGood(record, trouble) {
+  const { good, ...rest } = record[trouble];
+  return heldSince(record[trouble]) !== null && good > (rest.recovered ?? "") ? record : { ...record, [trouble]: rest };
+}
 
 const withLater = (record, trouble, key, at) => (at > (record[trouble][key] ?? "") ? { ...record, [trouble]: { ...record[trouble], [key]: at } } : record);
 
@@ -279,6 +315,7 @@ const withLater = (record, trouble, key, at) => (at > (record[trouble][key] ?? "
  * @property {(record: any) => JobFacts|null} jobOf
  * @property {(record: any, windowMs: number) => Recovery|null} recoveryOf
  * @property {(record: any, recovery: Recovery) => any} withRecovery
+ * @property {(record: any, recovery: Recovery) => any} [withHeld]  notes that a recovery is held; without it, the next success tells
  */
 
 /**
@@ -314,5 +351,5 @@ const ofService = (report) => ({
   changed: (record, isTold) => (isTold && !report.isGood ? withToldTrouble(record, report) : record),
   jobOf: () => null,
   recoveryOf: (record, windowMs) => (report.isGood ? serviceRecoveryOf(record, report, windowMs) : null),
-  withRecovery: (record, { at }) => withServiceRecovery(record, { ...report, at }),
+  withRecovery: withServiceRecovery, withHeld: withHeldServiceRecovery,
 });

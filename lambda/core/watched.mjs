@@ -11,7 +11,7 @@ export const WATCHED = ["Deadline", "Sweep", "Summary"];
 /** Words for the reasons why a job is overdue: [headline, sentence]. {age}, {every} and {late} are durations. */
 const OVERDUE_WORDS = {
   "no-run": { en: ["no run ended", "No run ended before the deadline, neither well nor with a failure."], ja: ["実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
-  "no-success": { en: ["no success for {age}", "No run ended well for {age}, and at least one is expected every {every}."], ja: ["成功なし（{age}）", "成功した実行がありません（{age}）。{every} に 1 回以上の成功が必要です。"] },
+  "no-success": { en: ["no success for {age}", "No run ended well for {age}, and at least one is expected every {every}."], ja: ["成功なし（{age}）", "{age} にわたって、成功した実行がありません。{every} に 1 回以上の成功が必要です。"] },
   late: { en: ["{late} after the deadline", "The job ended well, but {late} after the deadline."], ja: ["期限から {late} 後", "ジョブは正常に終了しましたが、期限から {late} 遅れました。"] },
   running: { en: ["a run is still in progress", "A run is still in progress, and has been running for {age}."], ja: ["まだ実行中", "実行がまだ終わっていません（実行時間 {age}）。"] },
   waiting: { en: ["a run has not started yet", "A run has not started yet: its task has been {status} for {age}."], ja: ["タスクが未起動", "タスクがまだ起動していません（{status} のまま {age}）。"] },
@@ -19,13 +19,15 @@ const OVERDUE_WORDS = {
   rejected: { en: ["the task was not run", "ECS refused the last RunTask call for it, so no task started."], ja: ["タスクの起動が拒否されました", "直近の RunTask を ECS が拒否したため、タスクは起動していません。"] },
   disabled: { en: ["its schedule is disabled", "The schedule {schedule} is disabled."], ja: ["スケジュールが無効", "スケジュール {schedule} が無効になっています。"] },
   ended: { en: ["its schedule has ended", "The schedule {schedule} has reached its end date."], ja: ["スケジュールの終了", "スケジュール {schedule} は終了日を過ぎています。"] },
-  gone: { en: ["its schedule does not exist", "There is no schedule {schedule} in Scheduler's default group, and no rule of that name."], ja: ["スケジュールが存在しません", "{schedule} というスケジュールもルールも存在しません（スケジュールはデフォルトグループで検索）。"] },
   "no-target": { en: ["its schedule starts no task", "The schedule {schedule} no longer starts an ECS task."], ja: ["スケジュールの対象が ECS タスクではありません", "スケジュール {schedule} は ECS タスクを起動しなくなっています。"] },
   "not-due": { en: ["its schedule had no time", "The schedule {schedule} had no time before the deadline; a clock change skips times, too."], ja: ["スケジュールの実行時刻なし", "スケジュール {schedule} には期限までの実行時刻がありませんでした（時刻の切り替えで飛ばされた場合を含みます）。"] },
 };
 
+/** Words for the end of the sentence if no schedule was found: a task does not tell the group of the schedule that started it, so this is no reason. */
+const NOT_FOUND = { en: " Nothing named {schedule} was found; of Scheduler's groups, only the default one is looked at.", ja: "{schedule} という名前のスケジュールやルールは見つかりませんでした（Scheduler のグループは、デフォルトグループだけを確認しています）。" };
+
 /** Words for a summary without a problem. */
-const ALL_WELL = { en: ["all {jobs} jobs are well", "No job failed, is overdue or became slower."], ja: ["{jobs} 件のジョブはすべて正常", "失敗、期限超過、遅延のあるジョブはありません。"] };
+const ALL_WELL = { en: ["all {jobs} jobs are well", "No job failed, is overdue or became slower."], ja: ["{jobs} 件のジョブはすべて正常", "失敗、期限超過、実行時間の増加があるジョブはありません。"] };
 
 /**
  * @typedef {object} Overdue  the answer about a deadline
@@ -35,6 +37,7 @@ const ALL_WELL = { en: ["all {jobs} jobs are well", "No job failed, is overdue o
  * @property {{at: string, seconds: number|null}|null} [lastSuccess]
  * @property {string|null} [reason]  a key of OVERDUE_WORDS
  * @property {string|null} [schedule]
+ * @property {boolean} [isNotFound]  the schedule was looked for, and not found
  * @property {string|null} [refusal]  the words of ECS about a RunTask that it refused, or about a task that failed
  * @property {string|null} [taskArn]  of the run that is in progress
  * @property {string|null} [since]  the beginning of this run
@@ -77,7 +80,7 @@ function overdue(detail, job, found, time) {
   const name = textOf(job.name);
   return {
     kind: "job", state: reason === "late" ? "ended-late" : "overdue", rings: true, family: name, startedBy: textOf(job.startedBy), stoppedReason: textOf(withoutCredentials(found.refusal)),
-    cluster: textOf(found.cluster), taskId: idOf(found.taskArn), taskArn: textOf(found.taskArn), cause: { ...cause("overdue", values), words: OVERDUE_WORDS[reason] }, reason,
+    cluster: textOf(found.cluster), taskId: idOf(found.taskArn), taskArn: textOf(found.taskArn), cause: { ...cause("overdue", values), words: found.isNotFound === true && ["no-run", "no-success"].includes(reason) ? withNotFound(OVERDUE_WORDS[reason]) : OVERDUE_WORDS[reason] }, reason,
     missed: list(found.missed).map(timeOf).filter(Boolean),
     facts: factsOf([
       ["deadline", "time", deadline], ["lastSuccess", "time", timeOf(lastSuccess.at)], ["usual", "seconds", found.usualSeconds], ["runningSince", "time", since], ["nextDeadline", "time", timeOf(found.next)],
@@ -85,6 +88,8 @@ function overdue(detail, job, found, time) {
     ]),
   };
 }
+
+const withNotFound = ({ en, ja }) => ({ en: [en[0], en[1] + NOT_FOUND.en], ja: [ja[0], ja[1] + NOT_FOUND.ja] });
 
 /** Returns "cron(0 3 * * ? *) Asia/Tokyo". */
 const expectedOf = ({ by, timezone }) => [textOf(by), textOf(by) && (textOf(timezone) ?? "UTC")].filter(Boolean).join(" ") || null;

@@ -195,7 +195,16 @@ export function taskOf(task) {
  */
 export async function getSchedule(name) {
   const { State, ScheduleExpression, ScheduleExpressionTimezone, EndDate, Target } = await call("scheduler", "GetScheduleCommand", { GroupName: "default", Name: name });
-  return { isEnabled: State !== "DISABLED", expression: ScheduleExpression ?? null, zone: ScheduleExpressionTimezone ?? "UTC", endsAt: isoOf(EndDate) ?? null, runsTasks: Boolean(Target?.EcsParameters) };
+  return { isEnabled: State !== "DISABLED", expression: ScheduleExpression ?? null, zone: ScheduleExpressionTimezone ?? "UTC", endsAt: isoOf(EndDate) ?? null, runsTasks: runsTasksOf(Target) };
+}
+
+/**
+ * Says whether a target starts an ECS task; null if it may: a universal target, a function and a state machine can call RunTask.
+ * @param {{Arn?: string, EcsParameters?: object}} [target]
+ */
+export function runsTasksOf({ Arn, EcsParameters } = {}) {
+  if (EcsParameters) return true;
+  return !Arn || /:aws-sdk:|^arn:[^:]*:(?:lambda|states):/.test(Arn) ? null : false;
 }
 
 /**

@@ -89,28 +89,28 @@ const WORDS = {
     "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
-    changed: (what, where) => `${where && `${where} の `}${what}`,
+    changed: (what, where) => `${where && `${where} の${WIDE.test(what.at(0)) ? "" : " "}`}${what}`,
     recovered: (what, where) => `${where && `${where} の `}${what} が復旧しました`,
     overdue: (what, where) => `${where && `${where} の `}${what} が期限を過ぎています`,
     "ended-late": (what, where) => `${where && `${where} の `}${what} の完了が遅れました`,
     running: (what, where) => `${where && `${where} の `}${what} が実行中のままです`,
     waiting: (what, where) => `${where && `${where} の `}${what} が起動していません`,
-    weekly: "定期サマリー", afterName: " ", in: (where) => `（${where}）`,
+    weekly: "定期サマリー", afterName: "：", in: (where) => `（${where}）`,
     missedToo: (count, since) => (count === 1 ? `${since} の期限にも間に合いませんでした。` : `${since} 以降の ${count} 回の期限にも間に合いませんでした。`),
     lines: {
       open: ({ failures, cause, since }) => `${since} から ${failures} 回失敗${cause && `（直近：${cause}）`}`, overdue: ({ since }) => `${since} から期限超過`,
       flaky: ({ failures, cause }) => `復旧済み。直近 7 日間に ${failures} 回失敗${cause && `（${cause}）`}`,
       slower: ({ duration, before }) => `実行時間の増加：${before} → ${duration}`, new: () => "まだ実行がありません",
     },
-    facts: { deadline: "期限", lastSuccess: "前回の成功", usual: "通常の実行時間", runningSince: "実行開始", createdAt: "作成日時", nextDeadline: "次の期限", expected: "期限の設定", every: "成功の間隔", schedule: "スケジュール", limit: "上限" },
-    beforeTrouble: "：", afterTrouble: (trouble, duration) => [trouble, duration].filter(Boolean).join("、"), late: (duration) => `${duration}遅れ`,
+    facts: { deadline: "期限", lastSuccess: "最後の成功", usual: "通常の実行時間", runningSince: "実行開始", createdAt: "作成日時", nextDeadline: "次の期限", expected: "期限の設定", every: "成功の間隔", schedule: "スケジュール", limit: "上限" },
+    beforeTrouble: "", afterTrouble: (trouble, duration, isLate) => `（${[trouble, duration && !isLate ? `復旧まで ${duration}` : duration].filter(Boolean).join("、")}）`, late: (duration) => `${duration}遅れ`,
     failures: (count, isMore) => `失敗 ${count} 回${isMore ? "以上" : ""}`, anOverdueRun: "期限超過", aFailedDeployment: "デプロイ失敗", anImpairment: "サービスの障害",
     failedSince: (failures, since) => `${failures}（最初の失敗：${since}）。`, dueAt: (time) => `実行の期限は ${time} でした。`,
     endedWellSince: (time) => `ジョブはその後 ${time} に正常終了しています。`,
     firstFailure: (changes, runs) => `${changes && `${changes} の変更後、`}最初の失敗です${runs && `（それまで ${runs}）`}。`,
     failuresInARow: (count, isMore, since, runs) => `${since} から ${count} 回${isMore ? "以上" : ""}連続で失敗しています${runs && `（それまで ${runs}）`}。`,
     goodRuns: (count, areMore) => (areMore ? `${count} 回以上連続で成功` : count === 1 ? "1 回成功" : `${count} 回連続で成功`),
-    changedSince: (changes) => `前回の成功時からの変更：${changes}。`, unchanged: "リビジョンとイメージは前回の成功時と同じです。",
+    changedSince: (changes) => `最後の成功時からの変更：${changes}。`, unchanged: "リビジョンとイメージは最後の成功時と同じです。",
     noSuccess: "成功の記録はありません。", noSuccessBy: (time) => `期限の ${time} までに成功していません。`, image: (container) => (container ? `${container} のイメージ` : "イメージ"), betweenChanges: "、",
     absent: { container: "コンテナ", caller: "不明な呼び出し元", other: "不明" }, container: "コンテナ ", aTask: "タスク", aService: "サービス",
     drillHeadline: "【訓練】実際の障害ではありません", colon: "：", with: (name) => `（${name}）`,
@@ -184,7 +184,7 @@ function afterTroubleOf({ recovery }, words) {
     : failures > 0 ? words.failures(failures, isMore) : overdue !== null ? words.anOverdueRun : "";
   const lasted = seconds === null ? "" : durationOf(seconds, words);
   const isLate = of === "job" && failures === 0 && overdue !== null;
-  return trouble || lasted ? words.afterTrouble(trouble, lasted && isLate ? words.late(lasted) : lasted) : "";
+  return trouble || lasted ? words.afterTrouble(trouble, lasted && isLate ? words.late(lasted) : lasted, isLate) : "";
 }
 
 const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
@@ -282,7 +282,9 @@ function summaryOf({ lines, linesLeft, cluster: only }, words, key) {
     // Words of a cause that need values, such as an exit code, are left out.
     const cause = why && !why[key].includes("{") ? why[key] : "";
     const told = own(words.lines, kind)?.({ failures, cause, since: since ? localTime(since) : "?", duration: durationOf(seconds ?? 0, words), before: durationOf(beforeSeconds ?? 0, words) }) ?? "";
-    return `${own(LINE_SIGNS, kind) ?? "•"} ${code(job, LIMIT.line)}${where}${words.afterName}${told}`;
+    // A full-width character may not follow code directly.
+    const name = WIDE.test((where || words.afterName).at(0)) ? plain(job, LIMIT.line) : code(job, LIMIT.line);
+    return `${own(LINE_SIGNS, kind) ?? "•"} ${name}${where}${words.afterName}${told}`;
   };
   return [...lines.map(lineOf), ...(linesLeft > 0 ? [`_${words.more(linesLeft)}_`] : [])].join("\n");
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { describeTasks, taskOf } from "../io/aws.mjs";
+import { describeTasks, runsTasksOf, taskOf } from "../io/aws.mjs";
 
 /** Calls that only read. */
 const READS = ["DescribeRule", "DescribeTaskDefinition", "DescribeTasks", "GetItem", "GetLogEvents", "GetParameter", "GetSchedule", "ListTasks", "Scan"];
@@ -37,6 +37,14 @@ test("no file makes a call by another way", () => {
 test("every write names the table of the stack", () => {
   const table = sources["memory/table.mjs"] + sources["memory/ledger.mjs"];
   assert.ok(!/TableName: (?!tableName)/.test(table));
+});
+
+test("only a target that can start no task is known to start none", () => {
+  const cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
+  for (const [target, runs] of [
+    [{ Arn: cluster, EcsParameters: { TaskDefinitionArn: "x" } }, true], [{ Arn: "arn:aws:scheduler:::aws-sdk:ecs:runTask" }, null], [{ Arn: "arn:aws:lambda:us-east-1:1:function:start" }, null],
+    [{ Arn: "arn:aws-cn:states:cn-north-1:1:stateMachine:nightly" }, null], [{ Arn: "arn:aws:sqs:us-east-1:1:lambda" }, false], [{}, null], [undefined, null],
+  ]) assert.equal(runsTasksOf(target), runs, JSON.stringify(target));
 });
 
 test("overrides and environments of tasks stop at the door", () => {

@@ -323,6 +323,48 @@ test("a service works again: a completed deployment after a failed one, a steady
   assert.equal(JSON.parse(here.items.get("service prod|web").ledger.S).impaired.recovered, iso(72));
 });
 
+test("a recovery that comes just after another one of the service closes the older trouble in silence", async () => {
+  const here = world({ env: { TASKBELL_SERVICE_RECOVERY: "on" } });
+  const outcomes = [];
+  for (const [name, minutes] of [["20-deployment-failed", 10], ["22-start-impaired", 11], ["23b-deployment-completed", 35], ["23-steady-state", 36], ["23-steady-state", 4320], ["23b-deployment-completed", 4330]]) {
+    outcomes.push(await here.run(service(name, minutes)));
+  }
+  assert.deepEqual(outcomes, ["sent", "sent", "sent", "silent", "silent", "silent"]);
+  assert.equal(here.texts().at(-1), "🟢 *web* works again in *prod* after a failed deployment, 25 min");
+  assert.deepEqual(JSON.parse(here.items.get("service prod|web").ledger.S).impaired, { told: iso(11), recovered: iso(11) });
+});
+
+test("a held recovery of a service from a new trouble is not lost: the next good report of either kind tells it once, with its own duration", async () => {
+  for (const next of ["23-steady-state", "23b-deployment-completed"]) {
+    const here = world({ env: { TASKBELL_SERVICE_RECOVERY: "on", TASKBELL_STORM_MINUTES: "15" } });
+    for (const [name, minutes] of [["22-start-impaired", 10], ["23-steady-state", 20], ["20-deployment-failed", 24], ["23b-deployment-completed", 30], ["23b-deployment-completed", 32]]) await here.run(service(name, minutes));
+    assert.equal(here.texts().length, 3, "the recovery of the deployment is held");
+    assert.equal(await here.run(service(next, 4320)), "sent");
+    assert.deepEqual(here.texts(), ["🟢 *web* works again in *prod* after a failed deployment, 6 min"]);
+    for (const minutes of [4400, 4500]) assert.equal(await here.run(service(next, minutes)), "silent");
+    assert.deepEqual(JSON.parse(here.items.get("service prod|web").ledger.S).deployment, { told: iso(24), recovered: iso(4320) });
+  }
+});
+
+test("one good report tells of both troubles, if the recovery of the other one is held; a new trouble needs a good report of its own", async () => {
+  const here = world({ env: { TASKBELL_SERVICE_RECOVERY: "on" } });
+  for (const [name, minutes] of [["22-start-impaired", 10], ["23-steady-state", 20], ["20-deployment-failed", 24], ["23b-deployment-completed", 30], ["22-start-impaired", 40], ["23-steady-state", 60], ["23b-deployment-completed", 90]]) await here.run(service(name, minutes));
+  assert.deepEqual(here.texts().slice(3), ["🟠 *web* in *prod*: tasks keep failing to start", "🟢 *web* works again in *prod* after an impairment, 20 min"]);
+  const again = world({ env: { TASKBELL_SERVICE_RECOVERY: "on" } });
+  for (const [name, minutes, id] of [["22-start-impaired", 10], ["23-steady-state", 20], ["20-deployment-failed", 24, "a"], ["23b-deployment-completed", 30], ["20-deployment-failed", 50, "b"], ["23-steady-state", 60], ["23b-deployment-completed", 70]]) await again.run(service(name, minutes, id ? { deploymentId: `ecs-svc/${id}` } : {}));
+  assert.deepEqual(again.texts().slice(3), ["🔴 *web* in *prod*: deployment failed", "🟢 *web* works again in *prod* after a failed deployment, 20 min"]);
+});
+
+test("a note of a held recovery that cannot be written fails the run, so that Lambda runs it again", async () => {
+  const here = world({ env: { TASKBELL_SERVICE_RECOVERY: "on" } });
+  for (const [name, minutes] of [["22-start-impaired", 10], ["23-steady-state", 20], ["20-deployment-failed", 24]]) await here.run(service(name, minutes));
+  here.state.fault = (label, kind) => { if (label.endsWith("service prod|web") && kind === "write") throw Object.assign(new Error("no"), { name: "AccessDeniedException" }); };
+  await assert.rejects(here.run(service("23b-deployment-completed", 30)), { name: "AccessDeniedException" });
+  here.state.fault = () => {};
+  assert.equal(await here.run(service("23b-deployment-completed", 30)), "silent");
+  assert.equal(JSON.parse(here.items.get("service prod|web").ledger.S).deployment.good, iso(30));
+});
+
 test("without the setting, events of services are as before: nothing is recorded, and a steady state that a rule delivers is announced", async () => {
   const here = world();
   assert.equal(await here.run(service("20-deployment-failed", 10)), "sent");

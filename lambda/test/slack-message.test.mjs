@@ -389,20 +389,20 @@ test("the history of a job has its sentences in both languages", () => {
   const base = { since: at, failures: 1, isMore: false, lastSuccess: { at, revision: 1 }, goodRuns: 31, areMoreGoodRuns: false, changes: none, endedWellAt: null };
   const said = (job, language) => historyIn(messageFor(sample("01b-job-failed"), { language }, null, { job: { ...base, ...job } }));
   for (const [job, en, ja] of [
-    [{}, "First failure after 31 good runs. Nothing changed: same revision and image as the last success.", "最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは前回の成功時と同じです。"],
+    [{}, "First failure after 31 good runs. Nothing changed: same revision and image as the last success.", "最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは最後の成功時と同じです。"],
     [{ changes: null, goodRuns: 0 }, "First failure.", "最初の失敗です。"],
     [{ changes: { ...none, revision: { from: 17, to: 18 } }, goodRuns: 1 }, "First failure since nightly-report:17 → nightly-report:18, after 1 good run.", "nightly-report:17 → nightly-report:18 の変更後、最初の失敗です（それまで 1 回成功）。"],
-    [{ failures: 3, areMoreGoodRuns: true, goodRuns: 20 }, `Failure 3 in a row since ${time}, after 20 or more good runs. Nothing changed: same revision and image as the last success.`, `${time} から 3 回連続で失敗しています（それまで 20 回以上連続で成功）。リビジョンとイメージは前回の成功時と同じです。`],
+    [{ failures: 3, areMoreGoodRuns: true, goodRuns: 20 }, `Failure 3 in a row since ${time}, after 20 or more good runs. Nothing changed: same revision and image as the last success.`, `${time} から 3 回連続で失敗しています（それまで 20 回以上連続で成功）。リビジョンとイメージは最後の成功時と同じです。`],
     [{ failures: 30, isMore: true, lastSuccess: null, goodRuns: 0, changes: null }, `Failure 30 or later in a row since ${time}. No success is on record.`, `${time} から 30 回以上連続で失敗しています。成功の記録はありません。`],
     [{ endedWellAt: at }, `The job has ended well since, at ${time}.`, `ジョブはその後 ${time} に正常終了しています。`],
-    [{ overdue: at }, `First failure after 31 good runs. Nothing changed: same revision and image as the last success. There was no success by ${time}.`, `最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは前回の成功時と同じです。期限の ${time} までに成功していません。`],
+    [{ overdue: at }, `First failure after 31 good runs. Nothing changed: same revision and image as the last success. There was no success by ${time}.`, `最初の失敗です（それまで 31 回連続で成功）。リビジョンとイメージは最後の成功時と同じです。期限の ${time} までに成功していません。`],
   ]) assert.deepEqual([said(job, "en"), said(job, "ja")], [en, ja]);
   const recovered = (recovery, language) => messageOf(incidentOf(sample("08b-recovered"), { recovery: { of: "job", since: at, at, seconds: 4_326, failures: 0, isMore: false, overdue: null, ...recovery } }), { language, mention: "here" }).text;
   for (const [recovery, en, ja] of [
-    [{ failures: 3 }, "after 3 failures, 1 h 12 min", "：失敗 3 回、1 時間 12 分"], [{ failures: 1, seconds: 0 }, "after 1 failure, under a second", "：失敗 1 回、1 秒未満"],
-    [{ failures: 30, isMore: true }, "after 30 or more failures, 1 h 12 min", "：失敗 30 回以上、1 時間 12 分"], [{ overdue: at }, "after an overdue run, 1 h 12 min late", "：期限超過、1 時間 12 分遅れ"],
-    [{ overdue: at, failures: 2 }, "after 2 failures, 1 h 12 min", "：失敗 2 回、1 時間 12 分"], [{ of: "deployment" }, "after a failed deployment, 1 h 12 min", "：デプロイ失敗、1 時間 12 分"],
-    [{ of: "service" }, "after an impairment, 1 h 12 min", "：サービスの障害、1 時間 12 分"],
+    [{ failures: 3 }, "after 3 failures, 1 h 12 min", "（失敗 3 回、復旧まで 1 時間 12 分）"], [{ failures: 1, seconds: 0 }, "after 1 failure, under a second", "（失敗 1 回、復旧まで 1 秒未満）"],
+    [{ failures: 30, isMore: true }, "after 30 or more failures, 1 h 12 min", "（失敗 30 回以上、復旧まで 1 時間 12 分）"], [{ overdue: at }, "after an overdue run, 1 h 12 min late", "（期限超過、1 時間 12 分遅れ）"],
+    [{ overdue: at, failures: 2 }, "after 2 failures, 1 h 12 min", "（失敗 2 回、復旧まで 1 時間 12 分）"], [{ of: "deployment" }, "after a failed deployment, 1 h 12 min", "（デプロイ失敗、復旧まで 1 時間 12 分）"],
+    [{ of: "service" }, "after an impairment, 1 h 12 min", "（サービスの障害、復旧まで 1 時間 12 分）"],
   ]) assert.deepEqual([recovered(recovery, "en"), recovered(recovery, "ja")], [`🟢 *nightly-report* works again in *prod* ${en}`, `🟢 *prod* の *nightly-report* が復旧しました${ja}`]);
 });
 

@@ -144,7 +144,12 @@ test("the reason is named: the run in progress, or the schedule", async () => {
   assert.equal(await said((state) => { state.schedules.nightly = { runsTasks: false }; }), "its schedule starts no task");
   assert.equal(await said((state) => { state.schedules.nightly = { expression: "cron(0 2 ? * MON *)" }; }), "its schedule had no time");
   assert.equal(await said((state) => { state.schedules.nightly = { expression: "cron(0 2 * * ? *)" }; }), "no run ended");
-  assert.equal(await said(() => {}), "its schedule does not exist");
+  const lost = await reasonOf(() => {});
+  assert.match(lost.texts()[0], /: no run ended$/, "a schedule of another group is not found either");
+  assert.match(detailsOf(lost), /neither well nor with a failure\. Nothing named nightly was found; of Scheduler's groups, only the default one is looked at\./);
+  assert.equal(await said((state) => { state.schedules.nightly = { runsTasks: null }; }), "no run ended", "a function may start the task");
+  const refused = await reasonOf((state) => { state.tasks.push(taskOf({ id: "r", family: "nightly-report", status: "RUNNING", startedAt: "2026-11-29T02:00:00Z" })); });
+  assert.doesNotMatch(detailsOf(refused), /Nothing named/, "with a reason, the look-up is not worth a word");
   assert.equal(await said(() => {}, "a-name-that-is-cut-by-aws"), "no run ended", "a name that was cut");
   const busy = await reasonOf((state) => { state.tasks.push(taskOf(running)); state.schedules.nightly = { isEnabled: false }; });
   assert.match(busy.texts()[0], /: a run is still in progress$/);
@@ -316,6 +321,42 @@ test("a call that fails for a moment fails the run, after the other clusters are
   const here = jobWorld({ look: { listTasks: async (cluster) => { if (cluster.endsWith("/slow")) throw Object.assign(new Error("slow"), { name: "ThrottlingException" }); return ["x"]; }, describeTasks: async () => [running("2026-11-29T02:30:00Z")] } });
   await assert.rejects(here.run(sweepAt("04:30:00", { ...SWEEP(60), clusterArns: [clusterArn("slow"), clusterArn("batch")] })), /could not look at the tasks of nightly-report in slow: ecs:ListTasks failed/);
   assert.equal(here.texts().length, 1);
+});
+
+test("a sweep stops looking when its time is over, says so, and begins elsewhere the next time, so that every family has its turn", async () => {
+  const families = Array.from({ length: 40 }, (_, nth) => `job-${nth}`);
+  let asked = [];
+  const here = jobWorld({ look: { listTasks: async (_, family) => { here.state.now += 1_000; asked.push(family); return []; } } });
+  const turns = new Map(families.map((family) => [family, 0]));
+  for (let round = 0; round < 24; round += 1) {
+    asked = [];
+    const time = new Date(Date.parse("2026-11-29T04:00:00Z") + round * 300_000).toISOString().slice(11, 19);
+    await assert.rejects(here.run(sweepAt(time, { jobs: families.map((name) => ({ name, startedBy: null, maxSeconds: 60 })) })), /could not look at the tasks of job-\d+ in batch: ecs:ListTasks timeout/);
+    assert.ok(asked.length > 4 && asked.length < 20, `${asked.length}`);
+    assert.equal(here.entry().notWatched.length, families.length - asked.length);
+    for (const family of asked) turns.set(family, turns.get(family) + 1);
+  }
+  assert.ok(Math.min(...turns.values()) >= 3, JSON.stringify([...turns]));
+});
+
+test("ECS is not asked about a name that no family can have", async () => {
+  const here = jobWorld();
+  const job = { name: "backup of db/1", startedBy: null };
+  await here.run(sweepAt("04:30:00", { jobs: [{ ...job, maxSeconds: 60 }] }));
+  assert.deepEqual(here.seen.calls, []);
+  for (const day of ["28", "29"]) await here.run(check(day, { ...BY, job }));
+  assert.deepEqual(here.seen.calls, []);
+  assert.equal(here.texts().length, 1);
+  assert.equal(here.entry().missing, undefined);
+});
+
+test("parameters that ECS does not take are in the log, and fail no sweep", async () => {
+  for (const name of ["InvalidParameterException", "ClientException"]) {
+    const here = jobWorld({ look: { listTasks: async () => { throw Object.assign(new Error("no"), { name }); } } });
+    assert.deepEqual(await here.run(sweepAt("04:30:00", SWEEP(60))), { outcome: "silent" });
+    assert.deepEqual(here.entry().notWatched, [{ cluster: "batch", family: "nightly-report", action: "ecs:ListTasks", why: "refused" }]);
+    assert.deepEqual(here.texts(), []);
+  }
 });
 
 test("a sweep without time for all messages fails, and the next run tells the rest", async () => {

@@ -94,6 +94,9 @@ export function scheduleOf({ startedBy }, views) {
   return started.startsWith(RULE) ? { name: started.slice(RULE.length), kinds: ["rule"] } : { name: started, kinds: ["schedule", "rule"] };
 }
 
+/** Says whether ECS can have a family of this name: jobs of other machines may have any name. */
+export const isFamily = (name) => /^[A-Za-z0-9_-]{1,255}$/.test(name);
+
 /** Says whether a task belongs to a job: any task of the family, or only those that a schedule started. */
 export function isOfJob({ startedBy }, task) {
   if (startedBy === null) return !/^ecs-(?:svc|daemon)\//.test(task.startedBy ?? "") && !/^(?:service|daemon):/.test(task.group ?? "");

@@ -2,7 +2,7 @@
 
 import { cronOf, nextTime } from "../core/cron.mjs";
 import { missingBecauseOf } from "../io/aws.mjs";
-import { isOfJob, scheduleOf } from "./ledgers.mjs";
+import { isFamily, isOfJob, scheduleOf } from "./ledgers.mjs";
 import { offsetsOf } from "./zone.mjs";
 
 /** The time for all calls together. */
@@ -10,7 +10,7 @@ const LOOK_MS = 6_000;
 
 /**
  * @typedef {{isEnabled: boolean, expression: string|null, zone: string, endsAt: string|null, runsTasks: boolean|null}} Schedule
- *   runsTasks: null if not known
+ *   runsTasks: null if not known, as for a target that may start tasks by a call of its own
  * @typedef {object} Look  the calls
  * @property {(cluster: string, family: string, status: "RUNNING"|"STOPPED") => Promise<string[]>} listTasks
  * @property {(cluster: string, arns: string[]) => Promise<object[]>} describeTasks
@@ -20,12 +20,13 @@ const LOOK_MS = 6_000;
  */
 
 /**
- * Reads the job's tasks of one status in all clusters.
+ * Reads the job's tasks of one status in all clusters. ECS is not asked about a name that no family can have.
  * @param {Look} look @param {import("./ledgers.mjs").Job} job @param {string[]} clusterArns @param {"RUNNING"|"STOPPED"} status
  * @param {(ms: number, work: Promise<any>) => Promise<any>} within
  * @returns {Promise<Tasks>}
  */
 export async function tasksOf(look, job, clusterArns, status, within) {
+  if (!isFamily(job.name)) return { tasks: [], missing: [] };
   const found = await Promise.all(clusterArns.map(async (cluster) => {
     try {
       const arns = await within(LOOK_MS, look.listTasks(cluster, job.name, status));
@@ -55,7 +56,7 @@ export async function reasonOf(look, about) {
   const missing = [...running.missing, ...(state?.missing ?? [])];
   const refusal = refusalOf(views, from);
   const found = inProgress(running.tasks) ?? unreported(stopped) ?? (refusal && { reason: "rejected", refusal })
-    ?? (state?.is ? { reason: scheduleReason(state.is, schedule.kinds, { from, to }, about.now), schedule: schedule.name } : {});
+    ?? (state?.is === "absent" ? { isNotFound: true } : state?.is ? { reason: scheduleReason(state.is, { from, to }, about.now) } : {});
   return { found: { ...found, ...(schedule === null ? {} : { schedule: schedule.name }) }, missing };
 }
 
@@ -80,7 +81,7 @@ function refusalOf(views, from) {
   return refused.sort((one, other) => (one.at < other.at ? 1 : -1))[0]?.reason ?? null;
 }
 
-/** Looks for the schedule in Scheduler's default group, then among the rules. */
+/** Looks for the schedule in Scheduler's default group, then among the rules. "absent" is no reason: the schedule may be in another group. */
 async function stateOf(look, { name, kinds }, within) {
   const reads = { schedule: [look.getSchedule, "scheduler:GetSchedule"], rule: [look.describeRule, "events:DescribeRule"] };
   const missing = [];
@@ -97,8 +98,7 @@ async function stateOf(look, { name, kinds }, within) {
   return { is: missing.length === 0 ? "absent" : null, missing };
 }
 
-function scheduleReason(is, kinds, { from, to }, now) {
-  if (is === "absent") return "gone";
+function scheduleReason(is, { from, to }, now) {
   if (!is.isEnabled) return "disabled";
   if (is.endsAt !== null && Date.parse(is.endsAt) <= now) return "ended";
   if (is.runsTasks === false) return "no-target";

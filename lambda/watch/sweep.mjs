@@ -3,7 +3,7 @@
 import { percentileOf, usualOf, withTold } from "../core/ledger.mjs";
 import { missingBecauseOf } from "../io/aws.mjs";
 import { update } from "../memory/ledger.mjs";
-import { isOfJob, nameIn, viewsOf } from "./ledgers.mjs";
+import { isFamily, isOfJob, nameIn, viewsOf } from "./ledgers.mjs";
 
 /** How long a task may wait for its start. */
 const START_MS = 10 * 60_000;
@@ -13,6 +13,13 @@ const LEAST_LIMIT_SECONDS = 300;
 const WAITING = ["PROVISIONING", "PENDING"];
 /** How many families are listed at once. */
 const AT_ONCE = 4;
+/** The time between two sweeps, and the golden ratio: each sweep begins this share of the looks later, so that a start far from all earlier ones follows. */
+const ROUND_MS = 5 * 60_000;
+const GOLDEN = 0.618033988749895;
+/** Refusals that no later call changes: ECS does not take the parameters. */
+const REFUSED = ["ClientException", "InvalidParameterException"];
+/** Reasons that another run of the sweep would meet again. */
+const LASTING = ["denied", "absent", "refused"];
 
 /**
  * @typedef {import("./deadline.mjs").World & {hasTime: () => boolean, now: () => number, note: (facts: object) => void}} World
@@ -29,20 +36,30 @@ const AT_ONCE = 4;
  */
 export async function sweep(event, world) {
   const { clusterArns, jobs } = event.detail;
-  const families = Map.groupBy(jobs.map(({ name, startedBy = null, maxSeconds }) => ({ name, startedBy, maxSeconds })), ({ name }) => name);
+  const ofFamilies = jobs.filter(({ name }) => isFamily(name)).map(({ name, startedBy = null, maxSeconds }) => ({ name, startedBy, maxSeconds }));
+  const families = Map.groupBy(ofFamilies, ({ name }) => name);
   const looks = clusterArns.flatMap((cluster) => [...families].map(([family, ofFamily]) => ({ cluster, family, jobs: ofFamily })));
-  const results = await inTurns(looks, (look) => looked(look, event, world));
+  const results = await inTurns(rotated(looks, Date.parse(event.time)), (look) => (world.hasTime() ? looked(look, event, world) : unlooked(look)));
   const failed = results.flatMap(({ missing }) => missing);
   world.note({ tasks: results.reduce((sum, { tasks }) => sum + tasks, 0), ...(failed.length > 0 ? { notWatched: failed } : {}) });
   const errors = results.flatMap((one) => one.errors);
   errors.push(...await toldLooks(failed, world));
   if (errors.length > 0) throw errors[0];
   const told = results.flatMap((one) => one.told);
-  const passing = failed.find(({ why }) => why !== "denied" && why !== "absent");
+  const passing = failed.find(({ why }) => !LASTING.includes(why));
   if (passing) throw Object.assign(new Error(`could not look at the tasks of ${passing.family} in ${passing.cluster}: ${passing.action} ${passing.why}`), { name: "SweepIncomplete" });
   const outcome = told.find((one) => one !== "duplicate") ?? told[0] ?? "silent";
   return { verdict: told.length > 0 ? "told" : "quiet", outcome };
 }
+
+/** Begins a list elsewhere in each sweep: if the time is too short for all looks, other ones are left out. */
+function rotated(list, time) {
+  const first = Number.isNaN(time) ? 0 : Math.floor(((Math.floor(time / ROUND_MS) * GOLDEN) % 1) * list.length);
+  return [...list.slice(first), ...list.slice(0, first)];
+}
+
+/** Counts a look for which no time is left as one without an answer: the run fails, and Lambda runs the sweep again. */
+const unlooked = ({ cluster, family }) => ({ told: [], errors: [], missing: [{ cluster: nameIn(cluster), family, action: "ecs:ListTasks", why: "timeout" }], tasks: 0 });
 
 /** Works through a list, some entries at once. */
 async function inTurns(list, work) {
@@ -65,7 +82,7 @@ async function looked({ cluster, family, jobs }, event, world) {
     result.tasks = tasks.length;
     await judged(tasks.map((task) => ({ clusterArn: cluster, ...task })), { jobs, cluster: place.cluster, event }, world, result);
   } catch (error) {
-    result.missing.push({ ...place, ...missingBecauseOf(error, action) });
+    result.missing.push({ ...place, ...missingBecauseOf(error, action), ...(REFUSED.includes(error?.name) ? { why: "refused" } : {}) });
   }
   return result;
 }
