@@ -346,7 +346,7 @@ test("a held recovery of a service from a new trouble is not lost: the next good
   }
 });
 
-test("one good report tells of both troubles, if the recovery of the other one is held; a new trouble needs a good report of its own", async () => {
+test("after a held recovery, the next good report tells of both troubles; a new trouble needs its own good report", async () => {
   const here = world({ env: { TASKBELL_SERVICE_RECOVERY: "on" } });
   for (const [name, minutes] of [["22-start-impaired", 10], ["23-steady-state", 20], ["20-deployment-failed", 24], ["23b-deployment-completed", 30], ["22-start-impaired", 40], ["23-steady-state", 60], ["23b-deployment-completed", 90]]) await here.run(service(name, minutes));
   assert.deepEqual(here.texts().slice(3), ["🟠 *web* in *prod*: tasks keep failing to start", "🟢 *web* works again in *prod* after an impairment, 20 min"]);

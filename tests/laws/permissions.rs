@@ -178,7 +178,7 @@ fn of_schedules(flags: &'static str) -> Vec<Case> {
             cases.push(by_hand(EXPECT, &expect, |hand| async move { change_watch_role(&hand).await }.boxed_local()));
             cases.push(held(&expect));
         }
-        BOUNDARY => cases.push(case(&[&expect.replace(BOUNDARY, "")], &expect)),
+        BOUNDARY => cases.extend([case(&[&expect.replace(BOUNDARY, "")], &expect), held(setup)]),
         _ => cases.extend([case(&[&expect], &format!("{expect} {BOUNDARY}")), held(setup)]),
     }
     cases.into_iter().map(|case| Case { flags, ..case }).collect()

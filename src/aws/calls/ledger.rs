@@ -260,6 +260,12 @@ pub fn millis(text: &str) -> Option<i64> {
     DateTime::from_str(text, Format::DateTimeWithOffset).ok()?.to_millis().ok()
 }
 
+/// Returns a time, in milliseconds since 1970, as text in UTC.
+#[must_use]
+pub fn moment(millis: i64) -> String {
+    DateTime::from_millis(millis).fmt(Format::DateTime).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

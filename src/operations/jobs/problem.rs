@@ -11,9 +11,10 @@ pub enum Problem {
     Failing(OpenFailure),
 }
 
-/// Returns the problem that a ledger shows. An overdue job comes before a failing one: its failures, if any, were announced apart.
+/// Returns the problem that a ledger shows. A failure comes before a deadline: the notifier also notes the deadline by which a job
+/// failed.
 #[must_use]
 pub fn of(ledger: &Ledger) -> Option<Problem> {
-    let overdue = ledger.overdue().map(|deadline| Problem::Overdue(deadline.to_owned()));
-    overdue.or_else(|| ledger.open_failure().map(Problem::Failing))
+    let failing = ledger.open_failure().map(Problem::Failing);
+    failing.or_else(|| ledger.overdue().map(|deadline| Problem::Overdue(deadline.to_owned())))
 }

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
-
 use super::expected::{Expectation, Key, Rule};
 use super::{Job, times};
-use crate::aws::calls::ledger::{End, Ledger, millis};
+use crate::aws::calls::ledger::{End, Ledger, millis, moment};
 
 /// The longest time between two checks of an interval (`src/desired/watch.rs`), with a minute for Scheduler's precision.
 const LONGEST_PAUSE_SECONDS: u64 = 3660;
@@ -143,7 +140,7 @@ impl Known<'_> {
             let in_time = |good: &End| Why::InTime { deadline: None, success: good.at.clone() };
             return good.map_or(Why::Pending, in_time);
         }
-        let deadline = text(due);
+        let deadline = moment(due);
         let is_recent = |end: &&End| end.millis().is_some_and(|at| at.saturating_add(every + grace) > self.now);
         if let Some(bad) = self.ends().filter(is_recent).find(|end| self.has_rung(end)) {
             return Why::Failed { deadline, at: bad.at.clone(), cause: bad.cause.clone() };
@@ -160,11 +157,6 @@ impl Known<'_> {
 
 fn thousands(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
-}
-
-/// Returns a moment, given in milliseconds since 1970, as text in UTC.
-fn text(moment: i64) -> String {
-    DateTime::from_millis(moment).fmt(Format::DateTime).unwrap_or_default()
 }
 
 #[cfg(test)]
