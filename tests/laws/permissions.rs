@@ -148,7 +148,8 @@ fn of_schedules(flags: &'static str) -> Vec<Case> {
     let expect = format!("{setup} {EXPECT}");
     let held = |line: &str| {
         let hold = |hand: Hand| async move { put_role_into_profile(&hand, WATCH_ROLE).await }.boxed_local();
-        Case { code: 1, ..by_hand(EXPECT, line, hold) }
+        let before = if flags == BOUNDARY { format!("{EXPECT} {BOUNDARY}") } else { EXPECT.to_owned() };
+        Case { code: 1, ..by_hand(&before, line, hold) }
     };
     let mut cases =
         vec![case(&[&expect], &expect), case(&[], &expect), case(&[&expect], &expect.replace("--tag team=data", ""))];
