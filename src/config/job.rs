@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::calendar::{Cron, Span, Zone, Zoned};
+use crate::config::starter;
 use crate::error::{Error, Result, nearest};
 use crate::secret::echoed;
 
@@ -12,7 +13,7 @@ use crate::secret::echoed;
 pub struct Job {
     /// The family of the task definition, or the name that `taskbell notify --job` gives.
     pub name: String,
-    /// The schedule, the rule, or the whole value of `startedBy`, whose tasks alone are meant.
+    /// The schedule or the rule whose tasks alone are meant.
     pub started_by: Option<String>,
     pub expectations: Vec<Expectation>,
 }
@@ -61,8 +62,6 @@ const LONGEST_GRACE: Span = Span::minutes(24 * 60);
 const SHORTEST: Span = Span::minutes(5);
 /// Most characters of a name, as for families of task definitions.
 const LONGEST_NAME: usize = 255;
-/// Most characters of `startedBy`.
-const LONGEST_STARTED_BY: usize = 128;
 
 /// A mistake in an expectation, and its key: one of [`KEYS`] or [`NAME`].
 #[derive(Debug)]
@@ -179,7 +178,7 @@ impl Job {
             return about(NAME, Err(Error::usage("an expectation needs the name of its job")));
         };
         let name = about(NAME, name(name_given))?;
-        let started_by = about("started-by", value("started-by").map(started_by).transpose())?;
+        let started_by = about("started-by", value("started-by").map(starter::name).transpose())?;
         let expectations = expectations(value)?;
         Ok(Self { name, started_by, expectations })
     }
@@ -187,12 +186,15 @@ impl Job {
     /// Returns the jobs with the expectations of each, in the order in which the jobs appear first.
     ///
     /// # Errors
-    /// If an expectation is given twice, with its index.
+    /// If an expectation is given twice, or ECS cannot tell the schedules of two jobs apart, with the index of the second one.
     pub fn joined(all: Vec<Self>) -> Result<Vec<Self>, (usize, Error)> {
         let mut jobs: Vec<Self> = Vec::new();
         for (at, job) in all.into_iter().enumerate() {
             match jobs.iter_mut().find(|known| known.is_same(&job)) {
-                None => jobs.push(job),
+                None => match jobs.iter().find(|known| known.is_mixed_with(&job)) {
+                    None => jobs.push(job),
+                    Some(known) => return Err((at, mixed(known, &job))),
+                },
                 Some(known) => known.join(job).map_err(|error| (at, error))?,
             }
         }
@@ -201,6 +203,12 @@ impl Job {
 
     fn is_same(&self, other: &Self) -> bool {
         self.name == other.name && self.started_by == other.started_by
+    }
+
+    /// Returns whether a task of the one job may count for the other one, because ECS cuts the names of their schedules.
+    fn is_mixed_with(&self, other: &Self) -> bool {
+        let (Some(one), Some(another)) = (&self.started_by, &other.started_by) else { return false };
+        self.name == other.name && starter::are_alike(one, another)
     }
 
     fn join(&mut self, other: Self) -> Result<()> {
@@ -256,6 +264,13 @@ impl fmt::Display for Limit {
     }
 }
 
+fn mixed(one: &Job, other: &Job) -> Error {
+    Error::usage(format!("the tasks of {one} and of {other} cannot be told apart")).hint(
+        "ECS keeps the first 19 characters of a schedule's name, and the first 24 of a rule's: give the schedules names that differ \
+         sooner, write events-rule/NAME for a rule, or expect one of the two",
+    )
+}
+
 /// Checks the name of a job, as `--expect` and `taskbell notify --job` accept it.
 ///
 /// # Errors
@@ -269,18 +284,6 @@ pub fn name(text: &str) -> Result<String> {
         false => Err(Error::usage(format!("{} is not the name of a job", echoed(text))).hint(
             "use the family of the task definition, or the name that taskbell notify --job gives: up to 255 letters, digits and _-.:",
         )),
-    }
-}
-
-/// Checks the name of a schedule, or a value of `startedBy`: at most one slash, after a word such as `chronos-schedule`. No address with a
-/// secret has this form.
-fn started_by(text: &str) -> Result<String> {
-    let (starter, name) = text.split_once('/').unwrap_or(("", text));
-    let has = |text: &str, others: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
-    match !name.is_empty() && text.len() <= LONGEST_STARTED_BY && has(starter, "-") && has(name, "_-.") {
-        true => Ok(text.to_owned()),
-        false => Err(Error::usage(format!("started-by does not accept {}", echoed(text)))
-            .hint("use the name of the schedule or of the rule that starts the task, or chronos-schedule/NAME or events-rule/NAME")),
     }
 }
 
@@ -464,6 +467,25 @@ mod tests {
             assert!(error.to_string().contains("the job a is expected twice"), "{error}");
         }
         assert!(of(&["a,by=cron(0 3 * * ? *)", "a,by=cron(0 3 * * ? *),timezone=Asia/Tokyo"]).is_ok());
+    }
+
+    #[test]
+    fn jobs_whose_schedules_ecs_cannot_tell_apart_are_refused() {
+        let of = |one: &str, other: &str| {
+            let texts = [one, other].map(|starter| format!("a,every=1d,started-by={starter}"));
+            Job::joined(texts.iter().map(|text| Job::parse(text).unwrap()).collect())
+        };
+        let (at, error) = of("nightly-report-of-the-morning", "nightly-report-of-the-evening").unwrap_err();
+        assert_eq!(at, 1);
+        assert!(error.to_string().contains("cannot be told apart"), "{error}");
+        assert!(of("nightly", "chronos-schedule/nightly").is_err());
+        for (one, other) in [
+            ("events-rule/nightly-report-of-the-morning", "events-rule/nightly-report-of-the-evening"),
+            ("chronos-schedule/nightly", "events-rule/nightly"),
+            ("morning", "evening"),
+        ] {
+            assert_eq!(of(one, other).unwrap().len(), 2, "{one} {other}");
+        }
     }
 
     #[test]

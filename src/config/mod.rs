@@ -9,6 +9,7 @@ pub mod file;
 pub mod job;
 mod letters;
 pub mod settings;
+pub mod starter;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
+use crate::config::starter::is_started_by;
 
 /// The version of the ledgers that this module reads.
 const VERSION: u64 = 1;
@@ -18,10 +19,6 @@ const VERSION: u64 = 1;
 const PREFIX: &str = "job ";
 /// The cluster of a job that runs on another machine.
 pub const ELSEWHERE: &str = "-";
-/// The number of characters of `startedBy` that ECS keeps.
-const KEPT_OF_STARTED_BY: usize = 36;
-/// The prefixes that EventBridge Scheduler and EventBridge rules put before the name of the schedule that starts a task.
-pub const STARTERS: [&str; 2] = ["chronos-schedule/", "events-rule/"];
 /// The number of last successes that tell the usual duration.
 const MEASURED: usize = 20;
 /// The number of ends that the notifier keeps.
@@ -194,14 +191,6 @@ impl Ledgers {
             }
         }
     }
-}
-
-/// Returns whether a task's `startedBy` is that of the schedule or rule with this name, or is this text itself.
-#[must_use]
-pub fn is_started_by(started_by: &str, name: &str) -> bool {
-    let cut = |text: &str| text.chars().take(KEPT_OF_STARTED_BY).collect::<String>();
-    let known = cut(started_by);
-    known == cut(name) || STARTERS.iter().any(|prefix| known == cut(&format!("{prefix}{name}")))
 }
 
 impl Ledger {

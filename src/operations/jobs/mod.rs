@@ -14,11 +14,12 @@ use super::session::Session;
 use super::status::{Fact, clusters_of, ledger_table, rules_of};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
-use crate::aws::calls::ledger::{self, Book, ELSEWHERE, Entry, Ledger, STARTERS};
+use crate::aws::calls::ledger::{self, Book, ELSEWHERE, Entry, Ledger};
 use crate::aws::calls::schedules::{self, Keeper, Schedule, Schedules};
 use crate::aws::client::fault::Fault;
 use crate::aws::kinds::Given;
 use crate::config::Cluster;
+use crate::config::starter::{self, bare};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Hint, Result};
 use crate::pattern::clusters;
@@ -230,14 +231,9 @@ fn parts(
     whole.into_iter().chain(starters.iter().map(of)).collect()
 }
 
-/// Returns the name of a schedule without the prefix that ECS shows in `startedBy`.
-fn bare(started_by: &str) -> &str {
-    STARTERS.iter().find_map(|prefix| started_by.strip_prefix(prefix)).unwrap_or(started_by)
-}
-
 /// Returns the `startedBy` of the tasks that a schedule starts, before ECS cuts it.
 fn started_by(schedule: &Schedule) -> String {
-    let [scheduler, rule] = STARTERS;
+    let [scheduler, rule] = starter::PREFIXES;
     match schedule.keeper {
         Keeper::Scheduler { .. } => format!("{scheduler}{}", schedule.name),
         Keeper::Rule => format!("{rule}{}", schedule.name),

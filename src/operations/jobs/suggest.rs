@@ -4,6 +4,7 @@ use super::{Job, times};
 use crate::aws::calls::ledger::Usual;
 use crate::aws::calls::schedules::Schedule;
 use crate::calendar::{Cron, Span};
+use crate::config::starter;
 
 /// The shortest interval that `setup` accepts.
 const SHORTEST: Span = Span::minutes(5);
@@ -46,13 +47,51 @@ pub struct Refusal {
 /// Returns a suggestion, or the reason why there is none, for each schedule of a job of which no success is expected.
 #[must_use]
 pub fn suggestions(jobs: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
-    jobs.iter().filter(|job| !job.is_expected()).flat_map(of_job).collect()
+    let all = jobs.iter().filter(|job| !job.is_expected()).flat_map(|job| of_job(job, jobs));
+    all.fold(Vec::new(), |mut suggested, one| {
+        match suggested.iter_mut().find(|known| is_for_one_job(known, &one)) {
+            None => suggested.push(one),
+            Some(known) => *known = stricter(known.clone(), one),
+        }
+        suggested
+    })
 }
 
-fn of_job(job: &Job) -> Vec<Result<Suggestion, Refusal>> {
+/// Returns whether `setup` would refuse both: an expectation is of a job in all clusters of the stack.
+fn is_for_one_job(one: &Result<Suggestion, Refusal>, other: &Result<Suggestion, Refusal>) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => {
+            let is_every = |rule: &Rule| matches!(rule, Rule::Every(_));
+            let excludes = one.rule == other.rule || (is_every(&one.rule) && is_every(&other.rule));
+            one.job == other.job && one.started_by == other.started_by && excludes
+        }
+        _ => one == other,
+    }
+}
+
+/// Returns the suggestion with the shorter interval.
+fn stricter(one: Result<Suggestion, Refusal>, other: Result<Suggestion, Refusal>) -> Result<Suggestion, Refusal> {
+    let interval = |suggested: &Result<Suggestion, Refusal>| match suggested {
+        Ok(Suggestion { rule: Rule::Every(span), .. }) => span.seconds,
+        _ => 0,
+    };
+    if interval(&other) < interval(&one) { other } else { one }
+}
+
+fn of_job(job: &Job, all: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
     let refusal = |reason: String| Err(Refusal { job: job.name.clone(), started_by: job.started_by.clone(), reason });
     if job.schedules.is_empty() {
         return vec![refusal("no schedule starts it".to_owned())];
+    }
+    let is_mixed = |other: &Job| {
+        let (Some(one), Some(another)) = (&job.started_by, &other.started_by) else { return false };
+        job.name == other.name && one != another && starter::are_alike(one, another)
+    };
+    if let Some(other) = all.iter().find(|other| is_mixed(other)) {
+        let name = other.started_by.as_deref().unwrap_or_default();
+        return vec![refusal(format!(
+            "ECS cuts names of schedules, so its tasks cannot be told apart from those of {name}"
+        ))];
     }
     let of = |schedule: &Schedule| {
         if !schedule.is_enabled {
@@ -155,6 +194,31 @@ mod tests {
         assert_eq!(suggested(cron(), Some(412)), Ok(by(&["cron(10 3 * * ? *)"])));
         assert_eq!(suggested(Schedule { window_minutes: 15, ..cron() }, Some(412)), Ok(by(&["cron(25 3 * * ? *)"])));
         assert_eq!(suggested(schedule("rate(1 hour)"), Some(30)), Ok(Rule::Every(Span::minutes(65))));
+    }
+
+    #[test]
+    fn job_in_two_clusters_has_one_suggestion_for_both() {
+        let of = |cluster: &str, expression: &str| Job {
+            cluster: Some(cluster.to_owned()),
+            ..job(schedule(expression), None)
+        };
+        let rules = |jobs: &[Job]| suggestions(jobs).into_iter().map(|one| one.unwrap().rule).collect::<Vec<_>>();
+        assert_eq!(rules(&[of("a", "cron(0 3 * * ? *)"), of("b", "cron(0 3 * * ? *)")]), [by(&["cron(0 3 * * ? *)"])]);
+        assert_eq!(rules(&[of("a", "cron(0 3 * * ? *)"), of("b", "cron(0 4 * * ? *)")]).len(), 2);
+        let hourly = Rule::Every(Span::minutes(60));
+        assert_eq!(rules(&[of("a", "rate(1 day)"), of("b", "rate(1 hour)")]), std::slice::from_ref(&hourly));
+        assert_eq!(rules(&[of("a", "rate(1 hour)"), of("b", "rate(1 day)")]), [hourly]);
+    }
+
+    #[test]
+    fn schedules_that_ecs_cannot_tell_apart_have_no_suggestion() {
+        let of = |name: &str| Job {
+            started_by: Some(name.to_owned()),
+            ..job(Schedule { name: name.to_owned(), ..schedule("rate(1 hour)") }, None)
+        };
+        let reasons = |names: [&str; 2]| suggestions(&names.map(of)).into_iter().filter_map(Result::err).count();
+        assert_eq!(reasons(["nightly-report-of-the-morning", "nightly-report-of-the-evening"]), 2);
+        assert_eq!(reasons(["morning", "evening"]), 0);
     }
 
     #[test]
