@@ -176,3 +176,5 @@ export const tellsFailedExit = (reason) => says(cuttable("did not exit successfu
 const ORDINARY = new RegExp(String.raw`^(?:${cuttable("essential container in task exited", 9)}\W*)?$`, "i");
 /** Says whether a task's reason is empty, or states only that a container ended. */
 export const tellsOrdinaryEnd = (reason) => ORDINARY.test(plainReason(reason));
+/** Says whether a task's reason states no more than the state of the task: that it ended, failed to start, or was stopped by a user. */
+export const tellsNothing = (reason) => tellsOrdinaryEnd(reason) || /^task ?(?:failed ?to ?start|stopped by user)\W*$/i.test(plainReason(reason));

@@ -10,13 +10,13 @@ export const WATCHED = ["Deadline", "Sweep", "Summary"];
 
 /** Words for the reasons why a job is overdue: [headline, sentence]. {age}, {every} and {late} are durations. */
 const OVERDUE_WORDS = {
-  "no-run": { en: ["no run ended", "No run ended before the deadline, neither well nor with a failure."], ja: ["実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
+  "no-run": { en: ["no run ended by the deadline", "No run ended before the deadline, neither well nor with a failure."], ja: ["期限までに終了した実行なし", "期限までに終了した実行がありません（成功も失敗もありません）。"] },
   "no-success": { en: ["no success for {age}", "No run ended well for {age}, and at least one is expected every {every}."], ja: ["成功なし（{age}）", "{age} にわたって、成功した実行がありません。{every} に 1 回以上の成功が必要です。"] },
   late: { en: ["{late} after the deadline", "The job ended well, but {late} after the deadline."], ja: ["期限から {late} 後", "ジョブは正常に終了しましたが、期限から {late} 遅れました。"] },
   running: { en: ["a run is still in progress", "A run is still in progress, and has been running for {age}."], ja: ["まだ実行中", "実行がまだ終わっていません（実行時間 {age}）。"] },
   waiting: { en: ["a run has not started yet", "A run has not started yet: its task has been {status} for {age}."], ja: ["タスクが未起動", "タスクがまだ起動していません（{status} のまま {age}）。"] },
   unreported: { en: ["a run failed", "A run failed, and no alert about it was sent: its event may be lost."], ja: ["実行の失敗", "実行が失敗しましたが、そのアラートは送信されていません（イベントが失われた可能性があります）。"] },
-  rejected: { en: ["the task was not run", "ECS refused the last RunTask call for it, so no task started."], ja: ["タスクの起動が拒否されました", "直近の RunTask を ECS が拒否したため、タスクは起動していません。"] },
+  rejected: { en: ["ECS refused to start it", "ECS refused the last RunTask call for it, so no task started."], ja: ["タスクの起動が拒否されました", "直近の RunTask を ECS が拒否したため、タスクは起動していません。"] },
   disabled: { en: ["its schedule is disabled", "The schedule {schedule} is disabled."], ja: ["スケジュールが無効", "スケジュール {schedule} が無効になっています。"] },
   ended: { en: ["its schedule has ended", "The schedule {schedule} has reached its end date."], ja: ["スケジュールの終了", "スケジュール {schedule} は終了日を過ぎています。"] },
   "no-target": { en: ["its schedule starts no task", "The schedule {schedule} no longer starts an ECS task."], ja: ["スケジュールの対象が ECS タスクではありません", "スケジュール {schedule} は ECS タスクを起動しなくなっています。"] },

@@ -73,21 +73,21 @@ function embedsOf(parts) {
 }
 
 function takes(embeds) {
-  const counted = ({ description, fields = [], footer }) => description.length + (footer?.text.length ?? 0)
+  const counted = ({ description = "", fields = [], footer }) => description.length + (footer?.text.length ?? 0)
     + fields.reduce((sum, field) => sum + field.name.length + field.value.length, 0);
-  return embeds.every(({ description }) => description.length <= LIMIT.description) && embeds.reduce((sum, embed) => sum + counted(embed), 0) <= LIMIT.all;
+  return embeds.every(({ description = "" }) => description.length <= LIMIT.description) && embeds.reduce((sum, embed) => sum + counted(embed), 0) <= LIMIT.all;
 }
 
-function embedsWith({ color, sections, links, facts, foot, folded }, share) {
+function embedsWith({ color, sections, links, notes, facts, foot, folded }, share) {
   const own = { color: Number.parseInt(color.slice(1), 16) };
   const shown = links.filter(({ url }) => url.length <= share.url).map(({ url, label }) => `[${escaped(label, SHORT)}](${linkOf(url)})`);
-  const description = [...sections.map((spans) => rendered(spans, share.text)), shown.join(" · ")].filter(Boolean).join("\n\n");
+  const description = [...sections.map((spans) => rendered(spans, share.text)), shown.join(" · "), notes.map((spans) => rendered(spans, share.text)).join("\n")].filter(Boolean).join("\n\n");
   // An empty value would cost the whole message.
   const fields = facts.map((fact) => ({ name: escaped(fact.name, SHORT), value: rendered(fact.value, share.field), inline: true }))
     .filter((field) => field.name !== "" && field.value !== "");
   const footer = beginningOf(piecesOf(foot.map(plainOf).join("\n")), share.foot);
   return [
-    { ...own, description, ...(fields.length > 0 ? { fields } : {}), ...(footer ? { footer: { text: footer } } : {}) },
+    { ...own, ...(description ? { description } : {}), ...(fields.length > 0 ? { fields } : {}), ...(footer ? { footer: { text: footer } } : {}) },
     ...(folded ? [{ ...own, description: rendered([{ kind: "fence", text: folded }], share.folded) }] : []),
   ];
 }
@@ -104,7 +104,7 @@ function rendered(spans, limit) {
     const next = (bold ? "**" : "") + (italic ? "_" : "");
     const left = limit - text.length - before.length - after.length - 2 * LONGEST_STYLE;
     if (left < 2) break;
-    const inner = kind === "date" ? dateOf(seconds, own, left) : kind === "fence" ? mostOf(piecesOf(own, FENCE), left)
+    const inner = kind === "date" ? dateOf(seconds, own, left) : kind === "fence" ? mostOf(piecesOf(own), left).replaceAll("```", "``ˋ")
       : kind === "code" ? beginningOf(piecesOf(own, CODE), left) : escaped(own, left);
     if (inner === "") continue;
     text += next === style ? "" : reversed(style) + next;
@@ -127,9 +127,8 @@ const escaped = (text, limit) => beginningOf(piecesOf(clean(text, true), MARKDOW
 
 // Separates "@" from the next character, as a backslash would not keep "@" from pinging.
 const MARKDOWN = { ...Object.fromEntries(Array.from("\\*_~`|<>[]#", (one) => [one, `\\${one}`])), "@": "@\u200b" };
-// Inside code nothing can be escaped; a character that could end the code is replaced.
-const FENCE = { "`": "ˋ" };
-const CODE = { ...FENCE, "@": MARKDOWN["@"] };
+// Inside code nothing can be escaped; a character that could end the code is replaced. A fence ends only at three backticks in a row.
+const CODE = { "`": "ˋ", "@": MARKDOWN["@"] };
 
 /** Encodes brackets, which would end the link; the console takes them either way. */
 const linkOf = (url) => url.replace(/[()<>\s]/g, (found) => `%${found.charCodeAt(0).toString(16)}`);

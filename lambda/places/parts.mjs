@@ -12,7 +12,8 @@ import { messageOf } from "./slack-message.mjs";
  * @property {string} color  "#rrggbb"
  * @property {Span[][]} sections  in the order of their importance
  * @property {{url: string, label: string}[]} links
- * @property {{name: string, value: Span[]}[]} facts
+ * @property {Span[][]} notes  the line of facts that a reader needs most, and what the message lacks
+ * @property {{name: string, value: Span[]}[]} facts  those that are rarely needed
  * @property {Span[][]} foot
  * @property {string|null} folded  text that Slack shows only on demand: the stack trace of an application
  * @property {string|null} username
@@ -25,20 +26,24 @@ import { messageOf } from "./slack-message.mjs";
  * @returns {Parts}
  */
 export function partsOf(incident, options) {
-  const { text, attachments: [{ color, blocks }, folded], username } = messageOf(incident, options);
+  const { text, blocks: [, ...blocks], attachments, username } = messageOf(incident, options);
+  const { color, blocks: rare } = attachments.at(-1);
+  const folded = attachments.find((one) => one.text);
   const headline = spansOf(text);
-  const texts = blocks.filter(({ type, text: own }) => type === "section" && own).map((block) => spansOf(block.text.text));
-  const fields = blocks.flatMap((block) => block.fields ?? []).map((field) => spansOf(field.text));
+  const texts = blocks.filter(({ type }) => type === "section").map((block) => spansOf(block.text.text));
+  const fields = rare.flatMap((block) => block.fields ?? []).map((field) => spansOf(field.text));
+  const elementsOf = (all) => all.filter(({ type }) => type === "context").flatMap(({ elements }) => elements).map((element) => spansOf(element.text));
   return {
     mentions: headline.filter(isMention).map((span) => span.text),
     headline: withoutMentions(headline), color,
     sections: texts.filter((spans) => !isLinks(spans)),
     links: texts.filter(isLinks).flat().filter(({ kind }) => kind === "link").map(({ url, text: label }) => ({ url, label })),
+    notes: elementsOf(blocks),
     facts: fields.map((spans) => {
       const [name, ...value] = linesOf(spans);
       return { name: plainOf(name), value: value.flat() };
     }),
-    foot: blocks.filter(({ type }) => type === "context").flatMap(({ elements }) => elements).map((element) => spansOf(element.text)),
+    foot: elementsOf(rare),
     folded: folded ? plainOf(spansOf(folded.text)) : null,
     username: username ?? null,
   };

@@ -1,8 +1,11 @@
-// Builds the payload for Slack from an incident: one line that reads well on a phone, and the details under a coloured bar.
+// Builds the payload for Slack from an incident, in the order in which a reader needs it: the headline, the cause, the end of the log, links
+// and one line of facts as blocks of the message, and the facts that are rarely needed under a coloured bar. Slack folds attachments, and
+// sections that do not ask to be expanded: all that matters is in expanded sections.
 // Pure: no I/O, no clock, no Node API, no Intl. Whatever the incident holds, the payload keeps Slack's limits:
 // one block over its limit and Slack refuses the whole message. The other destinations translate this payload (parts.mjs).
 
 import { crashOf } from "../core/blame.mjs";
+import { tellsNothing } from "../core/reasons.mjs";
 import { own } from "../core/records.mjs";
 import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
 
@@ -10,12 +13,13 @@ import { beginningOf, clean, filled, piecesOf } from "../core/text.mjs";
  * @typedef {import("../core/incident.mjs").Incident & {occurrence?: import("../memory/announcements.mjs").Occurrence|null, tail?: string[]}} Incident
  *   occurrence: of a failure that keeps coming; tail: the last lines of its log, oldest first
  * @typedef {{language?: string, username?: string, iconEmoji?: string, mention?: string}} Options
- * @typedef {{text: string, attachments: {color: string, blocks?: object[], text?: string, mrkdwn_in?: string[], fallback?: string}[], username?: string, icon_emoji?: string}} Payload
+ * @typedef {{text: string, blocks: object[], attachments: {color: string, blocks?: object[], text?: string, mrkdwn_in?: string[], fallback?: string}[], username?: string, icon_emoji?: string}} Payload
+ *   text: the headline, which Slack shows in notifications only; blocks: the headline first; attachments: the rarely needed facts last
  */
 
-// Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks
-// together; two links and their labels share one section.
-const LIMIT = { line: 80, name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, url: 1000, folded: 4000 };
+// Lengths of the escaped parts. Slack takes 3,000 a section, 2,000 a field and about 13,200 for all blocks together, those of attachments
+// included; all links and their labels share one section. The end of a log has the space that the other blocks leave, and a least length.
+const LIMIT = { line: 80, name: 150, field: 150, sentence: 300, reason: 400, containers: 1800, fence: 1200, tail: 2200, leastTail: 400, url: 1000, links: 2900, folded: 4000, all: 12_000 };
 const CONTAINERS_SHOWN = 10;
 /** The most characters that are read beyond a limit: enough to notice that the limit is passed, and not to cut the part that is kept. */
 const BEYOND = 2;
@@ -36,8 +40,9 @@ const IMAGE_LENGTH = 400;
 const WORDS = {
   en: {
     plainNames: [],
-    died: (what, where) => `${what} died${where && ` in ${where}`}`,
+    died: (what, where) => `${what} failed${where && ` in ${where}`}`,
     "failed-to-start": (what, where) => `${what} failed to start${where && ` in ${where}`}`,
+    "not-run": (what, where) => `${what} did not run${where && ` in ${where}`}`,
     stopped: (what, where) => `${what} stopped${where && ` in ${where}`}`,
     stopping: (what, where) => `${what} is stopping${where && ` in ${where}`}`,
     changed: (what, where) => `${what}${where && ` in ${where}`}`,
@@ -66,7 +71,7 @@ const WORDS = {
     absent: { container: "A container", caller: "an unknown caller", other: "unknown" }, container: "Container ", aTask: "A task", aService: "A service",
     drillHeadline: "DRILL, not a real incident", colon: ": ", with: (name) => ` (${name})`,
     drill: "This is a drill. No task failed; the event was sent on purpose to test this alert.",
-    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. The next alert comes at occurrence ${next}.`,
+    times: (count) => `${count} times`, since: (count, since, next) => `*${count} times* since ${since}. Next alert at the ${ordinal(next)}.`,
     earlier: (count) => `Earlier, ${count === 1 ? "1 more occurrence was" : `${count} more occurrences were`} not reported.`, linesLeftOut: (count) => `[… ${count} lines left out …]`,
     lastLines: (container) => `Last lines of the log of ${container}`,
     otherDriver: (container, driver) => `${container} logs through ${driver}: there is no log stream to link to.`,
@@ -75,7 +80,7 @@ const WORDS = {
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
     at: "Time", job: "Job", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
-    openTask: "Open the task in ECS", openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
+    openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
     why: { denied: (action) => `The notifier's role is not allowed to call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
@@ -87,6 +92,7 @@ const WORDS = {
     plainNames: ["changed"],
     died: (what, where) => `${where && `${where} の `}${what} が異常終了しました`,
     "failed-to-start": (what, where) => `${where && `${where} の `}${what} が起動に失敗しました`,
+    "not-run": (what, where) => `${where && `${where} の `}${what} が実行されませんでした`,
     stopped: (what, where) => `${where && `${where} の `}${what} が停止しました`,
     stopping: (what, where) => `${where && `${where} の `}${what} が停止処理中です`,
     changed: (what, where) => `${where && `${where} の${WIDE.test(what.at(0)) ? "" : " "}`}${what}`,
@@ -124,7 +130,7 @@ const WORDS = {
     never: "未起動", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
     at: "日時", job: "ジョブ", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
-    openTask: "ECS でタスクを開く", openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
+    openTask: (isGone) => `ECS でタスクを開く${isGone ? "（約 1 時間有効）" : ""}`, openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
     underASecond: "1 秒未満", units: [[86400, " 日"], [3600, " 時間"], [60, " 分"], [1, " 秒"]], betweenSentences: "",
     why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` から時間内に応答がありませんでした`,
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
@@ -141,28 +147,51 @@ const WORDS = {
  * @returns {Payload}
  */
 export function messageOf(incident, options) {
-  const { language, username, iconEmoji, mention } = options ?? {};
-  const key = /^ja\b/i.test(String(language ?? "")) ? "ja" : "en";
+  const { username, iconEmoji, mention } = options ?? {};
+  const key = keyOf(options);
   const words = WORDS[key];
   // A drill tests the way to the channel, and mentions nobody. Neither does good news, or a summary.
   const mentioned = incident.drill || incident.state === "recovered" || incident.isQuiet ? "" : mentionOf(mention);
   const icon = iconOf(iconEmoji);
   const color = COLORS[lookOf(incident)] ?? COLORS.error;
+  const headline = mentioned + headlineOf(incident, words, key);
+  const rare = rareOf(incident, words);
   return {
-    text: mentioned + headlineOf(incident, words, key),
-    attachments: [{ color, blocks: blocksOf(incident, words, key) }, ...foldedOf(incident, color, words)],
+    text: headline, blocks: blocksOf(incident, words, key, { headline, left: LIMIT.all - lengthOf(rare) }),
+    attachments: [...foldedOf(incident, color, words), { color, blocks: rare }],
     ...(filled(username) ? { username: cut(username.trim(), 80) } : {}),
     ...(icon ? { icon_emoji: icon } : {}),
   };
 }
 
+/**
+ * Returns the sentence about the cause, in the markup of Slack.
+ * @param {Incident} incident
+ * @param {Options} [options]
+ */
+export function sentenceOf(incident, options) {
+  const key = keyOf(options);
+  return causeOf(incident, WORDS[key], key);
+}
+
+const keyOf = (options) => (/^ja\b/i.test(String(options?.language ?? "")) ? "ja" : "en");
+
 /** Returns the key of the colour and of the sign. */
 export const lookOf = ({ drill, state, severity }) => (drill ? "drill" : state === "recovered" ? "recovered" : severity);
 
-/** Builds the headline: "🔴 *web* died in *prod*: exit code 1 (app) · 4 times" */
+/** Reasons why a job is overdue that mean that no task of it ran. */
+const NOT_RUN = ["no-run", "rejected", "disabled", "ended", "no-target", "not-due"];
+
+/** Returns the key of the verb. If ECS could not be asked, or the job runs elsewhere, nobody knows whether a run is in progress. */
+function verbOf({ state, cluster, cause: { id }, reason, missing }) {
+  const isKnown = filled(cluster) && !missing.some(({ action }) => action.startsWith("ecs:"));
+  return id === "run-rejected" || (state === "overdue" && NOT_RUN.includes(reason) && isKnown) ? "not-run" : state;
+}
+
+/** Builds the headline: "🔴 *web* failed in *prod*: exit code 1 (app) · 4 times" */
 function headlineOf(incident, words, key) {
   const { family, cluster, cause, occurrence } = incident;
-  const isPlain = words.plainNames.includes(incident.state);
+  const isPlain = words.plainNames.includes(verbOf(incident));
   const what = subjectOf(incident, words, isPlain);
   const where = filled(cluster) ? nameOf(cluster, isPlain) : "";
   const container = cause.values.container;
@@ -171,7 +200,7 @@ function headlineOf(incident, words, key) {
   const isRecovery = incident.state === "recovered";
   const why = isRecovery ? afterTroubleOf(incident, words) : incident.state === "failed-to-start" && cause.id === "start-failed" ? "" : sentence(cause.words[key][0], cause, words, key);
   const often = occurrence?.count > 1 ? ` · ${words.times(occurrence.count)}` : "";
-  const subject = what || where ? words[incident.state](what || where, what && where) : "";
+  const subject = what || where ? words[verbOf(incident)](what || where, what && where) : "";
   const told = [subject, why].filter(Boolean).join(isRecovery ? words.beforeTrouble : words.colon) + by + often;
   return incident.drill ? `${SIGNS.drill} *${words.drillHeadline}* · ${told}` : `${SIGNS[lookOf(incident)] ?? SIGNS.error} ${told}`;
 }
@@ -196,30 +225,43 @@ function subjectOf({ kind, family, service, daemon, jobName, source, taskId }, w
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
 }
 
-function blocksOf(incident, words, key) {
-  const blocks = [];
-  if (incident.drill) blocks.push(section(`🧪 *${words.drill}*`));
-  blocks.push(section(`*${unstarred(sentence(incident.cause.words[key][1], incident.cause, words, key))}*`));
-  const repeated = repeatedOf(incident, words);
-  if (repeated) blocks.push(section(repeated));
-  const history = incident.recovery ? episodeOf(incident.recovery, words) : incident.job ? historyOf(incident, words) : "";
-  if (history) blocks.push(section(history));
-  const missed = incident.missed ?? [];
-  if (missed.length > 0) blocks.push(section(words.missedToo(missed.length, localTime(missed[0]))));
-  if (incident.lines?.length > 0) blocks.push(section(summaryOf(incident, words, key)));
-  if (incident.containers.length > 0) blocks.push(section(containersOf(incident, words, key)));
-  if (filled(incident.stoppedReason)) {
-    const label = incident.kind === "task" ? words.reason : words.plainReason;
-    blocks.push(section(`*${label}*\n${fence(incident.stoppedReason)}`));
-  }
-  const tail = tailOf(incident);
-  if (tail) blocks.push(section(`*${words.lastLines(code(incident.log?.container ?? "?"))}*\n${tail}`));
+/** Causes whose sentence says no more than the headline. */
+const SAID = ["application-error", "deployment-failed", "job-succeeded", "service-event"];
+
+/** Builds the blocks of the message, in the order of need. */
+function blocksOf(incident, words, key, { headline, left }) {
+  const before = [
+    headline, incident.drill ? `🧪 *${words.drill}*` : "", SAID.includes(incident.cause.id) ? "" : causeOf(incident, words, key), missedOf(incident, words),
+    summaryOf(incident, words, key), containersOf(incident, words, key), reasonOf(incident, words), historyOf(incident, words), repeatedOf(incident, words),
+  ].filter(Boolean).map(section);
   const links = linksOf(incident, words);
-  if (links) blocks.push(section(links));
+  const notes = [lineOf(incident, words), ...gapsOf(incident, words)].filter(Boolean).map(mrkdwn);
+  const after = [...(links ? [section(links)] : []), ...(notes.length > 0 ? [{ type: "context", elements: notes }] : [])];
+  const tail = tailOf(incident, Math.max(LIMIT.leastTail, Math.min(LIMIT.tail, left - lengthOf([...before, ...after]))));
+  return [...before, ...(tail ? [section(`*${words.lastLines(code(incident.log?.container ?? "?"))}*\n${tail}`)] : []), ...after];
+}
+
+/** Builds the blocks below the coloured bar: facts that are rarely needed, and where the task ran. */
+function rareOf(incident, words) {
   const fields = fieldsOf(incident, words);
-  if (fields.length > 0) blocks.push({ type: "section", fields });
-  blocks.push({ type: "context", elements: footOf(incident, words).map(mrkdwn) });
-  return blocks;
+  return [...(fields.length > 0 ? [{ type: "section", fields }] : []), { type: "context", elements: [mrkdwn(footOf(incident, words))] }];
+}
+
+/** Returns the length of all texts of blocks. */
+const lengthOf = (blocks) => blocks.flatMap(({ text, fields = [], elements = [] }) => [...(text ? [text] : []), ...fields, ...elements]).reduce((sum, { text }) => sum + text.length, 0);
+
+const causeOf = ({ cause }, words, key) => `*${unstarred(sentence(cause.words[key][1], cause, words, key))}*`;
+
+const missedOf = ({ missed = [] }, words) => (missed.length > 0 ? words.missedToo(missed.length, localTime(missed[0])) : "");
+
+/** Writes the reason of ECS, unless it says no more than the headline. */
+function reasonOf({ kind, stoppedReason }, words) {
+  return filled(stoppedReason) && !tellsNothing(stoppedReason) ? `*${kind === "task" ? words.reason : words.plainReason}*\n${fence(stoppedReason)}` : "";
+}
+
+/** Says how the failure or the recovery compares with earlier runs. */
+function historyOf(incident, words) {
+  return incident.recovery ? episodeOf(incident.recovery, words) : incident.job ? comparedOf(incident, words) : "";
 }
 
 /** Says how often the failure came, if more than once. */
@@ -230,7 +272,7 @@ function repeatedOf({ occurrence }, words) {
 }
 
 /** Says in one line how often the job failed in a row, and how it differs from its last success. */
-function historyOf({ family, job }, words) {
+function comparedOf({ family, job }, words) {
   const { since, failures, isMore, lastSuccess, goodRuns, areMoreGoodRuns, changes, endedWellAt, overdue } = job;
   if (endedWellAt !== null) return words.endedWellSince(localTime(endedWellAt));
   const runs = goodRuns > 0 ? words.goodRuns(goodRuns, areMoreGoodRuns) : "";
@@ -276,7 +318,8 @@ function episodeOf({ of, since, failures, isMore, overdue }, words) {
 const LINE_SIGNS = { open: "🔴", overdue: "🔴", flaky: "🟠", slower: "🟠", new: "⚪" };
 
 /** Writes one line for each job that needs attention. */
-function summaryOf({ lines, linesLeft, cluster: only }, words, key) {
+function summaryOf({ lines = [], linesLeft = 0, cluster: only }, words, key) {
+  if (lines.length === 0) return "";
   const lineOf = ({ job, cluster, kind, since, failures, words: why, seconds, beforeSeconds }) => {
     const where = filled(cluster) && cluster !== only ? words.in(plain(cluster, LIMIT.line)) : "";
     // Words of a cause that need values, such as an exit code, are left out.
@@ -293,12 +336,12 @@ function summaryOf({ lines, linesLeft, cluster: only }, words, key) {
 function foldedOf({ applicationDetail }, color, words) {
   if (!filled(applicationDetail)) return [];
   const text = bothEnds(applicationDetail, LIMIT.folded, words);
-  return text === "" ? [] : [{ color, text: `\`\`\`${text}\`\`\``, mrkdwn_in: ["text"], fallback: bothEnds(applicationDetail, LIMIT.sentence, words) }];
+  return text === "" ? [] : [{ color, text: fenced(text), mrkdwn_in: ["text"], fallback: bothEnds(applicationDetail, LIMIT.sentence, words) }];
 }
 
 /** Keeps the beginning and, with the larger share, the end, where an exception names itself: whole lines, except for a line longer than its share. */
 function bothEnds(value, limit, words) {
-  const pieces = slackPieces(clean(value, true).trim());
+  const pieces = fencePieces(clean(value, true).trim());
   const length = (from, to) => pieces.slice(from, to).reduce((sum, piece) => sum + piece.length, 0);
   if (length(0) <= limit) return pieces.join("");
   const share = Math.floor(limit / 4);
@@ -315,25 +358,27 @@ function bothEnds(value, limit, words) {
 }
 
 /** Keeps the last whole lines that fit; of a single line that is too long, its end. */
-function tailOf({ tail }) {
+function tailOf({ tail }, limit) {
   const lines = (tail ?? []).map((line) => clean(line, true).trimEnd()).join("\n").trim();
   if (lines === "") return "";
-  const pieces = slackPieces(lines.slice(-LIMIT.tail - BEYOND));
+  const pieces = fencePieces(lines.slice(-limit - BEYOND));
   let length = 0;
   let first = pieces.length;
-  while (first > 0 && length + pieces[first - 1].length <= LIMIT.tail) length += pieces[--first].length;
-  if (first === 0) return `\`\`\`${pieces.join("")}\`\`\``;
+  while (first > 0 && length + pieces[first - 1].length <= limit) length += pieces[--first].length;
+  if (first === 0) return fenced(pieces.join(""));
   const lineBreak = pieces.indexOf("\n", first - 1);
-  return `\`\`\`…${lineBreak === -1 ? "" : "\n"}${pieces.slice(lineBreak === -1 ? first : lineBreak + 1).join("")}\`\`\``;
+  return fenced(`…${lineBreak === -1 ? "" : "\n"}${pieces.slice(lineBreak === -1 ? first : lineBreak + 1).join("")}`);
 }
 
 /** Writes one line for each container, the container that failed first; reasons below the line. Whole lines only. */
-function containersOf({ containers }, words, key) {
+function containersOf(incident, words, key) {
+  const { containers, stoppedReason } = incident;
+  if (containers.length === 0 || isSaid(incident)) return "";
   const ordered = [...containers].sort((one, other) => Number(other.failed) - Number(one.failed));
   const lines = [];
   let length = 0;
   for (const container of ordered.slice(0, CONTAINERS_SHOWN)) {
-    const line = containerLine(container, words, key);
+    const line = containerLine(container, stoppedReason, words, key);
     if (length + line.length > LIMIT.containers) break;
     lines.push(line);
     length += line.length + 1;
@@ -342,63 +387,110 @@ function containersOf({ containers }, words, key) {
   return [...lines, ...(left > 0 ? [`_${words.more(left)}_`] : [])].join("\n");
 }
 
-function containerLine({ name, exitCode, signal, reason, essential, failed }, words, key) {
+/** Causes whose sentence has the exit code in words of its own. */
+const CODE_SAID = ["exit-zero", "crashed"];
+
+/** Says whether the headline and the sentence about the cause have everything that the only container's line would have. */
+function isSaid({ family, containers: [one, ...others], cause: { id, values, words }, stoppedReason }) {
+  if (others.length > 0 || (filled(one.reason) && one.reason !== stoppedReason)) return false;
+  const isCodeSaid = (CODE_SAID.includes(id) || words.en[1].includes("{code}")) && values.code === String(one.exitCode);
+  return one.exitCode === null ? one.name === (values.container ?? family) : values.container === one.name && isCodeSaid;
+}
+
+/** Writes one container. A reason that the task has, too, is shown once, as the task's. */
+function containerLine({ name, exitCode, signal, reason, essential, failed }, stoppedReason, words, key) {
   const how = crashOf(exitCode, key) ?? signal;
   const exit = exitCode === null ? words.noExit : words.exit(exitCode) + (how ? ` ${how}` : "");
   const line = [code(name), failed ? `*${exit}*` : exit, ...(essential ? [words.essential] : [])].join(" · ");
-  return `${failed ? "▸" : "•"} ${line}${filled(reason) ? `\n      ${code(reason, LIMIT.reason)}` : ""}`;
+  return `${failed ? "▸" : "•"} ${line}${filled(reason) && reason !== stoppedReason ? `\n      ${code(reason, LIMIT.reason)}` : ""}`;
 }
 
+/** Facts about a job's runs that are rarely needed; its other facts are in the line of facts. */
+const RARE = ["nextDeadline", "expected", "every", "schedule"];
+
+/** Writes the facts that the notifier looked up for a job. */
+function factsOf(incident, words, isRare) {
+  return (incident.facts ?? []).filter(({ key }) => RARE.includes(key) === isRare)
+    .map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
+}
+
+/** Writes the facts that a reader needs most, in one line: when, for how long, and which revision. */
+function lineOf(incident, words) {
+  if (incident.kind === "summary") return "";
+  const { kind, family, revision, jobName, stoppedAt, durationSeconds } = incident;
+  // A task that is stopping has the time of its event.
+  const at = stoppedAt ?? (kind === "task" ? incident.time : null);
+  const definition = filled(revision) && filled(family) ? plain(`${family}:${revision}`, LIMIT.field) : null;
+  const ran = (kind === "task" || jobName) && durationSeconds !== null ? durationOf(durationSeconds, words) : null;
+  const neverRan = kind === "task" && durationSeconds === null && incident.startedAt === null && incident.state !== "changed" && stoppedAt !== null;
+  return [
+    ...factsOf(incident, words, false), [kind === "task" && stoppedAt !== null ? words.stoppedAt : words.at, at === null ? null : localTime(at)],
+    [words.ran, ran], [null, neverRan ? words.never : null], [words.definition, definition],
+  ].filter(([, value]) => filled(value)).map(([label, value]) => (label === null ? value : `${label} ${value}`)).join(" · ");
+}
+
+/** Names of deployments and of daemons that ECS gives as the starter of a task: they say only that ECS started it. */
+const STARTED_BY_ECS = /^ecs-(?:svc|daemon)\//;
+
+/** Writes the facts that are rarely needed: none that the headline or the line of facts has. */
 function fieldsOf(incident, words) {
   if (incident.kind === "summary") return [];
+  const { kind, family, service, group, startedBy, stopCode, jobName, source } = incident;
+  const isRefused = incident.cause.id === "run-rejected";
   const launch = [incident.launchType, incident.capacityProvider].filter(filled);
-  const definition = incident.kind === "job" && !filled(incident.revision) ? null : [incident.family, incident.revision].filter(filled).join(":");
-  const facts = (incident.facts ?? []).map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
-  const ownGroup = incident.service !== null || incident.group === `family:${incident.family}`;
-  const ran = incident.kind !== "task" && !incident.jobName ? null
-    : incident.durationSeconds !== null ? durationOf(incident.durationSeconds, words)
-      : incident.startedAt === null && incident.state !== "changed" && incident.stoppedAt !== null ? words.never : null;
+  const ownGroup = service !== null || group === `family:${family}`;
   const pairs = [
-    [words.job, incident.kind === "job" ? incident.family : incident.jobName],
-    [words.source, incident.kind === "application" ? incident.source : null],
-    [words.level, incident.kind === "application" && !incident.succeeded ? words.levels[incident.severity] : null],
-    [words.cluster, incident.cluster],
-    [words.service, incident.service ?? (incident.kind === "task" ? words.standAlone : null)],
-    [words.daemon, incident.daemon],
-    [words.definition, definition],
-    [words.group, ownGroup ? null : incident.group],
-    [words.ran, ran],
+    [words.source, kind === "application" && jobName && source !== "taskbell.app" ? source : null],
+    [words.level, kind === "application" && !incident.succeeded ? words.levels[incident.severity] : null],
+    [words.service, service === null ? (kind === "task" ? words.standAlone : null) : service === family || family === null ? null : service],
+    [words.daemon, incident.daemon === (family ?? service ?? incident.daemon) ? null : incident.daemon],
+    [words.group, ownGroup ? null : group],
     [words.launch, [...new Set(launch)].join(" · ")],
-    [words.startedBy, incident.startedBy],
-    [words.stopCode, incident.stopCode],
-    [words.event, incident.eventName],
+    [words.startedBy, isRefused || STARTED_BY_ECS.test(startedBy ?? "") ? null : startedBy],
+    [words.stopCode, stopCode === "EssentialContainerExited" || (stopCode === "TaskFailedToStart" && incident.state === "failed-to-start") ? null : stopCode],
+    [words.event, isRefused ? null : incident.eventName],
     [words.deployment, incident.deploymentId],
-    [words.resource, incident.kind === "other" ? incident.resource : null],
-  ].filter(([, value]) => filled(value)).map(([label, value]) => `*${label}*\n${plain(value, LIMIT.field)}`);
-  const stopped = incident.stoppedAt === null ? [] : [`*${incident.kind === "task" ? words.stoppedAt : words.at}*\n${localTime(incident.stoppedAt)}`];
+    [words.resource, kind === "other" ? incident.resource : null],
+  ].filter(([, value]) => filled(value)).map(([label, value]) => [label, plain(value, LIMIT.field)]);
   // Slack takes ten fields at most.
-  return [...facts.map(([label, value]) => `*${label}*\n${value}`), ...stopped, ...pairs].slice(0, 10).map(mrkdwn);
+  return [...factsOf(incident, words, true), ...pairs].slice(0, 10).map(([label, value]) => mrkdwn(`*${label}*\n${value}`));
 }
+
+/** States of a task that still exists; ECS shows a stopped task for about an hour. */
+const PRESENT = ["stopping", "changed", "running", "waiting"];
 
 /** Writes the links. A link that would be too long is left out whole: half a link leads nowhere. */
-function linksOf({ links, log }, words) {
-  return [
+function linksOf({ links, log, state, reason }, words) {
+  const isGone = !PRESENT.includes(state) && !PRESENT.includes(reason);
+  const whole = [
     [links.log, words.openLog(plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name))],
-    [links.task, words.openTask],
-    [links.task ? null : links.service, words.openService],
-  ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url)
-    .map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`).join("   ·   ");
+    [links.task, words.openTask(isGone)],
+    [links.service, words.openService],
+  ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url).map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`);
+  return whole.reduce((line, link) => (line === "" ? link : line.length + BETWEEN.length + link.length <= LIMIT.links ? line + BETWEEN + link : line), "");
 }
 
-/** Writes where the task ran, and the look-ups that failed. */
-function footOf({ account, region, taskId, drill, missing, log }, words) {
-  const place = ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => plain(part, LIMIT.name)).join(" · ");
+const BETWEEN = "   ·   ";
+
+/** Writes where the task ran. */
+function footOf({ account, region, taskId, drill }, words) {
+  return ["taskbell", account, region, filled(taskId) ? `${words.task} ${taskId}` : null, drill ? words.drillHeadline : null].filter(filled).map((part) => plain(part, LIMIT.name)).join(" · ");
+}
+
+/** Explains what the message lacks: a log without a link, and look-ups that failed. */
+function gapsOf({ missing, log }, words) {
   const driver = log && !log.group && log.driver !== "awslogs" ? [words.otherDriver(code(log.container), code(log.driver))] : [];
   const gaps = missing.slice(0, 3).map(({ action, why }) => {
     const [service] = action.split(":");
     return words.so((own(words.why, why) ?? words.why.failed)(escaped(action, LIMIT.name)), own(words.lostLooks, action) ?? own(words.lost, service));
   });
-  return [place, ...driver, ...gaps];
+  return [...driver, ...gaps];
+}
+
+/** Writes "4th", "22nd". */
+function ordinal(number) {
+  const isTeen = number % 100 >= 11 && number % 100 <= 13;
+  return `${number}${(isTeen ? null : { 1: "st", 2: "nd", 3: "rd" }[number % 10]) ?? "th"}`;
 }
 
 /** @returns {string} "31 min 21 s": the two largest units that are not zero */
@@ -440,7 +532,7 @@ function sentence(template, { values }, words, key) {
 }
 
 /** Japanese characters, with full-width punctuation. */
-const WIDE = /[\u3001-\u30ff\u3400-\u9fff\uff00-\uff60]/;
+const WIDE = /^[\u3001-\u30ff\u3400-\u9fff\uff00-\uff60]/;
 
 /** Writes the mentions: here, channel, U…, W… or S…; several with commas or spaces. Anything else is left out, so no text can ping by accident. */
 function mentionOf(mention) {
@@ -459,12 +551,22 @@ function iconOf(iconEmoji) {
 
 // verbatim: Slack must not turn "#general" or "@here" in an error message into a link.
 const mrkdwn = (text) => ({ type: "mrkdwn", text, verbatim: true });
-const section = (text) => ({ type: "section", text: mrkdwn(text) });
+// expand: without this field Slack may fold a section, by its height.
+const section = (text) => ({ type: "section", text: mrkdwn(text), expand: true });
 
 const plain = (value, limit) => unmarked(escaped(value, limit));
 const bold = (value) => `*${unstarred(plain(value, LIMIT.name))}*`;
 const code = (value, limit = LIMIT.name) => `\`${escaped(value, limit)}\``;
-const fence = (value, limit = LIMIT.fence) => `\`\`\`${escaped(value, limit, true)}\`\`\``;
+const fence = (value, limit = LIMIT.fence) => fenced(beginningOf(fencePieces(clean(String(value), true).slice(0, limit + BEYOND)), limit));
+
+/**
+ * Writes a block of code from escaped text. Slack ends the block at three backticks in a row: the third one is replaced. All other backticks
+ * stay, so that a copied line is the line of the log; at an edge, a line break separates them from the marks.
+ */
+function fenced(text) {
+  const inner = text.replaceAll("```", "``ˋ");
+  return `\`\`\`${inner.startsWith("`") ? "\n" : ""}${inner}${inner.endsWith("`") ? "\n" : ""}\`\`\``;
+}
 
 const STAND_INS = { "*": "∗", _: "ˍ", "~": "∼" };
 
@@ -478,12 +580,12 @@ const unmarked = (value) => value.replace(/(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z
  * Escapes & < > and backticks, and cuts by whole characters, so that no entity and no surrogate pair is split.
  * @param {string} value
  * @param {number} limit  of the result, in UTF-16 units
- * @param {boolean} [lines]  keep line breaks
  */
-const escaped = (value, limit, lines = false) => beginningOf(slackPieces(clean(String(value), lines).slice(0, limit + BEYOND)), limit);
+const escaped = (value, limit) => beginningOf(piecesOf(clean(String(value), false).slice(0, limit + BEYOND), ESCAPES), limit);
 
-// A backtick of foreign text could close a fence, or open one.
-const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "ˋ" };
-const slackPieces = (value) => piecesOf(value, ESCAPES);
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+// A backtick of foreign text could close code, or open it.
+const ESCAPES = { ...ENTITIES, "`": "ˋ" };
+const fencePieces = (value) => piecesOf(value, ENTITIES);
 
 const cut = (value, limit) => [...clean(value, false)].slice(0, limit).join("");

@@ -6,7 +6,7 @@ export { messageOf as payloadOf } from "./slack-message.mjs";
 export const name = "Slack";
 
 /** Builds the headline alone, for a layout that Slack refused. */
-export function plainPayloadOf({ attachments, ...plain }) {
+export function plainPayloadOf({ blocks, attachments, ...plain }) {
   return plain;
 }
 

@@ -56,12 +56,13 @@ function subjectOf(headline) {
   return subject === "" ? "taskbell alert" : subject;
 }
 
-function textOf({ headline, sections, links, facts, foot, folded }) {
+function textOf({ headline, sections, links, notes, facts, foot, folded }) {
   const blocks = [
     plainOf(headline),
     ...sections.map(plainOf),
     folded,
     links.map(({ url, label }) => `${label}:\n${url}`).join("\n"),
+    notes.map(plainOf).join("\n"),
     facts.map(({ name: label, value }) => `${label}: ${plainOf(value)}`).join("\n"),
     foot.map(plainOf).join("\n"),
   ];

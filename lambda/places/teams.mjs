@@ -1,6 +1,7 @@
 // Builds the message as an Adaptive Card, for a webhook of Teams' Workflows. Pure: no I/O, no clock, no Node API, no Intl.
 // All text is in runs, which no client reads as Markdown; and every line is a block of its own, because not every client
-// breaks lines within a block. Facts are read as Markdown: characters that would be markup there are replaced by similar ones.
+// breaks lines within a block. Only a line with a date is a text block: Teams shows a date in the reader's time zone there and in facts, and
+// shows its raw markup in runs. Text blocks and facts are read as Markdown: characters that would be markup are replaced by similar ones.
 
 import { classify as verdictOf } from "./answers.mjs";
 import { linesOf, plainOf } from "./mrkdwn.mjs";
@@ -16,7 +17,7 @@ const MOST_BYTES = 20_000;
 const SHARES = [MOST_BYTES, 6_000, 3_000, 1_500, 700, 0];
 /** The bytes of a block besides its text. */
 const BLOCK_BYTES = 120;
-const MOST = { headline: 900, label: 80, fact: 450, url: 2_000 };
+const MOST = { headline: 900, label: 80, fact: 450, note: 900, url: 2_000 };
 
 const LOOKS = {
   error: { container: "attention", text: "Attention" },
@@ -68,14 +69,15 @@ function messageWith(headline, card) {
   return { type: "message", summary, attachments: [{ contentType: "application/vnd.microsoft.card.adaptive", contentUrl: null, content }] };
 }
 
-function cardOf({ headline, sections, links, facts, foot, folded }, look, share) {
+function cardOf({ headline, sections, links, notes, facts, foot, folded }, look, share) {
   const title = runsOf(shortened(headline, MOST.headline), { size: "Medium", color: look.text });
   const body = [
     { type: "Container", style: look.container, bleed: true, items: [{ type: "RichTextBlock", inlines: title }] },
     ...sections.flatMap((spans) => sectionOf(spans, share)),
     ...(folded ? sectionOf([{ kind: "fence", text: folded }], share) : []),
+    ...notes.map((spans, at) => blockOf(shortened(spans, MOST.note), at === 0 ? "Medium" : "None", SMALL)),
     ...(facts.length > 0 ? [{ type: "FactSet", spacing: "Medium", facts: facts.map(factOf) }] : []),
-    ...foot.map((spans, at) => blockOf(runsOf(spans, { size: "Small", isSubtle: true }), at === 0 ? "Medium" : "None")),
+    ...foot.map((spans, at) => blockOf(spans, at === 0 ? "Medium" : "None", SMALL)),
   ];
   const actions = links.filter(({ url }) => utf8Length(url) <= MOST.url)
     .map(({ url, label }) => ({ type: "Action.OpenUrl", title: within(label, MOST.label), url }));
@@ -90,7 +92,7 @@ function sectionOf(spans, share) {
     const kept = keptOf(fence ? [...lines].reverse() : lines, share, costOf);
     if (fence) kept.reverse();
     if (kept.length === 0) continue;
-    const items = kept.map((line, at) => blockOf(runsOf(line), at > 0 ? "None" : fence ? "Default" : "Small"));
+    const items = kept.map((line, at) => blockOf(line, at > 0 ? "None" : fence ? "Default" : "Small"));
     blocks.push(...(fence ? [{ type: "Container", style: "emphasis", spacing: "Small", items }] : items));
   }
   return blocks;
@@ -121,11 +123,16 @@ function keptOf(lines, share, costOf) {
   return kept;
 }
 
-const blockOf = (inlines, spacing) => ({ type: "RichTextBlock", spacing, inlines });
+const SMALL = { size: "Small", isSubtle: true };
+
+function blockOf(line, spacing, look = {}) {
+  const hasDate = line.some(({ kind }) => kind === "date");
+  return hasDate ? { type: "TextBlock", spacing, wrap: true, ...look, text: markdownOf(line) } : { type: "RichTextBlock", spacing, inlines: runsOf(line, look) };
+}
 
 function runsOf(spans, look = {}) {
-  const runs = spans.map(({ kind, text, bold, italic, seconds }) => ({
-    type: "TextRun", text: kind === "date" ? dateOf(seconds, text) : spaced(text, kind), ...look,
+  const runs = spans.map(({ kind, text, bold, italic }) => ({
+    type: "TextRun", text: spaced(text, kind), ...look,
     ...(kind === "fence" || kind === "code" ? { fontType: "Monospace" } : {}),
     ...(bold ? { weight: "Bolder" } : {}), ...(italic ? { italic: true } : {}),
   }));
@@ -137,7 +144,7 @@ function shortened(spans, bytes) {
   const kept = [];
   let left = bytes;
   for (const span of spans) {
-    const text = within(span.text, left);
+    const text = span.kind === "date" && utf8Length(span.text) > left ? "" : within(span.text, left);
     if (text !== "") kept.push({ ...span, text });
     left -= utf8Length(span.text);
     if (left <= 0) break;
@@ -146,9 +153,12 @@ function shortened(spans, bytes) {
 }
 
 function factOf({ name, value }) {
-  const text = value.map(({ kind, text, seconds }) => (kind === "date" ? dateOf(seconds, text) : withoutMarkdown(text))).join("");
+  const text = markdownOf(value);
   return { title: within(withoutMarkdown(name), MOST.label), value: value[0]?.kind === "date" ? text : within(text, MOST.fact) };
 }
+
+/** Writes spans without a look of their own, for elements that are read as Markdown. A "- " or "1. " at the beginning would be a list. */
+const markdownOf = (spans) => spans.map(({ kind, text, seconds }) => (kind === "date" ? dateOf(seconds, text) : withoutMarkdown(text))).join("").replace(/^(\s*(?:[-+]|\d+[.)]))(?=\s)/, "\u200b$1");
 
 /** Writes a date that Teams shows in the reader's own time zone, without seconds: the time in UTC is added. */
 function dateOf(seconds, utc) {

@@ -1,8 +1,9 @@
 // Builds the message for programs: the facts of the incident, as JSON. Pure: no I/O, no clock, no Node API, no Intl.
 // docs/destinations.md describes every field; the fields described there stay unchanged as long as `version` does.
 
-import { plainOf } from "./mrkdwn.mjs";
+import { plainOf, spansOf } from "./mrkdwn.mjs";
 import { partsOf } from "./parts.mjs";
+import { sentenceOf } from "./slack-message.mjs";
 import { beginningOf, clean, endOf, piecesOf } from "../core/text.mjs";
 
 export { classify } from "./answers.mjs";
@@ -19,12 +20,10 @@ const MOST_CONTAINERS = 20;
  * @returns {object} the body of the request
  */
 export function payloadOf(incident, options) {
-  const { headline, sections } = partsOf(incident, options);
-  // The first section of a drill says that it is a drill.
-  const sentence = sections[incident.drill ? 1 : 0] ?? [];
+  const { headline } = partsOf(incident, options);
   return {
     version: 1, text: plainOf(headline), severity: incident.severity, drill: incident.drill, kind: incident.kind, state: incident.state,
-    cause: { id: incident.cause.id, text: plainOf(sentence), container: short(incident.cause.values.container) },
+    cause: { id: incident.cause.id, text: plainOf(spansOf(sentenceOf(incident, options))), container: short(incident.cause.values.container) },
     ...named(incident, ["account", "region", "cluster", "service", "family", "revision", "group", "daemon", "taskId", "taskArn"]),
     ...named(incident, ["launchType", "capacityProvider", "startedBy", "stopCode", "eventName", "deploymentId", "source", "jobName"]),
     stoppedReason: long(incident.stoppedReason), startedAt: incident.startedAt, stoppedAt: incident.stoppedAt, durationSeconds: incident.durationSeconds,

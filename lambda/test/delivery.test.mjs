@@ -49,11 +49,11 @@ const refusal = (status, body = "no") => () => new Response(body, { status });
 test("every event goes to every destination, each in its own format, and to one log line", async () => {
   const here = world();
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent" });
-  assert.equal(here.seen.posts["/own"][0].payload.text, "🔴 *web* died in *prod*: out of memory");
-  assert.equal(here.seen.posts["/teams"][0].payload.summary, "🔴 web died in prod: out of memory");
-  assert.equal(here.seen.posts["/discord"][0].payload.content, "🔴 **web** died in **prod**: out of memory");
+  assert.equal(here.seen.posts["/own"][0].payload.text, "🔴 *web* failed in *prod*: out of memory");
+  assert.equal(here.seen.posts["/teams"][0].payload.summary, "🔴 web failed in prod: out of memory");
+  assert.equal(here.seen.posts["/discord"][0].payload.content, "🔴 **web** failed in **prod**: out of memory");
   assert.equal(here.seen.posts["/signed"][0].payload.version, 1);
-  assert.deepEqual(here.seen.published.map(({ topic, message }) => [topic, message.Subject]), [[TOPIC, "web died in prod: out of memory"]]);
+  assert.deepEqual(here.seen.published.map(({ topic, message }) => [topic, message.Subject]), [[TOPIC, "web failed in prod: out of memory"]]);
   const { destinations, outcome, ms } = entryOf(here);
   assert.deepEqual(destinations, [["webhook", "slack"], ["ops", "teams"], ["games", "discord"], ["pager", "webhook"], ["mail", "sns"]].map(([name, kind]) => ({ name, kind, outcome: "sent", status: 200, attempts: 1, ms: 0 })));
   assert.deepEqual([outcome, Object.keys(ms).sort()], ["sent", ["log", "post", "secret", "table", "taskDefinition", "total"]]);
@@ -227,7 +227,7 @@ test("a layout that one destination refuses is sent there as the headline, and w
   await assert.rejects(here.run(sample("02-oom")), /1 of 5 destinations did not take it: mail \(sns\): SNS answered 400: InvalidParameterException/);
   assert.deepEqual(Object.values(told(here)).map(({ outcome }) => outcome), ["sent", "sent-plain", "sent-plain", "sent-plain", "failed"]);
   const { MessageAttributes: attributes, ...plainMessage } = here.seen.published[1].message;
-  assert.deepEqual(plainMessage, { Message: "🔴 web died in prod: out of memory" });
+  assert.deepEqual(plainMessage, { Message: "🔴 web failed in prod: out of memory" });
   assert.equal(attributes.cluster.StringValue, "prod", "a filter policy looks for them");
   assert.equal(told(here).games.refused, '{"message": "Invalid Form Body", "code": 50035}');
   delete here.state.answers.sns;

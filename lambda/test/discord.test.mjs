@@ -14,7 +14,7 @@ function assertDiscordTakes(payload, pings = []) {
   if (username !== undefined) assert.ok(username.length <= 80 && username.trim() !== "" && !/discord|clyde/i.test(username));
   assert.ok(embeds.length <= 10);
   let all = 0;
-  for (const { title = "", description = "", fields = [], footer = { text: "-" }, color } of embeds) {
+  for (const { title = "", description = "-", fields = [], footer = { text: "-" }, color } of embeds) {
     assert.ok(Number.isInteger(color) && color <= 0xffffff);
     assert.ok(title.length <= 256 && description.length <= 4096 && description.trim() !== "", `description of ${description.length}`);
     assert.ok(fields.length <= 25 && footer.text.length <= 2048 && footer.text.trim() !== "");
@@ -53,10 +53,11 @@ test("hostile text breaks neither limits nor markup, and pings nobody", () => {
 
 test("the message has a line, a bar in the severity's colour, fields, masked links and the foot", () => {
   const { content, embeds: [{ color, description, fields, footer }] } = payloadOf(incidentOf(sample("09-sidecar-app-crash"), { taskDefinition: definitionOf({ app: true, log_router: false }) }), {});
-  assert.equal(content, "🔴 **web** died in **prod**: exit code 2 (app)");
+  assert.equal(content, "🔴 **web** failed in **prod**: exit code 2 (app)");
   assert.equal(color, 0xcf222e);
-  assert.ok(description.startsWith("**Container `app` exited with code 2.**\n\n▸ `app` · **exit code 2** · essential\n• `log_router` · exit code 0\n\n**Stopped reason**\n```\nEssential container in task exited\n```\n\n[Open the log of app](https://"));
-  assert.deepEqual(fields[0], { name: "Stopped at", value: "<t:1795170731:d> <t:1795170731:T>", inline: true });
+  assert.ok(description.startsWith("**Container `app` exited with code 2.**\n\n▸ `app` · **exit code 2** · essential\n• `log_router` · exit code 0\n\n[Open the log of app](https://"));
+  assert.ok(description.endsWith(")\n\nStopped at <t:1795170731:d> <t:1795170731:T> · Ran for 31 min 20 s · Task definition web:17"), description);
+  assert.deepEqual(fields, [{ name: "Launch type", value: "FARGATE", inline: true }]);
   assert.equal(footer.text, "taskbell · 123456789012 · us-east-1 · task 09090909090909090909090909090909");
 });
 
@@ -64,7 +65,7 @@ test("foreign text is shown unchanged: Discord's marks in it are escaped", () =>
   const event = { source: "taskbell.app", "detail-type": "Application Error", detail: { message: "5 * 3 __x [a](https://evil) @everyone `c` <@1> # h", detail: "```\n@here" } };
   const { content, embeds } = payloadOf(incidentOf(event), {});
   assert.ok(content.endsWith("5 \\* 3 \\_\\_x \\[a\\](https://evil) @\u200beveryone \\`c\\` \\<@\u200b1\\> \\# h"), content);
-  assert.equal(embeds[1].description, "```\nˋˋˋ\n@here\n```");
+  assert.equal(embeds[1].description, "```\n``ˋ\n@here\n```");
 });
 
 test("here and everyone are called if the mention option asks for them, users of Slack are not", () => {

@@ -48,8 +48,8 @@ for (const [place, { payloadOf }] of Object.entries({ discord, sns, teams, webho
 
 test("no golden message of Slack has a letter of any script directly outside of a mark", () => {
   for (const { file } of files) {
-    const { text, attachments } = read(new URL(file, folder));
-    const texts = attachments.flatMap(({ blocks = [] }) => blocks).flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter(Boolean);
+    const { text, blocks: above, attachments } = read(new URL(file, folder));
+    const texts = [...above, ...attachments.flatMap(({ blocks = [] }) => blocks)].flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter(Boolean);
     for (const one of [text, ...texts.map((block) => block.text)]) assertMarksStandApart(one, file);
   }
 });

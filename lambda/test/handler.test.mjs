@@ -94,9 +94,9 @@ test("any final answer except success makes the invocation fail", async () => {
 
 test("a layout that Slack refuses costs the details, not the alert", async () => {
   const here = world();
-  here.state.answer = (_, { attachments }) => (attachments ? new Response("invalid_blocks", { status: 400 }) : new Response("ok"));
+  here.state.answer = (_, { blocks, attachments }) => (blocks || attachments ? new Response("invalid_blocks", { status: 400 }) : new Response("ok"));
   assert.deepEqual(await here.run(sample("02-oom")), { outcome: "sent-plain" });
-  assert.deepEqual(here.seen.posts[1].payload, { text: "🔴 *web* died in *prod*: out of memory" });
+  assert.deepEqual(here.seen.posts[1].payload, { text: "🔴 *web* failed in *prod*: out of memory" });
   assert.equal(entryOf(here).destinations[0].refused, "invalid_blocks");
 });
 

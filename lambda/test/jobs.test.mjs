@@ -51,7 +51,7 @@ function world({ env = {}, fault = () => {}, ...changes } = {}) {
   const record = (id = ID) => recordOf(items.get(id)?.ledger.S);
   return { run, items, seen, state, record, texts: () => seen.posts.splice(0).map(({ payload }) => payload.text) };
 }
-const historyOf = ({ payload }) => payload.attachments[0].blocks.map(({ text }) => text?.text).filter(Boolean);
+const historyOf = ({ payload }) => payload.blocks.slice(1).map(({ text }) => text?.text).filter(Boolean);
 
 test("a success is recorded in silence: without a post, and without a webhook", async () => {
   const here = world({ readWebhook: async () => { throw new Error("asked"); } });
@@ -132,7 +132,7 @@ test("several containers are named, three at most; another repository is written
   const containers = (of) => ["a", "b", "c", "d", "e"].map((name) => ({ name, exitCode: 0, image: of(name) }));
   await here.run(endAt(10, 0, { containers: containers((name) => `r/${name}:1`) }));
   await here.run(endAt(20, 1, { containers: containers((name) => (name === "a" ? "r/a:1" : name === "b" ? "q/other:1" : `r/${name}:2`)).map((one) => ({ ...one, exitCode: 1 })) }));
-  assert.equal(historyOf(here.seen.posts[0])[1], "First failure since image of b b:1 → other:1, image of c 1 → 2, image of d 1 → 2, and 1 more, after 1 good run.");
+  assert.equal(historyOf(here.seen.posts[0])[2], "First failure since image of b b:1 → other:1, image of c 1 → 2, image of d 1 → 2, and 1 more, after 1 good run.");
 });
 
 test("further failures are counted from the first one on; a first run has nothing to compare with", async () => {
@@ -171,7 +171,7 @@ test("a recovery is green, mentions nobody, shows no details of the task, and is
   await here.run(endAt(30));
   assert.deepEqual(here.seen.posts.map(({ url }) => url), ["https://hooks.slack.com/services/T/B/x", "https://example.com/tasks"]);
   const [{ payload: slack }, { payload: json }] = here.seen.posts;
-  assert.deepEqual([slack.text, slack.attachments[0].color], ["🟢 *nightly* works again in *prod* after 1 failure, 10 min", "#2da44e"]);
+  assert.deepEqual([slack.text, slack.attachments.at(-1).color], ["🟢 *nightly* works again in *prod* after 1 failure, 10 min", "#2da44e"]);
   assert.ok(!/exit code|last words/.test(JSON.stringify(slack)));
   assert.deepEqual([json.severity, json.state, json.cause.id, json.recovery], ["info", "recovered", "recovered", { of: "job", since: iso(20), at: iso(30), seconds: 600, failures: 1, overdue: null }]);
 });

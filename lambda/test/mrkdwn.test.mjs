@@ -61,10 +61,10 @@ test("every sample's message is parsed without a lost word, and no markup is lef
       const incident = { ...incidentOf(sample(name)), tail: ["one", "two"], occurrence: { count: 4, since: "2026-11-20T10:00:00Z", earlier: 2, next: 8 } };
       const options = { language, mention: "here, U012ABCDEF, S012ABCDEF" };
       const parts = partsOf(incident, options);
-      const { text: headline, attachments: [{ blocks }] } = messageOf(incident, options);
-      const words = [headline, ...blocks.flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter(Boolean).map((one) => one.text)]
+      const { blocks, attachments } = messageOf(incident, options);
+      const words = [...blocks, ...attachments.at(-1).blocks].flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter(Boolean).map((one) => one.text)
         .flatMap((one) => spansOf(one)).filter(({ kind }) => kind !== "mention").map((span) => span.text).join("").replace(/\s|·/g, "");
-      const kept = [parts.headline, ...parts.sections, parts.links.map(({ label }) => ({ text: label })), ...parts.facts.flatMap((fact) => [[{ text: fact.name }], fact.value]), ...parts.foot]
+      const kept = [parts.headline, ...parts.sections, parts.links.map(({ label }) => ({ text: label })), ...parts.facts.flatMap((fact) => [[{ text: fact.name }], fact.value]), ...parts.notes, ...parts.foot]
         .flat().map((span) => span.text).join("").replace(/\s|·/g, "");
       assert.equal([...kept].sort().join(""), [...words].sort().join(""), name);
       assert.deepEqual(parts.mentions, incident.drill || incident.kind === "summary" ? [] : ["here", "U012ABCDEF", "S012ABCDEF"]);
@@ -77,8 +77,8 @@ test("every sample's message is parsed without a lost word, and no markup is lef
 test("hostile text gives no mention, no link and no date except those of the notifier", () => {
   for (const name of names.filter((one) => !one.startsWith("field/"))) {
     const event = { ...everywhere(sample(name), (value) => (typeof value === "string" ? HOSTILE : value)), "detail-type": sample(name)["detail-type"] };
-    const { mentions, headline, sections, facts, foot } = partsOf({ ...incidentOf(event), tail: [HOSTILE] }, {});
+    const { mentions, headline, sections, notes, facts, foot } = partsOf({ ...incidentOf(event), tail: [HOSTILE] }, {});
     assert.deepEqual(mentions, []);
-    assert.ok([headline, ...sections, ...facts.map(({ value }) => value), ...foot].flat().every(({ kind }) => ["text", "code", "fence", "date"].includes(kind)));
+    assert.ok([headline, ...sections, ...notes, ...facts.map(({ value }) => value), ...foot].flat().every(({ kind }) => ["text", "code", "fence", "date"].includes(kind)));
   }
 });

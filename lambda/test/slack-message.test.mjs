@@ -8,32 +8,43 @@ import { HOSTILE, changed, definitionOf, everywhere, names, sample } from "./sam
 
 const OUR_MARKUP = /<(?:https:\/\/[^<>|]+\|[^<>|]+|!date\^-?\d+\^\{date_num\} \{time_secs\}\|[^<>|]+)>/g;
 
-function textsOf({ text, attachments }) {
-  return [text, ...attachments.flatMap(({ blocks = [], text: folded }) => (folded ? [{ text: { text: folded } }] : blocks).flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text)))];
+const SECTION = ["expand", "text", "type"];
+
+/** Lists all texts: the headline, which the first block repeats, then those of the other blocks, then those of the attachments. */
+function textsOf({ text, blocks: [, ...blocks], attachments }) {
+  const all = [...blocks, ...attachments.flatMap((one) => (one.text ? [{ text: { text: one.text } }] : one.blocks))];
+  return [text, ...all.flatMap((block) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])].filter(Boolean).map((one) => one.text))];
 }
 
 /** Asserts Slack's limits and escaping, for any payload. */
 function assertSlackTakes(payload) {
-  const { blocks } = payload.attachments[0];
+  const rare = payload.attachments.at(-1);
   assert.ok(payload.text.length > 0 && payload.text.length <= 2000, "text");
-  assert.ok(blocks.length > 0 && blocks.length <= 50);
+  assert.equal(payload.blocks[0].text.text, payload.text);
+  assert.ok(payload.blocks.length + rare.blocks.length <= 50 && rare.blocks.length > 0 && rare.blocks.length <= 2);
   let total = 0;
-  for (const { type, text, fields, elements } of blocks) {
+  for (const block of [...payload.blocks, ...rare.blocks]) {
+    const { type, text, fields, elements } = block;
     assert.ok(["section", "context"].includes(type));
+    // Slack folds a section that does not ask to be expanded.
+    if (text) assert.deepEqual([Object.keys(block).sort(), block.expand], [SECTION, true]);
     if (text) assert.ok(text.text.length > 0 && text.text.length <= 3000, `section of ${text.text.length}`);
     if (fields) assert.ok(fields.length > 0 && fields.length <= 10 && fields.every((one) => one.text.length <= 2000));
-    if (elements) assert.ok(elements.length > 0 && elements.length <= 10);
+    if (elements) assert.ok(elements.length > 0 && elements.length <= 10 && elements.every((one) => one.text.length <= 2000));
     for (const one of [text, ...(fields ?? []), ...(elements ?? [])].filter(Boolean)) {
-      assert.ok(one.type === "mrkdwn" && one.verbatim === true);
+      assert.ok(one.type === "mrkdwn" && one.verbatim === true && one.text.trim() !== "");
       total += one.text.length;
     }
   }
   assert.ok(total <= 12_500, `all blocks: ${total}`);
-  assert.ok(payload.attachments.slice(1).every(({ text }) => text.length <= 4100));
+  assert.ok(payload.attachments.length <= 2 && payload.attachments.slice(0, -1).every(({ text }) => text.length <= 4100));
+  assert.equal(new Set(payload.attachments.map(({ color }) => color)).size, 1);
   for (const text of textsOf(payload)) {
     const foreign = text.replace(OUR_MARKUP, "").replace(/&(amp|lt|gt);/g, "");
     assert.ok(!/[&<>]/.test(foreign), `unescaped: ${foreign.match(/.{0,30}[&<>].{0,30}/)}`);
-    assert.equal(text.match(/`/g)?.length % 2 || 0, 0, "an odd backtick");
+    const outside = text.replace(/```[\s\S]*?```/g, "");
+    assert.ok(!outside.includes("```"), "an open fence");
+    assert.equal(outside.match(/`/g)?.length % 2 || 0, 0, "an odd backtick");
     assert.ok(text.isWellFormed?.() ?? true, "half a character");
   }
 }
@@ -48,15 +59,15 @@ test("every sample makes a payload that Slack takes, in both languages", () => {
 
 test("the headline names the family, the cluster, the cause and the container", () => {
   const headline = (name, language) => messageFor(sample(name), { language }).text;
-  assert.equal(headline("02-oom"), "🔴 *web* died in *prod*: out of memory");
-  assert.equal(headline("09-sidecar-app-crash"), "🔴 *web* died in *prod*: exit code 2 (app)");
-  assert.equal(headline("05-spot"), "🟠 *web* died in *prod*: Spot interruption");
+  assert.equal(headline("02-oom"), "🔴 *web* failed in *prod*: out of memory");
+  assert.equal(headline("09-sidecar-app-crash"), "🔴 *web* failed in *prod*: exit code 2 (app)");
+  assert.equal(headline("05-spot"), "🟠 *web* failed in *prod*: Spot interruption");
   assert.equal(headline("07-user-stop"), "⚪ *web* stopped in *prod*: user request");
   assert.equal(headline("05b-spot-warning-not-stopped"), "🟠 *web* is stopping in *prod*: Spot interruption");
   assert.equal(headline("03-cannot-pull"), "🔴 *web* failed to start in *prod*: image could not be pulled");
   assert.equal(headline("03-cannot-pull", "ja"), "🔴 *prod* の *web* が起動に失敗しました：イメージのプル失敗");
   assert.equal(headline("08-exit-0"), "🟠 *web* stopped in *prod*: exited with code 0 (job)");
-  assert.equal(headline("11d-windows-crash"), "🔴 *web* died in *prod*: crashed with access violation (0xC0000005)");
+  assert.equal(headline("11d-windows-crash"), "🔴 *web* failed in *prod*: crashed with access violation (0xC0000005)");
   assert.equal(headline("20-deployment-failed"), "🔴 *web* in *prod*: deployment failed");
   assert.equal(headline("02-oom", "ja"), "🔴 *prod* の *web* が異常終了しました：メモリ不足");
   assert.equal(headline("20-deployment-failed", "ja-JP"), "🔴 prod の web：デプロイ失敗");
@@ -65,16 +76,78 @@ test("the headline names the family, the cluster, the cause and the container", 
 test("the details of a crash are complete", () => {
   const payload = messageFor(sample("09-sidecar-app-crash"), {}, { taskDefinition: definitionOf({ app: true, log_router: false }) });
   assert.deepEqual(textsOf(payload), [
-    "🔴 *web* died in *prod*: exit code 2 (app)",
+    "🔴 *web* failed in *prod*: exit code 2 (app)",
     "*Container `app` exited with code 2.*",
     "▸ `app` · *exit code 2* · essential\n• `log_router` · exit code 0",
-    "*Stopped reason*\n```Essential container in task exited```",
-    "<https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fecs$252Fweb/log-events/app$252Fapp$252F09090909090909090909090909090909|Open the log of app>   ·   <https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/09090909090909090909090909090909?region=us-east-1|Open the task in ECS>",
-    "*Stopped at*\n<!date^1795170731^{date_num} {time_secs}|2026-11-20 10:32:11 UTC>",
-    "*Cluster*\nprod", "*Service*\nweb", "*Task definition*\nweb:17", "*Ran for*\n31 min 20 s", "*Launch type*\nFARGATE",
-    "*Started by*\necs-svc/8646900195280463695", "*Stop code*\nEssentialContainerExited",
+    "<https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fecs$252Fweb/log-events/app$252Fapp$252F09090909090909090909090909090909|Open the log of app>   ·   <https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/tasks/09090909090909090909090909090909?region=us-east-1|Open the task in ECS (for about an hour)>   ·   <https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/web?region=us-east-1|Open the service in ECS>",
+    "Stopped at <!date^1795170731^{date_num} {time_secs}|2026-11-20 10:32:11 UTC> · Ran for 31 min 20 s · Task definition web:17",
+    "*Launch type*\nFARGATE",
     "taskbell · 123456789012 · us-east-1 · task 09090909090909090909090909090909",
   ]);
+});
+
+test("all that matters stands in expanded blocks in the order of need, and the coloured bar has the rest", () => {
+  const changes = { revision: { from: 16, to: 17 }, images: [] };
+  const job = { since: "2026-11-20T10:32:11Z", failures: 1, isMore: false, lastSuccess: { at: "2026-11-19T10:32:11Z", revision: 16 }, goodRuns: 3, areMoreGoodRuns: false, changes, endedWellAt: null };
+  const missing = [{ action: "logs:GetLogEvents", why: "timeout" }];
+  for (const [language, wanted] of [
+    ["en", [/^🔴 \*web\* failed in/, /^\*Container `web` was killed/, /^▸ `web`/, /^\*Stopped reason\*\n```Reason/, /^First failure since/, /^\*4 times\*/, /^\*Last lines of the log/, /Open the log.*Open the task.*Open the service/]],
+    ["ja", [/^🔴 \*prod\* の \*web\*/, /^\*コンテナ `web` は/, /^▸ `web`/, /^\*停止理由\*\n```Reason/, /最初の失敗です/, /\*4 回\* 発生/, /^\*`web` のログの末尾\*/, /ログを開く.*タスクを開く.*サービスを開く/]],
+  ]) {
+    const { text, blocks, attachments, color = attachments[0].color } = messageFor(changed("02-oom", { stoppedReason: "Reason" }), { language }, { taskDefinition: definitionOf({ web: true }), job, missing }, { ...REPEATED, tail: ["bye"] });
+    assert.equal(blocks[0].text.text, text);
+    const sections = blocks.slice(0, -1);
+    assert.equal(sections.length, wanted.length);
+    for (const [at, section] of sections.entries()) assert.ok(section.expand === true && wanted[at].test(section.text.text), section.text.text);
+    assert.deepEqual([blocks.at(-1).type, blocks.at(-1).elements.length], ["context", 2]);
+    assert.deepEqual([attachments.length, color, attachments[0].blocks.map(({ type }) => type)], [1, "#cf222e", ["section", "context"]]);
+  }
+});
+
+test("nothing is shown that says nothing, and no fact twice", () => {
+  for (const name of names) {
+    for (const language of ["en", "ja"]) {
+      const texts = textsOf(messageFor(sample(name), { language }));
+      const { stoppedReason, cluster, containers } = incidentOf(sample(name));
+      assert.ok(!/```(Essential container in task exited|Task failed to start|Task stopped by user)\W*```|\*\n(EssentialContainerExited|ecs-svc\/\d+|ecs-daemon\/\S+)$/m.test(texts.filter((one) => !/^\*(Deployment|デプロイ ID)\*/.test(one)).join("\n")), `${name}: ${texts.join("\n")}`);
+      assert.ok(!texts.includes(`*Cluster*\n${cluster}`), name);
+      if (stoppedReason && containers.some(({ reason }) => reason === stoppedReason)) assert.ok(texts.join("\n").split(stoppedReason.slice(0, 60)).length <= 2, name);
+    }
+  }
+});
+
+test("the line of the only container is left out if the sentence says all of it", () => {
+  const linesOf = (containers, stoppedReason = "") => textsOf(messageFor(changed("01-exit-nonzero", { containers, stoppedReason }), {})).filter((one) => /^[▸•]/.test(one)).join("\n");
+  assert.equal(linesOf([{ name: "web", exitCode: 3 }]), "");
+  assert.equal(linesOf([{ name: "web", exitCode: 3, reason: "why" }], "why"), "");
+  assert.equal(linesOf([{ name: "web", exitCode: -1073741819 }]), "");
+  assert.equal(linesOf([{ name: "web" }]), "");
+  assert.equal(linesOf([{ name: "app" }], "CannotPullContainerError: x"), "• `app` · no exit code");
+  assert.equal(linesOf([{ name: "web", exitCode: 3, reason: "why" }]), "▸ `web` · *exit code 3*\n      `why`");
+  assert.equal(linesOf([{ name: "web", exitCode: 3 }, { name: "log", exitCode: 0 }]), "▸ `web` · *exit code 3*\n• `log` · exit code 0");
+  assert.equal(linesOf([{ name: "web", exitCode: 137, reason: "OutOfMemoryError: x" }]), "▸ `web` · *exit code 137 SIGKILL*\n      `OutOfMemoryError: x`");
+});
+
+test("the link to a stopped task names its hour, and a service's link stands beside it", () => {
+  const linksOf = (name) => textsOf(messageFor(sample(name), {})).join("\n").match(/(?<=\|)Open the (?:task|service)[^>]*/g);
+  assert.deepEqual(linksOf("02-oom"), ["Open the task in ECS (for about an hour)", "Open the service in ECS"]);
+  assert.deepEqual(linksOf("05b-spot-warning-not-stopped"), ["Open the task in ECS", "Open the service in ECS"]);
+  assert.deepEqual(linksOf("41-running-long"), ["Open the task in ECS"]);
+  assert.deepEqual(linksOf("20-deployment-failed"), ["Open the service in ECS"]);
+});
+
+test("the headline says failed, failed to start, or did not run; without an answer about runs in progress, overdue", () => {
+  const headline = (name, context, language) => messageFor(sample(name), { language }, context).text;
+  assert.equal(headline("31-run-rejected"), "🔴 *nightly* did not run in *prod*: ECS refused to start it");
+  assert.equal(headline("31-run-rejected", {}, "ja"), "🔴 *prod* の *nightly* が実行されませんでした：タスクの起動が拒否されました");
+  const { found } = sample("40-overdue").detail;
+  const overdue = (more, language) => headline("40-overdue", { found: { ...found, ...more } }, language);
+  assert.equal(overdue({ reason: "disabled", schedule: "x" }), "🔴 *nightly-report* did not run in *batch*: its schedule is disabled");
+  assert.equal(overdue({ reason: "no-run" }), "🔴 *nightly-report* did not run in *batch*: no run ended by the deadline");
+  assert.equal(overdue({ reason: "no-run", missing: [{ action: "ecs:ListTasks", why: "denied" }] }), "🔴 *nightly-report* is overdue in *batch*: no run ended by the deadline");
+  assert.equal(overdue({ reason: "disabled", schedule: "x", missing: [{ action: "events:DescribeRule", why: "timeout" }] }), "🔴 *nightly-report* did not run in *batch*: its schedule is disabled");
+  assert.equal(overdue({ reason: "running", since: found.deadline }), "🔴 *nightly-report* is overdue in *batch*: a run is still in progress");
+  assert.equal(overdue({ reason: "rejected", refusal: "x" }, "ja"), "🔴 *batch* の *nightly-report* が実行されませんでした：タスクの起動が拒否されました");
 });
 
 test("exit codes come with their signal, reasons with their container", () => {
@@ -98,7 +171,7 @@ test("bold text and code have a space, ASCII punctuation or an end of the line o
 });
 
 test("durations have at most two units, and words for under a second and never started", () => {
-  const ran = (detail, language) => textsOf(messageFor(changed("01-exit-nonzero", detail), { language })).find((one) => /^\*(Ran for|実行時間)/.test(one))?.split("\n")[1];
+  const ran = (detail, language) => textsOf(messageFor(changed("01-exit-nonzero", detail), { language })).map((one) => / · (?:(?:Ran for|実行時間) )?(.*) · (?:Task definition|タスク定義) web:17$/.exec(one)?.[1]).find(Boolean);
   const from = "2026-11-20T10:00:00Z";
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-22T13:00:09Z" }), "2 d 3 h");
   assert.equal(ran({ startedAt: from, executionStoppedAt: "2026-11-20T10:00:00.4Z" }), "under a second");
@@ -134,10 +207,10 @@ test("a cut falls between entities and is marked", () => {
   assert.match(reason, /^\*Stopped reason\*\n```(&amp;)+…```$/);
 });
 
-test("backticks of foreign text cannot close a fence or a code span", () => {
+test("backticks of foreign text cannot close a fence or a code span, and stay in a fence wherever Slack permits it", () => {
   const payload = messageFor(changed("01-exit-nonzero", { stoppedReason: "a ``` *b*", containers: [{ name: "we`b", exitCode: 1, reason: "c`d" }] }), {});
   const texts = textsOf(payload);
-  assert.ok(texts.includes("*Stopped reason*\n```a ˋˋˋ *b*```"));
+  assert.ok(texts.includes("*Stopped reason*\n```a ``ˋ *b*```"), texts.join("\n"));
   assert.ok(texts.includes("▸ `weˋb` · *exit code 1*\n      `cˋd`"), texts.join("\n"));
 });
 
@@ -149,8 +222,9 @@ test("exactly the three characters are escaped, once", () => {
 test("a drill is unmistakable in both languages and mentions nobody", () => {
   const drill = { ...sample("02-oom"), source: "taskbell.drill" };
   const english = messageFor(drill, { mention: "channel" });
+  assertSlackTakes(english);
   assert.match(english.text, /^🧪 \*DRILL, not a real incident\* · /);
-  assert.match(english.attachments[0].blocks[0].text.text, /This is a drill\. No task failed/);
+  assert.match(english.blocks[1].text.text, /This is a drill\. No task failed/);
   assert.notEqual(english.attachments[0].color, messageFor(sample("02-oom"), {}).attachments[0].color);
   assert.match(messageFor(drill, { language: "ja" }).text, /訓練/);
   assert.ok(!JSON.stringify(messageFor(sample("02-oom"), {})).includes("DRILL"));
@@ -161,8 +235,10 @@ const REPEATED = { occurrence: { count: 4, since: "2026-11-20T10:00:00.000Z", ea
 
 test("a failure that keeps coming has its count, its start, and the count of the next message", () => {
   const english = messageFor(sample("02-oom"), {}, {}, REPEATED);
-  assert.equal(english.text, "🔴 *web* died in *prod*: out of memory · 4 times");
-  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. The next alert comes at occurrence 8."));
+  assert.equal(english.text, "🔴 *web* failed in *prod*: out of memory · 4 times");
+  assert.ok(textsOf(english).includes("*4 times* since <!date^1795168800^{date_num} {time_secs}|2026-11-20 10:00:00 UTC>. Next alert at the 8th."));
+  const next = (count) => /at the (\w+)\.$/.exec(textsOf(messageFor(sample("02-oom"), {}, {}, { occurrence: { ...REPEATED.occurrence, count, next: 2 * count } })).find((one) => one.includes("Next alert")))[1];
+  assert.deepEqual([2, 8, 16, 256, 1_024, 4_096].map(next), ["4th", "16th", "32nd", "512th", "2048th", "8192nd"]);
   const japanese = (occurrence) => textsOf(messageFor(sample("02-oom"), { language: "ja" }, {}, { occurrence: { ...REPEATED.occurrence, ...occurrence } })).find((one) => /これより前に/.test(one));
   assert.equal(japanese({ count: 1, earlier: 7 }), "これより前に同じ障害が 7 回発生しましたが、通知していません。");
   assert.match(japanese({ earlier: 7 }), /次は 8 回目に通知します。これより前に/);
@@ -176,7 +252,8 @@ const tailOf = (tail, options = {}) => textsOf(messageFor(sample("02-oom"), opti
   .find((one) => /^\*(Last lines|`web` のログ)/.test(one))?.split("\n").slice(1).join("\n");
 
 test("the end of the log is fenced, without colours, and names its container", () => {
-  assert.equal(tailOf(["\u001b[31mERROR\u001b[0m <b> & ```\n", "bye\r\n"]), "```ERROR &lt;b&gt; &amp; ˋˋˋ\nbye```");
+  assert.equal(tailOf(["\u001b[31mERROR\u001b[0m <b> & ```\n", "bye\r\n"]), "```ERROR &lt;b&gt; &amp; ``ˋ\nbye```");
+  assert.equal(tailOf(["`orders` of `db`", "```` $(date) `"]), "```\n`orders` of `db`\n``ˋ` $(date) `\n```");
   assert.equal(tailOf(["bye"], { language: "ja" }), "```bye```");
   assert.equal(tailOf([]), undefined);
   assert.equal(tailOf(["", " \n"]), undefined);
@@ -205,13 +282,14 @@ test("an application's alert has its words, and its stack trace folded", () => {
   const payload = messageFor(event, {});
   assertSlackTakes(payload);
   assert.equal(payload.text, "🔴 *shop*: NoMethodError: ∗nil∗");
-  assert.equal(payload.attachments[1].text, "```a.rb:1\nb.rb:2```");
-  assert.ok(textsOf(payload).includes("*NoMethodError: ∗nil∗*"));
+  assert.equal(payload.attachments[0].text, "```a.rb:1\nb.rb:2```");
+  // The headline has the whole message: a sentence would repeat it.
+  assert.equal(textsOf(payload).filter((one) => one.includes("NoMethodError")).length, 1);
   assertSlackTakes(messageFor(everywhere(event, (value) => (typeof value === "string" && value !== "taskbell.app" ? HOSTILE : value)), {}));
 });
 
 test("a long detail shows its beginning and more of its end, whole lines, and the number of lines left out", () => {
-  const told = (detail, options = {}) => messageFor({ source: "taskbell.app", "detail-type": "Application Error", detail: { message: "m", detail } }, options).attachments[1];
+  const told = (detail, options = {}) => messageFor({ source: "taskbell.app", "detail-type": "Application Error", detail: { message: "m", detail } }, options).attachments.at(-2);
   const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number} <of> many & more`);
   for (const [detail, first, count] of [[lines.slice(0, 300).join("\n"), 0, 300], [lines.join("\r\n"), 0, null]]) {
     const { text, fallback } = told(`${detail}\nFATAL: \`orders\` is gone`);
@@ -219,11 +297,11 @@ test("a long detail shows its beginning and more of its end, whole lines, and th
     const shown = text.slice(3, -3).split("\n");
     const mark = shown.findIndex((line) => line.startsWith("[…"));
     assert.equal(shown[0], `line ${first} &lt;of&gt; many &amp; more`);
-    assert.equal(shown.at(-1), "FATAL: ˋordersˋ is gone");
+    assert.equal(shown.at(-1), "FATAL: `orders` is gone");
     assert.ok(shown.every((line, at) => at === mark || /^line \d+ &lt;of&gt; many &amp; more$|^FATAL/.test(line)), text);
     assert.ok(shown.length - mark > 2 * mark, "the end has the larger share");
     if (count !== null) assert.equal(shown[mark], `[… ${count + 1 - (shown.length - 1)} lines left out …]`);
-    assert.ok(fallback.endsWith("FATAL: ˋordersˋ is gone") && fallback.length <= 310);
+    assert.ok(fallback.endsWith("FATAL: `orders` is gone") && fallback.length <= 310);
   }
   assert.match(told(lines.join("\n"), { language: "ja" }).text, /行を省略/);
   // A single line longer than the limit: its beginning and its end.
@@ -272,7 +350,7 @@ test("a planned stop is no failure in the headline", () => {
 });
 
 test("a value in Japanese joins its sentence without a space, a value in Latin letters has one", () => {
-  const sentenceOf = (event) => messageFor(event, { language: "ja" }).attachments[0].blocks[0].text.text;
+  const sentenceOf = (event) => messageFor(event, { language: "ja" }).blocks[1].text.text;
   assert.equal(sentenceOf(sample("11d-windows-crash")), "*コンテナ `web` がアクセス違反（0xC0000005）でクラッシュしました。*");
   assert.equal(sentenceOf(changed("11d-windows-crash", { containers: [{ name: "web", exitCode: 0xc0000abc }] })), "*コンテナ `web` が 0xC0000ABC でクラッシュしました。*");
   assert.equal(sentenceOf(changed("31-run-rejected", { userIdentity: { invokedBy: "夜間バッチ" } })), "*夜間バッチによる RunTask を ECS が拒否したため、タスクは起動していません。*");
@@ -280,7 +358,7 @@ test("a value in Japanese joins its sentence without a space, a value in Latin l
 
 test("the sentence of a Spot interruption agrees with the headline, before the stop and after", () => {
   const shown = (name, language) => textsOf(messageFor(sample(name), { language })).slice(0, 2).map((one) => one.replaceAll("*", ""));
-  assert.deepEqual(shown("05-spot"), ["🟠 web died in prod: Spot interruption", "AWS took back the Spot capacity that the task ran on."]);
+  assert.deepEqual(shown("05-spot"), ["🟠 web failed in prod: Spot interruption", "AWS took back the Spot capacity that the task ran on."]);
   assert.deepEqual(shown("05b-spot-warning-not-stopped"), ["🟠 web is stopping in prod: Spot interruption", "AWS is taking back the Spot capacity that the task runs on."]);
   assert.deepEqual(shown("05-spot", "ja"), ["🟠 prod の web が異常終了しました：スポット中断", "スポットの中断によりタスクが停止しました。"]);
   assert.deepEqual(shown("05b-spot-warning-not-stopped", "ja"), ["🟠 prod の web が停止処理中です：スポット中断", "スポットの中断により、タスクはまもなく停止します。"]);
@@ -333,7 +411,7 @@ test("mentions become Slack's own, and anything else is left out", () => {
 
 test("username and icon are sent only when given", () => {
   const plain = messageFor(sample("02-oom"), { username: "", iconEmoji: undefined });
-  assert.deepEqual(Object.keys(plain).sort(), ["attachments", "text"]);
+  assert.deepEqual(Object.keys(plain).sort(), ["attachments", "blocks", "text"]);
   const named = messageFor(sample("02-oom"), { username: " ECS ", iconEmoji: "bell" });
   assert.deepEqual([named.username, named.icon_emoji], ["ECS", ":bell:"]);
   assert.equal(messageFor(sample("02-oom"), { iconEmoji: ":bell:" }).icon_emoji, ":bell:");
@@ -360,7 +438,7 @@ test("an event of unknown shape still makes a message", () => {
 
 /** Makes an image that changed, with any text in its names. */
 const imageChange = (text, nth) => ({ container: nth === 0 ? text : null, from: { name: text, image: text, digest: text }, to: { name: text, image: nth % 2 ? text : `${text}:v2`, digest: null } });
-const historyIn = ({ attachments: [{ blocks }] }) => blocks[1].text.text;
+const historyIn = ({ blocks }) => blocks[2].text.text;
 
 test("the history of a job keeps Slack's limits whatever its texts and numbers, and its marks stand apart", () => {
   const at = "2026-11-20T10:32:11.177Z";

@@ -36,8 +36,8 @@ test("hostile text breaks no limit", () => {
 
 test("the subject is ASCII in every language, and begins with the name of the task", () => {
   const subjectOf = (event, language) => payloadOf(incidentOf(event), { language, mention: "here" }).Subject;
-  assert.equal(subjectOf(sample("02-oom"), "ja"), "web died in prod: out of memory");
-  assert.equal(subjectOf({ ...sample("02-oom"), source: "taskbell.drill" }), "DRILL, not a real incident - web died in prod: out of memory");
+  assert.equal(subjectOf(sample("02-oom"), "ja"), "web failed in prod: out of memory");
+  assert.equal(subjectOf({ ...sample("02-oom"), source: "taskbell.drill" }), "DRILL, not a real incident - web failed in prod: out of memory");
   const application = (message, source = "shop") => ({ source: "taskbell.app", "detail-type": "Application Error", detail: { message, source } });
   assert.equal(subjectOf(application("請求書\nがない…")), "shop: ??? ???...");
   assert.equal(subjectOf(application("店", "店")), "taskbell alert");
@@ -46,13 +46,13 @@ test("the subject is ASCII in every language, and begins with the name of the ta
 test("the message has everything, as a mail shows it", () => {
   const { Message } = payloadOf({ ...incidentOf(sample("02-oom"), { taskDefinition: definitionOf({ web: true }) }), tail: ["  last `words`", "<end>"] }, {});
   const blocks = Message.split("\n\n");
-  assert.deepEqual(blocks.slice(0, 5), [
-    "🔴 web died in prod: out of memory", "Container web was killed because it ran out of memory.",
+  assert.deepEqual(blocks.slice(0, 4), [
+    "🔴 web failed in prod: out of memory", "Container web was killed because it ran out of memory.",
     "▸ web · exit code 137 SIGKILL · essential\n      OutOfMemoryError: Container killed due to memory usage",
-    "Stopped reason\nEssential container in task exited", "Last lines of the log of web\nlast `words`\n<end>",
+    "Last lines of the log of web\nlast `words`\n<end>",
   ]);
-  assert.match(blocks[5], /^Open the log of web:\nhttps:\/\/\S+\nOpen the task in ECS:\nhttps:\/\/\S+$/);
-  assert.ok(blocks[6].startsWith("Stopped at: 2026-11-20 10:32:11 UTC\nCluster: prod\nService: web\n"));
+  assert.match(blocks[4], /^Open the log of web:\nhttps:\/\/\S+\nOpen the task in ECS \(for about an hour\):\nhttps:\/\/\S+\nOpen the service in ECS:\nhttps:\/\/\S+$/);
+  assert.deepEqual(blocks.slice(5), ["Stopped at 2026-11-20 10:32:11 UTC · Ran for 31 min 20 s · Task definition web:17", "Launch type: FARGATE", "taskbell · 123456789012 · us-east-1 · task 02020202020202020202020202020202"]);
 });
 
 test("filter policies find severity, cause, cluster and family, and no empty value", () => {

@@ -67,7 +67,7 @@ test("nothing of overrides is sent", () => {
 });
 
 test("the plain payload has the headline and the cause", () => {
-  assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web died in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" }, event: { id: "11111111-2222-4333-8444-000000000002" } });
+  assert.deepEqual(plainPayloadOf(payloadOf(shown("02-oom"), {})), { version: 1, text: "🔴 web failed in prod: out of memory", severity: "error", drill: false, cause: { id: "out-of-memory" }, event: { id: "11111111-2222-4333-8444-000000000002" } });
 });
 
 test("answers: 2xx is taken, 408, 429 and 5xx may improve", () => {

@@ -272,41 +272,49 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
         .into()
 }
 
-/// Checks Slack's limits (facts of its documentation, lengths in UTF-16 units as the strictest reading), and its escaping.
+/// Checks Slack's limits (facts of its documentation, lengths in UTF-16 units as the strictest reading), and its escaping. All blocks
+/// count together, those of attachments included.
 fn assert_slack_takes(payload: &Value) {
     let text = payload["text"].as_str().unwrap();
     assert!(!text.is_empty() && units(text) <= 4000, "text: {}", units(text));
     assert_no_foreign_markup(text);
-    let mut total = 0;
+    let mut blocks: Vec<&Value> = payload["blocks"].as_array().unwrap().iter().collect();
+    // Slack shows the headline in notifications as `text`, and in the channel as the first block.
+    assert_eq!(blocks[0]["text"]["text"], payload["text"]);
+    for block in &blocks {
+        let is_section = block["type"] == "section";
+        assert_eq!(block["expand"] == true, is_section, "Slack may fold {block:#}");
+    }
     for attachment in payload["attachments"].as_array().unwrap() {
         assert!(attachment["color"].as_str().unwrap().starts_with('#'));
         if let Some(folded) = attachment["text"].as_str() {
             assert!(units(folded) <= 8000);
             assert_no_foreign_markup(folded);
-            continue;
-        }
-        let blocks = attachment["blocks"].as_array().unwrap();
-        assert!(!blocks.is_empty() && blocks.len() <= 50);
-        for block in blocks {
-            let fields: Vec<&Value> = block["fields"].as_array().into_iter().flatten().collect();
-            let elements: Vec<&Value> = block["elements"].as_array().into_iter().flatten().collect();
-            assert!(fields.len() <= 10 && elements.len() <= 10, "{block:#}");
-            assert!(block["text"].is_object() || !fields.is_empty() || !elements.is_empty(), "{block:#}");
-            let text = block["text"].is_object().then_some(&block["text"]);
-            for (one, most) in text
-                .map(|text| (text, 3000))
-                .into_iter()
-                .chain(fields.into_iter().map(|field| (field, 2000)))
-                .chain(elements.into_iter().map(|element| (element, 2000)))
-            {
-                let text = one["text"].as_str().unwrap();
-                assert!(!text.trim().is_empty() && units(text) <= most, "{} of {most}: {text}", units(text));
-                assert_no_foreign_markup(text);
-                total += units(text);
-            }
+        } else {
+            blocks.extend(attachment["blocks"].as_array().unwrap());
         }
     }
+    assert!(blocks.len() <= 50);
+    let total: usize = blocks.into_iter().map(assert_slack_takes_block).sum();
     assert!(total <= 13_000, "all blocks: {total}");
+}
+
+/// Checks the limits of one block, and returns the length of its texts.
+fn assert_slack_takes_block(block: &Value) -> usize {
+    let fields: Vec<&Value> = block["fields"].as_array().into_iter().flatten().collect();
+    let elements: Vec<&Value> = block["elements"].as_array().into_iter().flatten().collect();
+    assert!(fields.len() <= 10 && elements.len() <= 10, "{block:#}");
+    assert!(block["text"].is_object() || !fields.is_empty() || !elements.is_empty(), "{block:#}");
+    let text = block["text"].is_object().then_some((&block["text"], 3000));
+    let short = fields.into_iter().chain(elements).map(|one| (one, 2000));
+    let mut total = 0;
+    for (one, most) in text.into_iter().chain(short) {
+        let text = one["text"].as_str().unwrap();
+        assert!(!text.trim().is_empty() && units(text) <= most, "{} of {most}: {text}", units(text));
+        assert_no_foreign_markup(text);
+        total += units(text);
+    }
+    total
 }
 
 fn units(text: &str) -> usize {
@@ -324,7 +332,11 @@ fn assert_no_foreign_markup(text: &str) {
         rest = after;
     }
     assert_escaped(rest);
-    assert_eq!(text.matches('`').count() % 2, 0, "an odd backtick in {text}");
+    // Within a fence, only three backticks in a row are marks.
+    let parts: Vec<&str> = text.split("```").collect();
+    assert_eq!(parts.len() % 2, 1, "an open fence in {text}");
+    let outside: String = parts.into_iter().step_by(2).collect();
+    assert_eq!(outside.matches('`').count() % 2, 0, "an odd backtick in {text}");
 }
 
 fn is_mention(inner: &str) -> bool {

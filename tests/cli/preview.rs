@@ -33,7 +33,7 @@ async fn preview_draws_a_message() {
 async fn preview_shows_every_destination_and_accepts_a_scenarios_name() {
     for place in ["slack", "teams", "discord", "sns"] {
         let shown = preview(&format!("oom --for {place} --color never")).await.out;
-        for told in ["died in", "ran out of memory", "OutOfMemoryError", "heap 507 MiB", "10:32:11"] {
+        for told in ["failed in", "ran out of memory", "OutOfMemoryError", "heap 507 MiB", "10:32:11"] {
             assert!(shown.contains(told), "{place}: no {told} in {shown}");
         }
         assert!(!shown.contains("{{"), "{shown}");
@@ -44,7 +44,7 @@ async fn preview_shows_every_destination_and_accepts_a_scenarios_name() {
 #[tokio::test(start_paused = true)]
 async fn json_output_is_the_payload_that_would_be_posted() {
     let payload = preview("02-oom --output json --mention U012ABCDEF --icon-emoji :bell:").await.json();
-    assert!(payload["text"].as_str().unwrap().starts_with("<@U012ABCDEF> 🔴 *web* died in *prod*"), "{payload:#}");
+    assert!(payload["text"].as_str().unwrap().starts_with("<@U012ABCDEF> 🔴 *web* failed in *prod*"), "{payload:#}");
     assert_eq!(payload["icon_emoji"], ":bell:");
 }
 
@@ -66,7 +66,7 @@ async fn event_without_a_default_pattern_names_the_pattern_that_matches() {
         assert_eq!(preview(line).await.err, note, "{line}");
     }
     let accepted = preview("run-accepted").await;
-    assert!(accepted.out.contains("ECS reported RunTask") && !accepted.out.contains("not run"), "{accepted:?}");
+    assert!(accepted.out.contains("nightly in prod: RunTask") && !accepted.out.contains("not run"), "{accepted:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,9 +78,9 @@ async fn html_page_is_written_completely() {
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     for part in [
-        "<b>web</b> died in <b>prod</b>",
+        "<b>web</b> failed in <b>prod</b>",
         "pass 2 of &lt;3&gt;, heap 471 MiB &amp; growing",
-        "Open the task in ECS</a>",
+        "Open the task in ECS (for about an hour)</a>",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

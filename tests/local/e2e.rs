@@ -190,7 +190,7 @@ async fn application_alert_arrives_with_its_detail_folded() {
     assert_eq!(notify.code, 0, "{notify:?}");
     let message = &slack.wait_for(1)[0];
     assert_eq!(message["text"], "🔴 *shop*: NoMethodError");
-    assert_eq!(message["attachments"][1]["text"], "```a.rb:1\nb.rb:2```");
+    assert_eq!(message["attachments"][0]["text"], "```a.rb:1\nb.rb:2```");
 }
 
 #[tokio::test]

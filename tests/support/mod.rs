@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
 use taskbell::aws::client::connections::Connections;
+use taskbell::calendar::Zone;
 use taskbell::cli;
 use taskbell::cli::terminal::{Output, World};
 use taskbell::config::{WebhookHosts, webhook};
@@ -193,6 +194,7 @@ pub async fn run_into(
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),
         cancel,
         variable: |_| None,
+        zone: Zone::utc(),
         clock,
         signals: false,
         connections: Arc::new(Connections::given(sdk)),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::common::{Common, Format};
 use crate::cli::args::event_input;
 use crate::cli::render;
-use crate::cli::render::message::html;
+use crate::cli::render::message::{html, in_zone};
 use crate::cli::terminal::{World, whole_file};
 use crate::config::{self, Language};
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ use crate::operations::task_definition::Definition;
 
 /// Show the message for an event, without AWS.
 ///
-/// Runs the notifier's own code on this machine. Without an event, lists the samples.
+/// Runs the notifier's own code on this machine. Without an event, lists the samples. Shows times in the time zone of this machine, as Slack
+/// does; TZ names another one.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -83,10 +84,10 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     }
     world.out.print(&match common.output {
         Format::Json => render::document(&render::preview::object(&shown)),
-        _ => render::preview::text(&shown, args.place, world.columns),
+        _ => render::preview::text(&shown, args.place, world.columns, &world.zone),
     });
     if let (Some(path), [one]) = (&args.html, shown.as_slice()) {
-        whole_file::write(path, html::page(&one.payload, args.language.code()))?;
+        whole_file::write(path, html::page(&in_zone(&one.payload, &world.zone), args.language.code()))?;
         world.err.print(&format!("wrote {}\n", path.display()));
     }
     for one in &shown {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::message::terminal;
+use crate::calendar::Zone;
 use crate::notifier::embedded::Place;
 use crate::operations::preview::Shown;
 use crate::pattern::DEFAULT;
@@ -21,8 +22,8 @@ pub fn samples_object() -> Value {
 }
 
 /// Draws the messages, each below its name if there are several.
-pub fn text(shown: &[Shown], place: Place, columns: usize) -> String {
-    let drawn = |one: &Shown| terminal::at(place, &one.payload, columns);
+pub fn text(shown: &[Shown], place: Place, columns: usize, zone: &Zone) -> String {
+    let drawn = |one: &Shown| terminal::at(place, &one.payload, columns, zone);
     match shown {
         [one] => drawn(one),
         several => several.iter().map(|one| format!("{}\n{}", one.name, drawn(one))).collect::<Vec<_>>().join("\n"),

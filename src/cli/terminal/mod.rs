@@ -14,6 +14,7 @@ use anstream::{AutoStream, ColorChoice};
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::client::connections::Connections;
+use crate::calendar::Zone;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::secret::Sealed;
@@ -99,6 +100,8 @@ pub struct World {
     pub live: bool,
     /// The width of the terminal in cells; 80 if the width is unknown.
     pub columns: usize,
+    /// The time zone of this machine.
+    pub zone: Zone,
     /// The value of TASKBELL_SLACK_WEBHOOK_URL.
     pub webhook: Option<Sealed<String>>,
     pub cancel: CancellationToken,
@@ -130,6 +133,7 @@ impl World {
             interactive: terminal && std::io::stdin().is_terminal(),
             live: terminal && shows_all,
             columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
+            zone: zone_of_machine(std::env::var("TZ").ok().filter(|text| !text.is_empty())),
             webhook: webhook.map(Sealed::new),
             cancel: CancellationToken::new(),
             variable: |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
@@ -272,6 +276,7 @@ impl World {
             interactive: false,
             live: false,
             columns: self.columns,
+            zone: self.zone.clone(),
             webhook: webhook.or_else(|| self.webhook.clone()),
             cancel: self.cancel.clone(),
             variable: self.variable,
@@ -287,6 +292,14 @@ impl World {
     pub fn now(&self) -> SystemTime {
         (self.clock)()
     }
+}
+
+/// Returns the time zone that TZ names, or else the link `/etc/localtime`. UTC if this is no name of the IANA database.
+fn zone_of_machine(tz: Option<String>) -> Zone {
+    let name_in = |path: &str| path.rsplit_once("zoneinfo/").map_or(path, |(_, name)| name).to_owned();
+    let linked = || Some(name_in(&std::fs::read_link("/etc/localtime").ok()?.to_string_lossy()));
+    let name = tz.map(|text| name_in(text.trim_start_matches(':'))).or_else(linked);
+    name.and_then(|name| Zone::parse(&name).ok()).unwrap_or_else(Zone::utc)
 }
 
 /// Checks whether the locale names UTF-8. An unset locale, as in containers, counts as UTF-8.

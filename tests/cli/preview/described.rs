@@ -81,7 +81,7 @@ async fn described_task_is_read_as_the_event_that_ecs_would_send() {
         let file = folder.file(name, &content);
         let shown = asked(&format!("preview {file}")).await;
         assert!(
-            shown.code == 0 && shown.out.contains("nightly died in prod") && shown.err.is_empty(),
+            shown.code == 0 && shown.out.contains("nightly failed in prod") && shown.err.is_empty(),
             "{name}: {shown:?}"
         );
         let told = asked(&format!("pattern test {file} --pattern task-failed")).await;
@@ -112,13 +112,13 @@ async fn each_of_several_tasks_is_tested_and_failures_are_reported() {
     let shown = asked(&format!("preview {file}")).await;
     let at = |text: &str| shown.out.find(text).unwrap_or_else(|| panic!("{text}: {shown:?}"));
     assert!(
-        at("tasks.json, task 0a\n") < at("nightly died in prod")
-            && at("nightly died in prod") < at("tasks.json, task 0b\n")
+        at("tasks.json, task 0a\n") < at("nightly failed in prod")
+            && at("nightly failed in prod") < at("tasks.json, task 0b\n")
     );
     assert_eq!(shown.err, warning);
     let payloads = asked(&format!("preview {file} --output json")).await.json();
     assert_eq!(payloads.as_array().unwrap().len(), 2);
-    assert!(payloads[0]["text"].as_str().unwrap().contains("*nightly* died in *prod*"), "{payloads:#}");
+    assert!(payloads[0]["text"].as_str().unwrap().contains("*nightly* failed in *prod*"), "{payloads:#}");
     let page = asked(&format!("preview {file} --html {}", folder.0.path().join("page.html").display())).await;
     assert!(page.code == 64 && page.err.contains("has 2 tasks\n  hint: keep one task in the file"), "{page:?}");
 

@@ -30,7 +30,10 @@ a { color: #1264a3; text-decoration: none; }
 pub fn page(payload: &Value, language: &str) -> String {
     let name = escaped(payload["username"].as_str().unwrap_or("taskbell"));
     let title: String = parse(text(payload, "text")).into_iter().map(|span| span.text).collect();
-    let mut body = format!("<div>{}</div>", html(text(payload, "text")));
+    let mut body: String = match payload["blocks"].as_array() {
+        Some(blocks) => blocks.iter().map(drawn).collect(),
+        None => format!("<div>{}</div>", html(text(payload, "text"))),
+    };
     for attachment in payload["attachments"].as_array().into_iter().flatten() {
         let color: String = text(attachment, "color").chars().filter(|c| *c == '#' || c.is_ascii_hexdigit()).collect();
         let _ = write!(body, "<div class=\"attachment\" style=\"border-color: {color}\">");
@@ -101,7 +104,8 @@ mod tests {
     #[test]
     fn text_from_outside_stays_text() {
         let hostile = "&lt;script&gt;alert(1)&lt;/script&gt; <javascript:alert(1)|x> \" ' <https://x/\"onclick=y|z>";
-        let payload = json!({ "text": hostile, "username": "<b>", "attachments": [
+        let block = json!({ "type": "section", "text": { "text": hostile } });
+        let payload = json!({ "text": hostile, "username": "<b>", "blocks": [block], "attachments": [
             { "color": "#fff\" onload=\"x", "text": format!("```{hostile}```"), "blocks": [{ "type": "section", "text": { "text": hostile } }] },
         ] });
         let page = page(&payload, "en\"");

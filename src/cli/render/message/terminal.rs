@@ -6,7 +6,9 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::json::document;
+use super::in_zone;
 use super::mrkdwn::{Look, Span, parse};
+use crate::calendar::{Zone, on_a_clock};
 use crate::date::{DateTime, Format as DateTimeFormat};
 use crate::input::printable_lines;
 use crate::notifier::embedded::Place;
@@ -30,7 +32,14 @@ pub fn message(payload: &Value, columns: usize) -> String {
     let name = payload["username"].as_str().unwrap_or("taskbell");
     let bold = Style::BOLD;
     let mut lines = vec![format!("{bold}{name}{bold:#} {DIM}APP{DIM:#}")];
-    lines.extend(paragraph(&parse(text(payload, "text")), width, Style::PLAIN));
+    let blocks: Vec<Vec<String>> = match payload["blocks"].as_array() {
+        Some(blocks) => blocks.iter().map(|block| drawn(block, width)).collect(),
+        // Slack shows the text of a message without blocks.
+        None => vec![paragraph(&parse(text(payload, "text")), width, Style::PLAIN)],
+    };
+    for (at, block) in blocks.into_iter().enumerate() {
+        lines.extend((at > 0).then(String::new).into_iter().chain(block));
+    }
     for attachment in payload["attachments"].as_array().into_iter().flatten() {
         let edge = edge(attachment["color"].as_str().unwrap_or_default());
         let bar = format!("{edge}┃{edge:#} ");
@@ -47,13 +56,13 @@ pub fn message(payload: &Value, columns: usize) -> String {
 
 /// Returns the message as the destination would show it, as text.
 #[must_use]
-pub fn at(place: Place, payload: &Value, columns: usize) -> String {
+pub fn at(place: Place, payload: &Value, columns: usize, zone: &Zone) -> String {
     let original = payload;
     let payload = &shown(payload);
     match place {
-        Place::Slack => message(payload, columns),
+        Place::Slack => message(&in_zone(payload, zone), columns),
         Place::Sns => format!("{}\n\n{}\n", text(payload, "Subject"), text(payload, "Message").trim_end()),
-        Place::Teams | Place::Discord => outline(payload),
+        Place::Teams | Place::Discord => outline(payload, zone),
         Place::Webhook => document(original),
     }
 }
@@ -69,14 +78,14 @@ fn shown(payload: &Value) -> Value {
 }
 
 /// Returns the texts of a card in the order in which they are shown: values after their titles, links after their labels.
-fn outline(payload: &Value) -> String {
-    fn collect(value: &Value, lines: &mut Vec<String>) {
+fn outline(payload: &Value, zone: &Zone) -> String {
+    fn collect(value: &Value, zone: &Zone, lines: &mut Vec<String>) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| collect(item, lines)),
+            Value::Array(items) => items.iter().for_each(|item| collect(item, zone, lines)),
             Value::Object(fields) => {
                 let of = |names: [&str; 2]| names.iter().find_map(|name| fields.get(*name)?.as_str());
                 match (of(["title", "name"]), of(["value", "url"])) {
-                    (Some(title), Some(value)) => lines.push(format!("{title}: {}", moments(value))),
+                    (Some(title), Some(value)) => lines.push(format!("{title}: {}", moments(value, zone))),
                     _ if fields.contains_key("inlines") => {
                         let runs = fields["inlines"].as_array().into_iter().flatten();
                         lines.push(runs.map(|run| text(run, "text")).collect());
@@ -84,7 +93,7 @@ fn outline(payload: &Value) -> String {
                     _ => lines.extend(
                         ["content", "title", "text", "description"]
                             .iter()
-                            .filter_map(|name| Some(fields.get(*name)?.as_str()?.to_owned())),
+                            .filter_map(|name| Some(moments(fields.get(*name)?.as_str()?, zone))),
                     ),
                 }
                 for name in [
@@ -100,7 +109,7 @@ fn outline(payload: &Value) -> String {
                     "actions",
                 ] {
                     if let Some(inner @ (Value::Array(_) | Value::Object(_))) = fields.get(name) {
-                        collect(inner, lines);
+                        collect(inner, zone, lines);
                     }
                 }
             }
@@ -108,35 +117,40 @@ fn outline(payload: &Value) -> String {
         }
     }
     let mut lines = Vec::new();
-    collect(payload, &mut lines);
+    collect(payload, zone, &mut lines);
     lines.join("\n") + "\n"
 }
 
-/// Replaces dates and times, which Teams and Discord show in the reader's time zone, by dates and times in UTC.
-fn moments(text: &str) -> String {
+/// The beginnings of a date or a time: `{{DATE(2026-11-20T10:32:11Z, SHORT)}}` of Teams, `<t:1795170731:T>` of Discord.
+const MOMENTS: [&str; 3] = ["{{DATE(", "{{TIME(", "<t:"];
+
+/// Replaces dates and times, which Teams and Discord show in the reader's time zone, by those of this time zone.
+fn moments(text: &str, zone: &Zone) -> String {
     let (mut shown, mut rest) = (String::new(), text);
-    while let Some((before, moment, after)) = moment(rest) {
-        shown.extend([before, &moment]);
-        rest = after;
+    while let Some((at, mark)) = MOMENTS.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min() {
+        let inner = &rest[at + mark.len()..];
+        shown += &rest[..at];
+        let read = moment(mark, inner, zone);
+        shown += read.as_ref().map_or(mark, |(moment, _)| moment);
+        rest = read.map_or(inner, |(_, after)| after);
     }
     shown + rest
 }
 
-/// Finds the first date or time, and returns it with the text before and after it: `{{DATE(2026-11-20T10:32:11Z, SHORT)}}` of
-/// Teams, `<t:1795170731:T>` of Discord.
-fn moment(text: &str) -> Option<(&str, String, &str)> {
-    let (before, iso, is_date, after) = if let Some((before, rest)) = text.split_once("{{") {
-        let (function, after) = rest.split_once("}}")?;
-        (before, function.split(['(', ',', ')']).nth(1)?.to_owned(), function.starts_with("DATE"), after)
+/// Reads a date or a time after its beginning, and returns it with the text after it.
+fn moment<'a>(mark: &str, text: &'a str, zone: &Zone) -> Option<(String, &'a str)> {
+    let (seconds, is_date, after) = if mark == "<t:" {
+        let (inner, after) = text.split_once('>')?;
+        let (seconds, style) = inner.split_once(':')?;
+        (seconds.parse().ok()?, style == "d", after)
     } else {
-        let (before, rest) = text.split_once("<t:")?;
-        let (moment, after) = rest.split_once('>')?;
-        let (seconds, style) = moment.split_once(':')?;
-        let iso = DateTime::from_secs(seconds.parse().ok()?).fmt(DateTimeFormat::DateTime).ok()?;
-        (before, iso, style == "d", after)
+        let (inner, after) = text.split_once(")}}")?;
+        let time = DateTime::from_str(inner.split(',').next()?, DateTimeFormat::DateTime).ok()?;
+        (time.secs(), mark == "{{DATE(", after)
     };
-    let (date, time) = iso.trim_end_matches('Z').split_once('T')?;
-    Some((before, if is_date { date.to_owned() } else { format!("{time} UTC") }, after))
+    let clock = on_a_clock(seconds, zone)?;
+    let (date, time) = clock.split_once(' ')?;
+    Some((if is_date { date } else { time }.to_owned(), after))
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -320,12 +334,30 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_shown_in_the_readers_time_zone_and_other_text_stays() {
+        let zone = Zone::parse("Asia/Tokyo").unwrap();
+        for (text, shown) in [
+            (
+                "{{DATE(2026-11-20T20:32:11Z, SHORT)}} {{TIME(2026-11-20T20:32:11Z)}} (20:32:11 UTC)",
+                "2026-11-21 05:32:11 JST (20:32:11 UTC)",
+            ),
+            (
+                "{{ x }} {{DATE(no)}} at <t:1795170731:d> <t:1795170731:T>.",
+                "{{ x }} {{DATE(no)}} at 2026-11-20 19:32:11 JST.",
+            ),
+            ("<t:x:d> {{TIME( <t:99999999999999:d>", "<t:x:d> {{TIME( <t:99999999999999:d>"),
+        ] {
+            assert_eq!(moments(text, &zone), shown);
+        }
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal_in_any_script() {
         let text =
             JAPANESE.repeat(5) + "⚠️ 👩‍💻 e\u{301} 한국어 " + &"x".repeat(300) + &"。".repeat(120) + &" ".repeat(130);
         let block =
             json!({ "type": "section", "text": { "text": text }, "fields": [{ "text": "*A*\nb" }, { "text": text }] });
-        let payload = json!({ "text": text, "attachments": [{ "color": "#cf222e", "blocks": [block] }, { "text": format!("```{text}```") }] });
+        let payload = json!({ "text": text, "blocks": [block.clone()], "attachments": [{ "color": "#cf222e", "blocks": [block] }, { "text": format!("```{text}```") }] });
         for columns in [20, 40, 80, 200] {
             for line in message(&payload, columns).lines() {
                 assert!(cells_of(line) <= columns.min(WIDEST), "{columns}: {} {line}", cells_of(line));
