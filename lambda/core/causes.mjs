@@ -81,8 +81,20 @@ const STOPPING_WORDS = {
   },
 };
 
+/** Sentences for causes that concern one container, if the container is known. */
+const NAMED = {
+  "image-pull-failed": { en: "{container} could not start: its image could not be pulled.", ja: "{container} のイメージをプルできませんでした。" },
+  "logger-init-failed": { en: "{container} could not start: its log driver could not be initialised.", ja: "{container} のログドライバーを初期化できませんでした。" },
+  "start-failed": { en: "{container} could not be started by ECS.", ja: "{container} を ECS が起動できませんでした。" },
+  "runtime-failed": { en: "{container} failed: the container runtime could not carry out a request from ECS.", ja: "{container} について、コンテナランタイムが ECS の要求を実行できませんでした。" },
+};
+
 /** @returns {Cause} */
-export const cause = (id, values = {}) => ({ id, words: { en: CAUSES[id].en, ja: CAUSES[id].ja }, values });
+export function cause(id, values = {}) {
+  const { en, ja } = CAUSES[id];
+  const named = values.container ? own(NAMED, id) : null;
+  return { id, words: { en: named ? [en[0], named.en] : en, ja: named ? [ja[0], named.ja] : ja }, values };
+}
 /** @returns {Cause} */
 export const statusCause = (status) => ({ ...cause("service-event", { name: status }), words: STATUS_WORDS });
 /** @returns {Cause} */

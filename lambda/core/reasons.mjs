@@ -176,5 +176,15 @@ export const tellsFailedExit = (reason) => says(cuttable("did not exit successfu
 const ORDINARY = new RegExp(String.raw`^(?:${cuttable("essential container in task exited", 9)}\W*)?$`, "i");
 /** Says whether a task's reason is empty, or states only that a container ended. */
 export const tellsOrdinaryEnd = (reason) => ORDINARY.test(plainReason(reason));
-/** Says whether a task's reason states no more than the state of the task: that it ended, failed to start, or was stopped by a user. */
-export const tellsNothing = (reason) => tellsOrdinaryEnd(reason) || /^task ?(?:failed ?to ?start|stopped by user)\W*$/i.test(plainReason(reason));
+/** Reasons without a fact, each with the causes whose sentence says the same; a number of a deployment is no fact. */
+const EMPTY = [
+  [/^task ?(?:failed ?to ?start|stopped by user)\W*$/i],
+  [/^ecs deployment ecs-svc\/\d+ completed\W*$/i, "service-event"],
+  [/^(?:scaling activity|availability-?zone rebalancing) initiated by \(deployment ecs-svc\/\d+\)\W*$/i, "stopped-by-scheduler"],
+  [/^your spot task was interrupted\W*$/i, "spot-interruption"],
+  [/^task failed container health checks\W*$/i, "container-health-check-failed"],
+  [/^(?:amazon )?ecs stopped the task because of the health of the underlying infrastructure\W*$/i, "infrastructure"],
+  [/^(?:amazon )?ecs is performing maintenance on the underlying infrastructure hosting the task\W*$/i, "maintenance"],
+];
+/** Says whether a reason states no more than the state of the task, or than the sentence about its cause. */
+export const tellsNothing = (reason, cause = null) => tellsOrdinaryEnd(reason) || EMPTY.some(([words, id]) => (!id || id === cause) && words.test(plainReason(reason)));

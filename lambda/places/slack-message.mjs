@@ -78,7 +78,7 @@ const WORDS = {
     source: "Source", level: "Level", levels: { error: "error", warning: "warning", info: "info" },
     cluster: "Cluster", daemon: "Daemon", definition: "Task definition", service: "Service", standAlone: "none, a stand-alone task", group: "Group", ran: "Ran for",
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
-    at: "Time", job: "Job", deployment: "Deployment", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
+    at: "Time", job: "Job", deployment: "Deployment ID", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
     openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
@@ -228,10 +228,13 @@ function subjectOf({ kind, family, service, daemon, jobName, source, taskId }, w
 /** Causes whose sentence says no more than the headline. */
 const SAID = ["application-error", "deployment-failed", "job-succeeded", "service-event"];
 
+/** Says whether the headline has all that the sentence about the cause would say: the end of a job's trouble, too, and the number of problems. */
+const isCauseSaid = ({ cause: { id, values }, recovery }) => SAID.includes(id) || (id === "recovered" && recovery?.of === "job") || (id === "summary" && values.problems !== "0");
+
 /** Builds the blocks of the message, in the order of need. */
 function blocksOf(incident, words, key, { headline, left }) {
   const before = [
-    headline, incident.drill ? `🧪 *${words.drill}*` : "", SAID.includes(incident.cause.id) ? "" : causeOf(incident, words, key), missedOf(incident, words),
+    headline, incident.drill ? `🧪 *${words.drill}*` : "", isCauseSaid(incident) ? "" : causeOf(incident, words, key), missedOf(incident, words),
     summaryOf(incident, words, key), containersOf(incident, words, key), reasonOf(incident, words), historyOf(incident, words), repeatedOf(incident, words),
   ].filter(Boolean).map(section);
   const links = linksOf(incident, words);
@@ -254,9 +257,9 @@ const causeOf = ({ cause }, words, key) => `*${unstarred(sentence(cause.words[ke
 
 const missedOf = ({ missed = [] }, words) => (missed.length > 0 ? words.missedToo(missed.length, localTime(missed[0])) : "");
 
-/** Writes the reason of ECS, unless it says no more than the headline. */
-function reasonOf({ kind, stoppedReason }, words) {
-  return filled(stoppedReason) && !tellsNothing(stoppedReason) ? `*${kind === "task" ? words.reason : words.plainReason}*\n${fence(stoppedReason)}` : "";
+/** Writes the reason of ECS, unless it says no more than the headline and the sentence about the cause. */
+function reasonOf({ kind, stoppedReason, cause }, words) {
+  return filled(stoppedReason) && !tellsNothing(stoppedReason, cause.id) ? `*${kind === "task" ? words.reason : words.plainReason}*\n${fence(stoppedReason)}` : "";
 }
 
 /** Says how the failure or the recovery compares with earlier runs. */
@@ -408,9 +411,12 @@ function containerLine({ name, exitCode, signal, reason, essential, failed }, st
 /** Facts about a job's runs that are rarely needed; its other facts are in the line of facts. */
 const RARE = ["nextDeadline", "expected", "every", "schedule"];
 
+/** Says whether the sentence about the cause has this fact. */
+const isFactSaid = ({ cause: { words } }, key) => words.en[1].includes(`{${key}}`);
+
 /** Writes the facts that the notifier looked up for a job. */
 function factsOf(incident, words, isRare) {
-  return (incident.facts ?? []).filter(({ key }) => RARE.includes(key) === isRare)
+  return (incident.facts ?? []).filter(({ key }) => RARE.includes(key) === isRare && !isFactSaid(incident, key))
     .map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
 }
 
@@ -437,6 +443,9 @@ function fieldsOf(incident, words) {
   if (incident.kind === "summary") return [];
   const { kind, family, service, group, startedBy, stopCode, jobName, source } = incident;
   const isRefused = incident.cause.id === "run-rejected";
+  // A stop code or an event without words of its own is in the headline.
+  const { name: said } = incident.cause.values;
+  const schedule = (incident.facts ?? []).find(({ key }) => key === "schedule")?.value;
   const launch = [incident.launchType, incident.capacityProvider].filter(filled);
   const ownGroup = service !== null || group === `family:${family}`;
   const pairs = [
@@ -446,9 +455,9 @@ function fieldsOf(incident, words) {
     [words.daemon, incident.daemon === (family ?? service ?? incident.daemon) ? null : incident.daemon],
     [words.group, ownGroup ? null : group],
     [words.launch, [...new Set(launch)].join(" · ")],
-    [words.startedBy, isRefused || STARTED_BY_ECS.test(startedBy ?? "") ? null : startedBy],
-    [words.stopCode, stopCode === "EssentialContainerExited" || (stopCode === "TaskFailedToStart" && incident.state === "failed-to-start") ? null : stopCode],
-    [words.event, isRefused ? null : incident.eventName],
+    [words.startedBy, isRefused || startedBy === schedule || STARTED_BY_ECS.test(startedBy ?? "") ? null : startedBy],
+    [words.stopCode, stopCode === "EssentialContainerExited" || (stopCode === "TaskFailedToStart" && incident.state === "failed-to-start") || stopCode === said ? null : stopCode],
+    [words.event, isRefused || incident.eventName === said ? null : incident.eventName],
     [words.deployment, incident.deploymentId],
     [words.resource, kind === "other" ? incident.resource : null],
   ].filter(([, value]) => filled(value)).map(([label, value]) => [label, plain(value, LIMIT.field)]);
@@ -456,12 +465,13 @@ function fieldsOf(incident, words) {
   return [...factsOf(incident, words, true), ...pairs].slice(0, 10).map(([label, value]) => mrkdwn(`*${label}*\n${value}`));
 }
 
-/** States of a task that still exists; ECS shows a stopped task for about an hour. */
+/** States of a task that still exists, and reasons that name such a task; ECS shows a stopped task for about an hour. */
 const PRESENT = ["stopping", "changed", "running", "waiting"];
 
 /** Writes the links. A link that would be too long is left out whole: half a link leads nowhere. */
-function linksOf({ links, log, state, reason }, words) {
-  const isGone = !PRESENT.includes(state) && !PRESENT.includes(reason);
+function linksOf({ kind, links, log, state, reason }, words) {
+  // An event of a service names a task only if the task failed.
+  const isGone = kind === "service" || (!PRESENT.includes(state) && !PRESENT.includes(reason));
   const whole = [
     [links.log, words.openLog(plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name))],
     [links.task, words.openTask(isGone)],

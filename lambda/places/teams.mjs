@@ -75,13 +75,19 @@ function cardOf({ headline, sections, links, notes, facts, foot, folded }, look,
     { type: "Container", style: look.container, bleed: true, items: [{ type: "RichTextBlock", inlines: title }] },
     ...sections.flatMap((spans) => sectionOf(spans, share)),
     ...(folded ? sectionOf([{ kind: "fence", text: folded }], share) : []),
+    ...actionsOf(links),
     ...notes.map((spans, at) => blockOf(shortened(spans, MOST.note), at === 0 ? "Medium" : "None", SMALL)),
     ...(facts.length > 0 ? [{ type: "FactSet", spacing: "Medium", facts: facts.map(factOf) }] : []),
     ...foot.map((spans, at) => blockOf(spans, at === 0 ? "Medium" : "None", SMALL)),
   ];
+  return { body };
+}
+
+/** Writes the links as buttons within the body, before the facts: Teams puts the buttons of the card itself at its end. */
+function actionsOf(links) {
   const actions = links.filter(({ url }) => utf8Length(url) <= MOST.url)
     .map(({ url, label }) => ({ type: "Action.OpenUrl", title: within(label, MOST.label), url }));
-  return { body, ...(actions.length > 0 ? { actions } : {}) };
+  return actions.length > 0 ? [{ type: "ActionSet", spacing: "Medium", actions }] : [];
 }
 
 /** Writes lines; the lines of a fence in a box of their own. Of a fence that is too long, the end. */

@@ -109,11 +109,50 @@ test("nothing is shown that says nothing, and no fact twice", () => {
     for (const language of ["en", "ja"]) {
       const texts = textsOf(messageFor(sample(name), { language }));
       const { stoppedReason, cluster, containers } = incidentOf(sample(name));
-      assert.ok(!/```(Essential container in task exited|Task failed to start|Task stopped by user)\W*```|\*\n(EssentialContainerExited|ecs-svc\/\d+|ecs-daemon\/\S+)$/m.test(texts.filter((one) => !/^\*(Deployment|デプロイ ID)\*/.test(one)).join("\n")), `${name}: ${texts.join("\n")}`);
+      assert.ok(!/```(Essential container in task exited|Task failed to start|Task stopped by user)\W*```|\*\n(EssentialContainerExited|ecs-svc\/\d+|ecs-daemon\/\S+)$/m.test(texts.filter((one) => !/^\*(Deployment ID|デプロイ ID)\*/.test(one)).join("\n")), `${name}: ${texts.join("\n")}`);
       assert.ok(!texts.includes(`*Cluster*\n${cluster}`), name);
       if (stoppedReason && containers.some(({ reason }) => reason === stoppedReason)) assert.ok(texts.join("\n").split(stoppedReason.slice(0, 60)).length <= 2, name);
     }
   }
+});
+
+test("a reason is left out only if the headline or the sentence about the cause has all of it", () => {
+  const reasonOf = (stoppedReason, more = {}, name = "01-exit-nonzero") => textsOf(messageFor(changed(name, { stoppedReason, ...more }), {})).find((one) => one.startsWith("*Stopped reason*")) ?? "";
+  for (const [reason, more] of [
+    ["Essential container in task exited"], ["Task failed to start", { stopCode: "TaskFailedToStart" }], ["Task stopped by user", { stopCode: "UserInitiated" }],
+    ["Your Spot Task was interrupted.", { stopCode: "SpotInterruption" }], ["Task failed container health checks", { stopCode: "ServiceSchedulerInitiated" }],
+    ["Scaling activity initiated by (deployment ecs-svc/8646900195280463695)", { stopCode: "ServiceSchedulerInitiated" }],
+    ["ECS is performing maintenance on the underlying infrastructure hosting the task", { stopCode: "ServiceSchedulerInitiated" }],
+  ]) assert.equal(reasonOf(reason, more), "", reason);
+  for (const [reason, more] of [
+    ["Task failed ELB health checks in (target-group x)", { stopCode: "ServiceSchedulerInitiated" }], ["Host EC2 (instance i-1) terminated.", { stopCode: "TerminationNotice" }],
+    ["Scaling activity initiated by jane", { stopCode: "ServiceSchedulerInitiated" }], ["Your Spot Task was interrupted.", { stopCode: "UserInitiated" }], ["Essential container in task exited: why", {}],
+  ]) assert.ok(reasonOf(reason, more).includes(reason), reason);
+});
+
+test("the sentence about a failed start names the container if one is known", () => {
+  const sentenceOf = (reason, name, language) => messageFor(changed("03b-cannot-start", { containers: [{ name, reason }] }), { language }).blocks[1].text.text;
+  assert.equal(sentenceOf("CannotPullContainerError: x", "app"), "*Container `app` could not start: its image could not be pulled.*");
+  assert.equal(sentenceOf("CannotPullContainerError: x", "app", "ja"), "*コンテナ `app` のイメージをプルできませんでした。*");
+  assert.equal(sentenceOf("CannotStartContainerError: x", "app", "ja"), "*コンテナ `app` を ECS が起動できませんでした。*");
+  assert.equal(sentenceOf("ContainerRuntimeTimeoutError: x", "app"), "*Container `app` failed: the container runtime could not carry out a request from ECS.*");
+  assert.equal(messageFor(sample("03-cannot-pull"), {}).blocks[1].text.text, "*The container image could not be pulled.*");
+});
+
+test("a recovery and a summary say once what the headline says", () => {
+  const second = (name) => messageFor(sample(name), {}).blocks[1].text.text;
+  assert.match(second("42-summary"), /^🔴 `nightly-report`: overdue since /);
+  assert.equal(second("42b-summary-all-well"), "*No job failed, is overdue or became slower.*");
+  const recovery = sample("context").recoveries["08b-recovered"];
+  assert.match(messageFor(sample("08b-recovered"), {}, { recovery }).blocks[1].text.text, /^3 failures since /);
+});
+
+test("no fact of a job stands in the sentence and below it", () => {
+  const texts = (name) => textsOf(messageFor(sample(name), {})).join("\n");
+  assert.ok(!texts("41-running-long").includes("Limit") && !texts("40-overdue").includes("*Schedule*"));
+  assert.match(texts("40b-overdue-running"), /\*Schedule\*\nnightly/);
+  assert.equal(texts("40d-no-success").split("backup-hourly").length, 2, "the schedule that started the task is named once");
+  assert.ok(!texts("13-unknown-stop-code").includes("*Stop code*"));
 });
 
 test("the line of the only container is left out if the sentence says all of it", () => {
@@ -133,6 +172,7 @@ test("the link to a stopped task names its hour, and a service's link stands bes
   assert.deepEqual(linksOf("02-oom"), ["Open the task in ECS (for about an hour)", "Open the service in ECS"]);
   assert.deepEqual(linksOf("05b-spot-warning-not-stopped"), ["Open the task in ECS", "Open the service in ECS"]);
   assert.deepEqual(linksOf("41-running-long"), ["Open the task in ECS"]);
+  assert.deepEqual(linksOf("25-daemon-start-impaired"), ["Open the task in ECS (for about an hour)"]);
   assert.deepEqual(linksOf("20-deployment-failed"), ["Open the service in ECS"]);
 });
 

@@ -19,7 +19,7 @@ function assertTeamsTakes(payload, isForeign = false) {
   assert.equal(content.msteams.width, "Full");
   assert.ok(summary.trim() !== "" && content.fallbackText === summary);
   for (const one of flat(content.body)) {
-    assert.ok(["Container", "RichTextBlock", "TextBlock", "FactSet"].includes(one.type));
+    assert.ok(["Container", "RichTextBlock", "TextBlock", "ActionSet", "FactSet"].includes(one.type));
     // Teams shows the markup of a date in the reader's time zone only in text blocks and in facts. Both are read as Markdown.
     if (one.type === "RichTextBlock") assert.ok(one.inlines.every((run) => !/\{\{(DATE|TIME)\(/.test(run.text) || isForeign));
     if (one.type === "TextBlock") assert.ok(one.wrap && /\{\{DATE\(/.test(one.text) && !/[`*\\\n]|\[[^\]]*\]\(/.test(one.text), one.text);
@@ -27,8 +27,10 @@ function assertTeamsTakes(payload, isForeign = false) {
     if (one.type === "Container") assert.ok(one.items.length > 0);
     if (one.type === "FactSet") assert.ok(one.facts.every(({ title, value }) => title !== "" && !/[[\]`*\\]|(^|\W)_(?=\w)/.test(title + value.replace(/^\{\{DATE.*$/, ""))), JSON.stringify(one.facts));
   }
-  assert.ok((content.actions ?? []).length <= 6);
-  for (const action of content.actions ?? []) assert.ok(action.type === "Action.OpenUrl" && /^https:\/\/[^\s]+$/.test(action.url) && action.title !== "");
+  // Teams shows six buttons at most.
+  const sets = content.body.filter((one) => one.type === "ActionSet");
+  assert.ok(content.actions === undefined && sets.length <= 1 && sets.every(({ actions }) => actions.length > 0 && actions.length <= 6));
+  for (const action of sets.flatMap(({ actions }) => actions)) assert.ok(action.type === "Action.OpenUrl" && /^https:\/\/[^\s]+$/.test(action.url) && action.title !== "");
   for (const text of stringsOf(payload)) assert.ok(text.isWellFormed(), "half a character");
 }
 
@@ -50,14 +52,15 @@ test("hostile text breaks neither limits nor markup, and keeps its headline", ()
 
 test("the headline has the colour of the severity, facts and links have elements of their own, code is monospace", () => {
   const payload = payloadOf(incidentOf(sample("02-oom"), { taskDefinition: definitionOf({ web: true }) }), {});
-  const { body, actions } = cardOf(payload);
+  const { body } = cardOf(payload);
   assert.deepEqual([body[0].style, body[0].items[0].inlines[1]], ["attention", { type: "TextRun", text: "web", size: "Medium", color: "Attention", weight: "Bolder" }]);
   assert.equal(payload.summary, "🔴 web failed in prod: out of memory");
   const { facts } = body.find(({ type }) => type === "FactSet");
   assert.deepEqual(facts, [{ title: "Launch type", value: "FARGATE" }]);
   const line = "Stopped at {{DATE(2026-11-20T10:32:11Z, SHORT)}} {{TIME(2026-11-20T10:32:11Z)}} (10:32:11 UTC) · Ran for 31 min 20 s · Task definition web:17";
   assert.deepEqual(body.at(-3), { type: "TextBlock", spacing: "Medium", wrap: true, size: "Small", isSubtle: true, text: line });
-  assert.deepEqual(actions.map(({ title }) => title), ["Open the log of web", "Open the task in ECS (for about an hour)", "Open the service in ECS"]);
+  assert.equal(body.at(-4).type, "ActionSet", "links stand before the facts");
+  assert.deepEqual(body.at(-4).actions.map(({ title }) => title), ["Open the log of web", "Open the task in ECS (for about an hour)", "Open the service in ECS"]);
   assert.ok(runsOf(payload).filter(({ fontType }) => fontType === "Monospace").some(({ text }) => text === "OutOfMemoryError: Container killed due to memory usage"));
   const styleOf = (event) => cardOf(payloadOf(incidentOf(event), {})).body[0].style;
   assert.deepEqual(["05-spot", "07-user-stop"].map((name) => styleOf(sample(name))), ["warning", "emphasis"]);

@@ -389,7 +389,7 @@ test("the summary has open problems first, then flaky and slower jobs, mentions 
   const { blocks, attachments: [{ blocks: rare }] } = here.seen.posts.at(-1).payload;
   const lines = [...blocks, ...rare].flatMap(({ text, elements }) => [text, ...(elements ?? [])]).filter(Boolean).flatMap(({ text }) => text.split("\n"));
   assert.ok(lines.length <= 15, `${lines.length}`);
-  assert.match(lines[2], /^🔴 `broken-0`: failed once since /);
+  assert.match(lines[1], /^🔴 `broken-0`: failed once since /);
   assert.equal(lines.at(-2), "_and 4 more_");
   await here.run(question("Summary", "2026-11-30T01:00:00Z", { jobs: [{ name: "flaky", startedBy: null }], clusterArns: [clusterArn("other")] }));
   assert.match(here.texts().at(-1), /all 1 jobs are well$/, "other clusters are left out");

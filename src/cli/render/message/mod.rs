@@ -4,6 +4,8 @@ pub mod html;
 pub mod mrkdwn;
 pub mod terminal;
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::calendar::{Zone, on_a_clock};
@@ -30,7 +32,7 @@ fn dated(text: &str, zone: &Zone) -> String {
         let seconds = inner.split_once('^').and_then(|(seconds, _)| seconds.parse().ok());
         let (format, label) = inner.rsplit_once('|').unwrap_or((inner, inner));
         let local = seconds.and_then(|seconds| on_a_clock(seconds, zone)).unwrap_or_else(|| label.to_owned());
-        shown += &format!("{before}{START}{format}|{local}>");
+        let _ = write!(shown, "{before}{START}{format}|{local}>");
         rest = after;
     }
     shown + rest
