@@ -17,6 +17,7 @@ import { redacted } from "./io/secret.mjs";
 import { nameOf, senderTo } from "./io/sender.mjs";
 import { Busy, announce, keysOf } from "./memory/announcements.mjs";
 import { update } from "./memory/ledger.mjs";
+import { hasGlobs, withClusters } from "./watch/clusters.mjs";
 import { checkDeadline } from "./watch/deadline.mjs";
 import { summarise } from "./watch/summary.mjs";
 import { sweep } from "./watch/sweep.mjs";
@@ -232,7 +233,9 @@ export function createHandler(tools) {
     const { clusterArns, job, jobs } = event.detail ?? {};
     if (!Array.isArray(clusterArns) || !(job?.name || Array.isArray(jobs))) throw new Error("the event of Scheduler names no cluster or no job");
     entry.alerts = [];
-    const tell = async (found, asked = event) => {
+    const tell = async (found, { detail } = event) => {
+      // With the clusters as they were asked for: an announcement stays the same when another cluster is created.
+      const asked = { ...event, detail: { ...detail, clusterArns } };
       const known = found.task?.taskDefinitionArn ? await lookUp({ "detail-type": "ECS Task State Change", detail: found.task }) : {};
       const incident = incidentOf(asked, { ...known, found });
       Object.assign(entry, summaryOf(incident));
@@ -242,9 +245,10 @@ export function createHandler(tools) {
       return outcome;
     };
     const judge = async (report) => incidentOf(report, await lookUp(report));
-    const how = { now, sleep, random, leftMs: () => remaining() - FOR_LOG_LINE_MS };
+    const how = { now, sleep, random, leftMs: () => remaining() - FOR_LOG_LINE_MS, notesElsewhere: hasGlobs(event) };
     const world = { ledgers, how, look: tools.look, judge, tell, within: bounded, now, hasTime: () => left() > forPosts + FOR_ONE_MORE_MS, note: (facts) => Object.assign(entry, facts) };
-    const { outcome, ...facts } = await timed("watch", ANSWERS[event["detail-type"]](event, world));
+    const work = withClusters(event, world).then((question) => ANSWERS[event["detail-type"]](question, world));
+    const { outcome, ...facts } = await timed("watch", work);
     Object.assign(entry, facts);
     return outcome;
   }

@@ -1,7 +1,7 @@
 // Starts the Lambda function: the handler with the real tools.
 
 import { createHandler } from "./handler.mjs";
-import { describeRule, describeTaskDefinition, describeTasks, getSchedule, listTasks, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";
+import { describeRule, describeTaskDefinition, describeTasks, getSchedule, listClusters, listTasks, prepare, publish, readLog, readWebhook } from "./io/aws.mjs";
 import { ledgersOf } from "./memory/ledger.mjs";
 import { tableOf } from "./memory/table.mjs";
 
@@ -10,7 +10,7 @@ export const handler = createHandler({
   publish,
   describeTaskDefinition,
   readLog,
-  look: { listTasks, describeTasks, getSchedule, describeRule },
+  look: { listClusters, listTasks, describeTasks, getSchedule, describeRule },
   tableOf,
   ledgersOf,
   prepare,

@@ -228,6 +228,12 @@ pub fn is_ecs_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
+/// Returns whether the text is a name of ECS in which `*` may stand for any characters. EventBridge accepts no two `*` in a row.
+#[must_use]
+pub fn is_ecs_glob(text: &str) -> bool {
+    is_ecs_name(&text.replace('*', "-")) && !text.contains("**")
+}
+
 /// Reads the ARN of an EventBridge rule. Returns the ARN and the rule's name, which follows the name of its bus unless that is the
 /// default bus.
 ///

@@ -16,6 +16,7 @@ use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::notifier::archive::Archive;
+use crate::pattern::clusters::is_glob;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Desired, Want};
 use crate::stack::{Address, Place, Stack};
@@ -106,7 +107,7 @@ pub fn desired(config: &Config, ground: Ground) -> Result<Desired> {
     Ok(Desired { wants })
 }
 
-/// Returns the ARN of the cluster in the account and region in use.
+/// Returns the ARN of the cluster in the account and region in use; with a `*`, if the name has one.
 ///
 /// # Errors
 /// If the cluster was given by an ARN of another account or region.
@@ -293,12 +294,20 @@ fn looks(place: &Place, clusters: &[String]) -> Vec<Value> {
             "Effect": "Allow", "Action": "ecs:DescribeTasks", "Resource": tasks.collect::<Vec<_>>(),
         }));
         // A list of a cluster's tasks has no resource of its own.
+        let (has_globs, compare) = match clusters.iter().any(|arn| is_glob(arn)) {
+            true => (true, "ArnLike"),
+            false => (false, "ArnEquals"),
+        };
         statements.push(json!({
             "Effect": "Allow",
             "Action": "ecs:ListTasks",
             "Resource": "*",
-            "Condition": { "ArnEquals": { "ecs:cluster": clusters } },
+            "Condition": { compare: { "ecs:cluster": clusters } },
         }));
+        // The notifier finds the clusters that a glob covers: new ones, too.
+        if has_globs {
+            statements.push(json!({ "Effect": "Allow", "Action": "ecs:ListClusters", "Resource": "*" }));
+        }
     }
     statements
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::pattern::clusters::is_glob;
 use crate::pattern::{
     APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE, JOB_SUCCEEDED, SERVICE_RECOVERED,
 };
@@ -303,6 +304,8 @@ const PATTERN_TEST: Grants = &[
     (On::Tasks, &["ecs:DescribeTasks"]),
     (On::Table, &["dynamodb:GetItem"]),
 ];
+/// Finds the clusters that a glob covers.
+const FIND_CLUSTERS: Grants = &[(On::Everything, &["ecs:ListClusters"])];
 const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 
 fn grants(command: Command, own_role: Option<&str>) -> Vec<Grants> {
@@ -404,7 +407,10 @@ impl Statement {
 /// Returns the statements that name the rules of `ground.patterns`.
 fn statements(command: Command, ground: Ground) -> Vec<Statement> {
     let mut by_resource: BTreeMap<On, BTreeSet<&'static str>> = BTreeMap::new();
-    for (on, actions) in grants(command, ground.own_role).into_iter().flatten() {
+    let has_globs = ground.clusters.iter().any(|arn| is_glob(arn));
+    let finds = has_globs && matches!(command, Command::Setup | Command::Drill | Command::Jobs);
+    let more = if finds { vec![FIND_CLUSTERS] } else { Vec::new() };
+    for (on, actions) in grants(command, ground.own_role).into_iter().chain(more).flatten() {
         for action in *actions {
             let is_bound = ground.boundary.is_some() && matches!(command, Command::Setup | Command::Schedules);
             let on = match *on {

@@ -91,7 +91,7 @@ function watchedIncident(detail, known, common) {
   const found = record(known.found ?? detail.found);
   const { lookFailed = [], ...parts } = watched(common.detailType, detail, found, common.time);
   const clusters = list(detail.clusterArns).map((arn) => last(text(arn), "/")).filter(Boolean).join(" ");
-  const task = { ...NO_TASK, ...common, stoppedReason: null, stoppedAt: null, ...parts, cluster: parts.cluster ?? (found.cluster === undefined && list(detail.clusterArns).length === 1 ? clusters : null), clusters };
+  const task = { ...NO_TASK, ...common, stoppedReason: null, stoppedAt: null, ...parts, cluster: parts.cluster ?? (found.cluster === undefined && list(detail.clusterArns).length === 1 && !clusters.includes("*") ? clusters : null), clusters };
   const log = task.startedAt ? logPlace(mainContainer(list(record(known.taskDefinition).containers).map(record), list(record(found.task).containers).map(record)), task) : null;
   return {
     ...task, severity: CAUSES[task.cause.id].severity, log, missing: [...common.missing, ...lookFailed, ...list(found.missing).map(record).filter(({ action }) => text(action))],

@@ -143,6 +143,18 @@ function logOf({ logDriver: driver, options }) {
 const TASKS_AT_ONCE = 100;
 const MOST_PAGES = 50;
 
+/** Lists the clusters that exist. Needs ecs:ListClusters. @returns {Promise<string[]>} ARNs */
+export async function listClusters() {
+  const arns = [];
+  let nextToken;
+  do {
+    const answer = await call("ecs", "ListClustersCommand", { maxResults: 100, ...(nextToken ? { nextToken } : {}) });
+    arns.push(...(answer.clusterArns ?? []));
+    nextToken = answer.nextToken;
+  } while (nextToken);
+  return arns;
+}
+
 /**
  * Lists the tasks of a family. Needs ecs:ListTasks.
  * @param {string} cluster  its ARN

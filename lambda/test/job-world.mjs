@@ -33,11 +33,12 @@ export const question = (type, time, detail, id = `${type} ${time} ${JSON.string
  */
 export function jobWorld(changes = {}) {
   const { items, connect } = dynamo();
-  const state = { now: Date.parse("2026-11-29T00:00:00Z"), answer: () => new Response("ok"), tasks: [], schedules: {}, rules: {}, step: undefined };
+  const state = { now: Date.parse("2026-11-29T00:00:00Z"), answer: () => new Response("ok"), clusters: ["batch"], tasks: [], schedules: {}, rules: {}, step: undefined };
   const seen = { posts: [], lines: [], calls: [] };
   const called = (name, work) => async (...given) => { seen.calls.push(name); return work(...given); };
   const nameOf = (arn) => arn.split("/").pop();
   const look = {
+    listClusters: called("listClusters", () => state.clusters.map(clusterArn)),
     listTasks: called("listTasks", (cluster, family, status) => state.tasks.filter((task) => task.clusterArn === cluster && task.taskDefinitionArn.includes(`/${family}:`) && task.desiredStatus === status).map(({ taskArn }) => taskArn)),
     describeTasks: called("describeTasks", (cluster, arns) => state.tasks.filter(({ taskArn }) => arns.includes(taskArn))),
     getSchedule: called("getSchedule", (name) => { if (!state.schedules[name]) throw absent(name); return { isEnabled: true, expression: "rate(1 day)", zone: "UTC", endsAt: null, runsTasks: true, ...state.schedules[name] }; }),

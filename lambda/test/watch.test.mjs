@@ -1,6 +1,7 @@
 // Tests the questions of Scheduler through the handler: deadlines, the sweep, and the summary.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { covers } from "../watch/clusters.mjs";
 import { clusterArn, denied, endedEvent, jobWorld, question, taskOf } from "./job-world.mjs";
 import { sample } from "./samples.mjs";
 
@@ -37,6 +38,51 @@ test("nothing at all is one alert, with what is known, however often Scheduler a
   for (let again = 0; again < 3; again += 1) assert.deepEqual(await here.run(check(29)), { outcome: "silent" });
   assert.equal(here.texts().length, 1);
   assert.equal(here.ledger("job batch|nightly-report").all.told.overdue, "2026-11-29T03:00:00.000Z");
+});
+
+test("a star in the name of a cluster covers exactly what it means", () => {
+  for (const [glob, name, isCovered] of [
+    ["prod", "prod", true], ["prod", "prod-1", false], ["*", "prod", true], ["prod-*", "prod-1", true], ["prod-*", "prod", false], ["*-prod", "eu-prod", true], ["*-prod", "eu-prod-1", false],
+    ["a*b", "ab", true], ["a*a", "a", false], ["a*b*c", "a-b-b-c", true], ["a*bc*c", "abc", false],
+  ]) assert.equal(covers(glob, name), isCovered, `${glob} ${name}`);
+});
+
+test("a deadline of a glob reads every existing cluster that is not left out, also a new one, and its announcement stays the same", async () => {
+  const here = jobWorld();
+  const detail = { ...BY, clusterArns: [clusterArn("*")], excludedClusters: ["dev-*"] };
+  const asked = (day) => here.run(check(day, detail));
+  here.state.clusters = ["dev-1"];
+  here.state.now = Date.parse("2026-11-26T00:00:00Z");
+  assert.deepEqual(await asked(26), { outcome: "silent" }, "the first check");
+  assert.deepEqual(await asked(27), { outcome: "sent" }, "no cluster exists in which the job could have run");
+  here.state.clusters = ["dev-1", "prod-1", "prod-2"];
+  await here.run(ended(28, "02:40:00", 0, { cluster: "prod-2" }));
+  assert.deepEqual(await asked(28), { outcome: "silent" }, "kept in a new cluster");
+  here.state.clusters = ["dev-1", "prod-1"];
+  await here.run(ended(29, "02:40:00", 0, { cluster: "dev-1" }));
+  assert.deepEqual(await asked(29), { outcome: "sent" }, "the cluster of the last success is gone, and one that is left out does not count");
+  here.state.clusters.push("a-new-one");
+  assert.equal((await asked(29)).outcome, "silent");
+  assert.equal(here.entry().verdict, "checked");
+});
+
+test("a sweep of a glob looks into every covered cluster, and none is no error", async () => {
+  const sweepOf = (time, globs) => question("Sweep", time, { jobs: [{ ...JOB, maxSeconds: 600 }], clusterArns: globs.map(clusterArn) });
+  const here = jobWorld();
+  here.state.clusters = ["prod-1", "prod-2", "dev-1"];
+  here.state.tasks = ["prod-2", "dev-1"].map((cluster) => taskOf({ id: `late-${cluster}`, family: "nightly-report", cluster, startedAt: "2026-11-29T00:00:00Z", status: "RUNNING" }));
+  await here.run(sweepOf("2026-11-29T01:00:00Z", ["prod-*"]));
+  assert.deepEqual(here.entry().alerts.map(({ taskId }) => taskId), ["late-prod-2"]);
+  assert.deepEqual(await here.run(sweepOf("2026-11-29T01:05:00Z", ["none-*"])), { outcome: "silent" });
+});
+
+test("a refused list of clusters is told, and the run fails, so that nothing is lost in silence", async () => {
+  const here = jobWorld({ look: { listClusters: async () => { throw denied("ecs:ListClusters"); } } });
+  for (const [type, more] of [["Deadline", BY], ["Sweep", { jobs: [{ ...JOB, maxSeconds: 600 }] }]]) {
+    await assert.rejects(here.run(question(type, "2026-11-29T03:10:00Z", { ...more, clusterArns: [clusterArn("*")] })), type);
+  }
+  assert.equal(here.texts().length, 1);
+  assert.match(here.texts()[0], /not watched/);
 });
 
 test("two checks at once tell once", async () => {

@@ -21,12 +21,13 @@ const RULE = "events-rule/";
 export const nameIn = (arn) => String(arn).split("/").pop();
 
 /**
- * Reads the ledgers of a job: of each cluster, and of the other machines. A part that a schedule starts exists only in clusters.
+ * Reads the ledgers of a job: of each cluster, and of the other machines. A part that a schedule starts exists only in clusters. Clusters that a
+ * glob covers come and go: then the ledger of the other machines keeps the checks, too.
  * @param {Ledgers} ledgers @param {Job} job @param {string[]} clusters  names @param {How} how
  * @returns {Promise<View[]>}
  */
 export function viewsOf(ledgers, { name, startedBy }, clusters, how) {
-  const places = startedBy === null ? [...clusters, ELSEWHERE] : clusters;
+  const places = startedBy === null || how.notesElsewhere ? [...clusters, ELSEWHERE] : clusters;
   return Promise.all(places.map(async (cluster) => {
     const id = idOf({ cluster, name });
     const record = await readRecord(ledgers, id, how);
@@ -54,8 +55,9 @@ export function checkedOf(views, key) {
 export async function note(ledgers, job, views, { checked, overdue }, how) {
   const home = homeOf(views);
   const troubled = overdue === null ? [] : views.filter((view) => view === home || view.ledger.ends.length > 0);
-  await Promise.all(views.filter((view) => view === home || troubled.includes(view)).map((view) => update(ledgers, view.id, (record) => {
-    const withChecked = view === home ? withTold(record, null, { checked: laterChecks(record.all.told.checked, checked) }) : record;
+  const keeps = (view) => view === home || (how.notesElsewhere && view.cluster === ELSEWHERE);
+  await Promise.all(views.filter((view) => keeps(view) || troubled.includes(view)).map((view) => update(ledgers, view.id, (record) => {
+    const withChecked = keeps(view) ? withTold(record, null, { checked: laterChecks(record.all.told.checked, checked) }) : record;
     return troubled.includes(view) ? withOverdue(withChecked, job, overdue) : withChecked;
   }, how)));
 }

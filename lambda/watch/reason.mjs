@@ -12,6 +12,7 @@ const LOOK_MS = 6_000;
  * @typedef {{isEnabled: boolean, expression: string|null, zone: string, endsAt: string|null, runsTasks: boolean|null}} Schedule
  *   runsTasks: null if not known, as for a target that may start tasks by a call of its own
  * @typedef {object} Look  the calls
+ * @property {() => Promise<string[]>} listClusters  ARNs
  * @property {(cluster: string, family: string, status: "RUNNING"|"STOPPED") => Promise<string[]>} listTasks
  * @property {(cluster: string, arns: string[]) => Promise<object[]>} describeTasks
  * @property {(name: string) => Promise<Schedule>} getSchedule

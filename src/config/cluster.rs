@@ -5,14 +5,21 @@ use std::str::FromStr;
 
 use crate::arn;
 use crate::error::{Error, Result};
+use crate::pattern::clusters;
 use crate::secret::echoed;
+use crate::stack::StackName;
 
-/// An ECS cluster, by name or by ARN.
+/// An ECS cluster, by name or by ARN; or all clusters that a glob covers, also those that do not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     name: String,
     arn: Option<String>,
+    /// The names that a glob leaves out. They may be globs, too.
+    excluded: Vec<String>,
 }
+
+/// The word for `*` in the name of a stack.
+const EVERY: &str = "all";
 
 impl Cluster {
     #[must_use]
@@ -25,6 +32,43 @@ impl Cluster {
     pub fn arn(&self) -> Option<&str> {
         self.arn.as_deref()
     }
+
+    /// Returns whether the name stands for several clusters.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        clusters::is_glob(&self.name)
+    }
+
+    /// Returns whether a cluster of this name is meant.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        clusters::covers(&self.name, name) && !self.excluded.iter().any(|glob| clusters::covers(glob, name))
+    }
+
+    /// Returns the names that a glob leaves out.
+    #[must_use]
+    pub fn excluded(&self) -> &[String] {
+        &self.excluded
+    }
+
+    /// Returns the name of a stack for this cluster: `all` for `*`, and `prod-all` for `prod-*`, so that a stack for the cluster `prod`
+    /// has another name.
+    ///
+    /// # Errors
+    /// If the name is too long.
+    pub fn stack_name(&self) -> Result<StackName> {
+        let parts: Vec<&str> = self.name.split('*').map(|part| part.trim_matches(['-', '_'])).collect();
+        let (last, first) = parts.split_last().unwrap_or((&"", &[]));
+        let words = first.iter().flat_map(|part| [*part, EVERY]).chain([*last]).filter(|word| !word.is_empty());
+        match self.is_glob() {
+            true => words.collect::<Vec<_>>().join("-").parse(),
+            false => self.name.parse(),
+        }
+    }
+
+    fn without(self, excluded: &[String]) -> Self {
+        Self { excluded: excluded.to_vec(), ..self }
+    }
 }
 
 impl FromStr for Cluster {
@@ -32,10 +76,13 @@ impl FromStr for Cluster {
 
     fn from_str(text: &str) -> Result<Self> {
         match arn::is_meant(text) {
-            true => Ok(Self { name: arn::cluster(text)?.to_owned(), arn: Some(text.to_owned()) }),
-            false if arn::is_ecs_name(text) => Ok(Self { name: text.to_owned(), arn: None }),
+            true => {
+                let name = arn::cluster(text)?.to_owned();
+                Ok(Self { name, arn: Some(text.to_owned()), excluded: Vec::new() })
+            }
+            false if arn::is_ecs_glob(text) => Ok(Self { name: text.to_owned(), arn: None, excluded: Vec::new() }),
             false => Err(Error::usage(format!("{} is neither the name nor the ARN of an ECS cluster", echoed(text)))
-                .hint("a name has letters, digits, hyphens and underscores; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
+                .hint("a name has letters, digits, hyphens and underscores, and * for any characters; an ARN looks like arn:aws:ecs:us-east-1:123456789012:cluster/NAME")),
         }
     }
 }
@@ -61,12 +108,59 @@ pub fn clusters(texts: &[String]) -> Result<Vec<Cluster>> {
     Ok(clusters)
 }
 
+/// Reads the clusters, of which `*` leaves out the excluded ones. Without a cluster, all but the excluded ones are meant.
+///
+/// # Errors
+/// As [`clusters`], and if clusters are excluded from others than `*`.
+pub fn clusters_but(texts: &[String], excluded: &[String]) -> Result<Vec<Cluster>> {
+    let clusters = clusters(texts)?;
+    match clusters.as_slice() {
+        _ if excluded.is_empty() => Ok(clusters),
+        [] => Ok(vec!["*".parse::<Cluster>()?.without(excluded)]),
+        [all] if all.name == "*" => Ok(vec![all.clone().without(excluded)]),
+        _ => Err(Error::usage("--exclude-cluster leaves clusters out of all: --cluster '*'").hint(
+            "for one field, a pattern can list the values that match or the values that do not, not both: name the clusters with \
+             --cluster, or use --cluster '*' with --exclude-cluster",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::destination::Destination;
     use crate::pattern::filter::Filters;
-    use crate::stack::StackName;
+
+    #[test]
+    fn stack_of_a_glob_has_another_name_than_the_stack_of_a_cluster() {
+        for (text, name) in [
+            ("batch", "batch"),
+            ("*", "all"),
+            ("prod-*", "prod-all"),
+            ("*-prod", "all-prod"),
+            ("eu_*-prod", "eu-all-prod"),
+            ("arn:aws:ecs:us-east-1:123456789012:cluster/batch", "batch"),
+        ] {
+            assert_eq!(text.parse::<Cluster>().unwrap().stack_name().unwrap().as_str(), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_all_clusters_leave_some_out() {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let excluded = texts(&["dev-*", "test"]);
+        for named in [&[][..], &["*"]] {
+            let all = clusters_but(&texts(named), &excluded).unwrap();
+            let [all] = all.as_slice() else { panic!("{all:?}") };
+            assert!(all.covers("prod") && all.covers("test-2") && !all.covers("test") && !all.covers("dev-1"));
+        }
+        for named in [&["prod-*"][..], &["prod"], &["*", "prod"]] {
+            assert!(clusters_but(&texts(named), &excluded).is_err(), "{named:?}");
+            assert!(clusters_but(&texts(named), &[]).is_ok(), "{named:?}");
+        }
+        assert!("a**b".parse::<Cluster>().is_err());
+        assert!("arn:aws:ecs:us-east-1:123456789012:cluster/prod-*".parse::<Cluster>().is_err());
+    }
 
     #[test]
     fn cluster_is_a_name_or_an_arn() {

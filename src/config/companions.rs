@@ -25,7 +25,7 @@ pub fn companions(config: &Config, filters: &Filters, quota: usize, named: &[Str
     }
     let has_services = !config.clusters.is_empty() && OF_SERVICES.iter().any(|name| uses(name));
     if config.recovery && has_services || is_named(SERVICE_RECOVERED) {
-        all.extend(companions::service_recovered(filters)?);
+        all.push(companions::service_recovered(filters)?);
     }
     Ok(all.into_iter().map(|pattern| pattern.with_quota(quota)).collect())
 }

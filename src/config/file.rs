@@ -183,7 +183,7 @@ fn shares_role(other: &Member, name: &StackName, site: &Site, settings: &Setting
 
 fn of_first_cluster(settings: &Settings) -> Result<StackName> {
     match settings.clusters()?.first() {
-        Some(cluster) => cluster.name().parse(),
+        Some(cluster) => cluster.stack_name(),
         None => {
             Err(Error::usage("a stack needs a name or a cluster")
                 .hint("give it `name = \"…\"` or `clusters = [\"…\"]`"))

@@ -18,7 +18,7 @@ use crate::pattern::companions::takes_every_failed_job;
 use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED, is_in_catalogue};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
-pub use cluster::{Cluster, clusters};
+pub use cluster::{Cluster, clusters, clusters_but};
 use destination::{Destination, WebhookTakes};
 use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};

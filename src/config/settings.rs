@@ -34,8 +34,8 @@ pub fn items(list: &List) -> &[String] {
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// An ECS cluster, by name or ARN; may be repeated
-    #[arg(long = "cluster", value_name = "NAME|ARN")]
+    /// An ECS cluster, by name with * for any characters, or by ARN; '*' is every cluster, also one that does not exist yet; may be repeated
+    #[arg(long = "cluster", value_name = "NAME|GLOB|ARN")]
     pub clusters: Option<Vec<String>>,
     /// A pattern of the catalogue (`taskbell pattern list`) or the path of a JSON file; may be repeated; replaces the defaults [default: task-failed, deployment-failed and service-impaired]
     #[arg(long = "pattern", value_name = "NAME|FILE")]
@@ -149,13 +149,16 @@ pub struct FilterSettings {
     /// Match only this container's exit code and reason
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
+    /// Leave this cluster out of --cluster '*', with * for any characters; may be repeated
+    #[arg(long = "exclude-cluster", value_name = "GLOB")]
+    pub exclude_clusters: Option<Vec<String>>,
 }
 
 impl FilterSettings {
     /// # Errors
     /// For invalid filters.
     pub fn checked(&self) -> Result<Filters> {
-        let Self { families, exclude_families, services, exclude_services, container } = self;
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = self;
         let list = |list: &List| items(list).to_vec();
         Filters {
             families: list(families),
@@ -163,6 +166,7 @@ impl FilterSettings {
             services: list(services),
             exclude_services: list(exclude_services),
             container: container.clone(),
+            exclude_clusters: list(exclude_clusters),
         }
         .checked()
     }
@@ -181,9 +185,6 @@ const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 const DEFAULT_LOG_LINES: u16 = 10;
 const DEFAULT_STORM_WINDOW: u16 = 15;
 const DEFAULT_LOG_RETENTION: &str = "30";
-
-const OF_DEFAULTS: &str = "this pattern is one of the defaults, and its events do not have that field; add --pattern task-failed, which replaces the defaults: \
-    a second stack can then alert on deployments and services (--stack NAME --pattern deployment-failed --pattern service-impaired)";
 
 /// A problem with a setting, and the key of the setting.
 #[derive(Debug)]
@@ -216,6 +217,7 @@ impl Settings {
                 services: self.filters.services.or(wider.filters.services),
                 exclude_services: self.filters.exclude_services.or(wider.filters.exclude_services),
                 container: self.filters.container.or(wider.filters.container),
+                exclude_clusters: self.filters.exclude_clusters.or(wider.filters.exclude_clusters),
             },
             no_drill: self.no_drill.or(wider.no_drill),
             pattern_quota: self.pattern_quota.or(wider.pattern_quota),
@@ -269,6 +271,13 @@ impl Settings {
         if narrower.notifier_role_arn.is_some() {
             left.permissions_boundary = None;
         }
+        // Clusters are left out only of all clusters.
+        if narrower.clusters.as_deref().is_some_and(|clusters| clusters != ["*"]) {
+            left.filters.exclude_clusters = None;
+        }
+        if !items(&narrower.filters.exclude_clusters).is_empty() {
+            left.clusters = None;
+        }
         let (filters, narrower) = (&mut left.filters, &narrower.filters);
         for (said, opposite) in [
             (&narrower.families, &mut filters.exclude_families),
@@ -286,9 +295,9 @@ impl Settings {
     /// Returns the clusters, each once.
     ///
     /// # Errors
-    /// If one is neither a name nor an ARN.
+    /// If one is neither a name nor an ARN, or clusters are excluded from others than all.
     pub fn clusters(&self) -> Result<Vec<Cluster>> {
-        config::clusters(items(&self.clusters))
+        config::clusters_but(items(&self.clusters), items(&self.filters.exclude_clusters))
     }
 
     /// Returns the hosts that a webhook may have.
@@ -308,7 +317,10 @@ impl Settings {
             && let Some(pattern) = patterns.iter().find(|pattern| pattern.needs_cluster())
         {
             let unclear = Error::usage(format!("the pattern {} needs a cluster", pattern.name));
-            return Err(Trouble { key: "clusters", error: unclear.hint("give --cluster NAME") });
+            return Err(Trouble {
+                key: "clusters",
+                error: unclear.hint("give --cluster NAME, or --cluster '*' for every cluster"),
+            });
         }
         about("ignore", config::ignore(items(&self.ignore)))?;
         let announcements = match (self.no_dedupe, self.storm_window.unwrap_or(DEFAULT_STORM_WINDOW)) {
@@ -413,7 +425,8 @@ impl Settings {
     #[must_use]
     pub fn lacks_cluster(&self) -> bool {
         let needs_cluster = |patterns: Vec<Pattern>| patterns.iter().any(Pattern::needs_cluster);
-        items(&self.clusters).is_empty() && self.patterns().is_ok_and(needs_cluster)
+        let names_none = items(&self.clusters).is_empty() && items(&self.filters.exclude_clusters).is_empty();
+        names_none && self.patterns().is_ok_and(needs_cluster)
     }
 
     /// Returns the most characters of a rule's pattern.
@@ -437,22 +450,15 @@ impl Settings {
         for name in wanted {
             let found = about("patterns", Pattern::find(name))?.with_quota(quota);
             // The filters of companions are applied when all settings are known.
-            let narrowed = match is_companion(&found.name) {
+            let pattern = match is_companion(&found.name) {
                 true if about("patterns", Pattern::find(&found.name))?.with_quota(quota) != found => {
                     let error =
                         Error::usage(format!("the pattern file {name} has the name of a pattern of taskbell's own"));
                     return Err(Trouble { key: "patterns", error: error.hint("rename the file") });
                 }
-                true => Ok(found),
-                false => found.narrowed(&filters),
+                true => found,
+                false => found.narrowed_where_possible(&filters),
             };
-            let pattern = about(
-                "filters",
-                match named.is_empty() {
-                    true => narrowed.map_err(|error| error.hint(OF_DEFAULTS)),
-                    false => narrowed,
-                },
-            )?;
             match patterns.iter().find(|other| other.name == pattern.name) {
                 None => patterns.push(pattern),
                 Some(same) if *same == pattern => {}
@@ -460,6 +466,15 @@ impl Settings {
                     let error = Error::usage(format!("two different patterns are called {}", pattern.name));
                     return Err(Trouble { key: "patterns", error });
                 }
+            }
+        }
+        // A filter that narrows none of the patterns is a mistake.
+        let alerting = || patterns.iter().filter(|pattern| !is_companion(&pattern.name));
+        for (flag, filter) in filters.apart() {
+            if let Some(first) = alerting().next()
+                && alerting().all(|pattern| pattern.refused.contains(&flag))
+            {
+                about("filters", first.clone().narrowed(&filter))?;
             }
         }
         Ok(patterns)

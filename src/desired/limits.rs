@@ -4,6 +4,8 @@
 //! measured here, and a new kind does not compile without a decision in `fits`. `pattern` measures patterns itself, because only it
 //! knows their shorter form. Makes no call.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::arn::LONGEST_PARAMETER;
@@ -16,6 +18,7 @@ use crate::aws::kinds::rule::{self, Rule};
 use crate::aws::kinds::watch::{self, Watch};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::pattern::clusters::named;
 use crate::policy::Policy;
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::reconcile::resource::{LONGEST_TAG_VALUE, Tags, Want, spec_of};
@@ -147,7 +150,7 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
             of_others(to_come)
         );
         return Err(Error::usage(told).hint(format!(
-            "{}use no * within names of --family, --exclude-family, --service or --exclude-service (filters in taskbell.toml): a * at the end alone needs no wildcard",
+            "{}use no * within names of --cluster, --exclude-cluster, --family, --exclude-family, --service or --exclude-service (clusters and filters in taskbell.toml): a * at the end alone needs no wildcard",
             without_recovery(config, stack, &wanted, |rule| rule.has_wildcard)
         )));
     }
@@ -179,20 +182,28 @@ pub fn rules_of(plan: &Plan) -> Vec<bus::Rule> {
     let steps = plan.steps.iter().filter(|step| step.action != Action::Remove && step.address.id.kind == Kind::Rule);
     let rule = |step: &Step| {
         let spec = step.want.as_ref().and_then(|want| spec_of::<Rule>(want).ok())?;
-        let (name, has_wildcard) = (step.address.name.clone(), spec.has_wildcard());
-        Some(bus::Rule { name, description: spec.description, has_wildcard })
+        let (name, has_wildcard, pattern) = (step.address.name.clone(), spec.has_wildcard(), spec.meaning());
+        Some(bus::Rule { name, description: spec.description, has_wildcard, pattern })
     };
     steps.filter_map(rule).collect()
 }
 
-/// Returns whether the plan adds rules, or wildcards to rules: only then the other rules on the bus matter.
+/// Returns whether the plan adds rules, or wildcards or clusters to rules: only then the other rules on the bus matter.
 #[must_use]
 pub fn needs_room(plan: &Plan) -> bool {
     plan.steps.iter().filter(|step| step.address.id.kind == Kind::Rule).any(|step| match step.action {
         Action::Add => true,
-        Action::Change => has_wildcard(step.want.as_ref()) && !has_wildcard(step.have.as_ref()),
+        Action::Change => {
+            let is_new = has_wildcard(step.want.as_ref()) && !has_wildcard(step.have.as_ref());
+            is_new || !clusters_of(step.want.as_ref()).is_subset(&clusters_of(step.have.as_ref()))
+        }
         Action::Remove => false,
     })
+}
+
+fn clusters_of(document: Option<&Value>) -> BTreeSet<String> {
+    let spec = document.and_then(|document| spec_of::<Rule>(document).ok());
+    spec.map(|spec| named(&spec.meaning())).unwrap_or_default()
 }
 
 fn has_wildcard(document: Option<&Value>) -> bool {
@@ -604,7 +615,12 @@ mod tests {
     }
 
     fn bus(count: usize, has_wildcard: bool) -> Vec<bus::Rule> {
-        let rule = |number| bus::Rule { name: format!("other-{number}"), description: String::new(), has_wildcard };
+        let rule = |number| bus::Rule {
+            name: format!("other-{number}"),
+            description: String::new(),
+            has_wildcard,
+            pattern: Value::Null,
+        };
         (0..count).map(rule).collect()
     }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::aws::kinds::watch::{ENABLED, KEPT, Schedule};
 use crate::aws::kinds::{role, watch};
 use crate::calendar::Span;
-use crate::config::Config;
 use crate::config::job::{Deadline, Expectation, Job, Limit};
+use crate::config::{Cluster, Config};
 use crate::document::{canonical, digest};
 use crate::error::Result;
 use crate::policy::Policy;
@@ -162,6 +162,10 @@ impl Ground<'_> {
         let Self { config, stack, place, clusters } = self;
         let mut detail = detail.clone();
         detail["clusterArns"] = json!(clusters);
+        let excluded: Vec<&String> = config.clusters.iter().flat_map(Cluster::excluded).collect();
+        if !excluded.is_empty() {
+            detail["excludedClusters"] = json!(excluded);
+        }
         let input = json!({
             "id": "<aws.scheduler.execution-id>",
             "source": SOURCE,

@@ -235,13 +235,15 @@ impl Opened {
                 return Err(Error::usage("an export is for every account and region, and an ARN is only for one")
                     .hint(format!("give the cluster by its name: --cluster {name}")));
             }
+            // Patterns say otherwise what a glob means, and a blank is one name.
+            let stays = name == DEFAULT_CLUSTER || cluster.is_glob();
             let open = Blank::Cluster(self.defaults.len());
-            let token = match name {
-                DEFAULT_CLUSTER => name.to_owned(),
-                _ => format!("{:-<1$}", format!("-cluster-{}-", self.defaults.len() + 1), name.len()),
+            let token = match stays {
+                true => name.to_owned(),
+                false => format!("{:-<1$}", format!("-cluster-{}-", self.defaults.len() + 1), name.len()),
             };
-            self.config.clusters.push(token.parse()?);
-            if name != DEFAULT_CLUSTER {
+            self.config.clusters.push(if cluster.is_glob() { cluster.clone() } else { token.parse()? });
+            if !stays {
                 self.tokens.push((token, open));
                 self.defaults.push((open, name.to_owned()));
             }

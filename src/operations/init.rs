@@ -13,7 +13,8 @@ use crate::secret::echoed;
 /// The answers to write into the file.
 pub struct Answers {
     pub region: Option<String>,
-    pub clusters: Vec<Cluster>,
+    /// The clusters of each stack.
+    pub stacks: Vec<Vec<Cluster>>,
     pub language: String,
     pub mention: Vec<String>,
     pub alarm_topic: Option<String>,
@@ -56,7 +57,7 @@ pub async fn expectations(
 ) -> Result<(Expectations, Vec<String>)> {
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for cluster in clusters {
-        let target = Target { stack: cluster.name().parse()?, site: target.site.clone() };
+        let target = Target { stack: cluster.stack_name()?, site: target.site.clone() };
         match jobs::look(std::slice::from_ref(cluster), &target, context).await {
             Ok(jobs) => {
                 let some: Vec<Suggestion> = suggestions(&jobs.jobs).into_iter().filter_map(Result::ok).collect();
@@ -106,6 +107,32 @@ pub fn clusters(answer: &str, found: &[String]) -> Result<Vec<Cluster>> {
         none if none.is_empty() => Err(Error::usage("at least one cluster is needed")),
         some => Ok(some),
     }
+}
+
+/// Returns the clusters of each stack: all of them in one stack, or each in its own, also without an answer. A single stack for all
+/// clusters that exist is for new ones, too.
+///
+/// # Errors
+/// If the answer is neither.
+pub fn stacks(answer: &str, chosen: &[Cluster], found: &[String]) -> Result<Vec<Vec<Cluster>>> {
+    match answer {
+        "" | "each" => Ok(each(chosen)),
+        "one" if are_all(chosen, found) => Ok(vec![vec!["*".parse()?]]),
+        "one" => Ok(vec![chosen.to_vec()]),
+        other => Err(Error::usage(format!("unknown answer {}: use one or each", echoed(other)))),
+    }
+}
+
+/// Returns one stack for each cluster.
+#[must_use]
+pub fn each(clusters: &[Cluster]) -> Vec<Vec<Cluster>> {
+    clusters.iter().map(|cluster| vec![cluster.clone()]).collect()
+}
+
+/// Returns whether all clusters that were found are chosen.
+#[must_use]
+pub fn are_all(chosen: &[Cluster], found: &[String]) -> bool {
+    !found.is_empty() && found.iter().all(|name| chosen.iter().any(|cluster| cluster.covers(name)))
 }
 
 /// Returns the language of the messages. Without an answer, English.

@@ -60,6 +60,7 @@ pub mod init;
 pub mod jobs;
 pub mod links;
 pub mod notify;
+pub mod overlap;
 pub mod pattern_test;
 pub mod preview;
 pub mod replay;

@@ -51,7 +51,12 @@ mod tests {
         let room = Room::default();
         let book = |account: &str, name: &str, fits: bool| {
             let stack = Stack { name: name.parse().unwrap(), region: "us-east-1".to_owned() };
-            let rule = bus::Rule { name: name.to_owned(), description: String::new(), has_wildcard: false };
+            let rule = bus::Rule {
+                name: name.to_owned(),
+                description: String::new(),
+                has_wildcard: false,
+                pattern: serde_json::Value::Null,
+            };
             let mut beside = Vec::new();
             let outcome = room.book(&Place::of_region(account, "us-east-1"), &stack, vec![rule], |others| {
                 beside.extend(others.iter().map(|rule| rule.name.clone()));

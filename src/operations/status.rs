@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::jobs::problem::{self, Problem};
+use super::overlap::{Overlap, overlaps};
 use super::session::Session;
 use super::target::{Context, Target};
 use super::verdict::Verdict;
+use crate::aws::calls::bus;
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
 use crate::aws::calls::ledger::{self, Book, Entry, Ledger};
 use crate::aws::calls::runtime::{self, Health, health};
@@ -32,6 +34,8 @@ pub struct Status {
     pub place: Place,
     /// An error if a rule could not be read, and no readable rule names a cluster.
     pub clusters: Fact<BTreeSet<String>>,
+    /// The clusters that a stack for all clusters leaves out.
+    pub excluded_clusters: BTreeSet<String>,
     /// The name and the state of each rule.
     pub rules: Vec<(String, Fact<String>)>,
     pub notifier: Fact<Option<Health>>,
@@ -40,6 +44,8 @@ pub struct Status {
     pub jobs: Fact<Option<JobsInBrief>>,
     /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
+    /// The other stacks that alert on the same failures. Empty: none is known.
+    pub overlaps: Vec<Overlap>,
     lines: Fact<Vec<Line>>,
 }
 
@@ -68,7 +74,7 @@ pub struct JobWithProblem {
 /// If nothing of the stack exists, or the caller is unknown to AWS; on interruption.
 pub async fn look(target: &Target, context: &Context) -> Result<Status> {
     let session = Session::open(target, Given::default(), context).await?;
-    let (seen, health, undelivered, lines) = {
+    let (seen, health, undelivered, lines, others) = {
         let journal = Journal::new(&session.sdk, session.stack.log_group_name());
         let name = session.stack.function_name();
         let looks = async {
@@ -76,7 +82,8 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
                 session.observe_only(&[Kind::Function, Kind::Rule]),
                 health(&session.sdk, &name),
                 depth(&session),
-                journal.latest()
+                journal.latest(),
+                bus::of_stacks(&session.sdk)
             )
         };
         session.unless_interrupted(looks).await?
@@ -90,14 +97,18 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
     };
     let jobs = session.unless_interrupted(jobs(&session, &seen)).await?;
     let rules = rules_of(&seen);
+    let others = others.unwrap_or_default();
+    let own: Vec<bus::Rule> = others.iter().filter(|rule| is_of(&seen, &rule.name)).cloned().collect();
     let state = |spec: rule::Spec| spec.state.to_lowercase();
     let status = Status {
         clusters: clusters_of(&rules),
+        excluded_clusters: excluded_of(&rules),
         rules: rules.into_iter().map(|(name, spec)| (name, spec.map(state))).collect(),
         notifier,
         undelivered: undelivered.map_err(told),
         jobs,
         lines: lines.map_err(told),
+        overlaps: overlaps(session.stack.name.as_str(), &own, &others),
         warning,
         stack: session.stack.clone(),
         place,
@@ -108,6 +119,11 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
             .hint("run `taskbell setup`, or check --stack, --region and --profile"));
     }
     Ok(status)
+}
+
+/// Returns whether a rule of this name in AWS is one of the stack.
+fn is_of(seen: &Inventory, name: &str) -> bool {
+    seen.values().any(|seen| seen.address.id.kind == Kind::Rule && seen.address.name == name)
 }
 
 async fn depth(session: &Session) -> Result<Option<u64>, Fault> {
@@ -202,6 +218,12 @@ pub(super) fn clusters_of(rules: &[(String, Fact<rule::Spec>)]) -> Fact<BTreeSet
         Some(error) if names.is_empty() => Err(error),
         _ => Ok(names),
     }
+}
+
+/// Returns the names of the clusters that the rules leave out.
+pub(super) fn excluded_of(rules: &[(String, Fact<rule::Spec>)]) -> BTreeSet<String> {
+    let specs = rules.iter().filter_map(|(_, spec)| spec.as_ref().ok());
+    specs.flat_map(|spec| clusters::excluded(&spec.meaning())).map(|arn| clusters::name(&arn).to_owned()).collect()
 }
 
 impl Status {

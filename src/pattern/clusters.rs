@@ -13,9 +13,9 @@ const SERVICE: &str = ":service/";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clusters {
     All,
-    /// The clusters with these ARNs.
+    /// The clusters with these ARNs, in which `*` stands for any characters.
     Named(Vec<String>),
-    /// Clusters that the pattern does not name by exact ARNs.
+    /// Clusters that the pattern does not name by their ARNs alone.
     Otherwise,
 }
 
@@ -24,10 +24,10 @@ impl Clusters {
     #[must_use]
     pub fn of(pattern: &Value) -> Self {
         let asked = &pattern["detail"]["clusterArn"];
-        let exact = asked.as_array().map(|leaves| leaves.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let named = asked.as_array().map(|leaves| leaves.iter().map(of_leaf).collect::<Option<Vec<_>>>());
         let text = pattern.to_string();
-        match exact {
-            Some(Some(arns)) => Self::Named(arns.into_iter().map(str::to_owned).collect()),
+        match named {
+            Some(Some(arns)) => Self::Named(arns),
             None if asked.is_null() && !text.contains("clusterArn") && pattern["resources"].is_null() => Self::All,
             _ => Self::Otherwise,
         }
@@ -44,24 +44,102 @@ impl Clusters {
     }
 }
 
-/// Returns the ARN of every cluster that a pattern names anywhere: by the cluster's ARN, or in the ARNs of its services.
-#[must_use]
-pub fn named(pattern: &Value) -> BTreeSet<String> {
-    let mut arns = BTreeSet::new();
-    collect(pattern, &mut arns);
-    arns
+/// Returns the text that a leaf lists, or the beginning or the glob of clusters' ARNs that it asks for.
+fn of_leaf(leaf: &Value) -> Option<String> {
+    let of_clusters = |text: &&str| text.contains(CLUSTER);
+    match (leaf.as_str(), leaf["prefix"].as_str(), leaf["wildcard"].as_str()) {
+        (Some(exact), ..) => Some(exact.to_owned()),
+        (_, Some(prefix), _) => Some(prefix).filter(of_clusters).map(|prefix| format!("{prefix}*")),
+        (.., wildcard) => wildcard.filter(of_clusters).map(str::to_owned),
+    }
 }
 
-fn collect(pattern: &Value, arns: &mut BTreeSet<String>) {
-    match pattern {
-        Value::String(text) if text.contains(CLUSTER) => drop(arns.insert(text.clone())),
-        Value::String(text) => arns.extend(text.split_once(SERVICE).map(|(beginning, service)| {
-            let cluster = service.split('/').next().unwrap_or_default();
-            format!("{beginning}{CLUSTER}{cluster}")
-        })),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, arns)),
-        Value::Object(fields) => fields.values().for_each(|field| collect(field, arns)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+/// Returns the ARN of every cluster that a pattern names anywhere: by the cluster's ARN, or in the ARNs of its services. The name may
+/// have `*`. A pattern that only excludes clusters names all.
+#[must_use]
+pub fn named(pattern: &Value) -> BTreeSet<String> {
+    let mut found = Found::default();
+    found.collect(pattern, Leaf::Exact);
+    found.named
+}
+
+/// Returns the ARN of every cluster that a pattern excludes. The name may have `*`.
+#[must_use]
+pub fn excluded(pattern: &Value) -> BTreeSet<String> {
+    let mut found = Found::default();
+    found.collect(pattern, Leaf::Exact);
+    found.excluded
+}
+
+/// The meaning of a text in a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaf {
+    Exact,
+    Prefix,
+    Wildcard,
+    Excluded,
+    ExcludedPrefix,
+    ExcludedWildcard,
+}
+
+impl Leaf {
+    fn within(self, operator: &str) -> Self {
+        match (self, operator) {
+            (Self::Exact, "prefix") => Self::Prefix,
+            (Self::Exact, "wildcard") => Self::Wildcard,
+            (Self::Exact, "anything-but") => Self::Excluded,
+            (Self::Excluded, "prefix") => Self::ExcludedPrefix,
+            (Self::Excluded, "wildcard") => Self::ExcludedWildcard,
+            (other, _) => other,
+        }
+    }
+
+    fn excludes(self) -> bool {
+        matches!(self, Self::Excluded | Self::ExcludedPrefix | Self::ExcludedWildcard)
+    }
+
+    fn is_prefix(self) -> bool {
+        matches!(self, Self::Prefix | Self::ExcludedPrefix)
+    }
+}
+
+/// The ARNs of clusters in a pattern.
+#[derive(Debug, Default)]
+struct Found {
+    named: BTreeSet<String>,
+    excluded: BTreeSet<String>,
+}
+
+impl Found {
+    fn collect(&mut self, pattern: &Value, leaf: Leaf) {
+        match pattern {
+            Value::String(text) => self.text(text, leaf),
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, leaf)),
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| self.collect(field, leaf.within(name))),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn text(&mut self, text: &str, leaf: Leaf) {
+        let end = if leaf.is_prefix() { "*" } else { "" };
+        let of_services = text.split_once(SERVICE).map(|(beginning, path)| {
+            let (cluster, service) = path.split_once('/').map_or((path, None), |(cluster, rest)| (cluster, Some(rest)));
+            let cluster = if service.is_none() { format!("{cluster}{end}") } else { cluster.to_owned() };
+            let is_whole = service.is_none_or(|rest| ["", "*"].contains(&rest));
+            (format!("{beginning}{CLUSTER}{cluster}"), is_whole)
+        });
+        let of_cluster = text.contains(CLUSTER).then(|| (format!("{text}{end}"), true));
+        let Some((arn, is_whole)) = of_cluster.or(of_services) else { return };
+        let all = arn.split_once(CLUSTER).map(|(beginning, _)| format!("{beginning}{CLUSTER}*"));
+        match leaf.excludes() {
+            false => drop(self.named.insert(arn)),
+            // A pattern that excludes a service still names the service's cluster.
+            true if !is_whole => drop(self.named.insert(arn)),
+            true => {
+                self.named.extend(all);
+                self.excluded.insert(arn);
+            }
+        }
     }
 }
 
@@ -71,8 +149,65 @@ pub fn name(arn: &str) -> &str {
     arn.split_once(CLUSTER).and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default()
 }
 
+/// Returns whether the text has a `*`, which stands for any characters.
+#[must_use]
+pub fn is_glob(text: &str) -> bool {
+    text.contains('*')
+}
+
+/// Returns whether a glob covers a text.
+#[must_use]
+pub fn covers(glob: &str, text: &str) -> bool {
+    let Some((start, rest)) = glob.split_once('*') else { return glob == text };
+    let Some(mut left) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.split_once(part) {
+            Some((_, after)) => left = after,
+            None => return false,
+        }
+    }
+    left.ends_with(end)
+}
+
+/// Returns whether there may be a text that both globs cover.
+#[must_use]
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // Whether the rests of both globs overlap, for the present rest of `one` and every rest of `other`, from the shortest ones on.
+    let mut rests: Vec<bool> = Vec::new();
+    for at in (0..=one.len()).rev() {
+        let mut row = vec![false; other.len() + 1];
+        for place in (0..=other.len()).rev() {
+            let below = |offset: usize| rests.get(place + offset).copied().unwrap_or_default();
+            let beside = row.get(place + 1).copied().unwrap_or_default();
+            row[place] = match (one.get(at), other.get(place)) {
+                (None, None) => true,
+                (Some('*'), _) | (_, Some('*')) => {
+                    let (is_star, is_other) = (one.get(at) == Some(&'*'), other.get(place) == Some(&'*'));
+                    // A star covers nothing more, or the next character of the other glob, too.
+                    (is_star && (below(0) || beside)) || (is_other && (beside || below(0)))
+                }
+                (Some(first), Some(second)) => first == second && below(1),
+                (None, Some(_)) | (Some(_), None) => false,
+            };
+        }
+        rests = row;
+    }
+    rests.first().copied().unwrap_or_default()
+}
+
+/// Returns a text that the glob covers.
+#[must_use]
+pub fn example(glob: &str) -> String {
+    glob.replace('*', "any")
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use serde_json::json;
 
     use super::*;
@@ -81,11 +216,13 @@ mod tests {
     const ARN: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/batch";
 
     #[test]
-    fn only_exact_arns_name_clusters() {
+    fn only_arns_and_their_beginnings_name_clusters() {
         let of = |detail: Value| Clusters::of(&json!({ "source": ["aws.ecs"], "detail": detail }));
         assert_eq!(of(json!({ "clusterArn": [ARN] })), Clusters::Named(vec![ARN.to_owned()]));
         assert_eq!(of(json!({ "lastStatus": ["STOPPED"] })), Clusters::All);
         assert_eq!(of(json!({ "clusterArn": [{ "prefix": "arn:" }] })), Clusters::Otherwise);
+        assert_eq!(of(json!({ "clusterArn": [{ "prefix": ARN }] })), Clusters::Named(vec![format!("{ARN}*")]));
+        assert_eq!(of(json!({ "clusterArn": [{ "anything-but": [ARN] }] })), Clusters::Otherwise);
         assert_eq!(of(json!({ "$or": [{ "clusterArn": [ARN] }, { "group": ["x"] }] })), Clusters::Otherwise);
         let services = json!({ "source": ["aws.ecs"], "resources": [{ "prefix": "arn:aws:ecs" }] });
         assert_eq!(Clusters::of(&services), Clusters::Otherwise);
@@ -114,8 +251,75 @@ mod tests {
     }
 
     #[test]
+    fn excluded_clusters_are_told_from_excluded_services() {
+        let services = |rest: &str| ARN.replace(":cluster/batch", &format!(":service/{rest}"));
+        let globs = |arns: &BTreeSet<String>| arns.iter().map(|arn| name(arn).to_owned()).collect::<Vec<_>>();
+        for (leaf, in_pattern, left_out) in [
+            (json!({ "prefix": services("") }), vec!["*"], vec![]),
+            (json!({ "prefix": services("prod-") }), vec!["prod-*"], vec![]),
+            (json!({ "prefix": services("prod/") }), vec!["prod"], vec![]),
+            (json!({ "wildcard": services("*-prod/*") }), vec!["*-prod"], vec![]),
+            (json!({ "wildcard": services("*/web") }), vec!["*"], vec![]),
+            (
+                json!({ "anything-but": { "prefix": [services("test/"), services("dev-")] } }),
+                vec!["*"],
+                vec!["dev-*", "test"],
+            ),
+            (json!({ "anything-but": { "wildcard": [services("*-dev/*")] } }), vec!["*"], vec!["*-dev"]),
+            (json!({ "anything-but": { "prefix": [services("prod/web-")] } }), vec!["prod"], vec![]),
+            (json!({ "anything-but": [ARN] }), vec!["*"], vec!["batch"]),
+            (json!({ "anything-but": { "prefix": [ARN] } }), vec!["*"], vec!["batch*"]),
+        ] {
+            let pattern = json!({ "resources": [leaf] });
+            assert_eq!(
+                (globs(&named(&pattern)), globs(&excluded(&pattern))),
+                (
+                    in_pattern.into_iter().map(str::to_owned).collect(),
+                    left_out.into_iter().map(str::to_owned).collect(),
+                ),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn star_stands_for_any_characters() {
+        for (glob, text, is_covered) in [
+            ("prod", "prod", true),
+            ("prod", "prod-1", false),
+            ("*", "", true),
+            ("*", "prod", true),
+            ("prod-*", "prod-1", true),
+            ("prod-*", "prod-", true),
+            ("prod-*", "prod", false),
+            ("*-prod", "eu-prod", true),
+            ("*-prod", "eu-prod-1", false),
+            ("a*b", "ab", true),
+            ("a*b", "a", false),
+            ("a*a", "a", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*bc*c", "abc", false),
+        ] {
+            assert_eq!(covers(glob, text), is_covered, "{glob} {text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn globs_that_cover_one_text_overlap(one in "[ab*]{0,6}", other in "[ab*]{0,6}", text in "[ab]{0,6}") {
+            if covers(&one, &text) && covers(&other, &text) {
+                prop_assert!(overlap(&one, &other) && overlap(&other, &one));
+            }
+            prop_assert_eq!(overlap(&one, &text), covers(&one, &text));
+            prop_assert!(covers(&one, &example(&one)));
+        }
+    }
+
+    #[test]
     fn bound_patterns_name_their_clusters() {
-        let arns = [ARN.to_owned(), ARN.replace("batch", "default")];
+        let arns = ["batch", "default", "prod-*", "*-job"].map(|name| ARN.replace("batch", name));
         for entry in CATALOGUE.iter().filter(|entry| entry.name != "application-error") {
             let bound = Pattern::find(entry.name).unwrap().bind(&arns, Drill::Accepted).unwrap();
             assert_eq!(named(&bound), BTreeSet::from(arns.clone()), "{}", entry.name);

@@ -60,16 +60,17 @@ pub fn job_succeeded(filters: &Filters, jobs: Jobs) -> Result<Option<Pattern>> {
         several => serde_json::json!({ "$or": several }),
     };
     let filters = Filters { services: Vec::new(), exclude_services: Vec::new(), ..filters.clone() };
-    let filters = if needed.iter().any(is_of_tasks) { filters } else { Filters::default() };
+    let clusters = Filters { exclude_clusters: filters.exclude_clusters.clone(), ..Filters::default() };
+    let filters = if needed.iter().any(is_of_tasks) { filters } else { clusters };
     Ok(Some(Pattern { filters, ..Pattern::parse(JOB_SUCCEEDED, &tree.to_string())? }))
 }
 
-/// Returns the pattern of events that end a failure of a service; none if the filters cannot narrow it.
+/// Returns the pattern of events that end a failure of a service, narrowed as far as the filters can narrow it.
 ///
 /// # Errors
 /// If the pattern is not JSON, which is a defect of the release.
-pub fn service_recovered(filters: &Filters) -> Result<Option<Pattern>> {
-    Ok(Pattern::find(SERVICE_RECOVERED)?.narrowed(filters).ok())
+pub fn service_recovered(filters: &Filters) -> Result<Pattern> {
+    Ok(Pattern::find(SERVICE_RECOVERED)?.narrowed_where_possible(filters))
 }
 
 #[cfg(test)]

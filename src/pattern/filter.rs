@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::arn::is_ecs_name;
+use super::clusters::is_glob;
+use crate::arn::is_ecs_glob;
 use crate::error::{Error, Result};
 use crate::secret::echoed;
 
@@ -18,7 +19,12 @@ pub struct Filters {
     pub exclude_services: Vec<String>,
     /// The container whose exit code counts.
     pub container: Option<String>,
+    /// The clusters that a stack for all clusters leaves out.
+    pub exclude_clusters: Vec<String>,
 }
+
+/// The flag that names a container.
+pub const CONTAINER: &str = "--container";
 
 const TASK: &str = "ECS Task State Change";
 const OF_SERVICES: [&str; 3] = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action"];
@@ -35,12 +41,13 @@ impl Filters {
     /// # Errors
     /// For names that ECS does not allow, and for filters that exclude everything or that EventBridge cannot express together.
     pub fn checked(self) -> Result<Self> {
-        let Self { families, exclude_families, services, exclude_services, container } = &self;
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = &self;
         for (flag, names) in [
             ("--family", families),
             ("--exclude-family", exclude_families),
             ("--service", services),
             ("--exclude-service", exclude_services),
+            ("--exclude-cluster", exclude_clusters),
         ] {
             names.iter().try_for_each(|name| legal(flag, name))?;
         }
@@ -59,25 +66,46 @@ impl Filters {
                 ));
             }
         }
-        if exclude_families.iter().chain(exclude_services).any(|name| name == "*") {
+        if exclude_families.iter().chain(exclude_services).chain(exclude_clusters).any(|name| name == "*") {
             return Err(Error::usage("a filter that excludes everything leaves nothing to alert on"));
         }
         Ok(self)
     }
 
-    /// Returns each flag that was given, with the filter of that flag alone.
+    /// Returns each flag that narrows patterns within clusters, with the filter of that flag alone.
     #[must_use]
     pub fn apart(&self) -> Vec<(&'static str, Self)> {
-        let Self { families, exclude_families, services, exclude_services, container } = self.clone();
-        let none = Self::default();
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = self.clone();
+        let none = Self { exclude_clusters, ..Self::default() };
         let alone = [
             ("--family", Self { families, ..none.clone() }),
             ("--exclude-family", Self { exclude_families, ..none.clone() }),
             ("--service", Self { services, ..none.clone() }),
             ("--exclude-service", Self { exclude_services, ..none.clone() }),
-            ("--container", Self { container, ..none.clone() }),
+            (CONTAINER, Self { container, ..none.clone() }),
         ];
         alone.into_iter().filter(|(_, filter)| *filter != none).collect()
+    }
+
+    /// Returns the filters without those of some flags.
+    #[must_use]
+    pub fn without(&self, flags: &[&str]) -> Self {
+        let mut left = self.clone();
+        for flag in flags {
+            match *flag {
+                "--family" => left.families.clear(),
+                "--exclude-family" => left.exclude_families.clear(),
+                "--service" => left.services.clear(),
+                "--exclude-service" => left.exclude_services.clear(),
+                CONTAINER => left.container = None,
+                _ => {}
+            }
+        }
+        left
+    }
+
+    fn narrows_nothing(&self) -> bool {
+        *self == Self { exclude_clusters: self.exclude_clusters.clone(), ..Self::default() }
     }
 
     fn of_families(&self) -> bool {
@@ -97,7 +125,7 @@ impl Filters {
             fields_named(tree, field, found);
         }
         if !tree["detail"].is_null() && !tree["detail"].is_object() {
-            return *self == Self::default();
+            return self.narrows_nothing();
         }
         let any_service = json!([{ "prefix": "service:" }]);
         // A group in the alternatives themselves is narrowed with them; a deeper one would be replaced.
@@ -113,16 +141,17 @@ impl Filters {
                 (!self.of_services()
                     || groups.iter().all(|group| **group == any_service) && groups.len() == within_reach)
                     && (!self.of_families() || definitions.is_empty())
-                    && (self.container.is_none() || names.is_empty())
+                    && (self.container.is_none() || names.is_empty() && looks_at_containers(tree))
             }
-            // If only the service's ARN contains the cluster, that field cannot exclude a service as well.
+            // If only the service's ARN contains the cluster, that field cannot exclude a service or a cluster as well.
             Subject::Services => {
-                let excludes = !self.exclude_services.is_empty() && tree["detail"]["clusterArn"].is_null();
+                let excludes = !self.exclude_services.is_empty() || !self.exclude_clusters.is_empty();
+                let excludes = self.of_services() && excludes && tree["detail"]["clusterArn"].is_null();
                 let whole_cluster =
                     [Value::Null, json!([{ "prefix": "${service_arn_prefix}" }])].contains(&tree["resources"]);
                 !self.of_families() && self.container.is_none() && !excludes && (!self.of_services() || whole_cluster)
             }
-            Subject::Other => *self == Self::default(),
+            Subject::Other => self.narrows_nothing(),
         }
     }
 
@@ -172,6 +201,7 @@ fn leaves(include: &[String], exclude: &[String], prefixes: &[String], end: &str
 
 fn taken(names: &[String], prefixes: &[String], end: &str) -> Value {
     let leaf = |prefix: &String, name: &String| match Form::of(name, end) {
+        _ if is_glob(prefix) => json!({ "wildcard": format!("{prefix}{}", whole(name, end)) }),
         Form::Exact => json!(format!("{prefix}{name}")),
         Form::Prefix(stem) => json!({ "prefix": format!("{prefix}{stem}") }),
         Form::Wildcard(glob) => json!({ "wildcard": format!("{prefix}{glob}") }),
@@ -180,11 +210,14 @@ fn taken(names: &[String], prefixes: &[String], end: &str) -> Value {
 }
 
 /// Returns one operator over all excluded names, because a field can have only one operator that excludes.
-fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
+pub(super) fn refused(names: &[String], prefixes: &[String], end: &str) -> Value {
     let all = |text: &dyn Fn(&String) -> String| -> Vec<String> {
         prefixes.iter().flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{}", text(name)))).collect()
     };
     let forms: Vec<Form> = names.iter().map(|name| Form::of(name, end)).collect();
+    if prefixes.iter().any(|prefix| is_glob(prefix)) {
+        return json!({ "wildcard": all(&|name| whole(name, end)) });
+    }
     if forms.iter().all(|form| matches!(form, Form::Exact)) {
         return json!(all(&Clone::clone));
     }
@@ -266,6 +299,11 @@ pub fn without_source(tree: &mut Value, source: &str) {
 #[must_use]
 pub fn is_of_tasks(tree: &Value) -> bool {
     subject(tree) == Subject::Tasks
+}
+
+/// Returns whether the events of a pattern are of services and their deployments.
+pub(super) fn is_of_services(tree: &Value) -> bool {
+    subject(tree) == Subject::Services
 }
 
 /// Collects the values of every field of this name, at any depth.
@@ -370,7 +408,7 @@ fn holds(leaves: &Value, text: &str) -> bool {
 }
 
 fn legal(flag: &str, name: &str) -> Result<()> {
-    match is_ecs_name(&name.replace('*', "-")) && !name.contains("**") {
+    match is_ecs_glob(name) {
         true => Ok(()),
         false => Err(Error::usage(format!("{flag} {} is not a name", echoed(name)))
             .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),

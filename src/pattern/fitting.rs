@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::clusters::covers;
 use super::matcher::{Matcher, Mismatch};
 
 /// The most checks of one event. Patterns with `$or` could otherwise ask for one name and the other in turn.
@@ -38,7 +39,8 @@ fn change(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
     };
     // A service's ARN contains the cluster, which must not change.
     let cluster_of = |arn: &str| arn.rsplit_once('/').map(|(cluster, _)| cluster.to_owned());
-    match (place, want.iter().find_map(taken_by)) {
+    let known = place.as_ref().and_then(|place| place.as_str()).unwrap_or_default().to_owned();
+    match (place, want.iter().find_map(|operator| taken_by(operator, &known))) {
         (Some(place), Some(name)) if *place != json!(name) => {
             let elsewhere = path == "resources" && cluster_of(place.as_str().unwrap_or_default()) != cluster_of(&name);
             if !elsewhere {
@@ -50,16 +52,30 @@ fn change(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
     }
 }
 
-/// Returns a text that the operator accepts.
-fn taken_by(operator: &Value) -> Option<String> {
+/// Returns a text that the operator accepts. The service of a cluster that the operator accepts stays in its cluster.
+fn taken_by(operator: &Value, known: &str) -> Option<String> {
     let text = |name: &str| operator[name].as_str();
     match (operator.as_str(), text("prefix"), text("wildcard")) {
         (Some(exact), ..) => Some(exact.to_owned()),
         (_, Some(prefix), _) if prefix.ends_with(':') => Some(format!("{prefix}1")),
         (_, Some(prefix), _) => Some(format!("{prefix}drill")),
-        (.., Some(wildcard)) => Some(wildcard.replace('*', "drill")),
+        (.., Some(wildcard)) => {
+            let kept = in_its_cluster(wildcard, known);
+            Some(kept.unwrap_or_else(|| wildcard.to_owned()).replace('*', "drill"))
+        }
         _ => None,
     }
+}
+
+/// Returns the glob of a service's ARN with the cluster of a known service, if the glob covers that cluster.
+fn in_its_cluster(glob: &str, known: &str) -> Option<String> {
+    let split = |arn: &str| {
+        let (place, path) = arn.split_once(":service/")?;
+        let (cluster, service) = path.split_once('/')?;
+        Some([place, cluster, service].map(str::to_owned))
+    };
+    let ([place, cluster, service], [here, own, _]) = (split(glob)?, split(known)?);
+    (place == here && covers(&cluster, &own)).then(|| format!("{place}:service/{own}/{service}"))
 }
 
 #[cfg(test)]
@@ -99,6 +115,19 @@ mod tests {
         let event = event(Scenario::DeploymentFailed, CLUSTER);
         assert!(!deployments.matches(&event));
         assert!(fitted(&deployments, event).is_some_and(|event| deployments.matches(&event)));
+    }
+
+    #[test]
+    fn drill_of_a_service_stays_in_its_cluster() {
+        for (glob, is_covered) in [("night-*", true), ("*", true), ("*-jobs", true), ("day-*", false)] {
+            let filters = Filters { services: vec!["web*".to_owned()], ..Filters::default() };
+            let pattern = Pattern::find("deployment-failed").unwrap().narrowed(&filters).unwrap();
+            let matcher = pattern.matcher(&[CLUSTER.replace("night-jobs", glob)], Drill::Accepted).unwrap();
+            let event = fitted(&matcher, event(Scenario::DeploymentFailed, CLUSTER));
+            assert_eq!(event.is_some(), is_covered, "{glob}");
+            let arns = event.map(|event| event["resources"].to_string()).unwrap_or_default();
+            assert_eq!(arns.contains(":service/night-jobs/webdrill"), is_covered, "{glob}: {arns}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::secret::{echoed, file_without_secrets};
 use filter::Filters;
 use matcher::{Matcher, Repeated};
 use normal::length;
-use placeholders::{PLACEHOLDERS, replace, unknown_placeholder};
+use placeholders::{Filling, PLACEHOLDERS, names_clusters, replace, unknown_placeholder};
 use tree::Tree;
 
 pub use catalogue::{CATALOGUE, COMPANIONS, DEFAULT, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED, is_in_catalogue};
@@ -53,6 +53,8 @@ pub struct Pattern {
     /// The pattern without repeated fields.
     tree: Value,
     filters: Filters,
+    /// The flags of filters that were given and cannot narrow the pattern.
+    pub refused: Vec<&'static str>,
     /// The fields that are repeated in the written pattern.
     repeated: Vec<Repeated>,
     /// Most characters of a rule's pattern in the account.
@@ -111,7 +113,8 @@ impl Pattern {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is not a placeholder"))
                 .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
         }
-        Ok(Self { name: name.to_owned(), written, tree, filters: Filters::default(), repeated, quota: LONGEST })
+        let (filters, refused) = (Filters::default(), Vec::new());
+        Ok(Self { name: name.to_owned(), written, tree, filters, refused, repeated, quota: LONGEST })
     }
 
     /// Returns the same pattern for an account whose quota of characters AWS raised.
@@ -171,7 +174,17 @@ impl Pattern {
     }
 
     fn filled_in(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
-        let mut bound = replace(&(&self.tree).into(), cluster_arns).to_value();
+        let mut tree = self.tree.clone();
+        if !self.filters.exclude_clusters.is_empty() {
+            // Events of other accounts and regions may come, too: what a pattern does not exclude, it matches.
+            filter::each_alternative(&mut tree, &|one| {
+                if let (true, Some(fields)) = (names_clusters(one), one.as_object_mut()) {
+                    fields.entry("account").or_insert_with(|| json!(["${account}"]));
+                    fields.entry("region").or_insert_with(|| json!(["${region}"]));
+                }
+            });
+        }
+        let mut bound = replace(&(&tree).into(), self.filling(cluster_arns)).to_value();
         self.filters.narrow(&mut bound, cluster_arns);
         if drill == Drill::Refused {
             filter::without_source(&mut bound, DRILL_SOURCE);
@@ -182,9 +195,13 @@ impl Pattern {
                 "in the pattern {}, {left} is in a place where it cannot be filled in",
                 self.name
             ))
-            .hint("a placeholder must be a whole value, or the whole text of an operator such as prefix"));
+            .hint("a placeholder must be a whole value, or the whole text of an operator such as prefix; for clusters with a *, that operator must be prefix"));
         }
         Ok(bound)
+    }
+
+    fn filling<'a>(&'a self, arns: &'a [String]) -> Filling<'a> {
+        Filling { arns, excluded: &self.filters.exclude_clusters }
     }
 
     /// Returns the text of a pattern with the meaning of `bound`, which is shorter because it repeats fields.
@@ -223,12 +240,17 @@ impl Pattern {
         if self.repeated.is_empty() {
             return too_long(length(bound), &spread);
         }
-        let mut written = replace(&self.written, cluster_arns);
+        let mut written = replace(&self.written, self.filling(cluster_arns));
         if drill == Drill::Refused {
             written.lists_at("source", |sources| sources.retain(|source| *source != Tree::Leaf(DRILL_SOURCE.into())));
         }
         // Of repeated values the last counts, and EventBridge joins objects: the filters can stand at the end.
         let mut narrowed = json!({ "detail-type": bound["detail-type"] });
+        if !self.filters.exclude_clusters.is_empty() {
+            for field in ["account", "region"].into_iter().filter(|field| !bound[*field].is_null()) {
+                narrowed[field] = bound[field].clone();
+            }
+        }
         self.filters.narrow(&mut narrowed, cluster_arns);
         if let (Tree::Object(fields), Tree::Object(last)) = (&mut written, Tree::from(&narrowed)) {
             fields.extend(last.into_iter().filter(|(name, _)| name != "detail-type"));
@@ -262,15 +284,32 @@ impl Pattern {
     /// If the pattern's events do not contain the field of a filter, or the pattern already restricts that field. The error names
     /// the filter's flag.
     pub fn narrowed(self, filters: &Filters) -> Result<Self> {
-        if filters.container.is_some() && !filter::looks_at_containers(&self.tree) {
-            return Err(Error::usage(format!("the pattern {} has no condition on containers", self.name))
-                .hint("use --container with a pattern that has one, such as --pattern task-failed or nonzero-exit"));
-        }
-        match filters.apart().into_iter().find(|(_, filter)| !filter.can_narrow(&self.tree)) {
-            None => Ok(Self { filters: filters.clone(), ..self }),
-            Some((flag, _)) => Err(Error::usage(format!("the pattern {} cannot be narrowed by {flag}", self.name))
+        let name = self.name.clone();
+        let has_containers = filter::looks_at_containers(&self.tree);
+        let narrowed = self.narrowed_where_possible(filters);
+        match narrowed.refused.first() {
+            None => Ok(narrowed),
+            Some(flag) if *flag == filter::CONTAINER && !has_containers => {
+                Err(Error::usage(format!("the pattern {name} has no condition on containers"))
+                    .hint("use --container with a pattern that has one, such as --pattern task-failed or nonzero-exit"))
+            }
+            Some(flag) => Err(Error::usage(format!("the pattern {name} cannot be narrowed by {flag}"))
                 .hint("its events lack that field, or the pattern already has a condition on it; name patterns that can be narrowed, such as --pattern task-failed")),
         }
+    }
+
+    /// Returns the pattern, narrowed by the flags that can narrow it.
+    #[must_use]
+    pub fn narrowed_where_possible(self, filters: &Filters) -> Self {
+        let refused: Vec<&'static str> =
+            filters.apart().into_iter().filter(|(_, one)| !one.can_narrow(&self.tree)).map(|(flag, _)| flag).collect();
+        Self { filters: filters.without(&refused), refused, ..self }
+    }
+
+    /// Returns whether the pattern's events are of services and their deployments.
+    #[must_use]
+    pub fn is_of_services(&self) -> bool {
+        filter::is_of_services(&self.tree)
     }
 
     /// Returns the same pattern, which also accepts the events of this source if it names any sources.
@@ -294,7 +333,7 @@ impl Pattern {
     /// Checks whether a cluster is needed to bind the pattern.
     #[must_use]
     pub fn needs_cluster(&self) -> bool {
-        replace(&self.written, &[]) != self.written
+        replace(&self.written, Filling { arns: &[], excluded: &[] }) != self.written
     }
 }
 

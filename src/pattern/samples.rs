@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::clusters;
 use crate::arn::Arn;
 use crate::error::{self, Error, Result};
 use crate::secret::echoed;
@@ -118,7 +119,8 @@ fn parsed(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| Error::new("a sample is not JSON").because(error))
 }
 
-/// Returns the samples as if they came from this cluster: with the account, region and partition of the cluster's ARN.
+/// Returns the samples as if they came from this cluster, or from one that the ARN covers if it has a `*`: with the account, region
+/// and partition of the ARN.
 ///
 /// # Errors
 /// If a sample is not JSON, which is a defect of the release.
@@ -138,7 +140,7 @@ pub fn of_cluster_by_name(name: &str, cluster_arn: &str) -> Result<Value> {
 fn moved(text: &str, cluster_arn: &str) -> Result<Value> {
     let (partition, region, account) =
         Arn::split(cluster_arn).map_or(("aws", "", ""), |arn| (arn.partition, arn.region, arn.account));
-    let name = cluster_arn.rsplit('/').next().unwrap_or_default();
+    let name = clusters::example(cluster_arn.rsplit('/').next().unwrap_or_default());
     let text = text
         .replace("arn:aws:", &format!("arn:{partition}:"))
         .replace("us-east-1", region)

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use taskbell::notifier::embedded::Engine;
+use taskbell::pattern::clusters::covers;
 use taskbell::pattern::filter::Filters;
 use taskbell::pattern::matcher::Matcher;
-use taskbell::pattern::samples::{SAMPLES, sample};
-use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
+use taskbell::pattern::samples::{SAMPLES, of_cluster_by_name, sample};
+use taskbell::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern, has_wildcard};
 
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::{Outcome, taskbell};
@@ -321,7 +322,7 @@ fn filters() -> impl Strategy<Value = Filters> {
             let split = |names: Vec<String>, exclude| if exclude { (Vec::new(), names) } else { (names, Vec::new()) };
             let ((families, exclude_families), (services, exclude_services)) =
                 (split(families, exclude_families), split(services, exclude_services));
-            Filters { families, exclude_families, services, exclude_services, container }
+            Filters { families, exclude_families, services, exclude_services, container, ..Filters::default() }
         },
     )
 }
@@ -354,6 +355,84 @@ proptest! {
             };
             prop_assert_eq!(narrow, wide && family_taken && service_taken, "{} {:?} and {:#}", entry, filters, event);
         }
+    }
+}
+
+fn cluster_glob() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec!["*", "prod-*", "*-prod", "a*b", "prod", "de*lt", "d*", "-*"]).prop_map(str::to_owned),
+        "[ab-]{0,2}\\*[ab-]{0,2}",
+        "[ab-]{1,4}",
+    ]
+}
+
+fn excluded() -> impl Strategy<Value = Vec<String>> {
+    let is_no_other = |names: &Vec<String>| names.iter().all(|name| name != "*");
+    prop::collection::vec(cluster_glob(), 1..3).prop_filter("leaves something", is_no_other)
+}
+
+/// Returns the pattern, and the sample that it matches.
+fn of_clusters() -> impl Strategy<Value = (&'static str, &'static str)> {
+    prop::sample::select(vec![
+        ("task-failed", "01-exit-nonzero"),
+        ("nonzero-exit", "01-exit-nonzero"),
+        ("out-of-memory", "02-oom"),
+        ("start-failed", "03-cannot-pull"),
+        ("spot-interrupted", "05-spot"),
+        ("deployment-failed", "20-deployment-failed"),
+        ("service-impaired", "21-placement-failure"),
+        ("service-recovered", "23b-deployment-completed"),
+        ("run-rejected", "31-run-rejected"),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Checks the clusters of a pattern: those that a glob means, and no others, by a wildcard only if a prefix does not suffice.
+    #[test]
+    fn glob_matches_exactly_the_clusters_that_it_means(
+        (entry, sample) in of_clusters(),
+        globs in prop::collection::vec(cluster_glob(), 1..3),
+        at in any::<prop::sample::Index>(),
+        (filler, other) in ("[ab-]{0,2}", "[ab-]{1,5}|default|prod"),
+        is_other in any::<bool>(),
+    ) {
+        let name = if is_other { other } else { globs[at.index(globs.len())].replace('*', &filler) };
+        prop_assume!(!name.is_empty());
+        let arn = |name: &str| format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}");
+        let arns: Vec<String> = globs.iter().map(|glob| arn(glob)).collect();
+        let tree = Pattern::find(entry).unwrap().bind(&arns, Drill::Accepted).unwrap();
+        let event = of_cluster_by_name(sample, &arn(&name)).unwrap();
+        let is_meant = globs.iter().any(|glob| covers(glob, &name));
+        prop_assert_eq!(Matcher::new(&(&tree).into()).unwrap().matches(&event), is_meant, "{:?} {} {:#}", globs, name, tree);
+        let needs_wildcard = globs.iter().any(|glob| glob.strip_suffix('*').unwrap_or(glob).contains('*'));
+        prop_assert_eq!(has_wildcard(&tree), needs_wildcard, "{:?} {:#}", globs, tree);
+    }
+
+    /// Checks the clusters that a pattern for all clusters leaves out. Events of other accounts match in no way.
+    #[test]
+    fn pattern_for_all_clusters_leaves_out_the_excluded_ones(
+        (entry, sample) in of_clusters(),
+        excluded in excluded(),
+        (filler, other) in ("[ab-]{0,2}", "[ab-]{1,5}|default|prod"),
+        is_other in any::<bool>(),
+    ) {
+        let name = if is_other { other } else { excluded[0].replace('*', &filler) };
+        prop_assume!(!name.is_empty());
+        let filters = Filters { exclude_clusters: excluded.clone(), ..Filters::default() }.checked().unwrap();
+        let arn = |name: &str| format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}");
+        let pattern = Pattern::find(entry).unwrap().narrowed(&filters).unwrap();
+        let tree = pattern.bind(&[arn("*")], Drill::Accepted).unwrap();
+        let matcher = Matcher::new(&(&tree).into()).unwrap();
+        let event = of_cluster_by_name(sample, &arn(&name)).unwrap();
+        let is_left_out = excluded.iter().any(|glob| covers(glob, &name));
+        // RunTask accepts names and ARNs: a name that could be an ARN is not excluded.
+        if entry != "run-rejected" || !is_left_out {
+            prop_assert_eq!(matcher.matches(&event), !is_left_out, "{:?} {} {:#}", excluded, name, tree);
+        }
+        let elsewhere = event.to_string().replace("123456789012", "210987654321");
+        prop_assert!(!matcher.matches(&serde_json::from_str(&elsewhere).unwrap()), "{tree:#}");
     }
 }
 
@@ -428,7 +507,6 @@ async fn invalid_filters_are_refused_before_any_call() {
         "--family a/b",
         "--family a**b",
         "--container a*",
-        "--family nightly",
         "--pattern deployment-failed --exclude-service web",
         "--pattern application-error --service web",
         "--pattern {mine} --family web",

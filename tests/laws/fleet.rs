@@ -229,13 +229,25 @@ async fn init_asks_and_writes_a_valid_file() {
     let aws = Aws::lax().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taskbell.toml");
-    let answers =
-        ["7", "1 web", "fr", "ja", "here everyone", "here, S0123", "no", "arn:aws:sns:us-east-1:123456789012:on-call"];
+    let answers = [
+        "7",
+        "1 web",
+        "both",
+        "each",
+        "fr",
+        "ja",
+        "here everyone",
+        "here, S0123",
+        "no",
+        "arn:aws:sns:us-east-1:123456789012:on-call",
+    ];
     let init = typing(&aws, &with("init", &path), &answers).await;
     assert_eq!(init.code, 0, "{init:?}");
     for told in [
         "1  batch",
         "no cluster number 7",
+        "Make one stack for these clusters, or one each?",
+        "unknown answer \"both\": use one or each",
         "unknown language fr",
         "--mention does not accept",
         "not the ARN of an SNS topic",
@@ -268,6 +280,24 @@ async fn init_asks_and_writes_a_valid_file() {
     assert_eq!(unattended.code, 0, "{unattended:?}");
     let schema = taskbell(&aws, "init --schema").await;
     assert!(schema.code == 0 && schema.json()["title"] == "taskbell.toml");
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_writes_one_stack_for_all_clusters() {
+    let aws = Aws::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    for (answers, clusters, name) in
+        [(["all", "one", "", ""], vec!["*"], "all"), (["batch other", "one", "", ""], vec!["batch", "other"], "batch")]
+    {
+        let path = folder.path().join(format!("{name}.toml"));
+        let init = typing(&aws, &with("init", &path), &[&answers[..], &[""]].concat()).await;
+        assert_eq!(init.code, 0, "{init:?}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let read = taskbell::config::file::File::parse(&path, &text).unwrap();
+        let [stack] = read.stacks.as_slice() else { panic!("{text}") };
+        assert_eq!(stack.name.as_ref().unwrap().as_str(), name, "{text}");
+        assert_eq!(stack.settings.clusters.as_deref().unwrap(), clusters, "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

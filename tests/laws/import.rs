@@ -431,8 +431,9 @@ async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     let mut everywhere = pattern();
     everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
     let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
-    let unclear = import(&aws, "").await;
-    assert!(unclear.code == 64 && unclear.err.contains("matches the events of every cluster"), "{unclear:?}");
+    let proposed = import(&aws, "--dry-run").await;
+    assert!(proposed.code == 2 && proposed.out.contains("stack all "), "{proposed:?}");
+    assert!(!proposed.err.contains("all other clusters"), "{proposed:?}");
     assert_eq!(aws.writes(), [""; 0]);
     let named = import(&aws, "--cluster batch --cluster web --stack all").await;
     assert!(
@@ -441,6 +442,17 @@ async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     );
     assert_eq!(state(&hand).await, Some(RuleState::Disabled));
     assert_eq!(taskbell_without_webhook(&aws, "drift --stack all --cluster batch --cluster web").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_for_every_cluster_is_replaced_by_a_stack_for_every_cluster() {
+    let mut everywhere = pattern();
+    everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
+    let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
+    let imported = import(&aws, "").await;
+    assert!(imported.code == 0 && !imported.err.contains("all other clusters"), "{imported:?}");
+    assert_eq!(state(&hand).await, Some(RuleState::Disabled));
+    assert_eq!(taskbell_without_webhook(&aws, "drift --cluster '*'").await.code, 0);
 }
 
 /// Checks that `import` needs all actions that docs/import.md lists besides those of setup and drill, and no others.

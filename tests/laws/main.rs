@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod clusters;
 mod deadlines;
 mod destinations;
 mod doctor;

@@ -11,12 +11,15 @@ use crate::aws::kinds::rule;
 use crate::error::Result;
 use crate::pattern;
 
-/// A rule on the default bus, of any owner: the parts that decide whether there is room for others.
+/// A rule on the default bus, of any owner: the parts that decide whether there is room for others, and whether others alert on the
+/// same events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub name: String,
     pub description: String,
     pub has_wildcard: bool,
+    /// The pattern without repeated fields; null: a rule with a schedule.
+    pub pattern: Value,
 }
 
 /// Returns all rules on the default bus.
@@ -24,22 +27,37 @@ pub struct Rule {
 /// # Errors
 /// If the call fails.
 pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
-    let of = |rule: SdkRule| Rule {
+    Ok(listed(&client::eventbridge(sdk)).await?.into_iter().map(of).collect())
+}
+
+/// Returns the rules on the default bus whose names begin as those of stacks do.
+///
+/// # Errors
+/// If the call fails.
+pub async fn of_stacks(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
+    Ok(named(&client::eventbridge(sdk), Some("taskbell-")).await?.into_iter().map(of).collect())
+}
+
+fn of(rule: SdkRule) -> Rule {
+    let pattern = rule.event_pattern.map_or(Value::Null, |text| pattern::meaning(&pattern::normal(&text)));
+    Rule {
         name: rule.name.unwrap_or_default(),
         description: rule.description.unwrap_or_default(),
-        has_wildcard: rule
-            .event_pattern
-            .is_some_and(|text| pattern::has_wildcard(&pattern::meaning(&pattern::normal(&text)))),
-    };
-    Ok(listed(&client::eventbridge(sdk)).await?.into_iter().map(of).collect())
+        has_wildcard: pattern::has_wildcard(&pattern),
+        pattern,
+    }
 }
 
 /// Returns all rules on the default bus, as AWS describes them.
 pub(super) async fn listed(events: &Client) -> Result<Vec<SdkRule>, Fault> {
+    named(events, None).await
+}
+
+async fn named(events: &Client, prefix: Option<&str>) -> Result<Vec<SdkRule>, Fault> {
     let mut rules = Vec::new();
     let mut next = None;
     loop {
-        let call = events.list_rules().set_next_token(next.take());
+        let call = events.list_rules().set_name_prefix(prefix.map(str::to_owned)).set_next_token(next.take());
         let page = call.send().await.map_err(fault("events:ListRules"))?;
         rules.extend(page.rules.unwrap_or_default());
         next = page.next_token;

@@ -18,13 +18,14 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) ->
 }
 
 /// Returns an error about the first cluster that does not exist here, with the nearest existing names and `way_out`; none if all
-/// exist.
+/// exist. A glob needs no cluster that exists.
 ///
 /// # Errors
 /// If the call fails.
 pub async fn missing(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<Option<Error>, Fault> {
     let ecs = client::ecs(sdk);
-    for some in clusters.chunks(AT_ONCE) {
+    let named: Vec<&Cluster> = clusters.iter().filter(|cluster| !cluster.is_glob()).collect();
+    for some in named.chunks(AT_ONCE) {
         let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
         let call = ecs.describe_clusters().set_clusters(Some(names));
         let answer = call.send().await.map_err(fault("ecs:DescribeClusters"))?;
@@ -45,6 +46,26 @@ async fn unknown(ecs: &Client, name: &str, way_out: &str) -> Error {
         Ok(nearest) => error.hint(format!("{nearest}{way_out}")),
         Err(fault) => error.hint(format!("the clusters could not be listed: {fault}{way_out}")),
     }
+}
+
+/// Returns the names of the clusters that are meant, each once: those that are named, and those that a glob covers and that exist
+/// here. Lists the clusters only for a glob.
+///
+/// # Errors
+/// If the call fails.
+pub async fn meant(sdk: &SdkConfig, clusters: &[Cluster]) -> Result<Vec<String>, Fault> {
+    let existing = if clusters.iter().any(Cluster::is_glob) { names(sdk).await? } else { Vec::new() };
+    let mut all: Vec<String> = Vec::new();
+    for cluster in clusters {
+        let of_glob = existing.iter().filter(|name| cluster.is_glob() && cluster.covers(name)).cloned();
+        let named = (!cluster.is_glob()).then(|| cluster.name().to_owned());
+        for name in of_glob.chain(named) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Returns the names of all clusters here, sorted.

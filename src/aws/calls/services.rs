@@ -54,7 +54,8 @@ pub fn questions<'a>(sdk: &'a SdkConfig, stack: &Stack, clusters: &[Cluster]) ->
     let table = client::dynamodb(sdk).describe_table().table_name(stack.table_name());
     let schedules = client::scheduler(sdk).get_schedule_group().name(stack.schedule_group_name());
     let described = client::ecs(sdk).describe_clusters();
-    let clusters = clusters.iter().fold(described, |call, cluster| call.clusters(cluster.name()));
+    let named = clusters.iter().filter(|cluster| !cluster.is_glob());
+    let clusters = named.fold(described, |call, cluster| call.clusters(cluster.name()));
     let tagged = client::tagging(sdk).get_resources().resources_per_page(1);
     vec![
         ask!("EventBridge", false, "events:ListRules", rules),

@@ -24,7 +24,7 @@ use crate::stack::StackName;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The stack's name [default: the first cluster's name]; may be repeated if the command has --all
+    /// The stack's name [default: the first cluster's name, with "all" for *]; may be repeated if the command has --all
     #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
     /// The file with the stacks [default: taskbell.toml in this folder, if it exists]
@@ -110,7 +110,7 @@ impl Common {
     pub fn stack_name(&self, clusters: &[Cluster]) -> Result<StackName> {
         match (self.stacks.first(), clusters.first()) {
             (Some(name), _) => name.parse(),
-            (None, Some(cluster)) => cluster.name().parse(),
+            (None, Some(cluster)) => cluster.stack_name(),
             (None, None) => Err(Error::usage("no stack was selected").hint("give --cluster NAME or --stack NAME")),
         }
     }
@@ -119,8 +119,8 @@ impl Common {
 /// Flags that name clusters.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ClusterArgs {
-    /// An ECS cluster, by name or ARN; may be repeated
-    #[arg(long = "cluster", value_name = "NAME|ARN")]
+    /// An ECS cluster, by name with * for any characters, or by ARN; may be repeated
+    #[arg(long = "cluster", value_name = "NAME|GLOB|ARN")]
     pub clusters: Vec<String>,
 }
 

@@ -54,7 +54,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         (_, true) => ask(clusters, common, world).await?,
         (false, false) => Answers {
             region: common.region.clone(),
-            clusters,
+            stacks: init::each(&clusters),
             language: "en".to_owned(),
             mention: Vec::new(),
             alarm_topic: None,
@@ -79,14 +79,22 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
     let (target, progress) = (common.target_called("init".parse()?), Progress::new(common, world));
     let Found { region, clusters: found } = progress.over(init::find(&target, progress.context())).await?;
+    let existing = found.as_ref().map(Clone::clone).unwrap_or_default();
     let clusters = if named.is_empty() { which(found, region.as_deref(), world).await? } else { named };
+    let stacks = match clusters.len() {
+        0 | 1 => init::each(&clusters),
+        _ => {
+            let question = render::init::question_about_stacks(init::are_all(&clusters, &existing));
+            until(world, question, |answer| init::stacks(answer, &clusters, &existing)).await?
+        }
+    };
     let language = until(world, "Language of the messages, en or ja [en]: ", init::language).await?;
     let whom = "Mention in the messages: here, channel, U…, S…, or nobody [nobody]: ";
     let mention = until(world, whom, init::mention).await?;
     let jobs = offered(&clusters, &target, &progress, world).await?;
     let topic = "ARN of an SNS topic to notify when alerts cannot be delivered [none]: ";
     let alarm_topic = until(world, topic, init::alarm_topic).await?;
-    Ok(Answers { region, clusters, language, mention, alarm_topic, jobs })
+    Ok(Answers { region, stacks, language, mention, alarm_topic, jobs })
 }
 
 /// Offers to expect a success of each job that a schedule starts.

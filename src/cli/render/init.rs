@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::jobs;
+use crate::config::Cluster;
 use crate::input::printable;
 use crate::operations::init::{Answers, Expectations};
 use crate::words::count;
@@ -20,6 +21,14 @@ pub fn question(found: &[String], place: &str) -> String {
     match found.is_empty() {
         true => format!("Which clusters{place}, by name? "),
         false => format!("Which clusters{place}, by number or name? [all] "),
+    }
+}
+
+/// Returns the question for the number of stacks. A stack for all clusters is for new ones, too.
+pub fn question_about_stacks(are_all: bool) -> &'static str {
+    match are_all {
+        true => "Make one stack for all clusters, also new ones, or one each? one or each [each]: ",
+        false => "Make one stack for these clusters, or one each? one or each [each]: ",
     }
 }
 
@@ -42,7 +51,11 @@ pub fn next(stacks: usize) -> &'static str {
 
 /// Returns the text of the file, with further settings as comments.
 pub fn text(answers: &Answers, profile: Option<&str>) -> String {
-    let Answers { region, clusters, language, mention, alarm_topic, jobs } = answers;
+    let Answers { region, stacks, language, mention, alarm_topic, jobs } = answers;
+    let name_of = |clusters: &[Cluster]| {
+        let name = clusters.first().and_then(|cluster| cluster.stack_name().ok());
+        name.map(|name| name.to_string()).unwrap_or_default()
+    };
     let quoted = |text: &str| format!("{text:?}");
     let list = |items: &[String]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ");
     let or_comment = |key: &str, value: Option<String>, example: &str| match value {
@@ -59,7 +72,7 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
 # `drift --all` shows them, and `teardown --orphans` removes them.
 "
     .to_owned();
-    let fleet = clusters.first().map(|cluster| cluster.name().to_owned()).unwrap_or_default();
+    let fleet = stacks.first().map(|clusters| name_of(clusters)).unwrap_or_default();
     let _ = write!(text, "fleet = {}\n\n# Settings for all stacks that do not set them.\n[defaults]\n", quoted(&fleet));
     text += &or_comment("region", region.as_deref().map(quoted), "\"eu-west-1\"");
     text += &or_comment("profile", profile.map(quoted), "\"prod\"");
@@ -75,20 +88,22 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
 # tags = { team = \"data\" }
 # webhook_parameter = \"/team/slack-webhook\"    # your own SSM parameter, instead of one of the stack
 ";
-    for (at, cluster) in clusters.iter().enumerate() {
-        let _ = write!(
-            text,
-            "\n[[stack]]\nname = {}\nclusters = [{}]\n",
-            quoted(cluster.name()),
-            quoted(&cluster.to_string())
-        );
+    for (at, clusters) in stacks.iter().enumerate() {
+        let names: Vec<String> = clusters.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "\n[[stack]]\nname = {}\nclusters = [{}]\n", quoted(&name_of(clusters)), list(&names));
         // The tables of jobs end the stack's own keys.
-        if at + 1 == clusters.len() {
+        if at + 1 == stacks.len() {
             text += MORE;
         }
-        let of_cluster = jobs.iter().filter(|(name, _)| name == cluster.name()).flat_map(|(_, some)| some);
-        for suggestion in of_cluster {
-            let _ = writeln!(text, "\n{}", jobs::lines(suggestion).trim_end());
+        let is_here = |name: &str| clusters.iter().any(|cluster| cluster.covers(name));
+        let mut written = Vec::new();
+        for suggestion in jobs.iter().filter(|(name, _)| is_here(name)).flat_map(|(_, some)| some) {
+            // Jobs of several clusters may have one name: a stack expects a job once.
+            let job = (&suggestion.job, &suggestion.started_by);
+            if !written.contains(&job) {
+                written.push(job);
+                let _ = writeln!(text, "\n{}", jobs::lines(suggestion).trim_end());
+            }
         }
     }
     text
@@ -97,6 +112,6 @@ pub fn text(answers: &Answers, profile: Option<&str>) -> String {
 /// Further settings of a stack, as comments.
 const MORE: &str = "\
 # patterns = [\"task-failed\"]                    # instead of the default ones: `taskbell pattern list`
-# filters = { exclude_families = [\"dev-*\"] }    # for the patterns about tasks
+# filters = { exclude_families = [\"dev-*\"] }    # for the patterns about tasks; exclude_clusters is for clusters = [\"*\"]
 # role_arn = \"arn:aws:iam::210987654321:role/taskbell\"   # taskbell assumes this role, for example in another account
 ";

@@ -10,6 +10,7 @@ use crate::aws::calls::runtime::{Health, supported_until};
 use crate::input::printable;
 use crate::operations::drill::trace::place_of;
 use crate::operations::jobs::problem::Problem;
+use crate::operations::overlap::Overlap;
 use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Status};
 use crate::words::{count, time};
 
@@ -18,7 +19,11 @@ const MOST_JOBS: usize = 5;
 
 /// Returns a line for each fact. The jobs come first, if the stack keeps a ledger.
 pub fn text(status: &Status) -> String {
-    let names = |names: BTreeSet<String>| or_none(names.into_iter().collect::<Vec<_>>().join(", "));
+    let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let names = |names: BTreeSet<String>| match status.excluded_clusters.is_empty() {
+        true => or_none(listed(&names)),
+        false => format!("{} without {}", listed(&names), listed(&status.excluded_clusters)),
+    };
     let rule = |(name, state): &(String, Fact<String>)| format!("{name} {}", known(state.clone()));
     let jobs = status.jobs.clone().map(|jobs| jobs.as_ref().map(jobs_text)).transpose();
     let rows = [
@@ -31,8 +36,9 @@ pub fn text(status: &Status) -> String {
         ("last drill", known(status.last(true).map(|last| last.map_or_else(none, entry_text)))),
     ];
     let jobs = jobs.map(|jobs| ("jobs", known(jobs)));
+    let overlaps = status.overlaps.iter().map(|overlap| ("overlap", overlap.told()));
     let line = |(name, text): (&str, String)| format!("  {name:<10}  {}", printable(&text));
-    jobs.into_iter().chain(rows).map(line).collect::<Vec<_>>().join("\n") + "\n"
+    jobs.into_iter().chain(rows).chain(overlaps).map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 pub fn object(status: &Status) -> Value {
@@ -53,8 +59,11 @@ pub fn object(status: &Status) -> Value {
         };
     let failure = status.last_failure();
     let failure = failure.map(|last| last.map(|(error, at)| json!({ "at": time(at), "error": error })));
+    let overlap = |Overlap { stack, patterns, clusters }: &Overlap| json!({ "stack": stack, "patterns": patterns, "clusters": clusters });
     json!({
         "clusters": or_error(status.clusters.as_ref()),
+        "excluded_clusters": status.excluded_clusters,
+        "overlaps": status.overlaps.iter().map(overlap).collect::<Vec<_>>(),
         "jobs": or_error(status.jobs.as_ref().map(|jobs| jobs.as_ref().map(jobs_object))),
         "rules": status.rules.iter().map(rule).collect::<Vec<_>>(),
         "notifier": or_error(notifier),

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::aws::calls::cluster;
 use crate::aws::calls::services::{Question, questions};
+use crate::aws::calls::{bus, cluster};
 use crate::aws::client::SdkConfig;
 use crate::aws::client::credentials;
 use crate::aws::client::dates::Dates;
@@ -15,7 +15,9 @@ use crate::aws::client::wait::{self, at_most};
 use crate::config::Cluster;
 use crate::error::Error;
 use crate::operations::check::Check;
+use crate::operations::overlap::{Overlap, all_overlaps};
 use crate::stack::{Stack, StackName};
+use crate::words::count;
 
 /// The longest wait for an answer.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
@@ -52,13 +54,17 @@ impl Asked<'_> {
         let questions = stack.map(|stack| questions(&sdk, &stack, self.clusters)).unwrap_or_default();
         let answers = join_all(questions.into_iter().map(|question| self.answer(question)));
         let cluster = at_most(LOOK, cluster::missing(&sdk, self.clusters, ""));
+        let globs: Vec<Cluster> = self.clusters.iter().filter(|cluster| cluster.is_glob()).cloned().collect();
+        let covered = at_most(LOOK, cluster::meant(&sdk, &globs));
         let start = Instant::now();
         let caller = async { (at_most(LOOK, credentials::caller(&sdk)).await, milliseconds(start)) };
-        let ((caller, time), answers, cluster) = tokio::join!(caller, answers, cluster);
+        let rules = at_most(LOOK, bus::of_stacks(&sdk));
+        let ((caller, time), answers, cluster, covered, rules) = tokio::join!(caller, answers, cluster, covered, rules);
         let mut checks = self.of_caller(caller, time);
         checks.push(of_clock(dates.and_then(|dates| dates.ahead())));
         checks.extend(answers);
-        let names: Vec<&str> = self.clusters.iter().map(Cluster::name).collect();
+        let named = self.clusters.iter().filter(|cluster| !cluster.is_glob());
+        let names: Vec<&str> = named.map(Cluster::name).collect();
         if !names.is_empty() {
             checks.push(match cluster {
                 Some(Ok(None)) => Check::holds("cluster", format!("{}: found", names.join(", "))),
@@ -71,6 +77,16 @@ impl Asked<'_> {
                 None => no_answer("cluster"),
             });
         }
+        checks.extend((!globs.is_empty()).then(|| of_globs(&globs, covered)));
+        // The service's own line explains why its rules cannot be listed.
+        let rules = rules.and_then(Result::ok).unwrap_or_default();
+        let is_asked = |(stack, overlap): &(String, Overlap)| {
+            let named = self.name.as_ref().map(StackName::as_str);
+            named.is_none_or(|name| name == stack || name == overlap.stack)
+        };
+        let told = |(stack, overlap): (String, Overlap)| format!("{stack}: {}", overlap.told());
+        let found: Vec<String> = all_overlaps(&rules).into_iter().filter(is_asked).map(told).collect();
+        checks.extend((!found.is_empty()).then(|| Check::holds("overlap", found.join("; "))));
         checks
     }
 
@@ -136,6 +152,23 @@ fn refused(service: &'static str, fault: Fault, of_known_stack: bool) -> Check {
         Trouble::Network => format!("cannot be reached: {reason}"),
     };
     Check::broken(service, told, hint)
+}
+
+/// Returns the check of clusters that globs cover. None of them has to exist.
+fn of_globs(globs: &[Cluster], covered: Option<Result<Vec<String>, Fault>>) -> Check {
+    let names = globs.iter().map(Cluster::name).collect::<Vec<_>>().join(", ");
+    match covered {
+        Some(Ok(found)) => match found.as_slice() {
+            [] => Check::holds("cluster", format!("{names}: no cluster yet; alerts begin with the first one")),
+            some => Check::holds("cluster", format!("{names}: {}", count(some.len(), "cluster"))),
+        },
+        Some(Err(fault)) => Check::unknown(
+            "cluster",
+            format!("{names}: not checked, {fault}"),
+            "allow ecs:ListClusters on every resource",
+        ),
+        None => no_answer("cluster"),
+    }
 }
 
 /// Returns the check of a question that AWS did not answer in time.

@@ -14,9 +14,9 @@ use super::links::{Broken, Link, links};
 use super::session::Session;
 use super::target::{Context, Target};
 use super::verdict::Verdict;
-use crate::aws::calls::bus;
 use crate::aws::calls::journal::Journal;
 use crate::aws::calls::undelivered::{Entry, Undelivered};
+use crate::aws::calls::{bus, cluster};
 use crate::aws::client::SdkConfig;
 use crate::aws::client::fault::Fault;
 use crate::aws::client::wait::{self, Attempt};
@@ -79,7 +79,7 @@ impl Drill {
     /// Sends a drill and waits until its last hop is known.
     ///
     /// # Errors
-    /// On interruption, and for a cluster that belongs to another account or region.
+    /// On interruption, for a cluster that belongs to another account or region, and for a glob that covers no cluster.
     pub async fn perform(
         scenario: Scenario,
         timeout: u64,
@@ -89,9 +89,21 @@ impl Drill {
     ) -> Result<Self> {
         let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
         let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let cluster_arn = cluster_arn(cluster, place)?;
-        let mut event = scenario.event(&cluster_arn, &task, (context.clock)().into())?;
-        let way_in = way_in(scenario, &mut event, seen, session, place);
+        let (mut event, way_in) = {
+            let mut tries = Vec::new();
+            for name in real_clusters(cluster, session).await? {
+                let arn = match cluster.is_glob() {
+                    true => place.cluster_arn(&name),
+                    false => cluster_arn(cluster, place)?,
+                };
+                let mut event = scenario.event(&arn, &task, (context.clock)().into())?;
+                let way_in = way_in(scenario, &mut event, seen, session, place);
+                tries.push((event, way_in));
+            }
+            // The stack may leave out some of the clusters.
+            let best = tries.iter().position(|(_, way_in)| way_in.held == Held::Yes).unwrap_or_default();
+            tries.swap_remove(best)
+        };
         drill.reach(way_in, context);
         if drill.verdict() != Verdict::InSync {
             return Ok(drill);
@@ -141,6 +153,17 @@ impl Drill {
             Some(Held::No) => Verdict::Failed,
             Some(Held::Unknown) | None => Verdict::Unreadable,
         }
+    }
+}
+
+/// Returns the name of the cluster, or those of the existing clusters that a glob covers.
+async fn real_clusters(cluster: &Cluster, session: &Session) -> Result<Vec<String>> {
+    let meant = cluster::meant(&session.sdk, std::slice::from_ref(cluster));
+    let names = session.unless_interrupted(meant).await??;
+    match names.is_empty() {
+        false => Ok(names),
+        true => Err(Error::new(format!("no ECS cluster here has a name like {cluster}"))
+            .hint("a drill needs a cluster that exists: create one, name it with --cluster NAME, or check --region and --profile")),
     }
 }
 

@@ -52,8 +52,8 @@ impl Named<'_> {
         if accepts == Accepts::OneOrNone && self.stacks.is_empty() {
             return Ok(file.defaults.clone());
         }
-        let cluster = self.clusters.first().and_then(|text| text.parse::<Cluster>().ok());
-        let named = self.stacks.first().map(String::as_str).or(cluster.as_ref().map(Cluster::name));
+        let of_cluster = self.clusters.first().and_then(|text| text.parse::<Cluster>().ok()?.stack_name().ok());
+        let named = self.stacks.first().map(String::as_str).or(of_cluster.as_ref().map(StackName::as_str));
         match (named, file.stacks.as_slice()) {
             (Some(name), _) => {
                 // A stack that is not in the file gets the file's defaults.

@@ -27,7 +27,7 @@ use crate::config::settings::{FilterSettings, Settings, items};
 use crate::config::{Cluster, Config, WebhookHosts};
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
-use crate::pattern::clusters::Clusters;
+use crate::pattern::clusters::{Clusters, covers, example};
 use crate::pattern::fitting::fitted;
 use crate::pattern::scenario::Scenario;
 use crate::pattern::tree::Tree;
@@ -211,7 +211,7 @@ impl Found {
     }
 }
 
-/// Returns the clusters from the settings, or else the clusters that the rule's pattern names.
+/// Returns the clusters from the settings, or else the clusters that the rule's pattern names: all, if it names none.
 fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<Vec<String>> {
     let given = items(&settings.clusters);
     if !given.is_empty() {
@@ -220,20 +220,20 @@ fn clusters(settings: &Settings, old: &ExistingAlert, place: &Place) -> Result<V
     let what = match &old.clusters {
         // Shorten ARNs to names, as a user would type them.
         Clusters::Named(named) => {
-            let name = |arn: &String| match arn.parse::<Cluster>() {
-                Ok(cluster) if place.cluster_arn(cluster.name()) == *arn => cluster.name().to_owned(),
+            let name = |arn: &String| match arn.rsplit_once('/').and_then(|(_, name)| name.parse::<Cluster>().ok()) {
+                Some(cluster) if place.cluster_arn(cluster.name()) == *arn => cluster.name().to_owned(),
                 _ => arn.clone(),
             };
             return Ok(named.iter().map(name).collect());
         }
-        Clusters::All => "matches the events of every cluster",
+        Clusters::All => return Ok(vec!["*".to_owned()]),
         Clusters::Otherwise => "does not name its clusters by their ARNs",
     };
     Err(Error::usage(format!(
         "the pattern of the rule {} {what}, but a stack needs the names of its clusters",
         old.rule.name
     ))
-    .hint("give --cluster NAME, once for each cluster"))
+    .hint("give --cluster NAME, once for each cluster, or --cluster '*' for every cluster"))
 }
 
 /// Returns the configuration of the stack, with the patterns of the flags or with the old pattern.
@@ -283,9 +283,15 @@ fn webhook(request: &Request, old: &ExistingAlert) -> Result<Origin> {
 
 /// Returns the clusters of the old rule for which the stack would send no alerts.
 fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) -> Vec<String> {
+    // A glob covers another one as if that one's `*` were a character.
+    let is_wanted = |arn: &str| {
+        let is_all = arn == "*" && wanted.iter().any(|glob| glob.ends_with("/*"));
+        is_all || wanted.iter().any(|glob| covers(glob, arn))
+    };
     match &old.clusters {
         _ if request.keep_pattern => Vec::new(),
-        Clusters::Named(named) => named.iter().filter(|arn| !wanted.contains(arn)).cloned().collect(),
+        Clusters::Named(named) => named.iter().filter(|arn| !is_wanted(arn)).cloned().collect(),
+        Clusters::All if is_wanted("*") => Vec::new(),
         Clusters::All => vec!["all other clusters".to_owned()],
         Clusters::Otherwise => vec!["all other clusters that its pattern matches".to_owned()],
     }
@@ -293,9 +299,9 @@ fn clusters_left_out(request: &Request, old: &ExistingAlert, wanted: &[String]) 
 
 /// Returns the first scenario that one of the patterns matches.
 fn scenario(config: &Config, cluster_arns: &[String], now: SystemTime) -> Result<Scenario> {
-    let cluster = cluster_arns.first().map(String::as_str).unwrap_or_default();
+    let cluster = cluster_arns.first().map(|arn| example(arn)).unwrap_or_default();
     for scenario in Scenario::ALL.into_iter().filter(|scenario| !scenario.is_of_jobs()) {
-        let event = scenario.event(cluster, "0", now.into())?;
+        let event = scenario.event(&cluster, "0", now.into())?;
         for pattern in &config.patterns {
             let matcher = pattern.matcher(cluster_arns, config.drill)?;
             if fitted(&matcher, event.clone()).is_some() {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::arn::Arn;
 use crate::error::Result;
+use crate::pattern::clusters::example;
 use crate::pattern::filter::Filters;
 use crate::pattern::fitting::fitted;
 use crate::pattern::matcher::Matcher;
@@ -224,10 +225,10 @@ fn keeps(old: &Value, field: &Field, fields: &[Field], new: &[Matcher], given: N
     let (Ok(by_field), Ok(by_none)) = (Matcher::new(&(&by_field).into()), Matcher::new(&(&by_none).into())) else {
         return Ok(false);
     };
-    let cluster = given.cluster_arns.first().map(String::as_str).unwrap_or_default();
-    let others = others(field, cluster);
+    let cluster = given.cluster_arns.first().map(|arn| example(arn)).unwrap_or_default();
+    let others = others(field, &cluster);
     let steps: Vec<&str> = field.path.split('.').collect();
-    for sample in samples::of_cluster(cluster)? {
+    for sample in samples::of_cluster(&cluster)? {
         for matcher in new {
             let Some(event) = fitted(matcher, sample.clone()) else { continue };
             for other in &others {

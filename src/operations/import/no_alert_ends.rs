@@ -8,7 +8,7 @@ use crate::aws::kinds::rule::Rule;
 use crate::aws::kinds::watch::Watch;
 use crate::desired;
 use crate::error::{Error, Result};
-use crate::pattern::clusters;
+use crate::pattern::clusters::{self, covers};
 use crate::pattern::companions::is_companion;
 use crate::reconcile::plan::{Action, Plan, Step};
 use crate::reconcile::resource::spec_of;
@@ -44,7 +44,10 @@ fn clusters_left_out(step: &Step) -> BTreeSet<String> {
         spec.map(|spec| clusters::named(&spec.meaning())).unwrap_or_default()
     };
     match step.action {
-        Action::Change => &named(&step.have) - &named(&step.want),
+        Action::Change => {
+            let want = named(&step.want);
+            named(&step.have).into_iter().filter(|arn| !want.iter().any(|glob| covers(glob, arn))).collect()
+        }
         Action::Add | Action::Remove => BTreeSet::new(),
     }
 }

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::session::Session;
-use super::status::{Fact, clusters_of, ledger_table, rules_of};
+use super::status::{Fact, clusters_of, excluded_of, ledger_table, rules_of};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
+use crate::aws::calls::cluster;
 use crate::aws::calls::ledger::{self, Book, ELSEWHERE, Entry, Ledger};
 use crate::aws::calls::schedules::{self, Keeper, Schedule, Schedules};
 use crate::aws::client::fault::Fault;
@@ -74,6 +75,7 @@ pub async fn look(clusters: &[Cluster], target: &Target, context: &Context) -> R
     let (seen, place) = session.observe_only(&[Kind::Function, Kind::Rule]).await?;
     let mut unread = Vec::new();
     let arns = arns_of(clusters, &seen, &place, &mut unread)?;
+    let arns = existing(arns, &seen, (&session, &place), &mut unread).await?;
     let table = ledger_table(&seen, &session.stack);
     let (scheduler, rules, book) = {
         let group = session.stack.schedule_group_name();
@@ -137,6 +139,32 @@ fn arns_of(named: &[Cluster], seen: &Inventory, place: &Place, unread: &mut Vec<
             Ok(Vec::new())
         }
     }
+}
+
+/// Returns the ARNs, with those of the existing clusters in place of globs. The rules of the stack may leave out some clusters.
+async fn existing(
+    arns: Vec<String>,
+    seen: &Inventory,
+    (session, place): (&Session, &Place),
+    unread: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    if !arns.iter().any(|arn| clusters::is_glob(arn)) {
+        return Ok(arns);
+    }
+    let names = session.unless_interrupted(cluster::names(&session.sdk)).await?;
+    let excluded = excluded_of(&rules_of(seen));
+    let found = fact("the clusters", names, unread);
+    let is_meant = |name: &String| !excluded.iter().any(|glob| clusters::covers(glob, name));
+    let found: Vec<String> = found.into_iter().filter(is_meant).map(|name| place.cluster_arn(&name)).collect();
+    let mut all: Vec<String> = Vec::new();
+    for arn in arns {
+        let meant = if clusters::is_glob(&arn) { found.clone() } else { vec![arn.clone()] };
+        let new = meant.into_iter().filter(|one| clusters::covers(&arn, one));
+        all.extend(new);
+    }
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 async fn book(session: &Session, table: &Fact<Option<String>>) -> Fact<Result<Book, Fault>> {

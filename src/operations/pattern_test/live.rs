@@ -37,7 +37,7 @@ impl<'a> TaskArn<'a> {
         let missing = || Error::usage("this task's ARN does not name its cluster").hint(Hint::NameCluster);
         let cluster = match cluster {
             Some(name) => name.parse::<Cluster>()?,
-            None => clusters.first().cloned().ok_or_else(missing)?,
+            None => clusters.iter().find(|cluster| !cluster.is_glob()).cloned().ok_or_else(missing)?,
         };
         Ok(Self { arn, region, cluster })
     }

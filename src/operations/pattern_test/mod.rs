@@ -12,19 +12,20 @@ use crate::arn::Arn;
 use crate::config::Cluster;
 use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
+use crate::pattern::clusters::example;
 use crate::pattern::filter::Filters;
 use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
 use crate::stack::Place;
 use answer::{Answer, Decision, Outcome, Tested};
 
 impl Event {
-    /// Moves a sample to the given cluster, and to the given account and region. Leaves any other event unchanged.
+    /// Moves a sample to the given cluster, or to one that a glob covers, and to the given account and region. Leaves any other event unchanged.
     fn moved(self, place: &Place, cluster: &Cluster) -> Result<Self> {
         if !self.is_sample {
             return Ok(self);
         }
         let own = cluster_arns(&self.body, &[]).remove(0);
-        let target = cluster.arn().map_or_else(|| place.cluster_arn(cluster.name()), str::to_owned);
+        let target = cluster.arn().map_or_else(|| place.cluster_arn(&example(cluster.name())), str::to_owned);
         let (Some((here, name)), Some((there, wanted))) = (own.split_once(":cluster/"), target.split_once(":cluster/"))
         else {
             return Ok(self);

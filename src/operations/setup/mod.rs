@@ -272,7 +272,12 @@ impl Setup {
         };
         // Boxed, because the futures of dozens of calls are too large for the call stack.
         let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(&[])));
-        let log_groups = Box::pin(preflight::logs_beyond(config, &session.sdk));
+        let log_groups = Box::pin(async {
+            let looks =
+                (preflight::logs_beyond(config, &session.sdk), preflight::without_clusters(config, &session.sdk));
+            let (logs, empty) = tokio::join!(looks.0, looks.1);
+            empty.into_iter().chain(logs).collect::<Vec<_>>()
+        });
         let alone = !request.is_one_of_many;
         let agreed = Box::pin(async { if alone { self.eventbridge_agrees().await } else { Ok(()) } });
         let missing = Box::pin(preflight::parameters_missing(config, session));
@@ -291,8 +296,9 @@ impl Setup {
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
-        Box::pin(preflight::has_room(config, &planned.0, session, (&self.context.room, &planned.1))).await?;
-        if let Some(note) = log_groups {
+        let room = (&self.context.room, &planned.1);
+        let overlaps = Box::pin(preflight::has_room(config, &planned.0, session, room)).await?;
+        for note in preflight::alerting_as_before(config).into_iter().chain(overlaps).chain(log_groups) {
             session.note(note);
         }
         Ok(planned)

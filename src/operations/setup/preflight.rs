@@ -3,17 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::aws::calls::{bus, workload};
+use futures_util::stream::{StreamExt, iter};
+
+use crate::aws::calls::{bus, cluster, workload};
 use crate::aws::client::SdkConfig;
+use crate::aws::client::fault::Fault;
 use crate::aws::kinds::parameter;
-use crate::config::{Config, log_group_covers};
+use crate::config::{Cluster, Config, log_group_covers};
 use crate::desired::limits;
 use crate::error::{Category, Error, Result};
 use crate::operations::events::Note;
+use crate::operations::overlap::overlaps;
 use crate::operations::room::Room;
 use crate::operations::session::Session;
+use crate::pattern::Pattern;
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::{Address, Kind, Place};
+
+/// Most clusters whose services and tasks are read at once.
+const CLUSTERS_AT_ONCE: usize = 4;
 
 /// Returns a note about the log groups of the clusters' tasks that the notifier may not read, with the flags that would allow it.
 pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
@@ -22,18 +30,24 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
         return None;
     }
     let (mut missing, mut whole) = (BTreeSet::new(), true);
-    for cluster in &config.clusters {
-        match workload::log_groups(sdk, cluster.name()).await {
+    let unknown = |fault: Fault| {
+        let text = format!("the logs of the clusters' tasks could not be determined: {fault}");
+        Some(Note { text, hint: None })
+    };
+    let clusters = match cluster::meant(sdk, &config.clusters).await {
+        Ok(clusters) => clusters,
+        Err(fault) => return unknown(fault),
+    };
+    let looks = clusters.iter().map(|cluster| workload::log_groups(sdk, cluster));
+    for found in iter(looks).buffered(CLUSTERS_AT_ONCE).collect::<Vec<_>>().await {
+        match found {
             Ok(found) => {
                 missing.extend(found.groups);
                 whole &= found.whole;
             }
             // Another check, at the same time, asks for the cluster itself.
             Err(fault) if fault.is(&["ClusterNotFoundException"]) => {}
-            Err(fault) => {
-                let text = format!("the logs of the clusters' tasks could not be determined: {fault}");
-                return Some(Note { text, hint: None });
-            }
+            Err(fault) => return unknown(fault),
         }
     }
     missing.retain(|group| !covered.iter().any(|pattern| log_group_covers(pattern, group)));
@@ -48,6 +62,54 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
         if whole { "" } else { " (and maybe others: not all task definitions were read)" }
     );
     Some(Note { text, hint: Some(flags.join(" ")) })
+}
+
+/// Returns a note for each flag of a filter that does not narrow all of the patterns: the others alert as before.
+#[must_use]
+pub fn alerting_as_before(config: &Config) -> Vec<Note> {
+    let flags = ["--family", "--exclude-family", "--service", "--exclude-service", "--container"];
+    let note = |flag: &&str| {
+        let refuses = |pattern: &&Pattern| pattern.refused.contains(flag);
+        let (refusing, narrowed): (Vec<&Pattern>, Vec<&Pattern>) = config.patterns.iter().partition(refuses);
+        let names = |patterns: &[&Pattern]| {
+            let names: Vec<&str> = patterns.iter().map(|pattern| pattern.name.as_str()).collect();
+            names.join(" and ")
+        };
+        let are = |one: &'static str, several: &'static str| if refusing.len() == 1 { one } else { several };
+        if refusing.is_empty() {
+            return None;
+        }
+        let is_about_services = refusing.iter().all(|pattern| pattern.is_of_services());
+        let why = match (is_about_services, *flag) {
+            (true, "--service" | "--exclude-service") | (false, _) => {
+                format!("{} cannot be narrowed by it and {} as before", names(&refusing), are("alerts", "alert"))
+            }
+            (true, _) => format!(
+                "{} {} about services and {} as before; --service narrows {}",
+                names(&refusing),
+                are("is", "are"),
+                are("alerts", "alert"),
+                are("it", "them")
+            ),
+        };
+        Some(Note { text: format!("{flag} narrows {}: {why}", names(&narrowed)), hint: None })
+    };
+    flags.iter().filter_map(note).collect()
+}
+
+/// Returns a note for each glob that covers no cluster yet; none if the clusters cannot be listed.
+pub async fn without_clusters(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
+    let globs: Vec<&Cluster> = config.clusters.iter().filter(|cluster| cluster.is_glob()).collect();
+    if globs.is_empty() {
+        return Vec::new();
+    }
+    let Ok(names) = cluster::names(sdk).await else { return Vec::new() };
+    let is_empty = |glob: &&&Cluster| !names.iter().any(|name| glob.covers(name));
+    let note = |glob: &&Cluster| Note {
+        text: format!("no ECS cluster here has a name like {glob} yet: the alerts begin with the first one"),
+        hint: None,
+    };
+    globs.iter().filter(is_empty).map(note).collect()
 }
 
 /// Returns the user's own parameters that do not exist.
@@ -76,24 +138,34 @@ pub fn lacking(plan: Plan, missing: Result<Vec<String>>) -> Result<Plan> {
 }
 
 /// Checks that AWS has room for the changes of a plan: for tags beside those of others, and for rules on the bus, beside those that
-/// the other stacks of the run add. Lists the bus only if the plan adds rules or wildcards. If the plan contains something
-/// unreadable, nothing can be decided anyway. Books the rules of a plan that can be applied.
+/// the other stacks of the run add. Lists the bus only if the plan adds rules, wildcards or clusters. If the plan contains something
+/// unreadable, nothing can be decided anyway. Books the rules of a plan that can be applied. Returns a note for each other stack that
+/// alerts on the same failures.
 ///
 /// # Errors
 /// If there is no room, or the rules on the bus cannot be read; on interruption.
-pub async fn has_room(config: &Config, plan: &Plan, session: &Session, (room, place): (&Room, &Place)) -> Result<()> {
+pub async fn has_room(
+    config: &Config,
+    plan: &Plan,
+    session: &Session,
+    (room, place): (&Room, &Place),
+) -> Result<Vec<Note>> {
     limits::check_tags(plan)?;
     if !plan.unknown.is_empty() || !limits::needs_room(plan) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let list = session.waiter.unless_throttled(|| bus::rules(&session.sdk));
     let rules = session.unless_interrupted(list).await?;
     let rules = rules.map_err(|fault| Error::from(fault).category(Category::Unreadable))?;
     let is_blocked = !plan.conflicts.is_empty() || !plan.missing.is_empty();
     let booked = if is_blocked { Vec::new() } else { limits::rules_of(plan) };
+    let mut others = rules.clone();
     room.book(place, &session.stack, booked, |beside| {
+        others.extend_from_slice(beside);
         limits::check_bus(config, &session.stack, plan, limits::Bus { rules: &rules, beside })
-    })
+    })?;
+    let found = overlaps(session.stack.name.as_str(), &limits::rules_of(plan), &others);
+    Ok(found.iter().map(|overlap| Note { text: overlap.told(), hint: None }).collect())
 }
 
 /// # Errors
