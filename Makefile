@@ -26,10 +26,11 @@ test:
 	@dev/phase "8/8 judges of the recorded requests" dev/judges/recorded $(RECORDED)
 	@echo "== all tests passed"
 
-# Runs the judges that need more tools: AWS's runtime client for the notifier, and the schema of Terraform's provider for exports.
-# Needs a C++ compiler, make and xz.
+# Runs the judges that need more tools: AWS's runtime client for the notifier, the schema of Terraform's provider for exports, and
+# Ruby on Rails for the code in the docs. Needs a C++ compiler, make and xz; Ruby comes from Debian, where apt is.
 judges:
 	dev/install judges
+	dev/judges/install-ruby
 	cargo build --locked
 	.local/bin/node dev/judges/terraform.mjs $${CARGO_TARGET_DIR:-target}/debug/taskbell
 	TASKBELL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/taskbell .local/bin/node --test dev/judges/test/*.test.mjs

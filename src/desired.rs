@@ -1,4 +1,4 @@
-//! Describes the resources that a stack should have, and their connections, as the diagram in the README shows them.
+//! Describes the resources that a stack should have, and their connections, as the diagram in `docs/how-it-works.md` shows them.
 //!
 //! Names and ARNs follow from stack, account and region, so that each resource can be described before another one exists.
 

@@ -180,7 +180,8 @@ impl Graph {
         self.nodes.len() - 1
     }
 
-    /// Sorts the nodes by their columns, and each column in the order of the README's diagram, regardless of the order of the plan.
+    /// Sorts the nodes by their columns, and each column in the order of the diagram in `docs/how-it-works.md`, regardless of
+    /// the order of the plan.
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.sort_by_key(|at| {

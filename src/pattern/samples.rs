@@ -11,7 +11,7 @@ use crate::secret::echoed;
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     pub name: &'static str,
-    /// A description of the event, in the words of the README.
+    /// A description of the event, in the words of the docs.
     pub title: &'static str,
     text: &'static str,
 }

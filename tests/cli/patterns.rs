@@ -42,7 +42,7 @@ fn table(events: &[(String, Value)]) -> String {
     table
 }
 
-/// Returns the README's lists of alerts: the samples that the default patterns and the notifier announce, those that need another pattern,
+/// Returns the lists of alerts in the docs: the samples that the default patterns and the notifier announce, those that need another pattern,
 /// and those that are never announced.
 fn alerts() -> String {
     let engine = Engine::new().unwrap();
@@ -65,7 +65,7 @@ fn alerts() -> String {
     format!("**Alert:**\n\n{alert}\n**Alert only if you ask for it:**\n\n{asked}\n**Silent:**\n\n{silent}")
 }
 
-/// Returns the README's table of the catalogue, with the texts of `pattern list`.
+/// Returns the table of the catalogue in the docs, with the texts of `pattern list`.
 fn catalogue() -> String {
     let mut table = "| pattern | alerts on | silent on | needs |\n|---|---|---|---|\n".to_owned();
     for Entry { name, rings, needs, silent, .. } in &CATALOGUE {
@@ -118,8 +118,8 @@ fn tables_of_the_docs_agree_with_the_patterns() {
     for (file, mark, table) in [
         ("docs/patterns.md", "samples", table(&samples())),
         ("docs/patterns.md", "field", table(&recorded())),
-        ("README.md", "alerts", alerts()),
-        ("README.md", "catalogue", catalogue()),
+        ("docs/what-alerts.md", "alerts", alerts()),
+        ("docs/patterns.md", "catalogue", catalogue()),
     ] {
         let path = format!("{ROOT}/{file}");
         let page = std::fs::read_to_string(&path).unwrap();

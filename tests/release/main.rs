@@ -186,14 +186,14 @@ fn released() -> Vec<String> {
 fn every_file_names_the_same_version() {
     // The action installs the version of its commit's Cargo.toml.
     assert_eq!(yaml("action.yml")["inputs"]["version"]["default"], "");
-    let readme = text("README.md");
+    let page = text("docs/installation.md");
     for place in [
         format!("dev/install-release OWNER/taskbell {VERSION} "),
         format!("uses: OWNER/taskbell@COMMIT # v{VERSION}\n"),
         format!("ghcr.io/OWNER/taskbell:{VERSION} "),
         format!("taskbell-{VERSION}.cdx.json"),
     ] {
-        assert!(readme.contains(&place), "{place}");
+        assert!(page.contains(&place), "{place}");
     }
     // Before the first release, the changelog has no version.
     if let Some(newest) = released().first() {
