@@ -12,13 +12,15 @@ const CLUSTER_ARN: &str = "${cluster_arn}";
 const CLUSTER_NAME: &str = "${cluster_name}";
 /// The beginning of the ARNs of a cluster's services.
 const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
+/// The beginning of the ARNs of a cluster's managed daemons.
+const DAEMON_ARN_PREFIX: &str = "${daemon_arn_prefix}";
 const ACCOUNT: &str = "${account}";
 const REGION: &str = "${region}";
 /// A condition that the field is absent, for the cluster `default`, which ECS uses if a call names none; nothing for other
 /// clusters.
 const LEFT_OUT_IF_DEFAULT: &str = "${left_out_if_default}";
-pub const PLACEHOLDERS: [&str; 6] =
-    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
+pub const PLACEHOLDERS: [&str; 7] =
+    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, DAEMON_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
 /// Replaces the placeholders: a leaf with a placeholder becomes one leaf for each cluster.
 pub fn replace(tree: &Tree, cluster_arns: &[String]) -> Tree {
@@ -54,6 +56,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
             CLUSTER_ARN => Value::from(cluster_arn),
             CLUSTER_NAME => Value::from(name),
             SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
+            DAEMON_ARN_PREFIX => Value::from(filter::daemon_arn_prefix(cluster_arn)),
             REGION => part(|arn| arn.region.to_owned()),
             ACCOUNT => part(|arn| arn.account.to_owned()),
             LEFT_OUT_IF_DEFAULT if name == DEFAULT_CLUSTER => json!({ "exists": false }),

@@ -24,10 +24,10 @@ use crate::aws::kinds::{Given, function};
 use crate::config::Cluster;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Hint, Result};
-use crate::pattern::DRILL_SOURCE;
 use crate::pattern::fitting::fit;
 use crate::pattern::matcher::Mismatch;
 use crate::pattern::scenario::Scenario;
+use crate::pattern::{DEFAULT_CLUSTER, DRILL_SOURCE};
 use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Kind, Place, Stack, Subject};
 use trace::{Looks, Sent, Unread, arrival, lost};
@@ -56,14 +56,14 @@ pub struct Performed {
     pub drill: Drill,
 }
 
-/// Sends a drill through a stack. `timeout` is in seconds.
+/// Sends a drill through a stack. `timeout` is in seconds. Only scenarios whose events name no cluster need none.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or the cluster belongs to another account or region; on interruption.
+/// If the caller is unknown to AWS, or the cluster is missing or belongs to another account or region; on interruption.
 pub async fn perform(
     scenario: Scenario,
     timeout: u64,
-    cluster: &Cluster,
+    cluster: Option<&Cluster>,
     target: &Target,
     context: &Context,
 ) -> Result<Performed> {
@@ -84,12 +84,16 @@ impl Drill {
         scenario: Scenario,
         timeout: u64,
         session: &Session,
-        (seen, place, cluster): (&Inventory, &Place, &Cluster),
+        (seen, place, cluster): (&Inventory, &Place, Option<&Cluster>),
         context: &Context,
     ) -> Result<Self> {
         let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
         let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let cluster_arn = cluster_arn(cluster, place)?;
+        let cluster_arn = match cluster {
+            Some(cluster) => cluster_arn(cluster, place)?,
+            None if scenario.is_without_cluster() => place.cluster_arn(DEFAULT_CLUSTER),
+            None => return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME")),
+        };
         let mut event = scenario.event(&cluster_arn, &task, (context.clock)().into())?;
         let way_in = way_in(scenario, &mut event, seen, session, place);
         drill.reach(way_in, context);

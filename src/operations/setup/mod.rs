@@ -292,7 +292,7 @@ impl Setup {
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
         Box::pin(preflight::has_room(config, &planned.0, session, (&self.context.room, &planned.1))).await?;
-        if let Some(note) = log_groups {
+        for note in log_groups.into_iter().chain(preflight::of_no_cluster(config)) {
             session.note(note);
         }
         Ok(planned)
@@ -403,7 +403,6 @@ impl Setup {
 
     async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
         let cluster = self.request.config.clusters.first();
-        let cluster = cluster.ok_or_else(|| Error::usage("a drill needs a cluster"))?;
         let (seen, _) = self.session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
         let outcome = Box::pin(drill).await;
