@@ -40,6 +40,7 @@ export const CAUSES = {
   "run-rejected": { severity: "error", en: ["ECS refused to start it", "ECS refused the {call} call of {caller}, so no task started."], ja: ["タスクの起動が拒否されました", "{caller} による {call} を ECS が拒否したため、タスクは起動していません。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
   "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
+  "daemon-rollback-failed": { severity: "error", en: ["deployment and its rollback failed", "The daemon's deployment failed, and ECS could not roll it back."], ja: ["デプロイとロールバックの失敗", "デーモンのデプロイに失敗し、ロールバックもできませんでした。"] },
   "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "ECS repeatedly fails to start the service's tasks."], ja: ["タスクの起動失敗が継続", "サービスのタスクが起動に繰り返し失敗しています。"] },
   "daemon-start-impaired": { severity: "warning", en: ["daemon task failed to start", "ECS could not start the daemon's task on a container instance."], ja: ["デーモンのタスクの起動失敗", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
   "constraint-violated": { severity: "error", en: ["placement constraint violated", "A task of the daemon service no longer meets its placement constraints."], ja: ["配置制約の違反", "デーモンサービスのタスクが配置制約を満たさなくなりました。"] },
@@ -47,6 +48,14 @@ export const CAUSES = {
   "scheduler-throttled": { severity: "warning", en: ["scheduler throttled", "ECS throttles the service's scheduler, so its tasks start and stop late."], ja: ["スケジューラーのスロットリング", "ECS がサービスのスケジューラーをスロットリングしているため、タスクの起動や停止が遅れています。"] },
   "stopped-by-user": { severity: "info", en: ["user request", "A user or a tool stopped the task."], ja: ["ユーザーの操作", "ユーザーまたはツールがタスクを停止しました。"] },
   "stopped-by-scheduler": { severity: "info", en: ["scaling, deployment or rebalancing", "ECS stopped the task to scale, deploy or rebalance the service."], ja: ["スケーリング、デプロイ、または再調整", "スケーリング、デプロイ、またはアベイラビリティーゾーンの再調整のため、ECS がタスクを停止しました。"] },
+  "batch-timed-out": { severity: "error", en: ["timed out", "The job ran longer than its timeout, so AWS Batch stopped it."], ja: ["タイムアウト", "ジョブの実行時間がタイムアウトを超えたため、AWS Batch がジョブを停止しました。"] },
+  "batch-terminated": { severity: "warning", en: ["terminated", "A user or a tool terminated the job."], ja: ["ユーザーの操作による終了", "ユーザーまたはツールがジョブを終了させました。"] },
+  "batch-child-failed": { severity: "error", en: ["a child job failed", "A child of the array job failed."], ja: ["子ジョブの失敗", "配列ジョブの子ジョブが失敗しました。"] },
+  "batch-dependency-failed": { severity: "warning", en: ["a job that it depends on failed", "The job did not run, because a job that it depends on failed."], ja: ["依存するジョブの失敗", "依存するジョブが失敗したため、ジョブは実行されませんでした。"] },
+  "batch-failed": { severity: "error", en: ["the job failed", "AWS Batch reports that the job failed."], ja: ["ジョブの失敗", "AWS Batch からジョブの失敗が報告されました。"] },
+  "execution-failed": { severity: "error", en: ["{name}", "The execution of the state machine failed with {name}."], ja: ["{name}", "ステートマシンの実行が {name} で失敗しました。"] },
+  "execution-timed-out": { severity: "error", en: ["timed out", "The execution of the state machine ran longer than its timeout."], ja: ["タイムアウト", "ステートマシンの実行時間がタイムアウトを超えました。"] },
+  "execution-aborted": { severity: "warning", en: ["aborted", "A user or a tool aborted the execution of the state machine."], ja: ["中止", "ユーザーまたはツールがステートマシンの実行を中止しました。"] },
   "application-error": { severity: "error", en: ["{message}", "{message}"], ja: ["{message}", "{message}"] },
   "job-succeeded": { severity: "info", en: ["ended well", "The job ended well."], ja: ["正常終了", "ジョブが正常に終了しました。"] },
   recovered: { severity: "info", en: ["works again", "The job ended well."], ja: ["復旧", "ジョブが正常に終了しました。"] },
@@ -65,7 +74,7 @@ const OWN_ENDS = ["TaskFailedToStart", "EssentialContainerExited"];
 const PLANNED = ["stopped-by-scheduler", "stopped-by-user", "maintenance", "draining"];
 const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
 const SERVICE_EVENTS = {
-  SERVICE_DEPLOYMENT_FAILED: "deployment-failed",
+  SERVICE_DEPLOYMENT_FAILED: "deployment-failed", DAEMON_DEPLOYMENT_ROLLBACK_FAILED: "daemon-rollback-failed",
   SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "constraint-violated",
   SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "daemon-start-impaired",
   SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",
@@ -97,6 +106,10 @@ export function cause(id, values = {}) {
 }
 /** @returns {Cause} */
 export const statusCause = (status) => ({ ...cause("service-event", { name: status }), words: STATUS_WORDS });
+/** @returns {Cause} a report of another service than ECS */
+export const reportCause = (service, status) => ({
+  ...cause("service-event", { name: status }), words: { en: ["{name}", `${service} reported {name}.`], ja: ["{name}", `${service} から {name} が報告されました。`] },
+});
 /** @returns {Cause} */
 export const whileStopping = (why) => ({ ...why, words: own(STOPPING_WORDS, why.id) ?? why.words });
 
@@ -105,6 +118,9 @@ export function serviceCauseId(eventName, reason) {
   if (/rolling back/i.test(reason ?? "")) return "deployment-rolled-back";
   return own(SERVICE_EVENTS, eventName) ?? (eventName ? "service-event" : "unknown");
 }
+
+/** Says whether a reason is that of AWS Batch for a job that ran longer than its timeout. AWS Batch stops the job's task with these words. */
+export const timedOut = (reason) => /^job attempt duration exceeded timeout/i.test(reason ?? "");
 
 /** Says whether ECS starts such a task again, for a service or a managed daemon. */
 export const isOfService = ({ group, startedBy, daemon }) => /^(?:service|daemon):/.test(group ?? "") || /^ecs-(?:svc|daemon)\//.test(startedBy ?? "") || Boolean(daemon);
@@ -117,8 +133,8 @@ export function judge(task, containers) {
   const decided = (why, reason, suspect = null) => ({ cause: why, suspect, reason, endedByItself: false });
   const starved = containers.find((one) => ranOutOfMemory(one) && !isGuardDuty(one));
   if (starved) return decided(memoryCause(starved), starved.reason, starved);
-  // The reason of a stop by a user is free text: such a text proves nothing.
-  if (task.stopCode === "UserInitiated") return decided(cause("stopped-by-user"), null);
+  // The reason of a stop by a user is free text: such a text proves nothing, except that AWS Batch ends jobs by such a stop.
+  if (task.stopCode === "UserInitiated") return timedOut(task.stoppedReason) ? decided(cause("batch-timed-out"), null) : decided(cause("stopped-by-user"), null);
   // A planned stop stays planned whatever else its reason says: neither the pattern nor the notifier lets such a stop through.
   const lost = own(STOP_CODES, task.stopCode);
   const stop = OWN_ENDS.includes(task.stopCode) ? null : stopOf(task.stoppedReason);

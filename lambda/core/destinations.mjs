@@ -62,13 +62,13 @@ function destinationOf(one, at) {
 
 /**
  * Returns the destinations that take the incident, in their order.
- * @param {{severity: string, family: string|null, jobName?: string|null, patterns: string[]}} incident  jobName: of a job of another machine, which
- *   has no family; patterns: as `patternsOf` returns them
+ * @param {{severity: string, family: string|null, jobName?: string|null, stateMachine?: string|null, patterns: string[]}} incident  jobName: of a
+ *   job of another machine or of AWS Batch, which has no family; patterns: as `patternsOf` returns them
  * @param {Destination[]} destinations
  * @returns {Destination[]}
  */
-export function routesOf({ severity, family: ofTask, jobName = null, patterns }, destinations) {
-  const family = ofTask ?? jobName;
+export function routesOf({ severity, family: ofTask, jobName = null, stateMachine = null, patterns }, destinations) {
+  const family = ofTask ?? jobName ?? stateMachine;
   const takes = (one) => !one.takesRest
     && (one.severities === null || one.severities.includes(severity))
     && (one.families === null || (family !== null && one.families.some((glob) => isLike(family, glob))))

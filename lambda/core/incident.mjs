@@ -4,9 +4,13 @@
 // message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
+import { BATCH_JOB, batchJobIncident } from "./batch.mjs";
 import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause, whileStopping } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
+import { EXECUTION, executionIncident } from "./executions.mjs";
+import { cut, freeText, integer, last, list, record, text, time } from "./fields.mjs";
+import { logLink, logPlace, serviceLink, taskLink } from "./links.mjs";
 import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
 import { own } from "./records.mjs";
 import { recoveredIncident } from "./recovery.mjs";
@@ -24,13 +28,13 @@ import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
  *   essential: boolean|null, failed: boolean}} Container
  * @typedef {{container: string, driver: string, group: string|null, region: string|null, stream: string|null}} LogPlace
  * @typedef {object} Incident
- * @property {"task"|"deployment"|"service"|"application"|"other"} kind
+ * @property {"task"|"deployment"|"service"|"application"|"batch"|"execution"|"other"} kind
  * @property {"died"|"failed-to-start"|"stopped"|"stopping"|"changed"|"recovered"} state
  * @property {boolean} drill
  * @property {boolean} rings
  * @property {string|null} silentBecause
  * @property {boolean} succeeded  a stand-alone task, or a job of another machine, ended well
- * @property {string|null} jobName  the name of a job of another machine
+ * @property {string|null} jobName  the name of a job of another machine, or of AWS Batch
  * @property {import("./recovery.mjs").JobFacts|null} job  a failure, compared with the job's earlier runs
  * @property {import("./recovery.mjs").RecoveryFacts|null} recovery  of a recovery
  * @property {string|null} subject  announced once: the task, or else the event
@@ -40,13 +44,12 @@ import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
  * @property {string|null} reasonKind  the kind of thing that the deciding reason is about ("port", "volume", …): different kinds are different failures
  * @property {Container[]} containers
  * @property {number|null} durationSeconds
- * @property {{task: string|null, service: string|null, log: string|null}} links
+ * @property {import("./batch.mjs").BatchJob} [batch]  of a job of AWS Batch
+ * @property {import("./executions.mjs").Execution} [execution]  of an execution of Step Functions
+ * @property {{task: string|null, service: string|null, log: string|null, job?: string|null, execution?: string|null}} links
  * @property {LogPlace|null} log  the log of the suspect
  * @property {Missing[]} missing
  */
-
-// Partitions without a known public console get no links.
-const CONSOLES = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com", "aws-eusc": "console.amazonaws-eusc.eu" };
 
 // A key of the table has at most 2,048 bytes, and a UTF-16 unit at most 3 bytes; the key of a window also has the time at which the window begins.
 const KEY_LENGTH = 670;
@@ -69,9 +72,12 @@ export function incidentOf(event, context) {
   const common = commonOf(envelope, detail, known);
   const incident = isWatched(common) ? watchedIncident(detail, known, common) : common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
     : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
-    : common.source === "taskbell.app" ? applicationIncident(detail, common) : serviceIncident(detail, common);
+    : common.source === "taskbell.app" ? applicationIncident(detail, common)
+    : common.detailType === BATCH_JOB ? { ...NO_TASK, ...batchJobIncident(detail, common) }
+    : common.detailType === EXECUTION ? { ...NO_TASK, ...executionIncident(detail, common) } : serviceIncident(detail, common);
   const keyed = isWatched(common) ? { ...incident, ...watchedKeys(incident) } : { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
   delete keyed.messageDigest;
+  delete keyed.failing;
   delete keyed.errorName;
   return withFacts(keyed, known);
 }
@@ -110,12 +116,15 @@ function mainContainer(outlines, containers) {
  * once in one state. The failure of a deployment comes under two detail-types, with the same id. Every other event is a subject of its
  * own: anybody with the permission to put events on the bus may name a task in them, and AWS refuses only sources that begin with "aws.".
  */
-function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, cause: { id } }) {
+function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, batch, execution, stoppedAt, cause: { id } }) {
   const isOfEcs = source === "aws.ecs";
   const phase = state === "stopping" || state === "changed" ? `${state} ` : "";
   const task = isOfEcs && detailType === "ECS Task State Change" && taskArn ? `task ${phase}${taskArn}` : null;
   const failed = isOfEcs && id === "deployment-failed" && deploymentId ? `deployment ${deploymentId}` : null;
-  const name = task ?? failed ?? (eventId ? `event ${eventId}` : null);
+  const job = source === "aws.batch" && batch?.arn ? `batch-job ${batch.arn}` : null;
+  // An execution that is redriven may fail again.
+  const run = source === "aws.states" && execution?.arn ? `execution ${execution.arn} ${stoppedAt}` : null;
+  const name = task ?? failed ?? job ?? run ?? (eventId ? `event ${eventId}` : null);
   return name === null ? null : cut(name, KEY_LENGTH);
 }
 
@@ -123,7 +132,7 @@ function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, 
 function failureOf(incident) {
   const { drill, eventId, taskArn, region, account, cluster, kind, service, family, group, daemon, jobName, resource, source, severity, cause: { id, values } } = incident;
   if (drill) return cut(`drill ${eventId ?? taskArn}`, KEY_LENGTH);
-  const what = service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (jobName ? `job ${jobName}` : kind === "application" ? source : resource);
+  const what = incident.failing ?? service ?? family ?? group ?? (daemon ? `daemon ${daemon}` : null) ?? (jobName ? `job ${jobName}` : kind === "application" ? source : resource);
   // No other source, not even an empty one, makes a key that ECS could make.
   const names = [source === "aws.ecs" ? null : source ?? "?", cluster, what, values.container, incident.messageDigest ?? values.name];
   const words = [account, region, kind, severity, id, values.code, [incident.reasonKind, incident.errorName].filter(Boolean).join(" ")];
@@ -335,56 +344,5 @@ function durationOf(startedAt, endedAt) {
   return Math.max(0, Math.floor((Date.parse(endedAt) - Date.parse(startedAt)) / 1000));
 }
 
-/** @returns {string|null} https://<region>.<console>, if the partition has a console */
-function consoleOf(partition, region) {
-  const host = own(CONSOLES, partition);
-  return host && /^[a-z0-9-]{1,40}$/.test(region ?? "") ? `https://${region}.${host}` : null;
-}
-
-function taskLink({ partition, region, cluster, taskId }) {
-  const host = consoleOf(partition, region);
-  if (!host || !cluster || !taskId) return null;
-  return `${host}/ecs/v2/clusters/${encoded(cluster)}/tasks/${encoded(taskId)}?region=${region}`;
-}
-
-function serviceLink({ partition, region, cluster, service }) {
-  const host = consoleOf(partition, region);
-  if (!host || !cluster || !service) return null;
-  return `${host}/ecs/v2/clusters/${encoded(cluster)}/services/${encoded(service)}?region=${region}`;
-}
-
-/** Finds the awslogs stream of a container: prefix/name/task, or without a prefix the runtime id. */
-function logPlace(container, { region, taskId }) {
-  if (!container?.log) return null;
-  const { driver, group, region: home, prefix } = container.log;
-  const stream = text(prefix) && taskId ? `${text(prefix)}/${container.name}/${taskId}` : text(prefix) ? null : container.runtimeId;
-  return { container: container.name, driver: text(driver) ?? "awslogs", group: text(group), region: text(home) ?? region, stream: text(group) ? stream : null };
-}
-
-function logLink(log, { partition }) {
-  const host = log?.group ? consoleOf(partition, log.region) : null;
-  if (!host) return null;
-  const base = `${host}/cloudwatch/home?region=${log.region}#logsV2:log-groups/log-group/${twice(log.group)}`;
-  return log.stream ? `${base}/log-events/${twice(log.stream)}` : base;
-}
-
-const encoded = encodeURIComponent;
-/** Encodes twice, with $ in place of %, as the CloudWatch console expects names. */
-const twice = (value) => encoded(encoded(value)).replaceAll("%", "$");
-
-const record = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
-const list = (value) => (Array.isArray(value) ? value : []);
-const text = (value, length = 8_000) => (typeof value === "number" ? String(value) : typeof value === "string" && value.trim() !== "" ? cut(value, length) : null);
-/** Removes credentials before the cut: half of a credential could not be recognised. */
-const freeText = (value) => text(withoutCredentials(value));
 /** Keeps both ends of a very long text: the message shows a part of each. */
 const longText = (value) => text(typeof value === "string" && value.length > 40_000 ? `${value.slice(0, 10_000)}\n[…]\n${value.slice(-29_000)}` : value, 40_000);
-/** Cuts text, and replaces half a surrogate pair, from the event or left by the cut: URLs and the table's keys refuse such halves. */
-const cut = (value, length) => value.slice(0, length).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-const last = (value, separator) => text((value ?? "").split(separator).pop());
-/** Reads a number, which may arrive as a string. */
-const integer = (value) => (Number.isInteger(value) ? value : typeof value === "string" && /^-?\d{1,10}$/.test(value) ? Number(value) : null);
-const time = (value) => {
-  const milliseconds = typeof value === "string" ? Date.parse(value) : NaN;
-  return Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
-};

@@ -97,7 +97,9 @@ export const expiryOf = (now) => now + KEPT_MS;
  */
 export function endOf(event, incident) {
   if (incident.drill || !(incident.succeeded || incident.rings) || NO_VERDICT.includes(incident.cause.id)) return null;
-  return incident.kind === "task" ? endOfTask(record(record(event).detail), incident) : endElsewhere(record(record(event).detail), incident);
+  const ends = { task: endOfTask, application: endElsewhere };
+  // Jobs of AWS Batch have a memory of their own: AWS Batch tries them again.
+  return own(ends, incident.kind)?.(record(record(event).detail), incident) ?? null;
 }
 
 function endOfTask(detail, incident) {

@@ -1,6 +1,9 @@
 // Finds the patterns of the catalogue that match an event: EventBridge does not say which rule matched.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
+import { BATCH_JOB } from "./batch.mjs";
+import { EXECUTION } from "./executions.mjs";
+
 const TASK = "ECS Task State Change";
 const IMPAIRED = [
   "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED", "SERVICE_TASK_CONFIGURATION_FAILURE",
@@ -26,11 +29,12 @@ export function patternsOf(event) {
     || [ending, `${ending}.`].some((end) => value.toLowerCase().endsWith(end))));
   const begins = (path, starts) => all(path).some((value) => typeof value === "string" && starts.some((start) => value.startsWith(start)));
   const ofApplication = has("source", "taskbell.app") ? applicationPatternsOf({ all, has }) : [];
-  if (!has("source", "aws.ecs", "taskbell.drill")) return ofApplication;
-  const names = [...ofApplication];
+  const names = [...ofApplication, ...jobPatternsOf({ has })];
+  if (!has("source", "aws.ecs", "taskbell.drill")) return names;
   if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends, saysOf }));
-  if (has("detail-type", "ECS Deployment State Change", "ECS Service Action") && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED")
-    && all("resources").some((arn) => /:service\/[^/]+\//.test(arn))) names.push("deployment-failed");
+  if (has("detail-type", "ECS Deployment State Change", "ECS Service Action", "ECS Daemon Deployment State Change")
+    && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED", "DAEMON_DEPLOYMENT_ROLLBACK_FAILED")
+    && all("resources").some((arn) => /:(?:service|daemon)\/[^/]+\//.test(arn))) names.push("deployment-failed");
   if (has("detail-type", "ECS Service Action", "ECS Daemon Service Action") && has("detail.eventName", ...IMPAIRED)
     && all("detail.clusterArn").length > 0) names.push("service-impaired");
   if (has("detail-type", "AWS API Call via CloudTrail") && has("detail.eventSource", "ecs.amazonaws.com") && has("detail.eventName", "RunTask", "StartTask")
@@ -41,6 +45,15 @@ export function patternsOf(event) {
 
 function applicationPatternsOf({ all, has }) {
   const verdicts = { "application-error": has("detail-type", "Application Error"), "job-succeeded": has("detail-type", "Job Succeeded") || all("detail.job").length > 0 };
+  return Object.keys(verdicts).filter((name) => verdicts[name]);
+}
+
+/** Returns the patterns of jobs and workflows, which belong to no cluster. */
+function jobPatternsOf({ has }) {
+  const verdicts = {
+    "batch-job-failed": has("source", "aws.batch", "taskbell.drill") && has("detail-type", BATCH_JOB) && has("detail.status", "FAILED"),
+    "execution-failed": has("source", "aws.states", "taskbell.drill") && has("detail-type", EXECUTION) && has("detail.status", "FAILED", "TIMED_OUT", "ABORTED"),
+  };
   return Object.keys(verdicts).filter((name) => verdicts[name]);
 }
 

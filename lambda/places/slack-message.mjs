@@ -58,7 +58,7 @@ const WORDS = {
       flaky: ({ failures, cause }) => `works again, failed ${failures === 1 ? "once" : `${failures} times`} in 7 days${cause && `: ${cause}`}`,
       slower: ({ duration, before }) => `slower: ${duration}, before ${before}`, new: () => "no run seen yet",
     },
-    facts: { deadline: "Due by", lastSuccess: "Last success", usual: "Usual duration", runningSince: "Running since", createdAt: "Created at", nextDeadline: "Next deadline", expected: "Expected by", every: "Expected every", schedule: "Schedule", limit: "Limit" },
+    facts: { deadline: "Due by", lastSuccess: "Last success", usual: "Usual duration", runningSince: "Running since", createdAt: "Created at", nextDeadline: "Next deadline", expected: "Expected by", every: "Expected every", schedule: "Schedule", limit: "Limit", queue: "Job queue", jobDefinition: "Job definition", attempts: "Attempts", arrayIndex: "Array index", timeout: "Timeout", stateMachine: "State machine", execution: "Execution", redrives: "Redrives" },
     beforeTrouble: " ", afterTrouble: (trouble, duration) => `after ${[trouble, duration].filter(Boolean).join(", ")}`, late: (duration) => `${duration} late`,
     failures: (count, isMore) => (isMore ? `${count} or more failures` : count === 1 ? "1 failure" : `${count} failures`), anOverdueRun: "an overdue run", aFailedDeployment: "a failed deployment", anImpairment: "an impairment",
     failedSince: (failures, since) => `${failures} since ${since}.`, dueAt: (time) => `The run was due by ${time}.`,
@@ -80,7 +80,7 @@ const WORDS = {
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
     at: "Time", job: "Job", deployment: "Deployment ID", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
-    openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openLog: (container) => `Open the log of ${container}`, task: "task",
+    openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openJob: "Open the job in AWS Batch", openExecution: "Open the execution in Step Functions", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
     why: { denied: (action) => `The notifier's role is not allowed to call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
@@ -108,7 +108,7 @@ const WORDS = {
       flaky: ({ failures, cause }) => `復旧済み。直近 7 日間に ${failures} 回失敗${cause && `（${cause}）`}`,
       slower: ({ duration, before }) => `実行時間の増加：${before} → ${duration}`, new: () => "まだ実行がありません",
     },
-    facts: { deadline: "期限", lastSuccess: "最後の成功", usual: "通常の実行時間", runningSince: "実行開始", createdAt: "作成日時", nextDeadline: "次の期限", expected: "期限の設定", every: "成功の間隔", schedule: "スケジュール", limit: "上限" },
+    facts: { deadline: "期限", lastSuccess: "最後の成功", usual: "通常の実行時間", runningSince: "実行開始", createdAt: "作成日時", nextDeadline: "次の期限", expected: "期限の設定", every: "成功の間隔", schedule: "スケジュール", limit: "上限", queue: "ジョブキュー", jobDefinition: "ジョブ定義", attempts: "試行回数", arrayIndex: "配列インデックス", timeout: "タイムアウト", stateMachine: "ステートマシン", execution: "実行", redrives: "リドライブ回数" },
     beforeTrouble: "", afterTrouble: (trouble, duration, isLate) => `（${[trouble, duration && !isLate ? `復旧まで ${duration}` : duration].filter(Boolean).join("、")}）`, late: (duration) => `${duration}遅れ`,
     failures: (count, isMore) => `失敗 ${count} 回${isMore ? "以上" : ""}`, anOverdueRun: "期限超過", aFailedDeployment: "デプロイ失敗", anImpairment: "サービスの障害",
     failedSince: (failures, since) => `${failures}（最初の失敗：${since}）。`, dueAt: (time) => `実行の期限は ${time} でした。`,
@@ -130,7 +130,7 @@ const WORDS = {
     never: "未起動", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
     at: "日時", job: "ジョブ", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
-    openTask: (isGone) => `ECS でタスクを開く${isGone ? "（約 1 時間有効）" : ""}`, openService: "ECS でサービスを開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
+    openTask: (isGone) => `ECS でタスクを開く${isGone ? "（約 1 時間有効）" : ""}`, openService: "ECS でサービスを開く", openJob: "AWS Batch でジョブを開く", openExecution: "Step Functions で実行を開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
     underASecond: "1 秒未満", units: [[86400, " 日"], [3600, " 時間"], [60, " 分"], [1, " 秒"]], betweenSentences: "",
     why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` から時間内に応答がありませんでした`,
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
@@ -218,8 +218,8 @@ function afterTroubleOf({ recovery }, words) {
 
 const nameOf = (value, isPlain) => (isPlain ? plain(value, LIMIT.name) : bold(value));
 
-function subjectOf({ kind, family, service, daemon, jobName, source, taskId }, words, isPlain) {
-  const name = family ?? service ?? daemon ?? (kind === "summary" ? words.weekly : kind === "application" ? jobName ?? source : null);
+function subjectOf({ kind, family, service, daemon, jobName, stateMachine, source, taskId }, words, isPlain) {
+  const name = family ?? service ?? daemon ?? (kind === "summary" ? words.weekly : kind === "application" ? jobName ?? source : jobName ?? stateMachine);
   if (filled(name)) return nameOf(name, isPlain);
   if (filled(taskId)) return `${words.task} ${isPlain ? plain(taskId, LIMIT.name) : code(taskId)}`;
   return { task: words.aTask, service: words.aService, deployment: words.aService }[kind] ?? "";
@@ -427,7 +427,7 @@ function lineOf(incident, words) {
   // A task that is stopping has the time of its event.
   const at = stoppedAt ?? (kind === "task" ? incident.time : null);
   const definition = filled(revision) && filled(family) ? plain(`${family}:${revision}`, LIMIT.field) : null;
-  const ran = (kind === "task" || jobName) && durationSeconds !== null ? durationOf(durationSeconds, words) : null;
+  const ran = (["task", "execution"].includes(kind) || jobName) && durationSeconds !== null ? durationOf(durationSeconds, words) : null;
   const neverRan = kind === "task" && durationSeconds === null && incident.startedAt === null && incident.state !== "changed" && stoppedAt !== null;
   return [
     ...factsOf(incident, words, false), [kind === "task" && stoppedAt !== null ? words.stoppedAt : words.at, at === null ? null : localTime(at)],
@@ -475,6 +475,8 @@ function linksOf({ kind, links, log, state, reason }, words) {
   const whole = [
     [links.log, words.openLog(plain((log?.container ?? "").replaceAll("|", "¦"), LIMIT.name))],
     [links.task, words.openTask(isGone)],
+    [links.job, words.openJob],
+    [links.execution, words.openExecution],
     [links.service, words.openService],
   ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url).map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`);
   return whole.reduce((line, link) => (line === "" ? link : line.length + BETWEEN.length + link.length <= LIMIT.links ? line + BETWEEN + link : line), "");

@@ -31,11 +31,12 @@ export function payloadOf(incident, options) {
     log: incident.log && { container: short(incident.log.container), group: short(incident.log.group), stream: short(incident.log.stream), region: short(incident.log.region) },
     tail: tailOf(incident),
     detail: within(endOf, incident.applicationDetail, LIMIT.detail),
-    links: { task: linkOf(incident.links.task), service: linkOf(incident.links.service), log: linkOf(incident.links.log) },
+    links: { task: linkOf(incident.links.task), service: linkOf(incident.links.service), log: linkOf(incident.links.log), ...linksOf(incident) },
     occurrence: occurrenceOf(incident),
     job: jobOf(incident), recovery: recoveryOf(incident), watch: watchOf(incident),
     missing: incident.missing.slice(0, 10).map(({ action, why }) => ({ action: short(action), why: short(why) })),
     event: { id: short(incident.eventId), type: short(incident.detailType), time: incident.time },
+    ...batchOf(incident), ...executionOf(incident),
   };
 }
 
@@ -80,9 +81,25 @@ function jobOf({ job }) {
 
 const recoveryOf = ({ recovery }) => (recovery ? { of: recovery.of, since: recovery.since, at: recovery.at, seconds: recovery.seconds, failures: recovery.failures, overdue: recovery.overdue } : null);
 
+/** Returns the fields that only jobs of AWS Batch have. */
+function batchOf({ batch }) {
+  if (!batch) return {};
+  const { id, queue, definition, attempts, mostAttempts, timeoutSeconds, index } = batch;
+  return { batch: { jobId: short(id), queue: short(queue), definition: short(definition), attempts, mostAttempts, timeoutSeconds, index } };
+}
+
+/** Returns the fields that only executions of Step Functions have. */
+function executionOf({ execution }) {
+  if (!execution) return {};
+  const { name: own, stateMachine, status, error, redrives } = execution;
+  return { execution: { name: short(own), stateMachine: short(stateMachine), status: short(status), error: short(error), redrives } };
+}
+
+const linksOf = ({ links, batch, execution }) => ({ ...(batch ? { job: linkOf(links.job) } : {}), ...(execution ? { execution: linkOf(links.execution) } : {}) });
+
 /** Returns the answer to a question of Scheduler: about a deadline, a running task, or the week. */
-function watchOf({ facts, reason, missed, lines }) {
-  if (!facts) return null;
+function watchOf({ facts, reason, missed, lines, batch, execution }) {
+  if (!facts || batch || execution) return null;
   return {
     reason: short(reason ?? null), ...Object.fromEntries(facts.map(({ key, value }) => [key, typeof value === "string" ? short(value) : value])), missed: missed ?? [],
     lines: (lines ?? []).map(({ job, cluster, kind, since, failures, seconds, beforeSeconds }) => ({ job: short(job), cluster: short(cluster), kind: short(kind), since, failures, seconds, beforeSeconds })),

@@ -52,7 +52,7 @@ test("every case has a row, and every row a case", () => {
 test("a job that AWS Batch stops after its time limit is silent by default, and rings with nonzero-exit", () => {
   const row = rows.find(({ file }) => file === "container-stopped-by-user-batch-timeout.json");
   const { rings, cause } = judged(row);
-  assert.deepEqual([takenBy(eventOf(row.file)), rings, cause.id], [["nonzero-exit"], true, "stopped-by-user"]);
+  assert.deepEqual([takenBy(eventOf(row.file)), rings, cause.id], [["nonzero-exit"], true, "batch-timed-out"]);
 });
 
 for (const row of rows.filter(({ never_shown: never }) => never)) {

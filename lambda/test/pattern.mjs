@@ -26,10 +26,12 @@ const catalogues = new Map();
 
 /** Returns the patterns of the catalogue, for the cluster, account and region of an event. */
 export function catalogueFor(event, catalogue) {
-  const own = [event?.resources ?? []].flat().map((arn) => /^arn:.*:service\/[^/]+\//.exec(arn)?.[0]).find(Boolean) ?? "none";
+  const prefixOf = (kind) => [event?.resources ?? []].flat().map((arn) => new RegExp(`^arn:.*:${kind}/[^/]+/`).exec(arn)?.[0]).find(Boolean) ?? "none";
+  const [services, daemons] = ["service", "daemon"].map(prefixOf);
+  const own = `${services} ${daemons}`;
   if (!catalogues.has(own)) {
     const text = JSON.stringify(catalogue, (name, value) => (name === "requestParameters" || name === "account" || name === "region" ? undefined : value));
-    catalogues.set(own, JSON.parse(text.replaceAll('["${cluster_arn}"]', '[{"exists":true}]').replaceAll("${service_arn_prefix}", own)));
+    catalogues.set(own, JSON.parse(text.replaceAll('["${cluster_arn}"]', '[{"exists":true}]').replaceAll("${service_arn_prefix}", services).replaceAll("${daemon_arn_prefix}", daemons)));
   }
   return catalogues.get(own);
 }

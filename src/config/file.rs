@@ -400,7 +400,7 @@ fn known(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
 pub fn schema() -> Value {
     let filters = properties(&FilterSettings::augment_args(Command::new("")), &Map::new());
     let mut settings = properties(&Settings::augment_args(Command::new("")), &filters);
-    settings.insert("filters".to_owned(), object("Filters that narrow the patterns about tasks", &filters));
+    settings.insert("filters".to_owned(), object("Filters that narrow the patterns", &filters));
     settings.insert("tags".to_owned(), json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags for every resource of the stack" }));
     let text = |told: &str| json!({ "type": "string", "description": told });
     for (key, told) in [

@@ -18,7 +18,8 @@ use crate::config::{self, Announcements, Cluster, Config, Language, MessageOptio
 use crate::error::{Error, Result};
 use crate::pattern::companions::is_companion;
 use crate::pattern::filter::Filters;
-use crate::pattern::{self, CATALOGUE, Drill, Entry, Pattern};
+use crate::pattern::job_filter::{JobFilters, Names};
+use crate::pattern::{self, BATCH_JOB_FAILED, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
 
 /// A list of values; none if the source does not set it. An empty list sets it to nothing, regardless of wider sources.
@@ -79,7 +80,7 @@ pub struct Settings {
     /// Show this many of the last log lines of the failed container, up to 100; 0 for none [default: 10]
     #[arg(long, value_name = "N")]
     pub log_lines: Option<u16>,
-    /// The application log groups that the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*]
+    /// The application log groups that the notifier may read, by name with * and ?; may be repeated; `none` for none [default: /ecs/*, with --pattern batch-job-failed also /aws/batch/job]
     #[arg(long = "log-group", value_name = "GLOB")]
     pub log_groups: Option<Vec<String>>,
     /// Show log lines unredacted; everything else stays redacted [key: redaction = false]
@@ -152,13 +153,31 @@ pub struct FilterSettings {
     /// Leave this cluster out of --cluster '*', with * for any characters; may be repeated
     #[arg(long = "exclude-cluster", value_name = "GLOB")]
     pub exclude_clusters: Option<Vec<String>>,
+    /// Match only jobs of this queue of AWS Batch, with * for any characters; may be repeated
+    #[arg(long = "job-queue", value_name = "GLOB")]
+    pub job_queues: Option<Vec<String>>,
+    /// Exclude jobs of this queue of AWS Batch, with * for any characters; may be repeated
+    #[arg(long = "exclude-job-queue", value_name = "GLOB")]
+    pub exclude_job_queues: Option<Vec<String>>,
+    /// Match only jobs of AWS Batch with this name, with * for any characters; may be repeated
+    #[arg(long = "job-name", value_name = "GLOB")]
+    pub job_names: Option<Vec<String>>,
+    /// Exclude jobs of AWS Batch with this name, with * for any characters; may be repeated
+    #[arg(long = "exclude-job-name", value_name = "GLOB")]
+    pub exclude_job_names: Option<Vec<String>>,
+    /// Match only executions of this state machine of Step Functions, with * for any characters; may be repeated
+    #[arg(long = "state-machine", value_name = "GLOB")]
+    pub state_machines: Option<Vec<String>>,
+    /// Exclude executions of this state machine of Step Functions, with * for any characters; may be repeated
+    #[arg(long = "exclude-state-machine", value_name = "GLOB")]
+    pub exclude_state_machines: Option<Vec<String>>,
 }
 
 impl FilterSettings {
     /// # Errors
     /// For invalid filters.
     pub fn checked(&self) -> Result<Filters> {
-        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = self;
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters, .. } = self;
         let list = |list: &List| items(list).to_vec();
         Filters {
             families: list(families),
@@ -167,8 +186,21 @@ impl FilterSettings {
             exclude_services: list(exclude_services),
             container: container.clone(),
             exclude_clusters: list(exclude_clusters),
+            jobs: self.jobs(),
         }
         .checked()
+    }
+
+    fn jobs(&self) -> JobFilters {
+        let names = |included: &List, excluded: &List| Names {
+            included: items(included).to_vec(),
+            excluded: items(excluded).to_vec(),
+        };
+        JobFilters {
+            queues: names(&self.job_queues, &self.exclude_job_queues),
+            jobs: names(&self.job_names, &self.exclude_job_names),
+            machines: names(&self.state_machines, &self.exclude_state_machines),
+        }
     }
 }
 
@@ -182,6 +214,8 @@ pub const CONTRADICTIONS: [(&str, &str); 4] = [
 
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
+/// The log group of jobs of AWS Batch whose definition names no other.
+const BATCH_LOG_GROUP: &str = "/aws/batch/job";
 const DEFAULT_LOG_LINES: u16 = 10;
 const DEFAULT_STORM_WINDOW: u16 = 15;
 const DEFAULT_LOG_RETENTION: &str = "30";
@@ -218,6 +252,12 @@ impl Settings {
                 exclude_services: self.filters.exclude_services.or(wider.filters.exclude_services),
                 container: self.filters.container.or(wider.filters.container),
                 exclude_clusters: self.filters.exclude_clusters.or(wider.filters.exclude_clusters),
+                job_queues: self.filters.job_queues.or(wider.filters.job_queues),
+                exclude_job_queues: self.filters.exclude_job_queues.or(wider.filters.exclude_job_queues),
+                job_names: self.filters.job_names.or(wider.filters.job_names),
+                exclude_job_names: self.filters.exclude_job_names.or(wider.filters.exclude_job_names),
+                state_machines: self.filters.state_machines.or(wider.filters.state_machines),
+                exclude_state_machines: self.filters.exclude_state_machines.or(wider.filters.exclude_state_machines),
             },
             no_drill: self.no_drill.or(wider.no_drill),
             pattern_quota: self.pattern_quota.or(wider.pattern_quota),
@@ -284,6 +324,12 @@ impl Settings {
             (&narrower.exclude_families, &mut filters.families),
             (&narrower.services, &mut filters.exclude_services),
             (&narrower.exclude_services, &mut filters.services),
+            (&narrower.job_queues, &mut filters.exclude_job_queues),
+            (&narrower.exclude_job_queues, &mut filters.job_queues),
+            (&narrower.job_names, &mut filters.exclude_job_names),
+            (&narrower.exclude_job_names, &mut filters.job_names),
+            (&narrower.state_machines, &mut filters.exclude_state_machines),
+            (&narrower.exclude_state_machines, &mut filters.state_machines),
         ] {
             if said.is_some() {
                 *opposite = None;
@@ -477,6 +523,7 @@ impl Settings {
                 about("filters", first.clone().narrowed(&filter))?;
             }
         }
+        about("filters", pattern::uses(&filters, &patterns))?;
         Ok(patterns)
     }
 
@@ -502,7 +549,11 @@ impl Settings {
     }
 
     fn log_groups(&self) -> Result<Vec<String>> {
-        let Some(groups) = &self.log_groups else { return Ok(vec![DEFAULT_LOG_GROUP.to_owned()]) };
+        let Some(groups) = &self.log_groups else {
+            let is_of_batch = items(&self.patterns).iter().any(|name| name == BATCH_JOB_FAILED);
+            let of_batch = is_of_batch.then_some(BATCH_LOG_GROUP);
+            return Ok([DEFAULT_LOG_GROUP].into_iter().chain(of_batch).map(str::to_owned).collect());
+        };
         match groups.iter().any(|text| text == "none") {
             true if groups.len() == 1 => Ok(Vec::new()),
             true => Err(Error::usage("--log-group none cannot be combined with another --log-group")),

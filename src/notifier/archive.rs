@@ -16,15 +16,19 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 43] = files! {
+const FILES: [(&str, &str); 47] = files! {
+    "core/batch.mjs"
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"
     "core/cron.mjs"
     "core/destinations.mjs"
     "core/digest.mjs"
+    "core/executions.mjs"
+    "core/fields.mjs"
     "core/incident.mjs"
     "core/ledger.mjs"
+    "core/links.mjs"
     "core/overdue.mjs"
     "core/patterns.mjs"
     "core/reasons.mjs"

@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// The catalogue. Each entry's pattern is a file in `patterns/`.
-pub const CATALOGUE: [Entry; 11] = [
+pub const CATALOGUE: [Entry; 13] = [
     Entry {
         name: "task-failed",
         rings: "every stop that is not known to be normal: failures to start, non-zero exit codes, terminated hosts, Spot interruptions, failed health checks",
@@ -27,7 +27,7 @@ pub const CATALOGUE: [Entry; 11] = [
     },
     Entry {
         name: "deployment-failed",
-        rings: "a deployment that failed",
+        rings: "a service's deployment that failed, and a managed daemon's deployment that could not be rolled back",
         needs: "the deployment circuit breaker, or a deployment alarm, on the service",
         silent: "deployments that start, continue or succeed, and the rollback after a failure",
         text: include_str!("../../patterns/deployment-failed.json"),
@@ -82,6 +82,20 @@ pub const CATALOGUE: [Entry; 11] = [
         text: include_str!("../../patterns/run-rejected.json"),
     },
     Entry {
+        name: BATCH_JOB_FAILED,
+        rings: "a job of AWS Batch that failed after its last attempt: a non-zero exit code, a timeout, a lost host, a job that never ran",
+        needs: "",
+        silent: "attempts that AWS Batch repeats, and jobs that succeed; the clusters of the stack do not narrow it: --job-queue and --job-name do",
+        text: include_str!("../../patterns/batch-job-failed.json"),
+    },
+    Entry {
+        name: EXECUTION_FAILED,
+        rings: "an execution of Step Functions that failed, timed out or was aborted",
+        needs: "a standard workflow, because express workflows send no events; delivery is best effort",
+        silent: "executions that succeed; the clusters of the stack do not narrow it: --state-machine does",
+        text: include_str!("../../patterns/execution-failed.json"),
+    },
+    Entry {
         name: "application-error",
         rings: "errors that applications report themselves, from the source taskbell.app",
         needs: "an application that reports them",
@@ -103,6 +117,10 @@ pub fn is_in_catalogue(name: &str) -> bool {
     CATALOGUE.iter().any(|entry| entry.name == name)
 }
 
+/// The pattern of failed jobs of AWS Batch.
+pub const BATCH_JOB_FAILED: &str = "batch-job-failed";
+/// The pattern of executions of Step Functions that failed.
+pub const EXECUTION_FAILED: &str = "execution-failed";
 /// The pattern of the ends of jobs that the notifier remembers.
 pub const JOB_SUCCEEDED: &str = "job-succeeded";
 /// The pattern of the events that end a failure of a service.

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::clusters::is_glob;
+use super::job_filter::JobFilters;
 use crate::arn::is_ecs_glob;
 use crate::error::{Error, Result};
 use crate::secret::echoed;
@@ -21,13 +22,20 @@ pub struct Filters {
     pub container: Option<String>,
     /// The clusters that a stack for all clusters leaves out.
     pub exclude_clusters: Vec<String>,
+    /// The queues, jobs and state machines, which belong to no cluster.
+    pub jobs: JobFilters,
 }
 
 /// The flag that names a container.
 pub const CONTAINER: &str = "--container";
 
 const TASK: &str = "ECS Task State Change";
-const OF_SERVICES: [&str; 3] = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action"];
+const OF_SERVICES: [&str; 4] = [
+    "ECS Deployment State Change",
+    "ECS Service Action",
+    "ECS Daemon Service Action",
+    "ECS Daemon Deployment State Change",
+];
 
 /// The subject of a pattern's events, by their detail-types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +49,8 @@ impl Filters {
     /// # Errors
     /// For names that ECS does not allow, and for filters that exclude everything or that EventBridge cannot express together.
     pub fn checked(self) -> Result<Self> {
-        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = &self;
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters, jobs } = &self;
+        jobs.checked()?;
         for (flag, names) in [
             ("--family", families),
             ("--exclude-family", exclude_families),
@@ -75,7 +84,8 @@ impl Filters {
     /// Returns each flag that narrows patterns within clusters, with the filter of that flag alone.
     #[must_use]
     pub fn apart(&self) -> Vec<(&'static str, Self)> {
-        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters } = self.clone();
+        let Self { families, exclude_families, services, exclude_services, container, exclude_clusters, jobs } =
+            self.clone();
         let none = Self { exclude_clusters, ..Self::default() };
         let alone = [
             ("--family", Self { families, ..none.clone() }),
@@ -84,7 +94,8 @@ impl Filters {
             ("--exclude-service", Self { exclude_services, ..none.clone() }),
             (CONTAINER, Self { container, ..none.clone() }),
         ];
-        alone.into_iter().filter(|(_, filter)| *filter != none).collect()
+        let of_jobs = jobs.apart().into_iter().map(|(flag, jobs)| (flag, Self { jobs, ..none.clone() }));
+        alone.into_iter().filter(|(_, filter)| *filter != none).chain(of_jobs).collect()
     }
 
     /// Returns the filters without those of some flags.
@@ -120,6 +131,10 @@ impl Filters {
     /// already: such a restriction would be replaced, and not narrowed.
     #[must_use]
     pub fn can_narrow(&self, tree: &Value) -> bool {
+        self.jobs.can_narrow(tree) && Self { jobs: JobFilters::default(), ..self.clone() }.can_narrow_ecs(tree)
+    }
+
+    fn can_narrow_ecs(&self, tree: &Value) -> bool {
         let (mut groups, mut definitions, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (field, found) in [("group", &mut groups), ("taskDefinitionArn", &mut definitions), ("name", &mut names)] {
             fields_named(tree, field, found);
@@ -147,8 +162,10 @@ impl Filters {
             Subject::Services => {
                 let excludes = !self.exclude_services.is_empty() || !self.exclude_clusters.is_empty();
                 let excludes = self.of_services() && excludes && tree["detail"]["clusterArn"].is_null();
+                let services = json!({ "prefix": "${service_arn_prefix}" });
+                let daemons = json!({ "prefix": "${daemon_arn_prefix}" });
                 let whole_cluster =
-                    [Value::Null, json!([{ "prefix": "${service_arn_prefix}" }])].contains(&tree["resources"]);
+                    [Value::Null, json!([services]), json!([services, daemons])].contains(&tree["resources"]);
                 !self.of_families() && self.container.is_none() && !excludes && (!self.of_services() || whole_cluster)
             }
             Subject::Other => self.narrows_nothing(),
@@ -164,7 +181,7 @@ impl Filters {
                 let prefixes: Vec<String> = cluster_arns.iter().map(|arn| service_arn_prefix(arn)).collect();
                 one["resources"] = leaves(&self.services, &self.exclude_services, &prefixes, "");
             }
-            Subject::Services | Subject::Other => {}
+            Subject::Services | Subject::Other => self.jobs.narrow(one),
         });
     }
 
@@ -413,6 +430,11 @@ fn legal(flag: &str, name: &str) -> Result<()> {
         false => Err(Error::usage(format!("{flag} {} is not a name", echoed(name)))
             .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),
     }
+}
+
+/// Returns the beginning of the ARNs of a cluster's managed daemons.
+pub(super) fn daemon_arn_prefix(cluster_arn: &str) -> String {
+    format!("{}/", cluster_arn.replacen(":cluster/", ":daemon/", 1))
 }
 
 /// Returns the beginning of the ARNs of a cluster's services.

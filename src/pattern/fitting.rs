@@ -1,4 +1,4 @@
-//! Changes the names in an event to those that a narrowed pattern requires: of a family, a service or a container.
+//! Changes the names in an event to those that a narrowed pattern requires: of a family, a service, a container, or a job.
 
 use serde_json::{Value, json};
 
@@ -35,6 +35,9 @@ fn change(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
         "detail.group" => event.pointer_mut("/detail/group"),
         "detail.containers.name" => event.pointer_mut("/detail/containers/0/name"),
         "resources" => event.pointer_mut("/resources/0"),
+        "detail.jobQueue" => event.pointer_mut("/detail/jobQueue"),
+        "detail.jobName" => event.pointer_mut("/detail/jobName"),
+        "detail.stateMachineArn" => event.pointer_mut("/detail/stateMachineArn"),
         _ => None,
     };
     // A service's ARN contains the cluster, which must not change.
@@ -55,10 +58,11 @@ fn change(event: &mut Value, Mismatch { path, want, .. }: &Mismatch) -> bool {
 /// Returns a text that the operator accepts. The service of a cluster that the operator accepts stays in its cluster.
 fn taken_by(operator: &Value, known: &str) -> Option<String> {
     let text = |name: &str| operator[name].as_str();
-    match (operator.as_str(), text("prefix"), text("wildcard")) {
+    match (operator.as_str(), text("prefix"), text("wildcard").or(text("suffix"))) {
         (Some(exact), ..) => Some(exact.to_owned()),
         (_, Some(prefix), _) if prefix.ends_with(':') => Some(format!("{prefix}1")),
         (_, Some(prefix), _) => Some(format!("{prefix}drill")),
+        (.., Some(end)) if end.starts_with(':') => Some(format!("drill{end}")),
         (.., Some(wildcard)) => {
             let kept = in_its_cluster(wildcard, known);
             Some(kept.unwrap_or_else(|| wildcard.to_owned()).replace('*', "drill"))
@@ -84,6 +88,7 @@ mod tests {
     use super::*;
     use crate::date::DateTime;
     use crate::pattern::filter::Filters;
+    use crate::pattern::job_filter::{JobFilters, Names};
     use crate::pattern::scenario::Scenario;
     use crate::pattern::{Drill, Pattern, samples};
 
@@ -110,6 +115,20 @@ mod tests {
             let matcher = matcher("nonzero-exit", &filters);
             let event = fitted(&matcher, event(Scenario::ExitCode, CLUSTER));
             assert!(event.is_some_and(|event| matcher.matches(&event)), "{filters:?}");
+        }
+        let jobs = JobFilters {
+            queues: Names { included: names("a*b"), ..Names::default() },
+            jobs: Names { included: names("import"), ..Names::default() },
+            ..JobFilters::default()
+        };
+        let machines = Names { included: names("etl"), ..Names::default() };
+        for (scenario, jobs) in [
+            (Scenario::BatchJobFailed, jobs),
+            (Scenario::ExecutionFailed, JobFilters { machines, ..JobFilters::default() }),
+        ] {
+            let matcher = matcher(scenario.pattern(), &Filters { jobs, ..Filters::default() });
+            let event = fitted(&matcher, event(scenario, CLUSTER));
+            assert!(event.is_some_and(|event| matcher.matches(&event)), "{scenario:?}");
         }
         let deployments = matcher("deployment-failed", &Filters { services: names("web"), ..Filters::default() });
         let event = event(Scenario::DeploymentFailed, CLUSTER);

@@ -8,6 +8,7 @@ pub mod companions;
 mod event;
 pub mod filter;
 pub mod fitting;
+pub mod job_filter;
 pub mod matcher;
 mod mismatch;
 mod normal;
@@ -35,7 +36,10 @@ use normal::length;
 use placeholders::{Filling, PLACEHOLDERS, names_clusters, replace, unknown_placeholder};
 use tree::Tree;
 
-pub use catalogue::{CATALOGUE, COMPANIONS, DEFAULT, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED, is_in_catalogue};
+pub use catalogue::{
+    BATCH_JOB_FAILED, CATALOGUE, COMPANIONS, DEFAULT, EXECUTION_FAILED, Entry, JOB_SUCCEEDED, SERVICE_RECOVERED,
+    is_in_catalogue,
+};
 pub use normal::{HIGHEST_QUOTA, LONGEST, has_wildcard, meaning, normal, read};
 pub use placeholders::DEFAULT_CLUSTER;
 
@@ -312,6 +316,12 @@ impl Pattern {
         filter::is_of_services(&self.tree)
     }
 
+    /// Returns whether the filters of jobs and state machines have a condition on this pattern's events.
+    #[must_use]
+    pub fn is_narrowed_by_jobs(&self) -> bool {
+        self.filters.jobs.concerns(&self.tree)
+    }
+
     /// Returns the same pattern, which also accepts the events of this source if it names any sources.
     ///
     /// # Errors
@@ -334,6 +344,23 @@ impl Pattern {
     #[must_use]
     pub fn needs_cluster(&self) -> bool {
         replace(&self.written, Filling { arns: &[], excluded: &[] }) != self.written
+    }
+}
+
+/// Checks that each filter of jobs and state machines narrows one of the patterns.
+///
+/// # Errors
+/// If a filter narrows none. The error names its flag.
+pub fn uses(filters: &Filters, patterns: &[Pattern]) -> Result<()> {
+    let concerns = |filter: &Filters| patterns.iter().any(|pattern| filter.jobs.concerns(&pattern.tree));
+    let is_unused =
+        |filter: &Filters| filter.jobs.apart().iter().any(|(_, jobs)| !jobs.matches_all()) && !concerns(filter);
+    match filters.apart().into_iter().find(|(_, filter)| is_unused(filter)) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            let of = if flag.ends_with("state-machine") { EXECUTION_FAILED } else { BATCH_JOB_FAILED };
+            Err(Error::usage(format!("{flag} narrows none of the patterns")).hint(format!("add --pattern {of}")))
+        }
     }
 }
 

@@ -13,13 +13,15 @@ const CLUSTER_ARN: &str = "${cluster_arn}";
 const CLUSTER_NAME: &str = "${cluster_name}";
 /// The beginning of the ARNs of a cluster's services.
 const SERVICE_ARN_PREFIX: &str = "${service_arn_prefix}";
+/// The beginning of the ARNs of a cluster's managed daemons.
+const DAEMON_ARN_PREFIX: &str = "${daemon_arn_prefix}";
 const ACCOUNT: &str = "${account}";
 const REGION: &str = "${region}";
 /// A condition that the field is absent, for the cluster `default`, which ECS uses if a call names none; nothing for other
 /// clusters.
 const LEFT_OUT_IF_DEFAULT: &str = "${left_out_if_default}";
-pub const PLACEHOLDERS: [&str; 6] =
-    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
+pub const PLACEHOLDERS: [&str; 7] =
+    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, DAEMON_ARN_PREFIX, ACCOUNT, REGION, LEFT_OUT_IF_DEFAULT];
 
 /// The clusters to which a pattern is bound: their ARNs, in which `*` stands for any characters, and the names that `*` leaves out.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +122,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
             CLUSTER_NAME => of_glob(name),
             SERVICE_ARN_PREFIX if is_glob => leaf.clone(),
             SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
+            DAEMON_ARN_PREFIX => Value::from(filter::daemon_arn_prefix(cluster_arn)),
             REGION => part(|arn| arn.region.to_owned()),
             ACCOUNT => part(|arn| arn.account.to_owned()),
             LEFT_OUT_IF_DEFAULT if covers(name, DEFAULT_CLUSTER) => json!({ "exists": false }),

@@ -22,7 +22,7 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 56] = samples! {
+pub const SAMPLES: [Sample; 67] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
     "01b-job-failed" "a scheduled job fails for the first time since a change"
     "02-oom" "a container runs out of memory"
@@ -57,6 +57,7 @@ pub const SAMPLES: [Sample; 56] = samples! {
     "14-no-exit-code" "an essential container ends without an exit code"
     "20-deployment-failed" "a deployment with a circuit breaker or an alarm fails"
     "20b-rolling-back" "a deployment starts, continues, or is rolled back"
+    "20c-daemon-rollback-failed" "a managed daemon's deployment fails and cannot be rolled back"
     "21-placement-failure" "a service finds no capacity for its tasks"
     "22-start-impaired" "a service's tasks keep failing to start"
     "23-steady-state" "a service reaches its steady state"
@@ -79,6 +80,16 @@ pub const SAMPLES: [Sample; 56] = samples! {
     "41c-not-watched" "the notifier may not look at the running tasks"
     "42-summary" "the summary of the jobs, with problems"
     "42b-summary-all-well" "the summary of the jobs, without a problem"
+    "50-batch-job-failed" "a job of AWS Batch fails in its last attempt"
+    "50b-batch-timed-out" "a job of AWS Batch runs longer than its timeout"
+    "50c-batch-terminated" "a user or a tool terminates a job of AWS Batch"
+    "50d-batch-child-failed" "an array job of AWS Batch fails because of a child"
+    "50e-batch-dependency-failed" "a job of AWS Batch does not run because a job that it depends on failed"
+    "50f-batch-never-ran" "AWS Batch gives up a job that never ran"
+    "50g-batch-tries-again" "AWS Batch tries a job again after a failed attempt"
+    "51-execution-failed" "an execution of Step Functions fails"
+    "51b-execution-timed-out" "an execution of Step Functions runs longer than its timeout"
+    "51c-execution-aborted" "an execution of Step Functions is aborted"
 };
 
 /// The facts that the notifier would look up for the samples: the task definition, the end of the log, and the job's earlier runs.
@@ -150,6 +161,7 @@ fn moved(text: &str, cluster_arn: &str) -> Result<Value> {
         .replace("container/prod/", &format!("container/{name}/"))
         .replace("container-instance/prod/", &format!("container-instance/{name}/"))
         .replace("daemon/prod/", &format!("daemon/{name}/"))
+        .replace("daemon-deployment/prod/", &format!("daemon-deployment/{name}/"))
         .replace("daemon-revision/prod/", &format!("daemon-revision/{name}/"))
         .replace("service/prod/", &format!("service/{name}/"))
         .replace("\"cluster\": \"prod\"", &format!("\"cluster\": \"{name}\""));

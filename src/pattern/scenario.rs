@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::arn::Arn;
 use crate::date::{DateTime, Format};
 use crate::error::Result;
-use crate::pattern::{DRILL_SOURCE, JOB_SUCCEEDED, samples};
+use crate::pattern::{BATCH_JOB_FAILED, DRILL_SOURCE, EXECUTION_FAILED, JOB_SUCCEEDED, samples};
 
 /// The failure that a drill simulates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub enum Scenario {
     DeploymentFailed,
     /// A service finds no capacity for its tasks.
     ServiceImpaired,
+    /// A job of AWS Batch fails in its last attempt.
+    BatchJobFailed,
+    /// An execution of Step Functions fails.
+    ExecutionFailed,
     /// A job does not end well by its deadline.
     Overdue,
     /// A run of a job takes longer than its limit.
@@ -44,7 +48,7 @@ const AGE: i64 = 9000;
 const USUAL: u64 = 2400;
 
 impl Scenario {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ExitCode,
         Self::OutOfMemory,
         Self::StartFailed,
@@ -52,6 +56,8 @@ impl Scenario {
         Self::HealthCheckFailed,
         Self::DeploymentFailed,
         Self::ServiceImpaired,
+        Self::BatchJobFailed,
+        Self::ExecutionFailed,
         Self::Recovered,
         Self::Overdue,
         Self::RunningLong,
@@ -81,6 +87,12 @@ impl Scenario {
         self.pattern() == JOB_SUCCEEDED
     }
 
+    /// Returns whether the events name no cluster, so that a stack without clusters receives them, too.
+    #[must_use]
+    pub fn is_without_cluster(self) -> bool {
+        matches!(self, Self::BatchJobFailed | Self::ExecutionFailed)
+    }
+
     /// Returns whether only a stack that expects something of jobs alerts on this.
     #[must_use]
     pub fn needs_expectation(self) -> bool {
@@ -100,6 +112,8 @@ impl Scenario {
             Self::HealthCheckFailed => "06c-elb-unhealthy",
             Self::DeploymentFailed => "20-deployment-failed",
             Self::ServiceImpaired => "21-placement-failure",
+            Self::BatchJobFailed => "50-batch-job-failed",
+            Self::ExecutionFailed => "51-execution-failed",
         })
     }
 
@@ -114,6 +128,8 @@ impl Scenario {
             Self::HealthCheckFailed => "health-check-failed",
             Self::DeploymentFailed => "deployment-failed",
             Self::ServiceImpaired => "service-impaired",
+            Self::BatchJobFailed => BATCH_JOB_FAILED,
+            Self::ExecutionFailed => EXECUTION_FAILED,
             Self::Overdue | Self::RunningLong | Self::Recovered => JOB_SUCCEEDED,
         }
     }
@@ -125,14 +141,26 @@ impl Scenario {
     pub fn event(self, cluster_arn: &str, task: &str, now: DateTime) -> Result<Value> {
         let Some(sample) = self.sample() else { return Ok(self.request(cluster_arn, task, now)) };
         let mut event = samples::of_cluster_by_name(sample, cluster_arn)?;
-        let real = event["resources"][0].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned();
+        let real = event["resources"][0].as_str().and_then(|arn| Some(arn.rsplit_once('/')?.1)).map(str::to_owned);
+        let real = real.as_deref().map(|real| (real, if event["detail"]["taskArn"].is_null() { NAME } else { task }));
         let replace = [
-            (real.as_str(), if event["detail"]["taskArn"].is_null() { NAME } else { task }),
+            real.unwrap_or((NAME, NAME)),
             ("task-definition/web:", &format!("task-definition/{NAME}:")),
             ("service:web", &format!("service:{NAME}")),
             ("family:nightly-job", &format!("family:{NAME}")),
             ("events-rule/nightly", &format!("events-rule/{NAME}")),
+            ("job-queue/nightly", &format!("job-queue/{NAME}")),
+            ("nightly-report", NAME),
+            ("2026-11-20-nightly", NAME),
+            ("nightly-etl", NAME),
         ];
+        let latest_ms = milliseconds(&event["detail"]).max();
+        each_number(&mut event["detail"], &|number| match latest_ms {
+            Some(latest) if is_time(number) => number - latest + now.secs() * 1000,
+            _ => number,
+        });
+        // A stream that does not exist would only be missing in the message.
+        without(&mut event["detail"], "logStreamName");
         let latest = times(&event["detail"]).max().unwrap_or(now.secs());
         each_text(&mut event["resources"], &|text| replaced(text, &replace));
         each_text(&mut event["detail"], &|text| match time(text) {
@@ -188,6 +216,41 @@ fn each_text(value: &mut Value, change: &dyn Fn(&str) -> String) {
     }
 }
 
+fn each_number(value: &mut Value, change: &dyn Fn(i64) -> i64) {
+    match value {
+        Value::Number(number) => {
+            if let Some(changed) = number.as_i64().map(change) {
+                *value = json!(changed);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| each_number(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| each_number(field, change)),
+        _ => {}
+    }
+}
+
+/// Removes the fields of this name, at any depth.
+fn without(value: &mut Value, name: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, name)),
+        Value::Object(fields) => {
+            fields.remove(name);
+            fields.values_mut().for_each(|field| without(field, name));
+        }
+        _ => {}
+    }
+}
+
+/// Returns whether a number of an event is a time in milliseconds since 1970, as AWS Batch and Step Functions write times.
+fn is_time(number: i64) -> bool {
+    number > 1_000_000_000_000
+}
+
+fn milliseconds(detail: &Value) -> impl Iterator<Item = i64> {
+    let numbers = detail.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_i64());
+    numbers.filter(|number| is_time(*number))
+}
+
 fn times(detail: &Value) -> impl Iterator<Item = i64> {
     detail.as_object().into_iter().flatten().filter_map(|(_, value)| time(value.as_str()?))
 }
@@ -232,13 +295,21 @@ mod tests {
     fn drill_has_the_present_time_this_cluster_and_no_existing_name() {
         for scenario in &Scenario::ALL {
             let text = event(*scenario).to_string();
-            assert!(text.contains("\"source\":\"taskbell.drill\"") && text.contains("night-jobs"), "{text}");
+            assert!(text.contains("\"source\":\"taskbell.drill\""), "{text}");
+            assert!(text.contains("night-jobs") || scenario.is_without_cluster(), "{text}");
             for stranger in
                 ["prod", "us-east-1\"", "123456789012", "2026-11-20", "task-definition/web:", "service:web", "arn:aws:"]
             {
                 assert!(!text.contains(stranger), "{stranger} in {text}");
             }
         }
+        let job = event(Scenario::BatchJobFailed);
+        assert_eq!(job["detail"]["stoppedAt"], 1_800_000_000_000_i64);
+        assert_eq!(job["detail"]["attempts"][2]["stoppedAt"], 1_800_000_000_000_i64);
+        assert!(!job.to_string().contains("logStreamName") && job["detail"]["jobName"] == NAME, "{job}");
+        let execution = event(Scenario::ExecutionFailed);
+        let arn = format!("arn:aws-cn:states:cn-north-1:210987654321:execution:{NAME}:{NAME}");
+        assert_eq!(execution["detail"]["executionArn"], arn.as_str());
         let task = event(Scenario::ExitCode);
         assert_eq!(task["detail"]["stoppedAt"], "2027-01-15T08:00:00Z");
         assert!(task["resources"][0].as_str().unwrap().ends_with(&format!("task/night-jobs/{TASK}")));

@@ -104,6 +104,14 @@ async fn suggested_next_command_sends_an_alert() {
         ),
         ("--cluster batch --pattern out-of-memory", Some("taskbell drill --cluster batch --scenario out-of-memory")),
         ("--stack alerts --pattern application-error", Some("taskbell notify test")),
+        (
+            "--stack jobs --pattern batch-job-failed --job-queue nightly",
+            Some("taskbell drill --stack jobs --scenario batch-job-failed"),
+        ),
+        (
+            "--cluster batch --pattern execution-failed",
+            Some("taskbell drill --cluster batch --scenario execution-failed"),
+        ),
         ("--cluster batch --pattern run-rejected", None),
         ("--cluster batch --no-drill", None),
     ] {

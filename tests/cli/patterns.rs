@@ -176,7 +176,19 @@ fn each_narrow_pattern_matches_its_own_samples() {
         ("out-of-memory", &["02-oom"]),
         ("spot-interrupted", &["05-spot"]),
         ("health-check-failed", &["06c-elb-unhealthy", "06d-container-unhealthy"]),
-        ("deployment-failed", &["20-deployment-failed"]),
+        ("deployment-failed", &["20-deployment-failed", "20c-daemon-rollback-failed"]),
+        (
+            "batch-job-failed",
+            &[
+                "50-batch-job-failed",
+                "50b-batch-timed-out",
+                "50c-batch-terminated",
+                "50d-batch-child-failed",
+                "50e-batch-dependency-failed",
+                "50f-batch-never-ran",
+            ],
+        ),
+        ("execution-failed", &["51-execution-failed", "51b-execution-timed-out", "51c-execution-aborted"]),
         (
             "service-impaired",
             &[
@@ -281,7 +293,7 @@ fn unknown_placeholder_lists_the_nearest_one() {
 proptest! {
     #[test]
     fn bound_pattern_never_matches_another_clusters_event(
-        entry in prop::sample::select(CATALOGUE.iter().map(|entry| entry.name).filter(|name| *name != "application-error").collect::<Vec<_>>()),
+        entry in prop::sample::select(CATALOGUE.iter().map(|entry| entry.name).filter(|name| Pattern::find(name).unwrap().needs_cluster()).collect::<Vec<_>>()),
         mine in prop::collection::btree_set("[a-z][a-z0-9-]{0,12}", 1..4),
         other in "[a-z][a-z0-9-]{0,12}",
         number in 0..SAMPLES.len(),
@@ -297,7 +309,7 @@ proptest! {
         // The ends of jobs of other machines have no cluster: application-error and job-succeeded take all of them.
         prop_assume!(!text.contains("\"taskbell.app\""));
         let of = |name: &str| -> Value {
-            let text = text.replace("cluster/prod", &format!("cluster/{name}")).replace("service/prod/", &format!("service/{name}/"));
+            let text = text.replace("cluster/prod", &format!("cluster/{name}")).replace("service/prod/", &format!("service/{name}/")).replace("daemon/prod/", &format!("daemon/{name}/"));
             serde_json::from_str(&text.replace("\"cluster\":\"prod\"", &format!("\"cluster\":\"{name}\""))).unwrap()
         };
         prop_assert!(!matcher.matches(&of(&other)));
@@ -509,6 +521,11 @@ async fn invalid_filters_are_refused_before_any_call() {
         "--container a*",
         "--pattern deployment-failed --exclude-service web",
         "--pattern application-error --service web",
+        "--pattern batch-job-failed --family web",
+        "--pattern task-failed --job-queue web",
+        "--pattern execution-failed --job-name web",
+        "--pattern batch-job-failed --state-machine web",
+        "--pattern batch-job-failed --job-queue a --exclude-job-queue b",
         "--pattern {mine} --family web",
         "--pattern {mine} --service web",
         "--pattern {mine} --container web",

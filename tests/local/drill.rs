@@ -179,6 +179,11 @@ async fn every_broken_link_is_named_on_a_local_aws() {
 async fn every_scenario_reaches_slack_on_a_local_aws() {
     let aws = Arc::new(Emulator::start("ministack"));
     let place = Place::new(&aws, "batch").await;
+    let patterns = ["task-failed", "deployment-failed", "service-impaired", "batch-job-failed", "execution-failed"]
+        .map(|name| format!("--pattern {name}"))
+        .join(" ");
+    let setup = place.run(&format!("setup --cluster batch --yes --allow-any-webhook-host {patterns}")).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
     let scenarios = [
         "exit-code",
         "out-of-memory",
@@ -187,6 +192,8 @@ async fn every_scenario_reaches_slack_on_a_local_aws() {
         "health-check-failed",
         "deployment-failed",
         "service-impaired",
+        "batch-job-failed",
+        "execution-failed",
         // Repeat a scenario: no drill is skipped as a repetition.
         "service-impaired",
     ];

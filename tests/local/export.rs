@@ -565,11 +565,12 @@ fn template_has_a_parameter_for_each_pattern_that_the_flags_allow() {
         )
     };
     let (all, asserts) = patterns("--cluster batch");
-    assert_eq!((all.len(), asserts), (10, true));
+    assert_eq!((all.len(), asserts), (12, true));
     let chosen: Vec<&String> = all.iter().filter(|text| text.ends_with("=Yes")).collect();
     assert_eq!(chosen, ["DeploymentFailed=Yes", "ServiceImpaired=Yes", "TaskFailed=Yes"]);
-    // Without a cluster, only the pattern that needs no cluster has a parameter.
-    assert_eq!(patterns("--stack apps --pattern application-error"), (vec!["ApplicationError=Yes".to_owned()], true));
+    // Without a cluster, only the patterns that need no cluster have a parameter.
+    let without = ["ApplicationError=Yes", "BatchJobFailed=No", "ExecutionFailed=No"].map(str::to_owned);
+    assert_eq!(patterns("--stack apps --pattern application-error"), (without.to_vec(), true));
     // Narrowed to a container, only the patterns with containers have parameters.
     let (narrowed, _) = patterns("--cluster batch --container app --pattern task-failed");
     assert!(narrowed.contains(&"NonzeroExit=No".to_owned()), "{narrowed:?}");
@@ -579,7 +580,7 @@ fn template_has_a_parameter_for_each_pattern_that_the_flags_allow() {
     let file = folder.path().join("task-failed.json");
     std::fs::write(&file, r#"{"source":["x"]}"#).unwrap();
     let (own, asserts) = patterns(&format!("--cluster batch --pattern {}", file.display()));
-    assert!(!asserts && own.len() == 9 && !own.iter().any(|text| text.starts_with("TaskFailed")), "{own:?}");
+    assert!(!asserts && own.len() == 11 && !own.iter().any(|text| text.starts_with("TaskFailed")), "{own:?}");
 }
 
 #[tokio::test]

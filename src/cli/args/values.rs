@@ -21,6 +21,8 @@ impl ValueEnum for Scenario {
             Self::HealthCheckFailed => "A load balancer's health check fails",
             Self::DeploymentFailed => "A deployment fails",
             Self::ServiceImpaired => "A service finds no capacity for its tasks",
+            Self::BatchJobFailed => "A job of AWS Batch fails in its last attempt",
+            Self::ExecutionFailed => "An execution of Step Functions fails",
             Self::Overdue => "A job does not end well by its deadline; the stack has to expect something of a job",
             Self::RunningLong => "A run of a job takes too long; the stack has to expect something of a job",
             Self::Recovered => "A job works again",

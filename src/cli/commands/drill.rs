@@ -50,7 +50,7 @@ impl OfStack for Args {
     }
 
     fn lacks_cluster(&self) -> bool {
-        self.clusters().is_empty()
+        self.clusters().is_empty() && !self.scenario.is_without_cluster()
     }
 }
 
@@ -59,17 +59,18 @@ impl InPhases for Args {
 
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
         let clusters = self.clusters.parse()?;
-        if clusters.is_empty() && desk.is_one_of_many() {
+        if self.lacks_cluster() && desk.is_one_of_many() {
             let none = "no drill: the stack has no cluster; test it with `taskbell notify test`";
             let told = Told::verdict(format!("{none}\n"), Verdict::InSync);
             return Ok(Phase::Over(Told { sum: Some(none.to_owned()), ..told }));
         }
-        let cluster = clusters.first().ok_or_else(|| {
-            Error::usage("a drill needs a cluster")
-                .hint("give --cluster NAME; or test a stack for your applications' alerts with `taskbell notify test`")
-        })?;
+        if self.lacks_cluster() {
+            return Err(Error::usage("a drill needs a cluster").hint(
+                "give --cluster NAME; or test a stack for your applications' alerts with `taskbell notify test`",
+            ));
+        }
         let target = desk.common.target(&clusters)?;
-        let performed = perform(self.scenario, self.timeout, cluster, &target, desk.context).await?;
+        let performed = perform(self.scenario, self.timeout, clusters.first(), &target, desk.context).await?;
         let Performed { stack, place, drill } = &performed;
         Ok(Phase::Over(Told {
             // Each hop was shown as soon as its result was known.

@@ -15,7 +15,7 @@ fn test(config: &Config) -> Option<String> {
         Test::Drill(scenario) if scenario == Scenario::default() => String::new(),
         Test::Drill(scenario) => format!(" --scenario {}", scenario.name()),
     };
-    let cluster = clusters.first()?;
+    let Some(cluster) = clusters.first() else { return Some(format!("taskbell drill --stack {stack}{scenario}")) };
     let is_named_after_it = cluster.name() == stack.as_str();
     let stack = if is_named_after_it { String::new() } else { format!(" --stack {stack}") };
     Some(format!("taskbell drill --cluster {cluster}{stack}{scenario}"))

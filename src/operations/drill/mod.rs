@@ -24,10 +24,10 @@ use crate::aws::kinds::{Given, function};
 use crate::config::Cluster;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Hint, Result};
-use crate::pattern::DRILL_SOURCE;
 use crate::pattern::fitting::fit;
 use crate::pattern::matcher::Mismatch;
 use crate::pattern::scenario::Scenario;
+use crate::pattern::{DEFAULT_CLUSTER, DRILL_SOURCE};
 use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Kind, Place, Stack, Subject};
 use trace::{Looks, Sent, Unread, arrival, lost};
@@ -56,14 +56,14 @@ pub struct Performed {
     pub drill: Drill,
 }
 
-/// Sends a drill through a stack. `timeout` is in seconds.
+/// Sends a drill through a stack. `timeout` is in seconds. Only scenarios whose events name no cluster need none.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or the cluster belongs to another account or region; on interruption.
+/// If the caller is unknown to AWS, or the cluster is missing or belongs to another account or region; on interruption.
 pub async fn perform(
     scenario: Scenario,
     timeout: u64,
-    cluster: &Cluster,
+    cluster: Option<&Cluster>,
     target: &Target,
     context: &Context,
 ) -> Result<Performed> {
@@ -84,18 +84,14 @@ impl Drill {
         scenario: Scenario,
         timeout: u64,
         session: &Session,
-        (seen, place, cluster): (&Inventory, &Place, &Cluster),
+        (seen, place, cluster): (&Inventory, &Place, Option<&Cluster>),
         context: &Context,
     ) -> Result<Self> {
         let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
         let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let (mut event, way_in) = {
             let mut tries = Vec::new();
-            for name in real_clusters(cluster, session).await? {
-                let arn = match cluster.is_glob() {
-                    true => place.cluster_arn(&name),
-                    false => cluster_arn(cluster, place)?,
-                };
+            for arn in arns_of(cluster, scenario, session, place).await? {
                 let mut event = scenario.event(&arn, &task, (context.clock)().into())?;
                 let way_in = way_in(scenario, &mut event, seen, session, place);
                 tries.push((event, way_in));
@@ -156,12 +152,23 @@ impl Drill {
     }
 }
 
-/// Returns the name of the cluster, or those of the existing clusters that a glob covers.
-async fn real_clusters(cluster: &Cluster, session: &Session) -> Result<Vec<String>> {
+/// Returns the ARN of the cluster, or those of the existing clusters that a glob covers.
+async fn arns_of(
+    cluster: Option<&Cluster>,
+    scenario: Scenario,
+    session: &Session,
+    place: &Place,
+) -> Result<Vec<String>> {
+    let cluster = match cluster {
+        Some(cluster) if cluster.is_glob() => cluster,
+        Some(cluster) => return Ok(vec![cluster_arn(cluster, place)?]),
+        None if scenario.is_without_cluster() => return Ok(vec![place.cluster_arn(DEFAULT_CLUSTER)]),
+        None => return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME")),
+    };
     let meant = cluster::meant(&session.sdk, std::slice::from_ref(cluster));
     let names = session.unless_interrupted(meant).await??;
     match names.is_empty() {
-        false => Ok(names),
+        false => Ok(names.iter().map(|name| place.cluster_arn(name)).collect()),
         true => Err(Error::new(format!("no ECS cluster here has a name like {cluster}"))
             .hint("a drill needs a cluster that exists: create one, name it with --cluster NAME, or check --region and --profile")),
     }

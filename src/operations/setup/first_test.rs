@@ -27,6 +27,7 @@ impl Test {
         let is_rung = |scenario: &Scenario| !scenario.is_of_jobs() && rings(scenario.pattern());
         match Scenario::ALL.into_iter().find(is_rung) {
             _ if of_default => clusters.first().map(|_| Self::Drill(default)),
+            Some(scenario) if scenario.is_without_cluster() => Some(Self::Drill(scenario)),
             Some(scenario) => clusters.first().map(|_| Self::Drill(scenario)),
             None => rings("application-error").then_some(Self::Notify),
         }

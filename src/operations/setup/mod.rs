@@ -298,7 +298,8 @@ impl Setup {
         // Last, because the rules are booked: no other check refuses the stack afterwards.
         let room = (&self.context.room, &planned.1);
         let overlaps = Box::pin(preflight::has_room(config, &planned.0, session, room)).await?;
-        for note in preflight::alerting_as_before(config).into_iter().chain(overlaps).chain(log_groups) {
+        let notes = preflight::alerting_as_before(config).into_iter().chain(preflight::of_no_cluster(config));
+        for note in notes.chain(overlaps).chain(log_groups) {
             session.note(note);
         }
         Ok(planned)
@@ -409,7 +410,6 @@ impl Setup {
 
     async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
         let cluster = self.request.config.clusters.first();
-        let cluster = cluster.ok_or_else(|| Error::usage("a drill needs a cluster"))?;
         let (seen, _) = self.session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
         let outcome = Box::pin(drill).await;

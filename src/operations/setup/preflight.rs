@@ -1,5 +1,5 @@
-//! Finds the logs of the clusters' tasks that the notifier may not read, the user's own parameters that do not exist, and changes for
-//! which AWS has no room.
+//! Finds the logs of the clusters' tasks that the notifier may not read, patterns that no cluster narrows, the user's own parameters that
+//! do not exist, and changes for which AWS has no room.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::operations::events::Note;
 use crate::operations::overlap::overlaps;
 use crate::operations::room::Room;
 use crate::operations::session::Session;
-use crate::pattern::Pattern;
+use crate::pattern::{BATCH_JOB_FAILED, EXECUTION_FAILED, Pattern};
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::{Address, Kind, Place};
 
@@ -110,6 +110,22 @@ pub async fn without_clusters(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
         hint: None,
     };
     globs.iter().filter(is_empty).map(note).collect()
+}
+
+/// Returns a note about each pattern that no filter narrows and that the clusters of the stack do not narrow either, because its events
+/// name no cluster.
+pub fn of_no_cluster(config: &Config) -> Vec<Note> {
+    let of_catalogue = [
+        (BATCH_JOB_FAILED, "failed jobs of every job queue", "--job-queue GLOB and --job-name GLOB"),
+        (EXECUTION_FAILED, "failed executions of every state machine", "--state-machine GLOB"),
+    ];
+    let note = |(name, events, flags): (&str, &str, &str)| {
+        let pattern = config.patterns.iter().find(|pattern| pattern.name == name)?;
+        let whatever = if config.clusters.is_empty() { "" } else { ", whatever the clusters of the stack" };
+        let text = format!("{name} alerts on {events} of the account and region{whatever}");
+        (!pattern.is_narrowed_by_jobs()).then(|| Note { text, hint: Some(format!("narrow it with {flags}")) })
+    };
+    of_catalogue.into_iter().filter_map(note).collect()
 }
 
 /// Returns the user's own parameters that do not exist.

@@ -11,7 +11,7 @@ use crate::cli::render;
 use crate::cli::terminal::World;
 use crate::config::settings::FilterSettings;
 use crate::error::{Error, Result};
-use crate::pattern::{CATALOGUE, DEFAULT, Drill, Entry, Pattern};
+use crate::pattern::{self, CATALOGUE, DEFAULT, Drill, Entry, Pattern};
 use crate::stack::Place;
 
 /// Show and test event patterns.
@@ -95,7 +95,9 @@ fn show(
     common: &Common,
     world: &World,
 ) -> Result<String> {
-    let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
+    let filters = filters.checked()?;
+    let pattern = Pattern::find(name)?.narrowed(&filters)?;
+    pattern::uses(&filters, std::slice::from_ref(&pattern))?;
     warn_of_repeated([&pattern], world);
     let clusters = clusters.parse()?;
     if clusters.is_empty() && pattern.needs_cluster() {
