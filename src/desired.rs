@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::aws::kinds::{self, alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
+use crate::config::settings::NOT_KEPT;
 use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
 use crate::error::{Error, Result};
@@ -26,6 +27,11 @@ use limits::OF_THE_STACK;
 pub const SERVICE_RECOVERY: &str = "TASKBELL_SERVICE_RECOVERY";
 /// The variable of the function that names the patterns that the end of a task has to match to be reported.
 pub const REPORTED_PATTERNS: &str = "TASKBELL_PATTERNS";
+
+/// The variable of the function that names the stack.
+pub const STACK: &str = "TASKBELL_STACK";
+/// The variable of the function in which the stack keeps its settings. The notifier does not read it.
+pub const SETTINGS: &str = "TASKBELL_SETTINGS";
 
 /// Returns the addresses of the resources of this configuration. They are known before the account is known.
 #[must_use]
@@ -374,7 +380,7 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         Announcements::Remembered { window_minutes } => Some(window_minutes),
     };
     let variables = [
-        ("TASKBELL_STACK", Some(stack.name.to_string())),
+        (STACK, Some(stack.name.to_string())),
         ("TASKBELL_WEBHOOK_PARAMETER", webhook_parameter(config, stack)),
         ("TASKBELL_WEBHOOK_TAKES", (config.webhook_takes == WebhookTakes::Rest).then(|| "rest".to_owned())),
         ("TASKBELL_DESTINATIONS", (!config.destinations.is_empty()).then(|| destination::told(&config.destinations))),
@@ -392,7 +398,19 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         (SERVICE_RECOVERY, config.reports_recovered_services().then(|| "on".to_owned())),
         (REPORTED_PATTERNS, config.reported_patterns().map(|names| names.into_iter().collect::<Vec<_>>().join(","))),
     ];
-    variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let variables = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    with_record(variables, config.record.as_deref())
+}
+
+/// Adds the record of the settings. If it does not fit, the stack says that it does not keep them: nothing that the notifier needs
+/// has to yield to the record.
+fn with_record(variables: BTreeMap<String, String>, record: Option<&str>) -> BTreeMap<String, String> {
+    let with = |text: &str| {
+        let mut all = variables.clone();
+        all.insert(SETTINGS.to_owned(), text.to_owned());
+        limits::environment_fits(&all).then_some(all)
+    };
+    record.and_then(|text| with(text).or_else(|| with(NOT_KEPT))).unwrap_or(variables)
 }
 
 /// Describes a rule, which invokes the notifier. An event that cannot be delivered for a day goes to the queue.
@@ -444,6 +462,7 @@ mod tests {
             jobs: Vec::new(),
             summary: None,
             recovery: true,
+            record: None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::pattern::clusters::is_glob;
 use crate::pattern::{
     APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE, JOB_SUCCEEDED, SERVICE_RECOVERED,
 };
-use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
+use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack, StackName};
 
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ enum On {
     /// The default bus, for events of this source alone.
     Bus(&'static str),
     Function,
+    /// The functions of the stacks that may have the clusters' names: with several clusters, the stack is one of them.
+    Namesakes,
     /// The mappings of queues and streams, on condition that they invoke the function.
     EventSources,
     /// The notifier's role.
@@ -135,6 +137,7 @@ const READ_FUNCTION: Grants = &[
             "lambda:GetFunctionEventInvokeConfig",
         ],
     ),
+    (On::Namesakes, &["lambda:GetFunction"]),
     (On::Role, &["iam:GetRole"]),
 ];
 const READ_RULES: Grants = &[
@@ -422,13 +425,29 @@ fn statements(command: Command, ground: Ground) -> Vec<Statement> {
             by_resource.entry(on).or_default().insert(action);
         }
     }
-    let named = by_resource.into_iter().filter(|(on, _)| *on != On::NamedRules || !ground.patterns.is_empty());
+    let is_named = |on: On| match on {
+        On::NamedRules => !ground.patterns.is_empty(),
+        On::Namesakes => !namesakes(ground).is_empty(),
+        _ => true,
+    };
+    let named = by_resource.into_iter().filter(|(on, _)| is_named(*on));
     let statement = |(on, actions): (On, BTreeSet<&'static str>)| Statement {
         actions: actions.into_iter().collect(),
         resources: resources(on, ground),
         condition: condition(on, ground),
     };
     named.map(statement).collect()
+}
+
+/// Returns the functions of the other stacks that may have the clusters' names.
+fn namesakes(Ground { stack, place, clusters, .. }: Ground) -> Vec<String> {
+    if clusters.len() < 2 {
+        return Vec::new();
+    }
+    let names = clusters.iter().filter_map(|arn| arn.rsplit('/').next()?.parse::<StackName>().ok());
+    let functions = names.map(|name| Stack { name, region: stack.region.clone() }.function_name());
+    let arns: BTreeSet<String> = functions.map(|name| place.function_arn(&name)).collect();
+    arns.into_iter().filter(|arn| *arn != place.function_arn(&stack.function_name())).collect()
 }
 
 /// Merges statements that have no service in common. The policy allows the same as before: no action takes a resource of another
@@ -498,6 +517,7 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
         On::Bus(_) => vec![place.bus_arn()],
         On::EventSources => vec![place.event_source_arn("*")],
         On::Function => vec![place.function_arn(&stack.function_name())],
+        On::Namesakes => namesakes(ground),
         On::Role | On::RoleWithin => both(&stack.role_name()),
         On::WatchRole | On::WatchRoleWithin => both(&stack.watch_role_name()),
         On::RoleForLambda => vec![own_role.map_or_else(|| role(&stack.role_name()), str::to_owned)],

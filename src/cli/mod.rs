@@ -41,12 +41,12 @@ use terminal::World;
 Examples:
   taskbell doctor                      check credentials, region, clock and network
   taskbell init                        write taskbell.toml, for one or many stacks
-  taskbell setup --cluster batch       get a Slack alert when a task of the cluster fails
-  taskbell drill --cluster batch       send a labelled test failure through the alert path
-  taskbell drift --cluster batch       check whether AWS still matches the configuration
-  taskbell jobs --cluster batch        list the jobs, and what is expected of them
+  taskbell setup batch                 get a Slack alert when a task of the cluster fails
+  taskbell drill batch                 send a labelled test failure through the alert path
+  taskbell drift batch                 check whether AWS is still as it was set up
+  taskbell jobs batch                  list the jobs, and what is expected of them
   taskbell graph --cluster batch       draw the stack as a picture
-  taskbell teardown --cluster batch    remove the stack
+  taskbell teardown batch              remove the stack
   taskbell preview oom                 show the Slack message, without AWS
 
 Exit codes: 0 done, in sync · 1 error · 2 there are differences · 3 something could not be read ·
@@ -160,6 +160,8 @@ fn command() -> clap::Command {
                 .mut_subcommand("terraform", |one| without(one, &["region", "profile"]))
                 .mut_subcommand("notifier", |one| without(one, &["stack", "region", "profile"]))
         })
+        // The new stack has the settings of the flags and of the old rule, and of nothing else.
+        .mut_subcommand("import", |import| import.mut_arg("reset", |reset| reset.hide(true)))
         .mut_subcommand("preview", |preview| without(preview, &["stack", "region", "profile"]))
         .mut_subcommand("completions", |completions| without(completions, &["stack", "region", "profile"]))
         .mut_subcommand("man", |man| without(man, &["stack", "region", "profile"]))

@@ -1,5 +1,6 @@
 //! Reads the clusters that a stack watches.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -125,6 +126,16 @@ pub fn clusters_but(texts: &[String], excluded: &[String]) -> Result<Vec<Cluster
     }
 }
 
+/// Returns the names that the stack of these clusters may have: their names, each once, in an order that does not depend on that of
+/// the clusters. The first one is the name of a new stack.
+///
+/// # Errors
+/// If a cluster has no name that a stack may have.
+pub fn stack_names(clusters: &[Cluster]) -> Result<Vec<StackName>> {
+    let names: BTreeSet<StackName> = clusters.iter().map(Cluster::stack_name).collect::<Result<_>>()?;
+    Ok(names.into_iter().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +182,16 @@ mod tests {
         for bad in ["", "a b", "arn:aws:ecs:us-east-1:1:service/x", "arn:aws:ecs:us-east-1:1:cluster/a/b"] {
             assert!(bad.parse::<Cluster>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn name_of_a_stack_does_not_depend_on_the_order_of_its_clusters() {
+        let of = |names: &[&str]| {
+            let clusters: Vec<Cluster> = names.iter().map(|name| name.parse().unwrap()).collect();
+            stack_names(&clusters).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["web", "batch", "web"]), ["batch", "web"]);
+        assert_eq!(of(&["batch", "web"]), of(&["web", "batch"]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub enum Severity {
 }
 
 /// The alerts that the stack's own webhook receives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookTakes {
     /// Every alert

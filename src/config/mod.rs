@@ -8,6 +8,7 @@ pub mod destination;
 pub mod file;
 pub mod job;
 mod letters;
+pub mod record;
 pub mod settings;
 pub mod starter;
 mod webhook;
@@ -18,7 +19,7 @@ use crate::pattern::companions::takes_every_failed_job;
 use crate::pattern::{Drill, Pattern, SERVICE_RECOVERED, is_in_catalogue};
 use crate::stack::StackName;
 pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_covers, log_retention, mention, tag};
-pub use cluster::{Cluster, clusters, clusters_but};
+pub use cluster::{Cluster, clusters, clusters_but, stack_names};
 use destination::{Destination, WebhookTakes};
 use job::{Job, Summary};
 pub use webhook::{WebhookHosts, webhook};
@@ -117,6 +118,8 @@ pub struct Config {
     pub summary: Option<Summary>,
     /// Whether the notifier reports that a job or a service works again. Without a table it never does.
     pub recovery: bool,
+    /// The settings as the stack keeps them; none: the stack does not keep them.
+    pub record: Option<String>,
 }
 
 /// The notifier's memory of its announcements.
@@ -148,7 +151,7 @@ pub enum Redaction {
     Off,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]

@@ -4,11 +4,13 @@
 //! stack, then the defaults of the file, then taskbell's own.
 
 mod values;
+mod written;
 
 use std::collections::BTreeMap;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::arn;
 use crate::config::companions;
@@ -22,6 +24,8 @@ use crate::pattern::job_filter::{JobFilters, Names};
 use crate::pattern::{self, BATCH_JOB_FAILED, CATALOGUE, Drill, Entry, Pattern};
 use crate::stack::{FLEET_TAG, StackName};
 
+pub use written::FLEET;
+
 /// A list of values; none if the source does not set it. An empty list sets it to nothing, regardless of wider sources.
 pub type List = Option<Vec<String>>;
 
@@ -32,7 +36,7 @@ pub fn items(list: &List) -> &[String] {
 }
 
 /// Flags that say what a stack shall be.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Settings {
     /// An ECS cluster, by name with * for any characters, or by ARN; '*' is every cluster, also one that does not exist yet; may be repeated
@@ -114,7 +118,7 @@ pub struct Settings {
     pub log_retention: Option<String>,
     /// A tag for every resource of the stack; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
-    #[serde(deserialize_with = "values::tags")]
+    #[serde(deserialize_with = "values::tags", serialize_with = "written::tags")]
     pub tags: Vec<String>,
     /// A permissions boundary for the notifier's role
     #[arg(long, value_name = "ARN", conflicts_with = "notifier_role_arn")]
@@ -132,7 +136,7 @@ pub struct Settings {
 }
 
 /// Flags that narrow patterns.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize, Serialize)]
 #[serde(default)]
 pub struct FilterSettings {
     /// Match only tasks of this task definition family, with * for any characters; may be repeated
@@ -211,6 +215,9 @@ pub const CONTRADICTIONS: [(&str, &str); 4] = [
     ("no_dedupe", "summary"),
     ("permissions_boundary", "notifier_role_arn"),
 ];
+
+/// The record of a stack whose settings are not kept.
+pub const NOT_KEPT: &str = "not kept";
 
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
@@ -338,6 +345,19 @@ impl Settings {
         left
     }
 
+    /// Returns the record of these settings, which the stack keeps, so that later runs need to give only what changes. Contains no
+    /// secret: settings only name the parameters that hold webhooks.
+    #[must_use]
+    pub fn record(&self) -> String {
+        written::text(self, self.fleet.as_deref())
+    }
+
+    /// Returns the settings that are set, by their keys in the file.
+    #[must_use]
+    pub fn object(&self) -> Map<String, Value> {
+        written::object(self, None)
+    }
+
     /// Returns the clusters, each once.
     ///
     /// # Errors
@@ -418,6 +438,7 @@ impl Settings {
             jobs: about("job", self.jobs())?,
             summary: about("summary", self.summary.as_deref().map(Summary::parse).transpose())?,
             recovery: self.no_recovery != Some(true) && announcements != Announcements::Forgotten,
+            record: Some(self.record()),
         };
         config.companions = self.companions(&config, named)?;
         Ok(config)

@@ -4,7 +4,7 @@
 //! measured here, and a new kind does not compile without a decision in `fits`. `pattern` measures patterns itself, because only it
 //! knows their shorter form. Makes no call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -291,9 +291,19 @@ fn fewer_permissions<'a>(policies: impl Iterator<Item = &'a Policy>) -> &'static
     }
 }
 
+/// Returns whether Lambda accepts these variables of a function.
+#[must_use]
+pub fn environment_fits(environment: &BTreeMap<String, String>) -> bool {
+    environment_size(environment) <= ENVIRONMENT
+}
+
+fn environment_size(environment: &BTreeMap<String, String>) -> usize {
+    serde_json::to_string(environment).unwrap_or_default().len()
+}
+
 fn function_fits(name: &str, spec: &function::Spec) -> Result<()> {
     let (environment, permissions) = (&spec.environment, &spec.permissions);
-    let size = serde_json::to_string(environment).unwrap_or_default().len();
+    let size = environment_size(environment);
     let of = format!("the environment of the function {name}");
     limited(&of, size, "bytes", "Lambda", ENVIRONMENT).map_err(|error| {
         let largest = environment.iter().max_by_key(|(_, value)| value.len()).map(|(variable, _)| variable.as_str());
@@ -395,7 +405,6 @@ fn without_white_space(document: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use serde_json::json;
 

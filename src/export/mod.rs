@@ -137,6 +137,8 @@ impl Blueprint {
         opened.open_webhook(&stack);
         opened.open_topic(topic, &place);
         opened.config.permissions_boundary = config.permissions_boundary.as_deref().map(anywhere);
+        // The user of the file changes settings there, and a record would not follow.
+        opened.config.record = None;
         opened.config.own_role_arn = config.own_role_arn.as_deref().map(anywhere);
         let known = [(PARTITION, Blank::Partition), (REGION, Blank::Region), (ACCOUNT, Blank::Account)];
         opened.tokens.extend(known.map(|(token, blank)| (token.to_owned(), blank)));

@@ -1,5 +1,6 @@
 //! Compares AWS with the configuration.
 
+use super::goal::{Goal, Known, expected_record};
 use super::session::Session;
 use super::setup::preflight;
 use super::target::{Context, Target};
@@ -8,7 +9,6 @@ use crate::aws::calls::runtime;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::function::{self, Function};
 use crate::aws::kinds::parameter::Webhook;
-use crate::config::Config;
 use crate::desired::{Ground, addresses, desired};
 use crate::error::{Error, Result};
 use crate::notifier::archive::archive;
@@ -18,7 +18,7 @@ use crate::stack::{Place, Stack};
 
 /// The configuration with which AWS is compared, and its exceptions.
 pub struct Request {
-    pub config: Config,
+    pub goal: Goal,
     /// The webhook that the parameter should contain, if it is known.
     pub webhook: Option<Webhook>,
     pub exceptions: Exceptions,
@@ -41,23 +41,35 @@ pub struct Comparison {
 ///
 /// # Errors
 /// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.
-pub async fn compare(request: &Request, target: &Target, context: &Context) -> Result<Comparison> {
-    let Request { config, webhook, exceptions } = request;
+pub async fn compare(request: Request, target: &Target, context: &Context) -> Result<Comparison> {
+    let Request { goal, webhook, mut exceptions } = request;
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
     let session = Session::open(target, given, context).await?;
-    let addresses = addresses(config, &session.stack);
+    let stack = session.stack.clone();
+    let (early, session_now) = (goal.addresses(&stack), &session);
+    let look = session.observe_while(&early, |notifier| {
+        let known = goal.known(&stack, notifier);
+        async move {
+            let known = known?;
+            let missing = preflight::parameters_missing(&known.config, session_now).await;
+            Ok::<_, Error>((known, missing))
+        }
+    });
     // Boxed, because the futures of dozens of calls are too large for the call stack.
-    let look =
-        Box::pin(async { tokio::join!(session.observe(&addresses), preflight::parameters_missing(config, &session)) });
-    let (observed, missing) = look.await;
-    let (seen, place) = observed?;
+    let (seen, place, (known, missing)) = Box::pin(look).await?;
+    let Known { mut config, ignore, basis } = known;
+    exceptions.ignore = ignore.unwrap_or(exceptions.ignore);
+    let seen = Box::pin(session.observe_all(seen, &addresses(&config, &stack))).await?;
+    config.record = expected_record(&config, &stack, &seen);
+    let config = &config;
     session.report_place(&place);
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
-    let plan = preflight::lacking(plan(&desired, seen, exceptions), missing)?;
+    let plan = preflight::lacking(plan(&desired, seen, &exceptions), missing)?;
+    basis.of_drift(&plan).into_iter().for_each(|note| session.note(note));
     // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };

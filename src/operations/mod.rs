@@ -6,6 +6,7 @@
 //! ```
 //! use taskbell::config::settings::Settings;
 //! use taskbell::config::{WebhookHosts, webhook};
+//! use taskbell::operations::goal::Goal;
 //! use taskbell::operations::target::{Context, Target};
 //! use taskbell::operations::verdict::Verdict;
 //! use taskbell::operations::{drift, setup, teardown};
@@ -26,7 +27,7 @@
 //! # let context = Context { connections: std::sync::Arc::new(taskbell::aws::client::connections::Connections::given(aws.sdk())), ..Context::new() };
 //!
 //! let request = setup::Request {
-//!     config: config.clone(),
+//!     goal: Goal::Whole(Box::new(config.clone())),
 //!     webhook: Some(webhook.clone()),
 //!     exceptions: Exceptions::default(),
 //!     allow_missing_cluster: false,
@@ -38,8 +39,8 @@
 //! let applied = prepared.apply(None).await; // no drill
 //! assert!(applied.failed.is_none(), "{:?} was done", applied.report.done);
 //!
-//! let request = drift::Request { config: config.clone(), webhook: Some(webhook), exceptions: Exceptions::default() };
-//! let comparison = drift::compare(&request, &target, &context).await?;
+//! let request = drift::Request { goal: Goal::Whole(Box::new(config.clone())), webhook: Some(webhook), exceptions: Exceptions::default() };
+//! let comparison = drift::compare(request, &target, &context).await?;
 //! assert_eq!(comparison.verdict(), Verdict::InSync);
 //!
 //! let applied = teardown::prepare(&config.clusters, None, &target, &context).await?.apply().await;
@@ -55,10 +56,12 @@ pub mod drill;
 pub mod event_file;
 pub mod events;
 pub mod fleet;
+pub mod goal;
 pub mod import;
 pub mod init;
 pub mod jobs;
 pub mod links;
+pub mod names;
 pub mod notify;
 pub mod overlap;
 pub mod pattern_test;

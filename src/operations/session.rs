@@ -59,10 +59,51 @@ impl Session {
     /// # Errors
     /// As [`Session::observe`].
     pub async fn observe_only(&self, kinds: &[Kind]) -> Result<(Inventory, Place)> {
-        let Engine { adapters, listener, cancel, let_go } = &self.engine;
-        let adapters = adapters.iter().filter(|adapter| kinds.contains(&adapter.kind())).cloned().collect();
-        let engine = Engine { adapters, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() };
+        let engine = self.engine_for(|kind| kinds.contains(&kind));
         self.read_with_place(engine.observe(&self.stack, &[])).await
+    }
+
+    /// Returns the existing resources, with their account and region, and what `then` makes of the notifier, which it receives before
+    /// the other resources are read.
+    ///
+    /// # Errors
+    /// As [`Session::observe`], and if `then` fails.
+    pub async fn observe_while<T, F: Future<Output = Result<T>>>(
+        &self,
+        wanted: &[Address],
+        then: impl FnOnce(&Inventory) -> F,
+    ) -> Result<(Inventory, Place, T)> {
+        let (notifier, others) =
+            (self.engine_for(|kind| kind == Kind::Function), self.engine_for(|kind| kind != Kind::Function));
+        let first = async {
+            let seen = notifier.observe(&self.stack, wanted).await;
+            let made = then(&seen).await?;
+            Ok::<_, Error>((seen, made))
+        };
+        let rest = self.read_with_place(others.observe(&self.stack, wanted));
+        // Boxed, because the futures of dozens of calls are too large for the call stack.
+        let (rest, first) = (Box::pin(rest), Box::pin(first));
+        let both = async { tokio::try_join!(biased; rest, first) };
+        let ((mut seen, place), (notifier, made)) = self.unless_interrupted(both).await??;
+        seen.extend(notifier);
+        Ok((seen, place, made))
+    }
+
+    /// Returns what was seen, if it includes these addresses; otherwise observes again.
+    ///
+    /// # Errors
+    /// As [`Session::observe`].
+    pub async fn observe_all(&self, seen: Inventory, wanted: &[Address]) -> Result<Inventory> {
+        match wanted.iter().all(|address| seen.contains_key(&address.id)) {
+            true => Ok(seen),
+            false => Ok(self.observe(wanted).await?.0),
+        }
+    }
+
+    fn engine_for(&self, is_read: impl Fn(Kind) -> bool) -> Engine {
+        let Engine { adapters, listener, cancel, let_go } = &self.engine;
+        let adapters = adapters.iter().filter(|adapter| is_read(adapter.kind())).cloned().collect();
+        Engine { adapters, listener: listener.clone(), cancel: cancel.clone(), let_go: let_go.clone() }
     }
 
     /// Returns the result of `read`, with the account and the region. Stops reading if the account cannot be looked up: all

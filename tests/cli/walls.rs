@@ -20,7 +20,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("notifier", &[]),
     ("pattern", &["arn", "date", "document", "input", "secret"]),
     ("reconcile", &["document", "stack"]),
-    ("config", &["arn", "calendar", "input", "pattern", "secret", "stack"]),
+    ("config", &["arn", "calendar", "document", "input", "pattern", "secret", "stack"]),
     ("aws", &["arn", "config", "document", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
     ("desired", &["arn", "aws", "calendar", "config", "document", "notifier", "policy", "reconcile", "stack"]),
     (

@@ -13,9 +13,9 @@ use crate::support::hand::{ALARM, FUNCTION, GROUP, Hand, PARAMETER, QUEUE, ROLE,
 use crate::support::strict::EXPIRY_HELD;
 use crate::support::{self, WEBHOOK, run, taskbell};
 
-const SETUP: &str = "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+const SETUP: &str = "setup --cluster batch --reset --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
      --expect nightly,every=26h --expect nightly,max-runtime=2h";
-const DRIFT: &str = "drift --cluster batch --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+const DRIFT: &str = "drift --cluster batch --reset --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
      --expect nightly,every=26h --expect nightly,max-runtime=2h --output json";
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ struct Command {
 }
 
 /// A setup of one rule: every kind of call, without the repetitions for further rules.
-const SETUP: &str = "setup --cluster batch --yes --pattern task-failed";
+const SETUP: &str = "setup --cluster batch --reset --yes --pattern task-failed";
 const TASK: &str = "arn:aws:ecs:us-east-1:123456789012:task/batch/0123456789abcdef0123456789abcdef";
 
 /// The time for which SQS gives no caller an alert that was in a lost answer; `replay` reports it.

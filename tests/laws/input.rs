@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::{self, run, taskbell, taskbell_without_webhook};
 
-const SETUP: &str = "setup --cluster batch --yes";
+const SETUP: &str = "setup --cluster batch --reset --yes";
 
 #[tokio::test(start_paused = true)]
 async fn invalid_usage_is_refused_before_any_write() {

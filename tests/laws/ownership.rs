@@ -11,7 +11,7 @@ use taskbell::reconcile::resource::Tags;
 use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use crate::support::{self, taskbell};
 
-const SETUP: &str = "setup --cluster batch --yes";
+const SETUP: &str = "setup --cluster batch --reset --yes";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 
 /// Creates resources with names as similar to the stack's as possible: some that taskbell does not manage, and another stack.

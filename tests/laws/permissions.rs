@@ -82,7 +82,7 @@ const OWN_ROLE: &str = "--notifier-role-arn arn:aws:iam::123456789012:role/mine"
 
 /// Returns the cases of `setup`, with these flags of the role in every command line.
 fn of_setup(flags: &'static str) -> Vec<Case> {
-    let setup = format!("setup --cluster batch --yes {flags}");
+    let setup = format!("setup --cluster batch --reset --yes {flags}");
     let setup = setup.trim_end();
     let all = format!("{setup} {ALL}");
     let mut cases = vec![
@@ -143,7 +143,7 @@ const OF_SCHEDULES: [&str; 2] = ["role/watch", "watch/schedules"];
 
 /// Returns the cases of `setup` with schedules, with these flags of the role in every command line.
 fn of_schedules(flags: &'static str) -> Vec<Case> {
-    let setup = format!("setup --cluster batch --yes --tag team=data {flags}");
+    let setup = format!("setup --cluster batch --reset --yes --tag team=data {flags}");
     let setup = setup.trim_end();
     let expect = format!("{setup} {EXPECT}");
     let held = |line: &str| {
@@ -428,7 +428,7 @@ async fn setup_with_schedules_needs_two_policies() {
     assert_eq!(made.code, 0, "{made:?}");
     // To remove the schedules needs both as well.
     aws.enforce(own);
-    let unread = taskbell(&aws, "setup --cluster batch --yes").await;
+    let unread = taskbell(&aws, "setup --cluster batch --reset --yes").await;
     assert!(unread.code == 3 && unread.out.contains("scheduler:ListTagsForResource"), "{unread:?}");
     assert!(format!("{unread:?}").contains(hint), "{unread:?}");
 }

@@ -15,7 +15,7 @@ use crate::support::hand::{
 };
 use crate::support::{iam, taskbell};
 
-const SETUP: &str = "setup --cluster batch --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
+const SETUP: &str = "setup --cluster batch --reset --yes --tag team=data --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call \
      --expect nightly,every=26h --expect nightly,max-runtime=2h";
 
 fn arn(service: &str, name: &str) -> String {

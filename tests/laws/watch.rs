@@ -8,8 +8,8 @@ use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
 use crate::support::hand::{EVERY, EXPECT, Hand, ROLE, SCHEDULES, WATCH_ROLE};
 use crate::support::{Outcome, taskbell};
 
-const SETUP: &str = "setup --cluster batch --yes";
-const DRIFT: &str = "drift --cluster batch";
+const SETUP: &str = "setup --cluster batch --reset --yes";
+const DRIFT: &str = "drift --cluster batch --reset";
 const TEARDOWN: &str = "teardown --cluster batch --yes";
 const DEADLINE: &str = "--expect 'nightly-report,by=cron(0 3 * * ? *),timezone=Asia/Tokyo,grace=30m'";
 

@@ -13,4 +13,5 @@ pub mod services;
 pub mod tagged;
 pub mod task;
 pub mod undelivered;
+pub mod variables;
 pub mod workload;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::input::printable;
 use crate::operations::drift;
 use crate::operations::events::{Event, Listener};
+use crate::operations::goal::Goal;
 use crate::operations::target::Target;
 use crate::pattern::Pattern;
 use crate::reconcile::plan::Exceptions;
@@ -24,7 +25,7 @@ use crate::stack::StackName;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The stack's name [default: the first cluster's name, with "all" for *]; may be repeated if the command has --all
+    /// The stack's name [default: the cluster's name, with "all" for *; of several clusters, the first name in the alphabet]; may be repeated if the command has --all
     #[arg(id = "stack", long, global = true, value_name = "NAME")]
     pub stacks: Vec<String>,
     /// The file with the stacks [default: taskbell.toml in this folder, if it exists]
@@ -51,6 +52,12 @@ pub struct Common {
     /// The role that is assumed in the account of the stack, as the file has it.
     #[arg(skip)]
     pub assumed: Option<Assumed>,
+    /// Whether a file with stacks was found: its settings are the whole truth.
+    #[arg(skip)]
+    pub has_file: bool,
+    /// The name of the stack of several clusters, as it was found.
+    #[arg(skip)]
+    pub found: Option<StackName>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -103,16 +110,19 @@ impl Common {
         Target { stack, site: self.site() }
     }
 
-    /// Returns the first `--stack`, or else the name of the first cluster.
+    /// Returns the first `--stack`, or else the name that follows from the clusters.
     ///
     /// # Errors
     /// If neither is given, or the name has characters that are not allowed.
     pub fn stack_name(&self, clusters: &[Cluster]) -> Result<StackName> {
-        match (self.stacks.first(), clusters.first()) {
-            (Some(name), _) => name.parse(),
-            (None, Some(cluster)) => cluster.stack_name(),
-            (None, None) => Err(Error::usage("no stack was selected").hint("give --cluster NAME or --stack NAME")),
+        if let Some(name) = self.stacks.first() {
+            return name.parse();
         }
+        let of_clusters = match &self.found {
+            Some(name) => Some(name.clone()),
+            None => config::stack_names(clusters)?.into_iter().next(),
+        };
+        of_clusters.ok_or_else(|| Error::usage("no stack was selected").hint("give --cluster NAME or --stack NAME"))
     }
 }
 
@@ -140,6 +150,9 @@ pub struct StackArgs {
     /// Read the webhook from standard input [default: from TASKBELL_SLACK_WEBHOOK_URL; `setup` asks if none is stored]
     #[arg(long)]
     slack_webhook_url_stdin: bool,
+    /// Return to the defaults: settings that the stack was set up with, and that no flag gives, are not kept
+    #[arg(long)]
+    reset: bool,
     /// The settings of the flags alone, before they were completed.
     #[arg(skip)]
     pub(super) typed: Option<Box<Settings>>,
@@ -153,15 +166,39 @@ impl StackArgs {
         Ok(self.settings.config(stack)?)
     }
 
+    /// Adds clusters to those of the flag.
+    pub fn add_clusters(&mut self, named: Vec<String>) {
+        if !named.is_empty() {
+            self.settings.clusters.get_or_insert_default().extend(named);
+        }
+    }
+
+    /// Returns whether the settings that a stack was set up with complete the flags. With a file, the file does.
+    fn keeps_settings(&self, common: &Common) -> bool {
+        !self.reset && !common.has_file
+    }
+
+    /// Returns the wish for the stack.
+    ///
+    /// # Errors
+    /// For the first value that is not valid.
+    pub fn goal(&self, common: &Common) -> Result<Goal> {
+        if !self.keeps_settings(common) {
+            return Ok(Goal::Whole(Box::new(self.config(common)?)));
+        }
+        let stack = common.stack_name(&self.settings.clusters()?)?;
+        Goal::completed((stack, self.settings.clone()), common.stacks.is_empty(), self.slack_webhook_url_stdin)
+    }
+
     /// Returns the request for a comparison of AWS with these settings.
     ///
     /// # Errors
     /// For the first value that is not valid.
     pub fn comparison(&self, common: &Common, world: &World) -> Result<drift::Request> {
-        let config = self.config(common)?;
+        let goal = self.goal(common)?;
         let webhook = self.webhook(world, WebhookHosts::Any)?;
         let ignore = config::ignore(items(&self.settings.ignore))?;
-        Ok(drift::Request { config, webhook, exceptions: Exceptions { adopt: Vec::new(), ignore } })
+        Ok(drift::Request { goal, webhook, exceptions: Exceptions { adopt: Vec::new(), ignore } })
     }
 
     #[must_use]

@@ -103,7 +103,7 @@ fn beginning(begun: &OsStr, all: impl Iterator<Item = CompletionCandidate>) -> V
 /// Adds completions to every argument that accepts a name or a path. clap would offer paths without quotes.
 fn completed(command: Command, quoting: Quoting, known: &Known) -> Command {
     let command = command.mut_args(|argument| match argument.get_id().as_str() {
-        "clusters" => argument.add(known.completer(Names::Clusters)),
+        "clusters" | "named" => argument.add(known.completer(Names::Clusters)),
         "stack" => argument.add(known.completer(Names::Stacks)),
         "pattern" | "patterns" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| patterns(begun, quoting))),
         "event" | "events" => argument.add(ArgValueCompleter::new(move |begun: &OsStr| samples(begun, quoting))),

@@ -13,6 +13,9 @@ use crate::secret::Sealed;
 /// Flags of commands that take many stacks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FleetArgs {
+    /// The cluster, or several; the same as --cluster
+    #[arg(value_name = "CLUSTER", conflicts_with = "all")]
+    pub named: Vec<String>,
     /// Select all stacks of the file
     #[arg(long, conflicts_with = "clusters")]
     pub all: bool,
@@ -28,6 +31,22 @@ pub trait OfStack: Clone + 'static {
 
     /// Completes the settings that no flag has set.
     fn complete(&mut self, settings: &Settings);
+
+    /// Moves the clusters that were named without a flag to those of `--cluster`.
+    fn take_named(&mut self) {}
+
+    /// Checks whether AWS tells which stack is meant if several clusters are named.
+    fn finds_stack(&self) -> bool {
+        true
+    }
+
+    /// Checks whether the command asks for the clusters that neither a flag nor the file names.
+    fn asks_for_clusters(&self) -> bool {
+        false
+    }
+
+    /// Adds clusters to those of the flags.
+    fn add_clusters(&mut self, _named: Vec<String>) {}
 
     /// Returns the flags for several stacks, if the command accepts several.
     fn fleet(&self) -> Option<&FleetArgs> {
@@ -97,6 +116,11 @@ impl FleetArgs {
 }
 
 impl ClusterArgs {
+    /// Adds clusters to those of the flag.
+    pub fn add(&mut self, named: Vec<String>) {
+        self.clusters.extend(named);
+    }
+
     /// Completes the settings that no flag has set.
     pub fn complete(&mut self, settings: &Settings) {
         if self.clusters.is_empty() {

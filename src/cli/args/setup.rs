@@ -3,9 +3,10 @@
 use clap::Args;
 
 use crate::aws::kinds::parameter::Webhook;
+use crate::config;
 use crate::config::settings::{Settings, items};
-use crate::config::{self, Config};
 use crate::error::Result;
+use crate::operations::goal::Goal;
 use crate::operations::setup::Request;
 use crate::reconcile::plan::Exceptions;
 use crate::stack::Id;
@@ -25,14 +26,14 @@ pub struct SetupArgs {
 }
 
 impl SetupArgs {
-    /// Returns the request for a setup with this configuration.
+    /// Returns the request for a setup with this goal.
     ///
     /// # Errors
     /// If a resource to adopt or to ignore is not a valid id.
-    pub fn request(&self, config: Config, webhook: Option<Webhook>, settings: &Settings) -> Result<Request> {
+    pub fn request(&self, goal: Goal, webhook: Option<Webhook>, settings: &Settings) -> Result<Request> {
         let adopt = self.adopt.iter().map(|text| Id::parse(text)).collect::<Result<Vec<_>>>();
         Ok(Request {
-            config,
+            goal,
             webhook,
             exceptions: Exceptions { adopt: adopt?, ignore: config::ignore(items(&settings.ignore))? },
             allow_missing_cluster: self.allow_missing_cluster,

@@ -16,11 +16,12 @@ use crate::operations::drift::compare;
 
 /// Check whether AWS still matches the configuration. Only reads; needs no write permission.
 ///
-/// Give the same flags as to `setup`. In a difference, the value in AWS is left of `->`, and the configured value is right of it.
+/// Compares AWS with taskbell.toml; without that file, with the settings that the stack was set up with, and the flags. In a
+/// difference, the value in AWS is left of `->`, and the configured value is right of it.
 /// Warns if AWS ends its support for the notifier's runtime within 180 days. Exit code 0: in sync; 2: there are differences; 3:
 /// something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(after_help = "Example:\n  taskbell drift --cluster batch")]
+#[command(after_help = "Example:\n  taskbell drift batch")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -38,6 +39,10 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.stack.complete(settings);
+    }
+
+    fn take_named(&mut self) {
+        self.stack.add_clusters(std::mem::take(&mut self.fleet.named));
     }
 
     fn fleet(&self) -> Option<&FleetArgs> {
@@ -63,8 +68,8 @@ impl InPhases for Args {
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
         let Desk { common, world, context, .. } = desk;
         let request = self.stack.comparison(common, world)?;
-        let target = common.target_called(request.config.stack.clone());
-        let comparison = compare(&request, &target, context).await?;
+        let target = common.target_called(request.goal.stack().clone());
+        let comparison = compare(request, &target, context).await?;
         let plan = &comparison.plan;
         Ok(Phase::Over(Told {
             out: match common.output {

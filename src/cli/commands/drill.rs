@@ -45,6 +45,10 @@ impl OfStack for Args {
         self.clusters.complete(settings);
     }
 
+    fn take_named(&mut self) {
+        self.clusters.add(std::mem::take(&mut self.fleet.named));
+    }
+
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
     }

@@ -75,7 +75,7 @@ pub struct Notifier {
 
 /// Hides the flags that do not describe the stack from the help: those of the webhook, and `--ignore`.
 pub fn command(export: clap::Command) -> clap::Command {
-    let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore"];
+    let hidden = ["slack_webhook_url_stdin", "allow_any_webhook_host", "ignore", "reset"];
     let hide = |one: clap::Command| hidden.iter().fold(one, |one, id| one.mut_arg(id, |arg| arg.hide(true)));
     export.mut_subcommand("cloudformation", hide).mut_subcommand("terraform", hide)
 }

@@ -18,7 +18,7 @@ use crate::operations::drift::{Comparison, compare};
 
 /// Draw the stack: the connections between its parts, and the state of each part.
 ///
-/// Give the same flags as to `setup`. Only reads, and reports the same as `drift`: each part is in sync, drifted, missing,
+/// Only reads, and reports the same as `drift`: each part is in sync, drifted, missing,
 /// unexpected, unmanaged, or unknown, in words and in colour. Exit code 0: in sync; 2: there are differences;
 /// 3: something could not be read. The picture is drawn in all three cases.
 #[derive(Debug, Clone, ClapArgs)]
@@ -63,9 +63,9 @@ impl OfStack for Args {
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     let draw = drawer(&args, common)?;
     let request = args.stack.comparison(common, world)?;
-    let target = common.target_called(request.config.stack.clone());
+    let target = common.target_called(request.goal.stack().clone());
     let progress = Progress::new(common, world);
-    let comparison = progress.over(compare(&request, &target, progress.context())).await?;
+    let comparison = progress.over(compare(request, &target, progress.context())).await?;
     let Comparison { stack, place, desired, plan, .. } = &comparison;
     let graph = Graph::new(stack, place, desired, plan);
     if let Some(path) = &args.file {

@@ -13,8 +13,10 @@ use crate::cli::run::{Desk, fleet};
 use crate::cli::terminal::World;
 use crate::config::{self, settings::Settings, settings::items};
 use crate::error::Result;
+use crate::operations::goal::Goal;
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
+use crate::operations::names;
 use crate::operations::verdict::Verdict;
 
 /// Replace an alert that was created by hand.
@@ -86,7 +88,11 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
 async fn take_over(mut args: Args, found: &Found, progress: &Progress, desk: &Desk<'_>) -> Result<Verdict> {
     let Desk { common, world, .. } = desk;
     let named = found.clusters(&args.stack.settings)?;
-    let name = common.stack_name(&config::clusters(&named)?)?;
+    let clusters = config::clusters(&named)?;
+    let name = match common.stacks.is_empty() && common.found.is_none() {
+        true => progress.over(names::of_clusters(&clusters, &common.site(), desk.context)).await?,
+        false => common.stack_name(&clusters)?,
+    };
     let in_file = fleet::member(&name, &found.place, common)?;
     if let Some((_, Some(member))) = &in_file {
         args.stack.complete(&member.settings);
@@ -120,7 +126,8 @@ async fn carry_out(
     desk: &Desk<'_>,
 ) -> Result<Verdict> {
     let (Desk { common, world, .. }, command) = (desk, desk.world.command());
-    let request = args.setup.request(takeover.config.clone(), takeover.webhook(), &args.stack.settings)?;
+    let request =
+        args.setup.request(Goal::Whole(Box::new(takeover.config.clone())), takeover.webhook(), &args.stack.settings)?;
     let prepare = prepared(request, (&args.stack, args.dry_run), |prepared| found.ends_no_alert(prepared), desk);
     let (prepared, asked) = progress.over(prepare).await?;
     world.err.print(render::import::no_webhook(&prepared, takeover));

@@ -61,6 +61,10 @@ impl OfStack for Args {
         }
     }
 
+    fn finds_stack(&self) -> bool {
+        false
+    }
+
     fn needs_stack(&self) -> bool {
         self.command != Command::Notify
     }

@@ -10,6 +10,7 @@ use crate::cli::render;
 use crate::cli::run::setup::{offered, prepared, seen};
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
+use crate::config::Config;
 use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::operations::setup::{Prepared, Refusal, Request};
@@ -17,13 +18,14 @@ use crate::pattern::scenario::Scenario;
 
 /// Set up the alert, or restore its configured state.
 ///
-/// Shows the plan, and asks before it changes anything. Run the command again at any time: it changes only the differences. Give
-/// all flags that the stack was set up with: a missing flag resets its setting. Exit code 0: done; 1: error; 2: --dry-run found
-/// differences; 3: something could not be read, and nothing was changed.
+/// Without a cluster, offers those that it finds. Shows the plan, and asks before it changes anything. Run the command again at any
+/// time: it changes only the differences, and keeps the settings that no flag gives; --reset returns to the defaults. With
+/// taskbell.toml, the settings are those of the file. Exit code 0: done; 1: error; 2: --dry-run found differences; 3: something
+/// could not be read, and nothing was changed.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  taskbell setup --cluster batch
+  taskbell setup batch
   taskbell setup --cluster batch --language ja --mention here --log-group '/app/*'
   taskbell setup --cluster batch --dry-run")]
 pub struct Args {
@@ -53,8 +55,20 @@ impl OfStack for Args {
         self.stack.complete(settings);
     }
 
+    fn take_named(&mut self) {
+        self.stack.add_clusters(std::mem::take(&mut self.fleet.named));
+    }
+
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
+    }
+
+    fn asks_for_clusters(&self) -> bool {
+        self.stack.lacks_cluster()
+    }
+
+    fn add_clusters(&mut self, named: Vec<String>) {
+        self.stack.add_clusters(named);
     }
 
     fn lacks_cluster(&self) -> bool {
@@ -83,13 +97,13 @@ impl InPhases for Args {
 
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Ready>> {
         let request = request(&self, desk)?;
-        let has_clusters = !request.config.clusters.is_empty();
+        let lacks_clusters = |config: &Config| config.clusters.is_empty();
         // Among several stacks, those for applications' own alerts have no cluster. The drill is for the others.
-        if self.drill && !has_clusters && !desk.is_one_of_many() {
+        if self.drill && request.goal.early().is_some_and(lacks_clusters) && !desk.is_one_of_many() {
             return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME"));
         }
-        let drills = self.drill && has_clusters;
         let (prepared, asked) = prepared(request, (&self.stack, self.dry_run), |_| Ok(()), desk).await?;
+        let drills = self.drill && !lacks_clusters(prepared.config());
         let told = seen(&prepared, self.dry_run, desk);
         if let Err(error) = asked {
             return Ok(Phase::Over(Told { ended: Err(error), ..told }));
@@ -129,9 +143,9 @@ impl InPhases for Args {
 
 fn request(args: &Args, desk: &Desk<'_>) -> Result<Request> {
     let settings = &args.stack.settings;
-    let config = args.stack.config(desk.common)?;
+    let goal = args.stack.goal(desk.common)?;
     let webhook = args.stack.webhook(desk.world, settings.hosts())?;
-    Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(config, webhook, settings)? })
+    Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(goal, webhook, settings)? })
 }
 
 /// Runs the drill although nothing is to be changed.

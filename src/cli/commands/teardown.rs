@@ -23,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Remove the stacks that exist in AWS but are no longer in the file; if the file has a `fleet`, only the stacks of that fleet
-    #[arg(long, conflicts_with_all = ["all", "clusters"])]
+    #[arg(long, conflicts_with_all = ["all", "clusters", "named"])]
     orphans: bool,
     /// The fleet of the file, to which every resource must belong that `--orphans` removes.
     #[arg(skip)]
@@ -58,6 +58,10 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
+    }
+
+    fn take_named(&mut self) {
+        self.clusters.add(std::mem::take(&mut self.fleet.named));
     }
 
     fn fleet(&self) -> Option<&FleetArgs> {

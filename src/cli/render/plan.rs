@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::json::without_passwords;
+use crate::desired::SETTINGS;
 use crate::input::printable;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
@@ -82,6 +83,9 @@ fn step_lines(step: &Step, longest: usize) -> Vec<[String; 4]> {
 pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest: usize) -> String {
     if change.path == "/stored_by_taskbell" {
         return "somebody else stored the webhook; setup asks for one, or keeps the stored one with --adopt parameter/webhook".to_owned();
+    }
+    if change.path == format!("/environment/{SETTINGS}") {
+        return "the settings that the stack keeps".to_owned();
     }
     if change.path.ends_with(APPLIED_TAG) {
         return "the record of the last applied state is missing or out of date".to_owned();

@@ -7,8 +7,8 @@ mod together;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::InPhases;
 use super::progress::Progress;
+use super::{InPhases, choice};
 use crate::cli::args::common::Common;
 use crate::cli::args::fleet::OfStack;
 use crate::cli::render::fleet::{heading, name, orphan, orphans_beside, orphans_in};
@@ -29,7 +29,8 @@ pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Res
 /// # Errors
 /// If the selection is not clear, or the command fails.
 pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: Run<A>) -> Result<u8> {
-    let (args, common) = completed(args, &common)?;
+    let (args, mut common) = completed(args, &common)?;
+    choice::stack(&args, &mut common, world).await?;
     command(args, &common, world).await
 }
 
@@ -56,9 +57,13 @@ async fn carry_out<A: InPhases, R: InPhases>(
 ) -> Result<u8> {
     let file = File::find(common.config.as_deref())?;
     let file = file.as_ref();
+    args.take_named();
     let several = args.fleet().and_then(|fleet| Some((fleet.several(&args, &common)?, usize::from(fleet.jobs))));
     let Some((choice, at_once)) = several else {
-        let (args, common) = completed_from(file, args, &common)?;
+        let (mut args, mut common) = completed_from(file, args, &common)?;
+        let asks = !args.yes();
+        choice::clusters(&mut args, asks, &common, world).await?;
+        choice::stack(&args, &mut common, world).await?;
         return super::run(args, &common, world).await;
     };
     let webhook = args.take_webhook(world)?;
@@ -76,7 +81,8 @@ async fn carry_out<A: InPhases, R: InPhases>(
             let name = name(member, &members);
             let heading = heading(&name, place_of(member, &placed));
             let lost = placed.iter_mut().find(|placed| placed.is_of(member)).and_then(|placed| placed.error.take());
-            jobs.push(Job { name, heading, common: common.at(member), work: Work::Command(args), lost });
+            let common = Common { has_file: true, ..common.at(member) };
+            jobs.push(Job { name, heading, common, work: Work::Command(args), lost });
         }
     }
     let looks = is_of_orphans || (choice == Several::All && args.looks_for_orphans());
@@ -115,7 +121,7 @@ fn completed_from<A: OfStack>(file: Option<&File>, mut args: A, common: &Common)
     if let (true, Some(file)) = (args.lacks_cluster(), file) {
         args.named(common).is_in_file(file)?;
     }
-    Ok((args, common.at(&member)))
+    Ok((args, Common { has_file: file.is_some(), ..common.at(&member) }))
 }
 
 /// Returns the one stack that the flags select.

@@ -19,10 +19,17 @@ pub async fn prepared(
     desk: &Desk<'_>,
 ) -> Result<(Prepared, Result<()>)> {
     let Desk { common, world, context, reported: _ } = desk;
-    deadlines::next(&request.config, world.now())?;
-    report_repeated(&request.config.patterns, &context.listener);
-    let target = common.target_called(request.config.stack.clone());
+    let early = request.goal.early().cloned();
+    if let Some(config) = &early {
+        deadlines::next(config, world.now())?;
+        report_repeated(&config.patterns, &context.listener);
+    }
+    let target = common.target_called(request.goal.stack().clone());
     let prepared = prepare(request, &target, context).await?;
+    // The settings that the stack was set up with may add patterns and deadlines.
+    if early.is_none_or(|config| config.record != prepared.config().record) {
+        deadlines::next(prepared.config(), world.now())?;
+    }
     if let Err(error) = check(&prepared) {
         return Ok((prepared, Err(error)));
     }

@@ -260,6 +260,8 @@ fn config(request: &mut Request, name: StackName, old: &ExistingAlert) -> Result
     let filters = filters.checked()?;
     config.patterns = vec![kept.with_quota(quota).narrowed(&filters)?];
     config.companions = companions(&config, &filters, quota, &[])?;
+    // No setting names the old pattern.
+    config.record = None;
     Ok(config)
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::Mutex;
 
 use super::drill::{Drill, TIMEOUT};
+use super::goal::{Goal, Known};
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
@@ -25,7 +26,7 @@ use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Exceptions, Plan, Step, plan};
-use crate::reconcile::resource::Stage;
+use crate::reconcile::resource::{Inventory, Stage};
 use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
 use first_test::Test;
@@ -36,9 +37,9 @@ const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
 /// The number of reads in a row, after the plan was applied, that may contain something unreadable. The last of them is an error.
 const UNREADABLE_LOOKS: u8 = 5;
 
-/// The configuration of the stack, and the conditions of the setup.
+/// The wish for the stack, and the conditions of the setup.
 pub struct Request {
-    pub config: Config,
+    pub goal: Goal,
     /// The webhook to store; none: it is stored already, or the user is asked for it.
     pub webhook: Option<Webhook>,
     pub exceptions: Exceptions,
@@ -54,6 +55,7 @@ pub struct Request {
 /// The parts of a setup that do not depend on the plan.
 struct Setup {
     request: Request,
+    config: Config,
     archive: Archive,
     session: Session,
     target: Target,
@@ -115,10 +117,62 @@ pub enum Halt {
 pub async fn prepare(request: Request, target: &Target, context: &Context) -> Result<Prepared> {
     let archive = archive()?;
     let session = request.open(&archive, target, context).await?;
-    let setup = Setup { request, archive, session, target: target.clone(), context: context.clone() };
-    let (plan, place) = setup.first_plan().await.map_err(nothing_changed)?;
+    let stack = session.stack.clone();
+    let means = (archive, session, target.clone(), context.clone());
+    let (setup, plan, place) = Box::pin(first_plan(request, means)).await.map_err(nothing_changed)?;
     setup.session.report_place(&place);
-    Ok(Prepared { stack: setup.session.stack.clone(), place, plan, setup })
+    Ok(Prepared { stack, place, plan, setup })
+}
+
+/// Plans, and checks clusters, logs, patterns and parameters at the same time, as soon as the configuration is known.
+async fn first_plan(
+    mut request: Request,
+    (archive, session, target, context): (Archive, Session, Target, Context),
+) -> Result<(Setup, Plan, Place)> {
+    let goal = request.goal.clone();
+    let stack = session.stack.clone();
+    let alone = !request.is_one_of_many;
+    let (early, request_now, session_now) = (goal.addresses(&stack), &request, &session);
+    let look = session.observe_while(&early, |notifier| {
+        let known = goal.known(&stack, notifier);
+        async move {
+            let known = known?;
+            let config = &known.config;
+            let clusters = async {
+                match request_now.allow_missing_cluster {
+                    true => Ok(()),
+                    false => cluster::must_exist(&session_now.sdk, &config.clusters, WAY_OUT).await,
+                }
+            };
+            let agreed =
+                async { if alone { request_now.eventbridge_agrees(config, session_now).await } else { Ok(()) } };
+            // Boxed, because the futures of dozens of calls are too large for the call stack.
+            let (clusters, agreed) = (Box::pin(clusters), Box::pin(agreed));
+            let log_groups = Box::pin(async {
+                let (logs, empty) = (
+                    preflight::logs_beyond(config, &session_now.sdk),
+                    preflight::without_clusters(config, &session_now.sdk),
+                );
+                let (logs, empty) = tokio::join!(logs, empty);
+                empty.into_iter().chain(logs).collect::<Vec<_>>()
+            });
+            let missing = Box::pin(preflight::parameters_missing(config, session_now));
+            let checks = tokio::join!(clusters, log_groups, agreed, missing);
+            Ok::<_, Error>((known, checks))
+        }
+    });
+    let (seen, place, (known, (clusters, log_groups, agreed, missing))) = Box::pin(look).await?;
+    let Known { config, ignore, basis } = known;
+    request.exceptions.ignore = ignore.unwrap_or(request.exceptions.ignore);
+    let seen = Box::pin(session.observe_all(seen, &addresses(&config, &stack))).await?;
+    let setup = Setup { request, config, archive, session, target, context };
+    let planned = setup.planned(seen, &place, &[])?;
+    let planned = preflight::lacking(planned, missing)?;
+    setup.first_checks(&planned, &place, (clusters, agreed)).await?;
+    for note in log_groups.into_iter().chain(basis.of_setup(&planned)) {
+        setup.session.note(note);
+    }
+    Ok((setup, planned, place))
 }
 
 impl Request {
@@ -130,6 +184,18 @@ impl Request {
         let accept_stored_webhook = self.accepts_stored_webhook();
         let given = Given { webhook: self.webhook.clone(), accept_stored_webhook, archive: archive.bytes.clone() };
         Session::open(target, given, context).await
+    }
+
+    /// Asks EventBridge itself about the patterns, before anything is written.
+    async fn eventbridge_agrees(&self, config: &Config, session: &Session) -> Result<()> {
+        if !self.check_patterns {
+            return Ok(());
+        }
+        let place = session.identity.place().await?;
+        for note in pattern_check::reached(&session.sdk, &session.waiter, config, place).await? {
+            session.note(note);
+        }
+        Ok(())
     }
 }
 
@@ -160,10 +226,10 @@ impl Prepared {
     /// # Errors
     /// As [`prepare`].
     pub async fn with_webhook(self, webhook: Webhook) -> Result<Self> {
-        let Setup { mut request, archive, session: _, target, context } = self.setup;
+        let Setup { mut request, config, archive, session: _, target, context } = self.setup;
         request.webhook = Some(webhook);
         let session = request.open(&archive, &target, &context).await?;
-        let setup = Setup { request, archive, session, target, context };
+        let setup = Setup { request, config, archive, session, target, context };
         let plan = setup.plan(&[]).await?.0;
         Ok(Self { plan, setup, ..self })
     }
@@ -217,7 +283,7 @@ impl Prepared {
 
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.setup.request.config
+        &self.setup.config
     }
 }
 
@@ -234,7 +300,7 @@ impl Applied {
 
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.setup.request.config
+        &self.setup.config
     }
 
     /// Returns the scenario of a drill that shows whether the alerts of the stack arrive. None: the stack existed before, no drill
@@ -260,49 +326,32 @@ impl Applied {
 }
 
 impl Setup {
-    /// Plans, and checks clusters, logs, patterns and parameters at the same time.
-    async fn first_plan(&self) -> Result<(Plan, Place)> {
-        let Self { request, session, .. } = self;
-        let config = &request.config;
-        let clusters = async {
-            match request.allow_missing_cluster {
-                true => Ok(()),
-                false => cluster::must_exist(&session.sdk, &config.clusters, WAY_OUT).await,
-            }
-        };
-        // Boxed, because the futures of dozens of calls are too large for the call stack.
-        let (clusters, planned) = (Box::pin(clusters), Box::pin(self.plan(&[])));
-        let log_groups = Box::pin(async {
-            let looks =
-                (preflight::logs_beyond(config, &session.sdk), preflight::without_clusters(config, &session.sdk));
-            let (logs, empty) = tokio::join!(looks.0, looks.1);
-            empty.into_iter().chain(logs).collect::<Vec<_>>()
-        });
-        let alone = !request.is_one_of_many;
-        let agreed = Box::pin(async { if alone { self.eventbridge_agrees().await } else { Ok(()) } });
-        let missing = Box::pin(preflight::parameters_missing(config, session));
-        let looks = async { tokio::join!(clusters, planned, log_groups, agreed, missing) };
-        let (clusters, planned, log_groups, agreed, missing) = session.unless_interrupted(looks).await?;
-        let (planned, place) = planned?;
-        let planned = (preflight::lacking(planned, missing)?, place);
+    /// Checks the first plan, with the results of the checks that were made while it was read.
+    async fn first_checks(
+        &self,
+        planned: &Plan,
+        place: &Place,
+        (clusters, agreed): (Result<()>, Result<()>),
+    ) -> Result<()> {
+        let Self { request, config, session, .. } = self;
         clusters?;
-        preflight::own_is_kept(&planned.0, config)?;
-        self.transition_fits(&planned.0, &planned.1)?;
+        preflight::own_is_kept(planned, config)?;
+        self.transition_fits(planned, place)?;
         // The plan itself reports unreadable resources.
-        if planned.0.unknown.is_empty() {
+        if planned.unknown.is_empty() {
             agreed?;
-            if !alone && planned.0.steps.iter().any(|step| step.stage == Stage::Trigger) {
-                session.unless_interrupted(self.eventbridge_agrees()).await??;
+            if request.is_one_of_many && planned.steps.iter().any(|step| step.stage == Stage::Trigger) {
+                session.unless_interrupted(request.eventbridge_agrees(config, session)).await??;
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
-        let room = (&self.context.room, &planned.1);
-        let overlaps = Box::pin(preflight::has_room(config, &planned.0, session, room)).await?;
+        let room = (&self.context.room, place);
+        let overlaps = Box::pin(preflight::has_room(config, planned, session, room)).await?;
         let notes = preflight::alerting_as_before(config).into_iter().chain(preflight::of_no_cluster(config));
-        for note in notes.chain(overlaps).chain(log_groups) {
+        for note in notes.chain(overlaps) {
             session.note(note);
         }
-        Ok(planned)
+        Ok(())
     }
 
     /// Checks the permissions that role, queue and function have while rules are removed and settings change.
@@ -311,7 +360,7 @@ impl Setup {
         if leaving.is_empty() && !transition::narrows(plan) {
             return Ok(());
         }
-        desired(&self.request.config, self.ground(place, &leaving)).map_err(|error| {
+        desired(&self.config, self.ground(place, &leaving)).map_err(|error| {
             error.hint(
                 "removed rules keep their permissions until they are gone: remove them first, without new --pattern",
             )
@@ -324,25 +373,15 @@ impl Setup {
         Ground { stack: &session.stack, place, archive, webhook: request.webhook.as_ref(), leaving }
     }
 
-    /// Asks EventBridge itself about the patterns, before anything is written.
-    async fn eventbridge_agrees(&self) -> Result<()> {
-        let Self { request, session, .. } = self;
-        if !request.check_patterns {
-            return Ok(());
-        }
-        let place = session.identity.place().await?;
-        for note in pattern_check::reached(&session.sdk, &session.waiter, &request.config, place).await? {
-            session.note(note);
-        }
-        Ok(())
-    }
-
     /// Returns the plan. The `leaving` rules, which will be removed, keep their permission to invoke the notifier.
     async fn plan(&self, leaving: &[String]) -> Result<(Plan, Place)> {
-        let Self { request, session, .. } = self;
-        let (seen, place) = session.observe(&addresses(&request.config, &session.stack)).await?;
-        let desired = desired(&request.config, self.ground(&place, leaving))?;
-        Ok((plan(&desired, seen, &request.exceptions), place))
+        let (seen, place) = self.session.observe(&addresses(&self.config, &self.session.stack)).await?;
+        Ok((self.planned(seen, &place, leaving)?, place))
+    }
+
+    fn planned(&self, seen: Inventory, place: &Place, leaving: &[String]) -> Result<Plan> {
+        let desired = desired(&self.config, self.ground(place, leaving))?;
+        Ok(plan(&desired, seen, &self.request.exceptions))
     }
 
     /// Carries out the plan. Keeps permissions until they are no longer used, so that no event is lost in between: a rule invokes
@@ -378,7 +417,7 @@ impl Setup {
 
     /// Observes again. AWS may show the state before the changes for some seconds. The remainders of the report may differ.
     async fn settle(&self, report: &Report) -> Result<(), Failed> {
-        let subject = Subject::Stack(self.request.config.stack.clone());
+        let subject = Subject::Stack(self.config.stack.clone());
         let left = Mutex::new(None);
         let unreadable = AtomicU8::new(0);
         let look = || async {
@@ -409,7 +448,7 @@ impl Setup {
     }
 
     async fn drill(&self, scenario: Scenario, timeout: u64, place: &Place) -> Result<Drill> {
-        let cluster = self.request.config.clusters.first();
+        let cluster = self.config.clusters.first();
         let (seen, _) = self.session.observe_only(&[Kind::Function, Kind::Rule]).await?;
         let drill = Drill::perform(scenario, timeout, &self.session, (&seen, place, cluster), &self.context);
         let outcome = Box::pin(drill).await;

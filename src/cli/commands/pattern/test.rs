@@ -68,6 +68,10 @@ impl OfStack for Args {
         self.clusters.complete(settings);
     }
 
+    fn finds_stack(&self) -> bool {
+        self.needs_stack()
+    }
+
     fn needs_stack(&self) -> bool {
         self.live || self.is_about_job()
     }

@@ -1,0 +1,62 @@
+//! Finds the stack of several clusters that the user names without the stack's name. Its name follows from the clusters, in whatever
+//! order they come. Earlier versions took the name of the first cluster: such a stack is found, too.
+
+use std::collections::HashMap;
+
+use futures_util::future::try_join_all;
+
+use super::session::Session;
+use super::target::{Context, Target};
+use crate::aws::calls::variables;
+use crate::aws::kinds::Given;
+use crate::config::file::Site;
+use crate::config::{Cluster, record, stack_names};
+use crate::desired::{SETTINGS, STACK};
+use crate::error::{Category, Error, Result};
+use crate::stack::{Stack, StackName};
+
+/// Returns the name of the stack: of the only one that has the name of one of the clusters, or else of the only one that was set up
+/// with exactly these clusters. If no such stack exists, returns the name that a new one gets.
+///
+/// # Errors
+/// If AWS does not answer, or several stacks have names of the clusters; on interruption.
+pub async fn of_clusters(clusters: &[Cluster], site: &Site, context: &Context) -> Result<StackName> {
+    let names = stack_names(clusters)?;
+    let Some(first) = names.first().cloned() else { return Err(Error::usage("no stack was selected")) };
+    if names.len() == 1 {
+        return Ok(first);
+    }
+    let target = Target { stack: first.clone(), site: site.clone() };
+    let session = Session::open(&target, Given::default(), context).await?;
+    let (sdk, region) = (&session.sdk, &session.stack.region);
+    let looks = names.iter().map(|name| async move {
+        let stack = Stack { name: name.clone(), region: region.clone() };
+        variables::of_function(sdk, &stack.function_name()).await
+    });
+    let found = session.unless_interrupted(try_join_all(looks)).await?;
+    let found = found.map_err(|fault| Error::from(fault).category(Category::Unreadable))?;
+    let is_of = |name: &StackName, variables: &HashMap<String, String>| {
+        variables.get(STACK).is_some_and(|of| of == name.as_str())
+    };
+    let existing: Vec<(StackName, HashMap<String, String>)> = names
+        .into_iter()
+        .zip(found)
+        .filter_map(|(name, variables)| Some((name, variables?)))
+        .filter(|(name, variables)| is_of(name, variables))
+        .collect();
+    let has_all = |variables: &HashMap<String, String>| {
+        variables.get(SETTINGS).is_some_and(|text| record::names(text, clusters).unwrap_or(false))
+    };
+    let exact: Vec<&StackName> =
+        existing.iter().filter(|(_, variables)| has_all(variables)).map(|(name, _)| name).collect();
+    match (&existing[..], &exact[..]) {
+        ([], _) => Ok(first),
+        ([(name, _)], _) => Ok(name.clone()),
+        (_, [name]) => Ok((*name).clone()),
+        (several, _) => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Error::usage(format!("the clusters are those of several stacks: {}", names.join(", ")))
+                .hint("give the name of the stack that you mean: --stack NAME"))
+        }
+    }
+}

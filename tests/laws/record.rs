@@ -1,0 +1,226 @@
+//! Checks that a run keeps the settings that it leaves out, because the stack itself keeps them, and that the name of a stack follows
+//! from its clusters.
+
+use aws_sdk_lambda::types::Environment;
+
+use crate::support::aws::{Aws, Failure, Fault, On};
+use crate::support::hand::{FUNCTION, Hand};
+use crate::support::{Outcome, taskbell, taskbell_without_webhook, typing};
+
+const RECORD: &str = "TASKBELL_SETTINGS";
+
+async fn variable(hand: &Hand, name: &str) -> Option<String> {
+    let function = hand.lambda.get_function_configuration().function_name(FUNCTION).send().await.unwrap();
+    function.environment?.variables?.get(name).cloned()
+}
+
+/// Changes the record by hand; none removes it.
+async fn record(hand: &Hand, text: Option<&str>) {
+    let function = hand.lambda.get_function_configuration().function_name(FUNCTION).send().await.unwrap();
+    let mut variables = function.environment.unwrap().variables.unwrap();
+    variables.remove(RECORD);
+    variables.extend(text.map(|text| (RECORD.to_owned(), text.to_owned())));
+    let environment = Environment::builder().set_variables(Some(variables)).build();
+    hand.configure().environment(environment).send().await.unwrap();
+}
+
+async fn succeeds(aws: &Aws, line: &str) -> Outcome {
+    let outcome = taskbell(aws, line).await;
+    assert_eq!(outcome.code, 0, "{line}: {outcome:?}");
+    outcome
+}
+
+#[tokio::test(start_paused = true)]
+async fn setting_that_a_later_run_leaves_out_stays_and_is_named() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    let all =
+        "--language ja --mention here --no-dedupe --log-retention 7 --exclude-family 'dev-*' --pattern task-failed";
+    succeeds(&aws, &format!("setup batch --yes {all} --tag team=data")).await;
+    aws.forget_calls();
+    let again = succeeds(&aws, "setup batch --yes").await;
+    assert_eq!(aws.writes(), [""; 0]);
+    for kept in ["--language ja", "--mention here", "--no-dedupe", "--exclude-family 'dev-*'", "--tag team=data"] {
+        assert!(again.err.contains(kept), "{kept}: {again:?}");
+    }
+    assert!(again.err.contains("--reset returns to the defaults"), "{again:?}");
+    for line in ["drift batch", "drift --stack batch", "drift --cluster batch --language ja"] {
+        let drift = taskbell_without_webhook(&aws, line).await;
+        assert_eq!(drift.code, 0, "{line}: {drift:?}");
+        assert!(drift.err.contains("compared with what the stack was set up with"), "{line}: {drift:?}");
+    }
+    succeeds(&aws, "setup batch --yes --mention channel --no-dedupe=false --tag cost=1").await;
+    assert_eq!(variable(&hand, "TASKBELL_LANGUAGE").await.as_deref(), Some("ja"));
+    assert_eq!(variable(&hand, "TASKBELL_MENTION").await.as_deref(), Some("channel"));
+    assert!(variable(&hand, "TASKBELL_TABLE").await.is_some());
+    let kept = variable(&hand, RECORD).await.unwrap();
+    assert!(kept.contains(r#""tags":{"cost":"1"}"#), "{kept}");
+    assert_eq!(taskbell(&aws, "drift batch --language en").await.code, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reset_returns_to_the_defaults() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    succeeds(&aws, "setup batch --yes --language ja --log-lines 3").await;
+    assert_eq!(taskbell(&aws, "drift batch --reset").await.code, 2);
+    let reset = succeeds(&aws, "setup batch --yes --reset --log-lines 4").await;
+    assert!(!reset.err.contains("keeps"), "{reset:?}");
+    assert_eq!(variable(&hand, "TASKBELL_LANGUAGE").await.as_deref(), Some("en"));
+    assert_eq!(variable(&hand, RECORD).await.as_deref(), Some(r#"{"clusters":["batch"],"log_lines":4}"#));
+    assert_eq!(taskbell(&aws, "drift batch").await.code, 0);
+}
+
+/// Checks a lost alert: whoever names a stack by one of its clusters does not mean to drop the others.
+#[tokio::test(start_paused = true)]
+async fn cluster_that_names_the_stack_drops_no_other_cluster() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    succeeds(&aws, "setup batch web --yes").await;
+    let kept = succeeds(&aws, "setup batch --yes --log-retention 7").await;
+    assert!(kept.err.contains("keeps --cluster web"), "{kept:?}");
+    assert!(hand.pattern().await.contains("cluster/web"));
+    assert_eq!(taskbell(&aws, "drift batch").await.code, 0);
+    succeeds(&aws, "setup --stack batch --cluster batch --yes").await;
+    assert!(!hand.pattern().await.contains("cluster/web"));
+    succeeds(&aws, "setup --stack batch --yes").await;
+    assert!(hand.pattern().await.contains("cluster/batch"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_that_cannot_be_read_is_an_error_with_a_way_out() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    succeeds(&aws, "setup batch --yes --language ja").await;
+    for spoilt in ["", "[1]", r#"{"language":"xx"}"#, r#"{"colour":"red"}"#, r#"{"clusters":["a b"]}"#] {
+        record(&hand, Some(spoilt)).await;
+        aws.forget_calls();
+        for line in ["setup batch --yes", "drift batch"] {
+            let refused = taskbell(&aws, line).await;
+            assert!(![0, 2].contains(&refused.code), "{line} {spoilt}: {refused:?}");
+        }
+        assert_eq!(aws.writes(), [""; 0]);
+    }
+    record(&hand, Some("x")).await;
+    let refused = taskbell(&aws, "setup batch --yes").await;
+    assert!(
+        refused.code == 1 && refused.err.contains("TASKBELL_SETTINGS") && refused.err.contains("--reset"),
+        "{refused:?}"
+    );
+    let drift = taskbell(&aws, "drift batch --reset --language ja --output json").await;
+    assert_eq!(drift.code, 2, "{drift:?}");
+    assert_eq!(drift.json()["steps"][0]["changes"].as_array().unwrap().len(), 1, "{drift:?}");
+    succeeds(&aws, "setup batch --yes --reset --language ja").await;
+    assert_eq!(taskbell(&aws, "drift batch").await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_without_a_record_has_the_settings_of_the_flags_and_the_defaults() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    succeeds(&aws, "setup batch --yes --language ja").await;
+    record(&hand, None).await;
+    let drift = taskbell(&aws, "drift batch --language ja").await;
+    assert!(drift.code == 0 && drift.err.contains("has no record of its settings"), "{drift:?}");
+    assert_eq!(taskbell(&aws, "drift batch").await.code, 2);
+    let setup = succeeds(&aws, "setup batch --yes").await;
+    assert!(setup.err.contains("this run has to give all flags again"), "{setup:?}");
+    assert_eq!(variable(&hand, "TASKBELL_LANGUAGE").await.as_deref(), Some("en"));
+    assert_eq!(variable(&hand, RECORD).await.as_deref(), Some(r#"{"clusters":["batch"]}"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_too_long_to_be_kept_are_needed_again() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    let many: String = (0..60).map(|n| format!(" --ignore log_group/*/{}{n}", "x".repeat(80))).collect();
+    succeeds(&aws, &format!("setup batch --yes --language ja{many}")).await;
+    assert_eq!(variable(&hand, RECORD).await.as_deref(), Some("not kept"));
+    for line in ["setup batch --yes", "drift batch"] {
+        let refused = taskbell(&aws, line).await;
+        assert!(
+            refused.code == 1 && refused.err.contains("too long") && refused.err.contains("--reset"),
+            "{refused:?}"
+        );
+    }
+    aws.forget_calls();
+    succeeds(&aws, &format!("setup batch --yes --reset --language ja{many}")).await;
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn file_is_the_whole_truth() {
+    let aws = Aws::new().await;
+    let hand = Hand::of(&aws);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taskbell.toml");
+    let with = |text: &str| std::fs::write(&path, format!("[[stack]]\nclusters = [\"batch\"]\n{text}")).unwrap();
+    with("language = \"ja\"\n");
+    succeeds(&aws, &format!("setup --yes --config {}", path.display())).await;
+    // Without the file, the stack is as the file said.
+    assert_eq!(taskbell(&aws, "drift batch").await.code, 0);
+    with("log_lines = 3\n");
+    let file = succeeds(&aws, &format!("setup --yes --config {}", path.display())).await;
+    assert!(!file.err.contains("keeps"), "{file:?}");
+    assert_eq!(variable(&hand, "TASKBELL_LANGUAGE").await.as_deref(), Some("en"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_that_could_not_be_read_from_aws_changes_nothing() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup batch --yes --language ja").await;
+    aws.forget_calls();
+    for line in ["setup batch --yes", "setup --stack batch --yes", "drift batch", "drift --stack batch"] {
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: 9 });
+        let unread = taskbell(&aws, line).await;
+        assert_eq!(unread.code, 3, "{line}: {unread:?}");
+        aws.heal();
+    }
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_of_a_stack_does_not_depend_on_the_order_of_its_clusters() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup web batch --yes").await;
+    for line in ["drift batch web", "drift web batch", "drift --cluster web batch", "drift --stack batch"] {
+        succeeds(&aws, line).await;
+    }
+    succeeds(&aws, "teardown web batch --yes").await;
+    assert_eq!(taskbell(&aws, "status --stack batch").await.code, 1);
+}
+
+/// Checks stacks of earlier versions, which took the name of the first cluster.
+#[tokio::test(start_paused = true)]
+async fn stack_with_the_name_of_another_of_its_clusters_is_found() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup --stack web --cluster web --cluster batch --yes").await;
+    aws.forget_calls();
+    succeeds(&aws, "setup batch web --yes").await;
+    assert_eq!(aws.writes(), [""; 0]);
+    succeeds(&aws, "drift web batch").await;
+    // Now two stacks have names of the clusters. The one that was set up with exactly these clusters is meant.
+    succeeds(&aws, "setup batch --yes").await;
+    let status = succeeds(&aws, "status batch web --output json").await;
+    assert_eq!(status.json()["stack"], "web", "{status:?}");
+    succeeds(&aws, "setup --stack batch --cluster web --cluster batch --yes").await;
+    let unclear = taskbell(&aws, "status batch web").await;
+    assert!(unclear.code == 64 && unclear.err.contains("several stacks: batch, web"), "{unclear:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn setup_without_a_cluster_offers_those_that_exist() {
+    let aws = Aws::new().await;
+    let listed = taskbell(&aws, "setup --yes").await;
+    assert!(listed.code == 64 && listed.err.contains("no stack was selected"), "{listed:?}");
+    assert!(listed.err.contains("are batch, web") && listed.err.contains("`taskbell setup batch`"), "{listed:?}");
+    assert_eq!(aws.writes(), [""; 0]);
+    let denied = Aws::new().await;
+    denied.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListClusters"), nth: 0, times: 9 });
+    let denied = taskbell(&denied, "setup --yes").await;
+    assert!(denied.code == 64 && denied.err.contains("could not be listed"), "{denied:?}");
+    let asked = typing(&aws, "setup", &["", "9", "2", "y", "n"]).await;
+    assert_eq!(asked.code, 0, "{asked:?}");
+    assert!(asked.err.contains("at least one cluster is needed"), "{asked:?}");
+    succeeds(&aws, "drift web").await;
+}
