@@ -94,7 +94,7 @@ const STOPPING_WORDS = {
 const NAMED = {
   "image-pull-failed": { en: "{container} could not start: its image could not be pulled.", ja: "{container} のイメージをプルできませんでした。" },
   "logger-init-failed": { en: "{container} could not start: its log driver could not be initialised.", ja: "{container} のログドライバーを初期化できませんでした。" },
-  "start-failed": { en: "{container} could not be started by ECS.", ja: "{container} を ECS が起動できませんでした。" },
+  "start-failed": { en: "{container} could not be started by ECS.", ja: "ECS が {container} を起動できませんでした。" },
   "runtime-failed": { en: "{container} failed: the container runtime could not carry out a request from ECS.", ja: "{container} について、コンテナランタイムが ECS の要求を実行できませんでした。" },
 };
 

@@ -134,7 +134,7 @@ test("the sentence about a failed start names the container if one is known", ()
   const sentenceOf = (reason, name, language) => messageFor(changed("03b-cannot-start", { containers: [{ name, reason }] }), { language }).blocks[1].text.text;
   assert.equal(sentenceOf("CannotPullContainerError: x", "app"), "*Container `app` could not start: its image could not be pulled.*");
   assert.equal(sentenceOf("CannotPullContainerError: x", "app", "ja"), "*コンテナ `app` のイメージをプルできませんでした。*");
-  assert.equal(sentenceOf("CannotStartContainerError: x", "app", "ja"), "*コンテナ `app` を ECS が起動できませんでした。*");
+  assert.equal(sentenceOf("CannotStartContainerError: x", "app", "ja"), "*ECS がコンテナ `app` を起動できませんでした。*");
   assert.equal(sentenceOf("ContainerRuntimeTimeoutError: x", "app"), "*Container `app` failed: the container runtime could not carry out a request from ECS.*");
   assert.equal(messageFor(sample("03-cannot-pull"), {}).blocks[1].text.text, "*The container image could not be pulled.*");
 });
