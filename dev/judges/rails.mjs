@@ -152,7 +152,7 @@ module Shop
   end
 end
 Rails.application.initialize!
-Rails.application.routes.draw { get "/:action", controller: "orders" }
+Rails.application.routes.draw { %w[broken declined].each { |name| get name, to: "orders##{name}" } }
 ARGV.each { |path| puts Rack::MockRequest.new(Rails.application).get(path).status }
 `;
 const ORDERS = `
