@@ -54,6 +54,7 @@ const FILES: [(&str, &str); 43] = files! {
     "places/sns.mjs"
     "places/teams.mjs"
     "places/webhook.mjs"
+    "watch/clusters.mjs"
     "watch/deadline.mjs"
     "watch/ledgers.mjs"
     "watch/reason.mjs"

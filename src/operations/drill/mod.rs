@@ -89,7 +89,7 @@ impl Drill {
     ) -> Result<Self> {
         let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
         let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let (mut event, way_in) = {
+        let (event, way_in) = {
             let mut tries = Vec::new();
             for name in real_clusters(cluster, session).await? {
                 let arn = match cluster.is_glob() {

@@ -97,7 +97,7 @@ fn show(
 ) -> Result<String> {
     let pattern = Pattern::find(name)?.narrowed(&filters.checked()?)?;
     warn_of_repeated([&pattern], world);
-    let clusters = clusters.parse()?;
+    let clusters = clusters.parse_but(filters)?;
     if clusters.is_empty() && pattern.needs_cluster() {
         return Err(Error::usage(format!("the pattern {} needs a cluster", pattern.name)).hint("give --cluster"));
     }
