@@ -52,7 +52,7 @@ fn fixed_names_and_files_are_offered_without_aws() {
     for (line, expected) in [
         ("te", &["teardown"][..]),
         ("pattern s", &["show"]),
-        ("setup --excl", &["--exclude-family", "--exclude-service"]),
+        ("setup --exclude-s", &["--exclude-service"]),
         ("setup --pattern o", &["out-of-memory"]),
         ("setup --pattern mi", &["mine.json"]),
         ("pattern show nonz", &["nonzero-exit"]),
