@@ -296,8 +296,8 @@ impl Setup {
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
-        let room = (&self.context.room, &planned.1);
-        let overlaps = Box::pin(preflight::has_room(config, &planned.0, session, room)).await?;
+        let overlaps =
+            Box::pin(preflight::has_room(config, &planned.0, session, (&self.context.room, &planned.1))).await?;
         for note in preflight::alerting_as_before(config).into_iter().chain(overlaps).chain(log_groups) {
             session.note(note);
         }
