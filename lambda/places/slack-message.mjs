@@ -86,7 +86,7 @@ const WORDS = {
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
     so: (why, lost) => (lost ? `${why}, so ${lost}.` : `${why}.`),
     lost: { ecs: "log links and essential marks are missing", logs: "the end of the log is missing", dynamodb: "this alert may come more than once" },
-    lostLooks: { "ecs:ListTasks": "runs in progress are not known", "ecs:DescribeTasks": "runs in progress are not known", "scheduler:GetSchedule": "the state of the schedule is not known", "events:DescribeRule": "the state of the schedule is not known", "dynamodb:Scan": "only expected jobs are listed" },
+    lostLooks: { "ecs:ListClusters": "the clusters are not known", "ecs:ListTasks": "runs in progress are not known", "ecs:DescribeTasks": "runs in progress are not known", "scheduler:GetSchedule": "the state of the schedule is not known", "events:DescribeRule": "the state of the schedule is not known", "dynamodb:Scan": "only expected jobs are listed" },
   },
   ja: {
     plainNames: ["changed"],
@@ -136,7 +136,7 @@ const WORDS = {
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
     so: (why, lost) => (lost ? `${why}。そのため、${lost}。` : `${why}。`),
     lost: { ecs: "ログへのリンクと「必須コンテナ」の表示を省略しました", logs: "ログの末尾を省略しました", dynamodb: "このアラートは重複して届くことがあります" },
-    lostLooks: { "ecs:ListTasks": "実行中のタスクを確認できません", "ecs:DescribeTasks": "実行中のタスクを確認できません", "scheduler:GetSchedule": "スケジュールの状態を確認できません", "events:DescribeRule": "スケジュールの状態を確認できません", "dynamodb:Scan": "期限などを設定したジョブだけを表示しています" },
+    lostLooks: { "ecs:ListClusters": "クラスターを確認できません", "ecs:ListTasks": "実行中のタスクを確認できません", "ecs:DescribeTasks": "実行中のタスクを確認できません", "scheduler:GetSchedule": "スケジュールの状態を確認できません", "events:DescribeRule": "スケジュールの状態を確認できません", "dynamodb:Scan": "期限などを設定したジョブだけを表示しています" },
   },
 };
 

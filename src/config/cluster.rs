@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::arn;
 use crate::error::{Error, Result};
-use crate::pattern::clusters;
+use crate::pattern::clusters as globs;
 use crate::secret::echoed;
 use crate::stack::StackName;
 
@@ -37,13 +37,13 @@ impl Cluster {
     /// Returns whether the name stands for several clusters.
     #[must_use]
     pub fn is_glob(&self) -> bool {
-        clusters::is_glob(&self.name)
+        globs::is_glob(&self.name)
     }
 
     /// Returns whether a cluster of this name is meant.
     #[must_use]
     pub fn covers(&self, name: &str) -> bool {
-        clusters::covers(&self.name, name) && !self.excluded.iter().any(|glob| clusters::covers(glob, name))
+        globs::covers(&self.name, name) && !self.excluded.iter().any(|glob| globs::covers(glob, name))
     }
 
     /// Returns the names that a glob leaves out.

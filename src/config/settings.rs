@@ -535,15 +535,8 @@ impl Settings {
                 }
             }
         }
-        // A filter that narrows none of the patterns is a mistake.
-        let alerting = || patterns.iter().filter(|pattern| !is_companion(&pattern.name));
-        for (flag, filter) in filters.apart() {
-            if let Some(first) = alerting().next()
-                && alerting().all(|pattern| pattern.refused.contains(&flag))
-            {
-                about("filters", first.clone().narrowed(&filter))?;
-            }
-        }
+        let alerting: Vec<&Pattern> = patterns.iter().filter(|pattern| !is_companion(&pattern.name)).collect();
+        about("filters", pattern::narrow_something(&alerting, &filters))?;
         about("filters", pattern::uses(&filters, &patterns))?;
         Ok(patterns)
     }

@@ -58,6 +58,7 @@ const FILES: [(&str, &str); 47] = files! {
     "places/sns.mjs"
     "places/teams.mjs"
     "places/webhook.mjs"
+    "watch/clusters.mjs"
     "watch/deadline.mjs"
     "watch/ledgers.mjs"
     "watch/reason.mjs"

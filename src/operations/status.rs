@@ -74,7 +74,7 @@ pub struct JobWithProblem {
 /// If nothing of the stack exists, or the caller is unknown to AWS; on interruption.
 pub async fn look(target: &Target, context: &Context) -> Result<Status> {
     let session = Session::open(target, Given::default(), context).await?;
-    let (seen, health, undelivered, lines, others) = {
+    let (seen, health, undelivered, lines) = {
         let journal = Journal::new(&session.sdk, session.stack.log_group_name());
         let name = session.stack.function_name();
         let looks = async {
@@ -82,8 +82,7 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
                 session.observe_only(&[Kind::Function, Kind::Rule]),
                 health(&session.sdk, &name),
                 depth(&session),
-                journal.latest(),
-                bus::of_stacks(&session.sdk)
+                journal.latest()
             )
         };
         session.unless_interrupted(looks).await?
@@ -95,7 +94,8 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         Ok(Some(health)) => runtime::warning(&health.runtime, (context.clock)().into()),
         _ => None,
     };
-    let jobs = session.unless_interrupted(jobs(&session, &seen)).await?;
+    let looks = async { tokio::join!(jobs(&session, &seen), bus::of_stacks(&session.sdk)) };
+    let (jobs, others) = session.unless_interrupted(looks).await?;
     let rules = rules_of(&seen);
     let others = others.unwrap_or_default();
     let own: Vec<bus::Rule> = others.iter().filter(|rule| is_of(&seen, &rule.name)).cloned().collect();

@@ -179,7 +179,7 @@ impl Pattern {
 
     fn filled_in(&self, cluster_arns: &[String], drill: Drill) -> Result<Value> {
         let mut tree = self.tree.clone();
-        if !self.filters.exclude_clusters.is_empty() {
+        if !self.filling(cluster_arns).excluded.is_empty() {
             // Events of other accounts and regions may come, too: what a pattern does not exclude, it matches.
             filter::each_alternative(&mut tree, &|one| {
                 if let (true, Some(fields)) = (names_clusters(one), one.as_object_mut()) {
@@ -205,7 +205,8 @@ impl Pattern {
     }
 
     fn filling<'a>(&'a self, arns: &'a [String]) -> Filling<'a> {
-        Filling { arns, excluded: &self.filters.exclude_clusters }
+        let is_for_all = arns.first().is_some_and(|arn| arn.ends_with("/*"));
+        Filling { arns, excluded: if is_for_all { &self.filters.exclude_clusters } else { &[] } }
     }
 
     /// Returns the text of a pattern with the meaning of `bound`, which is shorter because it repeats fields.
@@ -250,7 +251,7 @@ impl Pattern {
         }
         // Of repeated values the last counts, and EventBridge joins objects: the filters can stand at the end.
         let mut narrowed = json!({ "detail-type": bound["detail-type"] });
-        if !self.filters.exclude_clusters.is_empty() {
+        if !self.filling(cluster_arns).excluded.is_empty() {
             for field in ["account", "region"].into_iter().filter(|field| !bound[*field].is_null()) {
                 narrowed[field] = bound[field].clone();
             }
@@ -344,6 +345,19 @@ impl Pattern {
     #[must_use]
     pub fn needs_cluster(&self) -> bool {
         replace(&self.written, Filling { arns: &[], excluded: &[] }) != self.written
+    }
+}
+
+/// Checks that each filter narrows one of the patterns: anything else is a mistake.
+///
+/// # Errors
+/// For the first filter that none of the patterns can be narrowed by.
+pub fn narrow_something(patterns: &[&Pattern], filters: &Filters) -> Result<()> {
+    let Some(first) = patterns.first() else { return Ok(()) };
+    let is_lost = |flag: &str| patterns.iter().all(|pattern| pattern.refused.contains(&flag));
+    match filters.apart().into_iter().find(|(flag, _)| is_lost(flag)) {
+        Some((_, filter)) => (*first).clone().narrowed(&filter).map(drop),
+        None => Ok(()),
     }
 }
 

@@ -22,7 +22,10 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("reconcile", &["document", "stack"]),
     ("config", &["arn", "calendar", "document", "input", "pattern", "secret", "stack"]),
     ("aws", &["arn", "config", "document", "input", "pattern", "policy", "reconcile", "secret", "stack", "task"]),
-    ("desired", &["arn", "aws", "calendar", "config", "document", "notifier", "policy", "reconcile", "stack"]),
+    (
+        "desired",
+        &["arn", "aws", "calendar", "config", "document", "notifier", "pattern", "policy", "reconcile", "stack"],
+    ),
     (
         "export",
         &[

@@ -9,7 +9,7 @@ use crate::arn;
 use crate::aws::kinds::parameter::{self, Webhook};
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
-use crate::config::settings::{Settings, items};
+use crate::config::settings::{FilterSettings, Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::input::printable;
@@ -139,6 +139,14 @@ impl ClusterArgs {
     /// If a value is neither a name nor an ARN.
     pub fn parse(&self) -> Result<Vec<Cluster>> {
         config::clusters(&self.clusters)
+    }
+
+    /// Returns the clusters, of which `*` leaves out those that the filters exclude.
+    ///
+    /// # Errors
+    /// As [`ClusterArgs::parse`], and if clusters are excluded from others than `*`.
+    pub fn parse_but(&self, filters: &FilterSettings) -> Result<Vec<Cluster>> {
+        config::clusters_but(&self.clusters, items(&filters.exclude_clusters))
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
     let (target, progress) = (common.target_called("init".parse()?), Progress::new(common, world));
     let Found { region, clusters: found } = progress.over(init::find(&target, progress.context())).await?;
-    let existing = found.as_ref().map(Clone::clone).unwrap_or_default();
+    let existing = found.clone().unwrap_or_default();
     let clusters = if named.is_empty() { which(found, region.as_deref(), world).await? } else { named };
     let stacks = match clusters.len() {
         0 | 1 => init::each(&clusters),

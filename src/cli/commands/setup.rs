@@ -27,6 +27,7 @@ use crate::pattern::scenario::Scenario;
 Examples:
   taskbell setup batch
   taskbell setup --cluster batch --language ja --mention here --log-group '/app/*'
+  taskbell setup --cluster '*' --exclude-cluster 'dev-*'
   taskbell setup --cluster batch --dry-run")]
 pub struct Args {
     #[command(flatten)]
@@ -72,7 +73,8 @@ impl OfStack for Args {
     }
 
     fn lacks_cluster(&self) -> bool {
-        self.stack.lacks_cluster() || (self.drill && self.clusters().is_empty())
+        let names_none = || self.stack.settings.clusters().is_ok_and(|clusters| clusters.is_empty());
+        self.stack.lacks_cluster() || (self.drill && names_none())
     }
 
     fn take_webhook(&mut self, world: &World) -> Result<Option<Webhook>> {

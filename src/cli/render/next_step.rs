@@ -16,7 +16,9 @@ fn test(config: &Config) -> Option<String> {
         Test::Drill(scenario) => format!(" --scenario {}", scenario.name()),
     };
     let Some(cluster) = clusters.first() else { return Some(format!("taskbell drill --stack {stack}{scenario}")) };
-    let is_named_after_it = cluster.name() == stack.as_str();
+    let is_named_after_it = cluster.stack_name().is_ok_and(|name| name == *stack);
+    // A shell would expand the `*`.
+    let cluster = if cluster.is_glob() { format!("'{cluster}'") } else { cluster.to_string() };
     let stack = if is_named_after_it { String::new() } else { format!(" --stack {stack}") };
     Some(format!("taskbell drill --cluster {cluster}{stack}{scenario}"))
 }

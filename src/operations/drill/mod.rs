@@ -89,7 +89,7 @@ impl Drill {
     ) -> Result<Self> {
         let mut drill = Self { scenario, event_id: None, hops: Vec::new() };
         let task = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let (mut event, way_in) = {
+        let (event, way_in) = {
             let mut tries = Vec::new();
             for arn in arns_of(cluster, scenario, session, place).await? {
                 let mut event = scenario.event(&arn, &task, (context.clock)().into())?;

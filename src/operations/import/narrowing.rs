@@ -157,7 +157,7 @@ fn fields(old: &Value) -> Vec<Field> {
 /// Returns whether a leaf of `resources` names all services of a cluster.
 fn is_whole_cluster(leaf: &Value) -> bool {
     let services = leaf["prefix"].as_str().and_then(|text| Arn::split(text)?.resource.strip_prefix("service/"));
-    services.is_some_and(|path| path.ends_with('/') && path.matches('/').count() == 1)
+    services.is_some_and(|path| path.is_empty() || path.ends_with('/') && path.matches('/').count() == 1)
 }
 
 fn collect(pattern: &Value, path: &str, found: &mut Vec<Field>) {
@@ -405,7 +405,7 @@ fn joined(filters: impl Iterator<Item = Filters>) -> Option<Filters> {
 
 /// Returns the flags of a filter, as a shell reads them.
 fn flags(filter: &Filters) -> Vec<String> {
-    let Filters { families, exclude_families, services, exclude_services, container, jobs: _ } = filter;
+    let Filters { families, exclude_families, services, exclude_services, container, exclude_clusters: _, jobs: _ } = filter;
     let all = [
         ("--family", families),
         ("--exclude-family", exclude_families),

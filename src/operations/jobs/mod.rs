@@ -179,15 +179,20 @@ async fn book(session: &Session, table: &Fact<Option<String>>) -> Fact<Result<Bo
 /// which one schedule's runs are expected, is listed once for each schedule.
 fn joined(schedules: Vec<Schedule>, entries: &[Entry], expectations: &[Expectation]) -> Vec<Job> {
     let mut jobs: BTreeMap<(String, Option<String>), Vec<Schedule>> = BTreeMap::new();
-    for entry in entries {
+    // For clusters with a `*`, the ledger of the other machines keeps the checks of jobs that ran elsewhere.
+    let only_notes = |entry: &&Entry| {
+        let has_no_end = entry.ledgers.as_ref().is_ok_and(|ledgers| ledgers.all.ends.is_empty());
+        has_no_end && entry.cluster == ELSEWHERE
+    };
+    for entry in entries.iter().filter(|entry| !only_notes(entry)) {
         let cluster = (entry.cluster != ELSEWHERE).then(|| entry.cluster.clone());
         jobs.entry((entry.name.clone(), cluster)).or_default();
     }
     for schedule in schedules {
         jobs.entry((schedule.family.clone(), Some(schedule.cluster.clone()))).or_default().push(schedule);
     }
-    for expectation in expectations {
-        let name = &expectation.job.name;
+    let noted = entries.iter().filter(only_notes).map(|entry| &entry.name);
+    for name in noted.chain(expectations.iter().map(|expectation| &expectation.job.name)) {
         if !jobs.keys().any(|(known, _)| known == name) {
             jobs.insert((name.clone(), None), Vec::new());
         }

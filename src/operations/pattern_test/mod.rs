@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::notifier::embedded::Engine;
 use crate::pattern::clusters::example;
 use crate::pattern::filter::Filters;
-use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern};
+use crate::pattern::{CATALOGUE, DEFAULT, Drill, Pattern, narrow_something};
 use crate::stack::Place;
 use answer::{Answer, Decision, Outcome, Tested};
 
@@ -60,18 +60,23 @@ impl Patterns {
     /// possible.
     ///
     /// # Errors
-    /// If a name is neither in the catalogue nor a file with a pattern, or the filters cannot narrow a named pattern.
+    /// If a name is neither in the catalogue nor a file with a pattern, or a filter can narrow none of the named patterns.
     pub fn find(names: &[String], filters: &Filters) -> Result<Self> {
         if !names.is_empty() {
-            let asked = |name: &String| {
-                let is_default = DEFAULT.contains(&name.as_str());
-                Ok(Asked::Pattern { pattern: Box::new(Pattern::find(name)?.narrowed(filters)?), is_default })
+            let narrowed = |name: &String| Ok(Pattern::find(name)?.narrowed_where_possible(filters));
+            let patterns = names.iter().map(narrowed).collect::<Result<Vec<Pattern>>>()?;
+            narrow_something(&patterns.iter().collect::<Vec<_>>(), filters)?;
+            let asked = |pattern: Pattern| {
+                let is_default = DEFAULT.contains(&pattern.name.as_str());
+                Asked::Pattern { pattern: Box::new(pattern), is_default }
             };
-            return names.iter().map(asked).collect::<Result<_>>().map(Self);
+            return Ok(Self(patterns.into_iter().map(asked).collect()));
         }
         let of_catalogue = |name: &'static str| {
             let is_default = DEFAULT.contains(&name);
-            let pattern = Pattern::find(name)?.narrowed(filters);
+            let found = Pattern::find(name)?;
+            // As in a stack, the default patterns alert as before if a filter cannot narrow them.
+            let pattern = if is_default { Ok(found.narrowed_where_possible(filters)) } else { found.narrowed(filters) };
             Ok(pattern.map_or(Asked::NotNarrowed { name, is_default }, |pattern| Asked::Pattern {
                 pattern: Box::new(pattern),
                 is_default,

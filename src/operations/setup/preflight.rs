@@ -38,7 +38,7 @@ pub async fn logs_beyond(config: &Config, sdk: &SdkConfig) -> Option<Note> {
         Ok(clusters) => clusters,
         Err(fault) => return unknown(fault),
     };
-    let looks = clusters.iter().map(|cluster| workload::log_groups(sdk, cluster));
+    let looks = clusters.into_iter().map(|cluster| async move { workload::log_groups(sdk, &cluster).await });
     for found in iter(looks).buffered(CLUSTERS_AT_ONCE).collect::<Vec<_>>().await {
         match found {
             Ok(found) => {

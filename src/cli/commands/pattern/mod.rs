@@ -99,7 +99,7 @@ fn show(
     let pattern = Pattern::find(name)?.narrowed(&filters)?;
     pattern::uses(&filters, std::slice::from_ref(&pattern))?;
     warn_of_repeated([&pattern], world);
-    let clusters = clusters.parse()?;
+    let clusters = clusters.parse_but(filters)?;
     if clusters.is_empty() && pattern.needs_cluster() {
         return Err(Error::usage(format!("the pattern {} needs a cluster", pattern.name)).hint("give --cluster"));
     }

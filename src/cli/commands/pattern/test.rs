@@ -78,7 +78,7 @@ impl OfStack for Args {
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let clusters = args.clusters.parse()?;
+    let clusters = args.clusters.parse_but(&args.filters)?;
     if let Some(name) = &args.job {
         return super::job::run(name, &clusters, common, world).await;
     }
