@@ -18,6 +18,7 @@ const EXPORTS = [
   "--cluster default --pattern run-rejected --no-dedupe --log-group none --slack-webhook-parameter mine --notifier-role-arn arn:aws:iam::123456789012:role/mine",
   "--stack apps --pattern application-error --language ja --mention here --username bell",
   "--cluster batch --family job-* --exclude-service web --container app --pattern task-failed --no-drill --permissions-boundary arn:aws:iam::aws:policy/PowerUserAccess",
+  "--stack jobs --pattern batch-job-failed --pattern execution-failed --job-queue prod-* --exclude-job-name test --state-machine etl",
 ];
 /** Every kind of resource that an export has. A configuration that lost one is not judged completely. */
 const KINDS = [

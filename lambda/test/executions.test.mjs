@@ -36,7 +36,7 @@ test("the words of a cause are shown, and never the data that it quotes", () => 
   assert.ok(!reasonOf(`password=${"hunter2hunter2"}`, null)?.includes("hunter2"));
 });
 
-test("the same error of one state machine is one failure, and a redriven execution is announced again", () => {
+test("equal errors of one state machine are one failure, and a redriven execution is announced again", () => {
   const keyOf = (detail) => execution(detail).failure;
   assert.equal(keyOf({ cause: "order 17 of 2026-11-20", name: "a", executionArn: "x" }), keyOf({ cause: "order 18 of 2026-11-21", name: "b", executionArn: "y" }));
   const others = [{}, { error: "Other" }, { cause: "another" }, { status: "TIMED_OUT" }, { status: "ABORTED" }, { stateMachineArn: "arn:aws:states:us-east-1:123456789012:stateMachine:other" }].map(keyOf);

@@ -905,3 +905,34 @@ async fn task_becomes_the_event_that_ecs_sends_without_its_secrets() {
         assert!(invented.is_empty(), "{invented:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn pattern_whose_events_name_no_cluster_is_noted_unless_a_filter_narrows_it() {
+    let aws = Aws::new().await;
+    let setup = async |flags: &str| taskbell(&aws, &format!("setup --dry-run {flags}")).await;
+    let wide = setup("--cluster batch --pattern batch-job-failed --pattern execution-failed").await;
+    assert_eq!(wide.code, 2, "{wide:?}");
+    for note in [
+        "batch-job-failed alerts on failed jobs of every job queue of the account and region, whatever the clusters",
+        "execution-failed alerts on failed executions of every state machine of the account and region, whatever",
+    ] {
+        assert!(wide.err.contains(note), "{wide:?}");
+    }
+    let narrow = setup("--stack jobs --pattern batch-job-failed --job-queue prod-* --exclude-job-name test").await;
+    assert!(narrow.code == 2 && !narrow.err.contains("alerts on failed jobs"), "{narrow:?}");
+    let without = setup("--stack jobs --pattern batch-job-failed").await;
+    assert!(without.err.contains("of the account and region\n") && !without.err.contains("whatever"), "{without:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn notifier_may_read_the_logs_of_jobs_if_the_stack_alerts_on_jobs() {
+    let aws = Aws::new().await;
+    for (flags, reads) in [
+        ("--cluster batch", false),
+        ("--stack jobs --pattern batch-job-failed", true),
+        ("--stack jobs --pattern batch-job-failed --log-group /mine", false),
+    ] {
+        let export = taskbell(&aws, &format!("export cloudformation {flags}")).await;
+        assert!(export.code == 0 && export.out.contains("log-group:/aws/batch/job:") == reads, "{flags}: {export:?}");
+    }
+}

@@ -16,7 +16,7 @@ const BOUNDARY: &str = "--permissions-boundary arn:aws:iam::123456789012:policy/
 const OWN_PARAMETER: &str = "--slack-webhook-parameter /taskbell/batch/slack-webhook-url";
 
 /// All combinations of flags that change the export.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "--cluster batch",
     "--cluster batch --stack-set",
     "--cluster batch --cluster web --pattern task-failed --pattern run-rejected --tag team=a --stack-set \
@@ -32,6 +32,8 @@ const FLAGS: [&str; 8] = [
      --alarm-topic arn:aws:sns:us-east-1:123456789012:on-call",
     "--cluster batch --cluster web --pattern task-failed --expect nightly,every=26h --expect nightly,max-runtime=2h \
      --expect backup,every=1d,started-by=nightly --stack-set",
+    "--stack jobs --pattern batch-job-failed --pattern execution-failed --job-queue prod-* --exclude-job-name test \
+     --state-machine etl",
 ];
 
 /// Runs the binary without an AWS that answers.

@@ -154,10 +154,12 @@ fn fields(old: &Value) -> Vec<Field> {
     found
 }
 
-/// Returns whether a leaf of `resources` names all services of a cluster.
+/// Returns whether a leaf of `resources` names all services or all managed daemons of a cluster.
 fn is_whole_cluster(leaf: &Value) -> bool {
-    let services = leaf["prefix"].as_str().and_then(|text| Arn::split(text)?.resource.strip_prefix("service/"));
-    services.is_some_and(|path| path.is_empty() || path.ends_with('/') && path.matches('/').count() == 1)
+    let resource = leaf["prefix"].as_str().and_then(Arn::split).map(|arn| arn.resource);
+    let path = |kind: &str| resource.and_then(|resource| resource.strip_prefix(kind));
+    let path = path("service/").or(path("daemon/"));
+    path.is_some_and(|path| path.is_empty() || path.ends_with('/') && path.matches('/').count() == 1)
 }
 
 fn collect(pattern: &Value, path: &str, found: &mut Vec<Field>) {
