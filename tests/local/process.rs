@@ -235,7 +235,9 @@ fn every_command_has_a_page_in_the_manual() {
 fn commands(above: &str) -> Vec<String> {
     let help = text(&taskbell(&format!("{above} -h"), &[]).stdout);
     let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
-    let lines = list.split("\n\n").next().unwrap().lines().filter(|line| !line.starts_with("   "));
+    let lines = list.split("\n\n").next().unwrap().lines();
+    // The commands of the first level are below the names of their groups.
+    let lines = lines.filter(|line| line.starts_with("    ") == above.is_empty());
     let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
     let names = names.map(|name| format!("{above} {name}").trim().to_owned());
     names.flat_map(|name| [vec![name.clone()], commands(&name)].concat()).collect()
