@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule};
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule, RuleState};
 use serde_json::Value;
 
 use crate::aws::client;
@@ -10,6 +10,9 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::kinds::rule;
 use crate::error::Result;
 use crate::pattern;
+
+/// The beginning of the names of all stacks' rules.
+const RULES: &str = "taskbell-";
 
 /// A rule on the default bus, of any owner: the parts that decide whether there is room for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,27 @@ pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
             .is_some_and(|text| pattern::has_wildcard(&pattern::meaning(&pattern::normal(&text)))),
     };
     Ok(listed(&client::eventbridge(sdk)).await?.into_iter().map(of).collect())
+}
+
+/// Returns the patterns of the enabled rules of all stacks, as far as their names show that a rule belongs to one.
+///
+/// # Errors
+/// If the call fails.
+pub async fn enabled_patterns(sdk: &SdkConfig) -> Result<Vec<Value>, Fault> {
+    let events = client::eventbridge(sdk);
+    let mut patterns = Vec::new();
+    let mut next = None;
+    loop {
+        let call = events.list_rules().name_prefix(RULES).set_next_token(next.take());
+        let page = call.send().await.map_err(fault("events:ListRules"))?;
+        let enabled = page.rules().iter().filter(|rule| rule.state() != Some(&RuleState::Disabled));
+        patterns
+            .extend(enabled.filter_map(SdkRule::event_pattern).map(|text| pattern::meaning(&pattern::normal(text))));
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(patterns);
+        }
+    }
 }
 
 /// Returns all rules on the default bus, as AWS describes them.
