@@ -167,7 +167,7 @@ fn webhook_as_an_argument_is_refused_with_the_way_and_not_repeated() {
 fn tip_names_a_flag_only_for_a_typing_mistake() {
     let tip = |line: &str| text(&taskbell(line, &[]).stderr).contains("tip: a similar argument exists");
     assert!(tip("setup --clsuter batch") && tip("drift --log-line 3"));
-    assert!(!tip("setup --user bell") && !tip("setup --log-level debug") && !tip("drill --time 3"));
+    assert!(!tip("setup --user bell") && !tip("setup --log-level debug"));
 }
 
 #[test]
