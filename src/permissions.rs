@@ -289,7 +289,9 @@ const REPLAY: Grants = &[
     (On::Queue, &["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue"]),
     (On::Function, &["lambda:InvokeFunction"]),
 ];
+/// Includes the list of clusters: `status` names those that no stack covers.
 const STATUS: Grants = &[
+    (On::Everything, &["ecs:ListClusters"]),
     (On::Function, &["lambda:GetFunctionConfiguration"]),
     (On::LogGroup, &["logs:DescribeLogStreams", "logs:GetLogEvents"]),
     (On::Queue, &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),

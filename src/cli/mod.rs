@@ -21,7 +21,9 @@ use crate::error::{Category, Error, Result};
 use crate::input::{printable, printable_lines};
 use crate::secret::without_secrets;
 use crate::style::marked;
+use args::aliases::{Typed, expanded, of_webhook, without_misleading_tip};
 use args::common::{Common, Format};
+use args::sections::{in_groups, in_sections};
 use commands::{
     completion, doctor, drift, drill, export, graph, import, init, jobs, man, notify, pattern, permissions, preview,
     replay, setup, status, teardown, version,
@@ -49,8 +51,11 @@ Examples:
   taskbell teardown batch              remove the stack
   taskbell preview oom                 show the Slack message, without AWS
 
-Exit codes: 0 done, in sync · 1 error · 2 there are differences · 3 something could not be read ·
-64 wrong usage · 130 interrupted")]
+Exit codes: 0 done, in sync · 1 error · 2 there are differences, or trouble (status) ·
+3 something could not be read · 64 wrong usage · 130 interrupted
+
+Other words for commands: plan (setup --dry-run), remove and destroy (teardown), version (--version),
+and test (drill, or pattern test if an event is given)")]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -126,11 +131,11 @@ pub fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let parsed = parse(arguments);
+    let (parsed, note) = parse(arguments);
     let color = parsed.as_ref().map_or(ColorChoice::Auto, |cli| cli.common.color.choice());
     let world = World::real(color);
     let code = match runtime {
-        Ok(runtime) => runtime.block_on(carry_out(parsed, &world)),
+        Ok(runtime) => runtime.block_on(carry_out(parsed, note, &world)),
         Err(error) => fail(&Error::new("could not start").because(error), false, &world),
     };
     ExitCode::from(code)
@@ -138,14 +143,17 @@ pub fn main() -> ExitCode {
 
 /// Parses the arguments, runs the command in the given world, and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -> u8 {
-    carry_out(parse(arguments), world).await
+    let (parsed, note) = parse(arguments);
+    carry_out(parsed, note, world).await
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+/// Parses the arguments. The note says which command was chosen for a word with several meanings.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> (Result<Cli, clap::Error>, Option<String>) {
+    let Typed { arguments, note } = expanded(arguments.into_iter().collect());
     let mut command = version::told(command(), &arguments);
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let matches = command.try_get_matches_from_mut(arguments);
+    let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    (parsed.map_err(|error| error.format(&mut command)), note)
 }
 
 /// Returns the declared command line. A command accepts flags that have no meaning for it, but its help hides them.
@@ -153,7 +161,7 @@ fn command() -> clap::Command {
     fn without(command: clap::Command, flags: &[&'static str]) -> clap::Command {
         command.args(flags.iter().map(|flag| Arg::new(*flag).long(*flag).hide(true)))
     }
-    Cli::command()
+    let command = Cli::command()
         .mut_subcommand("export", |all| {
             export::command(all)
                 .mut_subcommand("cloudformation", |one| without(one, &["region", "profile"]))
@@ -169,10 +177,14 @@ fn command() -> clap::Command {
             pattern
                 .mut_subcommand("list", |list| without(list, &["stack", "region", "profile"]))
                 .mut_subcommand("show", |show| without(show, &["stack", "profile"]))
-        })
+        });
+    in_groups(in_sections(command))
 }
 
-async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
+async fn carry_out(parsed: Result<Cli, clap::Error>, note: Option<String>, world: &World) -> u8 {
+    if let Some(note) = note {
+        world.err.print(&note);
+    }
     let code = answered(parsed, world).await;
     match world.out.failure() {
         // The caller has not received the result, so the code does not describe it.
@@ -186,7 +198,12 @@ async fn carry_out(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
 async fn answered(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return answer_without_running(&without_quoted_secrets(error), world),
+        Err(error) => {
+            return match of_webhook(&error) {
+                Some(error) => fail(&error, false, world),
+                None => answer_without_running(&without_misleading_tip(without_quoted_secrets(error)), world),
+            };
+        }
     };
     let verbose = cli.common.verbose;
     if let Some(name) = cli.command.of_permissions() {

@@ -74,4 +74,5 @@ pub mod status;
 pub mod target;
 pub mod task_definition;
 pub mod teardown;
+mod uncovered;
 pub mod verdict;

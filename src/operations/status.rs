@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::check::Held;
 use super::jobs::problem::{self, Problem};
 use super::overlap::{Overlap, overlaps};
 use super::session::Session;
 use super::target::{Context, Target};
+use super::uncovered::uncovered;
 use super::verdict::Verdict;
 use crate::aws::calls::bus;
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
@@ -29,6 +31,41 @@ pub type Fact<T> = Result<T, String>;
 /// The most pages of the table that `status` reads, of 1 MB each: the table also has the announcements of single tasks.
 const PAGES: usize = 5;
 
+/// The extent of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The stack alone.
+    Stack,
+    /// Also the clusters that no stack covers, in the stack's account and region.
+    Account,
+}
+
+/// The facts about a stack, in their order on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    Jobs,
+    Clusters,
+    Rules,
+    Notifier,
+    LastError,
+    Queue,
+    LastAlert,
+    LastDrill,
+}
+
+impl Row {
+    pub const ALL: [Self; 8] = [
+        Self::Jobs,
+        Self::Clusters,
+        Self::Rules,
+        Self::Notifier,
+        Self::LastError,
+        Self::Queue,
+        Self::LastAlert,
+        Self::LastDrill,
+    ];
+}
+
 pub struct Status {
     pub stack: Stack,
     pub place: Place,
@@ -42,6 +79,8 @@ pub struct Status {
     pub undelivered: Fact<Option<u64>>,
     /// The jobs of the ledger; none: the stack keeps no ledger.
     pub jobs: Fact<Option<JobsInBrief>>,
+    /// The clusters of the account that no stack covers; none: nobody asked.
+    pub uncovered: Option<Fact<Vec<String>>>,
     /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
     /// The other stacks that alert on the same failures. Empty: none is known.
@@ -72,7 +111,7 @@ pub struct JobWithProblem {
 ///
 /// # Errors
 /// If nothing of the stack exists, or the caller is unknown to AWS; on interruption.
-pub async fn look(target: &Target, context: &Context) -> Result<Status> {
+pub async fn look(target: &Target, extent: Extent, context: &Context) -> Result<Status> {
     let session = Session::open(target, Given::default(), context).await?;
     let (seen, health, undelivered, lines) = {
         let journal = Journal::new(&session.sdk, session.stack.log_group_name());
@@ -94,8 +133,15 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         Ok(Some(health)) => runtime::warning(&health.runtime, (context.clock)().into()),
         _ => None,
     };
-    let looks = async { tokio::join!(jobs(&session, &seen), bus::of_stacks(&session.sdk)) };
-    let (jobs, others) = session.unless_interrupted(looks).await?;
+    let more = async {
+        tokio::join!(jobs(&session, &seen), bus::of_stacks(&session.sdk), async {
+            match extent {
+                Extent::Stack => None,
+                Extent::Account => Some(uncovered(&session, &place).await),
+            }
+        })
+    };
+    let (jobs, others, uncovered) = session.unless_interrupted(more).await?;
     let rules = rules_of(&seen);
     let others = others.unwrap_or_default();
     let own: Vec<bus::Rule> = others.iter().filter(|rule| is_of(&seen, &rule.name)).cloned().collect();
@@ -107,6 +153,7 @@ pub async fn look(target: &Target, context: &Context) -> Result<Status> {
         notifier,
         undelivered: undelivered.map_err(told),
         jobs,
+        uncovered,
         lines: lines.map_err(told),
         overlaps: overlaps(session.stack.name.as_str(), &own, &others),
         warning,
@@ -231,9 +278,66 @@ impl Status {
         self.rules.is_empty() && matches!(self.notifier, Ok(None)) && matches!(self.undelivered, Ok(None))
     }
 
+    /// Returns the verdict. Something unreadable is more severe than trouble, because nothing can be decided.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.is_known() { Verdict::InSync } else { Verdict::Unreadable }
+        match (self.is_known(), self.troubles().is_empty()) {
+            (false, _) => Verdict::Unreadable,
+            (true, false) => Verdict::Differs,
+            (true, true) => Verdict::InSync,
+        }
+    }
+
+    /// Returns the facts that are trouble: somebody has to mend them.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Row> {
+        Row::ALL.into_iter().filter(|row| self.held(*row) == Some(Held::No)).collect()
+    }
+
+    /// Returns whether a fact is as it should be; none for a fact that is neither good nor bad. An old failure is no trouble: an alert
+    /// or a drill arrived after it.
+    #[must_use]
+    pub fn held(&self, row: Row) -> Option<Held> {
+        let told = |is_good: bool| Some(if is_good { Held::Yes } else { Held::No });
+        let unknown = Some(Held::Unknown);
+        match row {
+            Row::Jobs => match &self.jobs {
+                Err(_) => unknown,
+                Ok(jobs) => jobs.as_ref().and_then(|jobs| told(jobs.problems.is_empty())),
+            },
+            Row::Clusters => self.clusters.is_err().then_some(Held::Unknown),
+            Row::Rules if self.rules.iter().any(|(_, state)| state.as_deref() == Ok("disabled")) => Some(Held::No),
+            Row::Rules if self.rules.iter().any(|(_, state)| state.is_err()) => unknown,
+            Row::Rules => told(!self.rules.is_empty()),
+            Row::Notifier => match &self.notifier {
+                Err(_) => unknown,
+                Ok(health) => told(health.as_ref().is_some_and(|health| health.problem.is_none())),
+            },
+            Row::Queue => match &self.undelivered {
+                Err(_) => unknown,
+                Ok(depth) => told(*depth == Some(0)),
+            },
+            Row::LastError => match self.last_failure() {
+                Err(_) => unknown,
+                Ok(None) => told(true),
+                Ok(Some((_, at))) => self.is_latest(at).then_some(Held::No),
+            },
+            Row::LastAlert | Row::LastDrill => match self.last(row == Row::LastDrill) {
+                Err(_) => unknown,
+                Ok(None) => None,
+                Ok(Some((entry, _))) if entry["outcome"] != "failed" => told(true),
+                Ok(Some((_, at))) => self.is_latest(at).then_some(Held::No),
+            },
+        }
+    }
+
+    /// Returns whether nothing arrived after this time, in milliseconds since 1970.
+    fn is_latest(&self, at: i64) -> bool {
+        let arrived = |line: &Line| match &line.said {
+            Said::Entry(entry) => entry["outcome"] == "sent" || entry["outcome"] == "sent-plain",
+            _ => false,
+        };
+        !self.lines.iter().flatten().any(|line| line.at > at && arrived(line))
     }
 
     /// Returns whether everything could be read.

@@ -5,12 +5,14 @@ mod address;
 mod catalogue;
 pub mod clusters;
 pub mod companions;
+pub mod coverage;
 mod event;
 pub mod filter;
 pub mod fitting;
 pub mod job_filter;
 pub mod matcher;
 mod mismatch;
+mod nicknames;
 mod normal;
 mod operator;
 mod placeholders;
@@ -69,11 +71,14 @@ impl Pattern {
     /// Returns the catalogue's pattern of that name, or the pattern in the file of that path.
     ///
     /// # Errors
-    /// If the name is unknown (the error has the nearest name), or the file cannot be read, is not JSON, or is not a valid pattern
+    /// If the name, or the short name of a sample, is unknown (the error has the nearest name), or the file cannot be read, is not JSON, or is not a valid pattern
     /// (the error has EventBridge's own reason).
     pub fn find(name_or_file: &str) -> Result<Self> {
         if let Some(entry) = CATALOGUE.iter().chain(&COMPANIONS).find(|entry| entry.name == name_or_file) {
             return Self::parse(entry.name, entry.text);
+        }
+        if let Some(name) = nicknames::of_sample(name_or_file) {
+            return Self::find(name);
         }
         let path = Path::new(name_or_file);
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));

@@ -141,7 +141,8 @@ fn commands() -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_taskbell")).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    // The commands are below the names of their groups.
+    let names = list.lines().filter(|line| line.starts_with("    "));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 

@@ -29,6 +29,9 @@ async fn plan_shows_every_difference_with_both_values_and_its_cause() {
     let drift = taskbell(&aws, "drift --cluster batch --log-retention 7 --verbose").await;
     assert_eq!(drift.code, 3);
     insta::assert_snapshot!("plan", drift.out);
+    let short = taskbell(&aws, "drift --cluster batch --log-retention 7").await;
+    let words = "~ rule/task-failed        is disabled, should be enabled (changed outside taskbell)\n";
+    assert!(short.code == 3 && short.out.contains(words) && !short.out.contains("->"), "{short:?}");
 }
 
 #[tokio::test(start_paused = true)]

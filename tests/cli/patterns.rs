@@ -591,7 +591,7 @@ async fn pattern_test_shows_matches_and_the_deciding_mismatch() {
     let scaling = test("06-scale-in-143 --pattern task-failed").await;
     assert_eq!(scaling.code, 1);
     assert!(
-        scaling.out.contains("- task-failed (default)  detail.stoppedReason: has \"Scaling activity"),
+        scaling.out.contains("✗ task-failed (default)  detail.stoppedReason: has \"Scaling activity"),
         "{scaling:?}"
     );
     let all = test("02-oom 08-exit-0 --pattern nonzero-exit --output json").await;
@@ -632,11 +632,11 @@ async fn pattern_test_ends_each_event_with_the_notifiers_decision() {
 async fn pattern_test_applies_the_filters() {
     let other = test("02-oom --family api").await;
     assert!(
-        other.code == 1 && other.out.contains("- task-failed (default)        detail.taskDefinitionArn: has"),
+        other.code == 1 && other.out.contains("✗ task-failed (default)        detail.taskDefinitionArn: has"),
         "{other:?}"
     );
     assert!(other.out.contains("cannot be narrowed by these filters"), "{other:?}");
-    assert!(!other.out.contains("- deployment-failed (default)  cannot be narrowed"), "{other:?}");
+    assert!(!other.out.contains("✗ deployment-failed (default)  cannot be narrowed"), "{other:?}");
     assert_eq!(test("02-oom --family web --service web --pattern task-failed").await.code, 0);
     let refused = test("02-oom --family web --pattern deployment-failed").await;
     assert!(refused.code == 64 && refused.err.contains("cannot be narrowed"), "{refused:?}");
@@ -693,7 +693,7 @@ async fn deployed_rules_are_tested_and_a_disabled_rule_is_named() {
     let setup = taskbell(&aws, "setup --cluster prod --allow-missing-cluster --yes").await;
     assert_eq!(setup.code, 0, "{setup:?}");
     let live = taskbell(&aws, "pattern test 02-oom --live --cluster prod").await;
-    assert!(live.code == 0 && live.out.contains("+ rule/task-failed"), "{live:?}");
+    assert!(live.code == 0 && live.out.contains("✓ rule/task-failed"), "{live:?}");
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk());
     events.disable_rule().name("taskbell-prod-task-failed").send().await.unwrap();
     let disabled = taskbell(&aws, "pattern test 02-oom --live --cluster prod").await;
@@ -732,7 +732,7 @@ async fn broken_link_is_named_for_a_task() {
     let (rule, function) = ("taskbell-batch-task-failed", "taskbell-batch");
     let broken = async |link: &str| {
         let told = ask().await;
-        assert!(told.code == 1 && told.out.contains(&format!("- rule/task-failed        {link}")), "{link}: {told:?}");
+        assert!(told.code == 1 && told.out.contains(&format!("✗ rule/task-failed        {link}")), "{link}: {told:?}");
     };
     lambda.put_function_concurrency().function_name(function).reserved_concurrent_executions(0).send().await.unwrap();
     broken("matches, but the notifier is switched off").await;
@@ -781,9 +781,9 @@ async fn task_that_the_notifier_skips_is_not_reported_as_announced() {
     task["containers"].as_array_mut().unwrap().push(proxy);
     aws.describe_task(Some(task.clone()));
     let silent = ask().await;
-    assert!(silent.code == 1 && silent.out.contains("+ rule/task-failed"), "{silent:?}");
+    assert!(silent.code == 1 && silent.out.contains("✓ rule/task-failed"), "{silent:?}");
     assert!(
-        silent.out.contains("- function/notifier       would not announce it: stand-alone task finished"),
+        silent.out.contains("✗ function/notifier       would not announce it: stand-alone task finished"),
         "{silent:?}"
     );
 
@@ -828,7 +828,7 @@ async fn announced_or_counted_task_is_reported_as_such() {
     let then = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_790_000_000_500);
     let an_hour_before = then - std::time::Duration::from_hours(1);
     for (began, came, told, settled, code, said) in [
-        (then, 1, 1, true, 1, "- function/notifier       was announced already, at 20"),
+        (then, 1, 1, true, 1, "✗ function/notifier       was announced already, at 20"),
         (then, 6, 4, true, 1, "was announced or counted as a repetition already: 6 of the same failure since 20"),
         (an_hour_before, 6, 4, true, 1, "the last announced was number 4"),
         (
@@ -837,10 +837,10 @@ async fn announced_or_counted_task_is_reported_as_such() {
             2,
             false,
             1,
-            "- function/notifier       counted as a repetition: number 3 of the same failure since 20",
+            "✗ function/notifier       counted as a repetition: number 3 of the same failure since 20",
         ),
-        (then, 3, 2, false, 0, "+ function/notifier       announces it"),
-        (an_hour_before, 2, 2, false, 0, "+ function/notifier       announces it"),
+        (then, 3, 2, false, 0, "✓ function/notifier       announces it"),
+        (an_hour_before, 2, 2, false, 0, "✓ function/notifier       announces it"),
     ] {
         taskbell(&aws, "teardown --cluster batch --yes").await;
         tokio::time::sleep(std::time::Duration::from_secs(90)).await;

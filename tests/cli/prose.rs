@@ -202,7 +202,10 @@ fn help(arguments: &[&str]) -> String {
 /// Returns the commands in a help text, each with its description.
 fn listed(help: &str) -> Vec<String> {
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).map(str::to_owned).collect()
+    // The commands of the first level are below the names of their groups.
+    let indent = if help.contains("  Set up and remove\n") { "    " } else { "  " };
+    let is_command = |line: &&str| line.strip_prefix(indent).is_some_and(|rest| !rest.starts_with(' '));
+    list.lines().filter(is_command).map(str::to_owned).collect()
 }
 
 #[test]

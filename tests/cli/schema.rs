@@ -117,7 +117,7 @@ async fn of_jobs(printed: &mut Printed, folder: &std::path::Path) {
     hand.ledger("job -|backup", &json!({ "version": 2 })).await;
     printed.by("jobs", &aws, "jobs --cluster batch", 3).await;
     printed.by("jobs", &aws, "jobs --cluster batch --suggest", 3).await;
-    printed.by("status", &aws, "status --cluster batch", 0).await;
+    printed.by("status", &aws, "status --cluster batch", 2).await;
     printed.by("job-test", &aws, "pattern test --cluster batch --job nightly-report", 3).await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("scheduler:ListSchedules"), nth: 0, times: 99 });
     printed.by("jobs", &aws, "jobs --cluster batch --suggest", 3).await;

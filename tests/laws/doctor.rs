@@ -30,24 +30,24 @@ async fn healthy_account_passes_every_check_and_nothing_is_written() {
     let healthy = doctor(&aws, "--cluster batch").await;
     assert_eq!((healthy.code, healthy.err.as_str()), (0, ""), "{healthy:?}");
     assert_snapshot!(healthy.out, @r"
-    + file             no taskbell.toml in this folder: flags are used instead
-    + webhook          TASKBELL_SLACK_WEBHOOK_URL has the format of a webhook
-    + region           us-east-1, as given
-    + credentials      arn:aws:sts::123456789012:user/moto, from winterbaume
-    + STS              answers  (0 ms)
-    + clock            matches AWS's clock
-    + EventBridge      answers  (0 ms)
-    + Lambda           answers  (0 ms)
-    + IAM              answers  (0 ms)
-    + SQS              answers  (0 ms)
-    + SSM              answers  (0 ms)
-    + CloudWatch Logs  answers  (0 ms)
-    + CloudWatch       answers  (0 ms)
-    + DynamoDB         answers  (0 ms)
-    + Scheduler        answers  (0 ms)
-    + ECS              answers  (0 ms)
-    + resource tags    answers  (0 ms)
-    + cluster          batch: found
+    ✓ file             no taskbell.toml in this folder: flags are used instead
+    ✓ webhook          TASKBELL_SLACK_WEBHOOK_URL has the format of a webhook
+    ✓ region           us-east-1, as given
+    ✓ credentials      arn:aws:sts::123456789012:user/moto, from winterbaume
+    ✓ STS              answers  (0 ms)
+    ✓ clock            matches AWS's clock
+    ✓ EventBridge      answers  (0 ms)
+    ✓ Lambda           answers  (0 ms)
+    ✓ IAM              answers  (0 ms)
+    ✓ SQS              answers  (0 ms)
+    ✓ SSM              answers  (0 ms)
+    ✓ CloudWatch Logs  answers  (0 ms)
+    ✓ CloudWatch       answers  (0 ms)
+    ✓ DynamoDB         answers  (0 ms)
+    ✓ Scheduler        answers  (0 ms)
+    ✓ ECS              answers  (0 ms)
+    ✓ resource tags    answers  (0 ms)
+    ✓ cluster          batch: found
     18 ok
     ");
     assert_eq!(aws.writes(), [""; 0]);
@@ -65,7 +65,7 @@ async fn denied_check_names_the_action_and_the_policy() {
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: FOR_GOOD });
     let denied = doctor(&aws, "--cluster batch").await;
     assert_eq!(denied.code, 1, "{denied:?}");
-    assert!(line(&denied, "Lambda").starts_with("- Lambda           answers, but does not allow lambda:GetFunction"));
+    assert!(line(&denied, "Lambda").starts_with("✗ Lambda           answers, but does not allow lambda:GetFunction"));
     assert!(denied.out.contains("hint: `taskbell permissions --for setup` prints the policy that the command needs; give it the same --cluster"), "{denied:?}");
     assert!(denied.out.ends_with("17 ok, 1 broken\n"), "{denied:?}");
     let of_no_stack = doctor(&aws, "").await;
@@ -127,7 +127,7 @@ async fn unreachable_service_is_broken() {
     aws.fail(Fault { failure: Failure::NotSent, on: On::Every, nth: 0, times: FOR_GOOD });
     let outcome = doctor(&aws, "--cluster batch").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert!(line(&outcome, "EventBridge").starts_with("- EventBridge      cannot be reached"), "{outcome:?}");
+    assert!(line(&outcome, "EventBridge").starts_with("✗ EventBridge      cannot be reached"), "{outcome:?}");
     assert!(line(&outcome, "clock").starts_with("? clock"), "{outcome:?}");
 }
 
@@ -158,7 +158,7 @@ async fn expired_credentials_are_broken_and_the_refusal_has_the_time() {
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: FOR_GOOD });
     let outcome = doctor(&aws, "").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert_eq!(line(&outcome, "clock"), "+ clock            matches AWS's clock");
+    assert_eq!(line(&outcome, "clock"), "✓ clock            matches AWS's clock");
     assert!(line(&outcome, "credentials").contains("AWS does not accept them: ExpiredToken"), "{outcome:?}");
     assert_eq!(outcome.out.matches("hint: the credentials have expired").count(), 1, "{outcome:?}");
 }
@@ -173,7 +173,7 @@ async fn no_service_is_called_without_a_region_or_credentials() {
     {
         let outcome = run_with(sdk, "doctor --cluster batch", None, CancellationToken::new()).await;
         assert_eq!((outcome.code, aws.calls().len()), (1, 0), "{outcome:?}");
-        assert!(line(&outcome, name).starts_with('-') && line(&outcome, name).contains(told), "{outcome:?}");
+        assert!(line(&outcome, name).starts_with('✗') && line(&outcome, name).contains(told), "{outcome:?}");
         assert!(line(&outcome, "services").starts_with('?'), "{outcome:?}");
     }
 }
@@ -203,7 +203,7 @@ async fn unread_cluster_is_neither_found_nor_missing() {
     let aws = at_midnight().await;
     aws.fail(Fault { failure: Failure::Denied, on: On::Action("ecs:ListClusters"), nth: 0, times: FOR_GOOD });
     let missing = doctor(&aws, "--cluster bacth").await;
-    assert!(missing.code == 1 && line(&missing, "cluster").starts_with("- cluster"), "{missing:?}");
+    assert!(missing.code == 1 && line(&missing, "cluster").starts_with("✗ cluster"), "{missing:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,7 +231,7 @@ async fn file_and_webhook_format_are_checked_and_the_webhook_is_not_shown() {
     let right = doctor(&aws, &flags).await;
     assert_eq!(right.code, 0, "{right:?}");
     assert!(line(&right, "file").ends_with("is valid: 1 stack"), "{right:?}");
-    assert_eq!(line(&right, "cluster"), "+ cluster          batch: found", "of the one stack");
+    assert_eq!(line(&right, "cluster"), "✓ cluster          batch: found", "of the one stack");
     std::fs::write(&path, "[[stack]]\nclusters = [\"batch\"]\nregion = \"us-east-1\"\npaterns = []\n").unwrap();
     let wrong = doctor(&aws, &flags).await;
     assert_eq!(wrong.code, 1, "{wrong:?}");
@@ -241,7 +241,7 @@ async fn file_and_webhook_format_are_checked_and_the_webhook_is_not_shown() {
         assert!(line(&outcome, "webhook").starts_with(mark), "{outcome:?}");
     }
     let none = taskbell_without_webhook(&aws, "doctor").await;
-    assert!(line(&none, "webhook").starts_with("+ webhook          none in"), "{none:?}");
+    assert!(line(&none, "webhook").starts_with("✓ webhook          none in"), "{none:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,7 +42,7 @@ async fn drill_prints_each_hop_with_its_time_up_to_slacks_answer() {
     let drill = taskbell(&aws, DRILL).await;
     assert_eq!((drill.code, drill.err.ends_with("Slack accepted the drill.\n")), (0, true), "{drill:?}");
     let marks: Vec<&str> = drill.out.lines().map(|line| line.split("  ").next().unwrap().trim()).collect();
-    assert_eq!(marks, ["+ rule", "+ bus", "+ notifier", "+ webhook", "+ Slack"], "{drill:?}");
+    assert_eq!(marks, ["✓ rule", "✓ bus", "✓ notifier", "✓ webhook", "✓ Slack"], "{drill:?}");
     assert!(drill.out.contains("answered 200 at attempt 2  (40 ms)"), "{drill:?}");
     let object = taskbell(&aws, "drill --cluster batch --output json").await.json();
     assert_eq!((&object["delivered"], object["hops"].as_array().unwrap().len()), (&json!(true), 5), "{object}");
@@ -54,7 +54,7 @@ async fn setup_ends_with_a_drill_on_request() {
     let aws = Aws::new().await;
     aws.notifier_tells(Some(sent()));
     let setup = taskbell(&aws, "setup --cluster batch --yes --drill").await;
-    assert!(setup.code == 0 && setup.out.contains("+ Slack"), "{setup:?}");
+    assert!(setup.code == 0 && setup.out.contains("✓ Slack"), "{setup:?}");
     aws.notifier_tells(None);
     let again = taskbell(&aws, "setup --cluster batch --yes --drill --output json").await;
     assert_eq!((again.code, &again.json()["drill"]["delivered"]), (1, &json!(false)), "{again:?}");
@@ -92,7 +92,7 @@ async fn first_setup_at_a_terminal_offers_a_drill() {
         let setup = typing(&aws, "setup --cluster batch", answers).await;
         assert!(setup.code == 0 && setup.err.contains(question), "{answers:?}: {setup:?}");
         assert!(setup.err.contains("`taskbell drill --cluster batch` sends a test through it."), "{setup:?}");
-        assert_eq!(setup.out.contains("+ Slack"), is_sent, "{answers:?}: {setup:?}");
+        assert_eq!(setup.out.contains("✓ Slack"), is_sent, "{answers:?}: {setup:?}");
         assert_eq!(setup.err.matches("is set up").count(), 1, "{setup:?}");
         let changed = typing(&aws, "setup --cluster batch --language ja", &["y"]).await;
         assert!(changed.code == 0 && !changed.err.contains(question), "{changed:?}");

@@ -232,7 +232,7 @@ async fn stack_replaces_the_alert_and_the_old_rule_is_disabled_after_the_drill()
     let (aws, hand) = by_hand().await;
     let done = import(&aws, "").await;
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(done.out.contains("+ Slack") && done.err.contains("The rule ecs-task-failed is disabled."), "{done:?}");
+    assert!(done.out.contains("✓ Slack") && done.err.contains("The rule ecs-task-failed is disabled."), "{done:?}");
     assert_eq!(state(&hand).await, Some(RuleState::Disabled));
     assert_eq!(webhook_of_stack(&hand).await, WEBHOOK);
     let writes = writes(&aws);

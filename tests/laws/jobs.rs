@@ -52,14 +52,14 @@ async fn without_a_stack_the_jobs_of_schedules_are_listed() {
     assert_eq!(jobs.code, 0, "{jobs:?}");
     insta::assert_snapshot!(jobs.out, @r"
     stack batch in us-east-1, account 123456789012
-    + import in batch  no run is recorded yet
+    ✓ import in batch  no run is recorded yet
         schedule       rate(1 hour): hourly (rule of EventBridge)
         expected       nothing
-    + nightly-report in batch  no run is recorded yet
+    ✓ nightly-report in batch  no run is recorded yet
         schedule       cron(20 3 * * ? *) Asia/Tokyo: nightly (EventBridge Scheduler, group default)
         next run       2026-11-25T03:20:00+09:00
         expected       nothing
-    + old-report in batch  no run is recorded yet
+    ✓ old-report in batch  no run is recorded yet
         schedule       DISABLED: cron(0 1 * * ? *) Asia/Tokyo: old (EventBridge Scheduler, group default)
         expected       nothing
     ");
@@ -77,23 +77,23 @@ async fn jobs_with_a_problem_come_first() {
     assert_eq!(jobs.code, 0, "{jobs:?}");
     insta::assert_snapshot!(jobs.out, @r"
     stack batch in us-east-1, account 123456789012
-    - backup  overdue: no success by 2026-11-23T12:00:00.000Z
+    ✗ backup  overdue: no success by 2026-11-23T12:00:00.000Z
         last success   2026-11-22T11:50:00.000Z, after 3 s
         usually takes  up to 3 s (95 % of 1 run)
         expected       nothing
-    - nightly-report in batch  2 failures since 2026-11-22T18:25:00.000Z: oom
+    ✗ nightly-report in batch  2 failures since 2026-11-22T18:25:00.000Z: oom
         last success   2026-11-21T18:28:00.000Z, after 6 min 52 s
         usually takes  up to 6 min 52 s (95 % of 1 run)
         schedule       cron(20 3 * * ? *) Asia/Tokyo: nightly (EventBridge Scheduler, group default)
         next run       2026-11-25T03:20:00+09:00
         expected       success by cron(30 3 * * ? *) Asia/Tokyo, grace 10 min
         next deadline  2026-11-25T03:30:00+09:00, 2026-11-26T03:30:00+09:00, 2026-11-27T03:30:00+09:00
-    + import in batch  no problem
+    ✓ import in batch  no problem
         last success   2026-11-23T23:01:00.000Z, after 55 s
         usually takes  up to 1 min 1 s (95 % of 2 runs)
         schedule       rate(1 hour): hourly (rule of EventBridge)
         expected       nothing
-    + old-report in batch  no run is recorded yet
+    ✓ old-report in batch  no run is recorded yet
         schedule       DISABLED: cron(0 1 * * ? *) Asia/Tokyo: old (EventBridge Scheduler, group default)
         expected       nothing
     ");
@@ -108,13 +108,15 @@ async fn status_names_the_jobs_with_a_problem_first() {
     let aws = Aws::new().await;
     let _folder = with_stack(&aws).await;
     let status = taskbell(&aws, "status --cluster batch").await;
-    let jobs = "  jobs        backup overdue: no success by 2026-11-23T12:00:00.000Z · nightly-report 2 failures since \
+    let jobs = "✗ jobs        backup overdue: no success by 2026-11-23T12:00:00.000Z · nightly-report 2 failures since \
                 2026-11-22T18:25:00.000Z: oom · 3 jobs in all";
-    assert_eq!((status.code, status.out.lines().nth(1)), (0, Some(jobs)), "{status:?}");
+    assert_eq!((status.code, status.out.lines().nth(1)), (2, Some(jobs)), "{status:?}");
+    let remedy = "`taskbell jobs --cluster batch` shows them";
+    assert!(status.out.lines().nth(2).is_some_and(|line| line.trim() == remedy), "{status:?}");
     let none = Aws::new().await;
     assert_eq!(taskbell(&none, "setup --cluster batch --yes --no-dedupe").await.code, 0);
     let status = taskbell(&none, "status --cluster batch").await;
-    assert!(status.code == 0 && !status.out.contains("  jobs "), "{status:?}");
+    assert!(status.code == 0 && !status.out.contains(" jobs "), "{status:?}");
     assert!(!none.calls().iter().any(|call| call.action == "dynamodb:Scan"), "{:?}", none.calls());
 }
 
@@ -174,8 +176,8 @@ async fn family_with_several_schedules_is_listed_once_for_each() {
     });
     hand.ledger("job batch|report", &ledger).await;
     let jobs = taskbell(&aws, JOBS).await;
-    assert!(jobs.out.contains("- report in batch, started by monthly  1 failure since"), "{jobs:?}");
-    assert!(jobs.out.contains("+ report in batch, started by weekly  no problem"), "{jobs:?}");
+    assert!(jobs.out.contains("✗ report in batch, started by monthly  1 failure since"), "{jobs:?}");
+    assert!(jobs.out.contains("✓ report in batch, started by weekly  no problem"), "{jobs:?}");
     let suggested = taskbell(&aws, &format!("{JOBS} --suggest")).await.out;
     assert!(suggested.contains("name = \"report\"\nstarted_by = \"weekly\"\nby = \"cron(5 3 ? * "), "{suggested}");
 }
@@ -202,7 +204,7 @@ async fn unreadable_parts_are_named_and_the_rest_is_listed() {
     Hand::of(&aws).ledger("job batch|newer", &json!({ "version": 2 })).await;
     let jobs = taskbell(&aws, JOBS).await;
     assert!(jobs.code == 3 && jobs.out.contains("? newer in batch  unknown: its ledger has version 2"), "{jobs:?}");
-    assert!(jobs.out.contains("+ import in batch  no problem"), "{jobs:?}");
+    assert!(jobs.out.contains("✓ import in batch  no problem"), "{jobs:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +217,7 @@ async fn missing_alert_of_a_job_is_explained() {
     insta::assert_snapshot!(failed.out, @r"
     nightly-report in batch
       expected  success by cron(30 3 * * ? *) Asia/Tokyo, grace 10 min
-      + the failure at 2026-11-23T18:25:00.000Z (oom) had its own alert, so that the deadline 2026-11-24T03:30:00+09:00 had none
+      ✓ the failure at 2026-11-23T18:25:00.000Z (oom) had its own alert, so that the deadline 2026-11-24T03:30:00+09:00 had none
     ");
     let nothing = why("import").await;
     assert!(nothing.code == 1 && nothing.out.contains("nothing is expected of this job"), "{nothing:?}");
@@ -225,7 +227,7 @@ async fn missing_alert_of_a_job_is_explained() {
     Hand::of(&aws).ledger("job batch|nightly-report", &record(&good, &untold())).await;
     let in_time = why("nightly-report").await;
     assert!(
-        in_time.code == 1 && in_time.out.contains("- no alert: the job ended well at 2026-11-23T18:25"),
+        in_time.code == 1 && in_time.out.contains("✗ no alert: the job ended well at 2026-11-23T18:25"),
         "{in_time:?}"
     );
 }

@@ -344,7 +344,9 @@ async fn needs_all_of_its_policy_and_nothing_else(command: &str) {
             }
             let outcome = with_policy(&aws, &case, both(&without(&policy, action), &other)).await;
             let told = format!("{}{}", outcome.out, outcome.err);
-            assert!(outcome.code != 0 && told.contains(action), "{} without {action}: {outcome:?}", case.line);
+            // Without the list of clusters, `status` says so, and shows the stack.
+            let is_needed = outcome.code != 0 || (command == "status" && action == "ecs:ListClusters");
+            assert!(is_needed && told.contains(action), "{} without {action}: {outcome:?}", case.line);
         }
     }
     let unneeded: Vec<&String> = granted.difference(&tried).collect();

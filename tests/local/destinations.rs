@@ -33,9 +33,9 @@ async fn failure_alerts_every_destination_of_its_route_in_its_format() {
 
     let drill = aws.taskbell("drill --timeout 900 --cluster batch --scenario out-of-memory", None);
     assert_eq!(drill.code, 0, "{drill:?}");
-    assert!(drill.out.contains("+ Slack      webhook answered 200"), "{drill:?}");
-    assert!(drill.out.contains("+ Teams      teams answered 200"), "{drill:?}");
-    assert!(drill.out.contains("+ signed     signed answered 200"), "{drill:?}");
+    assert!(drill.out.contains("✓ Slack      webhook answered 200"), "{drill:?}");
+    assert!(drill.out.contains("✓ Teams      teams answered 200"), "{drill:?}");
+    assert!(drill.out.contains("✓ signed     signed answered 200"), "{drill:?}");
     assert!(drill.err.contains("All 3 destinations accepted the drill."), "{drill:?}");
     assert!(slack.wait_for(1)[0]["blocks"].is_array());
     let card = &teams.wait_for(1)[0]["attachments"][0];
@@ -54,8 +54,8 @@ async fn failure_alerts_every_destination_of_its_route_in_its_format() {
     teams.answer_with(404, "gone");
     let broken = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(broken.code, 1, "{broken:?}");
-    assert!(broken.out.contains("- Teams      teams: ") && broken.out.contains("404"), "{broken:?}");
-    assert!(broken.out.contains("+ Slack      webhook answered 200"), "{broken:?}");
+    assert!(broken.out.contains("✗ Teams      teams: ") && broken.out.contains("404"), "{broken:?}");
+    assert!(broken.out.contains("✓ Slack      webhook answered 200"), "{broken:?}");
     assert!(broken.err.contains("the drill did not reach Teams"), "{broken:?}");
 }
 
@@ -77,7 +77,7 @@ async fn stack_without_its_own_webhook_alerts_a_topic() {
     assert_eq!(listing["parameters"], json!(["/ops/slack"]), "nothing is stored: {listing:#}");
     let drill = aws.taskbell("drill --timeout 900 --cluster batch", None);
     assert_eq!(drill.code, 0, "{drill:?}");
-    assert!(drill.out.contains("+ SNS        on-call answered 200"), "{drill:?}");
+    assert!(drill.out.contains("✓ SNS        on-call answered 200"), "{drill:?}");
     assert_eq!(other.wait_for(1).len(), 1);
     let sqs = aws_sdk_sqs::Client::new(&sdk);
     let queue = sqs.get_queue_url().queue_name("on-call").send().await.unwrap().queue_url.unwrap();

@@ -27,7 +27,7 @@ fn missing_credentials_are_broken_with_a_hint() {
     let output = process("doctor", &[("AWS_DEFAULT_REGION", "eu-west-1")]);
     let told = out(&output);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(told.contains("- credentials") && told.contains("aws sso login"), "{told}");
+    assert!(told.contains("✗ credentials") && told.contains("aws sso login"), "{told}");
     assert!(told.contains("eu-west-1, from AWS_DEFAULT_REGION"), "{told}");
 }
 
@@ -51,11 +51,11 @@ fn each_obstacle_on_the_way_to_aws_is_named() {
     let refusing =
         format!("http://{}", server(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"));
     for (variable, value, told) in [
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "- STS              cannot be reached"),
-        ("AWS_ENDPOINT_URL", "http://nowhere.invalid", "- STS              the host name could not be resolved"),
-        ("AWS_ENDPOINT_URL", plain.as_str(), "- STS              the server's certificate is not trusted"),
-        ("HTTPS_PROXY", refusing.as_str(), "- STS              the proxy refuses the connection"),
-        ("HTTPS_PROXY", "http://127.0.0.1:9", "- STS              "),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "✗ STS              cannot be reached"),
+        ("AWS_ENDPOINT_URL", "http://nowhere.invalid", "✗ STS              the host name could not be resolved"),
+        ("AWS_ENDPOINT_URL", plain.as_str(), "✗ STS              the server's certificate is not trusted"),
+        ("HTTPS_PROXY", refusing.as_str(), "✗ STS              the proxy refuses the connection"),
+        ("HTTPS_PROXY", "http://127.0.0.1:9", "✗ STS              "),
     ] {
         let output = process("doctor", &[KEYS[0], KEYS[1], KEYS[2], (variable, value)]);
         let printed = out(&output);

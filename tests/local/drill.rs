@@ -160,7 +160,7 @@ async fn every_broken_link_is_named_on_a_local_aws() {
         let (what, make, code, hop, told, flags) = link;
         let place = Place::new(&aws, &format!("case-{number}")).await;
         make(&place).await;
-        let marks = ["+", "-", "", "?"];
+        let marks = ["✓", "✗", "", "?"];
         let named = |drill: &Outcome| {
             let last = drill.out.lines().last().unwrap_or_default();
             let hop = last.starts_with(&format!("{} {hop} ", marks[usize::from(*code)]));

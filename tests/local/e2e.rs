@@ -233,7 +233,10 @@ async fn changed_and_repaired(aws: &Emulator, flags: &str, of_setup: &str) {
         alarms.delete_alarms().alarm_names("taskbell-batch-undelivered").send().await.unwrap();
     }
     let seen = aws.taskbell(&drift, webhook);
-    assert!(seen.code == 2 && seen.out.contains("rule/task-failed") && seen.out.contains("/state "), "{seen:?}");
+    assert!(
+        seen.code == 2 && seen.out.contains("rule/task-failed") && seen.out.contains("is disabled, should"),
+        "{seen:?}"
+    );
     assert_eq!(seen.out.contains("+ alarm/undelivered"), alarmed, "{seen:?}");
     let repaired = aws.taskbell(&setup, webhook);
     assert_eq!(repaired.code, 0, "{repaired:?}");

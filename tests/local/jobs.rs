@@ -124,13 +124,13 @@ async fn deadline_is_silent_after_a_success_and_rings_once_without_one() {
     assert_eq!(texts.len(), 2, "{texts:#?}");
     assert!(texts[1].contains("missing"), "{texts:#?}");
     let listed = watched.taskbell("jobs");
-    assert!(listed.code == 0 && listed.out.contains("- missing  overdue: no success by"), "{listed:?}");
+    assert!(listed.code == 0 && listed.out.contains("✗ missing  overdue: no success by"), "{listed:?}");
     assert!(
-        listed.out.contains("- failing  1 failure since") && listed.out.contains("+ good  no problem"),
+        listed.out.contains("✗ failing  1 failure since") && listed.out.contains("✓ good  no problem"),
         "{listed:?}"
     );
     let why = watched.taskbell("pattern test --job missing");
-    assert!(why.code == 0 && why.out.contains("+ alert sent: no success by"), "{why:?}");
+    assert!(why.code == 0 && why.out.contains("✓ alert sent: no success by"), "{why:?}");
 
     // Each of the two jobs works again, once.
     for job in ["missing", "failing", "failing"] {
@@ -140,7 +140,7 @@ async fn deadline_is_silent_after_a_success_and_rings_once_without_one() {
     let texts = watched.texts(4);
     assert_eq!(texts.len(), 4, "{texts:#?}");
     let listed = watched.taskbell("jobs");
-    assert!(listed.out.contains("+ missing  no problem") && listed.out.contains("+ failing  no problem"), "{listed:?}");
+    assert!(listed.out.contains("✓ missing  no problem") && listed.out.contains("✓ failing  no problem"), "{listed:?}");
 }
 
 /// Checks the limit of running time. The local AWS shows the task as started three hours ago.
@@ -170,7 +170,7 @@ async fn task_over_its_limit_rings_once() {
     assert_eq!(texts.len(), 1, "{texts:#?}");
     assert!(texts[0].contains("import"), "{texts:#?}");
     let why = watched.taskbell("pattern test --job import");
-    assert!(why.code == 0 && why.out.contains("+ alert sent for 1 task"), "{why:?}");
+    assert!(why.code == 0 && why.out.contains("✓ alert sent for 1 task"), "{why:?}");
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
             case(State::Used, "replay --cluster batch --yes", 0),
             case(State::Used, "replay --cluster batch --purge --yes", 0),
         ],
-        "status" => vec![case(State::Used, "status --cluster batch", 0)],
+        "status" => vec![case(State::Used, "status --cluster batch", 2)],
         "pattern-test" => vec![
             case(State::Everything, &format!("pattern test {event} --live --cluster batch"), 0),
             // The task still runs, so no rule matches.

@@ -125,6 +125,52 @@ fn help_goes_to_stdout_and_a_mistake_to_stderr() {
 }
 
 #[test]
+fn help_of_setup_has_sections_and_the_short_help_has_the_first_four() {
+    let sections = ["Which tasks", "Where alerts go", "Message", "This run", "AWS resources", "Rarely needed"];
+    let headings = |flag: &str| {
+        let help = text(&taskbell(&format!("setup {flag}"), &[]).stdout);
+        let lines = help.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.strip_suffix(':'));
+        lines.filter(|line| sections.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(headings("--help"), sections);
+    assert_eq!(headings("-h"), sections[..4]);
+}
+
+#[test]
+fn words_that_people_type_for_a_command_are_understood() {
+    for (typed, meant) in [("plan", "setup"), ("remove", "teardown"), ("destroy", "teardown"), ("test", "drill")] {
+        let help = |command: &str| text(&taskbell(&format!("{command} --help"), &[]).stdout);
+        assert_eq!(help(typed), help(meant), "{typed}");
+    }
+    assert_eq!(taskbell("version", &[]).stdout, taskbell("--version", &[]).stdout);
+    let tested = taskbell("test oom", &[]);
+    assert_eq!(tested.stdout, taskbell("pattern test oom", &[]).stdout);
+    assert!(text(&tested.stderr).starts_with("note: `taskbell test` is here `taskbell pattern test`"), "{tested:?}");
+    let short = taskbell("pattern show oom --cluster batch", &[]);
+    assert_eq!(short.stdout, taskbell("pattern show out-of-memory --cluster batch", &[]).stdout);
+    assert!(!short.stdout.is_empty(), "{short:?}");
+}
+
+#[test]
+fn webhook_as_an_argument_is_refused_with_the_way_and_not_repeated() {
+    let webhook = "https://hooks.slack.com/services/T0/B0/hunter2";
+    for line in [format!("setup --cluster batch --webhook {webhook}"), format!("setup --slack-webhook-url={webhook}")] {
+        let refused = taskbell(&line, &[]);
+        let told = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{told}");
+        assert!(told.contains("a webhook is a secret") && told.contains("TASKBELL_SLACK_WEBHOOK_URL"), "{told}");
+        assert!(!told.contains("hunter2") && !told.contains("tip:"), "{told}");
+    }
+}
+
+#[test]
+fn tip_names_a_flag_only_for_a_typing_mistake() {
+    let tip = |line: &str| text(&taskbell(line, &[]).stderr).contains("tip: a similar argument exists");
+    assert!(tip("setup --clsuter batch") && tip("drift --log-line 3"));
+    assert!(!tip("setup --user bell") && !tip("setup --log-level debug"));
+}
+
+#[test]
 fn help_names_every_kind_of_resource() {
     let help = text(&taskbell("--help", &[]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     for thing in ["rule", "function", "role", "log group", "queue", "table", "parameter", "schedule group"] {
@@ -235,7 +281,9 @@ fn every_command_has_a_page_in_the_manual() {
 fn commands(above: &str) -> Vec<String> {
     let help = text(&taskbell(&format!("{above} -h"), &[]).stdout);
     let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
-    let lines = list.split("\n\n").next().unwrap().lines().filter(|line| !line.starts_with("   "));
+    let lines = list.split("\n\n").next().unwrap().lines();
+    // The commands of the first level are below the names of their groups.
+    let lines = lines.filter(|line| line.starts_with("    ") == above.is_empty());
     let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
     let names = names.map(|name| format!("{above} {name}").trim().to_owned());
     names.flat_map(|name| [vec![name.clone()], commands(&name)].concat()).collect()

@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule};
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule, RuleState};
 use serde_json::Value;
 
 use crate::aws::client;
@@ -10,6 +10,9 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::kinds::rule;
 use crate::error::Result;
 use crate::pattern;
+
+/// The beginning of the names of all stacks' rules.
+const RULES: &str = "taskbell-";
 
 /// A rule on the default bus, of any owner: the parts that decide whether there is room for others, and whether others alert on the
 /// same events.
@@ -35,7 +38,7 @@ pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
 /// # Errors
 /// If the call fails.
 pub async fn of_stacks(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
-    Ok(named(&client::eventbridge(sdk), Some("taskbell-")).await?.into_iter().map(of).collect())
+    Ok(named(&client::eventbridge(sdk), Some(RULES)).await?.into_iter().map(of).collect())
 }
 
 fn of(rule: SdkRule) -> Rule {
@@ -45,6 +48,27 @@ fn of(rule: SdkRule) -> Rule {
         description: rule.description.unwrap_or_default(),
         has_wildcard: pattern::has_wildcard(&pattern),
         pattern,
+    }
+}
+
+/// Returns the patterns of the enabled rules of all stacks, as far as their names show that a rule belongs to one.
+///
+/// # Errors
+/// If the call fails.
+pub async fn enabled_patterns(sdk: &SdkConfig) -> Result<Vec<Value>, Fault> {
+    let events = client::eventbridge(sdk);
+    let mut patterns = Vec::new();
+    let mut next = None;
+    loop {
+        let call = events.list_rules().name_prefix(RULES).set_next_token(next.take());
+        let page = call.send().await.map_err(fault("events:ListRules"))?;
+        let enabled = page.rules().iter().filter(|rule| rule.state() != Some(&RuleState::Disabled));
+        patterns
+            .extend(enabled.filter_map(SdkRule::event_pattern).map(|text| pattern::meaning(&pattern::normal(text))));
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(patterns);
+        }
     }
 }
 

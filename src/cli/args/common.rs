@@ -209,6 +209,12 @@ impl StackArgs {
         Ok(drift::Request { goal, webhook, exceptions: Exceptions { adopt: Vec::new(), ignore } })
     }
 
+    /// Returns the settings of the flags alone, without those of the file.
+    #[must_use]
+    pub fn typed(&self) -> &Settings {
+        self.typed.as_deref().unwrap_or(&self.settings)
+    }
+
     #[must_use]
     pub fn reads_stdin(&self) -> bool {
         self.slack_webhook_url_stdin

@@ -13,7 +13,18 @@ impl ValueEnum for Scenario {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()).help(match self {
+        // The short names of samples.
+        let aliases: &[&str] = match self {
+            Self::ExitCode => &["exit-nonzero"],
+            Self::OutOfMemory => &["oom"],
+            Self::StartFailed => &["cannot-pull"],
+            Self::SpotInterrupted => &["spot"],
+            Self::HealthCheckFailed => &["elb-unhealthy"],
+            Self::ServiceImpaired => &["placement-failure"],
+            Self::DeploymentFailed | Self::Overdue | Self::RunningLong | Self::Recovered => &[],
+        };
+        let value = PossibleValue::new(self.name()).aliases(aliases.iter().copied());
+        Some(value.help(match self {
             Self::ExitCode => "A container exits with a code other than 0",
             Self::OutOfMemory => "A container runs out of memory",
             Self::StartFailed => "An image cannot be pulled",

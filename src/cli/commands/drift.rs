@@ -5,19 +5,21 @@ use std::convert::Infallible;
 use clap::Args as ClapArgs;
 
 use crate::aws::kinds::parameter::Webhook;
-use crate::cli::args::common::{Format, StackArgs};
+use crate::cli::args::common::{Common, Format, StackArgs};
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::render;
 use crate::cli::run::{Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
+use crate::input::printable;
 use crate::operations::drift::compare;
 
 /// Check whether AWS still matches the configuration. Only reads; needs no write permission.
 ///
-/// Compares AWS with taskbell.toml; without that file, with the settings that the stack was set up with, and the flags. In a
-/// difference, the value in AWS is left of `->`, and the configured value is right of it.
+/// Compares AWS with taskbell.toml; without that file, with the settings that the stack was set up with, and the flags. A difference
+/// says what AWS has, what it should have, and who changed it: your configuration, or somebody outside taskbell. With --verbose, a
+/// difference has its path, with the value in AWS left of `->`, and the configured value right of it.
 /// Warns if AWS ends its support for the notifier's runtime within 180 days. Exit code 0: in sync; 2: there are differences; 3:
 /// something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
@@ -70,16 +72,16 @@ impl InPhases for Args {
         let request = self.stack.comparison(common, world)?;
         let target = common.target_called(request.goal.stack().clone());
         let comparison = compare(request, &target, context).await?;
-        let plan = &comparison.plan;
+        let repair = repair(&self.stack, common);
         Ok(Phase::Over(Told {
             out: match common.output {
-                Format::Text | Format::Json => render::plan(plan, common.verbose),
+                Format::Text | Format::Json => render::drift::text(&comparison, common.verbose, &repair),
                 Format::Github => render::drift::annotations(&comparison),
                 Format::Markdown => render::drift::markdown(&comparison),
             },
             object: Some(render::drift::object(&comparison)),
             err: render::drift::remarks(&comparison, world.command()),
-            sum: render::sum(plan),
+            sum: render::drift::sum(&comparison),
             ended: Ok(match self.fail_on_warning {
                 true => comparison.strict_verdict(),
                 false => comparison.verdict(),
@@ -90,4 +92,15 @@ impl InPhases for Args {
     async fn apply(never: Infallible, _: &Desk<'_>) -> Told {
         match never {}
     }
+}
+
+/// Returns the command that repairs the stack. Flags that say more than the stack's name and clusters are left to the reader.
+fn repair(stack: &StackArgs, common: &Common) -> String {
+    let typed = stack.typed();
+    let clusters = items(&typed.clusters).iter().map(|name| format!(" --cluster {}", printable(name)));
+    let named = common.stacks.first().map(|name| format!(" --stack {}", printable(name)));
+    let words: String = named.into_iter().chain(clusters).collect();
+    let has_more = Settings { clusters: None, ..typed.clone() } != Settings::default();
+    let more = if has_more { ", with the other flags of this command" } else { "" };
+    format!("taskbell setup{words}{more}")
 }

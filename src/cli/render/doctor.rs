@@ -28,11 +28,7 @@ pub fn text(examination: &Examination, command: &str) -> String {
     let width = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
     let (mut text, mut hints) = (String::new(), BTreeSet::new());
     for Check { name, held, told, hint, milliseconds } in checks {
-        let mark = match held {
-            Held::Yes => '+',
-            Held::No => '-',
-            Held::Unknown => '?',
-        };
+        let mark = super::marks::check(*held);
         let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
         let _ = writeln!(text, "{mark} {name:width$}  {}{time}", printable(told));
         if let Some(hint) = hint.as_ref().filter(|hint| hints.insert(*hint)) {

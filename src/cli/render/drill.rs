@@ -11,11 +11,7 @@ use crate::operations::verdict::Verdict;
 
 /// Returns the line of a hop.
 pub fn line(Check { name, held, told, milliseconds, hint: _ }: &Check) -> String {
-    let mark = match held {
-        Held::Yes => '+',
-        Held::No => '-',
-        Held::Unknown => '?',
-    };
+    let mark = super::marks::check(*held);
     let time = milliseconds.map(|time| format!("  ({time} ms)")).unwrap_or_default();
     format!("{mark} {name:<9}  {}{time}\n", printable(told))
 }

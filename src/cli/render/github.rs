@@ -1,9 +1,10 @@
 //! Renders a plan as annotations of a GitHub workflow.
 
-use super::plan::{LONGEST_VALUE, NOT_THERE, change_text};
+use super::difference::differences;
+use super::plan::NOT_THERE;
 use crate::aws::kinds::function;
 use crate::input::printable_lines;
-use crate::reconcile::plan::{Action, Plan, PropertyChange};
+use crate::reconcile::plan::{Action, Cause, Plan};
 use crate::stack::Stack;
 use crate::style::workflow_command;
 
@@ -20,10 +21,8 @@ pub fn annotations(stack: &Stack, plan: &Plan, warning: Option<&str>) -> String 
             Action::Add => "is missing".to_owned(),
             Action::Remove => "exists, but is not in the configuration".to_owned(),
             Action::Change => {
-                let told = |change: &PropertyChange| {
-                    format!("{}  {}", change_text(change, LONGEST_VALUE), change.cause.text())
-                };
-                step.changes.iter().map(told).collect::<Vec<_>>().join("\n")
+                let told = |(words, cause): (String, Cause)| format!("{words} ({})", cause.text());
+                differences(step).into_iter().map(told).collect::<Vec<_>>().join("\n")
             }
         };
         annotate("error", &step.address.id.to_string(), &told);

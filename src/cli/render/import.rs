@@ -316,6 +316,7 @@ pub fn plan(plan: &Plan, found: &Found, takeover: &Takeover, verbose: bool) -> S
     }
     for (action, what, change) in moves {
         let (mark, style) = if action == "remove" { ('-', RED) } else { ('~', YELLOW) };
+        let change = if action == "change" && !verbose { "is enabled, will be disabled".to_owned() } else { change };
         let _ = writeln!(
             text,
             "{}",

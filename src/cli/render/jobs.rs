@@ -5,9 +5,11 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::marks::check;
 use crate::aws::calls::ledger::{End, Ledger, OpenFailure, Usual};
 use crate::aws::calls::schedules::{Keeper, Schedule};
 use crate::input::printable;
+use crate::operations::check::Held;
 use crate::operations::jobs::expected::{Expectation, Rule};
 use crate::operations::jobs::problem::Problem;
 use crate::operations::jobs::suggest::{self, GRACE, Refusal, Suggestion};
@@ -24,8 +26,8 @@ pub fn text(jobs: &Jobs, verbose: bool) -> String {
     let deadlines = if verbose { SHOWN_IF_VERBOSE } else { SHOWN };
     let mut text = String::new();
     for job in &jobs.jobs {
-        let (mark, told) = verdict(job);
-        let _ = writeln!(text, "{mark} {}  {}", printable(&title(job)), printable(&told));
+        let (held, told) = verdict(job);
+        let _ = writeln!(text, "{} {}  {}", check(held), printable(&title(job)), printable(&told));
         for (name, fact) in facts(job, jobs.now, deadlines) {
             let _ = writeln!(text, "    {name:<13}  {}", printable(&fact));
         }
@@ -34,7 +36,7 @@ pub fn text(jobs: &Jobs, verbose: bool) -> String {
         text += "  no jobs: nothing is in the ledger, and no schedule starts a task\n";
     }
     for reason in &jobs.unread {
-        let _ = writeln!(text, "? unknown: {}", printable(reason));
+        let _ = writeln!(text, "{} unknown: {}", check(Held::Unknown), printable(reason));
     }
     text
 }
@@ -47,15 +49,15 @@ fn title(job: &Job) -> String {
 }
 
 /// Returns the mark and the state of a job.
-fn verdict(job: &Job) -> (char, String) {
+fn verdict(job: &Job) -> (Held, String) {
     let ledger = match &job.ledger {
-        Err(reason) => return ('?', format!("unknown: {reason}")),
+        Err(reason) => return (Held::Unknown, format!("unknown: {reason}")),
         Ok(ledger) => ledger.as_ref(),
     };
     match (job.problem(), ledger.and_then(|ledger| ledger.last_success.as_ref())) {
-        (Some(problem), _) => ('-', problem_text(&problem)),
-        (None, Some(_)) => ('+', "no problem".to_owned()),
-        (None, None) => ('+', "no run is recorded yet".to_owned()),
+        (Some(problem), _) => (Held::No, problem_text(&problem)),
+        (None, Some(_)) => (Held::Yes, "no problem".to_owned()),
+        (None, None) => (Held::Yes, "no run is recorded yet".to_owned()),
     }
 }
 
@@ -132,12 +134,12 @@ fn expectation_text(Expectation { rule, is_checked, .. }: &Expectation) -> Strin
 pub fn explanation(job: &Job, all: &[(Option<&Expectation>, Why)]) -> String {
     let mut text = format!("{}\n", printable(&title(job)));
     if let Err(reason) = &job.ledger {
-        let _ = writeln!(text, "  ? unknown: {}", printable(reason));
+        let _ = writeln!(text, "  {} unknown: {}", check(Held::Unknown), printable(reason));
     }
     for (expectation, why) in all {
         let expected = expectation.map_or_else(|| "nothing".to_owned(), expectation_text);
         let _ = writeln!(text, "  expected  {}", printable(&expected));
-        let mark = if why.alerted() { '+' } else { '-' };
+        let mark = check(if why.alerted() { Held::Yes } else { Held::No });
         let _ = writeln!(text, "  {mark} {}", printable(&why_text(why)));
     }
     text

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::plan::{LONGEST_VALUE, NOT_THERE, change_text, summary};
+use super::difference::differences;
+use super::plan::{NOT_THERE, summary};
 use crate::input::printable;
-use crate::reconcile::plan::{Action, Plan};
+use crate::reconcile::plan::{Action, Cause, Plan};
 
 /// Escapes the text, so that Markdown shows it unchanged and on one line.
 pub fn escaped(text: &str) -> String {
@@ -24,6 +25,10 @@ pub fn code(name: &str) -> String {
     format!("`{}`", printable(name).replace(['`', '|'], " "))
 }
 
+fn told(words: &str, cause: Cause) -> String {
+    format!("{words} ({})", cause.text())
+}
+
 /// Returns the plan as Markdown, for the summary of a workflow or for a comment on a pull request.
 pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
     let Plan { steps, unchanged: _, conflicts, unknown, missing } = plan;
@@ -33,13 +38,10 @@ pub fn markdown(title: &str, plan: &Plan, warning: Option<&str>) -> String {
         match step.action {
             Action::Add => rows.push(["missing".to_owned(), id, step.address.name.clone()]),
             Action::Remove => rows.push(["unexpected".to_owned(), id, step.address.name.clone()]),
-            Action::Change => rows.extend(step.changes.iter().map(|change| {
-                [
-                    "differs".to_owned(),
-                    id.clone(),
-                    format!("{}, {}", change_text(change, LONGEST_VALUE), change.cause.text()),
-                ]
-            })),
+            Action::Change => {
+                let row = |(words, cause): (String, Cause)| ["differs".to_owned(), id.clone(), told(&words, cause)];
+                rows.extend(differences(step).into_iter().map(row));
+            }
         }
     }
     rows.extend(

@@ -1,6 +1,7 @@
 //! Renders values as text, JSON, Markdown and annotations. Prints nothing.
 
 pub mod deadlines;
+mod difference;
 pub mod doctor;
 pub mod drift;
 pub mod drill;
@@ -14,6 +15,7 @@ pub mod init;
 pub mod jobs;
 mod json;
 mod markdown;
+mod marks;
 pub mod message;
 pub mod mismatch;
 pub mod next_step;

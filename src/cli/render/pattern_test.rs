@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::mismatch;
+use super::{marks, mismatch};
 use crate::input::printable;
+use crate::operations::check::Held;
 use crate::operations::links::Broken;
 use crate::operations::pattern_test::answer::{Answer, Decision, Matching, Outcome, Repetition, Tested};
 use crate::pattern::matcher::{Branch, Mismatch};
@@ -22,21 +23,21 @@ pub fn text(tested: &Tested) -> String {
     let notifier = is_live.then(|| {
         let (sign, told) = match decision {
             Decision::Announces(cause) if !tested.matches() => {
-                ('+', format!("would announce it if a rule delivered it: {cause}"))
+                (Held::Yes, format!("would announce it if a rule delivered it: {cause}"))
             }
-            Decision::Announces(cause) => ('+', format!("announces it: {cause}")),
-            Decision::Silent(why) => ('-', format!("would not announce it: {why}")),
-            Decision::Repeated(repetition) => ('-', repetition_text(repetition)),
-            Decision::Unknown(why) => ('?', why.clone()),
+            Decision::Announces(cause) => (Held::Yes, format!("announces it: {cause}")),
+            Decision::Silent(why) => (Held::No, format!("would not announce it: {why}")),
+            Decision::Repeated(repetition) => (Held::No, repetition_text(repetition)),
+            Decision::Unknown(why) => (Held::Unknown, why.clone()),
         };
         ("function/notifier".to_owned(), sign, vec![told])
     });
-    let rows: Vec<(String, char, Vec<String>)> = rows.chain(notifier).collect();
+    let rows: Vec<(String, Held, Vec<String>)> = rows.chain(notifier).collect();
     let width = rows.iter().map(|(from, ..)| from.len()).max().unwrap_or_default();
-    let line = |(from, sign, told): &(String, char, Vec<String>)| {
+    let line = |(from, sign, told): &(String, Held, Vec<String>)| {
         let (first, more) = told.split_first().map_or(("", &told[..]), |(first, more)| (first.as_str(), more));
-        let first = printable(&format!("  {sign} {from:width$}  {first}"));
-        let first = format!("{}\n", first.trim_end());
+        let first = printable(&format!("{from:width$}  {first}"));
+        let first = format!("  {} {}\n", marks::check(*sign), first.trim_end());
         more.iter().fold(first, |text, told| text + &format!("    {:width$}  {}\n", "", printable(told)))
     };
     let sum = if *is_live { String::new() } else { format!("  {}\n", printable(&sum(&tested.matching(), decision))) };
@@ -60,11 +61,11 @@ fn name(Answer { from, is_default, .. }: &Answer) -> String {
     format!("{from}{}", if *is_default { " (default)" } else { "" })
 }
 
-fn sign(answer: &Answer) -> char {
+fn sign(answer: &Answer) -> Held {
     match answer.outcome {
-        Outcome::Passes => '+',
-        Outcome::Broken(Broken::Unreadable { .. }) => '?',
-        Outcome::Broken(_) | Outcome::NotNarrowed => '-',
+        Outcome::Passes => Held::Yes,
+        Outcome::Broken(Broken::Unreadable { .. }) => Held::Unknown,
+        Outcome::Broken(_) | Outcome::NotNarrowed => Held::No,
     }
 }
 

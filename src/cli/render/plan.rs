@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::difference::{differences, explained};
 use super::json::without_passwords;
-use crate::desired::SETTINGS;
 use crate::input::printable;
-use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
-use crate::reconcile::resource::APPLIED_TAG;
+use crate::reconcile::plan::{Action, Cause, Plan, PropertyChange, Step};
 use crate::stack::Address;
 use crate::style::Style;
 use crate::words;
@@ -18,18 +17,21 @@ const YELLOW: Style = Style::YELLOW;
 const RED: Style = Style::RED;
 const DIM: Style = Style::DIM;
 
-/// The number of characters of a value that a line of a plan shows. JSON and `--verbose` show the whole value.
-pub const LONGEST_VALUE: usize = 72;
-
 /// The description of a missing parameter that is owned by the user.
 pub const NOT_THERE: &str = "the SSM parameter does not exist, so its destination receives no alerts";
 
-/// Returns the plan as text. With `verbose`, the text includes the unchanged resources.
+/// Returns the plan as text, with a closing line. With `verbose`, the text includes the unchanged resources, and the paths and the
+/// whole values of the differences.
 pub fn plan(plan: &Plan, verbose: bool) -> String {
+    lines(plan, verbose) + &summary(plan) + "\n"
+}
+
+/// Returns a line for each difference, each conflict and each resource that could not be read.
+pub fn lines(plan: &Plan, verbose: bool) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     let mut lines: Vec<[String; 4]> = Vec::new();
     for step in steps {
-        lines.extend(step_lines(step, if verbose { usize::MAX } else { LONGEST_VALUE }));
+        lines.extend(step_lines(step, verbose));
     }
     for conflict in conflicts {
         let id = conflict.address.id.to_string();
@@ -54,52 +56,48 @@ pub fn plan(plan: &Plan, verbose: bool) -> String {
     let mut text = String::new();
     for [mark, id, what, note] in lines {
         let (id, what, note) = (printable(&id), printable(&what), printable(&note));
-        let line = format!("{mark} {id:width$}  {what}  {DIM}{note}{DIM:#}");
+        // A cause in parentheses continues the sentence.
+        let gap = if note.starts_with('(') && !note.starts_with("(--") { " " } else { "  " };
+        let line = format!("{mark} {id:width$}  {what}{gap}{DIM}{note}{DIM:#}");
         let line = if note.is_empty() { format!("{mark} {id:width$}  {what}") } else { line };
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    text + &summary(plan) + "\n"
+    text
 }
 
 fn mark(mark: &str, style: Style) -> String {
     format!("{style}{mark}{style:#}")
 }
 
-fn step_lines(step: &Step, longest: usize) -> Vec<[String; 4]> {
+fn step_lines(step: &Step, verbose: bool) -> Vec<[String; 4]> {
     let id = step.address.id.to_string();
     match step.action {
         Action::Add => vec![[mark("+", GREEN), id, step.address.name.clone(), String::new()]],
         Action::Remove => vec![[mark("-", RED), id, step.address.name.clone(), String::new()]],
         Action::Change if step.changes.is_empty() => vec![[mark("~", YELLOW), id, String::new(), "adopted".to_owned()]],
-        Action::Change => {
+        Action::Change if verbose => {
             let line = |change: &PropertyChange| {
-                [mark("~", YELLOW), id.clone(), change_text(change, longest), change.cause.text().to_owned()]
+                [mark("~", YELLOW), id.clone(), change_text(change), change.cause.text().to_owned()]
             };
             step.changes.iter().map(line).collect()
+        }
+        Action::Change => {
+            let line =
+                |(words, cause): (String, Cause)| [mark("~", YELLOW), id.clone(), words, format!("({})", cause.text())];
+            differences(step).into_iter().map(line).collect()
         }
     }
 }
 
-pub fn change_text(PropertyChange { change, cause: _ }: &PropertyChange, longest: usize) -> String {
-    if change.path == "/stored_by_taskbell" {
-        return "somebody else stored the webhook; setup asks for one, or keeps the stored one with --adopt parameter/webhook".to_owned();
+/// Returns a difference with its path and its whole values.
+fn change_text(PropertyChange { change, cause: _ }: &PropertyChange) -> String {
+    if let Some(words) = explained(&change.path) {
+        return words.to_owned();
     }
-    if change.path == format!("/environment/{SETTINGS}") {
-        return "the settings that the stack keeps".to_owned();
-    }
-    if change.path.ends_with(APPLIED_TAG) {
-        return "the record of the last applied state is missing or out of date".to_owned();
-    }
-    let (have, want) = (value(change.have.as_ref(), longest), value(change.want.as_ref(), longest));
-    format!("{}   {have} -> {want}", change.path)
-}
-
-fn value(value: Option<&Value>, longest: usize) -> String {
-    let text = value.map_or_else(|| "nothing".to_owned(), |value| without_passwords(value).to_string());
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    let value = |value: Option<&Value>| {
+        value.map_or_else(|| "nothing".to_owned(), |value| without_passwords(value).to_string())
+    };
+    format!("{}   {} -> {}", change.path, value(change.have.as_ref()), value(change.want.as_ref()))
 }
 
 /// Returns the plan as one line, if one line is enough.
@@ -109,20 +107,23 @@ pub fn sum(plan: &Plan) -> Option<String> {
 
 /// Returns the plan as one line for the time after its steps are done, if one line is enough.
 pub fn sum_of_done(plan: &Plan) -> Option<String> {
-    fits_a_line(plan).then(|| counts(plan, ["added", "changed", "removed"]))
+    fits_a_line(plan)
+        .then(|| in_parts(plan, [(Action::Add, "added"), (Action::Change, "changed"), (Action::Remove, "removed")]))
 }
 
-fn fits_a_line(plan: &Plan) -> bool {
+/// Returns whether the counts alone say enough of a plan.
+pub fn fits_a_line(plan: &Plan) -> bool {
     let Plan { steps, unchanged, unknown, .. } = plan;
     unknown.is_empty() && (!steps.is_empty() || (plan.is_in_sync() && !unchanged.is_empty()))
 }
 
 /// Returns the counts of a plan: `1 to add, 1 to change, 1 to remove, 1 conflict, 1 parameter missing, 1 unknown`.
 pub fn summary(plan: &Plan) -> String {
-    counts(plan, ["to add", "to change", "to remove"])
+    in_parts(plan, [(Action::Add, "to add"), (Action::Change, "to change"), (Action::Remove, "to remove")])
 }
 
-fn counts(plan: &Plan, [add, change, remove]: [&str; 3]) -> String {
+/// Returns the counts of a plan, with these words for its actions, in this order.
+pub fn in_parts(plan: &Plan, actions: [(Action, &str); 3]) -> String {
     let Plan { steps, unchanged, conflicts, unknown, missing } = plan;
     if plan.is_in_sync() {
         return match unchanged.len() {
@@ -132,14 +133,13 @@ fn counts(plan: &Plan, [add, change, remove]: [&str; 3]) -> String {
         };
     }
     let count = |action| steps.iter().filter(|step| step.action == action).count();
+    let of_steps = actions.map(|(action, word)| (count(action), format!("{} {word}", count(action))));
     let parts = [
-        (count(Action::Add), format!("{} {add}", count(Action::Add))),
-        (count(Action::Change), format!("{} {change}", count(Action::Change))),
-        (count(Action::Remove), format!("{} {remove}", count(Action::Remove))),
         (conflicts.len(), words::count(conflicts.len(), "conflict")),
         (missing.len(), format!("{} missing", words::count(missing.len(), "parameter"))),
         (unknown.len(), format!("{} unknown", unknown.len())),
     ];
-    let shown: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let parts = of_steps.into_iter().chain(parts);
+    let shown: Vec<String> = parts.filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
     shown.join(", ")
 }

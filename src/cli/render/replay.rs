@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::marks::check;
 use crate::aws::calls::undelivered::{Content, Entry};
 use crate::input::printable;
+use crate::operations::check::Held;
 use crate::operations::replay::fate::{Fate, Handled};
 use crate::operations::replay::{Purge, Replay};
 use crate::words::{count, time};
@@ -69,14 +71,14 @@ pub fn deleted(Purge { depth, .. }: &Purge) -> String {
 /// Returns the line of a handled entry.
 pub fn line(Handled { entry, fate }: &Handled) -> String {
     let (mark, told) = match fate {
-        Fate::Waiting => ("=", String::new()),
-        Fate::Sent(outcome) => ("+", format!("  -> {}", outcome_text(outcome))),
-        Fate::Unknown => ("?", "  -> not an event; the entry stays in the queue".to_owned()),
-        Fate::Refused(why) | Fate::Failed(why) => ("-", format!("  -> {why}")),
-        Fate::NotDeleted(why) => ("?", format!("  -> sent, but not deleted: {why}")),
+        Fate::Waiting => ("=".to_owned(), String::new()),
+        Fate::Sent(outcome) => (check(Held::Yes), format!("  -> {}", outcome_text(outcome))),
+        Fate::Unknown => (check(Held::Unknown), "  -> not an event; the entry stays in the queue".to_owned()),
+        Fate::Refused(why) | Fate::Failed(why) => (check(Held::No), format!("  -> {why}")),
+        Fate::NotDeleted(why) => (check(Held::Unknown), format!("  -> sent, but not deleted: {why}")),
     };
     let (what, why) = story(entry);
-    printable(&format!("{mark} {}  {what}  {why}{told}", time(entry.at))) + "\n"
+    format!("{mark} {}\n", printable(&format!("{}  {what}  {why}{told}", time(entry.at))))
 }
 
 fn outcome_text(outcome: &str) -> &str {

@@ -1,44 +1,147 @@
 //! Renders the output of `status`: the stack on one screen.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use super::jobs::{open_failure, overdue, problem_text};
+use super::marks::check;
 use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
 use crate::input::printable;
+use crate::operations::check::Held;
 use crate::operations::drill::trace::place_of;
 use crate::operations::jobs::problem::Problem;
 use crate::operations::overlap::Overlap;
-use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Status};
+use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Row, Status};
+use crate::style::Style;
 use crate::words::{count, time};
 
 /// The most jobs with a problem that the screen names.
 const MOST_JOBS: usize = 5;
+/// The most clusters without a stack that the screen names.
+const MOST_CLUSTERS: usize = 10;
 
-/// Returns a line for each fact. The jobs come first, if the stack keeps a ledger.
+/// Returns a line for each fact, trouble first, with the command that mends it, and then unknown facts. The jobs have a line if the
+/// stack keeps a ledger.
 pub fn text(status: &Status) -> String {
+    let mut rows = Row::ALL.to_vec();
+    rows.retain(|row| *row != Row::Jobs || !matches!(status.jobs, Ok(None)));
+    rows.sort_by_key(|row| match status.held(*row) {
+        Some(Held::No) => 0,
+        Some(Held::Unknown) => 1,
+        Some(Held::Yes) | None => 2,
+    });
+    let (mut text, mut told) = (String::new(), BTreeSet::new());
+    for row in rows {
+        let held = status.held(row);
+        let _ = writeln!(text, "{}  {}", headed(name(row), held), printable(&known(fact(status, row))));
+        let remedy = (held == Some(Held::No)).then(|| remedy(status, row));
+        if let Some(remedy) = remedy.filter(|remedy| told.insert(remedy.clone())) {
+            let _ = writeln!(text, "  {:10}  {}", "", printable(&remedy));
+        }
+    }
+    let overlaps = status.overlaps.iter().map(|other| format!("  {:<10}  {}\n", "overlap", printable(&other.told())));
+    text + &uncovered_text(status) + &overlaps.collect::<String>()
+}
+
+/// Returns the troubles as one line, if there are any.
+pub fn sum(status: &Status) -> Option<String> {
+    let troubles: Vec<&str> = status.troubles().into_iter().map(name).collect();
+    (!troubles.is_empty()).then(|| format!("trouble: {}", troubles.join(", ")))
+}
+
+/// Returns the name of a row with its mark, in red if the row is trouble.
+fn headed(name: &str, held: Option<Held>) -> String {
+    const RED: Style = Style::RED;
+    match held {
+        Some(Held::No) => format!("{} {RED}{name:<10}{RED:#}", check(Held::No)),
+        Some(held) => format!("{} {name:<10}", check(held)),
+        None => format!("  {name:<10}"),
+    }
+}
+
+fn name(row: Row) -> &'static str {
+    match row {
+        Row::Jobs => "jobs",
+        Row::Clusters => "cluster",
+        Row::Rules => "rules",
+        Row::Notifier => "notifier",
+        Row::LastError => "last error",
+        Row::Queue => "queue",
+        Row::LastAlert => "last alert",
+        Row::LastDrill => "last drill",
+    }
+}
+
+fn fact(status: &Status, row: Row) -> Fact<String> {
     let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     let names = |names: BTreeSet<String>| match status.excluded_clusters.is_empty() {
         true => or_none(listed(&names)),
         false => format!("{} without {}", listed(&names), listed(&status.excluded_clusters)),
     };
     let rule = |(name, state): &(String, Fact<String>)| format!("{name} {}", known(state.clone()));
-    let jobs = status.jobs.clone().map(|jobs| jobs.as_ref().map(jobs_text)).transpose();
-    let rows = [
-        ("cluster", known(status.clusters.clone().map(names))),
-        ("rules", or_none(status.rules.iter().map(rule).collect::<Vec<_>>().join(" · "))),
-        ("notifier", known(status.notifier.clone().map(|health| health.map_or_else(none, health_text)))),
-        ("last error", known(status.last_failure().map(|last| last.map_or_else(none, failure_text)))),
-        ("queue", known(status.undelivered.clone().map(|count| count.map_or_else(none, undelivered_text)))),
-        ("last alert", known(status.last(false).map(|last| last.map_or_else(none, entry_text)))),
-        ("last drill", known(status.last(true).map(|last| last.map_or_else(none, entry_text)))),
-    ];
-    let jobs = jobs.map(|jobs| ("jobs", known(jobs)));
-    let overlaps = status.overlaps.iter().map(|overlap| ("overlap", overlap.told()));
-    let line = |(name, text): (&str, String)| format!("  {name:<10}  {}", printable(&text));
-    jobs.into_iter().chain(rows).chain(overlaps).map(line).collect::<Vec<_>>().join("\n") + "\n"
+    match row {
+        Row::Jobs => status.jobs.clone().map(|jobs| jobs.as_ref().map_or_else(none, jobs_text)),
+        Row::Clusters => status.clusters.clone().map(names),
+        Row::Rules => Ok(or_none(status.rules.iter().map(rule).collect::<Vec<_>>().join(" · "))),
+        Row::Notifier => status.notifier.clone().map(|health| health.map_or_else(none, health_text)),
+        Row::LastError => status.last_failure().map(|last| last.map_or_else(none, failure_text)),
+        Row::Queue => status.undelivered.clone().map(|count| count.map_or_else(none, undelivered_text)),
+        Row::LastAlert => status.last(false).map(|last| last.map_or_else(none, entry_text)),
+        Row::LastDrill => status.last(true).map(|last| last.map_or_else(none, entry_text)),
+    }
+}
+
+/// Returns the command that mends a trouble.
+fn remedy(status: &Status, row: Row) -> String {
+    let (stack, clusters) = selection(status);
+    match row {
+        Row::Jobs => format!("`taskbell jobs{stack}` shows them"),
+        Row::Queue if status.undelivered != Ok(None) => {
+            format!("`taskbell replay{stack} --dry-run` shows them, `taskbell replay{stack}` sends them again")
+        }
+        Row::LastError | Row::LastAlert | Row::LastDrill => match clusters.first() {
+            Some(cluster) if !stack.contains("--cluster") => {
+                format!("`taskbell drill{stack} --cluster {cluster}` shows where an alert stops")
+            }
+            Some(_) => format!("`taskbell drill{stack}` shows where an alert stops"),
+            None => format!("`taskbell notify test{stack}` sends a test"),
+        },
+        Row::Rules | Row::Notifier | Row::Queue | Row::Clusters => {
+            let own = stack.strip_prefix(" --cluster ");
+            let others = clusters.iter().filter(|name| own != Some(name.as_str()));
+            let others: String = others.map(|name| format!(" --cluster {name}")).collect();
+            format!("`taskbell setup{stack}{others}` repairs this")
+        }
+    }
+}
+
+/// Returns the flags that select the stack, and the clusters of its rules.
+fn selection(status: &Status) -> (String, Vec<String>) {
+    let clusters: Vec<String> = status.clusters.iter().flatten().cloned().collect();
+    let name = status.stack.name.as_str();
+    let flag = if clusters.iter().any(|cluster| cluster == name) { "cluster" } else { "stack" };
+    (format!(" --{flag} {name}"), clusters)
+}
+
+/// Returns the line about the clusters that no stack covers, if there are any or nobody knows.
+fn uncovered_text(status: &Status) -> String {
+    let told = match &status.uncovered {
+        None => return String::new(),
+        Some(Ok(names)) if names.is_empty() => return String::new(),
+        Some(Ok(names)) => {
+            let shown = names.iter().take(MOST_CLUSTERS).cloned().collect::<Vec<_>>().join(", ");
+            let more = names.len().saturating_sub(MOST_CLUSTERS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let first = names.first().map_or("NAME", String::as_str);
+            format!("no stack covers {shown}{more}: `taskbell setup --cluster {first}` sets one up")
+        }
+        Some(Err(error)) => format!("not checked: {error}"),
+    };
+    let held = matches!(status.uncovered, Some(Err(_))).then_some(Held::Unknown);
+    format!("{}  {}\n", headed("others", held), printable(&told))
 }
 
 pub fn object(status: &Status) -> Value {
@@ -68,6 +171,7 @@ pub fn object(status: &Status) -> Value {
         "rules": status.rules.iter().map(rule).collect::<Vec<_>>(),
         "notifier": or_error(notifier),
         "last_error": or_error(failure),
+        "uncovered_clusters": status.uncovered.as_ref().map(|names| or_error(names.as_ref())),
         "undelivered": or_error(status.undelivered.as_ref()),
         "last_alert": or_error(last(false).as_ref()),
         "last_drill": or_error(last(true).as_ref()),
@@ -82,7 +186,7 @@ fn or_error<T: serde::Serialize, E: serde::Serialize>(fact: Result<T, E>) -> Val
 }
 
 fn known(fact: Fact<String>) -> String {
-    fact.unwrap_or_else(|error| format!("? unknown: {error}"))
+    fact.unwrap_or_else(|error| format!("unknown: {error}"))
 }
 
 fn none() -> String {
@@ -106,7 +210,7 @@ fn failure_text((error, at): (String, i64)) -> String {
 fn undelivered_text(count: u64) -> String {
     match count {
         0 => "empty".to_owned(),
-        count => format!("about {count} undelivered: `taskbell replay --dry-run` shows them"),
+        count => format!("about {count} undelivered"),
     }
 }
 

@@ -45,7 +45,7 @@ impl Sink {
 }
 
 /// The signs that taskbell itself prints, each with its replacement for terminals that show only ASCII.
-const SIGNS: [(char, &str); 3] = [('…', "..."), ('·', "-"), ('┃', "|")];
+const SIGNS: [(char, &str); 5] = [('…', "..."), ('·', "-"), ('┃', "|"), ('✓', "v"), ('✗', "x")];
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {

@@ -407,7 +407,8 @@ fn joined(filters: impl Iterator<Item = Filters>) -> Option<Filters> {
 
 /// Returns the flags of a filter, as a shell reads them.
 fn flags(filter: &Filters) -> Vec<String> {
-    let Filters { families, exclude_families, services, exclude_services, container, exclude_clusters: _, jobs: _ } = filter;
+    let Filters { families, exclude_families, services, exclude_services, container, exclude_clusters: _, jobs: _ } =
+        filter;
     let all = [
         ("--family", families),
         ("--exclude-family", exclude_families),

@@ -85,7 +85,7 @@ async fn described_task_is_read_as_the_event_that_ecs_would_send() {
             "{name}: {shown:?}"
         );
         let told = asked(&format!("pattern test {file} --pattern task-failed")).await;
-        assert!(told.code == 0 && told.out.starts_with(&format!("{file}\n  + task-failed")), "{name}: {told:?}");
+        assert!(told.code == 0 && told.out.starts_with(&format!("{file}\n  ✓ task-failed")), "{name}: {told:?}");
     }
     // The described task of a sample gives the sample's message.
     let mut described = body["detail"].clone();

@@ -21,7 +21,7 @@ async fn stack_of_the_file_determines_the_settings() {
     assert_eq!((done.code, state(&hand).await), (0, Some(RuleState::Disabled)), "{done:?}");
     assert!(!done.err.contains("[[stack]]"), "{done:?}");
     let as_the_file_says = taskbell_without_webhook(&aws, &format!("drift --stack batch --config {path}")).await;
-    assert!(as_the_file_says.code == 2 && as_the_file_says.out.contains("LOG_LINES"), "{as_the_file_says:?}");
+    assert!(as_the_file_says.code == 2 && as_the_file_says.out.contains("log lines: is 3"), "{as_the_file_says:?}");
     let drift = taskbell_without_webhook(&aws, &format!("drift --stack batch --config {path} --log-lines 3")).await;
     assert_eq!(drift.code, 0, "{drift:?}");
 }

@@ -65,7 +65,7 @@ async fn interruption_at_any_call_leaves_no_gap() {
                 "{told}"
             );
             assert_eq!(has_function(&hand).await, !was_made("lambda:DeleteFunction"), "{told}");
-            assert!(rings || outcome.out.contains("+ Slack"), "{told}");
+            assert!(rings || outcome.out.contains("✓ Slack"), "{told}");
             if outcome.code == 0 {
                 // The interruption came during the last step, which was finished.
                 let last = if flags.is_empty() { "events:DisableRule" } else { "events:DeleteRule" };

@@ -20,7 +20,7 @@ async fn each_closest_branch_has_a_line() {
     ] } });
     let told = ask(&closer, "").await;
     let line =
-        "  - mine  detail.stopCode: has \"EssentialContainerExited\", wants \"SpotInterruption\" (detail.$or[1])\n";
+        "  ✗ mine  detail.stopCode: has \"EssentialContainerExited\", wants \"SpotInterruption\" (detail.$or[1])\n";
     assert!(told.code == 1 && told.out.contains(line), "{told:?}");
     assert!(!told.out.contains("$or[0]"), "{told:?}");
 
@@ -31,7 +31,7 @@ async fn each_closest_branch_has_a_line() {
     ] } });
     let told = ask(&tie, "").await;
     let lines = [
-        "  - mine  detail.stopCode: has \"EssentialContainerExited\", wants \"SpotInterruption\" (detail.$or[0])\n",
+        "  ✗ mine  detail.stopCode: has \"EssentialContainerExited\", wants \"SpotInterruption\" (detail.$or[0])\n",
         "\n          detail.group: has \"service:web\", wants \"service:api\" (detail.$or[1].$or[0])\n",
         "\n          detail.stopCode: has \"EssentialContainerExited\", wants \"UserInitiated\" (detail.$or[1].$or[1])\n",
     ];
@@ -60,7 +60,7 @@ async fn each_closest_branch_has_a_line() {
     outside["source"] = json!(["aws.ec2"]);
     let told = ask(&outside, "").await;
     assert!(
-        told.out.contains("  - mine  source: has \"aws.ecs\", wants \"aws.ec2\"\n") && !told.out.contains("$or"),
+        told.out.contains("  ✗ mine  source: has \"aws.ecs\", wants \"aws.ec2\"\n") && !told.out.contains("$or"),
         "{told:?}"
     );
 }
