@@ -25,6 +25,7 @@ mod notify;
 mod ownership;
 mod patience;
 mod permissions;
+mod questions;
 mod replay;
 mod status;
 mod storm;

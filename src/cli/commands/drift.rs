@@ -68,7 +68,7 @@ impl InPhases for Args {
         let plan = &comparison.plan;
         Ok(Phase::Over(Told {
             out: match common.output {
-                Format::Text | Format::Json => render::plan(plan, common.verbose),
+                Format::Text | Format::Json | Format::Mermaid => render::plan(plan, common.verbose),
                 Format::Github => render::drift::annotations(&comparison),
                 Format::Markdown => render::drift::markdown(&comparison),
             },
