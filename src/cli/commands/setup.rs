@@ -18,7 +18,7 @@ use crate::pattern::scenario::Scenario;
 
 /// Set up the alert, or restore its configured state.
 ///
-/// Shows the plan, asks for the webhook if none is stored, and asks before it changes anything. Run the command again at any time: it changes only the differences. Give
+/// Shows the plan, and asks before it changes anything. Run the command again at any time: it changes only the differences. Give
 /// all flags that the stack was set up with: a missing flag resets its setting. Exit code 0: done; 1: error; 2: --dry-run found
 /// differences, or you answered no; 3: something could not be read, and nothing was changed.
 #[derive(Debug, Clone, ClapArgs)]

@@ -107,6 +107,7 @@ impl Output {
 /// The time within which a command without calls in flight ends after an interruption.
 const AT_ONCE: Duration = Duration::from_millis(400);
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact about the process")]
 pub struct World {
     /// Stdout, for results.
     pub out: Output,
