@@ -74,8 +74,9 @@ fn destination(applied: &Applied) -> String {
 /// Returns a line for each pattern: its name, and the events that cause an alert.
 fn alerts(config: &Config) -> String {
     let line = |name: &str| {
-        let known = CATALOGUE.iter().find(|entry| entry.name == name);
-        (printable(name), known.map_or("the events of your own pattern", |entry| entry.rings).to_owned())
+        let own = "the events of your own pattern";
+        let rings = CATALOGUE.iter().find(|entry| entry.name == name).map_or(own, |entry| entry.rings);
+        (printable(name), rings.to_owned())
     };
     let patterns = config.patterns.iter().map(|pattern| line(&pattern.name));
     let jobs = (!config.jobs.is_empty()).then(|| {
