@@ -21,6 +21,8 @@ pub enum Category {
     Usage,
     /// Ctrl-C or SIGTERM stopped the command.
     Interrupted,
+    /// The user answered no before the first change.
+    Declined,
 }
 
 /// A thing that the reader of an error can do about it.
@@ -32,6 +34,8 @@ pub enum Hint {
     GrantPolicy,
     /// AWS denied a call about the schedules: `setup` has a policy of its own for them.
     GrantSchedules,
+    /// No credentials exist to sign a call with.
+    ProvideCredentials,
     /// No region is known.
     NameRegion,
     /// The user most likely means another region or profile.
@@ -87,6 +91,12 @@ impl Error {
     #[must_use]
     pub fn interrupted(doing: impl Into<String>) -> Self {
         Self::new(doing).category(Category::Interrupted)
+    }
+
+    /// Creates the end of a command whose changes the user declined.
+    #[must_use]
+    pub fn declined() -> Self {
+        Self::new("Cancelled. Nothing was changed.").category(Category::Declined)
     }
 
     #[must_use]
@@ -167,6 +177,17 @@ impl Error {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.category == Category::Interrupted
+    }
+
+    #[must_use]
+    pub fn is_declined(&self) -> bool {
+        self.category == Category::Declined
+    }
+
+    /// Returns whether the cause is that no credentials exist to sign a call with.
+    #[must_use]
+    pub fn lacks_credentials(&self) -> bool {
+        self.nearest_hint() == Some(&Hint::ProvideCredentials)
     }
 }
 

@@ -214,7 +214,8 @@ impl Graph {
     }
 
     /// Returns the state of a wire in words; none if the wire is in sync, or one of its ends already shows that state.
-    fn trouble(&self, Edge { from, to, label: _, state }: &Edge) -> Option<&'static str> {
+    #[must_use]
+    pub fn trouble(&self, Edge { from, to, label: _, state }: &Edge) -> Option<&'static str> {
         let said = [from, to].into_iter().any(|at| self.nodes[*at].state == *state);
         (*state != State::InSync && !said).then(|| state.word())
     }

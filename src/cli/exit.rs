@@ -22,14 +22,16 @@ pub const fn code(verdict: Verdict) -> u8 {
 pub const fn code_of(category: Category) -> u8 {
     match category {
         Category::Failure => 1,
+        // As after --dry-run, the differences are still there.
+        Category::Declined => code(Verdict::Differs),
         Category::Unreadable => 3,
         Category::Usage => 64,
         Category::Interrupted => 130,
     }
 }
 
-/// Returns the exit code of an error.
+/// Returns the exit code of an error. Without credentials, the code is the same for every command.
 #[must_use]
 pub fn code_of_error(error: &Error) -> u8 {
-    code_of(error.kind())
+    if error.lacks_credentials() { code_of(Category::Unreadable) } else { code_of(error.kind()) }
 }

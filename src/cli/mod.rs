@@ -18,7 +18,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures_util::FutureExt;
 
 use crate::error::{Category, Error, Result};
-use crate::input::{printable, printable_lines};
+use crate::input::printable_lines;
 use crate::secret::without_secrets;
 use crate::style::marked;
 use args::aliases::{Typed, expanded, of_webhook, without_misleading_tip};
@@ -51,8 +51,8 @@ Examples:
   taskbell teardown batch              remove the stack
   taskbell preview oom                 show the Slack message, without AWS
 
-Exit codes: 0 done, in sync · 1 error · 2 there are differences, or trouble (status) ·
-3 something could not be read · 64 wrong usage · 130 interrupted
+Exit codes: 0 done, in sync · 1 error · 2 there are differences or trouble (status), or you answered
+no · 3 something could not be read · 64 wrong usage · 130 interrupted
 
 Other words for commands: plan (setup --dry-run), remove and destroy (teardown), version (--version),
 and test (drill, or pattern test if an event is given)")]
@@ -213,10 +213,7 @@ async fn answered(parsed: Result<Cli, clap::Error>, world: &World) -> u8 {
 }
 
 fn fail(error: &Error, verbose: bool, world: &World) -> u8 {
-    world.err.print(&render::error(error, world.command()));
-    if let (true, Some(detail)) = (verbose, error.detail_text()) {
-        world.err.print(&format!("  in full: {}\n", printable(detail)));
-    }
+    world.err.print(&render::last_error(error, verbose, world.command()));
     exit::code_of_error(error)
 }
 
@@ -273,6 +270,9 @@ impl Cli {
             return Err(
                 Error::usage("--output github and markdown work only with drift").hint("use --output text or json")
             );
+        }
+        if common.output == Format::Mermaid && !matches!(command, Command::Graph(_)) {
+            return Err(Error::usage("--output mermaid works only with graph").hint("use --output text or json"));
         }
         match command {
             Command::Init(args) => init::run(args, &common, world).boxed_local().await,

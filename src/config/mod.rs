@@ -22,7 +22,7 @@ pub use checks::{alarm_topic, distinct_tag_keys, ignore, log_group, log_group_co
 pub use cluster::{Cluster, clusters, clusters_but, stack_names};
 use destination::{Destination, WebhookTakes};
 use job::{Job, Summary};
-pub use webhook::{WebhookHosts, webhook};
+pub use webhook::{WebhookHosts, service as webhook_service, webhook};
 
 impl Config {
     /// Returns whether the stack stores the webhook in a parameter of its own.

@@ -13,6 +13,10 @@ pub enum WebhookHosts {
     Any,
 }
 
+const DISCORD: [&str; 4] = ["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"];
+/// The ends of the hosts of Teams' workflows.
+const TEAMS: [&str; 2] = [".logic.azure.com", ".api.powerplatform.com"];
+
 /// Checks a webhook. No message repeats it. The notifier also recognises the service by the host (`lambda/places/kinds.mjs`).
 ///
 /// # Errors
@@ -48,7 +52,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     if slack {
         of_slack(&url).map_err(|problem| bad(format!("the Slack webhook {problem}")))?;
     }
-    let discord = ["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"].contains(&host);
+    let discord = DISCORD.contains(&host);
     if discord {
         of_discord(&url).map_err(|problem| bad(format!("Discord's webhook {problem}")))?;
     }
@@ -56,7 +60,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
         return Err(Error::usage("Microsoft has retired the webhooks at webhook.office.com")
             .hint("create a workflow in Teams (Workflows, \"Send webhook alerts to a channel\"), and give its URL; docs/destinations.md describes it"));
     }
-    let teams = [".logic.azure.com", ".api.powerplatform.com"].iter().any(|end| host.ends_with(end));
+    let teams = TEAMS.iter().any(|end| host.ends_with(end));
     if teams {
         of_teams(&url).map_err(|problem| bad(format!("the webhook of Teams {problem}")))?;
     }
@@ -65,6 +69,21 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
             .hint("setup --allow-any-webhook-host allows other hosts that accept Slack's format"));
     }
     Ok(Sealed::new(text.to_owned()))
+}
+
+/// Returns the service to which a checked webhook belongs, in words, without any part of the webhook.
+#[must_use]
+pub fn service(webhook: &Sealed<String>) -> &'static str {
+    let url: Option<Uri> = webhook.reveal().trim().parse().ok();
+    let (host, path) = url.as_ref().map_or(("", ""), |url| (url.host().unwrap_or_default(), url.path()));
+    match host {
+        "hooks.slack.com" => "an incoming webhook of Slack",
+        "hooks.slack-gov.com" => "an incoming webhook of GovSlack",
+        _ if DISCORD.contains(&host) && path.ends_with("/slack") => "a webhook of Discord, in Slack's format",
+        _ if DISCORD.contains(&host) => "a webhook of Discord",
+        _ if TEAMS.iter().any(|end| host.ends_with(end)) => "a workflow of Microsoft Teams",
+        _ => "a webhook of another service, which has to accept Slack's format",
+    }
 }
 
 /// Checks the path of Slack's webhook: `/services/` and three parts. Slack promises no length for them.
@@ -148,6 +167,20 @@ mod tests {
             let error = webhook(bad, WebhookHosts::Known).unwrap_err();
             assert_eq!(error.kind(), crate::error::Category::Usage);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn service_is_named_without_the_webhook() {
+        for (text, told) in [
+            ("https://hooks.slack.com/services/T0/B0/hunter2", "an incoming webhook of Slack"),
+            ("https://hooks.slack-gov.com/services/T0/B0/hunter2", "an incoming webhook of GovSlack"),
+            ("https://discord.com/api/webhooks/1/hunter2", "a webhook of Discord"),
+            ("https://discord.com/api/webhooks/1/hunter2/slack", "a webhook of Discord, in Slack's format"),
+            ("https://a.logic.azure.com/workflows/x?sig=hunter2", "a workflow of Microsoft Teams"),
+            ("https://chat.example/hunter2", "a webhook of another service, which has to accept Slack's format"),
+        ] {
+            assert_eq!(service(&webhook(text, WebhookHosts::Any).unwrap()), told);
         }
     }
 

@@ -250,3 +250,43 @@ async fn file_extension_selects_the_format_unless_a_flag_does() {
     let nowhere = taskbell(&aws, &format!("graph {LEAST} --file {}", folder.path().join("no/a.svg").display())).await;
     assert_eq!(nowhere.code, 1, "{nowhere:?}");
 }
+
+/// Checks the tree for terminals: each node has its state in words, each edge a branch, and no node has its branches twice.
+#[tokio::test(start_paused = true)]
+async fn tree_shows_every_node_with_its_state() {
+    let aws = with_stack(&format!("--cluster batch {TOPIC}")).await;
+    let flags = format!("--cluster batch {TOPIC}");
+    let tree = taskbell(&aws, &format!("graph {flags} --format tree")).await;
+    assert!(tree.code == 0 && tree.out.starts_with("stack batch in us-east-1, account 123456789012\n"), "{tree:?}");
+    let object = taskbell(&aws, &format!("graph {flags} --output json")).await.json();
+    for node in object["nodes"].as_array().unwrap() {
+        let id = node["id"].as_str().unwrap();
+        let shown = if node["state"] == "outside" { id.to_owned() } else { format!("{id}  = in sync") };
+        assert!(tree.out.contains(&shown), "{shown}: {}", tree.out);
+    }
+    let branches = tree.out.lines().filter(|line| line.contains("├─ ") || line.contains("└─ ")).count();
+    assert_eq!(branches, object["edges"].as_array().unwrap().len(), "{}", tree.out);
+    for once in ["invokes function/notifier  = in sync\n", "runs as role/notifier", "posts to Slack", "notifies arn:"] {
+        assert!(tree.out.contains(once), "{once}: {}", tree.out);
+    }
+    assert_eq!(tree.out.matches("runs as role/notifier").count(), 1, "{}", tree.out);
+    assert!(tree.out.contains("function/notifier  = in sync  (as above)\n"), "{}", tree.out);
+    assert!(tree.out.ends_with(" in sync\n"), "{}", tree.out);
+    let mermaid = taskbell(&aws, &format!("graph {flags} --output mermaid")).await;
+    assert_eq!((mermaid.code, &mermaid.out), (0, &taskbell(&aws, &format!("graph {flags}")).await.out));
+    assert!(mermaid.out.contains("flowchart LR"), "{mermaid:?}");
+    let elsewhere = taskbell(&aws, "drift --cluster batch --output mermaid").await;
+    assert!(elsewhere.code == 64 && elsewhere.err.contains("only with graph"), "{elsewhere:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tree_names_the_differences() {
+    let aws = with_stack(LEAST).await;
+    changed_by_hand(&aws).await;
+    let tree = taskbell(&aws, &format!("graph {LEAST} --format tree")).await;
+    for told in
+        ["rule/task-failed  ~ drifted: state", "function/notifier  ~ drifted: timeout", "(unexpected) arn:aws:lambda"]
+    {
+        assert!(tree.code == 2 && tree.out.contains(told), "{told}: {tree:?}");
+    }
+}

@@ -91,7 +91,7 @@ async fn first_setup_at_a_terminal_offers_a_drill() {
         aws.notifier_tells(Some(sent()));
         let setup = typing(&aws, "setup --cluster batch", answers).await;
         assert!(setup.code == 0 && setup.err.contains(question), "{answers:?}: {setup:?}");
-        assert!(setup.err.contains("`taskbell drill --cluster batch` sends a test through it."), "{setup:?}");
+        assert!(setup.err.contains("\n  taskbell drill --cluster batch     send a test"), "{setup:?}");
         assert_eq!(setup.out.contains("✓ Slack"), is_sent, "{answers:?}: {setup:?}");
         assert_eq!(setup.err.matches("is set up").count(), 1, "{setup:?}");
         let changed = typing(&aws, "setup --cluster batch --language ja", &["y"]).await;
@@ -112,7 +112,7 @@ async fn first_setup_at_a_terminal_offers_a_drill() {
     let unanswered = typing(&aws, "setup --cluster batch", &["y", ""]).await;
     assert!(unanswered.code == 1 && unanswered.err.contains(question), "{unanswered:?}");
     let elsewhere = taskbell(&Aws::new().await, "setup --cluster batch --yes").await;
-    assert!(!elsewhere.err.contains("Send a test") && elsewhere.err.contains("`taskbell drill"), "{elsewhere:?}");
+    assert!(!elsewhere.err.contains("Send a test") && elsewhere.err.contains("  taskbell drill"), "{elsewhere:?}");
 }
 
 /// A case: its title, the state of the log, the queue or AWS, the exit code, the last hop's name, and words of the output.

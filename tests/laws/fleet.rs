@@ -164,14 +164,15 @@ async fn fleet_is_confirmed_once_after_every_plan_is_shown() {
     let before = aws.everything().await;
     let no = typing(&aws, &with("setup --all --no-pattern-check", &path), &["n"]).await;
     assert!(
-        no.code == 1 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Apply these changes to 12 stacks?"),
+        no.code == 2 && no.err.matches("[y/N]").count() == 1 && no.err.contains("Apply these changes to 12 stacks?"),
         "{no:?}"
     );
+    assert_eq!((no.err.matches("Cancelled").count(), no.err.contains("error")), (1, false), "{no:?}");
     assert_eq!(aws.everything().await, before);
     // With JSON on stdout, stderr shows the plans before the question.
     let json = typing(&aws, &with("setup --all --no-pattern-check --output json", &path), &["n"]).await;
     let shown = json.err.split("Apply these changes").next().unwrap();
-    assert_eq!((json.code, shown.matches("8 to add").count()), (1, 12), "{json:?}");
+    assert_eq!((json.code, shown.matches("8 to add").count()), (2, 12), "{json:?}");
     assert_eq!(aws.everything().await, before);
     let yes = typing(&aws, &with("setup --all --no-pattern-check", &path), &["y"]).await;
     assert!(yes.code == 0 && yes.err.matches("[y/N]").count() == 1, "{yes:?}");

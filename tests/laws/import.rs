@@ -262,7 +262,7 @@ async fn declined_confirmation_changes_nothing() {
     let (aws, hand) = by_hand().await;
     let declined = typing(&aws, "import ecs-task-failed", &["n"]).await;
     assert!(
-        declined.code == 1 && declined.err.contains("and then disable the rule ecs-task-failed? [y/N]"),
+        declined.code == 2 && declined.err.contains("and then disable the rule ecs-task-failed? [y/N]"),
         "{declined:?}"
     );
     assert!(declined.err.contains("The rule ecs-task-failed is unchanged"), "{declined:?}");

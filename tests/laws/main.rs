@@ -26,6 +26,7 @@ mod notify;
 mod ownership;
 mod patience;
 mod permissions;
+mod questions;
 mod record;
 mod replay;
 mod status;

@@ -160,15 +160,16 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
     assert!(start.elapsed() <= Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(outcome.code, 130, "{outcome:?}");
     for told in [
-        "error: could not add role/notifier (taskbell-batch-us-east-1)\n  caused by: interrupted before AWS answered: the change may or may not have been made\n",
         "done: log_group/notifier, parameter/webhook, queue/undelivered, table/announcements\n",
-        "failed: role/notifier\n",
+        "failed: nothing\n",
+        "interrupted: role/notifier (the change may or may not have been made)\n",
         "not started: function/notifier, rule/job-succeeded, rule/task-failed\n",
         "Run the same command again: it is safe, and continues from here.\n",
         "error: setup was interrupted\n",
     ] {
         assert!(outcome.err.contains(told), "{told}: {outcome:?}");
     }
+    assert_eq!(outcome.err.matches("error:").count(), 1, "{outcome:?}");
     aws.heal();
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.fail(hangs(On::Action("lambda:DeleteFunction"), 0));
@@ -183,7 +184,7 @@ async fn interrupted_change_reports_the_state_of_each_resource() {
     assert!(
         outcome
             .err
-            .contains("failed: function/notifier, queue/undelivered\nnot started: nothing\nRun the same command again"),
+            .contains("failed: nothing\ninterrupted: function/notifier, queue/undelivered (the change may or may not have been made)\nnot started: nothing\nRun the same command again"),
         "{outcome:?}"
     );
     aws.heal();

@@ -81,3 +81,40 @@ fn no_name_from_outside_reaches_the_terminal_raw() {
     let (_, text) = printed(&["preview", &none]);
     assert_eq!(text.lines().count(), 1, "{text:?}");
 }
+
+/// Runs a line of a shell in a terminal of this width, and returns what the terminal shows.
+#[cfg(target_os = "linux")]
+fn in_terminal(columns: usize, line: &str, environment: &[(&str, &str)]) -> String {
+    let line = format!("stty cols {columns} rows 30; {line}");
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null()).env_clear();
+    command.env("PATH", std::env::var("PATH").unwrap()).env("SHELL", "/bin/sh").env("TERM", "xterm");
+    let output = command.env("TASKBELL", env!("CARGO_BIN_EXE_taskbell")).envs(environment.iter().copied()).output();
+    String::from_utf8(output.unwrap().stdout).unwrap().replace('\r', "")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn narrow_terminals_break_lines_between_words() {
+    let text =
+        in_terminal(40, "\"$TASKBELL\" drift --cluster batch --color never", &[("AWS_EC2_METADATA_DISABLED", "true")]);
+    let hint = "  hint: give --region, or set\n    AWS_REGION, or a region in the\n    profile\n";
+    assert!(text.contains("error: no AWS region is configured\n") && text.contains(hint), "{text:?}");
+}
+
+/// Checks that the manual goes through the pager only at a terminal, and is printed if the pager does not exist.
+#[cfg(target_os = "linux")]
+#[test]
+fn manual_goes_through_the_pager_on_a_terminal() {
+    for (environment, begins) in [
+        (&[("MANPAGER", "sed s/^/PAGED:/"), ("PAGER", "false")][..], "PAGED:"),
+        (&[("PAGER", "sed s/^/PAGED:/")], "PAGED:"),
+        (&[("PAGER", "/nowhere/pager")], ""),
+    ] {
+        let text = in_terminal(80, "\"$TASKBELL\" man pattern test", environment);
+        let usage = format!("{begins}Usage: taskbell pattern test");
+        assert!(text.contains(&usage) && !text.contains(".SH"), "{environment:?}: {text:?}");
+    }
+    let (code, roff) = printed(&["man", "pattern", "test"]);
+    assert!(code == Some(0) && roff.contains(".SH SYNOPSIS"), "{roff}");
+}

@@ -123,6 +123,11 @@ pub async fn typing(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
     in_aws(aws, line, Some(WEBHOOK), CancellationToken::new(), today, Some(lines)).await
 }
 
+/// Runs a command line without a webhook in an interactive terminal where a user types these lines.
+pub async fn typing_webhook(aws: &Aws, line: &str, lines: &[&str]) -> Outcome {
+    in_aws(aws, line, None, CancellationToken::new(), today, Some(lines)).await
+}
+
 async fn in_aws(
     aws: &Aws,
     line: &str,
@@ -189,6 +194,7 @@ pub async fn run_into(
         out,
         err,
         interactive: typed.is_some(),
+        out_is_terminal: false,
         live: false,
         columns: 80,
         webhook: secret.map(|text| webhook(text, WebhookHosts::Any).unwrap()),

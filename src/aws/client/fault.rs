@@ -146,12 +146,13 @@ pub fn no_credentials(reason: &str) -> Error {
         true => (NO_CREDENTIALS.to_owned(), reason),
         false => (format!("no usable credentials: {reason}"), ""),
     };
-    let error = Error::new(told).hint(WAYS_TO_CREDENTIALS);
+    let hint = if told == NO_CREDENTIALS { Hint::ProvideCredentials } else { WAYS_TO_CREDENTIALS.into() };
+    let error = Error::new(told).hint(hint);
     if detail.is_empty() { error } else { error.detail(detail) }
 }
 
-const WAYS_TO_CREDENTIALS: &str = "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, \
-    `aws configure`); in an ECS task, its task role is used";
+const WAYS_TO_CREDENTIALS: &str =
+    "get credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, `aws configure`)";
 
 /// Returns all messages of the chain of sources, without repetitions.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
@@ -257,6 +258,9 @@ impl Fault {
         if self.trouble() == Trouble::Denied {
             let grant = if self.is_about_schedules() { Hint::GrantSchedules } else { Hint::GrantPolicy };
             return Some(self.way_past_a_guard().map_or(grant, Hint::from));
+        }
+        if self.code.is_none() && self.message == NO_CREDENTIALS {
+            return Some(Hint::ProvideCredentials);
         }
         let code = self.code.as_deref().unwrap_or_default();
         let hint = match code {

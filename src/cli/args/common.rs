@@ -6,7 +6,7 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use crate::arn;
-use crate::aws::kinds::parameter::{self, Webhook};
+use crate::aws::kinds::parameter::Webhook;
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
 use crate::config::settings::{FilterSettings, Settings, items};
@@ -38,7 +38,7 @@ pub struct Common {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     #[arg(long, global = true, value_enum, default_value_t)]
-    /// The format of the results on stdout; `drift` also has github (annotations for a workflow) and markdown (a summary for it)
+    /// The format of the results on stdout; `drift` also has github (annotations for a workflow) and markdown (a summary for it), `graph` has mermaid
     pub output: Format,
     /// Use colours; `auto`: on a terminal (NO_COLOR and CLICOLOR_FORCE are respected, too)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -67,6 +67,7 @@ pub enum Format {
     Json,
     Github,
     Markdown,
+    Mermaid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -229,18 +230,6 @@ impl StackArgs {
             true => config::webhook(&world.read_stdin()?, WebhookHosts::Any).map(Some),
             false => Ok(None),
         }
-    }
-
-    /// Asks the user for the webhook.
-    ///
-    /// # Errors
-    /// If no terminal is available for the question, or the text is not a webhook; on interruption.
-    pub async fn ask_webhook(&self, world: &World) -> Result<Webhook> {
-        if !world.interactive {
-            return Err(parameter::no_webhook());
-        }
-        let text = world.ask_secret("Webhook (not shown): ").await?;
-        config::webhook(&text, self.settings.hosts())
     }
 
     /// Returns the webhook from standard input or from the environment, if any. Never asks for one.

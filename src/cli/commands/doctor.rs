@@ -47,7 +47,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     progress.finish();
     world.out.print(&match common.output {
         Format::Json => render::doctor::json(&examination, world.command()),
-        Format::Text | Format::Github | Format::Markdown => render::doctor::text(&examination, world.command()),
+        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
+            world.laid_out(&render::doctor::text(&examination, world.command()))
+        }
     });
     Ok(code(examination.verdict()))
 }

@@ -75,7 +75,9 @@ impl InPhases for Args {
         let repair = repair(&self.stack, common);
         Ok(Phase::Over(Told {
             out: match common.output {
-                Format::Text | Format::Json => render::drift::text(&comparison, common.verbose, &repair),
+                Format::Text | Format::Json | Format::Mermaid => {
+                    render::drift::text(&comparison, common.verbose, &repair)
+                }
                 Format::Github => render::drift::annotations(&comparison),
                 Format::Markdown => render::drift::markdown(&comparison),
             },

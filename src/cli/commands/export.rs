@@ -128,7 +128,9 @@ fn export_notifier(args: &Notifier, common: &Common, world: &World) -> Result<u8
     let archive = archive()?;
     whole_file::write(&args.to, &archive.bytes)?;
     world.out.print(&match common.output {
-        Format::Text | Format::Github | Format::Markdown => render::export::archive(&archive, &args.to),
+        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
+            render::export::archive(&archive, &args.to)
+        }
         Format::Json => render::json(&render::export::archive_object(&archive, &args.to)),
     });
     Ok(0)

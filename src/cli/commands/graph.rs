@@ -15,6 +15,7 @@ use crate::config::settings::{Settings, items};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, mermaid, svg};
 use crate::operations::drift::{Comparison, compare};
+use crate::style::plain;
 
 /// Draw the stack: the connections between its parts, and the state of each part.
 ///
@@ -24,13 +25,14 @@ use crate::operations::drift::{Comparison, compare};
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
+  taskbell graph --cluster batch
+  taskbell graph --cluster batch --output mermaid
   taskbell graph --cluster batch --file stack.svg
-  taskbell graph --cluster batch >stack.mmd
   taskbell graph --cluster batch --file stack.md")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
-    /// The format of the picture [default: from the ending of --file, or else mermaid]
+    /// The format of the picture [default: from the ending of --file, or else tree on a terminal, and mermaid elsewhere]
     #[arg(long, value_enum)]
     format: Option<Drawn>,
     /// The file to write, instead of standard output: .svg, .mmd, or .md for a block of Markdown
@@ -40,6 +42,8 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Drawn {
+    /// A tree of words, for terminals
+    Tree,
     /// A self-contained picture, for browsers and READMEs
     Svg,
     /// A flowchart for Markdown, wikis and pull requests
@@ -61,7 +65,7 @@ impl OfStack for Args {
 }
 
 pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
-    let draw = drawer(&args, common)?;
+    let draw = drawer(&args, common, world)?;
     let request = args.stack.comparison(common, world)?;
     let target = common.target_called(request.goal.stack().clone());
     let progress = Progress::new(common, world);
@@ -88,18 +92,22 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 }
 
 /// Returns the function that draws. `--format` takes precedence over the ending of the file's name.
-fn drawer(args: &Args, common: &Common) -> Result<fn(&Graph) -> String> {
+fn drawer(args: &Args, common: &Common, world: &World) -> Result<fn(&Graph) -> String> {
     if common.output == Format::Json && args.file.is_none() && args.format.is_some() {
         return Err(Error::usage("--output json prints nodes and edges, and --format draws a picture")
             .hint("give --file FILE to get both, or omit one of the two"));
     }
     let ending = args.file.as_deref().and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
-    match (args.format, ending.as_deref()) {
+    let format = args.format.or((common.output == Format::Mermaid).then_some(Drawn::Mermaid));
+    match (format, ending.as_deref()) {
+        (Some(Drawn::Tree), _) if args.file.is_some() => Ok(|graph| plain(&render::graph::tree(graph))),
+        (Some(Drawn::Tree), _) => Ok(render::graph::tree),
         (Some(Drawn::Svg), _) | (None, Some("svg")) => Ok(svg::picture),
         (Some(Drawn::Mermaid) | None, Some("md" | "markdown")) => Ok(mermaid::markdown),
         (Some(Drawn::Mermaid), _) | (None, Some("mmd" | "mermaid")) => Ok(mermaid::chart),
+        (None, _) if args.file.is_none() && world.out_is_terminal => Ok(render::graph::tree),
         (None, _) if args.file.is_none() => Ok(mermaid::chart),
         (None, _) => Err(Error::usage("the file's name does not end in a known format")
-            .hint("use a name that ends in .svg, .mmd or .md, or give --format svg or mermaid")),
+            .hint("use a name that ends in .svg, .mmd or .md, or give --format svg, mermaid or tree")),
     }
 }

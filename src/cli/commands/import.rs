@@ -8,7 +8,7 @@ use crate::cli::args::setup::SetupArgs;
 use crate::cli::exit::code;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
-use crate::cli::run::setup::prepared;
+use crate::cli::run::setup::{flags, prepared, with_webhook};
 use crate::cli::run::{Desk, fleet};
 use crate::cli::terminal::World;
 use crate::config::{self, settings::Settings, settings::items};
@@ -80,8 +80,8 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
         world.err.print(&render::import::list_end(&survey, common.quiet));
         return Ok(code(survey.verdict()));
     };
-    let found = progress.over(find(&rule, hosts, args.remove_old, &site, desk.context)).await;
-    let found = found.inspect_err(|error| world.err.print(render::import::not_found(error)))?;
+    let find = find(&rule, hosts, args.remove_old, &site, desk.context);
+    let found = progress.over(find).await.inspect_err(|error| world.err.print(render::import::not_found(error)))?;
     Box::pin(take_over(args, &found, &progress, &desk)).await.map(code)
 }
 
@@ -118,7 +118,7 @@ async fn take_over(mut args: Args, found: &Found, progress: &Progress, desk: &De
     ended
 }
 
-/// Sets up the new stack, tests it, and disables or removes the old alert.
+/// Sets up the new stack, tests it, and ends the old alert.
 async fn carry_out(
     args: &Args,
     (found, takeover, off): (&Found, &Takeover, &mut SwitchedOff),
@@ -128,29 +128,29 @@ async fn carry_out(
     let (Desk { common, world, .. }, command) = (desk, desk.world.command());
     let request =
         args.setup.request(Goal::Whole(Box::new(takeover.config.clone())), takeover.webhook(), &args.stack.settings)?;
-    let prepare = prepared(request, (&args.stack, args.dry_run), |prepared| found.ends_no_alert(prepared), desk);
+    let prepare = prepared(request, args.dry_run, |prepared| found.ends_no_alert(prepared), desk);
     let (prepared, asked) = progress.over(prepare).await?;
     world.err.print(render::import::no_webhook(&prepared, takeover));
     let over = asked.and_then(|()| takeover.verdict(&prepared));
     let text = || render::import::plan(&prepared.plan, found, takeover, common.verbose);
-    let object = || render::import::prepared_object(&prepared, found, takeover, command);
+    let print = |object| world.out.print(&render::json(&object));
     match (common.output, &over) {
         (Format::Json, Ok(None)) if args.yes => {}
         (Format::Json, Ok(None)) => world.err.print(&text()),
-        (Format::Json, _) => world.out.print(&render::json(&object())),
-        _ => world.out.print(&text()),
+        (Format::Json, _) => print(render::import::prepared_object(&prepared, found, takeover, command)),
+        _ => world.out.print(&world.laid_out(&text())),
     }
     if let Some(verdict) = over? {
         world.err.print(&render::setup::unreadable(&prepared.plan, command));
         return Ok(verdict);
     }
+    let prepared = progress.over(with_webhook(prepared, args.stack.settings.hosts(), world)).await?;
     world.confirm(args.yes, &render::import::question(&prepared, found, takeover)).await?;
     let applied = progress.over(found.replace(prepared, takeover, off)).await;
     if common.output == Format::Json {
-        let object = render::import::applied_object(&applied, found, takeover, off.is_done, command);
-        world.out.print(&render::json(&object));
+        print(render::import::applied_object(&applied, found, takeover, off.is_done, command));
     }
-    world.err.print(&render::import::applied(&applied, off, common.quiet, command));
-    let verdict = applied.verdict();
-    render::setup::error(applied).or_else(|| off.failed.take()).map_or(Ok(verdict), Err)
+    world.err.print(&render::import::applied(&applied, off, &flags(common), common.quiet, command));
+    let verdict = Ok(applied.verdict());
+    render::setup::error(applied).or_else(|| off.failed.take()).map_or(verdict, Err)
 }

@@ -53,6 +53,10 @@ impl OfStack for Args {
 impl InPhases for Args {
     type Prepared = Infallible;
 
+    fn is_prose(&self) -> bool {
+        !self.suggest
+    }
+
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Infallible>> {
         let clusters = self.clusters.parse()?;
         let target = desk.common.target(&clusters)?;

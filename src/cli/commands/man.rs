@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use clap_mangen::Man;
 
-use crate::cli::terminal::{World, whole_file};
+use crate::cli::terminal::{World, pager, whole_file};
 use crate::error::{Error, Result, nearest};
 
-/// Print a page of the manual, or write all pages into a folder.
+/// Show a page of the manual, or write all pages into a folder.
+///
+/// On a terminal, shows the page in your pager: MANPAGER, or else PAGER, or else less. Elsewhere, prints it as `man` reads it.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
+  taskbell man setup
   taskbell man | man -l -
   taskbell man pattern test >taskbell-pattern-test.1
   taskbell man --to /usr/local/share/man/man1")]
@@ -33,7 +36,13 @@ pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
                 Error::new(format!("could not write the manual into {}", folder.display())).because(error)
             })?;
         }
-        None => world.out.print(&page(find(&command, &args.words)?)),
+        None => {
+            let found = find(&command, &args.words)?;
+            match world.out_is_terminal {
+                true => pager::show(&words(found, world.columns), world),
+                false => world.out.print(&page(found)),
+            }
+        }
     }
     Ok(0)
 }
@@ -60,6 +69,12 @@ fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
     whole_file::write(&folder.join(Man::new(command.clone()).get_filename()), page(command))
 }
 
+/// Returns the page as a person reads it, without styles: not every pager shows them.
+fn words(command: &clap::Command, columns: usize) -> String {
+    command.clone().term_width(columns).render_long_help().to_string()
+}
+
+/// Returns the page as `man` reads it.
 fn page(command: &clap::Command) -> String {
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.

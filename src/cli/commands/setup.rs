@@ -7,11 +7,11 @@ use crate::cli::args::common::StackArgs;
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::args::setup::SetupArgs;
 use crate::cli::render;
-use crate::cli::run::setup::{offered, prepared, seen};
+use crate::cli::run::setup::{closing, drilled, offered, prepared, seen, with_webhook};
 use crate::cli::run::{Asks, Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
-use crate::config::Config;
 use crate::config::settings::{Settings, items};
+use crate::config::{Config, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::operations::setup::{Prepared, Refusal, Request};
 use crate::pattern::scenario::Scenario;
@@ -20,8 +20,8 @@ use crate::pattern::scenario::Scenario;
 ///
 /// Without a cluster, offers those that it finds. Shows the plan, and asks before it changes anything. Run the command again at any
 /// time: it changes only the differences, and keeps the settings that no flag gives; --reset returns to the defaults. With
-/// taskbell.toml, the settings are those of the file. Exit code 0: done; 1: error; 2: --dry-run found differences; 3: something
-/// could not be read, and nothing was changed.
+/// taskbell.toml, the settings are those of the file. Exit code 0: done; 1: error; 2: --dry-run found differences, or you answered
+/// no; 3: something could not be read, and nothing was changed.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -88,6 +88,7 @@ pub struct Ready {
     drills: bool,
     /// Whether the user can be asked for a drill after the first setup.
     offers_drill: bool,
+    hosts: WebhookHosts,
 }
 
 impl InPhases for Args {
@@ -104,7 +105,7 @@ impl InPhases for Args {
         if self.drill && request.goal.early().is_some_and(lacks_clusters) && !desk.is_one_of_many() {
             return Err(Error::usage("a drill needs a cluster").hint("give --cluster NAME"));
         }
-        let (prepared, asked) = prepared(request, (&self.stack, self.dry_run), |_| Ok(()), desk).await?;
+        let (prepared, asked) = prepared(request, self.dry_run, |_| Ok(()), desk).await?;
         let drills = self.drill && !lacks_clusters(prepared.config());
         let told = seen(&prepared, self.dry_run, desk);
         if let Err(error) = asked {
@@ -123,20 +124,26 @@ impl InPhases for Args {
                 let Told { out, err, sum, .. } = told;
                 let question = render::setup::question(&prepared) + "?";
                 let offers_drill = desk.can_ask() && !self.yes;
-                let prepared = Ready { prepared, drills, offers_drill };
+                let hosts = self.stack.settings.hosts();
+                let prepared = Ready { prepared, drills, offers_drill, hosts };
                 Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
             }
         }
     }
 
-    async fn apply(Ready { prepared, drills, offers_drill }: Ready, desk: &Desk<'_>) -> Told {
+    async fn complete_prepared(ready: Ready, desk: &Desk<'_>) -> Result<Ready> {
+        let prepared = with_webhook(ready.prepared, ready.hosts, desk.world).await?;
+        Ok(Ready { prepared, ..ready })
+    }
+
+    async fn apply(Ready { prepared, drills, offers_drill, hosts: _ }: Ready, desk: &Desk<'_>) -> Told {
         let applied = prepared.apply(drills.then(Scenario::default)).await;
-        let (applied, is_said) = if offers_drill { offered(applied, desk).await } else { (applied, false) };
-        let (command, verdict) = (desk.world.command(), applied.verdict());
+        let (applied, is_told) = if offers_drill { offered(applied, desk).await } else { (applied, false) };
+        let verdict = applied.verdict();
         Told {
             out: String::new(),
-            object: Some(render::setup::applied_object(&applied, command)),
-            err: render::setup::end(&applied, desk.common.quiet || is_said, command),
+            object: Some(render::setup::applied_object(&applied, desk.world.command())),
+            err: closing(&applied, is_told, desk),
             sum: render::sum_of_done(&applied.plan),
             ended: render::setup::error(applied).map_or(Ok(verdict), Err),
         }
@@ -148,17 +155,4 @@ fn request(args: &Args, desk: &Desk<'_>) -> Result<Request> {
     let goal = args.stack.goal(desk.common)?;
     let webhook = args.stack.webhook(desk.world, settings.hosts())?;
     Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(goal, webhook, settings)? })
-}
-
-/// Runs the drill although nothing is to be changed.
-async fn drilled(prepared: &Prepared, told: Told, desk: &Desk<'_>) -> Result<Told> {
-    // Show the plan before the hops.
-    desk.show(&told.out);
-    let drill = prepared.drill(Scenario::default()).await?;
-    let command = desk.world.command();
-    Ok(Told {
-        object: Some(render::setup::prepared_object(prepared, Some(&drill), command)),
-        err: render::drill::end(&drill, desk.common.quiet, command),
-        ..Told::verdict(String::new(), drill.verdict())
-    })
 }

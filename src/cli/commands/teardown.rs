@@ -14,7 +14,7 @@ use crate::operations::teardown::{Applied, Prepared, prepare};
 ///
 /// Also removes the stack's resources that earlier versions or other flags left behind, and the undelivered alerts in the queue:
 /// run `taskbell replay` first. Does not touch resources without the stack's tag. Exit code 0: removed; 1: error; 2: --dry-run found
-/// something to remove; 3: something could not be read.
+/// something to remove, or you answered no; 3: something could not be read.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "Example:\n  taskbell teardown --cluster batch")]
 pub struct Args {

@@ -12,6 +12,9 @@ use crate::style::Style;
 const RED: Style = Style::RED;
 const BOLD: Style = Style::BOLD;
 
+const NO_CREDENTIALS: &str = "no usable AWS credentials: set AWS_PROFILE or --profile, or log in (`aws sso login`, `aws configure`); in \
+                              an ECS task, its task role is used";
+
 /// Returns the hints for the resources that could not be read.
 pub fn hints(plan: &Plan, command: &str) -> String {
     let hints = plan.unknown.iter().filter_map(|unknown| unknown.error.nearest_hint());
@@ -31,6 +34,7 @@ pub fn hint(hint: &Hint, command: &str) -> String {
         Hint::GrantPolicy | Hint::GrantSchedules => format!(
             "`taskbell permissions --for {command}` prints the policy that the command needs; give it the same --cluster or --stack"
         ),
+        Hint::ProvideCredentials => NO_CREDENTIALS.to_owned(),
         Hint::ChooseRegion(region) => format!("give --region {region}"),
         Hint::NameRegion => "give --region, or set AWS_REGION, or a region in the profile".to_owned(),
         Hint::CheckPlace => "check --region and --profile".to_owned(),
@@ -60,17 +64,39 @@ pub fn report(report: &Report, command: &str) -> String {
     let Report { done, failed, not_started } = report;
     let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
     let mut text = String::new();
-    for (_, failure) in failed {
+    // An interruption is reported once, by the error that ends the command.
+    let (interrupted, failed): (Vec<_>, Vec<_>) = failed.iter().partition(|(_, failure)| failure.is_interrupted());
+    for (_, failure) in &failed {
         text += &error(failure, command);
     }
     let _ = writeln!(text, "done: {}", list(done.iter().map(ToString::to_string).collect()));
     let _ = writeln!(text, "failed: {}", list(failed.iter().map(|(id, _)| id.to_string()).collect()));
+    if !interrupted.is_empty() {
+        let ids = list(interrupted.iter().map(|(id, _)| id.to_string()).collect());
+        let _ = writeln!(text, "interrupted: {ids} (the change may or may not have been made)");
+    }
     let _ = writeln!(text, "not started: {}", list(not_started.iter().map(ToString::to_string).collect()));
     text + "Run the same command again: it is safe, and continues from here.\n"
 }
 
-/// Returns the text of an error, with its causes and the nearest hint.
+/// Returns the text of the error that ends a command. Without credentials, the command's own step does not matter: a single sentence
+/// says how to get them, and only `--verbose` shows the chain of causes.
+pub fn last_error(error: &Error, verbose: bool, command: &str) -> String {
+    if error.lacks_credentials() && !verbose {
+        return format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {NO_CREDENTIALS}\n");
+    }
+    let text = self::error(error, command);
+    match error.detail_text().filter(|_| verbose) {
+        Some(detail) => text + &format!("  in full: {}\n", printable(detail)),
+        None => text,
+    }
+}
+
+/// Returns the text of an error, with its causes and the nearest hint. An answer of no is no error.
 pub fn error(error: &Error, command: &str) -> String {
+    if error.is_declined() {
+        return format!("{error}\n");
+    }
     let mut text = format!("{RED}{BOLD}error:{BOLD:#}{RED:#} {}\n", paragraph(&error.to_string()));
     for cause in causes(error) {
         let _ = writeln!(text, "  caused by: {}", paragraph(&cause));

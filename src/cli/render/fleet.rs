@@ -31,6 +31,7 @@ impl Outcome<'_> {
     /// Returns the outcome in one line.
     pub fn line(&self) -> String {
         match self.ended {
+            Err(error) if error.is_declined() => "cancelled".to_owned(),
             Err(error) => format!("error: {}", printable(&error.in_one_line())),
             Ok(Verdict::InSync) => self.sum.unwrap_or("done").to_owned(),
             Ok(Verdict::Differs) => self.sum.unwrap_or("differs").to_owned(),

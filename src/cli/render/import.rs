@@ -361,9 +361,12 @@ fn then(old: &ExistingAlert, remove: bool) -> String {
 }
 
 /// Returns the closing message of the setup and the drill, or the text that precedes their error.
-pub fn applied(applied: &Applied, off: &SwitchedOff, quiet: bool, command: &str) -> String {
+pub fn applied(applied: &Applied, off: &SwitchedOff, flags: &str, quiet: bool, command: &str) -> String {
     let is_next_step = applied.failed.is_none() && applied.drill.is_none();
-    super::setup::end(applied, quiet || (is_next_step && off.failed.is_some()), command)
+    match is_next_step && !quiet && off.failed.is_none() {
+        true => super::next_step::set_up(applied, flags),
+        false => super::setup::end(applied, quiet, command),
+    }
 }
 
 /// Returns the note that precedes the error if the old alert could not be read.

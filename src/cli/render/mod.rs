@@ -9,6 +9,7 @@ mod error;
 pub mod export;
 pub mod fleet;
 mod github;
+pub mod graph;
 mod heading;
 pub mod import;
 pub mod init;
@@ -28,7 +29,7 @@ pub mod setup;
 pub mod status;
 pub mod teardown;
 
-pub use error::{error, hint_after};
+pub use error::{error, hint_after, last_error};
 pub use heading::{heading, located};
 pub use json::{document, json, plan_json};
 pub use plan::{plan, sum, sum_of_done};

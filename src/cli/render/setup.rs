@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::heading::heading;
 use super::json::plan_json;
 use super::plan::plan;
+use crate::aws::kinds::parameter::Webhook;
+use crate::config::webhook_service;
 use crate::error::Error;
 use crate::operations::drill::Drill;
 use crate::operations::setup::{Applied, Failed, Halt, Prepared};
@@ -13,6 +15,20 @@ use crate::reconcile::plan::Plan;
 use crate::stack::{Place, Stack};
 use crate::style::plain;
 use crate::words::count;
+
+/// Precedes the question for the webhook.
+pub const WEBHOOK: &str = "\
+Alerts go to a Slack incoming webhook: make one at https://api.slack.com/messaging/webhooks
+(or give the URL of a Teams workflow or of a Discord webhook; Enter alone cancels).
+";
+
+/// Asks for the webhook.
+pub const ASK_WEBHOOK: &str = "Webhook (not shown): ";
+
+/// Returns the answer to a webhook: the service to which it belongs, and no part of it.
+pub fn accepted(webhook: &Webhook) -> String {
+    format!("This is {}.\n", webhook_service(webhook))
+}
 
 pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
     format!("Make {} to the {}", count(plan.steps.len(), "change"), heading(stack, place))
@@ -51,14 +67,12 @@ pub fn unreadable(plan: &Plan, command: &str) -> String {
     format!("Something could not be read, so nothing was changed.\n{}", super::error::hints(plan, command))
 }
 
-/// Returns the closing message of a setup, or the text that precedes its error. `command` is the name in `permissions --for`.
+/// Returns the result of the drill after a setup, or the text that precedes the setup's error. `command` is the name in `permissions --for`.
 pub fn end(applied: &Applied, quiet: bool, command: &str) -> String {
     match (&applied.failed, &applied.drill) {
         (Some(failed), _) => failure(&applied.report, failed, command),
-        (None, Some(Err(_))) => String::new(),
         (None, Some(Ok(drill))) => super::drill::end(drill, quiet, command),
-        (None, None) if quiet => String::new(),
-        (None, None) => super::next_step::set_up(applied.config()),
+        (None, Some(Err(_)) | None) => String::new(),
     }
 }
 

@@ -76,7 +76,17 @@ pub trait InPhases: OfStack {
         true
     }
 
+    /// Checks whether the output consists of words for people, whose lines may be broken. Other lines are made to be copied.
+    fn is_prose(&self) -> bool {
+        true
+    }
+
     fn prepare(self, desk: &Desk<'_>) -> impl Future<Output = Result<Phase<Self::Prepared>>>;
+
+    /// Asks for what the changes still need, after the user has seen them and before the user confirms them.
+    fn complete_prepared(prepared: Self::Prepared, _: &Desk<'_>) -> impl Future<Output = Result<Self::Prepared>> {
+        std::future::ready(Ok(prepared))
+    }
 
     /// Makes the changes that the user agreed to.
     fn apply(prepared: Self::Prepared, desk: &Desk<'_>) -> impl Future<Output = Told>;
@@ -96,7 +106,7 @@ impl Desk<'_> {
     pub fn show(&self, text: &str) {
         match (self.common.output, self.reported) {
             (Format::Text, Some(reported)) => reported.lock().unwrap_or_else(PoisonError::into_inner).out += text,
-            (Format::Text, None) => self.world.out.print(text),
+            (Format::Text, None) => self.world.out.print(&self.world.laid_out(text)),
             _ => {}
         }
     }
@@ -127,17 +137,19 @@ impl Told {
 pub async fn run<A: InPhases>(args: A, common: &Common, world: &World) -> Result<u8> {
     let progress = Progress::new(common, world);
     let desk = Desk { common, world, context: progress.context(), reported: None };
-    let yes = args.yes();
+    let (yes, is_prose) = (args.yes(), args.is_prose() && common.output == Format::Text);
+    let laid_out = |text: String| if is_prose { world.laid_out(&text) } else { text };
     let told = match progress.over(Box::pin(args.prepare(&desk))).await? {
         Phase::Over(told) => told,
         Phase::Asks(Asks { out, err, instead, sum: _, question, prepared }) => {
             if common.output != Format::Json {
-                world.out.print(&out);
+                world.out.print(&laid_out(out));
             }
             world.err.print(&err);
             if common.output == Format::Json && !yes {
                 world.err.print(&instead);
             }
+            let prepared = progress.over(Box::pin(A::complete_prepared(prepared, &desk))).await?;
             world.confirm(yes, &question).await?;
             progress.over(Box::pin(A::apply(prepared, &desk))).await
         }
@@ -146,7 +158,7 @@ pub async fn run<A: InPhases>(args: A, common: &Common, world: &World) -> Result
     match (common.output, object) {
         (Format::Json, Some(object)) => world.out.print(&render::json(&object)),
         (Format::Json, None) => {}
-        _ => world.out.print(&out),
+        _ => world.out.print(&laid_out(out)),
     }
     world.err.print(&err);
     ended.map(code)

@@ -59,11 +59,18 @@ impl Progress {
             match event {
                 Event::Step(step) => steps(step),
                 Event::Finished => drawn.iter().for_each(|live| live.finish()),
-                event => match report::event(&event, quiet, is_text) {
-                    Some(Shown::Out(text)) => out.print(&text),
-                    Some(Shown::Err(text)) => err.print(&text),
-                    None => {}
-                },
+                event => {
+                    let print = || match report::event(&event, quiet, is_text) {
+                        Some(Shown::Out(text)) => out.print(&text),
+                        Some(Shown::Err(text)) => err.print(&text),
+                        None => {}
+                    };
+                    // Hide the drawn lines meanwhile: a text in the middle of them would leave a copy on the screen.
+                    match &drawn {
+                        Some(live) => live.bars.suspend(print),
+                        None => print(),
+                    }
+                }
             }
         });
         let context = Context {
@@ -81,14 +88,16 @@ impl Progress {
         &self.context
     }
 
-    /// Runs a command, and reports if AWS takes long to answer. Boxes the command's future, to keep it off the stack.
+    /// Runs a command, and reports if AWS takes long to answer. At its end, nothing of the progress is left on the screen. Boxes the command's future, to keep it off the stack.
     pub fn over<F: Future>(&self, command: F) -> impl Future<Output = F::Output> + use<'_, F> {
         let command = Box::pin(command);
         async move {
-            match &self.silence {
+            let ended = match &self.silence {
                 Some(silence) => silence.over(command).await,
                 None => command.await,
-            }
+            };
+            self.finish();
+            ended
         }
     }
 
@@ -97,7 +106,7 @@ impl Progress {
         self.over(asking(&self.context.listener, Asking::Changes, wait))
     }
 
-    /// Leaves the last state of every line on the screen.
+    /// Removes every line from the screen: the output that follows contains the results.
     pub fn finish(&self) {
         if let Some(live) = &self.live {
             live.finish();
@@ -108,7 +117,7 @@ impl Progress {
 impl Live {
     fn finish(&self) {
         for (_, line) in std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)) {
-            line.abandon();
+            line.finish_and_clear();
         }
     }
 

@@ -1,20 +1,22 @@
-//! Prepares a setup: plans, and asks for the webhook if the plan needs one. Renders the plan.
+//! Prepares a setup: plans, renders the plan, and asks for the webhook once the user has seen the plan.
 
 use super::{Desk, Told};
-use crate::cli::args::common::{StackArgs, report_repeated};
+use crate::aws::kinds::parameter::{self, Webhook};
+use crate::cli::args::common::{Common, report_repeated};
 use crate::cli::render;
-use crate::config::deadlines;
-use crate::error::Result;
+use crate::cli::terminal::World;
+use crate::config::{self, WebhookHosts, deadlines};
+use crate::error::{Error, Result};
 use crate::operations::setup::{Applied, Prepared, Request, prepare};
+use crate::pattern::scenario::Scenario;
 
-/// Prepares the setup. Asks for the webhook only if the plan needs one, may be applied, and passes the check. Returns the plan also if the
-/// check fails or the webhook is missing, with the error.
+/// Prepares the setup. Returns the plan also if the check fails or nobody can be asked for the webhook, with the error.
 ///
 /// # Errors
 /// If nothing could be planned, or a deadline never comes; on interruption.
 pub async fn prepared(
     request: Request,
-    (stack, dry_run): (&StackArgs, bool),
+    dry_run: bool,
     check: impl FnOnce(&Prepared) -> Result<()>,
     desk: &Desk<'_>,
 ) -> Result<(Prepared, Result<()>)> {
@@ -33,23 +35,96 @@ pub async fn prepared(
     if let Err(error) = check(&prepared) {
         return Ok((prepared, Err(error)));
     }
-    if dry_run || !prepared.needs_webhook() || prepared.refusal().is_some() {
-        return Ok((prepared, Ok(())));
+    let is_asked = !dry_run && prepared.needs_webhook() && prepared.refusal().is_none();
+    let asked = if is_asked && !world.interactive { Err(parameter::no_webhook()) } else { Ok(()) };
+    Ok((prepared, asked))
+}
+
+/// Asks for the webhook, if the plan needs one that is not known, and plans again with it. Called after the plan was shown.
+///
+/// # Errors
+/// If the user gives no webhook, or AWS changed since the plan; on interruption.
+pub async fn with_webhook(prepared: Prepared, hosts: WebhookHosts, world: &World) -> Result<Prepared> {
+    match prepared.needs_webhook() {
+        true => {
+            let webhook = ask_webhook(hosts, world).await?;
+            Box::pin(prepared.with_webhook(webhook)).await
+        }
+        false => Ok(prepared),
     }
-    match stack.ask_webhook(world).await {
-        Ok(webhook) => Ok((prepared.with_webhook(webhook).await?, Ok(()))),
-        Err(error) => Ok((prepared, Err(error))),
+}
+
+/// Asks for the webhook until the answer is one, and names the service to which it belongs.
+async fn ask_webhook(hosts: WebhookHosts, world: &World) -> Result<Webhook> {
+    world.err.print(render::setup::WEBHOOK);
+    loop {
+        let text = world.ask_secret(render::setup::ASK_WEBHOOK).await?;
+        if text.trim().is_empty() {
+            return Err(Error::declined());
+        }
+        match config::webhook(&text, hosts) {
+            Ok(webhook) => {
+                world.err.print(&render::setup::accepted(&webhook));
+                return Ok(webhook);
+            }
+            Err(error) => world.err.print(&render::error(&error, world.command())),
+        }
     }
 }
 
 /// Offers a drill after the first setup, and sends the drill if the user agrees. Returns whether the closing message of the setup was
-/// printed, and is the last one.
+/// printed.
 pub async fn offered(applied: Applied, desk: &Desk<'_>) -> (Applied, bool) {
     let Some(scenario) = applied.first_drill() else { return (applied, false) };
-    desk.world.err.print(&render::setup::end(&applied, false, desk.world.command()));
+    desk.world.err.print(&render::next_step::set_up(&applied, &flags(desk.common)));
     match desk.world.agrees(render::next_step::QUESTION).await {
-        true => (Box::pin(applied.with_drill(scenario)).await, false),
+        true => (Box::pin(applied.with_drill(scenario)).await, true),
         false => (applied, true),
+    }
+}
+
+/// Returns the text for stderr at the end of a setup. `is_told` says whether the closing message was printed already.
+#[must_use]
+pub fn closing(applied: &Applied, is_told: bool, desk: &Desk<'_>) -> String {
+    let quiet = desk.common.quiet;
+    let end = render::setup::end(applied, quiet, desk.world.command());
+    let is_good = applied.failed.is_none() && !matches!(applied.drill, Some(Err(_)));
+    let is_next = is_good && !quiet && !is_told && (applied.drill.is_none() || applied.is_first());
+    if is_next { end + &render::next_step::set_up(applied, &flags(desk.common)) } else { end }
+}
+
+/// Runs the drill although nothing is to be changed.
+///
+/// # Errors
+/// As `Drill::perform`.
+pub async fn drilled(prepared: &Prepared, told: Told, desk: &Desk<'_>) -> Result<Told> {
+    // Show the plan before the hops.
+    desk.show(&told.out);
+    let drill = prepared.drill(Scenario::default()).await?;
+    let command = desk.world.command();
+    Ok(Told {
+        object: Some(render::setup::prepared_object(prepared, Some(&drill), command)),
+        err: render::drill::end(&drill, desk.common.quiet, command),
+        ..Told::verdict(String::new(), drill.verdict())
+    })
+}
+
+/// Returns the flags that select the file, the region and the profile of this run, for commands that the user runs next.
+#[must_use]
+pub fn flags(common: &Common) -> String {
+    let file = common.config.as_ref().map(|path| ("config", path.display().to_string()));
+    let region = common.region.as_ref().map(|region| ("region", region.clone()));
+    let profile = common.profile.as_ref().map(|profile| ("profile", profile.clone()));
+    let flag = |(name, value): (&str, String)| format!(" --{name} {}", quoted(&value));
+    [file, region, profile].into_iter().flatten().map(flag).collect()
+}
+
+/// Quotes a word for a shell, unless all its characters are harmless.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@+=,".contains(char);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
@@ -65,4 +140,18 @@ pub fn seen(prepared: &Prepared, dry_run: bool, desk: &Desk<'_>) -> Told {
         out += &render::deadlines::text(&next);
     }
     Told { object: Some(object), sum: render::sum(&prepared.plan), ..Told::verdict(out, prepared.verdict()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_commands_are_quoted_for_a_shell() {
+        for (word, told) in
+            [("prod", "prod"), ("eu-west-1", "eu-west-1"), ("my prod", "'my prod'"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(quoted(word), told);
+        }
+    }
 }

@@ -2,18 +2,22 @@
 //! Tests bring a world of their own.
 
 pub mod child;
+mod layout;
+pub mod pager;
 pub mod waiting;
 pub mod whole_file;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anstream::{AutoStream, ColorChoice};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::client::connections::Connections;
+use crate::aws::client::wait;
 use crate::calendar::Zone;
 use crate::error::{Error, Result};
 use crate::input;
@@ -27,6 +31,8 @@ pub struct Output {
     sink: Arc<Mutex<Sink>>,
     /// Whether the terminal shows only ASCII.
     ascii: bool,
+    /// The width at which lines are broken between words; none: nowhere.
+    columns: Option<usize>,
 }
 
 struct Sink {
@@ -45,12 +51,13 @@ impl Sink {
 }
 
 /// The signs that taskbell itself prints, each with its replacement for terminals that show only ASCII.
-const SIGNS: [(char, &str); 5] = [('…', "..."), ('·', "-"), ('┃', "|"), ('✓', "v"), ('✗', "x")];
+const SIGNS: [(char, &str); 9] =
+    [('…', "..."), ('·', "-"), ('┃', "|"), ('✓', "v"), ('✗', "x"), ('│', "|"), ('├', "|"), ('└', "`"), ('─', "-")];
 
 impl Output {
     pub fn new(stream: impl Write + Send + 'static) -> Self {
         let sink = Sink { stream: Box::new(stream), filter: Filter::default(), failed: None };
-        Self { sink: Arc::new(Mutex::new(sink)), ascii: false }
+        Self { sink: Arc::new(Mutex::new(sink)), ascii: false, columns: None }
     }
 
     /// Sets whether the terminal shows only ASCII. Then `print` replaces taskbell's own signs; other characters stay unchanged.
@@ -59,11 +66,21 @@ impl Output {
         Self { ascii, ..self }
     }
 
+    /// Sets the width of the terminal. Then `print` breaks longer lines between words: for a stream whose texts are all for people.
+    #[must_use]
+    pub fn in_columns(self, columns: Option<usize>) -> Self {
+        Self { columns, ..self }
+    }
+
     /// Prints the text. An error does not stop the command, which may be in the middle of changes: [`Output::failure`] returns it.
     pub fn print(&self, text: &str) {
         let text = match self.ascii {
             true => &SIGNS.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii)),
             false => text,
+        };
+        let text = match self.columns {
+            Some(columns) => &layout::wrapped(text, columns),
+            None => text,
         };
         let mut sink = self.sink();
         let passed = sink.filter.passed(text);
@@ -89,6 +106,10 @@ impl Output {
     }
 }
 
+/// The time within which a command without calls in flight ends after an interruption.
+const AT_ONCE: Duration = Duration::from_millis(400);
+
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact about the process")]
 pub struct World {
     /// Stdout, for results.
     pub out: Output,
@@ -96,6 +117,8 @@ pub struct World {
     pub err: Output,
     /// Whether taskbell can ask a person at the terminal.
     pub interactive: bool,
+    /// Whether stdout is a terminal.
+    pub out_is_terminal: bool,
     /// Whether progress may be redrawn in place.
     pub live: bool,
     /// The width of the terminal in cells; 80 if the width is unknown.
@@ -126,13 +149,20 @@ impl World {
         let webhook = std::env::var("TASKBELL_SLACK_WEBHOOK_URL").ok().filter(|text| !text.trim().is_empty());
         let (terminal, shows_all) = (std::io::stderr().is_terminal(), is_utf8(|name| std::env::var(name).ok()));
         let (out, err) = (std::io::stdout(), std::io::stderr());
-        let ascii = [out.is_terminal(), terminal].map(|is_terminal| is_terminal && !shows_all);
+        let out_is_terminal = out.is_terminal();
+        let ascii = [out_is_terminal, terminal].map(|is_terminal| is_terminal && !shows_all);
+        let size = terminal_size::terminal_size().filter(|(width, _)| width.0 > 0);
+        let columns = size.map_or(80, |(width, _)| width.0.into());
+        let of_err = (terminal && size.is_some()).then_some(columns);
         Self {
             out: Output::new(AutoStream::new(std::io::stdout(), choice(color, &out))).in_ascii(ascii[0]),
-            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &err))).in_ascii(ascii[1]),
+            err: Output::new(AutoStream::new(std::io::stderr(), choice(color, &err)))
+                .in_ascii(ascii[1])
+                .in_columns(of_err),
             interactive: terminal && std::io::stdin().is_terminal(),
+            out_is_terminal,
             live: terminal && shows_all,
-            columns: terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into()),
+            columns,
             zone: zone_of_machine(std::env::var("TZ").ok().filter(|text| !text.is_empty())),
             webhook: webhook.map(Sealed::new),
             cancel: CancellationToken::new(),
@@ -155,7 +185,14 @@ impl World {
         self.command.get().copied().unwrap_or("setup")
     }
 
-    /// Handles signals: the first one lets the calls in flight finish, the second one ends the process. Needs a running runtime.
+    /// Returns a text for people as stdout shows it: on a terminal, long lines are broken between words.
+    #[must_use]
+    pub fn laid_out(&self, text: &str) -> String {
+        if self.out_is_terminal { layout::wrapped(text, self.columns) } else { text.to_owned() }
+    }
+
+    /// Handles signals: the first one lets the calls in flight finish, the second one ends the process. A command that ends at once
+    /// reports the interruption itself; only a command that goes on says so first. Needs a running runtime.
     pub fn heed_signals(&self) {
         if !self.signals {
             return;
@@ -163,9 +200,16 @@ impl World {
         let (cancel, err) = (self.cancel.clone(), self.err.clone());
         tokio::spawn(async move {
             signalled().await;
-            err.print("\ninterrupted: finishing the calls in flight (interrupt again to stop at once)\n");
             cancel.cancel();
-            signalled().await;
+            let goes_on = async {
+                wait::moment(Instant::now() + AT_ONCE).await;
+                err.print("\ninterrupted: finishing the calls in flight (interrupt again to stop at once)\n");
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = signalled() => {}
+                () = goes_on => {}
+            }
             err.print(
                 "\nstopped at once: calls in flight may have taken effect or not; it is safe to run the same command again\n",
             );
@@ -189,7 +233,7 @@ impl World {
         let answer = self.ask_line(&format!("{question} [y/N] ")).await?;
         match ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
             true => Ok(()),
-            false => Err(Error::new("not confirmed; nothing was changed")),
+            false => Err(Error::declined()),
         }
     }
 
@@ -212,9 +256,7 @@ impl World {
     async fn line(&self, question: &str) -> Result<String> {
         self.err.print(question);
         if let Some(typed) = &self.typed {
-            let line = typed.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let line = line.ok_or_else(|| Error::usage("could not read the answer; nothing was changed"))?;
-            return Ok(line + "\n");
+            return Ok(next(typed)? + "\n");
         }
         let read = || {
             let mut answer = String::new();
@@ -229,6 +271,10 @@ impl World {
     /// # Errors
     /// If the terminal cannot be read; on interruption.
     pub async fn ask_secret(&self, question: &'static str) -> Result<String> {
+        if let Some(typed) = &self.typed {
+            self.err.print(question);
+            return next(typed);
+        }
         self.ask(move || rpassword::prompt_password(question)).await
     }
 
@@ -246,7 +292,11 @@ impl World {
                 Ok(Err(error)) => Err(unreadable().because(error)),
                 Err(_) => Err(unreadable()),
             },
-            () = self.cancel.cancelled() => Err(Error::interrupted("interrupted; nothing was changed")),
+            () = self.cancel.cancelled() => {
+                // The report does not belong on the line of the question.
+                self.err.print("\n");
+                Err(Error::interrupted("interrupted; nothing was changed"))
+            }
         }
     }
 
@@ -274,6 +324,7 @@ impl World {
             out: self.out.clone(),
             err: self.err.clone(),
             interactive: false,
+            out_is_terminal: self.out_is_terminal,
             live: false,
             columns: self.columns,
             zone: self.zone.clone(),
@@ -300,6 +351,12 @@ fn zone_of_machine(tz: Option<String>) -> Zone {
     let linked = || Some(name_in(&std::fs::read_link("/etc/localtime").ok()?.to_string_lossy()));
     let name = tz.map(|text| name_in(text.trim_start_matches(':'))).or_else(linked);
     name.and_then(|name| Zone::parse(&name).ok()).unwrap_or_else(Zone::utc)
+}
+
+/// Returns the next line that a test types.
+fn next(typed: &Mutex<VecDeque<String>>) -> Result<String> {
+    let line = typed.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    line.ok_or_else(|| Error::usage("could not read the answer; nothing was changed"))
 }
 
 /// Checks whether the locale names UTF-8. An unset locale, as in containers, counts as UTF-8.

@@ -221,16 +221,21 @@ impl Prepared {
             })
     }
 
-    /// Plans again with the webhook.
+    /// Plans again with the webhook. The user has seen the first plan: the second one contains no other step.
     ///
     /// # Errors
-    /// As [`prepare`].
+    /// As [`prepare`]; also if AWS changed since the first plan.
     pub async fn with_webhook(self, webhook: Webhook) -> Result<Self> {
         let Setup { mut request, config, archive, session: _, target, context } = self.setup;
         request.webhook = Some(webhook);
         let session = request.open(&archive, &target, &context).await?;
         let setup = Setup { request, config, archive, session, target, context };
-        let plan = setup.plan(&[]).await?.0;
+        let plan = setup.plan(&[]).await.map_err(nothing_changed)?.0;
+        if !still_as_confirmed(&self.plan, &plan) {
+            return Err(
+                Error::new("AWS has changed since the plan; nothing was changed").hint("run the same command again")
+            );
+        }
         Ok(Self { plan, setup, ..self })
     }
 
@@ -303,17 +308,25 @@ impl Applied {
         &self.setup.config
     }
 
+    /// Returns the webhook of this run, if there is one.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&Webhook> {
+        self.setup.request.webhook.as_ref()
+    }
+
+    /// Returns whether the stack did not exist before.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        let is_new = |step: &Step| step.address.id.kind == Kind::Function && step.action == Action::Add;
+        self.plan.steps.iter().any(is_new)
+    }
+
     /// Returns the scenario of a drill that shows whether the alerts of the stack arrive. None: the stack existed before, no drill
     /// fits, a drill was sent already, or the setup failed.
     #[must_use]
     pub fn first_drill(&self) -> Option<Scenario> {
-        let is_new = |step: &Step| step.address.id.kind == Kind::Function && step.action == Action::Add;
         match Test::of(self.config())? {
-            Test::Drill(scenario)
-                if self.failed.is_none() && self.drill.is_none() && self.plan.steps.iter().any(is_new) =>
-            {
-                Some(scenario)
-            }
+            Test::Drill(scenario) if self.failed.is_none() && self.drill.is_none() && self.is_first() => Some(scenario),
             Test::Drill(_) | Test::Notify => None,
         }
     }

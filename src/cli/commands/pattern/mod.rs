@@ -70,7 +70,7 @@ pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
 
 fn list(format: Format) -> String {
     match format {
-        Format::Text | Format::Github | Format::Markdown => CATALOGUE.iter().map(told).collect(),
+        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => CATALOGUE.iter().map(told).collect(),
         Format::Json => {
             let entry = |entry: &Entry| {
                 let Entry { name, rings, needs, silent, .. } = entry;

@@ -108,7 +108,9 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
         }
     }
     world.out.print(&match common.output {
-        Format::Text | Format::Github | Format::Markdown => tested.iter().map(render::pattern_test::text).collect(),
+        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
+            tested.iter().map(render::pattern_test::text).collect()
+        }
         Format::Json => render::json(&tested.iter().map(render::pattern_test::object).collect()),
     });
     Ok(code(verdict(&tested)))

@@ -23,15 +23,19 @@ pub struct Outcome {
 pub fn show(outcome: &Outcome, common: &Common, world: &World) {
     let Outcome { name: _, heading, told: Told { out, err, ended, .. } } = outcome;
     let told = match ended {
-        Err(error) => format!("{err}{}", render::error(error, world.command())),
+        // The summary names the interruption, so that it is reported once.
+        Err(error) if error.is_interrupted() && err.is_empty() => String::new(),
+        Err(error) => format!("{err}{}", render::last_error(error, common.verbose, world.command())),
         Ok(_) => err.clone(),
     };
     let has_more = out.lines().nth(1).is_some() || (matches!(ended, Ok(Verdict::Failed)) && !out.is_empty());
     match common.output {
-        Format::Text if has_more || (common.verbose && !out.is_empty()) => world.out.print(&headed(heading, out)),
+        Format::Text if has_more || (common.verbose && !out.is_empty()) => {
+            world.out.print(&world.laid_out(&headed(heading, out)));
+        }
         Format::Github => world.out.print(&outcome.rendered().annotations()),
         Format::Markdown => world.out.print(&outcome.rendered().markdown()),
-        Format::Text | Format::Json => {}
+        Format::Text | Format::Json | Format::Mermaid => {}
     }
     if !told.trim().is_empty() {
         world.err.print(&headed(heading, &told));
@@ -74,7 +78,7 @@ pub fn conclude(outcomes: &[Outcome], common: &Common, world: &World) -> u8 {
             world.out.print(&render::json(&json!({ "stacks": stacks, "exit_code": code })));
         }
         Format::Github | Format::Markdown => world.err.print(&summary(&rendered, common.quiet)),
-        Format::Text => world.out.print(&summary(&rendered, common.quiet)),
+        Format::Text | Format::Mermaid => world.out.print(&summary(&rendered, common.quiet)),
     }
     code
 }

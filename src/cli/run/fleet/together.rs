@@ -8,6 +8,7 @@ use futures_util::stream::Stream;
 use super::lines::Lines;
 use super::outcome::{Outcome, show};
 use crate::cli::args::common::{Common, Format};
+use crate::cli::render;
 use crate::cli::render::fleet::{headed, question};
 use crate::cli::render::report::{self, Shown};
 use crate::cli::run::progress::Progress;
@@ -170,7 +171,7 @@ pub async fn together<A: InPhases, R: InPhases>(
                     world.err.print(&headed(heading, &err));
                 }
                 match common.output {
-                    Format::Text => world.out.print(&headed(heading, &out)),
+                    Format::Text | Format::Mermaid => world.out.print(&world.laid_out(&headed(heading, &out))),
                     Format::Json => world.err.print(&headed(heading, &ready.instead)),
                     Format::Github | Format::Markdown => {}
                 }
@@ -181,7 +182,14 @@ pub async fn together<A: InPhases, R: InPhases>(
             };
             match answer {
                 Ok(()) => each(fleet::apply(&running, waiting, at_once), &progress, &mut ended).await,
-                Err(error) => waiting.into_iter().for_each(|(at, _)| ended(at, failed(again(&error)))),
+                Err(error) => {
+                    // One question has one answer for all stacks.
+                    world.err.print(&render::error(&error, world.command()));
+                    for (at, _) in waiting {
+                        let [name, heading] = names[at].clone();
+                        outcomes[at] = Some(Outcome { name, heading, told: failed(again(&error)) });
+                    }
+                }
             }
         }
     }
