@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 47] = files! {
+const FILES: [(&str, &str); 48] = files! {
     "core/batch.mjs"
     "core/blame.mjs"
     "core/causes.mjs"

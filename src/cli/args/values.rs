@@ -21,7 +21,12 @@ impl ValueEnum for Scenario {
             Self::SpotInterrupted => &["spot"],
             Self::HealthCheckFailed => &["elb-unhealthy"],
             Self::ServiceImpaired => &["placement-failure"],
-            Self::DeploymentFailed | Self::Overdue | Self::RunningLong | Self::Recovered => &[],
+            Self::DeploymentFailed
+            | Self::BatchJobFailed
+            | Self::ExecutionFailed
+            | Self::Overdue
+            | Self::RunningLong
+            | Self::Recovered => &[],
         };
         let value = PossibleValue::new(self.name()).aliases(aliases.iter().copied());
         Some(value.help(match self {

@@ -76,6 +76,8 @@ async fn look(names: Names, words: &[OsString], file: &File, world: &World) -> O
         verbose: false,
         quiet: true,
         assumed: None,
+        has_file: false,
+        found: None,
     };
     let sdk = world.connections.to(&flags.at(&file.defaults).site()).await.ok()?.sdk;
     match names {

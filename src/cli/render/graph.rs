@@ -33,16 +33,16 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Draws a node, and ends the line.
-    fn node(&mut self, at: usize, note: &str) {
+    fn node(&mut self, at: usize, remark: &str) {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let style = style(node.state);
         let (id, name, told) = (printable(&node.id), printable(&node.name), printable(&node.told));
         let (mark, word) = (node.state.mark(), node.state.word());
         let _ = match (node.state, told.is_empty()) {
-            (State::Outside, _) => writeln!(self.text, "{id}  {name}{note}"),
-            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{note}"),
-            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{note}"),
+            (State::Outside, _) => writeln!(self.text, "{id}  {name}{remark}"),
+            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{remark}"),
+            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{remark}"),
         };
     }
 

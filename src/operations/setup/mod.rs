@@ -358,7 +358,7 @@ impl Setup {
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
-        let room = (&self.context.room, place);
+        let room = (&*self.context.room, place);
         let overlaps = Box::pin(preflight::has_room(config, planned, session, room)).await?;
         let notes = preflight::alerting_as_before(config).into_iter().chain(preflight::of_no_cluster(config));
         for note in notes.chain(overlaps) {

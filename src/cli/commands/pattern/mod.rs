@@ -95,11 +95,11 @@ fn show(
     common: &Common,
     world: &World,
 ) -> Result<String> {
+    let clusters = clusters.parse_but(filters)?;
     let filters = filters.checked()?;
     let pattern = Pattern::find(name)?.narrowed(&filters)?;
     pattern::uses(&filters, std::slice::from_ref(&pattern))?;
     warn_of_repeated([&pattern], world);
-    let clusters = clusters.parse_but(filters)?;
     if clusters.is_empty() && pattern.needs_cluster() {
         return Err(Error::usage(format!("the pattern {} needs a cluster", pattern.name)).hint("give --cluster"));
     }
