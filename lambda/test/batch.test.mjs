@@ -1,10 +1,12 @@
 // Jobs of AWS Batch: the cause after the last attempt, its log, and the failures that count as one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createHandler } from "../handler.mjs";
 import { incidentOf } from "../core/incident.mjs";
 import { endOf } from "../core/ledger.mjs";
 import { messageOf } from "../places/slack-message.mjs";
 import * as webhook from "../places/webhook.mjs";
+import { memoryTable } from "./memory-table.mjs";
 import { HOSTILE, changed, everywhere, sample } from "./samples.mjs";
 
 const JOB = "50-batch-job-failed";
@@ -103,4 +105,22 @@ test("any shape of the event gives an incident that rings", () => {
     const all = incidentOf({ ...sample(JOB), detail: everywhere(sample(JOB).detail, (value) => (typeof value === "object" ? value : hostile)) });
     assert.ok(all.rings && shown(all).length > 100);
   }
+});
+
+test("the notifier reads the last lines of the last attempt, tells a job once, and counts equal failures", async () => {
+  const [posts, reads] = [[], []];
+  let clock = Date.parse("2026-11-20T10:33:00Z");
+  const table = memoryTable();
+  const run = createHandler({
+    readWebhook: async () => "https://hooks.slack.com/services/T0/B0/x", describeTaskDefinition: () => assert.fail("a job has no task definition"),
+    readLog: async (log, lines) => { reads.push({ ...log, lines }); return ["RuntimeError: no rows"]; }, tableOf: () => table,
+    fetch: async (url, { body }) => { posts.push(body); return new Response("ok"); }, sleep: async () => {}, now: () => (clock += 5), log: () => {},
+    env: { TASKBELL_STACK: "jobs", TASKBELL_WEBHOOK_PARAMETER: "/p", TASKBELL_TABLE: "t", TASKBELL_LOG_LINES: "7" },
+  });
+  const of = (id, event = sample(JOB)) => ({ ...event, id: `event-${id}-${clock}`, detail: { ...event.detail, jobId: id, jobArn: `arn:aws:batch:us-east-1:123456789012:job/${id}` } });
+  const outcomes = [];
+  for (const event of [of("one"), of("one"), of("two"), of("three"), of("four", sample("50b-batch-timed-out"))]) outcomes.push((await run(event, { awsRequestId: `r-${clock}`, getRemainingTimeInMillis: () => 20_000 })).outcome);
+  assert.deepEqual(outcomes, ["sent", "duplicate", "sent", "counted", "sent"]);
+  assert.deepEqual(reads[0], { ...job().log, lines: 7 });
+  assert.ok(posts.length === 3 && posts.every((body) => body.includes("no rows")) && posts[1].includes("2 times"));
 });
