@@ -184,11 +184,8 @@ pub fn overlap(one: &str, other: &str) -> bool {
             let beside = row.get(place + 1).copied().unwrap_or_default();
             row[place] = match (one.get(at), other.get(place)) {
                 (None, None) => true,
-                (Some('*'), _) | (_, Some('*')) => {
-                    let (is_star, is_other) = (one.get(at) == Some(&'*'), other.get(place) == Some(&'*'));
-                    // A star covers nothing more, or the next character of the other glob, too.
-                    (is_star && (below(0) || beside)) || (is_other && (beside || below(0)))
-                }
+                // A star covers nothing more, or the next character of the other glob, too.
+                (Some('*'), _) | (_, Some('*')) => below(0) || beside,
                 (Some(first), Some(second)) => first == second && below(1),
                 (None, Some(_)) | (Some(_), None) => false,
             };
