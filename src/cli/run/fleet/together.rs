@@ -183,7 +183,7 @@ pub async fn together<A: InPhases, R: InPhases>(
             match answer {
                 Ok(()) => each(fleet::apply(&running, waiting, at_once), &progress, &mut ended).await,
                 Err(error) => {
-                    // One question has one answer for all stacks.
+                    // The answer is for all stacks: report it once.
                     world.err.print(&render::error(&error, world.command()));
                     for (at, _) in waiting {
                         let [name, heading] = names[at].clone();
