@@ -151,9 +151,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> (Result<Cli, clap::Error>, Option<String>) {
     let Typed { arguments, note } = expanded(arguments.into_iter().collect());
     let mut command = version::told(command(), &arguments);
-    let matches = command.try_get_matches_from_mut(arguments);
-    let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches));
-    (parsed.map_err(|error| error.format(&mut command)), note)
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+    (parsed, note)
 }
 
 /// Returns the declared command line. A command accepts flags that have no meaning for it, but its help hides them.
