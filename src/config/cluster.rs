@@ -162,7 +162,8 @@ mod tests {
         let excluded = texts(&["dev-*", "test"]);
         for named in [&[][..], &["*"]] {
             let all = clusters_but(&texts(named), &excluded).unwrap();
-            let [all] = all.as_slice() else { panic!("{all:?}") };
+            assert_eq!(all.len(), 1, "{all:?}");
+            let all = &all[0];
             assert!(all.covers("prod") && all.covers("test-2") && !all.covers("test") && !all.covers("dev-1"));
         }
         for named in [&["prod-*"][..], &["prod"], &["*", "prod"]] {

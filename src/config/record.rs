@@ -61,7 +61,7 @@ pub fn completed(given: &Settings, mut recorded: Settings, names_stack: bool) ->
     let (named, known) = (given.clusters()?, recorded.clusters()?);
     let is_known = |cluster: &Cluster| known.iter().any(|other| other.name() == cluster.name());
     if names_stack && named.iter().all(is_known) {
-        given.clusters = recorded.clusters.clone();
+        given.clusters.clone_from(&recorded.clusters);
     }
     Ok(given.or(recorded))
 }
@@ -134,6 +134,7 @@ mod tests {
     use crate::config::Language;
     use crate::config::settings::FilterSettings;
 
+    #[allow(clippy::unnecessary_wraps, reason = "a list of the settings")]
     fn list(items: &[&str]) -> Option<Vec<String>> {
         Some(items.iter().map(ToString::to_string).collect())
     }

@@ -175,7 +175,8 @@ mod tests {
             rule("b", "service-impaired", &["*"], &none),
         ];
         let found = all_overlaps(&rules);
-        let [(stack, overlap)] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (stack, overlap) = &found[0];
         assert_eq!(stack, "a");
         let told =
             "the stack b also alerts on service-impaired, task-failed in prod: both stacks announce such a failure";

@@ -133,7 +133,7 @@ async fn stack_without_a_record_has_the_settings_of_the_flags_and_the_defaults()
 async fn settings_that_are_too_long_to_be_kept_are_needed_again() {
     let aws = Aws::new().await;
     let hand = Hand::of(&aws);
-    let many: String = (0..60).map(|n| format!(" --ignore log_group/*/{}{n}", "x".repeat(80))).collect();
+    let many = (0..60).map(|n| format!("--ignore log_group/*/{}{n}", "x".repeat(80))).collect::<Vec<_>>().join(" ");
     succeeds(&aws, &format!("setup batch --yes --language ja{many}")).await;
     assert_eq!(variable(&hand, RECORD).await.as_deref(), Some("not kept"));
     for line in ["setup batch --yes", "drift batch"] {

@@ -63,12 +63,11 @@ impl Drawing<'_> {
                 let _ = write!(self.text, "{style}({trouble}){style:#} ");
             }
             let has_branches = graph.edges.iter().any(|other| other.from == edge.to);
-            match has_branches && self.drawn.contains(&edge.to) {
-                true => self.node(edge.to, "  (as above)"),
-                false => {
-                    self.node(edge.to, "");
-                    self.branches(edge.to, &format!("{indent}{below}"));
-                }
+            if has_branches && self.drawn.contains(&edge.to) {
+                self.node(edge.to, "  (as above)");
+            } else {
+                self.node(edge.to, "");
+                self.branches(edge.to, &format!("{indent}{below}"));
             }
         }
     }

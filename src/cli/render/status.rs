@@ -15,6 +15,7 @@ use crate::operations::drill::trace::place_of;
 use crate::operations::jobs::problem::Problem;
 use crate::operations::overlap::Overlap;
 use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Row, Status};
+use crate::pattern::clusters::is_glob;
 use crate::style::Style;
 use crate::words::{count, time};
 
@@ -112,8 +113,13 @@ fn remedy(status: &Status, row: Row) -> String {
         Row::Rules | Row::Notifier | Row::Queue | Row::Clusters => {
             let own = stack.strip_prefix(" --cluster ");
             let others = clusters.iter().filter(|name| own != Some(name.as_str()));
-            let others: String = others.map(|name| format!(" --cluster {name}")).collect();
-            format!("`taskbell setup{stack}{others}` repairs this")
+            let mut told = format!("`taskbell setup{stack}");
+            for name in others {
+                // A shell would expand the `*`.
+                let quote = if is_glob(name) { "'" } else { "" };
+                let _ = write!(told, " --cluster {quote}{name}{quote}");
+            }
+            told + "` repairs this"
         }
     }
 }

@@ -81,8 +81,8 @@ impl Asked<'_> {
         // The service's own line explains why its rules cannot be listed.
         let rules = rules.and_then(Result::ok).unwrap_or_default();
         let is_asked = |(stack, overlap): &(String, Overlap)| {
-            let named = self.name.as_ref().map(StackName::as_str);
-            named.is_none_or(|name| name == stack || name == overlap.stack)
+            let own = self.name.as_ref().map(StackName::as_str);
+            own.is_none_or(|name| name == stack || name == overlap.stack)
         };
         let told = |(stack, overlap): (String, Overlap)| format!("{stack}: {}", overlap.told());
         let found: Vec<String> = all_overlaps(&rules).into_iter().filter(is_asked).map(told).collect();

@@ -114,6 +114,7 @@ pub async fn without_clusters(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
 
 /// Returns a note about each pattern that no filter narrows and that the clusters of the stack do not narrow either, because its events
 /// name no cluster.
+#[must_use]
 pub fn of_no_cluster(config: &Config) -> Vec<Note> {
     let of_catalogue = [
         (BATCH_JOB_FAILED, "failed jobs of every job queue", "--job-queue GLOB and --job-name GLOB"),
