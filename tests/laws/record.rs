@@ -134,7 +134,7 @@ async fn settings_that_are_too_long_to_be_kept_are_needed_again() {
     let aws = Aws::new().await;
     let hand = Hand::of(&aws);
     let many = (0..60).map(|n| format!("--ignore log_group/*/{}{n}", "x".repeat(80))).collect::<Vec<_>>().join(" ");
-    succeeds(&aws, &format!("setup batch --yes --language ja{many}")).await;
+    succeeds(&aws, &format!("setup batch --yes --language ja {many}")).await;
     assert_eq!(variable(&hand, RECORD).await.as_deref(), Some("not kept"));
     for line in ["setup batch --yes", "drift batch"] {
         let refused = taskbell(&aws, line).await;
@@ -144,7 +144,7 @@ async fn settings_that_are_too_long_to_be_kept_are_needed_again() {
         );
     }
     aws.forget_calls();
-    succeeds(&aws, &format!("setup batch --yes --reset --language ja{many}")).await;
+    succeeds(&aws, &format!("setup batch --yes --reset --language ja {many}")).await;
     assert_eq!(aws.writes(), [""; 0]);
 }
 
