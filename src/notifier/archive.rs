@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 43] = files! {
+const FILES: [(&str, &str); 44] = files! {
     "core/blame.mjs"
     "core/causes.mjs"
     "core/credentials.mjs"

@@ -24,8 +24,8 @@ pub async fn must_exist(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) ->
 /// If the call fails.
 pub async fn missing(sdk: &SdkConfig, clusters: &[Cluster], way_out: &str) -> Result<Option<Error>, Fault> {
     let ecs = client::ecs(sdk);
-    let named: Vec<&Cluster> = clusters.iter().filter(|cluster| !cluster.is_glob()).collect();
-    for some in named.chunks(AT_ONCE) {
+    let certain: Vec<&Cluster> = clusters.iter().filter(|cluster| !cluster.is_glob()).collect();
+    for some in certain.chunks(AT_ONCE) {
         let names = some.iter().map(|cluster| cluster.name().to_owned()).collect();
         let call = ecs.describe_clusters().set_clusters(Some(names));
         let answer = call.send().await.map_err(fault("ecs:DescribeClusters"))?;

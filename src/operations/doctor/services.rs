@@ -63,8 +63,8 @@ impl Asked<'_> {
         let mut checks = self.of_caller(caller, time);
         checks.push(of_clock(dates.and_then(|dates| dates.ahead())));
         checks.extend(answers);
-        let named = self.clusters.iter().filter(|cluster| !cluster.is_glob());
-        let names: Vec<&str> = named.map(Cluster::name).collect();
+        let certain = self.clusters.iter().filter(|cluster| !cluster.is_glob());
+        let names: Vec<&str> = certain.map(Cluster::name).collect();
         if !names.is_empty() {
             checks.push(match cluster {
                 Some(Ok(None)) => Check::holds("cluster", format!("{}: found", names.join(", "))),
