@@ -30,18 +30,15 @@ pub struct Args {
 pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    match &args.to {
-        Some(folder) => {
-            write_all(&command, folder).map_err(|error| {
-                Error::new(format!("could not write the manual into {}", folder.display())).because(error)
-            })?;
-        }
-        None => {
-            let found = find(&command, &args.words)?;
-            match world.out_is_terminal {
-                true => pager::show(&words(found, world.columns), world),
-                false => world.out.print(&page(found)),
-            }
+    if let Some(folder) = &args.to {
+        write_all(&command, folder).map_err(|error| {
+            Error::new(format!("could not write the manual into {}", folder.display())).because(error)
+        })?;
+    } else {
+        let found = find(&command, &args.words)?;
+        match world.out_is_terminal {
+            true => pager::show(&words(found, world.columns), world),
+            false => world.out.print(&page(found)),
         }
     }
     Ok(0)

@@ -33,16 +33,16 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Draws a node, and ends the line.
-    fn node(&mut self, at: usize, note: &str) {
+    fn node(&mut self, at: usize, end: &str) {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let style = style(node.state);
         let (id, name, told) = (printable(&node.id), printable(&node.name), printable(&node.told));
         let (mark, word) = (node.state.mark(), node.state.word());
         let _ = match (node.state, told.is_empty()) {
-            (State::Outside, _) => writeln!(self.text, "{id}  {name}{note}"),
-            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{note}"),
-            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{note}"),
+            (State::Outside, _) => writeln!(self.text, "{id}  {name}{end}"),
+            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{end}"),
+            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{end}"),
         };
     }
 
@@ -63,12 +63,11 @@ impl Drawing<'_> {
                 let _ = write!(self.text, "{style}({trouble}){style:#} ");
             }
             let has_branches = graph.edges.iter().any(|other| other.from == edge.to);
-            match has_branches && self.drawn.contains(&edge.to) {
-                true => self.node(edge.to, "  (as above)"),
-                false => {
-                    self.node(edge.to, "");
-                    self.branches(edge.to, &format!("{indent}{below}"));
-                }
+            if has_branches && self.drawn.contains(&edge.to) {
+                self.node(edge.to, "  (as above)");
+            } else {
+                self.node(edge.to, "");
+                self.branches(edge.to, &format!("{indent}{below}"));
             }
         }
     }
