@@ -34,12 +34,12 @@ pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
         write_all(&command, folder).map_err(|error| {
             Error::new(format!("could not write the manual into {}", folder.display())).because(error)
         })?;
-        return Ok(0);
-    }
-    let found = find(&command, &args.words)?;
-    match world.out_is_terminal {
-        true => pager::show(&words(found, world.columns), world),
-        false => world.out.print(&page(found)),
+    } else {
+        let found = find(&command, &args.words)?;
+        match world.out_is_terminal {
+            true => pager::show(&words(found, world.columns), world),
+            false => world.out.print(&page(found)),
+        }
     }
     Ok(0)
 }

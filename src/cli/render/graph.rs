@@ -33,16 +33,16 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Draws a node, and ends the line.
-    fn node(&mut self, at: usize, remark: &str) {
+    fn node(&mut self, at: usize, end: &str) {
         let graph = self.graph;
         let node = &graph.nodes[at];
         let style = style(node.state);
         let (id, name, told) = (printable(&node.id), printable(&node.name), printable(&node.told));
         let (mark, word) = (node.state.mark(), node.state.word());
         let _ = match (node.state, told.is_empty()) {
-            (State::Outside, _) => writeln!(self.text, "{id}  {name}{remark}"),
-            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{remark}"),
-            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{remark}"),
+            (State::Outside, _) => writeln!(self.text, "{id}  {name}{end}"),
+            (_, true) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}{end}"),
+            (_, false) => writeln!(self.text, "{id}  {style}{mark} {word}{style:#}: {told}{end}"),
         };
     }
 
