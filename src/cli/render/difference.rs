@@ -244,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    fn told(kind: Kind, path: &str, have: Value, want: Value, cause: Cause) -> String {
-        let sides = [&have, &want].map(|value| (*value != json!("absent")).then_some(value));
+    fn told(kind: Kind, path: &str, sides: [&Value; 2], cause: Cause) -> String {
+        let sides = sides.map(|value| (*value != json!("absent")).then_some(value));
         words(kind, path, sides, cause)
     }
 
@@ -291,7 +291,7 @@ mod tests {
             (Kind::Role, "/policies/notifier/Statement/0/Resource/1", absent(), json!("x"), "policy notifier: differs"),
             (Kind::Role, "/attached/0", json!("arn:x"), absent(), "attached policy: arn:x should not be there"),
         ] {
-            assert_eq!(told(kind, path, have, want, Cause::Outside), words);
+            assert_eq!(told(kind, path, [&have, &want], Cause::Outside), words);
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
     fn clusters_of_a_rule_are_named() {
         let arn = |name: &str| json!(format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}"));
         let path = "/pattern/detail/clusterArn/1";
-        let of = |have: Value, want: Value, cause| told(Kind::Rule, path, have, want, cause);
+        let of = |have: Value, want: Value, cause| told(Kind::Rule, path, [&have, &want], cause);
         let absent = || json!("absent");
         assert_eq!(of(absent(), arn("web"), Cause::Configuration), "now also for cluster web");
         assert_eq!(of(arn("web"), absent(), Cause::Configuration), "no longer for cluster web");

@@ -106,7 +106,7 @@ fn remedy(status: &Status, row: Row) -> String {
         Row::Rules | Row::Notifier | Row::Queue | Row::Clusters => {
             let own = stack.strip_prefix(" --cluster ");
             let others = clusters.iter().filter(|name| own != Some(name.as_str()));
-            let others: String = others.map(|name| format!(" --cluster {name}")).collect();
+            let others = others.map(|name| format!(" --cluster {name}")).collect::<Vec<_>>().concat();
             format!("`taskbell setup{stack}{others}` repairs this")
         }
     }
