@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::json::without_passwords;
 use crate::desired::SETTINGS;
-use crate::document::Change;
 use crate::reconcile::plan::{Cause, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::Kind;
@@ -59,7 +58,8 @@ const UNITS: [(&str, Unit); 5] = [
 pub fn differences(step: &Step) -> Vec<(String, Cause)> {
     let mut all: Vec<(String, Cause)> = Vec::new();
     for PropertyChange { change, cause } in &step.changes {
-        let one = (words(step.address.id.kind, change, *cause), *cause);
+        let sides = [change.have.as_ref(), change.want.as_ref()];
+        let one = (words(step.address.id.kind, &change.path, sides, *cause), *cause);
         if !all.contains(&one) {
             all.push(one);
         }
@@ -80,12 +80,12 @@ pub fn explained(path: &str) -> Option<&'static str> {
     path.ends_with(APPLIED_TAG).then_some("the record of the last applied state is missing or out of date")
 }
 
-fn words(kind: Kind, change: &Change, cause: Cause) -> String {
-    if let Some(words) = explained(&change.path) {
+/// Returns a difference in words: the value in AWS and the configured value, either of which may be absent.
+fn words(kind: Kind, path: &str, [have, want]: [Option<&Value>; 2], cause: Cause) -> String {
+    if let Some(words) = explained(path) {
         return words.to_owned();
     }
-    let path: Vec<String> =
-        change.path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    let path: Vec<String> = path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     let own = cause == Cause::Configuration;
     match (kind, path.first().map_or("", String::as_str)) {
         (Kind::Function, "code_sha256") if own => return "code: another version of the notifier".to_owned(),
@@ -95,7 +95,7 @@ fn words(kind: Kind, change: &Change, cause: Cause) -> String {
         }
         (Kind::Parameter, "webhook") => return "webhook: is not the given one".to_owned(),
         (Kind::Rule, "pattern") => {
-            if let Some(words) = cluster(change, own) {
+            if let Some(words) = cluster(have, want, own) {
                 return words;
             }
         }
@@ -105,7 +105,7 @@ fn words(kind: Kind, change: &Change, cause: Cause) -> String {
     // A setting without a value is not set; only a retention without a number of days has a meaning.
     let side =
         |side: Option<&Value>| side.filter(|side| !side.is_null() || unit == Unit::Days).map(|side| value(side, unit));
-    match (side(change.have.as_ref()), side(change.want.as_ref())) {
+    match (side(have), side(want)) {
         _ if is_document => format!("{label}: differs"),
         (Some(Some(have)), Some(Some(want))) if label == "state" => format!("is {have}, should be {want}"),
         (Some(Some(have)), Some(Some(want))) => format!("{label}: is {have}, should be {want}"),
@@ -120,9 +120,8 @@ fn words(kind: Kind, change: &Change, cause: Cause) -> String {
 }
 
 /// Returns the clusters that a rule gains or loses, in words.
-fn cluster(Change { have, want, path: _ }: &Change, own: bool) -> Option<String> {
-    let name = |value: Option<&Value>| value.and_then(cluster_name);
-    Some(match (name(have.as_ref()), name(want.as_ref()), own) {
+fn cluster(have: Option<&Value>, want: Option<&Value>, own: bool) -> Option<String> {
+    Some(match (have.and_then(cluster_name), want.and_then(cluster_name), own) {
         (Some(have), Some(want), true) => format!("for cluster {want}, and no longer for {have}"),
         (Some(have), Some(want), false) => format!("is for cluster {have}, should be for {want}"),
         (None, Some(want), true) if have.is_none() => format!("now also for cluster {want}"),
@@ -249,9 +248,9 @@ mod tests {
 
     use super::*;
 
-    fn told(kind: Kind, path: &str, have: Value, want: Value, cause: Cause) -> String {
-        let side = |value: Value| (value != json!("absent")).then_some(value);
-        words(kind, &Change { path: path.to_owned(), have: side(have), want: side(want) }, cause)
+    fn told(kind: Kind, path: &str, sides: [&Value; 2], cause: Cause) -> String {
+        let sides = sides.map(|value| (*value != json!("absent")).then_some(value));
+        words(kind, path, sides, cause)
     }
 
     #[test]
@@ -296,7 +295,7 @@ mod tests {
             (Kind::Role, "/policies/notifier/Statement/0/Resource/1", absent(), json!("x"), "policy notifier: differs"),
             (Kind::Role, "/attached/0", json!("arn:x"), absent(), "attached policy: arn:x should not be there"),
         ] {
-            assert_eq!(told(kind, path, have, want, Cause::Outside), words);
+            assert_eq!(told(kind, path, [&have, &want], Cause::Outside), words);
         }
     }
 
@@ -304,7 +303,7 @@ mod tests {
     fn clusters_of_a_rule_are_named() {
         let arn = |name: &str| json!(format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}"));
         let path = "/pattern/detail/clusterArn/1";
-        let of = |have: Value, want: Value, cause| told(Kind::Rule, path, have, want, cause);
+        let of = |have: Value, want: Value, cause| told(Kind::Rule, path, [&have, &want], cause);
         let absent = || json!("absent");
         assert_eq!(of(absent(), arn("web"), Cause::Configuration), "now also for cluster web");
         assert_eq!(of(arn("web"), absent(), Cause::Configuration), "no longer for cluster web");
