@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_leaves_out_is_kept_and_told_in_flags() {
+    fn settings_that_a_run_leaves_out_are_kept_and_told_in_flags() {
         let given = Settings { clusters: list(&["batch"]), mention: list(&["channel"]), ..Settings::default() };
         let recorded = || read(&full().record()).unwrap();
         let named = completed(&given, recorded(), true).unwrap();

@@ -18,7 +18,7 @@ use crate::stack::{Address, Stack, StackName};
 pub enum Goal {
     /// This configuration, regardless of how the stack was set up before.
     Whole(Box<Config>),
-    /// The settings of this run. What they leave out stays as the stack was set up with.
+    /// The settings of this run. Every other setting stays as the stack was set up with.
     Completed(Box<Given>),
 }
 

@@ -1,4 +1,4 @@
-//! Finds the stack of several clusters that the user names without the stack's name. Its name follows from the clusters, in whatever
+//! Finds the stack of several clusters that the user names without the stack's name. The name follows from the clusters, in whatever
 //! order they come. Earlier versions took the name of the first cluster: such a stack is found, too.
 
 use std::collections::HashMap;

@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn invalid_filters_of_jobs_are_refused() {
         for (jobs, said) in [
-            (JobFilters { queues: only(&["a/b"]), ..JobFilters::default() }, "--job-queue a/b is not a name"),
+            (JobFilters { queues: only(&["a/b"]), ..JobFilters::default() }, "--job-queue \"a/b\" is not a name"),
             (JobFilters { jobs: but(&["*"]), ..JobFilters::default() }, "excludes everything"),
             (
                 JobFilters {

@@ -417,9 +417,8 @@ mod tests {
     #[test]
     fn operator_with_placeholder_becomes_one_for_each_cluster() {
         let bound = Pattern::find("deployment-failed").unwrap().bind(&[arn("a"), arn("b")], Drill::Accepted).unwrap();
-        let prefix =
-            |cluster: &str| json!({ "prefix": format!("arn:aws:ecs:us-east-1:123456789012:service/{cluster}/") });
-        assert_eq!(bound["resources"], json!([prefix("a"), prefix("b")]));
+        let prefix = |owner: &str| json!({ "prefix": format!("arn:aws:ecs:us-east-1:123456789012:{owner}/") });
+        assert_eq!(bound["resources"], json!(["service/a", "service/b", "daemon/a", "daemon/b"].map(prefix)));
     }
 
     #[test]

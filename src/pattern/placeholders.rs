@@ -54,14 +54,16 @@ pub fn replace(tree: &Tree, with: Filling) -> Tree {
 /// Returns whether a pattern, or an alternative, has a placeholder for the clusters.
 pub fn names_clusters(tree: &Value) -> bool {
     let text = tree.to_string();
-    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX].iter().any(|placeholder| text.contains(placeholder))
+    [CLUSTER_ARN, CLUSTER_NAME, SERVICE_ARN_PREFIX, DAEMON_ARN_PREFIX]
+        .iter()
+        .any(|placeholder| text.contains(placeholder))
 }
 
 /// Fills the leaves of one field for all clusters but some. For all leaves that name the cluster, there is one operator that excludes:
 /// an event that one of several such operators accepts would match.
 fn all_but(leaves: &[Tree], all: &str, with: Filling) -> Vec<Tree> {
-    let (of_clusters, of_services) = (all.trim_end_matches('*'), filter::service_arn_prefix(all));
-    let (mut filled, mut names) = (Vec::new(), Vec::new());
+    let of_clusters = all.trim_end_matches('*');
+    let (mut filled, mut names, mut owners) = (Vec::new(), Vec::new(), Vec::new());
     for leaf in leaves {
         let written = leaf.to_value();
         match (written.as_str(), placeholder(&written)) {
@@ -72,15 +74,19 @@ fn all_but(leaves: &[Tree], all: &str, with: Filling) -> Vec<Tree> {
             (Some(LEFT_OUT_IF_DEFAULT), _) if with.excluded.iter().any(|glob| covers(glob, DEFAULT_CLUSTER)) => {}
             (Some(LEFT_OUT_IF_DEFAULT), _) => filled.push(Tree::from(&json!({ "exists": false }))),
             (None, Some(SERVICE_ARN_PREFIX)) if written["prefix"].is_string() => {
-                let prefixes = [of_services.trim_end_matches("*/").to_owned()];
-                let excluded = filter::refused(with.excluded, &prefixes, "/");
-                filled.push(Tree::from(&json!({ "anything-but": excluded })));
+                owners.push(filter::service_arn_prefix(all).trim_end_matches("*/").to_owned());
+            }
+            (None, Some(DAEMON_ARN_PREFIX)) if written["prefix"].is_string() => {
+                owners.push(filter::daemon_arn_prefix(all).trim_end_matches("*/").to_owned());
             }
             (_, Some(ACCOUNT | REGION)) => filled.extend(fill(&written, all).map(|leaf| Tree::from(&leaf))),
             // A placeholder that is left is an error.
             (_, Some(_)) => filled.push(leaf.clone()),
             (_, None) => filled.push(replace(leaf, with)),
         }
+    }
+    if !owners.is_empty() {
+        filled.insert(0, Tree::from(&json!({ "anything-but": filter::refused(with.excluded, &owners, "/") })));
     }
     let is_of_clusters = |leaf: &Tree| [json!(CLUSTER_ARN), json!(CLUSTER_NAME)].contains(&leaf.to_value());
     if leaves.iter().any(is_of_clusters) {
@@ -120,7 +126,7 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
             CLUSTER_ARN => of_glob(cluster_arn),
             CLUSTER_NAME if name == "*" => json!({ "exists": true }),
             CLUSTER_NAME => of_glob(name),
-            SERVICE_ARN_PREFIX if is_glob => leaf.clone(),
+            SERVICE_ARN_PREFIX | DAEMON_ARN_PREFIX if is_glob => leaf.clone(),
             SERVICE_ARN_PREFIX => Value::from(filter::service_arn_prefix(cluster_arn)),
             DAEMON_ARN_PREFIX => Value::from(filter::daemon_arn_prefix(cluster_arn)),
             REGION => part(|arn| arn.region.to_owned()),
@@ -131,9 +137,10 @@ fn fill(leaf: &Value, cluster_arn: &str) -> Option<Value> {
         },
         Value::Object(fields) if is_glob => match (fields.get("prefix").and_then(Value::as_str), placeholder(leaf)) {
             (Some(SERVICE_ARN_PREFIX), _) => beginning(&filter::service_arn_prefix(cluster_arn)),
+            (Some(DAEMON_ARN_PREFIX), _) => beginning(&filter::daemon_arn_prefix(cluster_arn)),
             (Some(CLUSTER_ARN), _) => beginning(cluster_arn),
             (Some(CLUSTER_NAME), _) => beginning(name),
-            (_, Some(CLUSTER_ARN | CLUSTER_NAME | SERVICE_ARN_PREFIX)) => leaf.clone(),
+            (_, Some(CLUSTER_ARN | CLUSTER_NAME | SERVICE_ARN_PREFIX | DAEMON_ARN_PREFIX)) => leaf.clone(),
             _ => filled_operator(fields, cluster_arn)?,
         },
         Value::Object(fields) => filled_operator(fields, cluster_arn)?,

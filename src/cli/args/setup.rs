@@ -3,6 +3,8 @@
 use clap::Args;
 
 use crate::aws::kinds::parameter::Webhook;
+use crate::cli::args::common::{Common, StackArgs};
+use crate::cli::terminal::World;
 use crate::config;
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
@@ -26,6 +28,15 @@ pub struct SetupArgs {
 }
 
 impl SetupArgs {
+    /// Returns the request for a setup with the flags of a stack.
+    ///
+    /// # Errors
+    /// For invalid flags, and for a webhook that cannot be read.
+    pub fn of_stack(&self, stack: &StackArgs, common: &Common, world: &World) -> Result<Request> {
+        let goal = stack.goal(common)?;
+        self.request(goal, stack.webhook(world, stack.settings.hosts())?, &stack.settings)
+    }
+
     /// Returns the request for a setup with this goal.
     ///
     /// # Errors

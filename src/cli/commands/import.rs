@@ -9,14 +9,13 @@ use crate::cli::exit::code;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::run::setup::{flags, prepared, with_webhook};
-use crate::cli::run::{Desk, fleet};
+use crate::cli::run::{Desk, choice, fleet};
 use crate::cli::terminal::World;
 use crate::config::{self, settings::Settings, settings::items};
 use crate::error::Result;
 use crate::operations::goal::Goal;
 use crate::operations::import::switch_off::SwitchedOff;
 use crate::operations::import::{Found, Request, Takeover, find, survey};
-use crate::operations::names;
 use crate::operations::verdict::Verdict;
 
 /// Replace an alert that was created by hand.
@@ -73,10 +72,7 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
     let (hosts, site) = (args.stack.settings.hosts(), common.site());
     let Some(rule) = args.rule.take() else {
         let survey = progress.over(survey(hosts, &site, desk.context)).await?;
-        world.out.print(&match common.output {
-            Format::Json => render::json(&render::import::list_object(&survey)),
-            _ => render::import::list(&survey),
-        });
+        world.out.print(&render::import::survey(&survey, common.output == Format::Json));
         world.err.print(&render::import::list_end(&survey, common.quiet));
         return Ok(code(survey.verdict()));
     };
@@ -89,10 +85,7 @@ async fn take_over(mut args: Args, found: &Found, progress: &Progress, desk: &De
     let Desk { common, world, .. } = desk;
     let named = found.clusters(&args.stack.settings)?;
     let clusters = config::clusters(&named)?;
-    let name = match common.stacks.is_empty() && common.found.is_none() {
-        true => progress.over(names::of_clusters(&clusters, &common.site(), desk.context)).await?,
-        false => common.stack_name(&clusters)?,
-    };
+    let name = progress.over(choice::name_of(&clusters, common, desk.context)).await?;
     let in_file = fleet::member(&name, &found.place, common)?;
     if let Some((_, Some(member))) = &in_file {
         args.stack.complete(&member.settings);

@@ -27,8 +27,7 @@ use crate::pattern::scenario::Scenario;
 Examples:
   taskbell setup batch
   taskbell setup --cluster batch --language ja --mention here --log-group '/app/*'
-  taskbell setup --cluster '*' --exclude-cluster 'dev-*'
-  taskbell setup --cluster batch --dry-run")]
+  taskbell setup --cluster '*' --exclude-cluster 'dev-*' --dry-run")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -99,7 +98,8 @@ impl InPhases for Args {
     }
 
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Ready>> {
-        let request = request(&self, desk)?;
+        let request = self.setup.of_stack(&self.stack, desk.common, desk.world)?;
+        let request = Request { is_one_of_many: desk.is_one_of_many(), ..request };
         let lacks_clusters = |config: &Config| config.clusters.is_empty();
         // Among several stacks, those for applications' own alerts have no cluster. The drill is for the others.
         if self.drill && request.goal.early().is_some_and(lacks_clusters) && !desk.is_one_of_many() {
@@ -111,12 +111,10 @@ impl InPhases for Args {
         if let Err(error) = asked {
             return Ok(Phase::Over(Told { ended: Err(error), ..told }));
         }
+        let unreadable = || render::setup::unreadable(&prepared.plan, desk.world.command());
         let is_over = prepared.plan.is_in_sync() || self.dry_run;
         match prepared.refusal() {
-            Some(Refusal::Unreadable) => {
-                let err = render::setup::unreadable(&prepared.plan, desk.world.command());
-                Ok(Phase::Over(Told { err, ..told }))
-            }
+            Some(Refusal::Unreadable) => Ok(Phase::Over(Told { err: unreadable(), ..told })),
             Some(Refusal::Blocked(error)) if !is_over => Ok(Phase::Over(Told { ended: Err(error), ..told })),
             _ if is_over && drills => Ok(Phase::Over(drilled(&prepared, told, desk).await?)),
             _ if is_over => Ok(Phase::Over(told)),
@@ -124,8 +122,7 @@ impl InPhases for Args {
                 let Told { out, err, sum, .. } = told;
                 let question = render::setup::question(&prepared) + "?";
                 let offers_drill = desk.can_ask() && !self.yes;
-                let hosts = self.stack.settings.hosts();
-                let prepared = Ready { prepared, drills, offers_drill, hosts };
+                let prepared = Ready { prepared, drills, offers_drill, hosts: self.stack.settings.hosts() };
                 Ok(Phase::Asks(Asks { instead: out.clone(), out, err, sum, question, prepared }))
             }
         }
@@ -148,11 +145,4 @@ impl InPhases for Args {
             ended: render::setup::error(applied).map_or(Ok(verdict), Err),
         }
     }
-}
-
-fn request(args: &Args, desk: &Desk<'_>) -> Result<Request> {
-    let settings = &args.stack.settings;
-    let goal = args.stack.goal(desk.common)?;
-    let webhook = args.stack.webhook(desk.world, settings.hosts())?;
-    Ok(Request { is_one_of_many: desk.is_one_of_many(), ..args.setup.request(goal, webhook, settings)? })
 }

@@ -36,8 +36,13 @@ pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
     json!({ "region": place.region, "account": place.account, "rules": rules })
 }
 
+/// Returns the rules that were found: as lines, or as JSON.
+pub fn survey(survey: &Survey, is_json: bool) -> String {
+    if is_json { super::json(&list_object(survey)) } else { list(survey) }
+}
+
 /// Returns a line for each rule.
-pub fn list(Survey { candidates, place: _ }: &Survey) -> String {
+fn list(Survey { candidates, place: _ }: &Survey) -> String {
     let lines = candidates.iter().map(|candidate| line(candidate).map(|cell| printable(&cell)));
     let lines: Vec<[String; 3]> = lines.collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();

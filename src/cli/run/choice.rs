@@ -5,10 +5,12 @@ use crate::cli::args::fleet::OfStack;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::World;
-use crate::config;
+use crate::config::{self, Cluster};
 use crate::error::{Error, Result};
 use crate::operations::init::{self, Found};
 use crate::operations::names;
+use crate::operations::target::Context;
+use crate::stack::StackName;
 
 /// Most clusters that a hint lists.
 const SHOWN: usize = 20;
@@ -82,4 +84,15 @@ pub async fn stack<A: OfStack>(args: &A, common: &mut Common, world: &World) -> 
     let found = progress.over(names::of_clusters(&clusters, &common.site(), progress.context())).await?;
     common.found = Some(found);
     Ok(())
+}
+
+/// Returns the name of the stack: the given one, or that of the clusters.
+///
+/// # Errors
+/// As [`names::of_clusters`], and if the given name has characters that are not allowed.
+pub async fn name_of(clusters: &[Cluster], common: &Common, context: &Context) -> Result<StackName> {
+    match common.stacks.is_empty() && common.found.is_none() {
+        true => names::of_clusters(clusters, &common.site(), context).await,
+        false => common.stack_name(clusters),
+    }
 }

@@ -1,7 +1,7 @@
 //! Runs a command for a stack in two phases: the first one looks, the second one makes changes if the user agrees. Both return
 //! their output, so that one stack and several stacks can be shown in different ways.
 
-mod choice;
+pub mod choice;
 pub mod fleet;
 pub mod progress;
 pub mod setup;
