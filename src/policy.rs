@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::arn::Arn;
 
 /// The names that taskbell writes, in AWS's documented spelling. Other names are compared in lower case.
-const SPELLINGS: [&str; 23] = [
+const SPELLINGS: [&str; 24] = [
     "dynamodb:ConditionCheckItem",
     "logs:GetLogEvents",
     "aws:SourceAccount",
@@ -24,6 +24,7 @@ const SPELLINGS: [&str; 23] = [
     "dynamodb:UpdateItem",
     "ecs:DescribeTaskDefinition",
     "ecs:DescribeTasks",
+    "ecs:ListClusters",
     "ecs:ListTasks",
     "events:DescribeRule",
     "kms:Decrypt",

@@ -109,12 +109,14 @@ pub fn clusters(texts: &[String]) -> Result<Vec<Cluster>> {
     Ok(clusters)
 }
 
-/// Reads the clusters, of which `*` leaves out the excluded ones. Without a cluster, all but the excluded ones are meant.
+/// Reads the clusters, sorted, of which `*` leaves out the excluded ones. Without a cluster, all but the excluded ones are meant.
 ///
 /// # Errors
 /// As [`clusters`], and if clusters are excluded from others than `*`.
 pub fn clusters_but(texts: &[String], excluded: &[String]) -> Result<Vec<Cluster>> {
-    let clusters = clusters(texts)?;
+    let mut clusters = clusters(texts)?;
+    // A rule must not depend on the order of the flags: the record of the settings is sorted, too.
+    clusters.sort_by(|one, other| (&one.name, &one.arn).cmp(&(&other.name, &other.arn)));
     match clusters.as_slice() {
         _ if excluded.is_empty() => Ok(clusters),
         [] => Ok(vec!["*".parse::<Cluster>()?.without(excluded)]),

@@ -49,7 +49,8 @@ pub fn read(text: &str) -> Result<Settings> {
 }
 
 /// Completes the settings of a run with those of the record. A list replaces the recorded list, also the list of tags. If the
-/// clusters are only there to name the stack, clusters that are left out stay.
+/// clusters are only there to name the stack, clusters that are left out stay. A cluster stays as the run names it: an ARN also says
+/// in which region the cluster has to be.
 ///
 /// # Errors
 /// If a cluster is neither a name nor an ARN.
@@ -61,7 +62,8 @@ pub fn completed(given: &Settings, mut recorded: Settings, names_stack: bool) ->
     let (named, known) = (given.clusters()?, recorded.clusters()?);
     let is_known = |cluster: &Cluster| known.iter().any(|other| other.name() == cluster.name());
     if names_stack && named.iter().all(is_known) {
-        given.clusters.clone_from(&recorded.clusters);
+        let is_left_out = |other: &&Cluster| named.iter().all(|cluster| cluster.name() != other.name());
+        given.clusters = Some(named.iter().chain(known.iter().filter(is_left_out)).map(ToString::to_string).collect());
     }
     Ok(given.or(recorded))
 }

@@ -458,7 +458,10 @@ impl Settings {
     /// For the first invalid expectation, and for the first that is given twice.
     fn jobs(&self) -> Result<Vec<Job>> {
         let all = items(&self.job).iter().map(|text| Job::parse(text)).collect::<Result<_>>()?;
-        Job::joined(all).map_err(|(_, error)| error)
+        let mut jobs = Job::joined(all).map_err(|(_, error)| error)?;
+        // Schedules must not depend on the order of the flags: the record of the settings is sorted, too.
+        jobs.sort_by(|one, other| (&one.name, &one.started_by).cmp(&(&other.name, &other.started_by)));
+        Ok(jobs)
     }
 
     /// Returns the tags, with the tag that names the fleet.

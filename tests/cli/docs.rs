@@ -106,6 +106,13 @@ fn every_flag_in_the_docs_exists() {
     }
 }
 
+/// Returns the name by which a link leads to a heading; none for other lines.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
+}
+
 #[test]
 fn every_link_in_the_docs_leads_to_a_file() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -114,7 +121,13 @@ fn every_link_in_the_docs_leads_to_a_file() {
         let folder = root.join(&name).parent().unwrap().to_owned();
         for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") && !target.starts_with('#') {
-                assert!(folder.join(target).exists(), "{target} in {name}");
+                let (file, heading) =
+                    target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)));
+                assert!(folder.join(file).exists(), "{target} in {name}");
+                if let Some(heading) = heading {
+                    let page = std::fs::read_to_string(folder.join(file)).unwrap();
+                    assert!(page.lines().any(|line| anchor(line).as_deref() == Some(heading)), "{target} in {name}");
+                }
                 seen += 1;
             }
         }

@@ -26,10 +26,10 @@ async fn troubled() -> Aws {
 #[tokio::test(start_paused = true)]
 async fn plan_shows_every_difference_with_both_values_and_its_cause() {
     let aws = troubled().await;
-    let drift = taskbell(&aws, "drift --cluster batch --log-retention 7 --verbose").await;
+    let drift = taskbell(&aws, "drift --cluster batch --reset --log-retention 7 --verbose").await;
     assert_eq!(drift.code, 3);
     insta::assert_snapshot!("plan", drift.out);
-    let short = taskbell(&aws, "drift --cluster batch --log-retention 7").await;
+    let short = taskbell(&aws, "drift --cluster batch --reset --log-retention 7").await;
     let words = "~ rule/task-failed        is disabled, should be enabled (changed outside taskbell)\n";
     assert!(short.code == 3 && short.out.contains(words) && !short.out.contains("->"), "{short:?}");
 }
@@ -37,7 +37,7 @@ async fn plan_shows_every_difference_with_both_values_and_its_cause() {
 #[tokio::test(start_paused = true)]
 async fn plan_as_json_is_one_object() {
     let aws = troubled().await;
-    let drift = taskbell(&aws, "drift --cluster batch --output json").await;
+    let drift = taskbell(&aws, "drift --cluster batch --reset --output json").await;
     insta::assert_json_snapshot!("plan-json", drift.json());
 }
 

@@ -320,7 +320,9 @@ async fn changed_flags_change_only_their_resources_and_rules_stay_permitted() {
     assert_eq!(taskbell(&aws, SETUP).await.code, 0);
     aws.forget_calls();
     assert_eq!(taskbell(&aws, &format!("{SETUP} --log-retention 7")).await.code, 0);
-    assert_eq!(aws.writes(), ["logs:PutRetentionPolicy", "logs:TagResource"]);
+    // The function keeps the settings.
+    let kept = ["lambda:UpdateFunctionConfiguration", "lambda:TagResource"];
+    assert_eq!(aws.writes(), [&["logs:PutRetentionPolicy", "logs:TagResource"], &kept[..]].concat());
     aws.forget_calls();
     let other = taskbell(&aws, &format!("{SETUP} --log-retention 7 --pattern nonzero-exit")).await;
     assert_eq!(other.code, 0, "{other:?}");

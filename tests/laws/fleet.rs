@@ -247,7 +247,7 @@ async fn init_asks_and_writes_a_valid_file() {
     for told in [
         "1  batch",
         "no cluster number 7",
-        "Make one stack for these clusters, or one each?",
+        "Make one stack for all clusters, also new ones, or one each?",
         "unknown answer \"both\": use one or each",
         "unknown language fr",
         "--mention does not accept",

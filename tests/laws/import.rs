@@ -432,7 +432,7 @@ async fn rule_for_every_cluster_is_replaced_for_the_named_clusters() {
     everywhere["detail"].as_object_mut().unwrap().remove("clusterArn");
     let (aws, hand) = by_hand_with(&everywhere, &[("HOOK", WEBHOOK)]).await;
     let proposed = import(&aws, "--dry-run").await;
-    assert!(proposed.code == 2 && proposed.out.contains("stack all "), "{proposed:?}");
+    assert!(proposed.code == 2 && proposed.out.contains("taskbell-all-task-failed"), "{proposed:?}");
     assert!(!proposed.err.contains("all other clusters"), "{proposed:?}");
     assert_eq!(aws.writes(), [""; 0]);
     let named = import(&aws, "--cluster batch --cluster web --stack all").await;

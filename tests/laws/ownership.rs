@@ -85,10 +85,15 @@ async fn change_of_a_tag_keys_case_removes_the_old_key_first() {
             calls.iter().enumerate().filter(|(_, call)| call.action == action).map(|(at, _)| at).collect()
         };
         let (removals, additions) = (positions(untag), positions(tag));
-        assert!(!removals.is_empty() && removals.len() == additions.len(), "{untag}: {removals:?} {additions:?}");
+        // The function also keeps the settings: the mark of its changed variables is written first.
+        let more = usize::from(untag.starts_with("lambda"));
+        assert!(
+            !removals.is_empty() && removals.len() + more == additions.len(),
+            "{untag}: {removals:?} {additions:?}"
+        );
         // Steps of one kind run at once: the first removal comes before the first addition, and the last before the last.
         assert!(
-            removals[0] < additions[0] && removals.last() < additions.last(),
+            removals[0] < additions[more] && removals.last() < additions.last(),
             "{untag}: {removals:?} {additions:?}"
         );
     }

@@ -296,7 +296,7 @@ fn cases(command: &str) -> Vec<Case> {
             after_setup("replay --cluster batch --yes", Some(sent), 0),
             after_setup("replay --cluster batch --purge --yes", None, 0),
         ],
-        "status" => vec![after_setup("status --cluster batch", None, 0)],
+        "status" => vec![after_setup("status --cluster batch", None, 2)],
         "jobs" => vec![with_jobs()],
         "pattern-test" => vec![after_setup(&format!("pattern test --task {TASK}"), None, 0)],
         "notify" => vec![after_setup("notify broken", None, 0)],
@@ -410,7 +410,7 @@ async fn policy_for_a_boundary_denies_setup_without_it() {
     }
     let within = taskbell(&aws, &format!("{setup} {BOUNDARY}")).await;
     assert_eq!(within.code, 0, "{within:?}");
-    let released = taskbell(&aws, setup).await;
+    let released = taskbell(&aws, &format!("{setup} --reset")).await;
     assert!(released.code == 1 && released.err.contains("iam:DeleteRolePermissionsBoundary"), "{released:?}");
 }
 

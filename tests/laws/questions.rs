@@ -65,7 +65,7 @@ async fn first_setup_ends_with_the_alerts_the_next_commands_the_costs_and_the_co
     for told in [
         "The stack jobs is set up in us-east-1, account 123456789012.\n",
         "These failures cause an alert now, through an incoming webhook of Slack:\n  task-failed        every stop",
-        "\n  deployment-failed  a deployment that failed\n",
+        "\n  deployment-failed  a service's deployment that failed, and",
         "\n  taskbell drill --cluster batch --stack jobs --region us-east-1     send a test through the whole path\n",
         "\n  taskbell status --cluster batch --stack jobs --region us-east-1 ",
         "\n  taskbell drift --cluster batch --stack jobs --region us-east-1 ",

@@ -1,7 +1,7 @@
 //! Checks that a run keeps the settings that it leaves out, because the stack itself keeps them, and that the name of a stack follows
 //! from its clusters.
 
-use aws_sdk_lambda::types::Environment;
+use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::hand::{FUNCTION, Hand};
@@ -10,7 +10,12 @@ use crate::support::{Outcome, taskbell, taskbell_without_webhook, typing};
 const RECORD: &str = "TASKBELL_SETTINGS";
 
 async fn variable(hand: &Hand, name: &str) -> Option<String> {
-    let function = hand.lambda.get_function_configuration().function_name(FUNCTION).send().await.unwrap();
+    let read = || hand.lambda.get_function_configuration().function_name(FUNCTION).send();
+    let mut function = read().await.unwrap();
+    // Lambda refuses a change while the last one is in progress.
+    while function.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+        function = read().await.unwrap();
+    }
     function.environment?.variables?.get(name).cloned()
 }
 

@@ -72,6 +72,7 @@ async fn status_shows_the_stack_on_one_screen() {
       "clusters": [
         "batch"
       ],
+      "excluded_clusters": [],
       "jobs": {
         "complete": true,
         "count": 0,
@@ -105,6 +106,7 @@ async fn status_shows_the_stack_on_one_screen() {
         "state": "Active",
         "supported_until": "2028-04-30"
       },
+      "overlaps": [],
       "region": "us-east-1",
       "rules": [
         {

@@ -45,7 +45,6 @@ fn test(config: &Config, flags: &str) -> Option<String> {
         Test::Drill(scenario) if scenario == Scenario::default() => String::new(),
         Test::Drill(scenario) => format!(" --scenario {}", scenario.name()),
     };
-    config.clusters.first()?;
     Some(format!("taskbell drill{}{scenario}{flags}", selected(config)))
 }
 

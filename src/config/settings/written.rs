@@ -10,7 +10,7 @@ use crate::document::canonical;
 pub const FLEET: &str = "fleet";
 
 /// The lists whose order has no meaning.
-const SETS: [&str; 4] = ["clusters", "patterns", "log_groups", "ignore"];
+const SETS: [&str; 5] = ["clusters", "patterns", "job", "log_groups", "ignore"];
 
 /// Returns the settings as an object.
 pub fn object(settings: &impl Serialize, fleet: Option<&str>) -> Map<String, Value> {
