@@ -211,7 +211,7 @@ fn cases(command: &str, folder: &Path) -> Vec<Case> {
     let (quiet, event) = (quiet.display(), event.display());
     match command {
         "setup" => {
-            let line = format!("{setup} --no-pattern-check");
+            let line = format!("{setup} --no-pattern-check --reset");
             vec![
                 // Setup reads existing resources before it writes; after it wrote, it reads for up to two minutes.
                 case(State::Everything, &format!("{line} {ALL}"), 0),
