@@ -104,7 +104,7 @@ fn jobs_are_tables_of_the_stack_or_of_the_defaults() {
     };
     let jobs = |at: usize| config(at).jobs.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(jobs(0), ["backup"]);
-    assert_eq!(jobs(1), ["nightly (started by nightly)", "nightly"]);
+    assert_eq!(jobs(1), ["nightly", "nightly (started by nightly)"]);
     // An empty list, and a stack without a table, drop the defaults.
     assert_eq!((jobs(2).len(), jobs(3).len()), (0, 0));
     let states = [0, 1, 2, 3].map(|at| (config(at).recovery, config(at).watches(), config(at).keeps_ledger()));

@@ -416,7 +416,9 @@ proptest! {
         let arns: Vec<String> = globs.iter().map(|glob| arn(glob)).collect();
         let tree = Pattern::find(entry).unwrap().bind(&arns, Drill::Accepted).unwrap();
         let event = of_cluster_by_name(sample, &arn(&name)).unwrap();
-        let is_meant = globs.iter().any(|glob| covers(glob, &name));
+        // RunTask accepts names and ARNs, and a glob over names may cover an ARN: then an alert too many.
+        let is_arn_covered = entry == "run-rejected" && globs.iter().any(|glob| covers(glob, &arn(&name)));
+        let is_meant = is_arn_covered || globs.iter().any(|glob| covers(glob, &name));
         prop_assert_eq!(Matcher::new(&(&tree).into()).unwrap().matches(&event), is_meant, "{:?} {} {:#}", globs, name, tree);
         let needs_wildcard = globs.iter().any(|glob| glob.strip_suffix('*').unwrap_or(glob).contains('*'));
         prop_assert_eq!(has_wildcard(&tree), needs_wildcard, "{:?} {:#}", globs, tree);
