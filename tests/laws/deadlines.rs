@@ -13,12 +13,12 @@ async fn dry_run_shows_the_next_three_deadlines_of_each_expectation() {
     let aws = Aws::new().await;
     let outcome = taskbell(&aws, &format!("setup --cluster batch --dry-run {EXPECTED}")).await;
     let lines = "\nNext deadlines:
+  import (started by nightly): every=26h, checked 10m later
   nightly: by=cron(0 3 * * ? *), checked 30m later
     Wed 2026-11-25 03:00 +09:00 (Asia/Tokyo)
     Thu 2026-11-26 03:00 +09:00
     Fri 2026-11-27 03:00 +09:00
   nightly: max-runtime=auto
-  import (started by nightly): every=26h, checked 10m later
   summary: cron(0 9 ? * MON *)
     Mon 2026-11-30 09:00 +00:00 (UTC)
     Mon 2026-12-07 09:00 +00:00
@@ -34,7 +34,7 @@ async fn json_has_the_deadlines_with_their_offset() {
     let outcome = taskbell(&aws, &format!("setup --cluster batch --dry-run --output json {EXPECTED}")).await;
     let deadlines = &outcome.json()["deadlines"];
     assert_eq!(
-        deadlines[0],
+        deadlines[1],
         json!({
             "job": "nightly", "started_by": null, "expected": "by=cron(0 3 * * ? *)", "timezone": "Asia/Tokyo",
             "grace_seconds": 1800,
@@ -42,7 +42,7 @@ async fn json_has_the_deadlines_with_their_offset() {
         })
     );
     let names: Vec<_> = (0..4).map(|at| deadlines[at]["job"].as_str()).collect();
-    assert_eq!(names, [Some("nightly"), Some("nightly"), Some("import"), None]);
+    assert_eq!(names, [Some("import"), Some("nightly"), Some("nightly"), None]);
 }
 
 #[tokio::test(start_paused = true)]
