@@ -83,15 +83,19 @@ fn of_job(job: &Job, all: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
     if job.schedules.is_empty() {
         return vec![refusal("no schedule starts it".to_owned())];
     }
-    let is_mixed = |other: &Job| {
-        let (Some(one), Some(another)) = (&job.started_by, &other.started_by) else { return false };
-        job.name == other.name && one != another && starter::are_alike(one, another)
-    };
-    if let Some(other) = all.iter().find(|other| is_mixed(other)) {
-        let name = other.started_by.as_deref().unwrap_or_default();
-        return vec![refusal(format!(
-            "ECS cuts names of schedules, so its tasks cannot be told apart from those of {name}"
-        ))];
+    let mut started_by = job.started_by.clone();
+    for other in all.iter().filter(|other| other.name == job.name && other.started_by != job.started_by) {
+        let (Some(own), Some(another)) = (whole(job), whole(other)) else { continue };
+        if starter::are_alike(&own, &another) {
+            let name = other.started_by.as_deref().unwrap_or_default();
+            return vec![refusal(format!(
+                "ECS cuts names of schedules, so its tasks cannot be told apart from those of {name}"
+            ))];
+        }
+        // A name alone may be that of a schedule or of a rule: `setup` would refuse both.
+        if starter::are_alike(starter::bare(&own), starter::bare(&another)) {
+            started_by = Some(own);
+        }
     }
     let of = |schedule: &Schedule| {
         if !schedule.is_enabled {
@@ -101,7 +105,7 @@ fn of_job(job: &Job, all: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
         match rule(schedule, usual) {
             Ok(rule) => Ok(Suggestion {
                 job: job.name.clone(),
-                started_by: job.started_by.clone(),
+                started_by: started_by.clone(),
                 rule,
                 grace: GRACE,
                 from: schedule.clone(),
@@ -111,6 +115,12 @@ fn of_job(job: &Job, all: &[Job]) -> Vec<Result<Suggestion, Refusal>> {
         }
     };
     job.schedules.iter().map(of).collect()
+}
+
+/// Returns the `startedBy` of a part's tasks, with the prefix if the schedule or rule is known.
+fn whole(part: &Job) -> Option<String> {
+    let name = part.started_by.clone()?;
+    Some(part.schedules.first().map_or(name, super::started_by))
 }
 
 /// Returns the expectation that follows from a schedule and the usual duration, which is rounded up.
@@ -219,6 +229,24 @@ mod tests {
         let reasons = |names: [&str; 2]| suggestions(&names.map(of)).into_iter().filter_map(Result::err).count();
         assert_eq!(reasons(["nightly-report-of-the-morning", "nightly-report-of-the-evening"]), 2);
         assert_eq!(reasons(["morning", "evening"]), 0);
+    }
+
+    #[test]
+    fn rules_that_only_their_prefix_tells_from_schedules_are_suggested_with_it() {
+        let of = |name: &str, keeper: Keeper| Job {
+            started_by: Some(name.to_owned()),
+            ..job(Schedule { name: name.to_owned(), keeper, ..schedule("rate(1 hour)") }, None)
+        };
+        let (morning, evening) = ("nightly-report-of-the-morning", "nightly-report-of-the-evening");
+        let by_scheduler = || Keeper::Scheduler { group: "default".to_owned() };
+        for (keeper, prefix) in [(Keeper::Rule, "events-rule/"), (by_scheduler(), "chronos-schedule/")] {
+            let names: Vec<String> = suggestions(&[of(morning, keeper), of(evening, Keeper::Rule)])
+                .into_iter()
+                .map(|one| one.unwrap().started_by.unwrap())
+                .collect();
+            assert_eq!(names, [format!("{prefix}{morning}"), format!("events-rule/{evening}")]);
+            assert!(!starter::are_alike(&names[0], &names[1]));
+        }
     }
 
     #[test]
