@@ -13,7 +13,7 @@ use crate::desired::{REPORTED_PATTERNS, SERVICE_RECOVERY};
 use crate::document::canonical;
 use crate::error::{Error, Result};
 use crate::pattern::SERVICE_RECOVERED;
-use crate::pattern::companions::{OF_SERVICES, takes_every_failed_job};
+use crate::pattern::companions::takes_every_failed_job;
 use crate::policy::Policy;
 use crate::reconcile::resource::Tags;
 pub use parameters::{Bucket, CODE_PREFIX};
@@ -368,8 +368,7 @@ impl Writer<'_> {
 
     /// Returns whether the user of the file decides about a rule: by its pattern, or by the patterns whose companion it is.
     fn is_choice(self, key: &str) -> bool {
-        let is_of = |pattern: &str| pattern == key || key == SERVICE_RECOVERED && OF_SERVICES.contains(&pattern);
-        self.blueprint.choices.iter().any(|choice| is_of(&choice.pattern))
+        self.blueprint.choices_for(key).next().is_some()
     }
 
     /// Returns the environment. Two variables depend on the chosen patterns: services have their variable only if the rule exists that it

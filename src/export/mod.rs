@@ -8,6 +8,8 @@ pub mod cloudformation;
 mod hcl;
 pub mod terraform;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -27,7 +29,7 @@ use crate::desired::{Ground, cluster_arn, desired};
 use crate::error::{Error, Result};
 use crate::notifier::archive::Archive;
 use crate::pattern::Pattern;
-use crate::pattern::companions::is_companion;
+use crate::pattern::companions::{is_companion, needed_for};
 use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, Tags, Want, spec_of};
 use crate::stack::{Address, EXPORTED_TAG, Kind, Place, Stack};
@@ -80,6 +82,8 @@ pub struct Blueprint {
     pub pieces: Vec<Piece>,
     /// The patterns that the user of the file may choose. Rules for other patterns are always created.
     pub choices: Vec<Choice>,
+    /// The rules that are needed only with one of some patterns: the rule's key, and the patterns.
+    companions: BTreeMap<String, &'static [&'static str]>,
     /// The default of each blank. Blanks that the engine knows by itself have none.
     pub defaults: Vec<(Blank, String)>,
     /// The hosts of SSM as policies contain them outside of China. In China, both spellings are in use.
@@ -149,11 +153,13 @@ impl Blueprint {
         let choices = opened.open_patterns(others, &place)?;
         let ground = Ground { stack: &stack, place: &place, archive, webhook: None, leaving: &[] };
         let wants = desired(&opened.config, ground)?.wants;
+        let companion = |rule: &Pattern| (rule.name.clone(), needed_for(rule));
+        let companions = opened.config.companions.iter().map(companion).collect();
         let pieces = wants.iter().map(piece).collect::<Result<_>>()?;
         let Opened { config: _, tokens, defaults } = opened;
         let ssm_hosts = place.service_hosts("ssm");
         let (code_file, code_sha256) = (code_file(archive), archive.code_sha256.clone());
-        Ok(Self { stack, pieces, choices, defaults, ssm_hosts, code_file, code_sha256, tokens })
+        Ok(Self { stack, pieces, choices, companions, defaults, ssm_hosts, code_file, code_sha256, tokens })
     }
 
     /// Returns the text, cut at its blanks.
@@ -177,6 +183,14 @@ impl Blueprint {
             parts.push(Part::Text(rest));
         }
         parts
+    }
+
+    /// Returns the choices of which one has to be made for the rule to be needed: the rule's own, or those whose companion it is. None
+    /// for a rule that is always needed.
+    pub fn choices_for<'a>(&'a self, rule: &'a str) -> impl Iterator<Item = &'a str> {
+        let with = self.companions.get(rule).copied().unwrap_or_default();
+        let is_of = move |pattern: &&str| *pattern == rule || with.contains(pattern);
+        self.choices.iter().map(|choice| choice.pattern.as_str()).filter(is_of)
     }
 
     /// Returns the rule with that name in AWS.

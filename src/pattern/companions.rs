@@ -9,6 +9,9 @@ use crate::error::Result;
 /// The patterns whose failures a service can recover from.
 pub const OF_SERVICES: [&str; 2] = ["deployment-failed", "service-impaired"];
 
+/// The pattern of errors that applications report.
+const APPLICATION_ERROR: &str = "application-error";
+
 /// The parts of a stack that decide which successes of jobs matter to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Jobs {
@@ -23,6 +26,18 @@ pub struct Jobs {
 #[must_use]
 pub fn is_companion(name: &str) -> bool {
     [JOB_SUCCEEDED, SERVICE_RECOVERED].contains(&name)
+}
+
+/// Returns the patterns of which a stack needs one to need this rule: none for a pattern that is no companion, and for a companion
+/// that the stack needs with any pattern.
+#[must_use]
+pub fn needed_for(rule: &Pattern) -> &'static [&'static str] {
+    match &*rule.name {
+        SERVICE_RECOVERED => &OF_SERVICES,
+        // Only the reports of applications are left if nothing is expected of jobs and no cluster runs any.
+        JOB_SUCCEEDED if rule.tree["$or"].is_null() && !is_of_tasks(&rule.tree) => &[APPLICATION_ERROR],
+        _ => &[],
+    }
 }
 
 /// Returns whether a pattern takes every failure that the rule for the ends of jobs delivers: `task-failed`, `nonzero-exit` and the

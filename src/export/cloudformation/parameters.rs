@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::export::{Blank, Blueprint, Piece, Spec, words};
-use crate::pattern::companions::{self, OF_SERVICES, is_companion};
-use crate::pattern::{CATALOGUE, JOB_SUCCEEDED, SERVICE_RECOVERED};
+use crate::pattern::companions::{self, is_companion};
+use crate::pattern::{CATALOGUE, JOB_SUCCEEDED};
 
 /// The default beginning of the archive's key.
 pub const CODE_PREFIX: &str = "taskbell/";
@@ -102,9 +102,11 @@ fn pattern_name(key: &str) -> String {
 pub fn choices(blueprint: &Blueprint) -> (Map<String, Value>, Option<Value>) {
     let keys = || blueprint.choices.iter().map(|choice| choice.pattern.as_str());
     let mut conditions: Map<String, Value> = keys().map(|key| (condition(key), is_yes(key))).collect();
-    let of_services: Vec<Value> = keys().filter(|key| OF_SERVICES.contains(key)).map(is_yes).collect();
-    if blueprint.pieces.iter().any(|piece| piece.address.id.key == SERVICE_RECOVERED) && !of_services.is_empty() {
-        conditions.insert(condition(SERVICE_RECOVERED), any(&of_services));
+    for rule in blueprint.pieces.iter().map(|piece| piece.address.id.key.as_str()).filter(|key| is_companion(key)) {
+        let needed: Vec<Value> = blueprint.choices_for(rule).map(is_yes).collect();
+        if !needed.is_empty() {
+            conditions.insert(condition(rule), any(&needed));
+        }
     }
     conditions.extend(takes_every_failed_job(blueprint).map(|any| (TAKES_EVERY_FAILED_JOB.to_owned(), any)));
     // A companion alone causes no alert.
