@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::calendar::on_the_clocks;
 use crate::cli::args::common::{Common, Format};
 use crate::cli::render::report::{self, Shown};
 use crate::cli::terminal::World;
@@ -49,7 +50,7 @@ impl Progress {
                 Arc::new(move |step| err.print(&report::step_line(&step)))
             }
         };
-        let (out, err, quiet) = (world.out.clone(), world.err.clone(), common.quiet);
+        let (out, err, quiet, zone) = (world.out.clone(), world.err.clone(), common.quiet, world.zone.clone());
         let is_text = common.output == Format::Text;
         let (listening, drawn) = (silence.clone(), live.clone());
         let listener: Listener = Arc::new(move |event| {
@@ -61,8 +62,8 @@ impl Progress {
                 Event::Finished => drawn.iter().for_each(|live| live.finish()),
                 event => {
                     let print = || match report::event(&event, quiet, is_text) {
-                        Some(Shown::Out(text)) => out.print(&text),
-                        Some(Shown::Err(text)) => err.print(&text),
+                        Some(Shown::Out(text)) => out.print(&on_the_clocks(&text, &zone)),
+                        Some(Shown::Err(text)) => err.print(&on_the_clocks(&text, &zone)),
                         None => {}
                     };
                     // Hide the drawn lines meanwhile: a text in the middle of them would leave a copy on the screen.

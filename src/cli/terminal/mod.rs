@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws::client::connections::Connections;
 use crate::aws::client::wait;
-use crate::calendar::Zone;
+use crate::calendar::{Zone, on_the_clocks};
 use crate::error::{Error, Result};
 use crate::input;
 use crate::secret::Sealed;
@@ -185,10 +185,12 @@ impl World {
         self.command.get().copied().unwrap_or("setup")
     }
 
-    /// Returns a text for people as stdout shows it: on a terminal, long lines are broken between words.
+    /// Returns a text for people as stdout shows it: times are those of this machine's time zone, and on a terminal, long lines are
+    /// broken between words.
     #[must_use]
     pub fn laid_out(&self, text: &str) -> String {
-        if self.out_is_terminal { layout::wrapped(text, self.columns) } else { text.to_owned() }
+        let text = on_the_clocks(text, &self.zone);
+        if self.out_is_terminal { layout::wrapped(&text, self.columns) } else { text }
     }
 
     /// Handles signals: the first one lets the calls in flight finish, the second one ends the process. A command that ends at once

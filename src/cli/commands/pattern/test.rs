@@ -109,7 +109,7 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
     }
     world.out.print(&match common.output {
         Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
-            tested.iter().map(render::pattern_test::text).collect()
+            world.laid_out(&tested.iter().map(render::pattern_test::text).collect::<String>())
         }
         Format::Json => render::json(&tested.iter().map(render::pattern_test::object).collect()),
     });
