@@ -47,7 +47,7 @@ Examples:
   taskbell drill batch                 send a labelled test failure through the alert path
   taskbell drift batch                 check whether AWS is still as it was set up
   taskbell jobs batch                  list the jobs, and what is expected of them
-  taskbell graph --cluster batch       draw the stack as a picture
+  taskbell graph batch                 draw the stack as a picture
   taskbell teardown batch              remove the stack
   taskbell preview oom                 show the Slack message, without AWS
 

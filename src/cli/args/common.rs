@@ -151,6 +151,14 @@ impl ClusterArgs {
     }
 }
 
+/// Clusters that are named without a flag, by commands for one stack.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedArgs {
+    /// The cluster, or several; the same as --cluster
+    #[arg(value_name = "CLUSTER")]
+    pub named: Vec<String>,
+}
+
 /// Flags that say what a stack shall be, and where its webhook comes from.
 #[derive(Debug, Clone, Args)]
 pub struct StackArgs {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use crate::cli::args::common::{Common, Format, StackArgs};
+use crate::cli::args::common::{Common, Format, NamedArgs, StackArgs};
 use crate::cli::args::fleet::OfStack;
 use crate::cli::exit::code;
 use crate::cli::render;
@@ -25,13 +25,15 @@ use crate::style::plain;
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  taskbell graph --cluster batch
-  taskbell graph --cluster batch --output mermaid
-  taskbell graph --cluster batch --file stack.svg
-  taskbell graph --cluster batch --file stack.md")]
+  taskbell graph batch
+  taskbell graph batch --output mermaid
+  taskbell graph batch --file stack.svg
+  taskbell graph batch --file stack.md")]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
+    #[command(flatten)]
+    named: NamedArgs,
     /// The format of the picture [default: from the ending of --file, or else tree on a terminal, and mermaid elsewhere]
     #[arg(long, value_enum)]
     format: Option<Drawn>,
@@ -57,6 +59,10 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.stack.complete(settings);
+    }
+
+    fn take_named(&mut self) {
+        self.stack.add_clusters(std::mem::take(&mut self.named.named));
     }
 
     fn lacks_cluster(&self) -> bool {

@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use crate::arn;
 use crate::aws::kinds::Given;
-use crate::cli::args::common::{ClusterArgs, Common};
+use crate::cli::args::common::{ClusterArgs, Common, NamedArgs};
 use crate::cli::args::fleet::OfStack;
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
@@ -24,12 +24,14 @@ use crate::stack::Place;
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  taskbell permissions --cluster batch
-  taskbell permissions --cluster batch --for drift >drift.json
+  taskbell permissions batch
+  taskbell permissions batch --for drift >drift.json
   taskbell permissions --for notify")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    named: NamedArgs,
     /// The command that the policy is for
     #[arg(long = "for", value_enum, value_name = "COMMAND", default_value = "setup")]
     command: Command,
@@ -59,6 +61,10 @@ impl OfStack for Args {
             self.notifier_role_arn.clone_from(&settings.notifier_role_arn);
             self.permissions_boundary.clone_from(&settings.permissions_boundary);
         }
+    }
+
+    fn take_named(&mut self) {
+        self.clusters.add(std::mem::take(&mut self.named.named));
     }
 
     fn finds_stack(&self) -> bool {

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use crate::cli::args::common::{ClusterArgs, Common, Format};
+use crate::cli::args::common::{ClusterArgs, Common, Format, NamedArgs};
 use crate::cli::args::fleet::OfStack;
 use crate::cli::exit::code;
 use crate::cli::render;
@@ -25,12 +25,14 @@ use crate::operations::verdict::Verdict;
 #[derive(Debug, Clone, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  taskbell replay --cluster batch --dry-run
-  taskbell replay --cluster batch
-  taskbell replay --cluster batch --purge")]
+  taskbell replay batch --dry-run
+  taskbell replay batch
+  taskbell replay batch --purge")]
 pub struct Args {
     #[command(flatten)]
     clusters: ClusterArgs,
+    #[command(flatten)]
+    named: NamedArgs,
     /// Show the entries of the queue and send nothing
     #[arg(long, conflicts_with = "purge")]
     dry_run: bool,
@@ -49,6 +51,10 @@ impl OfStack for Args {
 
     fn complete(&mut self, settings: &Settings) {
         self.clusters.complete(settings);
+    }
+
+    fn take_named(&mut self) {
+        self.clusters.add(std::mem::take(&mut self.named.named));
     }
 }
 

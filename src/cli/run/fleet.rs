@@ -110,7 +110,8 @@ async fn carry_out<A: InPhases, R: InPhases>(
 ///
 /// # Errors
 /// If the selection is not clear, or the file has a mistake.
-pub fn completed<A: OfStack>(args: A, common: &Common) -> Result<(A, Common)> {
+pub fn completed<A: OfStack>(mut args: A, common: &Common) -> Result<(A, Common)> {
+    args.take_named();
     let file = File::find(common.config.as_deref())?;
     completed_from(file.as_ref(), args, common)
 }
