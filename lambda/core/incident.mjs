@@ -10,7 +10,7 @@ import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
 import { EXECUTION, executionIncident } from "./executions.mjs";
 import { cut, freeText, integer, last, list, record, text, time } from "./fields.mjs";
-import { logLink, logPlace, serviceLink, taskLink } from "./links.mjs";
+import { clusterLink, logLink, logPlace, serviceLink, taskLink } from "./links.mjs";
 import { errorNameOf, reasonKindOf, stopOf, tellsOrdinaryEnd } from "./reasons.mjs";
 import { own } from "./records.mjs";
 import { recoveredIncident } from "./recovery.mjs";
@@ -46,7 +46,7 @@ import { WATCHED, watched, watchedSubjectOf } from "./watched.mjs";
  * @property {number|null} durationSeconds
  * @property {import("./batch.mjs").BatchJob} [batch]  of a job of AWS Batch
  * @property {import("./executions.mjs").Execution} [execution]  of an execution of Step Functions
- * @property {{task: string|null, service: string|null, log: string|null, job?: string|null, execution?: string|null}} links
+ * @property {{task: string|null, service: string|null, log: string|null, cluster?: string|null, job?: string|null, execution?: string|null}} links
  * @property {LogPlace|null} log  the log of the suspect
  * @property {Missing[]} missing
  */
@@ -101,7 +101,8 @@ function watchedIncident(detail, known, common) {
   const log = task.startedAt ? logPlace(mainContainer(list(record(known.taskDefinition).containers).map(record), list(record(found.task).containers).map(record)), task) : null;
   return {
     ...task, severity: CAUSES[task.cause.id].severity, log, missing: [...common.missing, ...lookFailed, ...list(found.missing).map(record).filter(({ action }) => text(action))],
-    links: { task: taskLink(task), service: null, log: logLink(log, task) },
+    // Without a task, the list of tasks shows what has run instead.
+    links: { task: taskLink(task), service: null, log: logLink(log, task), cluster: common.detailType === "Deadline" && !task.taskId ? clusterLink(task) : null },
   };
 }
 
@@ -233,13 +234,14 @@ function rejectedRun(detail, common) {
   const failure = list(record(detail.responseElements).failures).map(record).map((one) => freeText(one.reason)).find(Boolean);
   const refused = text([text(detail.errorCode), freeText(detail.errorMessage)].filter(Boolean).join(": "));
   const eventName = text(detail.eventName);
+  const cluster = last(text(request.cluster), "/") ?? common.cluster ?? "default";
   const id = refused || failure ? "run-rejected" : "service-event";
   return {
-    ...NO_TASK, ...common, kind: "service", cluster: last(text(request.cluster), "/") ?? common.cluster ?? "default", ...splitDefinition(text(request.taskDefinition), null),
+    ...NO_TASK, ...common, kind: "service", cluster, ...splitDefinition(text(request.taskDefinition), null),
     severity: id === "run-rejected" ? CAUSES[id].severity : "info",
     cause: id === "run-rejected" ? cause(id, { name: caller, caller: own(CALLERS, caller) ?? caller, call: eventName }) : cause(id, { name: eventName }),
     eventName, reasonKind: reasonKindOf(refused ?? failure), stoppedReason: refused ?? failure ?? null, launchType: text(request.launchType), startedBy: caller,
-    stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null },
+    stoppedAt: time(detail.eventTime) ?? common.time, links: { task: null, service: null, log: null, cluster: clusterLink({ ...common, cluster }) },
   };
 }
 

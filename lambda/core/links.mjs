@@ -25,6 +25,12 @@ export function serviceLink({ partition, region, cluster, service }) {
   return `${host}/ecs/v2/clusters/${encoded(cluster)}/services/${encoded(service)}?region=${region}`;
 }
 
+/** The page of a cluster's tasks, where the running and the recently stopped ones are. */
+export function clusterLink({ partition, region, cluster }) {
+  const host = consoleOf(partition, region);
+  return host && cluster ? `${host}/ecs/v2/clusters/${encoded(cluster)}/tasks?region=${region}` : null;
+}
+
 /** The page of a job of AWS Batch, which AWS Batch shows for some days after the job's end. */
 export function batchJobLink({ partition, region }, jobId) {
   const host = consoleOf(partition, region);

@@ -15,5 +15,5 @@ export function kindOf(url) {
   const [, authority = "", path = ""] = /^https?:[\\/]+([^\\/?#]*)([^?#]*)/i.exec(String(url).trim()) ?? [];
   const host = authority.split("@").pop().replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
   if (DISCORD.includes(host)) return /\/slack\/?$/.test(path) ? "slack" : "discord";
-  return isAt(host, "logic.azure.com", "api.powerplatform.com", "webhook.office.com") ? "teams" : "slack";
+  return isAt(host, "logic.azure.com", "api.powerplatform.com", "api.powerautomate.com", "flow.microsoft.com", "webhook.office.com") ? "teams" : "slack";
 }

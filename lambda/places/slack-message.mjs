@@ -80,7 +80,7 @@ const WORDS = {
     never: "never started", launch: "Launch type", startedBy: "Started by", stopCode: "Stop code", stoppedAt: "Stopped at",
     at: "Time", job: "Job", deployment: "Deployment ID", event: "Event", resource: "Resource", reason: "Stopped reason", plainReason: "Reason",
     exit: (code) => `exit code ${code}`, noExit: "no exit code", essential: "essential", more: (count) => `and ${count} more`,
-    openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openJob: "Open the job in AWS Batch", openExecution: "Open the execution in Step Functions", openLog: (container) => `Open the log of ${container}`, task: "task",
+    openTask: (isGone) => `Open the task in ECS${isGone ? " (for about an hour)" : ""}`, openService: "Open the service in ECS", openCluster: "Open the cluster's tasks in ECS", openJob: "Open the job in AWS Batch", openExecution: "Open the execution in Step Functions", openLog: (container) => `Open the log of ${container}`, task: "task",
     underASecond: "under a second", units: [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]], betweenSentences: " ",
     why: { denied: (action) => `The notifier's role is not allowed to call \`${action}\``, timeout: (action) => `\`${action}\` did not answer in time`,
       failed: (action) => `\`${action}\` failed`, absent: (action) => `\`${action}\` found nothing` },
@@ -130,7 +130,7 @@ const WORDS = {
     never: "未起動", launch: "起動タイプ", startedBy: "起動元", stopCode: "停止コード", stoppedAt: "停止日時",
     at: "日時", job: "ジョブ", deployment: "デプロイ ID", event: "イベント", resource: "リソース", reason: "停止理由", plainReason: "理由",
     exit: (code) => `終了コード ${code}`, noExit: "終了コードなし", essential: "必須コンテナ", more: (count) => `ほか ${count} 件`,
-    openTask: (isGone) => `ECS でタスクを開く${isGone ? "（約 1 時間有効）" : ""}`, openService: "ECS でサービスを開く", openJob: "AWS Batch でジョブを開く", openExecution: "Step Functions で実行を開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
+    openTask: (isGone) => `ECS でタスクを開く${isGone ? "（約 1 時間有効）" : ""}`, openService: "ECS でサービスを開く", openCluster: "ECS でクラスターのタスクを開く", openJob: "AWS Batch でジョブを開く", openExecution: "Step Functions で実行を開く", openLog: (container) => `${container} のログを開く`, task: "タスク",
     underASecond: "1 秒未満", units: [[86400, " 日"], [3600, " 時間"], [60, " 分"], [1, " 秒"]], betweenSentences: "",
     why: { denied: (action) => `通知関数のロールに \`${action}\` の権限がありません`, timeout: (action) => `\`${action}\` から時間内に応答がありませんでした`,
       failed: (action) => `\`${action}\` の呼び出しに失敗しました`, absent: (action) => `\`${action}\` の対象が見つかりませんでした` },
@@ -478,6 +478,7 @@ function linksOf({ kind, links, log, state, reason }, words) {
     [links.job, words.openJob],
     [links.execution, words.openExecution],
     [links.service, words.openService],
+    [links.cluster, words.openCluster],
   ].filter(([url]) => filled(url) && escaped(url, Infinity).length <= LIMIT.url).map(([url, label]) => `<${escaped(url, Infinity)}|${label}>`);
   return whole.reduce((line, link) => (line === "" ? link : line.length + BETWEEN.length + link.length <= LIMIT.links ? line + BETWEEN + link : line), "");
 }

@@ -95,7 +95,7 @@ function executionOf({ execution }) {
   return { execution: { name: short(own), stateMachine: short(stateMachine), status: short(status), error: short(error), redrives } };
 }
 
-const linksOf = ({ links, batch, execution }) => ({ ...(batch ? { job: linkOf(links.job) } : {}), ...(execution ? { execution: linkOf(links.execution) } : {}) });
+const linksOf = ({ links, batch, execution }) => ({ ...(links.cluster ? { cluster: linkOf(links.cluster) } : {}), ...(batch ? { job: linkOf(links.job) } : {}), ...(execution ? { execution: linkOf(links.execution) } : {}) });
 
 /** Returns the answer to a question of Scheduler: about a deadline, a running task, or the week. */
 function watchOf({ facts, reason, missed, lines, batch, execution }) {

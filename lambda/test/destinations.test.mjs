@@ -25,6 +25,8 @@ test("the host decides the kind of a webhook", () => {
     ["https://chat.example.com/hooks/x", "slack"], ["http://127.0.0.1:8080/", "slack"], ["none", "slack"], ["", "slack"],
     ["https://discord.com.evil.example/api", "slack"], ["https://notdiscord.com/api", "slack"], ["https://evil.example/?discord.com", "slack"],
     ["https://discord.com@evil.example/", "slack"], ["https://evil.example#@discord.com/", "slack"], ["https://evil.example\\@discord.com/", "slack"],
+    ["https://eu-1.api.powerautomate.com/workflows/1/triggers/manual/paths/invoke?sig=x", "teams"],
+    ["https://eu-1.flow.microsoft.com/workflows/1/triggers/manual/paths/invoke?sig=x", "teams"],
     ["https://mylogic.azure.com.evil.example/", "slack"],
   ]) assert.equal(kindOf(url), kind, url);
 });

@@ -15,7 +15,7 @@ pub enum WebhookHosts {
 
 const DISCORD: [&str; 4] = ["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"];
 /// The ends of the hosts of Teams' workflows.
-const TEAMS: [&str; 2] = [".logic.azure.com", ".api.powerplatform.com"];
+const TEAMS: [&str; 4] = [".logic.azure.com", ".api.powerplatform.com", ".api.powerautomate.com", ".flow.microsoft.com"];
 
 /// Checks a webhook. No message repeats it. The notifier also recognises the service by the host (`lambda/places/kinds.mjs`).
 ///
@@ -143,6 +143,8 @@ mod tests {
             "https://discord.com/api/webhooks/1/x",
             "https://prod-1.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sig=x",
             "https://default1.2.environment.api.powerplatform.com:443/powerautomate/x?api-version=1&sig=y",
+            "https://eu-1.api.powerautomate.com/workflows/x/triggers/manual/paths/invoke?sig=y",
+            "https://eu-1.flow.microsoft.com/workflows/x/triggers/manual/paths/invoke?sig=y",
             "https://hooks.slack.com/services/T00000000/B00000000/a1b2c3d4e5f6a1b2c3d4e5f6",
             "https://discord.com/api/webhooks/123456789012345678/aB-_9",
             "https://discord.com/api/webhooks/1/x?thread_id=2",
