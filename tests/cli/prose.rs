@@ -223,6 +223,27 @@ fn help_of_a_command_begins_with_an_imperative() {
     assert!(commands.len() > 20, "{commands:#?}");
 }
 
+/// Checks that each flag that says what a stack shall be is in a section of its subject: a flag without a section is about one run.
+#[test]
+fn flags_of_one_run_are_apart_from_those_of_a_stack() {
+    let flags = |help: &str| -> Vec<String> {
+        let section = help.split("\nThis run:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let names = section.lines().filter_map(|line| line.split("--").nth(1));
+        names.map(|rest| rest.split([' ', '[', ',']).next().unwrap().to_owned()).collect()
+    };
+    let run = ["all", "jobs", "drill", "dry-run", "reset", "yes"];
+    for (command, own) in [("setup", &run[..]), ("drift", &["all", "jobs", "fail-on-warning", "reset"])] {
+        let mut flags = flags(&help(&[command, "-h"]));
+        flags.sort_unstable();
+        let mut own = own.to_vec();
+        own.sort_unstable();
+        assert_eq!(flags, own, "{command}");
+    }
+    let whole = help(&["setup", "--help"]);
+    let tasks = whole.split("Where alerts go:").next().unwrap();
+    assert!(["--job-queue", "--state-machine", "--exclude-cluster"].iter().all(|flag| tasks.contains(flag)), "{tasks}");
+}
+
 /// Words that end like a verb in the third person, and are none.
 const NOUNS: [&str; 3] = ["Alerts", "Days", "Address"];
 

@@ -147,7 +147,7 @@ async fn scope_of_the_old_rule_is_reported_with_the_flags_that_keep_it() {
         (
             json!({ "taskDefinitionArn": [{ "prefix": definition }], "containers": { "exitCode": [{ "anything-but": 0 }] } }),
             "detail.taskDefinitionArn",
-            "(not kept; --family nightly keeps it)\nThese flags need --pattern task-failed,",
+            "(not kept; --family nightly keeps it)\nThese flags do not narrow the other patterns, which alert on more than the rule does; --pattern task-failed",
             Some("--pattern task-failed --family nightly"),
         ),
         (

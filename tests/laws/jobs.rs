@@ -77,19 +77,19 @@ async fn jobs_with_a_problem_come_first() {
     assert_eq!(jobs.code, 0, "{jobs:?}");
     insta::assert_snapshot!(jobs.out, @r"
     stack batch in us-east-1, account 123456789012
-    ✗ backup  overdue: no success by 2026-11-23T12:00:00.000Z
-        last success   2026-11-22T11:50:00.000Z, after 3 s
+    ✗ backup  overdue: no success by 2026-11-23 12:00:00 UTC
+        last success   2026-11-22 11:50:00 UTC, after 3 s
         usually takes  up to 3 s (95 % of 1 run)
         expected       nothing
-    ✗ nightly-report in batch  2 failures since 2026-11-22T18:25:00.000Z: oom
-        last success   2026-11-21T18:28:00.000Z, after 6 min 52 s
+    ✗ nightly-report in batch  2 failures since 2026-11-22 18:25:00 UTC: oom
+        last success   2026-11-21 18:28:00 UTC, after 6 min 52 s
         usually takes  up to 6 min 52 s (95 % of 1 run)
         schedule       cron(20 3 * * ? *) Asia/Tokyo: nightly (EventBridge Scheduler, group default)
         next run       2026-11-25T03:20:00+09:00
         expected       success by cron(30 3 * * ? *) Asia/Tokyo, grace 10 min
         next deadline  2026-11-25T03:30:00+09:00, 2026-11-26T03:30:00+09:00, 2026-11-27T03:30:00+09:00
     ✓ import in batch  no problem
-        last success   2026-11-23T23:01:00.000Z, after 55 s
+        last success   2026-11-23 23:01:00 UTC, after 55 s
         usually takes  up to 1 min 1 s (95 % of 2 runs)
         schedule       rate(1 hour): hourly (rule of EventBridge)
         expected       nothing
@@ -108,8 +108,8 @@ async fn status_names_the_jobs_with_a_problem_first() {
     let aws = Aws::new().await;
     let _folder = with_stack(&aws).await;
     let status = taskbell(&aws, "status --cluster batch").await;
-    let jobs = "✗ jobs        backup overdue: no success by 2026-11-23T12:00:00.000Z · nightly-report 2 failures since \
-                2026-11-22T18:25:00.000Z: oom · 3 jobs in all";
+    let jobs = "✗ jobs        backup overdue: no success by 2026-11-23 12:00:00 UTC · nightly-report 2 failures since \
+                2026-11-22 18:25:00 UTC: oom · 3 jobs in all";
     assert_eq!((status.code, status.out.lines().nth(1)), (2, Some(jobs)), "{status:?}");
     let remedy = "`taskbell jobs --cluster batch` shows them";
     assert!(status.out.lines().nth(2).is_some_and(|line| line.trim() == remedy), "{status:?}");
@@ -217,7 +217,7 @@ async fn missing_alert_of_a_job_is_explained() {
     insta::assert_snapshot!(failed.out, @r"
     nightly-report in batch
       expected  success by cron(30 3 * * ? *) Asia/Tokyo, grace 10 min
-      ✓ the failure at 2026-11-23T18:25:00.000Z (oom) had its own alert, so that the deadline 2026-11-24T03:30:00+09:00 had none
+      ✓ the failure at 2026-11-23 18:25:00 UTC (oom) had its own alert, so that the deadline 2026-11-24T03:30:00+09:00 had none
     ");
     let nothing = why("import").await;
     assert!(nothing.code == 1 && nothing.out.contains("nothing is expected of this job"), "{nothing:?}");

@@ -199,6 +199,28 @@ async fn name_of_a_stack_does_not_depend_on_the_order_of_its_clusters() {
     assert_eq!(taskbell(&aws, "status --stack batch").await.code, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn cluster_may_be_named_without_its_flag() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup batch web --yes").await;
+    for line in [
+        "setup CLUSTERS --dry-run",
+        "drift CLUSTERS",
+        "status CLUSTERS",
+        "jobs CLUSTERS",
+        "graph CLUSTERS",
+        "replay CLUSTERS --dry-run",
+        "permissions CLUSTERS --for drift",
+        "teardown CLUSTERS --dry-run",
+    ] {
+        let named = taskbell(&aws, &line.replace("CLUSTERS", "batch web")).await;
+        let flagged = taskbell(&aws, &line.replace("CLUSTERS", "--cluster batch --cluster web")).await;
+        assert_eq!((named.code, named.out, named.err), (flagged.code, flagged.out, flagged.err), "{line}");
+        let nobody = taskbell(&aws, &line.replace("CLUSTERS", "b/c")).await;
+        assert!(nobody.code == 64 && nobody.err.contains("\"b/c\""), "{line}: {nobody:?}");
+    }
+}
+
 /// Checks stacks of earlier versions, which took the name of the first cluster.
 #[tokio::test(start_paused = true)]
 async fn stack_with_the_name_of_another_of_its_clusters_is_found() {

@@ -102,6 +102,29 @@ fn narrow_terminals_break_lines_between_words() {
     assert!(text.contains("error: no AWS region is configured\n") && text.contains(hint), "{text:?}");
 }
 
+/// Interrupts commands while AWS, which accepts connections only, owes them an answer.
+#[test]
+fn interrupt_is_reported_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    for line in ["drift batch", "status batch", "setup batch --yes", "teardown batch --yes", "drill batch", "replay batch"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
+        command.args(line.split(' ')).env_clear().env("AWS_ENDPOINT_URL", &endpoint).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").stdin(std::process::Stdio::null());
+        let pipe = std::process::Stdio::piped;
+        let child = command.stdout(pipe()).stderr(pipe()).spawn().unwrap();
+        let asked = silent.accept().unwrap();
+        let signal = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+        assert!(signal.success(), "{line}");
+        let output = child.wait_with_output().unwrap();
+        drop(asked);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(130), &b""[..]), "{line}: {told}");
+        assert_eq!(told.matches("interrupted").count(), 1, "{line}: {told}");
+        assert_eq!(told.matches("error").count(), 1, "{line}: {told}");
+    }
+}
+
 /// Checks that the manual goes through the pager only at a terminal, and is printed if the pager does not exist.
 #[cfg(target_os = "linux")]
 #[test]

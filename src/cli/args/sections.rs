@@ -16,9 +16,13 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "exclude_families",
             "services",
             "exclude_services",
-            "queues",
-            "exclude_queues",
             "container",
+            "job_queues",
+            "exclude_job_queues",
+            "job_names",
+            "exclude_job_names",
+            "state_machines",
+            "exclude_state_machines",
             "job",
         ],
     ),
@@ -81,9 +85,9 @@ pub fn in_sections(command: Command) -> Command {
     if command.get_arguments().all(|arg| arg.get_id() != OF_STACKS) {
         return command;
     }
-    let mut arranged: Vec<(usize, Arg)> = command.get_arguments().cloned().map(in_section).collect();
+    let mut arranged: Vec<_> = command.get_arguments().cloned().map(in_section).collect();
     // The order of the flags is also that of the sections.
-    arranged.sort_by_key(|(section, _)| *section);
+    arranged.sort_by_key(|(place, _)| *place);
     let mut arranged = arranged.into_iter();
     let command = command.mut_args(|arg| arranged.next().map_or(arg, |(_, arg)| arg));
     // clap would list its own flags alone, above all sections.
@@ -93,16 +97,18 @@ pub fn in_sections(command: Command) -> Command {
     command.disable_version_flag(true).arg(version.help("Print version"))
 }
 
-/// Returns the flag with the number of its section. Arguments without a flag come first, below a heading of their own.
-fn in_section(arg: Arg) -> (usize, Arg) {
+/// Returns the flag with the number of its section, and its place there. Arguments without a flag come first, below a heading of
+/// their own.
+fn in_section(arg: Arg) -> ((usize, usize), Arg) {
     if arg.is_positional() {
-        return (0, arg);
+        return ((0, 0), arg);
     }
-    let id = arg.get_id().as_str();
     let of_run = SECTIONS.iter().position(|(name, _)| *name == THIS_RUN).unwrap_or_default();
-    let place = SECTIONS.iter().position(|(_, ids)| ids.contains(&id)).unwrap_or(of_run);
-    let name = SECTIONS.get(place).map_or(THIS_RUN, |(name, _)| *name);
-    (place, arg.help_heading(name).hide_short_help(place >= SHORT))
+    let in_list = |ids: &[&str]| ids.iter().position(|id| arg.get_id() == id);
+    let mut places = SECTIONS.iter().enumerate().filter_map(|(section, (_, ids))| Some((section, in_list(ids)?)));
+    let (section, place) = places.next().unwrap_or((of_run, 0));
+    let name = SECTIONS.get(section).map_or(THIS_RUN, |(name, _)| *name);
+    ((section, place), arg.help_heading(name).hide_short_help(section >= SHORT))
 }
 
 /// Replaces the list of the commands in the help by groups of commands.
@@ -116,7 +122,9 @@ pub fn in_groups(command: Command) -> Command {
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
             let about = about.unwrap_or_else(|| "Print the help of a command".to_owned());
-            let short = about.split([':', ';', '.', ',']).next().unwrap_or_default();
+            // Of a list or a longer explanation, the first part; not the part of a file's name before its ending.
+            let end = [": ", "; ", ". ", ", "].iter().filter_map(|end| about.find(end)).min();
+            let short = &about[..end.unwrap_or(about.len())];
             let _ = writeln!(text, "    {literal}{name:width$}{literal:#}  {short}");
         }
     }

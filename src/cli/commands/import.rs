@@ -72,7 +72,9 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
     let (hosts, site) = (args.stack.settings.hosts(), common.site());
     let Some(rule) = args.rule.take() else {
         let survey = progress.over(survey(hosts, &site, desk.context)).await?;
-        world.out.print(&render::import::survey(&survey, common.output == Format::Json));
+        let is_json = common.output == Format::Json;
+        let told = render::import::survey(&survey, is_json);
+        world.out.print(&if is_json { told } else { world.laid_out(&told) });
         world.err.print(&render::import::list_end(&survey, common.quiet));
         return Ok(code(survey.verdict()));
     };
@@ -100,7 +102,7 @@ async fn take_over(mut args: Args, found: &Found, progress: &Progress, desk: &De
     let takeover = found.compare(request, name, args.dry_run, world.now())?;
     world.err.print(&render::import::warnings(found, &takeover));
     if common.output != Format::Json {
-        world.out.print(&render::import::story(found, &takeover, common.verbose));
+        world.out.print(&world.laid_out(&render::import::story(found, &takeover, common.verbose)));
     }
     let mut off = SwitchedOff::default();
     let ended = Box::pin(carry_out(&args, (found, &takeover, &mut off), progress, desk)).await;

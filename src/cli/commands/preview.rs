@@ -66,7 +66,9 @@ pub fn run(args: &Args, common: &Common, world: &World) -> Result<u8> {
     }
     let Some(name) = &args.event else {
         world.out.print(&match common.output {
-            Format::Text | Format::Github | Format::Markdown | Format::Mermaid => render::preview::samples(),
+            Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
+                world.laid_out(&render::preview::samples())
+            }
             Format::Json => render::json(&render::preview::samples_object()),
         });
         return Ok(0);

@@ -54,7 +54,7 @@ Examples:
 pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
     match command {
         Command::Test(_) => {}
-        Command::List => world.out.print(&list(common.output)),
+        Command::List => world.out.print(&list(common.output, world)),
         Command::Show { pattern, clusters, filters } => {
             let text = show(pattern, clusters, filters, common, world)?;
             world.out.print(&text);
@@ -68,9 +68,11 @@ pub fn run(command: &Command, common: &Common, world: &World) -> Result<u8> {
     Ok(0)
 }
 
-fn list(format: Format) -> String {
+fn list(format: Format, world: &World) -> String {
     match format {
-        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => CATALOGUE.iter().map(told).collect(),
+        Format::Text | Format::Github | Format::Markdown | Format::Mermaid => {
+            world.laid_out(&CATALOGUE.iter().map(told).collect::<String>())
+        }
         Format::Json => {
             let entry = |entry: &Entry| {
                 let Entry { name, rings, needs, silent, .. } = entry;
