@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::aws::kinds::{self, alarm, function, log_group, parameter, queue, role, rule, table};
 use crate::config::destination::{self, Destination, WebhookTakes};
-use crate::config::settings::NOT_KEPT;
+use crate::config::record::not_kept;
 use crate::config::{Announcements, Cluster, Config, Redaction};
 use crate::document::canonical;
 use crate::error::{Error, Result};
@@ -410,7 +410,7 @@ fn with_record(variables: BTreeMap<String, String>, record: Option<&str>) -> BTr
         all.insert(SETTINGS.to_owned(), text.to_owned());
         limits::environment_fits(&all).then_some(all)
     };
-    record.and_then(|text| with(text).or_else(|| with(NOT_KEPT))).unwrap_or(variables)
+    record.and_then(|text| with(text).or_else(|| with(&not_kept(text)))).unwrap_or(variables)
 }
 
 /// Describes a rule, which invokes the notifier. An event that cannot be delivered for a day goes to the queue.

@@ -11,6 +11,8 @@ import { errorNameOf, reasonKindOf } from "./reasons.mjs";
 
 /** The detail-type of the events. */
 export const BATCH_JOB = "Batch Job State Change";
+/** The detail-type of the event about a job that cannot start: such a job never fails, and no job behind it starts. */
+export const BATCH_BLOCKED = "Batch Job Queue Blocked";
 /** The log group of jobs whose definition names no other. */
 const LOG_GROUP = "/aws/batch/job";
 /** The name that AWS Batch gives to the container of a job with one container. */
@@ -43,18 +45,20 @@ export function batchJobIncident(detail, common) {
   const stoppedReason = freeText(detail.statusReason) ?? freeText(attempt.statusReason);
   const startedAt = timeOfMs(attempt.startedAt) ?? timeOfMs(detail.startedAt);
   const stoppedAt = timeOfMs(attempt.stoppedAt) ?? timeOfMs(detail.stoppedAt) ?? common.time;
-  const { why, suspect } = status === "FAILED" ? causeOf(detail, { stoppedReason, startedAt, stoppedAt }, found) : { why: reportCause("AWS Batch", status ?? common.detailType), suspect: null };
+  const isBlocked = common.detailType === BATCH_BLOCKED;
+  const { why, suspect } = isBlocked ? { why: cause("batch-queue-blocked"), suspect: null } : status === "FAILED" ? causeOf(detail, { stoppedReason, startedAt, stoppedAt }, found) : { why: reportCause("AWS Batch", status ?? common.detailType), suspect: null };
   const log = logOf(suspect ?? suspectOf(found) ?? null, jobName, common);
-  const isOver = status === "FAILED";
+  const isOver = status === "FAILED" && !isBlocked;
   return {
     ...common, kind: "batch", jobName, batch: job, cause: why, severity: CAUSES[why.id].severity,
-    state: !isOver ? "changed" : why.id === "batch-terminated" ? "stopped" : startedAt === null ? "failed-to-start" : "died",
+    state: isBlocked ? "waiting" : !isOver ? "changed" : why.id === "batch-terminated" ? "stopped" : startedAt === null ? "failed-to-start" : "died",
     stoppedReason, startedAt, stoppedAt, durationSeconds: startedAt === null || !isOver ? null : secondsBetween(startedAt, stoppedAt),
     reasonKind: reasonKindOf(suspect?.reason ?? stoppedReason), errorName: errorNameOf(suspect?.reason ?? stoppedReason),
     taskId: last(found.map(({ taskArn }) => taskArn).find(Boolean) ?? null, "/"),
     containers: found.map(({ name, exitCode, signal, reason, essential }) => ({ name, exitCode, signal, reason, essential, failed: name === suspect?.name })),
     // The revision of the definition is no other failure, nor are the numbers and dates of a name that each run has of its own.
-    failing: `batch-job ${job.queue ?? ""} ${sha256(`${nameOf(job.definition)} ${withoutNumbers(jobName ?? "")}`).slice(0, 24)}`,
+    // A queue is blocked by whichever job is at its head.
+    failing: isBlocked ? `batch-queue ${job.queue ?? ""}` : `batch-job ${job.queue ?? ""} ${sha256(`${nameOf(job.definition)} ${withoutNumbers(jobName ?? "")}`).slice(0, 24)}`,
     messageDigest: why.id === "batch-failed" ? sha256(normalised(stoppedReason ?? "")) : undefined,
     facts: factsOf(job, why.id === "batch-timed-out"), log, links: { task: null, service: null, log: logLink(log, common), job: batchJobLink(common, job.id) },
   };

@@ -40,6 +40,7 @@ export const CAUSES = {
   "run-rejected": { severity: "error", en: ["ECS refused to start it", "ECS refused the {call} call of {caller}, so no task started."], ja: ["タスクの起動が拒否されました", "{caller} による {call} を ECS が拒否したため、タスクは起動していません。"] },
   "deployment-failed": { severity: "error", en: ["deployment failed", "The deployment failed."], ja: ["デプロイ失敗", "デプロイに失敗しました。"] },
   "deployment-rolled-back": { severity: "warning", en: ["deployment is rolling back", "ECS is rolling the service back to its previous deployment."], ja: ["デプロイをロールバック中", "ECS がサービスを以前のデプロイに戻しています。"] },
+  "daemon-rolled-back": { severity: "warning", en: ["deployment failed and is being rolled back", "The daemon's deployment failed, and ECS is rolling it back."], ja: ["デプロイの失敗とロールバック", "デーモンのデプロイに失敗し、ECS がロールバックしています。"] },
   "daemon-rollback-failed": { severity: "error", en: ["deployment and its rollback failed", "The daemon's deployment failed, and ECS could not roll it back."], ja: ["デプロイとロールバックの失敗", "デーモンのデプロイに失敗し、ロールバックもできませんでした。"] },
   "start-impaired": { severity: "warning", en: ["tasks keep failing to start", "ECS repeatedly fails to start the service's tasks."], ja: ["タスクの起動失敗が継続", "サービスのタスクが起動に繰り返し失敗しています。"] },
   "daemon-start-impaired": { severity: "warning", en: ["daemon task failed to start", "ECS could not start the daemon's task on a container instance."], ja: ["デーモンのタスクの起動失敗", "コンテナインスタンスでデーモンのタスクを起動できませんでした。"] },
@@ -52,6 +53,7 @@ export const CAUSES = {
   "batch-terminated": { severity: "warning", en: ["terminated", "A user or a tool terminated the job."], ja: ["ユーザーの操作による終了", "ユーザーまたはツールがジョブを終了させました。"] },
   "batch-child-failed": { severity: "error", en: ["a child job failed", "A child of the array job failed."], ja: ["子ジョブの失敗", "配列ジョブの子ジョブが失敗しました。"] },
   "batch-dependency-failed": { severity: "warning", en: ["a job that it depends on failed", "The job did not run, because a job that it depends on failed."], ja: ["依存するジョブの失敗", "依存するジョブが失敗したため、ジョブは実行されませんでした。"] },
+  "batch-queue-blocked": { severity: "error", en: ["the queue is blocked", "The job at the head of the queue cannot start, so AWS Batch starts no other job of the queue."], ja: ["キューのブロック", "キューの先頭のジョブを開始できないため、AWS Batch はキューのほかのジョブも開始できません。"] },
   "batch-failed": { severity: "error", en: ["the job failed", "AWS Batch reports that the job failed."], ja: ["ジョブの失敗", "AWS Batch からジョブの失敗が報告されました。"] },
   "execution-failed": { severity: "error", en: ["{name}", "The execution of the state machine failed with {name}."], ja: ["{name}", "ステートマシンの実行が {name} で失敗しました。"] },
   "execution-timed-out": { severity: "error", en: ["timed out", "The execution of the state machine ran longer than its timeout."], ja: ["タイムアウト", "ステートマシンの実行時間がタイムアウトを超えました。"] },
@@ -74,7 +76,7 @@ const OWN_ENDS = ["TaskFailedToStart", "EssentialContainerExited"];
 const PLANNED = ["stopped-by-scheduler", "stopped-by-user", "maintenance", "draining"];
 const STOP_CODES = { SpotInterruption: "spot-interruption", TerminationNotice: "host-lost", InfrastructureHealth: "infrastructure" };
 const SERVICE_EVENTS = {
-  SERVICE_DEPLOYMENT_FAILED: "deployment-failed", DAEMON_DEPLOYMENT_ROLLBACK_FAILED: "daemon-rollback-failed",
+  SERVICE_DEPLOYMENT_FAILED: "deployment-failed", DAEMON_DEPLOYMENT_ROLLBACK_FAILED: "daemon-rollback-failed", DAEMON_DEPLOYMENT_ROLLBACK_IN_PROGRESS: "daemon-rolled-back",
   SERVICE_TASK_PLACEMENT_FAILURE: "placement-failed", SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED: "constraint-violated",
   SERVICE_TASK_START_IMPAIRED: "start-impaired", DAEMON_TASK_START_IMPAIRED: "daemon-start-impaired",
   SERVICE_TASK_CONFIGURATION_FAILURE: "configuration-failed", ECS_OPERATION_THROTTLED: "scheduler-throttled",

@@ -4,7 +4,7 @@
 // message, no key and no log line has it.
 
 import { crashOf, isGuardDuty, isServiceConnect, ranOutOfMemory, signalOf, suspectOf, wasStoppedByEcs } from "./blame.mjs";
-import { BATCH_JOB, batchJobIncident } from "./batch.mjs";
+import { BATCH_BLOCKED, BATCH_JOB, batchJobIncident } from "./batch.mjs";
 import { CAUSES, cause, isOfService, judge, serviceCauseId, statusCause, whileStopping } from "./causes.mjs";
 import { withoutCredentials } from "./credentials.mjs";
 import { jsonOf, normalised, sha256 } from "./digest.mjs";
@@ -73,7 +73,7 @@ export function incidentOf(event, context) {
   const incident = isWatched(common) ? watchedIncident(detail, known, common) : common.detailType === "ECS Task State Change" ? taskIncident(detail, record(known.taskDefinition), common)
     : common.detailType === "AWS API Call via CloudTrail" ? rejectedRun(detail, common)
     : common.source === "taskbell.app" ? applicationIncident(detail, common)
-    : common.detailType === BATCH_JOB ? { ...NO_TASK, ...batchJobIncident(detail, common) }
+    : [BATCH_JOB, BATCH_BLOCKED].includes(common.detailType) ? { ...NO_TASK, ...batchJobIncident(detail, common) }
     : common.detailType === EXECUTION ? { ...NO_TASK, ...executionIncident(detail, common) } : serviceIncident(detail, common);
   const keyed = isWatched(common) ? { ...incident, ...watchedKeys(incident) } : { ...incident, subject: subjectOf(incident), failure: failureOf(incident) };
   delete keyed.messageDigest;
@@ -122,7 +122,8 @@ function subjectOf({ source, detailType, taskArn, state, eventId, deploymentId, 
   const phase = state === "stopping" || state === "changed" ? `${state} ` : "";
   const task = isOfEcs && detailType === "ECS Task State Change" && taskArn ? `task ${phase}${taskArn}` : null;
   const failed = isOfEcs && id === "deployment-failed" && deploymentId ? `deployment ${deploymentId}` : null;
-  const job = source === "aws.batch" && batch?.arn ? `batch-job ${batch.arn}` : null;
+  // A job that blocks its queue may still fail, or block it again.
+  const job = source === "aws.batch" && batch?.arn && id !== "batch-queue-blocked" ? `batch-job ${batch.arn}` : null;
   // An execution that is redriven may fail again.
   const run = source === "aws.states" && execution?.arn ? `execution ${execution.arn} ${stoppedAt}` : null;
   const name = task ?? failed ?? job ?? run ?? (eventId ? `event ${eventId}` : null);

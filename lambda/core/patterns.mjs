@@ -1,7 +1,7 @@
 // Finds the patterns of the catalogue that match an event: EventBridge does not say which rule matched.
 // Pure: no I/O, no clock, no Node API, no Intl.
 
-import { BATCH_JOB } from "./batch.mjs";
+import { BATCH_BLOCKED, BATCH_JOB } from "./batch.mjs";
 import { EXECUTION } from "./executions.mjs";
 
 const TASK = "ECS Task State Change";
@@ -33,7 +33,7 @@ export function patternsOf(event) {
   if (!has("source", "aws.ecs", "taskbell.drill")) return names;
   if (has("detail-type", TASK) && all("detail.clusterArn").length > 0 && has("detail.lastStatus", "STOPPED")) names.push(...taskPatternsOf({ all, has, begins, ends, saysOf }));
   if (has("detail-type", "ECS Deployment State Change", "ECS Service Action", "ECS Daemon Deployment State Change")
-    && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED", "DAEMON_DEPLOYMENT_ROLLBACK_FAILED")
+    && has("detail.eventName", "SERVICE_DEPLOYMENT_FAILED", "DAEMON_DEPLOYMENT_ROLLBACK_IN_PROGRESS", "DAEMON_DEPLOYMENT_ROLLBACK_FAILED")
     && all("resources").some((arn) => /:(?:service|daemon)\/[^/]+\//.test(arn))) names.push("deployment-failed");
   if (has("detail-type", "ECS Service Action", "ECS Daemon Service Action") && has("detail.eventName", ...IMPAIRED)
     && all("detail.clusterArn").length > 0) names.push("service-impaired");
@@ -51,7 +51,8 @@ function applicationPatternsOf({ all, has }) {
 /** Returns the patterns of jobs and workflows, which belong to no cluster. */
 function jobPatternsOf({ has }) {
   const verdicts = {
-    "batch-job-failed": has("source", "aws.batch", "taskbell.drill") && has("detail-type", BATCH_JOB) && has("detail.status", "FAILED"),
+    "batch-job-failed": (has("source", "aws.batch", "taskbell.drill") && has("detail-type", BATCH_JOB) && has("detail.status", "FAILED"))
+      || (has("source", "aws.batch") && has("detail-type", BATCH_BLOCKED)),
     "execution-failed": has("source", "aws.states", "taskbell.drill") && has("detail-type", EXECUTION) && has("detail.status", "FAILED", "TIMED_OUT", "ABORTED"),
   };
   return Object.keys(verdicts).filter((name) => verdicts[name]);

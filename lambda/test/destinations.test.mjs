@@ -123,7 +123,7 @@ function* variations() {
   for (const code of stopCode) for (const reason of stoppedReason) for (const some of containers) for (const by of startedBy) yield withDetail(task, { stopCode: code, stoppedReason: reason, containers: some, startedBy: by });
   for (const code of stopCode) for (const reason of stoppedReason) for (const of of group) yield withDetail(task, { stopCode: code, stoppedReason: reason, group: of });
   for (const status of lastStatus) for (const arn of clusterArn) yield withDetail(task, { lastStatus: status, clusterArn: arn });
-  const eventNames = ["SERVICE_DEPLOYMENT_FAILED", "DAEMON_DEPLOYMENT_ROLLBACK_FAILED", "SERVICE_STEADY_STATE", ...catalogue["service-impaired"].detail.eventName, undefined];
+  const eventNames = ["SERVICE_DEPLOYMENT_FAILED", "DAEMON_DEPLOYMENT_ROLLBACK_IN_PROGRESS", "DAEMON_DEPLOYMENT_ROLLBACK_FAILED", "SERVICE_STEADY_STATE", ...catalogue["service-impaired"].detail.eventName, undefined];
   const types = ["ECS Deployment State Change", "ECS Service Action", "ECS Daemon Service Action", "ECS Daemon Deployment State Change", "ECS Task State Change", "AWS API Call via CloudTrail", "Application Error"];
   const resources = [[], ["arn:aws:ecs:us-east-1:123456789012:service/prod/web"], ["arn:aws:ecs:us-east-1:123456789012:service/web"], ["arn:aws:ecs:us-east-1:123456789012:daemon/prod/agent"], ["arn:aws:ecs:us-east-1:123456789012:task/prod/1"]];
   for (const type of types) for (const eventName of eventNames) for (const some of resources) for (const arn of clusterArn) for (const source of ["aws.ecs", "taskbell.drill", "taskbell.app", "other"]) yield { ...withDetail(task, { eventName, clusterArn: arn }), "detail-type": type, resources: some, source };
@@ -131,7 +131,7 @@ function* variations() {
   const failures = [undefined, null, { failures: [] }, { failures: [{ arn: "x" }] }, { failures: [{ reason: "RESOURCE:CPU" }] }];
   for (const errorCode of [undefined, null, "AccessDenied", "ThrottlingException", "Throttling"]) for (const responseElements of failures) for (const eventName of ["RunTask", "StartTask", "StopTask"]) for (const eventSource of ["ecs.amazonaws.com", "x"]) yield withDetail(run, { errorCode, responseElements, eventName, eventSource });
   const statuses = [undefined, null, "FAILED", "SUCCEEDED", "RUNNABLE", "TIMED_OUT", "ABORTED", ["FAILED"], { FAILED: 1 }];
-  for (const one of ["50-batch-job-failed", "51-execution-failed"]) for (const status of statuses) for (const source of ["aws.batch", "aws.states", "aws.ecs", "taskbell.drill", "taskbell.app"]) yield { ...withDetail(sample(one), { status }), source };
+  for (const one of ["50-batch-job-failed", "50h-batch-queue-blocked", "51-execution-failed"]) for (const status of statuses) for (const source of ["aws.batch", "aws.states", "aws.ecs", "taskbell.drill", "taskbell.app"]) yield { ...withDetail(sample(one), { status }), source };
   yield* [null, {}, [], "text", { source: "aws.ecs" }, { source: "aws.ecs", "detail-type": "ECS Task State Change", detail: null }];
 }
 

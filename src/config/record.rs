@@ -6,21 +6,37 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::config::file::schema;
-use crate::config::settings::{FLEET, NOT_KEPT, Settings, items};
+use crate::config::settings::{FLEET, Settings, items};
 use crate::config::{Cluster, clusters};
+use crate::document::digest;
 use crate::error::{Error, Result};
 use crate::secret::{quotes_without_secrets, without_secrets};
 
+/// The record of a stack whose settings are not kept.
+const NOT_KEPT: &str = "not kept";
 const WAY_OUT: &str = "give all flags that the stack should have, with --reset, which does not read the old settings";
+
+/// Returns the text that a stack keeps if the record does not fit: with its fingerprint, so that a later run with the same settings
+/// needs no other.
+#[must_use]
+pub fn not_kept(record: &str) -> String {
+    format!("{NOT_KEPT} {}", digest(&Value::from(record), 16))
+}
+
+/// Returns whether the text says that the stack does not keep its settings.
+#[must_use]
+pub fn is_not_kept(text: &str) -> bool {
+    text.starts_with(NOT_KEPT)
+}
 
 /// Reads a record as strictly as the file.
 ///
 /// # Errors
 /// If the stack does not keep its settings, or the text is not such a record.
 pub fn read(text: &str) -> Result<Settings> {
-    if text == NOT_KEPT {
+    if is_not_kept(text) {
         return Err(Error::new("the stack does not keep the settings with which it was set up: they are too long")
-            .hint(WAY_OUT));
+            .hint(format!("give exactly the flags of the last setup; to change one of them, {WAY_OUT}")));
     }
     let wrong = |why: String| {
         let told = "the settings that the stack keeps in TASKBELL_SETTINGS, a variable of its function, cannot be read";
@@ -178,7 +194,7 @@ mod tests {
     #[test]
     fn record_that_is_none_is_an_error_with_a_way_out() {
         for text in
-            ["", "x", "[]", r#"{"colour":"red"}"#, r#"{"filters":{"colour":1}}"#, r#"{"language":"fr"}"#, NOT_KEPT]
+            ["", "x", "[]", r#"{"colour":"red"}"#, r#"{"filters":{"colour":1}}"#, r#"{"language":"fr"}"#, &not_kept("{}")]
         {
             let error = read(text).unwrap_err();
             assert!(

@@ -216,9 +216,6 @@ pub const CONTRADICTIONS: [(&str, &str); 4] = [
     ("permissions_boundary", "notifier_role_arn"),
 ];
 
-/// The record of a stack whose settings are not kept.
-pub const NOT_KEPT: &str = "not kept";
-
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
 /// The log group of jobs of AWS Batch whose definition names no other.

@@ -150,7 +150,7 @@ pub fn check_bus(config: &Config, stack: &Stack, plan: &Plan, Bus { rules, besid
             of_others(to_come)
         );
         return Err(Error::usage(told).hint(format!(
-            "{}use no * within names of --cluster, --exclude-cluster, --family, --exclude-family, --service or --exclude-service (clusters and filters in taskbell.toml), where a * at the end alone needs no wildcard, and no * in names of job queues and state machines",
+            "{}use no * within names of --cluster, --exclude-cluster, --family, --exclude-family, --service or --exclude-service (clusters and filters in taskbell.toml), where a * at the end alone needs no wildcard (excluded names with a * and whole names together do), and no * in names of job queues and state machines",
             without_recovery(config, stack, &wanted, |rule| rule.has_wildcard)
         )));
     }

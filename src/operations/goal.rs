@@ -4,13 +4,13 @@
 use globset::GlobSet;
 
 use crate::aws::kinds::function::{self, Function};
-use crate::config::settings::{NOT_KEPT, Settings, Trouble, items};
+use crate::config::settings::{Settings, Trouble, items};
 use crate::config::{self, Config, record};
 use crate::desired::{SETTINGS, addresses};
 use crate::error::{Category, Error, Result};
 use crate::operations::events::Note;
 use crate::reconcile::plan::{Action, Plan, Step};
-use crate::reconcile::resource::{Inventory, Seen};
+use crate::reconcile::resource::{Inventory, Seen, spec_of};
 use crate::stack::{Address, Stack, StackName};
 
 /// The wish for a stack.
@@ -115,6 +115,10 @@ impl Goal {
             Err(error) => return Err(Error::new(error.in_one_line()).category(Category::Unreadable)),
             Ok(Recorded::NoStack) => (given.settings.clone(), Basis::Defaults),
             Ok(Recorded::Nothing) => (given.settings.clone(), Basis::Unrecorded),
+            // A repeated run, as in CI, needs no record.
+            Ok(Recorded::Text(text)) if given.leaves(&text) => {
+                (given.settings.clone(), Basis::Record { kept: Vec::new() })
+            }
             Ok(Recorded::Text(text)) => {
                 let mut known = record::read(&text)?;
                 if given.brings_webhook {
@@ -131,6 +135,21 @@ impl Goal {
             basis,
         })
     }
+}
+
+impl Given {
+    /// Returns whether a setup with these settings alone leaves this text in place of a record.
+    fn leaves(&self, text: &str) -> bool {
+        let own = self.early.as_ref().and_then(|config| config.record.as_deref());
+        own.is_some_and(|own| record::not_kept(own) == text)
+    }
+}
+
+/// Returns whether the plan says in the stack that its settings are not kept.
+fn keeps_nothing(plan: &Plan) -> bool {
+    let notifiers = plan.steps.iter().filter(|step| step.address.id == function::id());
+    let specs = notifiers.filter_map(|step| spec_of::<Function>(step.want.as_ref()?).ok());
+    specs.into_iter().any(|spec| spec.environment.get(SETTINGS).is_some_and(|text| record::is_not_kept(text)))
 }
 
 /// Returns whether settings of the record could mend the trouble: a cluster is missing, or a destination.
@@ -165,7 +184,7 @@ fn recorded<'a>(stack: &Stack, seen: &'a Inventory) -> Result<Recorded, &'a Erro
 #[must_use]
 pub fn expected_record(config: &Config, stack: &Stack, seen: &Inventory) -> Option<String> {
     match recorded(stack, seen) {
-        Ok(Recorded::Text(text)) if text == NOT_KEPT || record::read(&text).is_ok() => Some(text),
+        Ok(Recorded::Text(text)) if record::is_not_kept(&text) || record::read(&text).is_ok() => Some(text),
         Ok(Recorded::Nothing) => None,
         _ => config.record.clone(),
     }
@@ -176,6 +195,11 @@ impl Basis {
     #[must_use]
     pub fn of_setup(&self, plan: &Plan) -> Option<Note> {
         match self {
+            _ if keeps_nothing(plan) => Some(Note {
+                text: "the settings are too long for the stack to keep: later runs of `setup` and `drift` have to give all flags again"
+                    .to_owned(),
+                hint: Some("or write them into taskbell.toml".to_owned()),
+            }),
             Self::Record { kept } if !kept.is_empty() => Some(Note {
                 text: format!("keeps {}", kept.join(", ")),
                 hint: Some("--reset returns to the defaults".to_owned()),

@@ -9,12 +9,14 @@ use crate::aws::calls::bus::Rule;
 use crate::desired::limits::OF_THE_STACK;
 use crate::pattern::clusters::{self, covers, overlap};
 use crate::pattern::companions::is_companion;
+use crate::pattern::job_filter;
 
 /// Another stack that alerts on the same failures in the same clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
     pub stack: String,
     pub patterns: BTreeSet<String>,
+    /// The clusters with the failures that both stacks announce; none for failures of jobs and executions, which name no cluster.
     pub clusters: BTreeSet<String>,
 }
 
@@ -23,11 +25,11 @@ impl Overlap {
     #[must_use]
     pub fn told(&self) -> String {
         let joined = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let place = if self.clusters.is_empty() { String::new() } else { format!(" in {}", joined(&self.clusters)) };
         format!(
-            "the stack {} also alerts on {} in {}: both stacks announce such a failure",
+            "the stack {} also alerts on {}{place}: both stacks announce such a failure",
             self.stack,
-            joined(&self.patterns),
-            joined(&self.clusters)
+            joined(&self.patterns)
         )
     }
 }
@@ -45,10 +47,7 @@ pub fn overlaps(stack: &str, own: &[Rule], all: &[Rule]) -> Vec<Overlap> {
             let Some((same, name)) = of(other).filter(|(same, name)| *same == pattern && *name != stack) else {
                 continue;
             };
-            let clusters = shared(&rule.pattern, &other.pattern);
-            if clusters.is_empty() {
-                continue;
-            }
+            let Some(clusters) = shared(&rule.pattern, &other.pattern) else { continue };
             let empty = || Overlap { stack: name.to_owned(), patterns: BTreeSet::new(), clusters: BTreeSet::new() };
             let overlap = found.entry(name).or_insert_with(empty);
             overlap.patterns.insert(same.to_owned());
@@ -76,10 +75,17 @@ fn of(rule: &Rule) -> Option<(&str, &str)> {
     rule.description.strip_prefix("taskbell: ")?.rsplit_once(OF_THE_STACK)
 }
 
-/// Returns the clusters whose events two patterns may both match.
-fn shared(one: &Value, other: &Value) -> BTreeSet<String> {
-    if FIELDS.iter().any(|field| are_disjoint(one.pointer(field), other.pointer(field))) {
-        return BTreeSet::new();
+/// Returns the clusters whose events two patterns may both match: none of them for events that name no cluster. No answer: the
+/// patterns share no event.
+fn shared(one: &Value, other: &Value) -> Option<BTreeSet<String>> {
+    let of_jobs = |pattern: &Value| job_filter::alternatives(pattern).any(job_filter::is_of_jobs);
+    if of_jobs(one) && of_jobs(other) {
+        let fields: Vec<&str> = job_filter::POINTERS.into_iter().chain(["/detail-type"]).collect();
+        let shares = |one: &Value| job_filter::alternatives(other).any(|other| !are_apart(one, other, &fields));
+        return job_filter::alternatives(one).any(shares).then(BTreeSet::new);
+    }
+    if are_apart(one, other, &FIELDS) {
+        return None;
     }
     let left_out = &clusters::excluded(one) | &clusters::excluded(other);
     let others = clusters::named(other);
@@ -89,7 +95,12 @@ fn shared(one: &Value, other: &Value) -> BTreeSet<String> {
         false => arn,
     });
     let is_in = |arn: &String| !left_out.iter().any(|glob| covers(glob, arn));
-    common.filter(is_in).map(|arn| clusters::name(&arn).to_owned()).collect()
+    let common: BTreeSet<String> = common.filter(is_in).map(|arn| clusters::name(&arn).to_owned()).collect();
+    (!common.is_empty()).then_some(common)
+}
+
+fn are_apart(one: &Value, other: &Value, fields: &[&str]) -> bool {
+    fields.iter().any(|field| are_disjoint(one.pointer(field), other.pointer(field)))
 }
 
 /// Returns whether no text fits both fields. Operators that say more than a beginning or a glob fit everything.
@@ -103,14 +114,15 @@ fn are_disjoint(one: Option<&Value>, other: Option<&Value>) -> bool {
 
 fn glob(leaf: &Value) -> Option<String> {
     let of = |operator: &str| leaf[operator].as_str();
-    let prefix = of("prefix").map(|start| format!("{start}*"));
-    leaf.as_str().or(of("wildcard")).map(str::to_owned).or(prefix)
+    let (prefix, suffix) = (of("prefix").map(|start| format!("{start}*")), of("suffix").map(|end| format!("*{end}")));
+    leaf.as_str().or(of("wildcard")).map(str::to_owned).or(prefix).or(suffix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pattern::filter::Filters;
+    use crate::pattern::job_filter::{JobFilters, Names};
     use crate::pattern::{Drill, Pattern};
 
     fn rule(stack: &str, pattern: &str, clusters: &[&str], filters: &Filters) -> Rule {
@@ -163,6 +175,26 @@ mod tests {
         assert_eq!(clusters_of(&jobs, &rule("other", "task-failed", &["prod"], &family("job-night"))), ["prod"]);
         let recovered = rule("one", "job-succeeded", &["prod"], &none);
         assert!(clusters_of(&recovered, &rule("other", "job-succeeded", &["prod"], &none)).is_empty());
+    }
+
+    #[test]
+    fn stacks_for_the_same_jobs_overlap() {
+        let queue = |name: &str| {
+            let queues = Names { included: vec![name.to_owned()], excluded: Vec::new() };
+            Filters { jobs: JobFilters { queues, ..JobFilters::default() }, ..Filters::default() }
+        };
+        let told = |pattern: &str, one: &Filters, other: &Filters| {
+            let (one, other) = (rule("one", pattern, &[], one), rule("other", pattern, &["prod"], other));
+            overlaps("one", &[one], &[other]).first().map(Overlap::told)
+        };
+        let none = Filters::default();
+        let both = "the stack other also alerts on batch-job-failed: both stacks announce such a failure";
+        assert_eq!(told("batch-job-failed", &none, &none).as_deref(), Some(both));
+        assert_eq!(told("batch-job-failed", &none, &queue("night*")).as_deref(), Some(both));
+        assert_eq!(told("batch-job-failed", &queue("nightly"), &queue("night*")).as_deref(), Some(both));
+        assert_eq!(told("batch-job-failed", &queue("nightly"), &queue("daily")), None);
+        assert!(told("execution-failed", &queue("a"), &none).is_some());
+        assert!(told("application-error", &none, &none).is_none());
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub const CATALOGUE: [Entry; 13] = [
     },
     Entry {
         name: BATCH_JOB_FAILED,
-        rings: "a job of AWS Batch that failed after its last attempt: a non-zero exit code, a timeout, a lost host, a job that never ran",
+        rings: "a job of AWS Batch that failed after its last attempt: a non-zero exit code, a timeout, a lost host, a job that never ran; and a job that cannot start and blocks its queue",
         needs: "",
         silent: "attempts that AWS Batch repeats, and jobs that succeed; the clusters of the stack do not narrow it: --job-queue and --job-name do",
         text: include_str!("../../patterns/batch-job-failed.json"),

@@ -173,7 +173,7 @@ impl Filters {
     }
 
     /// Narrows a tree that was bound to these clusters. Narrows each alternative of a pattern of events of different sources by
-    /// itself: only the companions have such alternatives and filters.
+    /// itself: the companions and the pattern of AWS Batch have such alternatives.
     pub fn narrow(&self, tree: &mut Value, cluster_arns: &[String]) {
         each_alternative(tree, &|one| match subject(one) {
             Subject::Tasks => self.narrow_tasks(one, cluster_arns),

@@ -26,40 +26,62 @@ pub struct JobFilters {
 struct Field {
     flag: &'static str,
     opposite: &'static str,
-    /// The detail-type of the events, and the name of the field in their detail.
-    detail_type: &'static str,
+    /// The detail-types of the events, and the name of the field in their detail.
+    detail_types: &'static [&'static str],
     name: &'static str,
     /// The text before the name: the end of an ARN needs no wildcard.
     before: &'static str,
+    grammar: Grammar,
     of: fn(&mut JobFilters) -> &mut Names,
 }
 
-const BATCH: &str = "Batch Job State Change";
-const EXECUTION: &str = "Step Functions Execution Status Change";
+/// The names that AWS allows.
+#[derive(Clone, Copy)]
+struct Grammar {
+    takes: fn(&str) -> bool,
+    told: &'static str,
+}
+
+const OF_BATCH: Grammar =
+    Grammar { takes: is_ecs_name, told: "names consist of letters, digits, hyphens and underscores" };
+/// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
+const OF_MACHINES: Grammar = Grammar {
+    takes: |name| {
+        let is_legal = |c: char| !c.is_whitespace() && !c.is_control() && !"<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
+        (1..=80).contains(&name.chars().count()) && name.chars().all(is_legal)
+    },
+    told: "names have at most 80 characters, no space, and none of < > { } [ ] ? \" # % \\ ^ | ~ ` $ & , ; : /",
+};
+
+const BATCH: [&str; 2] = ["Batch Job State Change", "Batch Job Queue Blocked"];
+const EXECUTION: [&str; 1] = ["Step Functions Execution Status Change"];
 
 const FIELDS: [Field; 3] = [
     Field {
         flag: "--job-queue",
         opposite: "--exclude-job-queue",
-        detail_type: BATCH,
+        detail_types: &BATCH,
         name: "jobQueue",
         before: ":job-queue/",
+        grammar: OF_BATCH,
         of: |all| &mut all.queues,
     },
     Field {
         flag: "--job-name",
         opposite: "--exclude-job-name",
-        detail_type: BATCH,
+        detail_types: &BATCH,
         name: "jobName",
         before: "",
+        grammar: OF_BATCH,
         of: |all| &mut all.jobs,
     },
     Field {
         flag: "--state-machine",
         opposite: "--exclude-state-machine",
-        detail_type: EXECUTION,
+        detail_types: &EXECUTION,
         name: "stateMachineArn",
         before: ":stateMachine:",
+        grammar: OF_MACHINES,
         of: |all| &mut all.machines,
     },
 ];
@@ -68,9 +90,9 @@ impl JobFilters {
     /// # Errors
     /// For names that AWS does not allow, and for filters that exclude everything or that EventBridge cannot express together.
     pub fn checked(&self) -> Result<()> {
-        for (Field { flag, opposite, .. }, Names { included, excluded }) in self.fields() {
+        for (Field { flag, opposite, grammar, .. }, Names { included, excluded }) in self.fields() {
             for (flag, names) in [(flag, &included), (opposite, &excluded)] {
-                names.iter().try_for_each(|name| legal(flag, name))?;
+                names.iter().try_for_each(|name| legal(flag, name, grammar))?;
             }
             if !included.is_empty() && !excluded.is_empty() {
                 return Err(Error::usage(format!("{flag} and {opposite} cannot be combined")).hint(
@@ -115,21 +137,21 @@ impl JobFilters {
     /// Returns whether one of the filters is about the events of this pattern.
     #[must_use]
     pub fn concerns(&self, tree: &Value) -> bool {
-        self.given().any(|(field, _)| field.is_of(tree))
+        self.given().any(|(field, _)| alternatives(tree).any(|one| field.is_of(one)))
     }
 
     /// Checks whether the pattern does not restrict the fields of the filters already: such a restriction would be replaced, and
     /// not narrowed. A filter leaves patterns about other events as they are.
     #[must_use]
     pub fn can_narrow(&self, tree: &Value) -> bool {
-        let detail = &tree["detail"];
-        let is_free = |field: &Field| {
+        let is_free = |field: &Field, one: &Value| {
+            let detail = &one["detail"];
             (detail.is_null() || detail.is_object()) && detail[field.name].is_null() && detail["$or"].is_null()
         };
-        self.given().all(|(field, _)| !field.is_of(tree) || is_free(&field))
+        self.given().all(|(field, _)| alternatives(tree).all(|one| !field.is_of(one) || is_free(&field, one)))
     }
 
-    /// Narrows a pattern, if a filter is about its events.
+    /// Narrows a pattern, or one of its alternatives, if a filter is about its events.
     pub fn narrow(&self, tree: &mut Value) {
         for (field, names) in self.given() {
             if field.is_of(tree) {
@@ -155,8 +177,30 @@ impl JobFilters {
 
 impl Field {
     fn is_of(&self, tree: &Value) -> bool {
-        tree["detail-type"] == json!([self.detail_type])
+        let types = tree["detail-type"].as_array();
+        types.is_some_and(|all| !all.is_empty() && all.iter().all(|one| self.detail_types.iter().any(|own| one == own)))
     }
+}
+
+/// Where the fields of the filters are in an event.
+pub const POINTERS: [&str; 3] = ["/detail/jobQueue", "/detail/jobName", "/detail/stateMachineArn"];
+
+/// Returns whether the events of a pattern, or of an alternative, are of jobs of AWS Batch or executions of Step Functions.
+#[must_use]
+pub fn is_of_jobs(tree: &Value) -> bool {
+    FIELDS.iter().any(|field| field.is_of(tree))
+}
+
+/// Returns whether the events of a pattern, or of an alternative, are of jobs of AWS Batch.
+#[must_use]
+pub fn is_of_batch(tree: &Value) -> bool {
+    FIELDS.iter().any(|field| field.detail_types == BATCH && field.is_of(tree))
+}
+
+/// Returns the alternatives of a pattern whose alternatives have their own detail-types; or else the pattern itself.
+pub fn alternatives(tree: &Value) -> impl Iterator<Item = &Value> {
+    let several = tree["$or"].as_array().filter(|_| tree["detail-type"].is_null());
+    several.map_or(std::slice::from_ref(tree), Vec::as_slice).iter()
 }
 
 /// Returns the leaves of one field. Exclusion keeps events without the field.
@@ -227,11 +271,11 @@ fn glob(name: &str, before: &str) -> String {
     if before.is_empty() { name.to_owned() } else { format!("*{before}{name}") }
 }
 
-fn legal(flag: &str, name: &str) -> Result<()> {
-    match is_ecs_name(&name.replace('*', "-")) && !name.contains("**") {
+fn legal(flag: &str, name: &str, grammar: Grammar) -> Result<()> {
+    match (grammar.takes)(&name.replace('*', "-")) && !name.contains("**") {
         true => Ok(()),
         false => Err(Error::usage(format!("{flag} {} is not a name", echoed(name)))
-            .hint("names consist of letters, digits, hyphens and underscores; * matches any characters")),
+            .hint(format!("{}; * matches any characters", grammar.told))),
     }
 }
 
@@ -262,9 +306,13 @@ mod tests {
 
     #[test]
     fn filters_match_the_given_names_and_no_others() {
-        let event = sample("50-batch-job-failed").unwrap().0;
-        let takes =
-            |jobs: JobFilters| Matcher::new(&(&narrowed("batch-job-failed", jobs)).into()).unwrap().matches(&event);
+        let events = ["50-batch-job-failed", "50h-batch-queue-blocked"].map(|name| sample(name).unwrap().0);
+        let takes = |jobs: JobFilters| {
+            let matcher = Matcher::new(&(&narrowed("batch-job-failed", jobs)).into()).unwrap();
+            let [failed, blocked] = events.each_ref().map(|event| matcher.matches(event));
+            assert_eq!(failed, blocked);
+            failed
+        };
         for (given, matches) in [
             (only(&["nightly"]), true),
             (only(&["night"]), false),
@@ -293,8 +341,12 @@ mod tests {
             assert_eq!(takes(jobs), matches, "{given:?}");
         }
         let event = sample("51-execution-failed").unwrap().0;
-        for (given, matches) in [(only(&["nightly-etl"]), true), (only(&["etl"]), false), (but(&["nightly-*"]), false)]
-        {
+        for (given, matches) in [
+            (only(&["nightly-etl"]), true),
+            (only(&["etl"]), false),
+            (but(&["nightly-*"]), false),
+            (but(&["etl.v2+夜間=1"]), true),
+        ] {
             let machines = JobFilters { machines: given.clone(), ..JobFilters::default() };
             let tree = narrowed("execution-failed", machines);
             assert_eq!(Matcher::new(&(&tree).into()).unwrap().matches(&event), matches, "{given:?}");
@@ -305,11 +357,13 @@ mod tests {
     fn whole_names_and_beginnings_of_job_names_need_no_wildcard() {
         let jobs = JobFilters { queues: only(&["a"]), jobs: only(&["b*"]), ..JobFilters::default() };
         let tree = narrowed("batch-job-failed", jobs);
-        assert_eq!(tree["detail"]["jobQueue"], json!([{ "suffix": ":job-queue/a" }]));
-        assert_eq!(tree["detail"]["jobName"], json!([{ "prefix": "b" }]));
+        for one in tree["$or"].as_array().unwrap() {
+            assert_eq!(one["detail"]["jobQueue"], json!([{ "suffix": ":job-queue/a" }]));
+            assert_eq!(one["detail"]["jobName"], json!([{ "prefix": "b" }]));
+        }
         let globs = JobFilters { queues: only(&["a*"]), ..JobFilters::default() };
         assert_eq!(
-            narrowed("batch-job-failed", globs)["detail"]["jobQueue"],
+            narrowed("batch-job-failed", globs)["$or"][1]["detail"]["jobQueue"],
             json!([{ "wildcard": "*:job-queue/a*" }])
         );
     }
@@ -330,6 +384,7 @@ mod tests {
     fn invalid_filters_of_jobs_are_refused() {
         for (jobs, said) in [
             (JobFilters { queues: only(&["a/b"]), ..JobFilters::default() }, "--job-queue \"a/b\" is not a name"),
+            (JobFilters { machines: only(&["a:b"]), ..JobFilters::default() }, "--state-machine \"a:b\" is not a name"),
             (JobFilters { jobs: but(&["*"]), ..JobFilters::default() }, "excludes everything"),
             (
                 JobFilters {

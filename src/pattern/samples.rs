@@ -22,7 +22,7 @@ macro_rules! samples {
     ),*] };
 }
 
-pub const SAMPLES: [Sample; 67] = samples! {
+pub const SAMPLES: [Sample; 69] = samples! {
     "01-exit-nonzero" "a container exits with a code other than 0"
     "01b-job-failed" "a scheduled job fails for the first time since a change"
     "02-oom" "a container runs out of memory"
@@ -58,6 +58,7 @@ pub const SAMPLES: [Sample; 67] = samples! {
     "20-deployment-failed" "a deployment with a circuit breaker or an alarm fails"
     "20b-rolling-back" "a deployment starts, continues, or is rolled back"
     "20c-daemon-rollback-failed" "a managed daemon's deployment fails and cannot be rolled back"
+    "20d-daemon-rolling-back" "a managed daemon's deployment fails and is rolled back"
     "21-placement-failure" "a service finds no capacity for its tasks"
     "22-start-impaired" "a service's tasks keep failing to start"
     "23-steady-state" "a service reaches its steady state"
@@ -87,6 +88,7 @@ pub const SAMPLES: [Sample; 67] = samples! {
     "50e-batch-dependency-failed" "a job of AWS Batch does not run because a job that it depends on failed"
     "50f-batch-never-ran" "AWS Batch gives up a job that never ran"
     "50g-batch-tries-again" "AWS Batch tries a job again after a failed attempt"
+    "50h-batch-queue-blocked" "a job of AWS Batch cannot start, and blocks its queue"
     "51-execution-failed" "an execution of Step Functions fails"
     "51b-execution-timed-out" "an execution of Step Functions runs longer than its timeout"
     "51c-execution-aborted" "an execution of Step Functions is aborted"

@@ -176,7 +176,7 @@ fn each_narrow_pattern_matches_its_own_samples() {
         ("out-of-memory", &["02-oom"]),
         ("spot-interrupted", &["05-spot"]),
         ("health-check-failed", &["06c-elb-unhealthy", "06d-container-unhealthy"]),
-        ("deployment-failed", &["20-deployment-failed", "20c-daemon-rollback-failed"]),
+        ("deployment-failed", &["20-deployment-failed", "20c-daemon-rollback-failed", "20d-daemon-rolling-back"]),
         (
             "batch-job-failed",
             &[
@@ -186,6 +186,7 @@ fn each_narrow_pattern_matches_its_own_samples() {
                 "50d-batch-child-failed",
                 "50e-batch-dependency-failed",
                 "50f-batch-never-ran",
+                "50h-batch-queue-blocked",
             ],
         ),
         ("execution-failed", &["51-execution-failed", "51b-execution-timed-out", "51c-execution-aborted"]),
@@ -915,15 +916,15 @@ async fn pattern_whose_events_name_no_cluster_is_noted_unless_a_filter_narrows_i
     let wide = setup("--cluster batch --pattern batch-job-failed --pattern execution-failed").await;
     assert_eq!(wide.code, 2, "{wide:?}");
     for note in [
-        "batch-job-failed alerts on failed jobs of every job queue of the account and region, whatever the clusters",
-        "execution-failed alerts on failed executions of every state machine of the account and region, whatever",
+        "batch-job-failed alerts on failed jobs of every job queue whose events arrive on the bus, whatever the clusters",
+        "execution-failed alerts on failed executions of every state machine whose events arrive on the bus, whatever",
     ] {
         assert!(wide.err.contains(note), "{wide:?}");
     }
     let narrow = setup("--stack jobs --pattern batch-job-failed --job-queue prod-* --exclude-job-name test").await;
     assert!(narrow.code == 2 && !narrow.err.contains("alerts on failed jobs"), "{narrow:?}");
     let without = setup("--stack jobs --pattern batch-job-failed").await;
-    assert!(without.err.contains("of the account and region\n") && !without.err.contains("whatever"), "{without:?}");
+    assert!(without.err.contains("whose events arrive on the bus\n") && !without.err.contains("whatever"), "{without:?}");
 }
 
 #[tokio::test(start_paused = true)]

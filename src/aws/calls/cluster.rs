@@ -78,6 +78,13 @@ pub async fn names(sdk: &SdkConfig) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
+/// Returns whether AWS Batch made the cluster of this name for a managed compute environment: `AWSBatch-NAME-ID`, or earlier
+/// `NAME_Batch_ID`.
+#[must_use]
+pub fn is_of_batch(name: &str) -> bool {
+    name.starts_with("AWSBatch-") || name.contains("_Batch_")
+}
+
 async fn list(ecs: &Client) -> Result<Vec<String>, Fault> {
     let mut pages = ecs.list_clusters().into_paginator().items().send();
     let mut names: Vec<String> = Vec::new();

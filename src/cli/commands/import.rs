@@ -72,9 +72,8 @@ pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
     let (hosts, site) = (args.stack.settings.hosts(), common.site());
     let Some(rule) = args.rule.take() else {
         let survey = progress.over(survey(hosts, &site, desk.context)).await?;
-        let is_json = common.output == Format::Json;
-        let told = render::import::survey(&survey, is_json);
-        world.out.print(&if is_json { told } else { world.laid_out(&told) });
+        let told = render::import::survey(&survey, common.output == Format::Json);
+        world.out.print(&if common.output == Format::Json { told } else { world.laid_out(&told) });
         world.err.print(&render::import::list_end(&survey, common.quiet));
         return Ok(code(survey.verdict()));
     };

@@ -151,7 +151,7 @@ async fn first_plan(
             let log_groups = Box::pin(async {
                 let (logs, empty) = (
                     preflight::logs_beyond(config, &session_now.sdk),
-                    preflight::without_clusters(config, &session_now.sdk),
+                    preflight::of_globs(config, &session_now.sdk),
                 );
                 let (logs, empty) = tokio::join!(logs, empty);
                 empty.into_iter().chain(logs).collect::<Vec<_>>()

@@ -97,19 +97,29 @@ pub fn alerting_as_before(config: &Config) -> Vec<Note> {
     flags.iter().filter_map(note).collect()
 }
 
-/// Returns a note for each glob that covers no cluster yet; none if the clusters cannot be listed.
-pub async fn without_clusters(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
+/// Returns a note for each glob that covers no cluster yet, and one if globs cover the clusters of AWS Batch, whose jobs have alerts of
+/// their own; none if the clusters cannot be listed.
+pub async fn of_globs(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
     let globs: Vec<&Cluster> = config.clusters.iter().filter(|cluster| cluster.is_glob()).collect();
     if globs.is_empty() {
         return Vec::new();
     }
     let Ok(names) = cluster::names(sdk).await else { return Vec::new() };
+    let has_jobs = config.patterns.iter().any(|pattern| pattern.name == BATCH_JOB_FAILED);
+    let is_covered = |name: &&String| globs.iter().any(|glob| glob.covers(name));
+    let of_batch = names.iter().filter(is_covered).find(|name| has_jobs && cluster::is_of_batch(name)).map(|name| Note {
+        text: format!(
+            "AWS Batch runs its jobs in clusters like {name}, which the stack covers: each failed attempt alerts as a task, besides \
+             {BATCH_JOB_FAILED}"
+        ),
+        hint: Some("--exclude-cluster 'AWSBatch-*' --exclude-cluster '*_Batch_*' leaves these clusters out".to_owned()),
+    });
     let is_empty = |glob: &&&Cluster| !names.iter().any(|name| glob.covers(name));
     let note = |glob: &&Cluster| Note {
         text: format!("no ECS cluster here has a name like {glob} yet: the alerts begin with the first one"),
         hint: None,
     };
-    globs.iter().filter(is_empty).map(note).collect()
+    globs.iter().filter(is_empty).map(note).chain(of_batch).collect()
 }
 
 /// Returns a note about each pattern that no filter narrows and that the clusters of the stack do not narrow either, because its events
@@ -123,7 +133,7 @@ pub fn of_no_cluster(config: &Config) -> Vec<Note> {
     let note = |(name, events, flags): (&str, &str, &str)| {
         let pattern = config.patterns.iter().find(|pattern| pattern.name == name)?;
         let whatever = if config.clusters.is_empty() { "" } else { ", whatever the clusters of the stack" };
-        let text = format!("{name} alerts on {events} of the account and region{whatever}");
+        let text = format!("{name} alerts on {events} whose events arrive on the bus{whatever}");
         (!pattern.is_narrowed_by_jobs()).then(|| Note { text, hint: Some(format!("narrow it with {flags}")) })
     };
     of_catalogue.into_iter().filter_map(note).collect()
