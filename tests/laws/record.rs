@@ -147,7 +147,7 @@ async fn settings_that_are_too_long_to_be_kept_are_needed_again() {
     let first = succeeds(&aws, &format!("setup {whole} --yes")).await;
     assert!(first.err.contains("too long for the stack to keep"), "{first:?}");
     assert!(variable(&hand, RECORD).await.unwrap().starts_with("not kept "));
-    // The same run again, as in CI, needs no other flag.
+    // A repeated run, as in CI, needs no other flag.
     aws.forget_calls();
     succeeds(&aws, &format!("setup {whole} --yes")).await;
     succeeds(&aws, &format!("drift {whole}")).await;
