@@ -385,6 +385,83 @@ test("a sweep stops looking when its time is over, says so, and begins elsewhere
   assert.ok(Math.min(...turns.values()) >= 3, JSON.stringify([...turns]));
 });
 
+/** Stands for the rate that ECS gives all callers of an account: `burst` calls at once, and `perSecond` in the long run. */
+function bucketOf(state, { burst = 100, perSecond = 20, level = burst } = {}) {
+  let [left, at] = [level, state.now];
+  const seen = { throttled: 0 };
+  const take = () => {
+    left = Math.min(burst, left + (perSecond * (state.now - at)) / 1000);
+    at = state.now;
+    if (left >= 1) { left -= 1; return; }
+    seen.throttled += 1;
+    throw Object.assign(new Error("Rate exceeded"), { name: "ThrottlingException" });
+  };
+  return { seen, take };
+}
+
+/** Creates a world with many clusters and families, in which a call takes 12 ms: four at once take 50 ms each. */
+function manyLooks(clusters, families, rate) {
+  const asked = [];
+  let take = () => {};
+  const listTasks = async (cluster, family, status) => {
+    here.state.now += 12;
+    asked.push(`${cluster} ${family}`);
+    take();
+    return here.state.tasks.filter((task) => task.clusterArn === cluster && task.taskDefinitionArn.includes(`/${family}:`) && task.desiredStatus === status).map(({ taskArn }) => taskArn);
+  };
+  const describeTasks = async (_, arns) => { take(); return here.state.tasks.filter(({ taskArn }) => arns.includes(taskArn)); };
+  const listClusters = async () => here.state.clusters.map(clusterArn);
+  const here = jobWorld({ look: { listClusters, listTasks, describeTasks } });
+  here.state.clusters = Array.from({ length: clusters }, (_, nth) => `cluster-${nth}`);
+  const bucket = bucketOf(here.state, rate);
+  ({ take } = bucket);
+  const jobs = Array.from({ length: families }, (_, nth) => ({ name: `job-${nth}`, startedBy: null, maxSeconds: 600 }));
+  const start = Date.parse("2026-11-29T04:00:00Z");
+  const sweepOf = (round) => here.run(question("Sweep", new Date(start + round * 300_000).toISOString(), { jobs, clusterArns: [clusterArn("*")] }));
+  return { here, asked, bucket, sweepOf };
+}
+
+test("60 clusters with 5 limited jobs stay within ECS's rate, and each of them is looked at within 15 minutes, also while others go", async () => {
+  const { here, asked, bucket, sweepOf } = manyLooks(60, 5);
+  await sweepOf(0);
+  asked.length = 0;
+  here.state.tasks.push(taskOf({ id: "hangs", family: "job-3", cluster: "cluster-41", startedAt: "2026-11-29T03:00:00Z", status: "RUNNING" }));
+  for (let round = 1; round <= 3; round += 1) {
+    const before = asked.length;
+    await sweepOf(round);
+    assert.ok(asked.length - before < 150, `${asked.length - before}`);
+    // A cluster that goes changes no other one's turn.
+    here.state.clusters = here.state.clusters.filter((name) => name !== `cluster-${round}`);
+  }
+  const pairs = new Set(asked);
+  const left = here.state.clusters.flatMap((name) => [0, 1, 2, 3, 4].map((nth) => `${clusterArn(name)} job-${nth}`));
+  assert.deepEqual(left.filter((pair) => !pairs.has(pair)), []);
+  assert.equal(bucket.seen.throttled, 0);
+  assert.equal(here.texts().length, 1);
+  assert.match(here.texts()[0], /job-3.* still running in \*cluster-41\*/);
+});
+
+test("every look has its turn within as many sweeps as there are shares, for any number of looks", async () => {
+  for (const [clusters, families, sweeps] of [[50, 2, 1], [51, 2, 2], [100, 3, 3], [101, 3, 4], [200, 5, 10]]) {
+    const { asked, bucket, sweepOf } = manyLooks(clusters, families);
+    for (let round = 7; round < 7 + sweeps; round += 1) await sweepOf(round);
+    assert.equal(asked.length, clusters * families, `${clusters} × ${families}`);
+    assert.equal(new Set(asked).size, clusters * families, `${clusters} × ${families}`);
+    assert.equal(bucket.seen.throttled, 0);
+  }
+});
+
+test("a look that ECS throttles is made again within the run, and fails the run only if it stays throttled", async () => {
+  const busy = manyLooks(20, 5, { burst: 10, perSecond: 15 });
+  assert.deepEqual(await busy.sweepOf(0), { outcome: "silent" });
+  assert.ok(busy.bucket.seen.throttled > 0);
+  assert.equal(busy.here.entry().notWatched, undefined);
+  const full = manyLooks(2, 1, { burst: 0, perSecond: 0 });
+  await assert.rejects(full.sweepOf(0), /could not look at the tasks of job-0 in cluster-\d: ecs:ListTasks failed/);
+  assert.equal(full.here.entry().notWatched.length, 2);
+  assert.ok(full.asked.length > 2 && full.asked.length < 20, `${full.asked.length}`);
+});
+
 test("ECS is not asked about a name that no family can have", async () => {
   const here = jobWorld();
   const job = { name: "backup of db/1", startedBy: null };

@@ -1,5 +1,6 @@
 // Looks at the running tasks of the watched jobs: tasks over their limit, and tasks that do not start. Never stops a task.
 
+import { sha256 } from "../core/digest.mjs";
 import { percentileOf, usualOf, withTold } from "../core/ledger.mjs";
 import { missingBecauseOf } from "../io/aws.mjs";
 import { update } from "../memory/ledger.mjs";
@@ -16,6 +17,14 @@ const AT_ONCE = 4;
 /** The time between two sweeps, and the golden ratio: each sweep begins this share of the looks later, so that a start far from all earlier ones follows. */
 const ROUND_MS = 5 * 60_000;
 const GOLDEN = 0.618033988749895;
+/** How many looks one sweep makes, on average. More looks take turns, so that none of them waits for a ListTasks that ECS throttles. */
+const LOOKS_A_SWEEP = 100;
+/** How many looks begin at once, and the time between two later ones: half of what ECS allows the account, 100 at once and 20 a second. */
+const BURST = 50;
+const GAP_MS = 100;
+/** The pauses before a throttled call is made again. */
+const PAUSES_MS = [500, 1_000, 2_000];
+const THROTTLED = /Throttl|RequestLimitExceeded|TooManyRequests/;
 /** Refusals that no later call changes: ECS does not take the parameters. */
 const REFUSED = ["ClientException", "InvalidParameterException"];
 /** Reasons that another run of the sweep would meet again. */
@@ -39,7 +48,14 @@ export async function sweep(event, world) {
   const ofFamilies = jobs.filter(({ name }) => isFamily(name)).map(({ name, startedBy = null, maxSeconds }) => ({ name, startedBy, maxSeconds }));
   const families = Map.groupBy(ofFamilies, ({ name }) => name);
   const looks = clusterArns.flatMap((cluster) => [...families].map(([family, ofFamily]) => ({ cluster, family, jobs: ofFamily })));
-  const results = await inTurns(rotated(looks, Date.parse(event.time)), (look) => (world.hasTime() ? looked(look, event, world) : unlooked(look)));
+  const time = Date.parse(event.time);
+  const pace = paceOf(world);
+  const look = async (one) => {
+    if (!world.hasTime()) return unlooked(one);
+    await pace();
+    return looked(one, event, world);
+  };
+  const results = await inTurns(rotated(dueOf(looks, Number.isNaN(time) ? world.now() : time), time), look);
   const failed = results.flatMap(({ missing }) => missing);
   world.note({ tasks: results.reduce((sum, { tasks }) => sum + tasks, 0), ...(failed.length > 0 ? { notWatched: failed } : {}) });
   const errors = results.flatMap((one) => one.errors);
@@ -50,6 +66,43 @@ export async function sweep(event, world) {
   if (passing) throw Object.assign(new Error(`could not look at the tasks of ${passing.family} in ${passing.cluster}: ${passing.action} ${passing.why}`), { name: "SweepIncomplete" });
   const outcome = told.find((one) => one !== "duplicate") ?? told[0] ?? "silent";
   return { verdict: told.length > 0 ? "told" : "quiet", outcome };
+}
+
+/**
+ * Takes the looks whose turn it is: all, or if these are too many for one sweep, one share after the other, so that each look comes after as
+ * many sweeps as there are shares. The name of a look alone decides its share: a cluster that comes or goes takes no turn from another one.
+ */
+function dueOf(looks, time) {
+  const shares = Math.ceil(looks.length / LOOKS_A_SWEEP);
+  if (shares <= 1) return looks;
+  const turn = Math.floor(time / ROUND_MS) % shares;
+  return looks.filter(({ cluster, family }) => parseInt(sha256(`${cluster} ${family}`).slice(0, 8), 16) % shares === turn);
+}
+
+/** Lets looks begin: the first ones at once, the others one after the other. */
+function paceOf({ now, how }) {
+  const from = now();
+  let begun = 0;
+  let turn = Promise.resolve();
+  return () => {
+    begun += 1;
+    const at = from + Math.max(0, begun - BURST) * GAP_MS;
+    turn = turn.then(() => (at > now() ? how.sleep(at - now()) : undefined));
+    return turn;
+  };
+}
+
+/** Makes a call again that ECS throttled, after a pause, as long as there is time. */
+async function patiently(call, { hasTime, how }) {
+  for (const pause of PAUSES_MS) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!THROTTLED.test(error?.name ?? "") || !hasTime()) throw error;
+    }
+    await how.sleep(pause * (0.5 + how.random()));
+  }
+  return call();
 }
 
 /** Begins a list elsewhere in each sweep: if the time is too short for all looks, other ones are left out. */
@@ -76,9 +129,9 @@ async function looked({ cluster, family, jobs }, event, world) {
   const result = { told: [], errors: [], missing: [], tasks: 0 };
   let action = "ecs:ListTasks";
   try {
-    const arns = await world.look.listTasks(cluster, family, "RUNNING");
+    const arns = await patiently(() => world.look.listTasks(cluster, family, "RUNNING"), world);
     action = "ecs:DescribeTasks";
-    const tasks = arns.length === 0 ? [] : await world.look.describeTasks(cluster, arns);
+    const tasks = arns.length === 0 ? [] : await patiently(() => world.look.describeTasks(cluster, arns), world);
     result.tasks = tasks.length;
     await judged(tasks.map((task) => ({ clusterArn: cluster, ...task })), { jobs, cluster: place.cluster, event }, world, result);
   } catch (error) {

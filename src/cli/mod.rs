@@ -149,8 +149,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, world: &World) -
 
 /// Parses the arguments. The note says which command was chosen for a word with several meanings.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> (Result<Cli, clap::Error>, Option<String>) {
-    let Typed { arguments, note } = expanded(arguments.into_iter().collect());
-    let mut command = version::told(command(), &arguments);
+    let command = command();
+    let Typed { arguments, note } = expanded(arguments.into_iter().collect(), &command);
+    let mut command = version::told(command, &arguments);
     let parsed = command
         .try_get_matches_from_mut(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
@@ -263,8 +264,8 @@ fn quotes_control_characters(error: &clap::Error) -> bool {
 impl Cli {
     async fn dispatch(self, world: &World) -> Result<u8> {
         let Self { common, command } = self;
-        // `notify` handles signals itself, because `notify --run` passes them on to its command.
-        if !matches!(command, Command::Notify(_)) {
+        // `notify` and `man` handle signals themselves: `notify --run` passes them on to its command, and Ctrl-C is for the pager.
+        if !matches!(command, Command::Notify(_) | Command::Man(_)) {
             world.heed_signals();
         }
         if matches!(common.output, Format::Github | Format::Markdown) && !matches!(command, Command::Drift(_)) {
@@ -308,8 +309,115 @@ impl Cli {
             Command::Export(command) => export::run(command, &common, world),
             Command::Preview(args) => preview::run(&args, &common, world),
             Command::Completions(args) => completion::run(&args, world),
-            Command::Man(args) => man::run(&args, self::command(), world),
+            Command::Man(args) => man::run(&args, self::command(), world).await,
             Command::Pattern(command) => pattern::run(&command, &common, world),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use args::sections::{GROUPS, OF_STACKS, SECTIONS};
+
+    use super::*;
+
+    fn expand(line: &str) -> (String, bool) {
+        let typed = expanded(line.split(' ').map(OsString::from).collect(), &command());
+        let words: Vec<&str> = typed.arguments.iter().map(|argument| argument.to_str().unwrap()).collect();
+        (words.join(" "), typed.note.is_some())
+    }
+
+    #[test]
+    fn words_that_people_type_become_commands() {
+        for (typed, meant) in [
+            ("taskbell plan --cluster batch", "taskbell setup --dry-run --cluster batch"),
+            ("taskbell --region eu-west-1 plan", "taskbell --region eu-west-1 setup --dry-run"),
+            ("taskbell plan --dry-run", "taskbell setup --dry-run"),
+            ("taskbell remove --stack plan", "taskbell teardown --stack plan"),
+            ("taskbell destroy -y", "taskbell teardown -y"),
+            ("taskbell help destroy", "taskbell help teardown"),
+            ("taskbell version", "taskbell --version"),
+            ("taskbell --profile test plan", "taskbell --profile test setup --dry-run"),
+            ("taskbell --stack test drift", "taskbell --stack test drift"),
+            ("taskbell notify test", "taskbell notify test"),
+            ("taskbell notify --run -- plan", "taskbell notify --run -- plan"),
+        ] {
+            assert_eq!(expand(typed), (meant.to_owned(), false));
+        }
+    }
+
+    #[test]
+    fn test_is_a_drill_or_a_test_of_patterns_and_says_so() {
+        for (typed, meant) in [
+            ("taskbell test --cluster batch", "taskbell drill --cluster batch"),
+            ("taskbell test", "taskbell drill"),
+            ("taskbell test oom", "taskbell pattern test oom"),
+            ("taskbell test event.json --live", "taskbell pattern test event.json --live"),
+            ("taskbell test --job nightly", "taskbell pattern test --job nightly"),
+            ("taskbell test -", "taskbell pattern test -"),
+            ("taskbell test --stack oom", "taskbell drill --stack oom"),
+            ("taskbell test --stack=oom", "taskbell drill --stack=oom"),
+            ("taskbell test --cluster oom --timeout 9", "taskbell drill --cluster oom --timeout 9"),
+            ("taskbell test --config x.json -q", "taskbell drill --config x.json -q"),
+            ("taskbell test --stack --job", "taskbell drill --stack --job"),
+            ("taskbell test --cluster batch oom", "taskbell pattern test --cluster batch oom"),
+            ("taskbell test --family web oom", "taskbell pattern test --family web oom"),
+        ] {
+            let is_quiet = typed.ends_with("-q");
+            assert_eq!(expand(typed), (meant.to_owned(), !is_quiet));
+        }
+        assert!(!expand("taskbell test -q").1);
+    }
+
+    /// Returns the ids of the flags of every command whose help has sections.
+    fn flags_in_sections(command: &clap::Command, found: &mut BTreeSet<String>) {
+        if command.get_arguments().any(|arg| arg.get_id() == OF_STACKS) {
+            let flags = command.get_arguments().filter(|arg| !arg.is_positional());
+            found.extend(flags.map(|arg| arg.get_id().to_string()));
+        }
+        command.get_subcommands().for_each(|one| flags_in_sections(one, found));
+    }
+
+    #[test]
+    fn every_flag_of_a_section_exists_and_every_other_flag_is_known_to_be_about_one_run() {
+        let mut flags = BTreeSet::new();
+        flags_in_sections(&command(), &mut flags);
+        let listed: BTreeSet<String> =
+            SECTIONS.iter().flat_map(|(_, ids)| ids.iter().map(|id| (*id).to_owned())).collect();
+        assert_eq!(listed.difference(&flags).collect::<Vec<_>>(), [""; 0]);
+        let others: Vec<&String> = flags.difference(&listed).collect();
+        let of_one_run = [
+            "all",
+            "drill",
+            "dry_run",
+            "fail_on_warning",
+            "file",
+            "format",
+            "help",
+            "jobs",
+            "keep_pattern",
+            "profile",
+            "region",
+            "remove_old",
+            "reset",
+            "stack_set",
+            "version",
+            "yes",
+        ];
+        assert_eq!(others, of_one_run);
+    }
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let command = command();
+        let visible = command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
+        // clap adds the command `help` when it parses.
+        let mut commands: Vec<&str> = visible.chain(["help"]).collect();
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        commands.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, commands);
     }
 }

@@ -14,7 +14,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::destination::{Kind, Severity};
 use crate::config::job::{self, Job};
-use crate::config::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble};
+use crate::config::settings::{CONTRADICTIONS, FilterSettings, Settings, Trouble, contradiction};
 use crate::error::{Error, Result, nearest};
 use crate::secret::{file_without_secrets, quotes_without_secrets, without_secrets};
 use crate::stack::StackName;
@@ -331,7 +331,7 @@ fn checked(text: &Text, table: &DeTable, schema: &Value) -> Result<Spans> {
             && !is_off(one)
         {
             let later = if first.start > second.start { first } else { second };
-            return Err(text.mistake(Some(later), &format!("{one} and {other} contradict each other")));
+            return Err(text.mistake(Some(later), &contradiction(one, other)));
         }
     }
     Ok(spans)

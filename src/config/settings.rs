@@ -94,20 +94,20 @@ pub struct Settings {
     )]
     pub redaction: Option<bool>,
     /// Announce the same failure of the same family on occurrences 1, 2, 4, 8 and so on within this many minutes, up to 1440 [default: 15]
-    #[arg(long, value_name = "MINUTES", conflicts_with = "no_dedupe")]
+    #[arg(long, value_name = "MINUTES")]
     pub storm_window: Option<u16>,
     /// Announce every event, including repetitions, and create no table
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_dedupe: Option<bool>,
     /// Expect a job to run: the family of its task definition, or the name of a job that `taskbell notify --job` reports; then, separated by commas: by=cron(…), the deadline by which the job must have ended well, with timezone=ZONE [default: UTC], every=DURATION, max-runtime=DURATION|auto, grace=DURATION [default: 10m], started-by=SCHEDULE; may be repeated
-    #[arg(long = "expect", value_name = "JOB,KEY=VALUE…", conflicts_with = "no_dedupe")]
+    #[arg(long = "expect", value_name = "JOB,KEY=VALUE…")]
     #[serde(deserialize_with = "values::jobs")]
     pub job: Option<Vec<String>>,
     /// Do not report that a job or a service works again after a failure
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_recovery: Option<bool>,
     /// Send a summary of all jobs at these times, in UTC without a timezone, for example every Monday: 'cron(0 9 ? * MON *),timezone=Asia/Tokyo'
-    #[arg(long, value_name = "CRON[,timezone=ZONE]", conflicts_with = "no_dedupe")]
+    #[arg(long, value_name = "CRON[,timezone=ZONE]")]
     pub summary: Option<String>,
     /// Notify this SNS topic when alerts cannot be delivered or the notifier fails: creates two CloudWatch alarms
     #[arg(long, value_name = "ARN")]
@@ -215,6 +215,12 @@ pub const CONTRADICTIONS: [(&str, &str); 4] = [
     ("no_dedupe", "summary"),
     ("permissions_boundary", "notifier_role_arn"),
 ];
+
+/// Returns the sentence about two settings, by their names where the user gave them.
+#[must_use]
+pub fn contradiction(one: &str, other: &str) -> String {
+    format!("{one} and {other} contradict each other")
+}
 
 /// The log groups to which the ECS console's own task definitions log.
 const DEFAULT_LOG_GROUP: &str = "/ecs/*";
@@ -372,6 +378,7 @@ impl Settings {
     /// # Errors
     /// For the first invalid value.
     pub fn config(&self, stack: StackName) -> Result<Config, Trouble> {
+        self.without_contradiction()?;
         let clusters = about("clusters", self.clusters())?;
         let patterns = self.patterns()?;
         let (named, patterns): (Vec<Pattern>, Vec<Pattern>) =
@@ -439,6 +446,20 @@ impl Settings {
         };
         config.companions = self.companions(&config, named)?;
         Ok(config)
+    }
+
+    /// # Errors
+    /// If one source sets what another of its settings excludes. The file is checked where it is read, by its own keys.
+    fn without_contradiction(&self) -> Result<(), Trouble> {
+        let of_dedupe = [
+            ("storm_window", "--storm-window", self.storm_window.is_some()),
+            ("job", "--expect", !items(&self.job).is_empty()),
+            ("summary", "--summary", self.summary.is_some()),
+        ];
+        match of_dedupe.into_iter().find(|(.., is_set)| self.no_dedupe == Some(true) && *is_set) {
+            None => Ok(()),
+            Some((key, flag, _)) => Err(Trouble { key, error: Error::usage(contradiction("--no-dedupe", flag)) }),
+        }
     }
 
     /// Returns the companions of the patterns, also those that the user names.

@@ -61,10 +61,18 @@ async fn invalid_usage_is_refused_before_any_write() {
             "the job nightly: cron(0 3 * * ? 2025) never comes again",
         ),
         ("setup --cluster batch --expect nightly,every=1d --expect nightly,every=2d --yes", "is expected twice"),
-        ("setup --cluster batch --expect nightly,every=1d --no-dedupe --yes", "cannot be used with '--no-dedupe"),
+        (
+            "setup --cluster batch --expect nightly,every=1d --no-dedupe --yes",
+            "--no-dedupe and --expect contradict each other",
+        ),
+        ("setup --cluster batch --storm-window 5 --no-dedupe=true --yes", "--no-dedupe and --storm-window contradict"),
+        ("setup --cluster batch --drill --no-drill --yes", "--drill and --no-drill contradict each other"),
         ("setup --cluster batch --summary weekly --yes", "\"weekly\" is not a cron expression"),
         ("setup --cluster batch --summary 'cron(0 9 ? * MON 2025)' --yes", "the summary: cron(0 9 ? * MON 2025) never"),
-        ("setup --cluster batch --summary 'cron(0 9 ? * MON *)' --no-dedupe --yes", "cannot be used with '--no-dedupe"),
+        (
+            "setup --cluster batch --summary 'cron(0 9 ? * MON *)' --no-dedupe --yes",
+            "--no-dedupe and --summary contradict each other",
+        ),
         ("setup --cluster batch --nonsense", "unexpected argument"),
         (long.as_str(), "EventBridge accepts 2048"),
     ] {
@@ -73,6 +81,20 @@ async fn invalid_usage_is_refused_before_any_write() {
         assert_eq!(outcome.code, 64, "{line}: {outcome:?}");
     }
     assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn flag_that_is_off_contradicts_no_other() {
+    let aws = Aws::new().await;
+    aws.notifier_tells(Some(
+        serde_json::json!({ "outcome": "sent", "ms": { "secret": 3, "post": 41, "total": 50 }, "destinations": [
+        { "name": "webhook", "kind": "slack", "outcome": "sent", "status": 200, "attempts": 1, "ms": 40 },
+    ] }),
+    ));
+    let line = "setup --cluster batch --no-dedupe=false --storm-window 5 --expect nightly,every=1d \
+                --summary 'cron(0 9 ? * MON *)' --drill --no-drill=false --yes";
+    let outcome = taskbell(&aws, line).await;
+    assert!(outcome.code == 0 && outcome.out.contains("✓ Slack"), "{outcome:?}");
 }
 
 /// Checks each argument that a user may mistake for the place of a webhook or a proxy: no output repeats its secret.

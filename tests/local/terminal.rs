@@ -107,7 +107,9 @@ fn narrow_terminals_break_lines_between_words() {
 fn interrupt_is_reported_once() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    for line in ["drift batch", "status batch", "setup batch --yes", "teardown batch --yes", "drill batch", "replay batch"] {
+    for line in
+        ["drift batch", "status batch", "setup batch --yes", "teardown batch --yes", "drill batch", "replay batch"]
+    {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command.args(line.split(' ')).env_clear().env("AWS_ENDPOINT_URL", &endpoint).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").stdin(std::process::Stdio::null());
@@ -140,4 +142,15 @@ fn manual_goes_through_the_pager_on_a_terminal() {
     }
     let (code, roff) = printed(&["man", "pattern", "test"]);
     assert!(code == Some(0) && roff.contains(".SH SYNOPSIS"), "{roff}");
+}
+
+/// Checks that Ctrl-C, which the terminal sends to every process on it, is for the pager: a pager that goes on, as `less` does, is not
+/// left alone on the terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn interrupted_pager_that_goes_on_is_waited_for() {
+    let pager = "trap : INT; cat >/dev/null; kill -s INT 0; sleep 1; echo pager left";
+    let line = "trap : INT; \"$TASKBELL\" man pattern test; echo ended with $?";
+    let text = in_terminal(80, line, &[("MANPAGER", pager)]);
+    assert_eq!(text.trim(), "pager left\nended with 0", "{text:?}");
 }

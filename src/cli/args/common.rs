@@ -9,7 +9,7 @@ use crate::arn;
 use crate::aws::kinds::parameter::Webhook;
 use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
-use crate::config::settings::{FilterSettings, Settings, items};
+use crate::config::settings::{FilterSettings, Settings, contradiction, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
 use crate::error::{Error, Result};
 use crate::input::printable;
@@ -222,6 +222,15 @@ impl StackArgs {
     #[must_use]
     pub fn typed(&self) -> &Settings {
         self.typed.as_deref().unwrap_or(&self.settings)
+    }
+
+    /// # Errors
+    /// If a drill is to follow and the flags themselves refuse drills.
+    pub fn admits(&self, drill: bool) -> Result<()> {
+        match drill && self.typed().no_drill == Some(true) {
+            true => Err(Error::usage(contradiction("--drill", "--no-drill"))),
+            false => Ok(()),
+        }
     }
 
     #[must_use]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, ArgAction, Command};
 
 /// The sections of the flags that say what a stack shall be, with the ids of their flags. Flags without a section are about one run.
-const SECTIONS: [(&str, &[&str]); 6] = [
+pub const SECTIONS: [(&str, &[&str]); 6] = [
     (
         "Which tasks",
         &[
@@ -68,10 +68,10 @@ const COMMON: &str = "Common options";
 const SHORT: usize = 4;
 
 /// A flag that only the commands have that describe a stack.
-const OF_STACKS: &str = "storm_window";
+pub const OF_STACKS: &str = "storm_window";
 
 /// The commands in groups, as the help lists them.
-const GROUPS: [(&str, &[&str]); 5] = [
+pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up and remove", &["init", "setup", "import", "teardown"]),
     ("Look", &["status", "jobs", "drift", "graph", "doctor"]),
     ("Test", &["drill", "preview", "pattern"]),

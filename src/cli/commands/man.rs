@@ -27,7 +27,7 @@ pub struct Args {
     to: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
+pub async fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     if let Some(folder) = &args.to {
@@ -37,7 +37,7 @@ pub fn run(args: &Args, command: clap::Command, world: &World) -> Result<u8> {
     } else {
         let found = find(&command, &args.words)?;
         match world.out_is_terminal {
-            true => pager::show(&words(found, world.columns), world),
+            true => pager::show(&words(found, world.columns), world).await,
             false => world.out.print(&page(found)),
         }
     }

@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     setup: SetupArgs,
     /// Send a labelled test failure afterwards, and wait for Slack's answer
-    #[arg(long, conflicts_with = "dry_run", conflicts_with = "no_drill")]
+    #[arg(long, conflicts_with = "dry_run")]
     pub drill: bool,
     /// Show the plan and change nothing
     #[arg(long)]
@@ -98,6 +98,7 @@ impl InPhases for Args {
     }
 
     async fn prepare(self, desk: &Desk<'_>) -> Result<Phase<Ready>> {
+        self.stack.admits(self.drill)?;
         let request = self.setup.of_stack(&self.stack, desk.common, desk.world)?;
         let request = Request { is_one_of_many: desk.is_one_of_many(), ..request };
         let lacks_clusters = |config: &Config| config.clusters.is_empty();

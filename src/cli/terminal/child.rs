@@ -67,7 +67,7 @@ pub async fn run(command: &[String], stops: Stops, tail_bytes: usize, pass_inter
 
 /// The signal that taskbell received while the command ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub(super) enum Told {
     Nothing,
     /// SIGTERM. The command's end is then intended, with any exit code.
     Terminate,
@@ -113,7 +113,11 @@ impl Stops {
 
     /// Waits for the command, and passes signals on: as the first process of a container, taskbell is the process that gets them.
     /// At a terminal, Ctrl-C reaches the command without taskbell.
-    async fn until_ended(self, child: &mut Child, pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
+    pub(super) async fn until_ended(
+        self,
+        child: &mut Child,
+        pass_interrupt: bool,
+    ) -> (std::io::Result<ExitStatus>, Told) {
         use rustix::process::{Pid, Signal, kill_process};
         let Some((mut terminate, mut interrupt)) = self.0 else {
             return (child.wait().await, Told::Nothing);
@@ -153,7 +157,11 @@ impl Stops {
         Ok(look.await)
     }
 
-    async fn until_ended(self, child: &mut Child, _pass_interrupt: bool) -> (std::io::Result<ExitStatus>, Told) {
+    pub(super) async fn until_ended(
+        self,
+        child: &mut Child,
+        _pass_interrupt: bool,
+    ) -> (std::io::Result<ExitStatus>, Told) {
         (child.wait().await, Told::Nothing)
     }
 }

@@ -149,12 +149,13 @@ async fn first_plan(
             // Boxed, because the futures of dozens of calls are too large for the call stack.
             let (clusters, agreed) = (Box::pin(clusters), Box::pin(agreed));
             let log_groups = Box::pin(async {
-                let (logs, empty) = (
+                let (logs, empty, slow) = (
                     preflight::logs_beyond(config, &session_now.sdk),
                     preflight::of_globs(config, &session_now.sdk),
+                    preflight::of_slow_sweeps(config, &session_now.sdk),
                 );
-                let (logs, empty) = tokio::join!(logs, empty);
-                empty.into_iter().chain(logs).collect::<Vec<_>>()
+                let (logs, empty, slow) = tokio::join!(logs, empty, slow);
+                empty.into_iter().chain(logs).chain(slow).collect::<Vec<_>>()
             });
             let missing = Box::pin(preflight::parameters_missing(config, session_now));
             let checks = tokio::join!(clusters, log_groups, agreed, missing);

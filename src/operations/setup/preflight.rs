@@ -9,6 +9,7 @@ use crate::aws::calls::{bus, cluster, workload};
 use crate::aws::client::SdkConfig;
 use crate::aws::client::fault::Fault;
 use crate::aws::kinds::parameter;
+use crate::config::job::{Expectation, Job};
 use crate::config::{Cluster, Config, log_group_covers};
 use crate::desired::limits;
 use crate::error::{Category, Error, Result};
@@ -19,6 +20,12 @@ use crate::operations::session::Session;
 use crate::pattern::{BATCH_JOB_FAILED, EXECUTION_FAILED, Pattern};
 use crate::reconcile::plan::{Action, Plan};
 use crate::stack::{Address, Kind, Place};
+
+/// The looks for running tasks that the notifier makes in one sweep, every five minutes: `LOOKS_A_SWEEP` in `lambda/watch/sweep.mjs`.
+const LOOKS_A_SWEEP: usize = 100;
+/// The number of sweeps within which every look has had its turn, without a word about it.
+const UNNOTED_SWEEPS: usize = 3;
+const MINUTES_OF_SWEEP: usize = 5;
 
 /// Most clusters whose services and tasks are read at once.
 const CLUSTERS_AT_ONCE: usize = 4;
@@ -120,6 +127,27 @@ pub async fn of_globs(config: &Config, sdk: &SdkConfig) -> Vec<Note> {
         hint: None,
     };
     globs.iter().filter(is_empty).map(note).chain(of_batch).collect()
+}
+
+/// Returns a note if the limited jobs in all clusters are too many for a look at each of them within a quarter of an hour; none if the
+/// clusters cannot be listed.
+pub async fn of_slow_sweeps(config: &Config, sdk: &SdkConfig) -> Option<Note> {
+    let limits = |job: &&Job| job.expectations.iter().any(|one| matches!(one, Expectation::MaxRuntime(_)));
+    let jobs: BTreeSet<&str> = config.jobs.iter().filter(limits).map(|job| job.name.as_str()).collect();
+    if jobs.is_empty() {
+        return None;
+    }
+    slow_sweeps(jobs.len(), cluster::meant(sdk, &config.clusters).await.ok()?.len())
+}
+
+fn slow_sweeps(jobs: usize, clusters: usize) -> Option<Note> {
+    let sweeps = (jobs * clusters).div_ceil(LOOKS_A_SWEEP);
+    let text = format!(
+        "the notifier looks for runs over their limit every {} minutes, not every {MINUTES_OF_SWEEP}: {jobs} jobs with max-runtime in \
+         {clusters} clusters are too many looks at once for the rate that ECS allows",
+        sweeps * MINUTES_OF_SWEEP
+    );
+    (sweeps > UNNOTED_SWEEPS).then_some(Note { text, hint: None })
 }
 
 /// Returns a note about each pattern that no filter narrows and that the clusters of the stack do not narrow either, because its events
@@ -224,4 +252,23 @@ pub fn all_there(Plan { missing, .. }: &Plan) -> Result<()> {
     Err(error.hint(format!(
         "`aws ssm put-parameter --name {name} --type SecureString --value file://webhook.txt` creates it from a file"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_about_slow_sweeps_has_the_numbers_of_the_notifier() {
+        let notifier = include_str!("../../../lambda/watch/sweep.mjs");
+        assert!(notifier.contains(&format!("const LOOKS_A_SWEEP = {LOOKS_A_SWEEP};")));
+        assert!(notifier.contains(&format!("const ROUND_MS = {MINUTES_OF_SWEEP} * 60_000;")));
+        assert!(slow_sweeps(3, 100).is_none() && slow_sweeps(300, 1).is_none());
+        let note = slow_sweeps(7, 43).unwrap();
+        assert!(
+            note.text.contains("every 20 minutes, not every 5: 7 jobs with max-runtime in 43 clusters"),
+            "{}",
+            note.text
+        );
+    }
 }
