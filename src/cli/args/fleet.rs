@@ -45,6 +45,11 @@ pub trait OfStack: Clone + 'static {
         false
     }
 
+    /// Checks whether the clusters need not exist.
+    fn allows_missing_clusters(&self) -> bool {
+        false
+    }
+
     /// Adds clusters to those of the flags.
     fn add_clusters(&mut self, _named: Vec<String>) {}
 

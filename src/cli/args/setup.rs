@@ -28,6 +28,11 @@ pub struct SetupArgs {
 }
 
 impl SetupArgs {
+    #[must_use]
+    pub fn allows_missing_cluster(&self) -> bool {
+        self.allow_missing_cluster
+    }
+
     /// Returns the request for a setup with the flags of a stack.
     ///
     /// # Errors
