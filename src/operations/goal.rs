@@ -52,8 +52,9 @@ pub enum Basis {
     Defaults,
     /// The defaults, although a stack exists: an earlier version set it up, and did not keep its settings.
     Unrecorded,
-    /// The settings with which the stack was set up. `kept` has, as flags, those that the run does not give.
-    Record { kept: Vec<String> },
+    /// The settings with which the stack was set up. `kept` has, as flags, those that the run does not give; `changes_some` says whether
+    /// the run gives settings of its own, besides the clusters.
+    Record { kept: Vec<String>, changes_some: bool },
 }
 
 impl Goal {
@@ -116,9 +117,7 @@ impl Goal {
             Ok(Recorded::NoStack) => (given.settings.clone(), Basis::Defaults),
             Ok(Recorded::Nothing) => (given.settings.clone(), Basis::Unrecorded),
             // A repeated run, as in CI, needs no record.
-            Ok(Recorded::Text(text)) if given.leaves(&text) => {
-                (given.settings.clone(), Basis::Record { kept: Vec::new() })
-            }
+            Ok(Recorded::Text(text)) if given.leaves(&text) => (given.settings.clone(), given.basis(Vec::new())),
             Ok(Recorded::Text(text)) => {
                 let mut known = record::read(&text)?;
                 if given.brings_webhook {
@@ -126,7 +125,7 @@ impl Goal {
                 }
                 let settings = record::completed(&given.settings, known, given.names_stack)?;
                 let kept = record::kept(&given.settings, &settings);
-                (settings, Basis::Record { kept })
+                (settings, given.basis(kept))
             }
         };
         Ok(Known {
@@ -138,6 +137,11 @@ impl Goal {
 }
 
 impl Given {
+    fn basis(&self, kept: Vec<String>) -> Basis {
+        let beside_clusters = Settings { clusters: None, ..self.settings.clone() };
+        Basis::Record { kept, changes_some: beside_clusters != Settings::default() }
+    }
+
     /// Returns whether a setup with these settings alone leaves this text in place of a record.
     fn leaves(&self, text: &str) -> bool {
         let own = self.early.as_ref().and_then(|config| config.record.as_deref());
@@ -200,7 +204,7 @@ impl Basis {
                     .to_owned(),
                 hint: Some("or write them into taskbell.toml".to_owned()),
             }),
-            Self::Record { kept } if !kept.is_empty() => Some(Note {
+            Self::Record { kept, .. } if !kept.is_empty() => Some(Note {
                 text: format!("keeps {}", kept.join(", ")),
                 hint: Some("--reset returns to the defaults".to_owned()),
             }),
@@ -212,9 +216,13 @@ impl Basis {
     #[must_use]
     pub fn of_drift(&self, plan: &Plan) -> Option<Note> {
         match self {
-            Self::Record { kept } => {
-                let with = if kept.is_empty() { String::new() } else { format!(": {}", kept.join(", ")) };
-                Some(Note { text: format!("compared with what the stack was set up with{with}"), hint: None })
+            Self::Record { kept, changes_some } => {
+                let with = match (kept.is_empty(), changes_some) {
+                    (false, _) => kept.join(", "),
+                    (true, false) => "the defaults".to_owned(),
+                    (true, true) => "the defaults, and the given flags".to_owned(),
+                };
+                Some(Note { text: format!("compared with the settings of the last setup: {with}"), hint: None })
             }
             other => other.without_record(plan, "compared with the given flags and the defaults"),
         }
