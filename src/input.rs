@@ -1,4 +1,5 @@
-//! Decodes the text of a user's file, or of standard input. Decides which encodings are read; does not interpret the text.
+//! Decodes the text of a user's file, or of standard input. Decides which encodings are read; does not interpret the text. Quotes words
+//! for a shell, and lists the characters that no printed text may contain.
 
 use std::fmt::Write;
 
@@ -46,6 +47,18 @@ pub fn lossy(bytes: &[u8]) -> String {
         _ => String::from_utf8_lossy(bytes).into_owned(),
     };
     text.strip_prefix(MARK).map(str::to_owned).unwrap_or(text)
+}
+
+/// Returns a word as a shell reads it, for commands that the user copies: quoted, unless every shell takes all its characters as they
+/// are.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
+    // zsh replaces `=name` by the path of a program.
+    match !word.is_empty() && !word.starts_with('=') && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// Returns text from outside on one line, without the characters that no terminal and no page may contain: see [`printable_char`].
@@ -234,6 +247,23 @@ mod tests {
         ] {
             let error = text(bytes, "x").unwrap_err();
             assert_eq!((error.to_string().as_str(), error.kind()), (said, crate::error::Category::Usage));
+        }
+    }
+
+    #[test]
+    fn words_of_commands_are_quoted_for_a_shell() {
+        for (word, told) in [
+            ("prod", "prod"),
+            ("eu-west-1", "eu-west-1"),
+            ("team=data,50%", "team=data,50%"),
+            ("arn:aws:ecs:us-east-1:123456789012:cluster/web", "arn:aws:ecs:us-east-1:123456789012:cluster/web"),
+            ("prod-*", "'prod-*'"),
+            ("my prod", "'my prod'"),
+            ("it's", r"'it'\''s'"),
+            ("=ls", "'=ls'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), told);
         }
     }
 

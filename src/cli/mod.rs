@@ -41,21 +41,21 @@ use terminal::World;
 #[command(name = "taskbell", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  taskbell doctor                      check credentials, region, clock and network
-  taskbell init                        write taskbell.toml, for one or many stacks
-  taskbell setup batch                 get a Slack alert when a task of the cluster fails
-  taskbell drill batch                 send a labelled test failure through the alert path
-  taskbell drift batch                 check whether AWS is still as it was set up
-  taskbell jobs batch                  list the jobs, and what is expected of them
-  taskbell graph batch                 draw the stack as a picture
-  taskbell teardown batch              remove the stack
-  taskbell preview oom                 show the Slack message, without AWS
+  taskbell doctor          check credentials, region, clock and network
+  taskbell init            write taskbell.toml, for one or many stacks
+  taskbell setup batch     get a Slack alert when a task of the cluster fails
+  taskbell drill batch     send a labelled test failure through the alert path
+  taskbell drift batch     check whether AWS is still as it was set up
+  taskbell jobs batch      list the jobs, and what is expected of them
+  taskbell graph batch     draw the stack as a picture
+  taskbell teardown batch  remove the stack
+  taskbell preview oom     show the Slack message, without AWS
 
-Exit codes: 0 done, in sync · 1 error · 2 there are differences or trouble (status), or you answered
-no · 3 something could not be read · 64 wrong usage · 130 interrupted
+Exit codes: 0 done, in sync · 1 error · 2 differences, trouble, or you said no
+            3 something could not be read · 64 wrong usage · 130 interrupted
 
-Other words for commands: plan (setup --dry-run), remove and destroy (teardown), version (--version),
-and test (drill, or pattern test if an event is given)")]
+Other words for commands: plan (setup --dry-run), remove, destroy (teardown),
+version (--version), test (drill, or pattern test if an event is given)")]
 pub struct Cli {
     #[command(flatten)]
     common: Common,

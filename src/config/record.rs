@@ -10,6 +10,7 @@ use crate::config::settings::{FLEET, Settings, items};
 use crate::config::{Cluster, clusters};
 use crate::document::digest;
 use crate::error::{Error, Result};
+use crate::input::quoted;
 use crate::secret::{quotes_without_secrets, without_secrets};
 
 /// The record of a stack whose settings are not kept.
@@ -137,15 +138,6 @@ fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), quoted)
 }
 
-/// Returns the text as a shell reads it.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
-}
-
 /// Returns whether the record names exactly these clusters.
 ///
 /// # Errors
@@ -203,9 +195,15 @@ mod tests {
 
     #[test]
     fn record_that_is_none_is_an_error_with_a_way_out() {
-        for text in
-            ["", "x", "[]", r#"{"colour":"red"}"#, r#"{"filters":{"colour":1}}"#, r#"{"language":"fr"}"#, &not_kept("{}")]
-        {
+        for text in [
+            "",
+            "x",
+            "[]",
+            r#"{"colour":"red"}"#,
+            r#"{"filters":{"colour":1}}"#,
+            r#"{"language":"fr"}"#,
+            &not_kept("{}"),
+        ] {
             let error = read(text).unwrap_err();
             assert!(
                 error.nearest_hint().is_some_and(|hint| format!("{hint:?}").contains("--reset")),

@@ -15,7 +15,8 @@ pub enum WebhookHosts {
 
 const DISCORD: [&str; 4] = ["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"];
 /// The ends of the hosts of Teams' workflows.
-const TEAMS: [&str; 4] = [".logic.azure.com", ".api.powerplatform.com", ".api.powerautomate.com", ".flow.microsoft.com"];
+const TEAMS: [&str; 4] =
+    [".logic.azure.com", ".api.powerplatform.com", ".api.powerautomate.com", ".flow.microsoft.com"];
 
 /// Checks a webhook. No message repeats it. The notifier also recognises the service by the host (`lambda/places/kinds.mjs`).
 ///
@@ -24,7 +25,7 @@ const TEAMS: [&str; 4] = [".logic.azure.com", ".api.powerplatform.com", ".api.po
 /// host; plain http only for this machine).
 pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     let bad = |problem: String| {
-        Error::usage(problem).hint("an incoming webhook of Slack looks like https://hooks.slack.com/services/T…/B…/…; docs/destinations.md has those of Teams and Discord")
+        Error::usage(problem).hint("an incoming webhook of Slack looks like https://hooks.slack.com/services/T…/B…/…")
     };
     let text = text.trim();
     if text.contains('…') || text.contains("...") {
@@ -58,7 +59,7 @@ pub fn webhook(text: &str, hosts: WebhookHosts) -> Result<Sealed<String>> {
     }
     if host == "webhook.office.com" || host.ends_with(".webhook.office.com") {
         return Err(Error::usage("Microsoft has retired the webhooks at webhook.office.com")
-            .hint("create a workflow in Teams (Workflows, \"Send webhook alerts to a channel\"), and give its URL; docs/destinations.md describes it"));
+            .hint("create a workflow in Teams (Workflows, \"Send webhook alerts to a channel\"), and give its URL"));
     }
     let teams = TEAMS.iter().any(|end| host.ends_with(end));
     if teams {

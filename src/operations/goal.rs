@@ -55,8 +55,8 @@ pub enum Basis {
     /// The given flags and the defaults, because the notifier could not be read.
     Unread,
     /// The settings with which the stack was set up. `kept` has, as flags, those that the run does not give; `dropped` has, as flags,
-    /// the clusters that the run leaves out.
-    Record { kept: Vec<String>, dropped: Vec<String> },
+    /// the clusters that the run leaves out; `changes_some` says whether the run gives settings of its own, besides the clusters.
+    Record { kept: Vec<String>, dropped: Vec<String>, changes_some: bool },
 }
 
 impl Goal {
@@ -120,7 +120,7 @@ impl Goal {
             Ok(Recorded::Nothing) => (given.settings.clone(), Basis::Unrecorded),
             // A repeated run, as in CI, needs no record.
             Ok(Recorded::Text(text)) if given.leaves(&text) => {
-                (given.settings.clone(), Basis::Record { kept: Vec::new(), dropped: Vec::new() })
+                (given.settings.clone(), given.basis(Vec::new(), Vec::new()))
             }
             Ok(Recorded::Text(text)) => {
                 let mut known = record::read(&text)?;
@@ -130,7 +130,7 @@ impl Goal {
                 let settings = record::completed(&given.settings, known.clone(), given.names_stack)?;
                 let kept = record::kept(&given.settings, &settings);
                 let dropped = record::dropped(&known, &settings)?;
-                (settings, Basis::Record { kept, dropped })
+                (settings, given.basis(kept, dropped))
             }
         };
         Ok(Known {
@@ -142,6 +142,11 @@ impl Goal {
 }
 
 impl Given {
+    fn basis(&self, kept: Vec<String>, dropped: Vec<String>) -> Basis {
+        let beside_clusters = Settings { clusters: None, ..self.settings.clone() };
+        Basis::Record { kept, dropped, changes_some: beside_clusters != Settings::default() }
+    }
+
     /// Returns whether a setup with these settings alone leaves this text in place of a record.
     fn leaves(&self, text: &str) -> bool {
         let own = self.early.as_ref().and_then(|config| config.record.as_deref());
@@ -236,9 +241,13 @@ impl Basis {
     pub fn of_drift(&self, plan: &Plan) -> Option<Note> {
         match self {
             Self::Unread => Some(unread("compared with the given flags and the defaults")),
-            Self::Record { kept, .. } => {
-                let with = if kept.is_empty() { String::new() } else { format!(": {}", kept.join(", ")) };
-                Some(Note { text: format!("compared with what the stack was set up with{with}"), hint: None })
+            Self::Record { kept, changes_some, .. } => {
+                let with = match (kept.is_empty(), changes_some) {
+                    (false, _) => kept.join(", "),
+                    (true, false) => "the defaults".to_owned(),
+                    (true, true) => "the defaults, and the given flags".to_owned(),
+                };
+                Some(Note { text: format!("compared with the settings of the last setup: {with}"), hint: None })
             }
             other => other.without_record(plan, "compared with the given flags and the defaults"),
         }

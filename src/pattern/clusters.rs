@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// The mark of a cluster's ARN, before the cluster's name.
 const CLUSTER: &str = ":cluster/";
-/// The mark of a service's ARN, before the name of the service's cluster.
-const SERVICE: &str = ":service/";
+/// The marks of the ARNs of a service and of a daemon, before the name of its cluster.
+const WITHIN: [&str; 2] = [":service/", ":daemon/"];
 
 /// The clusters whose events a pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ fn of_leaf(leaf: &Value) -> Option<String> {
     }
 }
 
-/// Returns the ARN of every cluster that a pattern names anywhere: by the cluster's ARN, or in the ARNs of its services. The name may
-/// have `*`. A pattern that only excludes clusters names all.
+/// Returns the ARN of every cluster that a pattern names anywhere: by the cluster's ARN, or in the ARNs of its services and daemons.
+/// The name may have `*`. A pattern that only excludes clusters names all.
 #[must_use]
 pub fn named(pattern: &Value) -> BTreeSet<String> {
     let mut found = Found::default();
@@ -121,15 +121,7 @@ impl Found {
     }
 
     fn text(&mut self, text: &str, leaf: Leaf) {
-        let end = if leaf.is_prefix() { "*" } else { "" };
-        let of_services = text.split_once(SERVICE).map(|(beginning, path)| {
-            let (cluster, service) = path.split_once('/').map_or((path, None), |(cluster, rest)| (cluster, Some(rest)));
-            let cluster = if service.is_none() { format!("{cluster}{end}") } else { cluster.to_owned() };
-            let is_whole = service.is_none_or(|rest| ["", "*"].contains(&rest));
-            (format!("{beginning}{CLUSTER}{cluster}"), is_whole)
-        });
-        let of_cluster = text.contains(CLUSTER).then(|| (format!("{text}{end}"), true));
-        let Some((arn, is_whole)) = of_cluster.or(of_services) else { return };
+        let Some((arn, is_whole)) = cluster_in(text, if leaf.is_prefix() { "*" } else { "" }) else { return };
         let all = arn.split_once(CLUSTER).map(|(beginning, _)| format!("{beginning}{CLUSTER}*"));
         match leaf.excludes() {
             false => drop(self.named.insert(arn)),
@@ -141,6 +133,31 @@ impl Found {
             }
         }
     }
+}
+
+/// Returns the ARN of the cluster in a text of a pattern, and whether the text stands for the whole cluster, and not for some of its
+/// services. `end` is `*` if the text is only the beginning of ARNs.
+fn cluster_in(text: &str, end: &str) -> Option<(String, bool)> {
+    if text.contains(CLUSTER) {
+        return Some((format!("{text}{end}"), true));
+    }
+    let (beginning, path) = WITHIN.iter().find_map(|mark| text.split_once(mark))?;
+    let (cluster, service) = path.split_once('/').map_or((path, None), |(cluster, rest)| (cluster, Some(rest)));
+    let cluster = if service.is_none() { format!("{cluster}{end}") } else { cluster.to_owned() };
+    let is_whole = service.is_none_or(|rest| ["", "*"].contains(&rest));
+    Some((format!("{beginning}{CLUSTER}{cluster}"), is_whole))
+}
+
+/// Returns the name of the cluster whose events a leaf of a pattern matches, if the leaf stands for one whole cluster. The name may
+/// have `*`.
+#[must_use]
+pub fn whole(leaf: &Value) -> Option<String> {
+    let (text, end) = match (leaf.as_str(), leaf["prefix"].as_str(), leaf["wildcard"].as_str()) {
+        (Some(exact), ..) => (exact, ""),
+        (_, Some(prefix), _) => (prefix, "*"),
+        (.., wildcard) => (wildcard?, ""),
+    };
+    cluster_in(text, end).filter(|(_, is_whole)| *is_whole).map(|(arn, _)| name(&arn).to_owned())
 }
 
 /// Returns the name of the cluster with this ARN.
@@ -236,15 +253,36 @@ mod tests {
     #[test]
     fn clusters_are_found_by_their_arns_and_their_services() {
         let services = |name: &str| ARN.replace(":cluster/batch", &format!(":service/{name}"));
+        let daemons = ARN.replace(":cluster/batch", ":daemon/gpu/");
         let pattern = json!({
             "detail-type": ["ECS Service Action"],
-            "resources": [{ "prefix": services("web/") }, services("api/shop")],
+            "resources": [{ "prefix": services("web/") }, services("api/shop"), { "prefix": daemons }],
             "$or": [{ "detail": { "clusterArn": [ARN, { "exists": false }] } }, { "detail": { "group": ["batch"] } }],
         });
         let arns = named(&pattern);
-        assert_eq!(arns.iter().map(|arn| name(arn)).collect::<Vec<_>>(), ["api", "batch", "web"]);
+        assert_eq!(arns.iter().map(|arn| name(arn)).collect::<Vec<_>>(), ["api", "batch", "gpu", "web"]);
         assert!(arns.contains(ARN) && arns.contains(&ARN.replace("batch", "web")), "{arns:?}");
         assert!(named(&json!({ "source": ["aws.ecs"] })).is_empty());
+    }
+
+    #[test]
+    fn leaf_of_a_whole_cluster_is_told_from_one_of_services() {
+        let arn = |path: &str| ARN.replace(":cluster/batch", path);
+        for (leaf, cluster) in [
+            (json!(ARN), Some("batch")),
+            (json!({ "prefix": arn(":cluster/prod-") }), Some("prod-*")),
+            (json!({ "wildcard": arn(":cluster/*-prod") }), Some("*-prod")),
+            (json!({ "prefix": arn(":service/web/") }), Some("web")),
+            (json!({ "prefix": arn(":daemon/web/") }), Some("web")),
+            (json!({ "prefix": arn(":service/prod-") }), Some("prod-*")),
+            (json!({ "prefix": arn(":service/web/shop-") }), None),
+            (json!(arn(":service/web/shop")), None),
+            (json!({ "anything-but": [ARN] }), None),
+            (json!("aws.ecs"), None),
+            (json!([ARN]), None),
+        ] {
+            assert_eq!(whole(&leaf).as_deref(), cluster, "{leaf}");
+        }
     }
 
     #[test]

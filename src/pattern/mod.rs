@@ -120,7 +120,7 @@ impl Pattern {
         let (written, tree) = (if repeated.is_empty() { Tree::from(&meaning) } else { tree }, meaning);
         if let Some((unknown, nearest)) = unknown_placeholder(&tree) {
             return Err(Error::usage(format!("in the pattern {name}, {unknown} is not a placeholder"))
-                .hint(format!("did you mean {nearest}? docs/patterns.md lists them")));
+                .hint(format!("did you mean {nearest}?")));
         }
         let (filters, refused) = (Filters::default(), Vec::new());
         Ok(Self { name: name.to_owned(), written, tree, filters, refused, repeated, quota: LONGEST })

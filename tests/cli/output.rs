@@ -90,6 +90,11 @@ async fn dry_run_shows_the_plan_and_changes_nothing() {
     let dry = taskbell(&aws, "setup --cluster batch --dry-run").await;
     assert_eq!(dry.code, 2, "{dry:?}");
     assert!(dry.out.contains("11 to add"), "{dry:?}");
+    assert!(dry.err.ends_with("Run the same command without --dry-run to set it up.\n"), "{dry:?}");
+    for flags in ["--quiet", "--output json"] {
+        let dry = taskbell(&aws, &format!("setup --cluster batch --dry-run {flags}")).await;
+        assert!(dry.code == 2 && !dry.err.contains("without --dry-run"), "{flags}: {dry:?}");
+    }
     let dry = taskbell(&aws, "teardown --cluster batch --dry-run").await;
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(aws.writes(), [""; 0]);
@@ -99,22 +104,21 @@ async fn dry_run_shows_the_plan_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn suggested_next_command_sends_an_alert() {
     for (flags, next) in [
-        ("--cluster batch", Some("taskbell drill --cluster batch")),
-        ("--cluster batch --stack jobs", Some("taskbell drill --cluster batch --stack jobs")),
+        ("--cluster batch", Some("taskbell drill batch")),
+        ("--cluster batch --stack jobs", Some("taskbell drill batch --stack jobs")),
         (
             "--cluster batch --pattern deployment-failed --pattern service-impaired",
-            Some("taskbell drill --cluster batch --scenario deployment-failed"),
+            Some("taskbell drill batch --scenario deployment-failed"),
         ),
-        ("--cluster batch --pattern out-of-memory", Some("taskbell drill --cluster batch --scenario out-of-memory")),
+        ("--cluster batch --pattern out-of-memory", Some("taskbell drill batch --scenario out-of-memory")),
+        ("--cluster batch --cluster web", Some("taskbell drill batch")),
+        ("--cluster 'ba*'", Some("taskbell drill --cluster 'ba*'")),
         ("--stack alerts --pattern application-error", Some("taskbell notify test")),
         (
             "--stack jobs --pattern batch-job-failed --job-queue nightly",
             Some("taskbell drill --stack jobs --scenario batch-job-failed"),
         ),
-        (
-            "--cluster batch --pattern execution-failed",
-            Some("taskbell drill --cluster batch --scenario execution-failed"),
-        ),
+        ("--cluster batch --pattern execution-failed", Some("taskbell drill batch --scenario execution-failed")),
         ("--cluster batch --pattern run-rejected", None),
         ("--cluster batch --no-drill", None),
     ] {

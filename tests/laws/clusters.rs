@@ -153,3 +153,23 @@ async fn filter_narrows_what_it_can_and_the_other_patterns_alert_as_before() {
     let text = patterns(&aws).await;
     assert!(text.contains("task-definition/job-") && text.contains("service/batch/web"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn plan_for_another_cluster_has_one_sentence_for_each_rule() {
+    let aws = Aws::new().await;
+    assert_eq!(taskbell(&aws, "setup batch --yes").await.code, 0);
+    let plan = taskbell(&aws, "setup --stack batch --cluster batch --cluster web --dry-run").await;
+    let told = |plan: &str, rule: &str| -> Vec<String> {
+        let of_rule = plan.lines().filter(|line| line.contains(&format!("rule/{rule} ")));
+        of_rule.map(|line| line.split_once("  ").unwrap().1.trim().to_owned()).collect()
+    };
+    for rule in ["deployment-failed", "service-impaired", "task-failed"] {
+        let gains = "now also for cluster web (your configuration changed)";
+        assert_eq!(told(&plan.out, rule), [gains], "{plan:?}");
+    }
+    let moved = taskbell(&aws, "setup --stack batch --cluster web --dry-run").await;
+    for rule in ["deployment-failed", "service-impaired", "task-failed"] {
+        let moves = "for cluster web, and no longer for batch (your configuration changed)";
+        assert_eq!(told(&moved.out, rule), [moves], "{moved:?}");
+    }
+}

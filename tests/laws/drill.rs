@@ -91,8 +91,11 @@ async fn first_setup_at_a_terminal_offers_a_drill() {
         aws.notifier_tells(Some(sent()));
         let setup = typing(&aws, "setup --cluster batch", answers).await;
         assert!(setup.code == 0 && setup.err.contains(question), "{answers:?}: {setup:?}");
-        assert!(setup.err.contains("\n  taskbell drill --cluster batch     send a test"), "{setup:?}");
+        assert!(setup.err.contains("\n  taskbell drill batch     send a test"), "{setup:?}");
         assert_eq!(setup.out.contains("✓ Slack"), is_sent, "{answers:?}: {setup:?}");
+        assert!(setup.err.contains(&format!("\n\n{question}")), "{setup:?}");
+        let arrived = "Slack accepted the drill.\nLook at the channel: a message labelled as a drill has arrived.\n";
+        assert_eq!(setup.err.ends_with(arrived), is_sent, "{answers:?}: {setup:?}");
         assert_eq!(setup.err.matches("is set up").count(), 1, "{setup:?}");
         let changed = typing(&aws, "setup --cluster batch --language ja", &["y"]).await;
         assert!(changed.code == 0 && !changed.err.contains(question), "{changed:?}");
@@ -537,7 +540,7 @@ async fn ctrl_c_ends_a_drill_at_once_at_any_wait() {
             // Later calls follow only after a stuck read.
             let before = if hangs { 25 } else { 5 };
             assert!(start.elapsed() < Duration::from_secs(before), "call {nth}: {:?}", start.elapsed());
-            let put = drill.out.contains("EventBridge accepted the event");
+            let put = drill.out.contains("accepted the event");
             assert_eq!(drill.err.contains("was already sent"), put, "call {nth}: {drill:?}");
             let may_be = drill.err.contains("EventBridge may have accepted the drill anyway");
             assert!(!(put && may_be) && (put || may_be || nth < first_put), "call {nth}: {drill:?}");

@@ -568,7 +568,7 @@ async fn names_at_the_services_limits_are_accepted() {
     assert_eq!(taskbell(&aws, &format!("teardown --cluster {cluster} --yes")).await.code, 0);
     assert!(aws.writes().len() > before + 5);
     let left = taskbell(&aws, &format!("drift --cluster {cluster}")).await;
-    let line = "is not set up in us-east-1, account 123456789012: taskbell setup --cluster ";
+    let line = "is not set up in us-east-1, account 123456789012: `taskbell setup --cluster ";
     assert!(left.out.contains(line) && left.out.lines().count() == 1, "{left:?}");
 }
 

@@ -16,7 +16,7 @@ async fn webhook_is_asked_after_the_plan_and_again_after_a_mistake() {
     let setup = typing_webhook(&aws, SETUP, &["hooks.slack", cut_short, WEBHOOK, "y", "n"]).await;
     assert!(setup.code == 0 && setup.out.contains("11 to add"), "{setup:?}");
     assert_eq!((setup.err.matches(PROMPT).count(), setup.err.matches("error: ").count()), (3, 2), "{setup:?}");
-    assert!(setup.err.contains("make one at https://api.slack.com/messaging/webhooks"), "{setup:?}");
+    assert!(setup.err.contains("Make one at https://api.slack.com/messaging/webhooks"), "{setup:?}");
     let accepted = setup.err.find("This is an incoming webhook of Slack.\n").unwrap();
     assert!(setup.err.rfind(PROMPT).unwrap() < accepted && accepted < setup.err.find("[y/N]").unwrap(), "{setup:?}");
     assert_eq!(taskbell(&aws, "drift --cluster batch").await.code, 0);
@@ -66,10 +66,11 @@ async fn first_setup_ends_with_the_alerts_the_next_commands_the_costs_and_the_co
         "The stack jobs is set up in us-east-1, account 123456789012.\n",
         "These failures cause an alert now, through an incoming webhook of Slack:\n  task-failed        every stop",
         "\n  deployment-failed  a service's deployment that failed, and",
-        "\n  taskbell drill --cluster batch --stack jobs --region us-east-1     send a test through the whole path\n",
-        "\n  taskbell status --cluster batch --stack jobs --region us-east-1 ",
-        "\n  taskbell drift --cluster batch --stack jobs --region us-east-1 ",
-        "\n  taskbell teardown --cluster batch --stack jobs --region us-east-1  remove it\n",
+        "\n  taskbell drill batch --stack jobs --region us-east-1     send a test through the whole path\n",
+        "\n  taskbell status batch --stack jobs --region us-east-1 ",
+        "\n  taskbell drift batch --stack jobs --region us-east-1 ",
+        "\n  taskbell teardown batch --stack jobs --region us-east-1  remove it\n",
+        "\nThe other rules report the ends of failures: job-succeeded, service-recovered.\n",
         "\nCosts: nothing while nothing fails, and some cents for 1,000 alerts a month.\n",
         "https://us-east-1.console.aws.amazon.com/lambda/home?region=us-east-1#/functions/taskbell-jobs\n",
         "#logsV2:log-groups/log-group/$252Faws$252Flambda$252Ftaskbell-jobs\n",
@@ -88,12 +89,23 @@ async fn first_setup_ends_with_the_alerts_the_next_commands_the_costs_and_the_co
 }
 
 #[tokio::test(start_paused = true)]
+async fn question_names_the_clusters_of_a_stack_for_several() {
+    let aws = Aws::new().await;
+    let several = typing(&aws, "setup batch web", &["n"]).await;
+    let question =
+        "Make 11 changes to the stack batch in us-east-1, account 123456789012 (clusters batch, web)? [y/N] ";
+    assert!(several.err.contains(question), "{several:?}");
+    let single = typing(&aws, "setup batch", &["n"]).await;
+    assert!(single.err.contains("account 123456789012? [y/N] "), "{single:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn later_setup_ends_in_one_line() {
     let aws = Aws::new().await;
     assert_eq!(taskbell(&aws, "setup --cluster batch --yes").await.code, 0);
     let later = taskbell(&aws, "setup --cluster batch --yes --language ja").await;
     assert!(
-        later.err.ends_with("The stack batch is set up. `taskbell drill --cluster batch` sends a test through it.\n"),
+        later.err.ends_with("The stack batch is set up. `taskbell drill batch` sends a test through it.\n"),
         "{later:?}"
     );
     let topic = "--alarm-topic arn:aws:sns:us-east-1:123456789012:on-call";

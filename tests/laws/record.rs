@@ -50,7 +50,7 @@ async fn setting_that_a_later_run_leaves_out_stays_and_is_named() {
     for line in ["drift batch", "drift --stack batch", "drift --cluster batch --language ja"] {
         let drift = taskbell_without_webhook(&aws, line).await;
         assert_eq!(drift.code, 0, "{line}: {drift:?}");
-        assert!(drift.err.contains("compared with what the stack was set up with"), "{line}: {drift:?}");
+        assert!(drift.err.contains("note: compared with the settings of the last setup: --"), "{line}: {drift:?}");
     }
     succeeds(&aws, "setup batch --yes --mention channel --no-dedupe=false --tag cost=1").await;
     assert_eq!(variable(&hand, "TASKBELL_LANGUAGE").await.as_deref(), Some("ja"));
@@ -59,6 +59,33 @@ async fn setting_that_a_later_run_leaves_out_stays_and_is_named() {
     let kept = variable(&hand, RECORD).await.unwrap();
     assert!(kept.contains(r#""tags":{"cost":"1"}"#), "{kept}");
     assert_eq!(taskbell(&aws, "drift batch --language en").await.code, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn comparison_names_the_settings_of_the_last_setup() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup batch --yes").await;
+    for (flags, settings) in [("", "the defaults"), (" --language en", "the defaults, and the given flags")] {
+        let drift = succeeds(&aws, &format!("drift batch{flags}")).await;
+        let note = format!("note: compared with the settings of the last setup: {settings}\n");
+        assert!(drift.err.ends_with(&note), "{drift:?}");
+    }
+    succeeds(&aws, "setup batch --yes --language ja").await;
+    let drift = succeeds(&aws, "drift batch").await;
+    assert!(drift.err.ends_with("note: compared with the settings of the last setup: --language ja\n"), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn webhook_beside_the_users_own_parameter_is_not_ignored_in_silence() {
+    let aws = Aws::new().await;
+    Hand::of(&aws).store("/own/hook").await;
+    let unused = "note: TASKBELL_SLACK_WEBHOOK_URL is not used: the stack reads its own parameter /own/hook\n";
+    let setup = taskbell_without_webhook(&aws, "setup batch --yes --slack-webhook-parameter /own/hook").await;
+    assert!(setup.code == 0 && !setup.err.contains("is not used"), "{setup:?}");
+    let again = succeeds(&aws, "setup batch --yes").await;
+    assert!(again.err.contains(unused), "{again:?}");
+    let without = taskbell_without_webhook(&aws, "setup batch --yes").await;
+    assert!(without.code == 0 && !without.err.contains("is not used"), "{without:?}");
 }
 
 #[tokio::test(start_paused = true)]

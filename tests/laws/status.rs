@@ -58,11 +58,11 @@ async fn status_shows_the_stack_on_one_screen() {
     ✗ queue       about 1 undelivered
                   `taskbell replay --cluster batch --dry-run` shows them, `taskbell replay --cluster batch` sends them again
     ✗ last alert  2026-11-24 00:02:00 UTC  import in batch: exit-code; failed: Slack answered 404: no_service
-    ✓ jobs        none recorded yet
       cluster     batch
     ✓ rules       deployment-failed enabled · job-succeeded enabled · service-impaired enabled · service-recovered enabled · task-failed enabled
     ✓ notifier    active, nodejs24.x, supported until 2028-04-30
     ✓ last drill  2026-11-24 00:00:00 UTC  import in batch: exit-code; Slack accepted it
+    ✓ jobs        none recorded yet
       others      no stack covers web: `taskbell setup --cluster web` sets one up
     ");
     let object = taskbell(&aws, "status --cluster batch --output json").await.json();
@@ -194,6 +194,22 @@ async fn unreadable_parts_are_unknown_and_the_rest_is_shown() {
     aws.fail(Fault { failure: Failure::Expired, on: On::Every, nth: 0, times: 1000 });
     let nobody = taskbell(&aws, STATUS).await;
     assert!(nobody.code == 3 && nobody.err.contains("log in again"), "{nobody:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_mend_trouble_select_the_same_place() {
+    let aws = with_stack().await;
+    let status = taskbell(&aws, "status batch --region us-east-1").await;
+    for command in [
+        "`taskbell drill --cluster batch --region us-east-1` shows",
+        "`taskbell replay --cluster batch --region us-east-1 --dry-run` shows",
+        "`taskbell setup --cluster web --region us-east-1` sets one up",
+    ] {
+        assert!(status.out.contains(command), "{command}: {status:?}");
+    }
+    let missing = taskbell(&Aws::new().await, "drift --cluster 'we*' --region us-east-1 --language ja").await;
+    let repair = ": `taskbell setup --cluster 'we*' --region us-east-1`, with the other flags of this command\n";
+    assert!(missing.code == 2 && missing.out.ends_with(repair), "{missing:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,11 +8,12 @@ use crate::aws::kinds::parameter::Webhook;
 use crate::cli::args::common::{Common, Format, StackArgs};
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::render;
+use crate::cli::run::setup::flags;
 use crate::cli::run::{Desk, InPhases, Phase, Told};
 use crate::cli::terminal::World;
 use crate::config::settings::{Settings, items};
 use crate::error::Result;
-use crate::input::printable;
+use crate::input::{printable, quoted};
 use crate::operations::drift::compare;
 
 /// Check whether AWS still matches the configuration. Only reads; needs no write permission.
@@ -96,13 +97,14 @@ impl InPhases for Args {
     }
 }
 
-/// Returns the command that repairs the stack. Flags that say more than the stack's name and clusters are left to the reader.
+/// Returns the command that repairs the stack. Flags that say more than the stack's name, its clusters and its place are left to the
+/// reader.
 fn repair(stack: &StackArgs, common: &Common) -> String {
     let typed = stack.typed();
-    let clusters = items(&typed.clusters).iter().map(|name| format!(" --cluster {}", printable(name)));
-    let named = common.stacks.first().map(|name| format!(" --stack {}", printable(name)));
+    let clusters = items(&typed.clusters).iter().map(|name| format!(" --cluster {}", quoted(name)));
+    let named = common.stacks.first().map(|name| format!(" --stack {}", quoted(name)));
     let words: String = named.into_iter().chain(clusters).collect();
     let has_more = Settings { clusters: None, ..typed.clone() } != Settings::default();
     let more = if has_more { ", with the other flags of this command" } else { "" };
-    format!("taskbell setup{words}{more}")
+    format!("`taskbell setup{}{}`{more}", printable(&words), flags(common))
 }

@@ -122,7 +122,7 @@ impl InPhases for Args {
             Some(Refusal::Unreadable) => Ok(Phase::Over(Told { err: unreadable(), ..told })),
             Some(Refusal::Blocked(error)) if !is_over => Ok(Phase::Over(Told { ended: Err(error), ..told })),
             _ if is_over && drills => Ok(Phase::Over(drilled(&prepared, told, desk).await?)),
-            _ if is_over => Ok(Phase::Over(told)),
+            _ if is_over => Ok(Phase::Over(Told { err: render::setup::to_do(&prepared, desk.tells()), ..told })),
             _ => {
                 let Told { out, err, sum, .. } = told;
                 let question = render::setup::question(&prepared) + "?";

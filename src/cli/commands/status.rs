@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use crate::cli::args::common::ClusterArgs;
 use crate::cli::args::fleet::{FleetArgs, OfStack};
 use crate::cli::render;
+use crate::cli::run::setup::flags;
 use crate::cli::run::{Desk, InPhases, Phase, Told};
 use crate::config::settings::Settings;
 use crate::error::Result;
@@ -54,7 +55,7 @@ impl InPhases for Args {
         let status = status::look(&target, extent, desk.context).await?;
         let Status { stack, place, warning, .. } = &status;
         Ok(Phase::Over(Told {
-            out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status)),
+            out: format!("{}\n{}", render::heading(stack, place), render::status::text(&status, &flags(desk.common))),
             object: Some(render::located(stack, place, render::status::object(&status))),
             err: warning.as_deref().map(render::drift::end_of_runtime).unwrap_or_default(),
             sum: render::status::sum(&status),

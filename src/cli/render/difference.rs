@@ -1,9 +1,12 @@
 //! Describes the differences of a resource in a reader's words: `timeout: is 3 s, should be 30 s`. `--verbose` and JSON have paths.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use super::json::without_passwords;
 use crate::desired::SETTINGS;
+use crate::pattern::clusters;
 use crate::reconcile::plan::{Cause, PropertyChange, Step};
 use crate::reconcile::resource::APPLIED_TAG;
 use crate::stack::Kind;
@@ -11,9 +14,6 @@ use crate::words::{count, duration};
 
 /// The number of characters of a value that a sentence shows. JSON and `--verbose` show the whole value.
 const LONGEST_VALUE: usize = 72;
-
-/// The mark of a cluster's ARN, before the cluster's name.
-const CLUSTER: &str = ":cluster/";
 
 /// The fields whose names are not the words of a reader, with those words.
 const LABELS: [(&str, &str); 13] = [
@@ -54,14 +54,22 @@ const UNITS: [(&str, Unit); 5] = [
     ("_mib", Unit::Megabytes),
 ];
 
-/// Returns the differences of a step, each once: several fields of a pattern may name the same cluster.
+/// Returns the differences of a step, each once. Several fields of a pattern may name the same clusters: a rule has one sentence about
+/// them.
 pub fn differences(step: &Step) -> Vec<(String, Cause)> {
+    of_changes(step.address.id.kind, &step.changes)
+}
+
+fn of_changes(kind: Kind, changes: &[PropertyChange]) -> Vec<(String, Cause)> {
     let mut all: Vec<(String, Cause)> = Vec::new();
-    for PropertyChange { change, cause } in &step.changes {
+    for one in changes {
+        let PropertyChange { change, cause } = one;
         let sides = [change.have.as_ref(), change.want.as_ref()];
-        let one = (words(step.address.id.kind, &change.path, sides, *cause), *cause);
-        if !all.contains(&one) {
-            all.push(one);
+        let is_about_clusters = kind == Kind::Rule && Moved::of(one).is_some();
+        let of_clusters = if is_about_clusters { moved(changes, *cause) } else { None };
+        let told = (of_clusters.unwrap_or_else(|| words(kind, &change.path, sides, *cause)), *cause);
+        if !all.contains(&told) {
+            all.push(told);
         }
     }
     all
@@ -94,11 +102,6 @@ fn words(kind: Kind, path: &str, [have, want]: [Option<&Value>; 2], cause: Cause
             return "permissions: belong to an earlier role of the same name".to_owned();
         }
         (Kind::Parameter, "webhook") => return "webhook: is not the given one".to_owned(),
-        (Kind::Rule, "pattern") => {
-            if let Some(words) = cluster(have, want, own) {
-                return words;
-            }
-        }
         _ => {}
     }
     let Subject { label, unit, is_document, is_item } = subject(&path);
@@ -119,23 +122,50 @@ fn words(kind: Kind, path: &str, [have, want]: [Option<&Value>; 2], cause: Cause
     }
 }
 
-/// Returns the clusters that a rule gains or loses, in words.
-fn cluster(have: Option<&Value>, want: Option<&Value>, own: bool) -> Option<String> {
-    Some(match (have.and_then(cluster_name), want.and_then(cluster_name), own) {
-        (Some(have), Some(want), true) => format!("for cluster {want}, and no longer for {have}"),
-        (Some(have), Some(want), false) => format!("is for cluster {have}, should be for {want}"),
-        (None, Some(want), true) if have.is_none() => format!("now also for cluster {want}"),
-        (None, Some(want), false) if have.is_none() => format!("is not for cluster {want}, should be"),
-        (Some(have), None, true) if want.is_none() => format!("no longer for cluster {have}"),
-        (Some(have), None, false) if want.is_none() => format!("is also for cluster {have}, should not be"),
-        _ => return None,
-    })
+/// The clusters of a pattern's leaf, in AWS and as configured.
+struct Moved {
+    have: Option<String>,
+    want: Option<String>,
 }
 
-/// Returns the name of the cluster in an ARN, or the beginning of the names in a prefix of an ARN.
-fn cluster_name(value: &Value) -> Option<String> {
-    let of = |arn: &Value, end: &str| Some(format!("{}{end}", arn.as_str()?.split_once(CLUSTER)?.1));
-    of(value, "").or_else(|| of(&value["prefix"], "*")).or_else(|| of(&value["wildcard"], ""))
+impl Moved {
+    /// Returns the clusters, if the change is about a leaf that stands for a whole cluster, and excludes none.
+    fn of(PropertyChange { change, cause: _ }: &PropertyChange) -> Option<Self> {
+        if !change.path.starts_with("/pattern/") || change.path.contains("/anything-but") {
+            return None;
+        }
+        let operator = change.path.rsplit('/').next().filter(|part| ["prefix", "wildcard"].contains(part));
+        let leaf = |side: &Value| clusters::whole(&operator.map_or_else(|| side.clone(), |name| json!({ name: side })));
+        let cluster = |side: &Option<Value>| side.as_ref().map(leaf);
+        match (cluster(&change.have), cluster(&change.want)) {
+            (Some(None), _) | (_, Some(None)) => None,
+            (have, want) => Some(Self { have: have.flatten(), want: want.flatten() }),
+        }
+    }
+}
+
+/// Returns the clusters that a rule gains and loses, in words.
+fn moved(changes: &[PropertyChange], cause: Cause) -> Option<String> {
+    let moves = changes.iter().filter(|change| change.cause == cause).filter_map(Moved::of);
+    let (mut have, mut want) = (BTreeSet::new(), BTreeSet::new());
+    for one in moves {
+        have.extend(one.have);
+        want.extend(one.want);
+    }
+    let named = |names: &BTreeSet<String>, others: &BTreeSet<String>| {
+        let names: Vec<&str> = names.difference(others).map(String::as_str).collect();
+        let noun = if names.len() == 1 { "cluster" } else { "clusters" };
+        (!names.is_empty()).then(|| (noun, names.join(", ")))
+    };
+    Some(match (named(&have, &want), named(&want, &have), cause == Cause::Configuration) {
+        (Some((_, have)), Some((noun, want)), true) => format!("for {noun} {want}, and no longer for {have}"),
+        (Some((noun, have)), Some((_, want)), false) => format!("is for {noun} {have}, should be for {want}"),
+        (None, Some((noun, want)), true) => format!("now also for {noun} {want}"),
+        (None, Some((noun, want)), false) => format!("is not for {noun} {want}, should be"),
+        (Some((noun, have)), None, true) => format!("no longer for {noun} {have}"),
+        (Some((noun, have)), None, false) => format!("is also for {noun} {have}, should not be"),
+        (None, None, _) => return None,
+    })
 }
 
 /// The subject of a difference.
@@ -244,9 +274,8 @@ fn measured(number: u64, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::document::Change;
 
     fn told(kind: Kind, path: &str, sides: [&Value; 2], cause: Cause) -> String {
         let sides = sides.map(|value| (*value != json!("absent")).then_some(value));
@@ -301,14 +330,52 @@ mod tests {
 
     #[test]
     fn clusters_of_a_rule_are_named() {
-        let arn = |name: &str| json!(format!("arn:aws:ecs:us-east-1:123456789012:cluster/{name}"));
-        let path = "/pattern/detail/clusterArn/1";
-        let of = |have: Value, want: Value, cause| told(Kind::Rule, path, [&have, &want], cause);
+        use Cause::{Configuration, Outside};
+        let arn = |path: &str| json!(format!("arn:aws:ecs:us-east-1:123456789012:{path}"));
+        let begins = |path: &str| json!({ "prefix": arn(path) });
         let absent = || json!("absent");
-        assert_eq!(of(absent(), arn("web"), Cause::Configuration), "now also for cluster web");
-        assert_eq!(of(arn("web"), absent(), Cause::Configuration), "no longer for cluster web");
-        assert_eq!(of(arn("web"), absent(), Cause::Outside), "is also for cluster web, should not be");
-        let prefix = json!({ "prefix": arn("prod-") });
-        assert_eq!(of(absent(), prefix, Cause::Configuration), "now also for cluster prod-*");
+        let of = |changes: &[(&str, Value, Value)], cause: Cause| -> Vec<String> {
+            let side = |side: &Value| (*side != absent()).then(|| side.clone());
+            let change = |(path, have, want): &(&str, Value, Value)| PropertyChange {
+                change: Change { path: format!("/pattern/{path}"), have: side(have), want: side(want) },
+                cause,
+            };
+            let changes: Vec<PropertyChange> = changes.iter().map(change).collect();
+            of_changes(Kind::Rule, &changes).into_iter().map(|(words, _)| words).collect()
+        };
+        let task = "detail/clusterArn/1";
+        assert_eq!(of(&[(task, absent(), arn("cluster/web"))], Configuration), ["now also for cluster web"]);
+        assert_eq!(of(&[(task, arn("cluster/web"), absent())], Configuration), ["no longer for cluster web"]);
+        assert_eq!(of(&[(task, arn("cluster/web"), absent())], Outside), ["is also for cluster web, should not be"]);
+        assert_eq!(of(&[(task, absent(), begins("cluster/prod-"))], Configuration), ["now also for cluster prod-*"]);
+        let (service, daemon) = ("resources/2", "resources/3");
+        assert_eq!(
+            of(
+                &[(service, absent(), begins("service/web/")), (daemon, absent(), begins("daemon/web/"))],
+                Configuration
+            ),
+            ["now also for cluster web"]
+        );
+        // A list of one cluster differs in the leaf itself.
+        let (service, daemon) = ("resources/0/prefix", "resources/1/prefix");
+        let renamed =
+            [(service, arn("service/web/"), arn("service/prod/")), (daemon, arn("daemon/web/"), arn("daemon/prod/"))];
+        assert_eq!(of(&renamed, Configuration), ["for cluster prod, and no longer for web"]);
+        assert_eq!(of(&renamed, Outside), ["is for cluster web, should be for prod"]);
+        let grown = [
+            (task, arn("cluster/batch"), arn("cluster/api")),
+            ("detail/clusterArn/2", absent(), arn("cluster/batch")),
+            ("detail/clusterArn/3", absent(), arn("cluster/web")),
+        ];
+        assert_eq!(of(&grown, Configuration), ["now also for clusters api, web"]);
+        // Services of a cluster, and clusters that are left out, are no clusters that a rule gains.
+        for (path, want) in [
+            ("resources/1", arn("service/web/shop")),
+            ("resources/0/anything-but/prefix/1", arn("service/web/")),
+            ("detail/clusterArn/0/anything-but/1", arn("cluster/web")),
+        ] {
+            let told = of(&[(path, absent(), want)], Configuration);
+            assert!(told.len() == 1 && !told[0].contains("for cluster"), "{told:?}");
+        }
     }
 }

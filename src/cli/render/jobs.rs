@@ -33,12 +33,20 @@ pub fn text(jobs: &Jobs, verbose: bool) -> String {
         }
     }
     if jobs.jobs.is_empty() && jobs.unread.is_empty() {
-        text += "  no jobs: nothing is in the ledger, and no schedule starts a task\n";
+        let _ = writeln!(text, "  {}", no_jobs(jobs));
     }
     for reason in &jobs.unread {
         let _ = writeln!(text, "{} unknown: {}", check(Held::Unknown), printable(reason));
     }
     text
+}
+
+/// Returns the reason why no jobs are listed.
+fn no_jobs(jobs: &Jobs) -> &'static str {
+    match jobs.keeps_ledger {
+        Some(true) => "no jobs: no job has run since the stack was set up, and no schedule starts a task",
+        Some(false) | None => "no jobs: no schedule starts a task",
+    }
 }
 
 /// Returns the name of a job with its cluster and its part.
@@ -294,9 +302,9 @@ pub fn suggestions(jobs: &Jobs) -> String {
         }
     }
     if text.is_empty() && jobs.unread.is_empty() {
-        text += match jobs.jobs.is_empty() {
-            true => "# no jobs: nothing is in the ledger, and no schedule starts a task\n",
-            false => "# every job has an expectation\n",
+        text += &match jobs.jobs.is_empty() {
+            true => format!("# {}\n", no_jobs(jobs)),
+            false => "# every job has an expectation\n".to_owned(),
         };
     }
     for reason in &jobs.unread {

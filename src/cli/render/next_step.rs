@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::config::{Config, webhook_service};
-use crate::input::printable;
+use crate::input::{printable, quoted};
 use crate::operations::setup::Applied;
 use crate::operations::setup::first_test::Test;
 use crate::pattern::CATALOGUE;
@@ -17,6 +17,9 @@ const BOLD: Style = Style::BOLD;
 /// Asks whether to send the test now.
 pub const QUESTION: &str = "Send a test message now?";
 
+/// Follows the success of a first test that the user asked for.
+pub const ARRIVED: &str = "Look at the channel: a message labelled as a drill has arrived.\n";
+
 /// Returns the closing message of `setup`. A stack that existed before needs only a test. `flags` select the file, the region and the
 /// profile of this run.
 pub fn set_up(applied: &Applied, flags: &str) -> String {
@@ -29,6 +32,7 @@ pub fn set_up(applied: &Applied, flags: &str) -> String {
     let Place { region, account, .. } = place;
     let mut text = format!("{BOLD}The stack {} is set up in {region}, account {account}.{BOLD:#}\n", stack.name);
     let _ = write!(text, "\nThese failures cause an alert now{}:\n{}", destination(applied), alerts(config));
+    text += &ends(config);
     let _ = write!(text, "\nNext:\n{}", commands(config, flags));
     let _ = write!(text, "\nCosts: {}.\n", costs(config));
     let pages = pages(stack, place);
@@ -48,14 +52,14 @@ fn test(config: &Config, flags: &str) -> Option<String> {
     Some(format!("taskbell drill{}{scenario}{flags}", selected(config)))
 }
 
-/// Returns the flags that select the stack.
+/// Returns the words that select the stack.
 fn selected(Config { stack, clusters, .. }: &Config) -> String {
     let Some(cluster) = clusters.first() else { return format!(" --stack {stack}") };
     let is_named_after_it = cluster.stack_name().is_ok_and(|name| name == *stack);
-    // A shell would expand the `*`.
-    let cluster = if cluster.is_glob() { format!("'{cluster}'") } else { cluster.to_string() };
+    let is_plain = cluster.arn().is_none() && !cluster.is_glob() && !cluster.name().starts_with('-');
+    let flag = if is_plain { "" } else { "--cluster " };
     let stack = if is_named_after_it { String::new() } else { format!(" --stack {stack}") };
-    format!(" --cluster {cluster}{stack}")
+    format!(" {flag}{}{stack}", quoted(&cluster.to_string()))
 }
 
 /// Returns the receiver of the alerts in words, as far as this run knows it.
@@ -87,6 +91,15 @@ fn alerts(config: &Config) -> String {
         )
     });
     rows(&patterns.chain(jobs).collect::<Vec<_>>())
+}
+
+/// Returns the line about the rules that send no alert.
+fn ends(Config { companions, .. }: &Config) -> String {
+    let names: Vec<&str> = companions.iter().map(|pattern| pattern.name.as_str()).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("The other rules report the ends of failures: {}.\n", printable(&names.join(", "))),
+    }
 }
 
 fn commands(config: &Config, flags: &str) -> String {

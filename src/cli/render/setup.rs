@@ -6,7 +6,7 @@ use super::heading::heading;
 use super::json::plan_json;
 use super::plan::plan;
 use crate::aws::kinds::parameter::Webhook;
-use crate::config::webhook_service;
+use crate::config::{Cluster, Config, webhook_service};
 use crate::error::Error;
 use crate::operations::drill::Drill;
 use crate::operations::setup::{Applied, Failed, Halt, Prepared};
@@ -16,10 +16,15 @@ use crate::stack::{Place, Stack};
 use crate::style::plain;
 use crate::words::count;
 
+/// The most clusters that the question names.
+const MOST_CLUSTERS: usize = 10;
+
 /// Precedes the question for the webhook.
 pub const WEBHOOK: &str = "\
-Alerts go to a Slack incoming webhook: make one at https://api.slack.com/messaging/webhooks
-(or give the URL of a Teams workflow or of a Discord webhook; Enter alone cancels).
+Paste the URL of the Slack incoming webhook that receives the alerts.
+Make one at https://api.slack.com/messaging/webhooks
+The URL of a Teams workflow or of a Discord webhook works, too.
+Enter alone cancels.
 ";
 
 /// Asks for the webhook.
@@ -30,8 +35,22 @@ pub fn accepted(webhook: &Webhook) -> String {
     format!("This is {}.\n", webhook_service(webhook))
 }
 
-pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
-    format!("Make {} to the {}", count(plan.steps.len(), "change"), heading(stack, place))
+/// Returns the question before the changes.
+pub fn question(prepared: &Prepared) -> String {
+    let Prepared { stack, place, plan, .. } = prepared;
+    let clusters = clusters(prepared.config());
+    format!("Make {} to the {}{clusters}", count(plan.steps.len(), "change"), heading(stack, place))
+}
+
+/// Returns the clusters of a stack for several, of which its name has only one.
+fn clusters(Config { clusters, .. }: &Config) -> String {
+    if clusters.len() < 2 {
+        return String::new();
+    }
+    let shown: Vec<&str> = clusters.iter().take(MOST_CLUSTERS).map(Cluster::name).collect();
+    let more = clusters.len().saturating_sub(MOST_CLUSTERS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(" (clusters {}{more})", shown.join(", "))
 }
 
 /// Returns the plan, and the drill that was sent although the plan is empty, as one object.
@@ -57,6 +76,13 @@ pub fn applied_object(applied: &Applied, command: &str) -> Value {
     let Applied { stack, place, plan, report, failed, drill, .. } = applied;
     let drill = drill.as_ref().and_then(|drill| drill.as_ref().ok());
     object((stack, place, plan), Some((report, failed.is_none())), drill, command)
+}
+
+/// Returns the next step after a plan that was only shown, if there is one and the user can be told.
+pub fn to_do(prepared: &Prepared, tells: bool) -> String {
+    let is_ready = !prepared.plan.is_in_sync() && prepared.refusal().is_none();
+    let next = if tells && is_ready { "Run the same command without --dry-run to set it up.\n" } else { "" };
+    next.to_owned()
 }
 
 /// Returns the message that something could not be read, with hints, if that is so. `command` is the name in `permissions --for`.

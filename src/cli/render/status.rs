@@ -9,13 +9,12 @@ use super::jobs::{open_failure, overdue, problem_text};
 use super::marks::check;
 use crate::aws::calls::journal::deliveries;
 use crate::aws::calls::runtime::{Health, supported_until};
-use crate::input::printable;
+use crate::input::{printable, quoted};
 use crate::operations::check::Held;
 use crate::operations::drill::trace::place_of;
 use crate::operations::jobs::problem::Problem;
 use crate::operations::overlap::Overlap;
 use crate::operations::status::{Fact, JobWithProblem, JobsInBrief, Row, Status};
-use crate::pattern::clusters::is_glob;
 use crate::style::Style;
 use crate::words::{count, time};
 
@@ -25,25 +24,26 @@ const MOST_JOBS: usize = 5;
 const MOST_CLUSTERS: usize = 10;
 
 /// Returns a line for each fact, trouble first, with the command that mends it, and then unknown facts. The jobs have a line if the
-/// stack keeps a ledger.
-pub fn text(status: &Status) -> String {
+/// stack keeps a ledger: the last one, unless they are trouble. `flags` select the file, the region and the profile of this run.
+pub fn text(status: &Status, flags: &str) -> String {
     let mut rows = Row::ALL.to_vec();
     rows.retain(|row| *row != Row::Jobs || !matches!(status.jobs, Ok(None)));
     rows.sort_by_key(|row| match status.held(*row) {
         Some(Held::No) => 0,
         Some(Held::Unknown) => 1,
-        Some(Held::Yes) | None => 2,
+        Some(Held::Yes) | None if *row != Row::Jobs => 2,
+        Some(Held::Yes) | None => 3,
     });
     let (mut text, mut told) = (String::new(), BTreeSet::new());
     for row in rows {
         let held = status.held(row);
         let _ = writeln!(text, "{}  {}", headed(name(row), held), printable(&known(fact(status, row))));
-        let remedy = (held == Some(Held::No)).then(|| remedy(status, row));
+        let remedy = (held == Some(Held::No)).then(|| remedy(status, row, flags));
         if let Some(remedy) = remedy.filter(|remedy| told.insert(remedy.clone())) {
             let _ = writeln!(text, "  {:10}  {}", "", printable(&remedy));
         }
     }
-    text + &uncovered_text(status) + &overlaps_text(&status.overlaps)
+    text + &uncovered_text(status, flags) + &overlaps_text(&status.overlaps)
 }
 
 /// Returns a line for each other stack that alerts on the same failures.
@@ -104,30 +104,27 @@ fn fact(status: &Status, row: Row) -> Fact<String> {
 }
 
 /// Returns the command that mends a trouble.
-fn remedy(status: &Status, row: Row) -> String {
-    let (stack, clusters) = selection(status);
+fn remedy(status: &Status, row: Row, flags: &str) -> String {
+    let (selected, clusters) = selection(status);
+    let stack = format!("{selected}{flags}");
     match row {
         Row::Jobs => format!("`taskbell jobs{stack}` shows them"),
         Row::Queue if status.undelivered != Ok(None) => {
             format!("`taskbell replay{stack} --dry-run` shows them, `taskbell replay{stack}` sends them again")
         }
         Row::LastError | Row::LastAlert | Row::LastDrill => match clusters.first() {
-            Some(cluster) if !stack.contains("--cluster") => {
-                format!("`taskbell drill{stack} --cluster {cluster}` shows where an alert stops")
+            Some(cluster) if !selected.contains("--cluster") => {
+                let cluster = quoted(cluster);
+                format!("`taskbell drill{selected} --cluster {cluster}{flags}` shows where an alert stops")
             }
             Some(_) => format!("`taskbell drill{stack}` shows where an alert stops"),
             None => format!("`taskbell notify test{stack}` sends a test"),
         },
         Row::Rules | Row::Notifier | Row::Queue | Row::Clusters => {
-            let own = stack.strip_prefix(" --cluster ");
+            let own = selected.strip_prefix(" --cluster ");
             let others = clusters.iter().filter(|name| own != Some(name.as_str()));
-            let mut told = format!("`taskbell setup{stack}");
-            for name in others {
-                // A shell would expand the `*`.
-                let quote = if is_glob(name) { "'" } else { "" };
-                let _ = write!(told, " --cluster {quote}{name}{quote}");
-            }
-            told + "` repairs this"
+            let others: String = others.map(|name| format!(" --cluster {}", quoted(name))).collect();
+            format!("`taskbell setup{selected}{others}{flags}` repairs this")
         }
     }
 }
@@ -141,7 +138,7 @@ fn selection(status: &Status) -> (String, Vec<String>) {
 }
 
 /// Returns the line about the clusters that no stack covers, if there are any or nobody knows.
-fn uncovered_text(status: &Status) -> String {
+fn uncovered_text(status: &Status, flags: &str) -> String {
     let told = match &status.uncovered {
         None => return String::new(),
         Some(Ok(names)) if names.is_empty() => return String::new(),
@@ -149,8 +146,8 @@ fn uncovered_text(status: &Status) -> String {
             let shown = names.iter().take(MOST_CLUSTERS).cloned().collect::<Vec<_>>().join(", ");
             let more = names.len().saturating_sub(MOST_CLUSTERS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let first = names.first().map_or("NAME", String::as_str);
-            format!("no stack covers {shown}{more}: `taskbell setup --cluster {first}` sets one up")
+            let first = names.first().map_or_else(|| "NAME".to_owned(), |name| quoted(name));
+            format!("no stack covers {shown}{more}: `taskbell setup --cluster {first}{flags}` sets one up")
         }
         Some(Err(error)) => format!("not checked: {error}"),
     };

@@ -97,9 +97,14 @@ impl Desk<'_> {
         self.reported.is_some()
     }
 
+    /// Returns whether notes to the user can follow the command's output, which is text about one stack.
+    pub fn tells(&self) -> bool {
+        !self.is_one_of_many() && !self.common.quiet && self.common.output == Format::Text
+    }
+
     /// Returns whether a question beside the command's own can be asked: the user reads text at a terminal.
     pub fn can_ask(&self) -> bool {
-        self.world.interactive && !self.is_one_of_many() && !self.common.quiet && self.common.output == Format::Text
+        self.world.interactive && self.tells()
     }
 
     /// Shows text before the end of the command, if the output is text.

@@ -7,6 +7,7 @@ use crate::cli::render;
 use crate::cli::terminal::World;
 use crate::config::{self, WebhookHosts, deadlines};
 use crate::error::{Error, Result};
+use crate::input::{printable, quoted};
 use crate::operations::setup::{Applied, Prepared, Request, prepare};
 use crate::pattern::scenario::Scenario;
 
@@ -76,7 +77,7 @@ async fn ask_webhook(hosts: WebhookHosts, world: &World) -> Result<Webhook> {
 /// printed.
 pub async fn offered(applied: Applied, desk: &Desk<'_>) -> (Applied, bool) {
     let Some(scenario) = applied.first_drill() else { return (applied, false) };
-    desk.world.err.print(&render::next_step::set_up(&applied, &flags(desk.common)));
+    desk.world.err.print(&(render::next_step::set_up(&applied, &flags(desk.common)) + "\n"));
     match desk.world.agrees(render::next_step::QUESTION).await {
         true => (Box::pin(applied.with_drill(scenario)).await, true),
         false => (applied, true),
@@ -90,7 +91,12 @@ pub fn closing(applied: &Applied, is_told: bool, desk: &Desk<'_>) -> String {
     let end = render::setup::end(applied, quiet, desk.world.command());
     let is_good = applied.failed.is_none() && !matches!(applied.drill, Some(Err(_)));
     let is_next = is_good && !quiet && !is_told && (applied.drill.is_none() || applied.is_first());
-    if is_next { end + &render::next_step::set_up(applied, &flags(desk.common)) } else { end }
+    let has_arrived = matches!(&applied.drill, Some(Ok(drill)) if drill.is_in_a_channel());
+    match is_told && has_arrived {
+        true => end + render::next_step::ARRIVED,
+        false if is_next => end + &render::next_step::set_up(applied, &flags(desk.common)),
+        false => end,
+    }
 }
 
 /// Runs the drill although nothing is to be changed.
@@ -115,17 +121,8 @@ pub fn flags(common: &Common) -> String {
     let file = common.config.as_ref().map(|path| ("config", path.display().to_string()));
     let region = common.region.as_ref().map(|region| ("region", region.clone()));
     let profile = common.profile.as_ref().map(|profile| ("profile", profile.clone()));
-    let flag = |(name, value): (&str, String)| format!(" --{name} {}", quoted(&value));
+    let flag = |(name, value): (&str, String)| format!(" --{name} {}", printable(&quoted(&value)));
     [file, region, profile].into_iter().flatten().map(flag).collect()
-}
-
-/// Quotes a word for a shell, unless all its characters are harmless.
-fn quoted(word: &str) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@+=,".contains(char);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 /// Returns the output for a plan. Contains the next deadlines, unless nothing is to be changed or looked at.
@@ -140,18 +137,4 @@ pub fn seen(prepared: &Prepared, dry_run: bool, desk: &Desk<'_>) -> Told {
         out += &render::deadlines::text(&next);
     }
     Told { object: Some(object), sum: render::sum(&prepared.plan), ..Told::verdict(out, prepared.verdict()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_commands_are_quoted_for_a_shell() {
-        for (word, told) in
-            [("prod", "prod"), ("eu-west-1", "eu-west-1"), ("my prod", "'my prod'"), ("it's", r"'it'\''s'")]
-        {
-            assert_eq!(quoted(word), told);
-        }
-    }
 }

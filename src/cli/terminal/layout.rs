@@ -9,7 +9,7 @@ const NARROWEST: usize = 20;
 
 /// Returns the text with lines of at most this many cells. Breaks a line at its spaces, but not within a command in backticks, if the
 /// command fits on a line. The rest of a line is indented: under its last column, if the line is the row of a table. A word that is
-/// longer than a line stays whole.
+/// longer than a line stays whole; a word that is too long for its column, such as a URL, begins a line at the left instead.
 #[must_use]
 pub fn wrapped(text: &str, columns: usize) -> String {
     if columns < NARROWEST {
@@ -23,15 +23,16 @@ fn broken(line: &str, columns: usize) -> String {
     if cells(body.trim_end()) <= columns {
         return line.to_owned();
     }
-    let hang = hang(body, columns);
+    let (hang, left) = (hang(body, columns), own(&plain(body)).max(2));
     let mut text = String::new();
     let mut room = columns;
     for (gap, word) in words(body, columns - hang) {
         let (wide, first) = (cells(word), text.is_empty());
         if !first && gap.len() + wide > room {
+            let indent = if wide > columns - hang { left.min(hang) } else { hang };
             text.push('\n');
-            text += &" ".repeat(hang);
-            room = columns - hang;
+            text += &" ".repeat(indent);
+            room = columns - indent;
         } else {
             text += gap;
             room = room.saturating_sub(gap.len());
@@ -52,7 +53,7 @@ fn cells(text: &str) -> usize {
 /// else two cells more than the line's own.
 fn hang(body: &str, columns: usize) -> usize {
     let shown = plain(body);
-    let own = shown.len() - shown.trim_start().len();
+    let own = own(&shown);
     let mut found = own + 2;
     for (at, _) in shown.match_indices("  ") {
         let next = &shown[at..];
@@ -63,6 +64,11 @@ fn hang(body: &str, columns: usize) -> usize {
         }
     }
     found.min(columns / 2)
+}
+
+/// Returns the indentation of a line.
+fn own(shown: &str) -> usize {
+    shown.len() - shown.trim_start().len()
 }
 
 /// Returns the words, each with the spaces before it. A command in backticks is a word if it is at most this wide.
@@ -105,6 +111,13 @@ mod tests {
                 "see arn:aws:lambda:us-east-1:123456789012:function:x now\n",
                 20,
                 "see\n  arn:aws:lambda:us-east-1:123456789012:function:x\n  now\n",
+            ),
+            ("  rules     https://us-east-1.console/rules\n", 40, "  rules\n  https://us-east-1.console/rules\n"),
+            ("  rules     https://us-east-1.console/rules\n", 43, "  rules     https://us-east-1.console/rules\n"),
+            (
+                "  log  https://us-east-1.console/longer-than-a-line\n",
+                30,
+                "  log\n  https://us-east-1.console/longer-than-a-line\n",
             ),
             (
                 "a line that a terminal of ten cells leaves alone\n",

@@ -31,7 +31,7 @@ use crate::pattern::scenario::Scenario;
 use crate::pattern::{DEFAULT_CLUSTER, DRILL_SOURCE};
 use crate::reconcile::resource::Inventory;
 use crate::stack::{Id, Kind, Place, Stack, Subject};
-use trace::{Looks, Sent, Unread, arrival, lost};
+use trace::{Looks, Sent, Unread, arrival, is_channel, lost};
 
 /// The default time limit in seconds: enough for a cold start, a throttling Slack and a log that is some seconds late.
 pub const TIMEOUT: u64 = 60;
@@ -131,7 +131,7 @@ impl Drill {
                 return Ok(drill);
             }
         };
-        let told = format!("EventBridge accepted the event {event_id}");
+        let told = format!("accepted the event {event_id}");
         drill.reach(Check::holds("bus", told).took(millis(context) - at), context);
 
         drill.event_id = Some(event_id.clone());
@@ -145,6 +145,12 @@ impl Drill {
     fn reach(&mut self, hop: Check, context: &Context) {
         (context.listener)(Event::Hop(hop.clone()));
         self.hops.push(hop);
+    }
+
+    /// Returns whether the drill became a message that people read in a channel.
+    #[must_use]
+    pub fn is_in_a_channel(&self) -> bool {
+        self.verdict() == Verdict::InSync && self.hops.iter().any(|hop| is_channel(hop.name))
     }
 
     /// Returns the verdict of the drill. The last hop decides: nothing is checked after a broken one.

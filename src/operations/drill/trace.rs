@@ -101,6 +101,12 @@ pub fn is_place(hop: &str) -> bool {
     hop == SOME || PLACES.iter().any(|(_, known)| *known == hop)
 }
 
+/// Checks whether a hop of that name is a channel of a chat.
+#[must_use]
+pub fn is_channel(hop: &str) -> bool {
+    ["Slack", "Teams", "Discord"].contains(&hop)
+}
+
 /// Returns the name of the hop of a destination of this kind.
 #[must_use]
 pub fn place_of(kind: Option<&str>) -> &'static str {

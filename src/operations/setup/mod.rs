@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::Mutex;
 
 use super::drill::{Drill, TIMEOUT};
+use super::events::Note;
 use super::goal::{Goal, Known};
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
@@ -170,7 +171,7 @@ async fn first_plan(
     let planned = setup.planned(seen, &place, &[])?;
     let planned = preflight::lacking(planned, missing)?;
     setup.first_checks(&planned, &place, (clusters, agreed)).await?;
-    for note in log_groups.into_iter().chain(basis.of_setup(&planned)) {
+    for note in log_groups.into_iter().chain(basis.of_setup(&planned)).chain(setup.unused_webhook()) {
         setup.session.note(note);
     }
     Ok((setup, planned, place))
@@ -340,6 +341,14 @@ impl Applied {
 }
 
 impl Setup {
+    /// Returns the note about a webhook that the run brings although the stack reads a parameter of the user. A webhook from standard
+    /// input replaces that parameter, so this one comes from the environment.
+    fn unused_webhook(&self) -> Option<Note> {
+        let name = self.config.own_parameter.as_deref().filter(|_| self.request.webhook.is_some())?;
+        let text = format!("TASKBELL_SLACK_WEBHOOK_URL is not used: the stack reads its own parameter {name}");
+        Some(Note { text, hint: None })
+    }
+
     /// Checks the first plan, with the results of the checks that were made while it was read.
     async fn first_checks(
         &self,
