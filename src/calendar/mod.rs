@@ -53,7 +53,8 @@ const TIMES_IN_UTC: [&str; 2] = ["2026-11-29T18:00:11Z", "2026-11-29T18:00:11.25
 
 /// Returns the time that stands between two places of a text; none if there is no time, or only a part of a longer word.
 fn clock_of(text: &str, begin: usize, last: usize, zone: &Zone) -> Option<String> {
-    let is_part = |around: Option<char>| around.is_some_and(|char| char.is_ascii_alphanumeric() || "-+_".contains(char));
+    let is_part =
+        |around: Option<char>| around.is_some_and(|char| char.is_ascii_alphanumeric() || "-+_".contains(char));
     let (before, word) = (text.get(..begin)?, text.get(begin..=last)?);
     if is_part(before.chars().next_back()) || is_part(text[last + 1..].chars().next()) || word.get(10..11)? != "T" {
         return None;
@@ -76,7 +77,10 @@ mod tests {
         let tokyo = Zone::parse("Asia/Tokyo").unwrap();
         for (text, local) in [
             ("at 2026-11-29T18:00:11Z", "at 2026-11-30 03:00:11 JST"),
-            ("2026-11-29T18:00:11.999Z; Z, 2026-07-01T00:00:00Z.", "2026-11-30 03:00:11 JST; Z, 2026-07-01 09:00:00 JST."),
+            (
+                "2026-11-29T18:00:11.999Z; Z, 2026-07-01T00:00:00Z.",
+                "2026-11-30 03:00:11 JST; Z, 2026-07-01 09:00:00 JST.",
+            ),
             ("失敗 2026-11-29T18:00:11Z、", "失敗 2026-11-30 03:00:11 JST、"),
         ] {
             assert_eq!(on_the_clocks(text, &tokyo), local);

@@ -924,7 +924,10 @@ async fn pattern_whose_events_name_no_cluster_is_noted_unless_a_filter_narrows_i
     let narrow = setup("--stack jobs --pattern batch-job-failed --job-queue prod-* --exclude-job-name test").await;
     assert!(narrow.code == 2 && !narrow.err.contains("alerts on failed jobs"), "{narrow:?}");
     let without = setup("--stack jobs --pattern batch-job-failed").await;
-    assert!(without.err.contains("whose events arrive on the bus\n") && !without.err.contains("whatever"), "{without:?}");
+    assert!(
+        without.err.contains("whose events arrive on the bus\n") && !without.err.contains("whatever"),
+        "{without:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

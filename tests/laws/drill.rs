@@ -583,7 +583,8 @@ async fn drill_of_a_stack_that_does_not_exist_says_so_before_anything_is_sent() 
     let aws = with_stack().await;
     let mistyped = taskbell(&aws, "drill btach").await;
     assert_eq!((mistyped.code, mistyped.out.as_str()), (1, ""), "{mistyped:?}");
-    let told = "error: no stack btach is set up in us-east-1, account 123456789012\n  hint: the nearest name is batch; ";
+    let told =
+        "error: no stack btach is set up in us-east-1, account 123456789012\n  hint: the nearest name is batch; ";
     assert!(mistyped.err.starts_with(told) && !mistyped.err.contains("repairs"), "{mistyped:?}");
     let nothing = taskbell(&Aws::new().await, DRILL).await;
     assert!(nothing.code == 1 && nothing.err.contains("hint: run `taskbell setup`, or check --stack"), "{nothing:?}");

@@ -63,7 +63,10 @@ async fn request_of_a_schedule_is_sent_with_its_time() {
         "time": "<aws.scheduler.scheduled-time>", "detail": { "job": { "name": "nightly", "startedBy": null } } });
     aws.lay_into_queue(&request, Shape::Schedule);
     let dry = taskbell(&aws, &format!("{REPLAY} --dry-run")).await;
-    assert!(dry.code == 0 && dry.out.contains("  Deadline of 2026-11-23 18:40:00 UTC  nightly  (AccessDenied"), "{dry:?}");
+    assert!(
+        dry.code == 0 && dry.out.contains("  Deadline of 2026-11-23 18:40:00 UTC  nightly  (AccessDenied"),
+        "{dry:?}"
+    );
     let replay = taskbell(&aws, REPLAY).await;
     assert_eq!(replay.code, 0, "{replay:?}");
     let sent = aws.announced();

@@ -230,7 +230,10 @@ fn narrowings(Scope { narrowings, only }: &Scope) -> String {
     }
     if !only.is_empty() {
         let patterns = only.iter().map(|name| format!("--pattern {name}")).collect::<Vec<_>>().join(" ");
-        let _ = writeln!(text, "These flags do not narrow the other patterns, which alert on more than the rule does; {patterns} leaves them out.");
+        let _ = writeln!(
+            text,
+            "These flags do not narrow the other patterns, which alert on more than the rule does; {patterns} leaves them out."
+        );
     }
     text
 }

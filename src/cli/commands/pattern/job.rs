@@ -33,7 +33,9 @@ pub async fn run(name: &str, clusters: &[Cluster], common: &Common, world: &Worl
             let object = |(job, all): &(&Job, Vec<_>)| render::jobs::explanation_object(job, jobs.now, all);
             render::json(&explained.iter().map(object).collect())
         }
-        _ => world.laid_out(&explained.iter().map(|(job, all)| render::jobs::explanation(job, all)).collect::<String>()),
+        _ => {
+            world.laid_out(&explained.iter().map(|(job, all)| render::jobs::explanation(job, all)).collect::<String>())
+        }
     });
     let alerted = explained.iter().flat_map(|(_, all)| all).any(|(_, why)| why.alerted());
     Ok(code(match (alerted, jobs.verdict()) {
