@@ -199,9 +199,11 @@ impl World {
         if !self.signals {
             return;
         }
+        // Without the handlers, the signals end the process as they always did.
+        let Ok(mut signals) = Signals::listen() else { return };
         let (cancel, err) = (self.cancel.clone(), self.err.clone());
         tokio::spawn(async move {
-            signalled().await;
+            signals.next().await;
             cancel.cancel();
             let goes_on = async {
                 wait::moment(Instant::now() + AT_ONCE).await;
@@ -209,7 +211,7 @@ impl World {
                 std::future::pending::<()>().await;
             };
             tokio::select! {
-                () = signalled() => {}
+                () = signals.next() => {}
                 () = goes_on => {}
             }
             err.print(
@@ -395,21 +397,38 @@ fn choice(asked: ColorChoice, stream: &impl anstream::stream::RawStream) -> Colo
     }
 }
 
+/// The signals that interrupt a command. From `listen` on, none of them ends the process by itself.
 #[cfg(unix)]
-async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+struct Signals([tokio::signal::unix::Signal; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signalled() {
-    let _ = tokio::signal::ctrl_c().await;
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the user insists")]

@@ -2,6 +2,7 @@
 
 mod confirmed;
 pub mod first_test;
+mod look;
 pub mod pattern_check;
 pub mod preflight;
 mod transition;
@@ -16,7 +17,6 @@ use super::goal::{Goal, Known};
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
-use crate::aws::calls::cluster;
 use crate::aws::client::wait::{Attempt, SETTLING};
 use crate::aws::kinds::Given;
 use crate::aws::kinds::parameter::{self, Webhook};
@@ -31,9 +31,7 @@ use crate::reconcile::resource::{Inventory, Stage};
 use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
 use first_test::Test;
-
-/// The end of the error about a cluster that does not exist.
-const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
+use look::{Answers, Checks, eventbridge_agrees, look};
 
 /// The number of reads in a row, after the plan was applied, that may contain something unreadable. The last of them is an error.
 const UNREADABLE_LOOKS: u8 = 5;
@@ -132,46 +130,27 @@ async fn first_plan(
 ) -> Result<(Setup, Plan, Place)> {
     let goal = request.goal.clone();
     let stack = session.stack.clone();
-    let alone = !request.is_one_of_many;
-    let (early, request_now, session_now) = (goal.addresses(&stack), &request, &session);
-    let look = session.observe_while(&early, |notifier| {
+    // Of many stacks, only those whose rules change ask EventBridge, once the plan is known.
+    let checks = Checks { patterns: request.checks().patterns && !request.is_one_of_many, ..request.checks() };
+    let (early, session_now) = (goal.addresses(&stack), &session);
+    let observed = session.observe_while(&early, |notifier| {
         let known = goal.known(&stack, notifier);
         async move {
             let known = known?;
-            let config = &known.config;
-            let clusters = async {
-                match request_now.allow_missing_cluster {
-                    true => Ok(()),
-                    false => cluster::must_exist(&session_now.sdk, &config.clusters, WAY_OUT).await,
-                }
-            };
-            let agreed =
-                async { if alone { request_now.eventbridge_agrees(config, session_now).await } else { Ok(()) } };
-            // Boxed, because the futures of dozens of calls are too large for the call stack.
-            let (clusters, agreed) = (Box::pin(clusters), Box::pin(agreed));
-            let log_groups = Box::pin(async {
-                let (logs, empty, slow) = (
-                    preflight::logs_beyond(config, &session_now.sdk),
-                    preflight::of_globs(config, &session_now.sdk),
-                    preflight::of_slow_sweeps(config, &session_now.sdk),
-                );
-                let (logs, empty, slow) = tokio::join!(logs, empty, slow);
-                empty.into_iter().chain(logs).chain(slow).collect::<Vec<_>>()
-            });
-            let missing = Box::pin(preflight::parameters_missing(config, session_now));
-            let checks = tokio::join!(clusters, log_groups, agreed, missing);
-            Ok::<_, Error>((known, checks))
+            let answers = look(&known.config, session_now, checks).await;
+            Ok::<_, Error>((known, answers))
         }
     });
-    let (seen, place, (known, (clusters, log_groups, agreed, missing))) = Box::pin(look).await?;
+    let (seen, place, (known, answers)) = Box::pin(observed).await?;
+    let Answers { clusters, patterns, notes, parameters_missing } = answers;
     let Known { config, ignore, basis } = known;
     request.exceptions.ignore = ignore.unwrap_or(request.exceptions.ignore);
     let seen = Box::pin(session.observe_all(seen, &addresses(&config, &stack))).await?;
     let setup = Setup { request, config, archive, session, target, context };
     let planned = setup.planned(seen, &place, &[])?;
-    let planned = preflight::lacking(planned, missing)?;
-    setup.first_checks(&planned, &place, (clusters, agreed)).await?;
-    for note in log_groups.into_iter().chain(basis.of_setup(&planned)).chain(setup.unused_webhook()) {
+    let planned = preflight::lacking(planned, parameters_missing)?;
+    setup.first_checks(&planned, &place, (clusters, patterns)).await?;
+    for note in notes.into_iter().chain(basis.of_setup(&planned)).chain(setup.unused_webhook()) {
         setup.session.note(note);
     }
     Ok((setup, planned, place))
@@ -188,16 +167,8 @@ impl Request {
         Session::open(target, given, context).await
     }
 
-    /// Asks EventBridge itself about the patterns, before anything is written.
-    async fn eventbridge_agrees(&self, config: &Config, session: &Session) -> Result<()> {
-        if !self.check_patterns {
-            return Ok(());
-        }
-        let place = session.identity.place().await?;
-        for note in pattern_check::reached(&session.sdk, &session.waiter, config, place).await? {
-            session.note(note);
-        }
-        Ok(())
+    fn checks(&self) -> Checks {
+        Checks { clusters: !self.allow_missing_cluster, patterns: self.check_patterns }
     }
 }
 
@@ -354,7 +325,7 @@ impl Setup {
         &self,
         planned: &Plan,
         place: &Place,
-        (clusters, agreed): (Result<()>, Result<()>),
+        (clusters, patterns): (Result<()>, Result<()>),
     ) -> Result<()> {
         let Self { request, config, session, .. } = self;
         clusters?;
@@ -362,9 +333,9 @@ impl Setup {
         self.transition_fits(planned, place)?;
         // The plan itself reports unreadable resources.
         if planned.unknown.is_empty() {
-            agreed?;
+            patterns?;
             if request.is_one_of_many && planned.steps.iter().any(|step| step.stage == Stage::Trigger) {
-                session.unless_interrupted(request.eventbridge_agrees(config, session)).await??;
+                session.unless_interrupted(eventbridge_agrees(config, session, request.checks())).await??;
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
