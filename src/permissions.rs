@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::config::Cluster;
 use crate::pattern::clusters::is_glob;
 use crate::pattern::{
     APPLICATION_SOURCE, CATALOGUE, COMPANIONS, DEFAULT, DRILL_SOURCE, JOB_SUCCEEDED, SERVICE_RECOVERED,
 };
-use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack, StackName};
+use crate::stack::{ALARMS, EXPORTED_TAG, Place, STACK_TAG, Stack};
 
 /// A command that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +138,7 @@ const READ_FUNCTION: Grants = &[
             "lambda:GetFunctionEventInvokeConfig",
         ],
     ),
-    (On::Namesakes, &["lambda:GetFunction"]),
+    (On::Namesakes, &["lambda:GetFunction", "lambda:ListTags"]),
     (On::Role, &["iam:GetRole"]),
 ];
 const READ_RULES: Grants = &[
@@ -446,7 +447,7 @@ fn namesakes(Ground { stack, place, clusters, .. }: Ground) -> Vec<String> {
     if clusters.len() < 2 {
         return Vec::new();
     }
-    let names = clusters.iter().filter_map(|arn| arn.rsplit('/').next()?.parse::<StackName>().ok());
+    let names = clusters.iter().filter_map(|arn| arn.rsplit('/').next()?.parse::<Cluster>().ok()?.stack_name().ok());
     let functions = names.map(|name| Stack { name, region: stack.region.clone() }.function_name());
     let arns: BTreeSet<String> = functions.map(|name| place.function_arn(&name)).collect();
     arns.into_iter().filter(|arn| *arn != place.function_arn(&stack.function_name())).collect()

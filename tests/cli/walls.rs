@@ -42,7 +42,7 @@ const DOORS: [(&str, &[&str]); 23] = [
             "stack",
         ],
     ),
-    ("permissions", &["pattern", "stack"]),
+    ("permissions", &["config", "pattern", "stack"]),
     ("graph", &["aws", "input", "reconcile", "stack"]),
     ("words", &["date"]),
     (

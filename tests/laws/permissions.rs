@@ -649,6 +649,41 @@ async fn policy_names_the_rules_of_configured_patterns() {
     assert!(!iam::allows(&policy("setup", "").await, &put, &iam::Context::new()));
 }
 
+/// Checks the look for the stack of several clusters: the stack may have the name of each of them, also of a glob.
+#[tokio::test(start_paused = true)]
+async fn policy_of_several_clusters_finds_the_stack_that_has_the_name_of_a_glob() {
+    const CLUSTERS: &str = "--cluster batch --cluster 'prod-*'";
+    let aws = Aws::new().await;
+    let printed = |command: &str| format!("permissions --for {command} {CLUSTERS}");
+    let get = |stack: &str| {
+        let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:taskbell-{stack}");
+        ["lambda:GetFunction", "lambda:ListTags"].map(|action| (action.to_owned(), arn.clone()))
+    };
+    for command in ["setup", "drift", "teardown", "drill", "replay", "status", "jobs", "pattern-test"] {
+        let policy = taskbell(&aws, &printed(command)).await.json();
+        for need in ["batch", "prod-all"].into_iter().flat_map(get) {
+            assert!(iam::allows(&policy, &need, &iam::Context::new()), "{command} {need:?}: {policy:#}");
+        }
+    }
+    let policy = taskbell(&aws, &printed("setup")).await.json();
+    aws.enforce(policy.clone());
+    let setup = taskbell(&aws, &format!("setup {CLUSTERS} --yes")).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    // Without the right to look, no second stack is planned.
+    let other = Aws::new().await;
+    let line = format!("setup --stack prod-all {CLUSTERS} --yes");
+    assert_eq!(taskbell(&other, &line).await.code, 0);
+    other.forget_calls();
+    other.enforce(taskbell(&other, "permissions --for setup --cluster batch").await.json());
+    for line in [format!("setup {CLUSTERS} --yes"), format!("drift {CLUSTERS}")] {
+        let unread = taskbell(&other, &line).await;
+        assert_eq!(unread.code, 3, "{line}: {unread:?}");
+        assert!(unread.err.contains("whether one of the stacks batch, prod-all exists"), "{line}: {unread:?}");
+        assert!(unread.err.contains("lambda:GetFunction") && unread.err.contains("taskbell permissions"), "{unread:?}");
+    }
+    assert_eq!(other.writes(), [""; 0]);
+}
+
 /// Checks which printed policy the judges compare with the requests of a command line.
 #[test]
 fn judged_policy_belongs_to_the_command_and_its_flags() {
