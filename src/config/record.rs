@@ -84,6 +84,16 @@ pub fn completed(given: &Settings, mut recorded: Settings, names_stack: bool) ->
     Ok(given.or(recorded))
 }
 
+/// Returns the recorded clusters, as a shell reads them, that the completed settings leave out.
+///
+/// # Errors
+/// If a cluster is neither a name nor an ARN.
+pub fn dropped(recorded: &Settings, completed: &Settings) -> Result<Vec<String>> {
+    let (known, wanted) = (recorded.clusters()?, completed.clusters()?);
+    let is_left_out = |cluster: &&Cluster| !wanted.iter().any(|other| other.covers(cluster.name()));
+    Ok(known.iter().filter(is_left_out).map(|cluster| quoted(cluster.name())).collect())
+}
+
 /// Returns the flags of the settings that the run does not give.
 #[must_use]
 pub fn kept(given: &Settings, completed: &Settings) -> Vec<String> {
@@ -224,6 +234,15 @@ mod tests {
         }
         assert!(!flags.iter().any(|flag| flag.starts_with("--mention")), "{flags:?}");
         assert_eq!(completed(&given, recorded(), false).unwrap().clusters, list(&["batch"]));
+        let dropped_by = |names: &[&str]| {
+            let given = Settings { clusters: list(names), ..Settings::default() };
+            dropped(&recorded(), &completed(&given, recorded(), true).unwrap()).unwrap()
+        };
+        assert_eq!(dropped_by(&["prod", "batch"]), ["web"]);
+        assert_eq!(dropped_by(&["prod"]), ["batch", "web"]);
+        assert!(dropped_by(&["batch"]).is_empty() && dropped_by(&["*"]).is_empty());
+        let all = Settings { clusters: list(&["*"]), ..Settings::default() };
+        assert_eq!(dropped(&all, &given).unwrap(), ["'*'"]);
         let tagged = Settings { tags: vec!["cost=1".to_owned()], ..given };
         assert_eq!(completed(&tagged, recorded(), true).unwrap().tags, ["cost=1"]);
     }

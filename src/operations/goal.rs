@@ -52,8 +52,11 @@ pub enum Basis {
     Defaults,
     /// The defaults, although a stack exists: an earlier version set it up, and did not keep its settings.
     Unrecorded,
-    /// The settings with which the stack was set up. `kept` has, as flags, those that the run does not give.
-    Record { kept: Vec<String> },
+    /// The given flags and the defaults, because the notifier could not be read.
+    Unread,
+    /// The settings with which the stack was set up. `kept` has, as flags, those that the run does not give; `dropped` has, as flags,
+    /// the clusters that the run leaves out.
+    Record { kept: Vec<String>, dropped: Vec<String> },
 }
 
 impl Goal {
@@ -111,22 +114,23 @@ impl Goal {
         };
         let (settings, basis) = match recorded(stack, seen) {
             // The plan itself reports what could not be read.
-            Err(_) if given.early.is_some() => (given.settings.clone(), Basis::Defaults),
+            Err(_) if given.early.is_some() => (given.settings.clone(), Basis::Unread),
             Err(error) => return Err(Error::new(error.in_one_line()).category(Category::Unreadable)),
             Ok(Recorded::NoStack) => (given.settings.clone(), Basis::Defaults),
             Ok(Recorded::Nothing) => (given.settings.clone(), Basis::Unrecorded),
             // A repeated run, as in CI, needs no record.
             Ok(Recorded::Text(text)) if given.leaves(&text) => {
-                (given.settings.clone(), Basis::Record { kept: Vec::new() })
+                (given.settings.clone(), Basis::Record { kept: Vec::new(), dropped: Vec::new() })
             }
             Ok(Recorded::Text(text)) => {
                 let mut known = record::read(&text)?;
                 if given.brings_webhook {
                     known.webhook_parameter = None;
                 }
-                let settings = record::completed(&given.settings, known, given.names_stack)?;
+                let settings = record::completed(&given.settings, known.clone(), given.names_stack)?;
                 let kept = record::kept(&given.settings, &settings);
-                (settings, Basis::Record { kept })
+                let dropped = record::dropped(&known, &settings)?;
+                (settings, Basis::Record { kept, dropped })
             }
         };
         Ok(Known {
@@ -191,16 +195,35 @@ pub fn expected_record(config: &Config, stack: &Stack, seen: &Inventory) -> Opti
 }
 
 impl Basis {
-    /// Returns the note about the settings that a setup keeps.
+    /// Returns the notes about the settings that a setup keeps, and about the clusters that it drops.
     #[must_use]
-    pub fn of_setup(&self, plan: &Plan) -> Option<Note> {
+    pub fn of_setup(&self, plan: &Plan) -> Vec<Note> {
+        self.about_kept(plan).into_iter().chain(self.about_dropped()).collect()
+    }
+
+    fn about_dropped(&self) -> Option<Note> {
+        let Self::Record { dropped, .. } = self else { return None };
+        let names: Vec<&str> = dropped.iter().map(String::as_str).collect();
+        let them = match names.len() {
+            0 => return None,
+            1 => "it",
+            _ => "them",
+        };
+        Some(Note {
+            text: format!("the stack no longer alerts for {}", names.join(", ")),
+            hint: Some(format!("to keep {them}, give --cluster {} as well", names.join(" --cluster "))),
+        })
+    }
+
+    fn about_kept(&self, plan: &Plan) -> Option<Note> {
         match self {
             _ if keeps_nothing(plan) => Some(Note {
                 text: "the settings are too long for the stack to keep: later runs of `setup` and `drift` have to give all flags again"
                     .to_owned(),
                 hint: Some("or write them into taskbell.toml".to_owned()),
             }),
-            Self::Record { kept } if !kept.is_empty() => Some(Note {
+            Self::Unread => Some(unread("planned with the given flags and the defaults")),
+            Self::Record { kept, .. } if !kept.is_empty() => Some(Note {
                 text: format!("keeps {}", kept.join(", ")),
                 hint: Some("--reset returns to the defaults".to_owned()),
             }),
@@ -212,7 +235,8 @@ impl Basis {
     #[must_use]
     pub fn of_drift(&self, plan: &Plan) -> Option<Note> {
         match self {
-            Self::Record { kept } => {
+            Self::Unread => Some(unread("compared with the given flags and the defaults")),
+            Self::Record { kept, .. } => {
                 let with = if kept.is_empty() { String::new() } else { format!(": {}", kept.join(", ")) };
                 Some(Note { text: format!("compared with what the stack was set up with{with}"), hint: None })
             }
@@ -230,8 +254,13 @@ impl Basis {
                 "the stack has no record of its settings (earlier versions and `import --keep-pattern` leave none)"
             }
             Self::Defaults if is_gone => "the notifier is gone, and with it the record of the stack's settings",
-            Self::Run | Self::Defaults | Self::Record { .. } => return None,
+            Self::Run | Self::Defaults | Self::Unread | Self::Record { .. } => return None,
         };
         Some(Note { text: format!("{why}: {so}"), hint: None })
     }
+}
+
+/// Returns the note about settings that could not be read, with the consequence.
+fn unread(so: &str) -> Note {
+    Note { text: format!("the settings of the stack could not be read: {so}"), hint: None }
 }

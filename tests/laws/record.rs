@@ -83,10 +83,18 @@ async fn cluster_that_names_the_stack_drops_no_other_cluster() {
     assert!(kept.err.contains("keeps --cluster web"), "{kept:?}");
     assert!(hand.pattern().await.contains("cluster/web"));
     assert_eq!(taskbell(&aws, "drift batch").await.code, 0);
-    succeeds(&aws, "setup --stack batch --cluster batch --yes").await;
+    let dropped = succeeds(&aws, "setup --stack batch --cluster batch --yes").await;
+    let told = "note: the stack no longer alerts for web\n  hint: to keep it, give --cluster web as well\n";
+    assert!(dropped.err.contains(told), "{dropped:?}");
     assert!(!hand.pattern().await.contains("cluster/web"));
     succeeds(&aws, "setup --stack batch --yes").await;
     assert!(hand.pattern().await.contains("cluster/batch"));
+    // A new cluster beside the one that names the stack does not say that the others shall go.
+    succeeds(&aws, "setup batch web --yes").await;
+    let other = taskbell(&aws, "setup batch prod --allow-missing-cluster --dry-run").await;
+    assert!(other.code == 2 && other.err.contains(told), "{other:?}");
+    let reset = taskbell(&aws, "setup batch prod --allow-missing-cluster --reset --dry-run").await;
+    assert!(reset.code == 2 && !reset.err.contains("no longer alerts"), "{reset:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,6 +199,9 @@ async fn record_that_could_not_be_read_from_aws_changes_nothing() {
         aws.fail(Fault { failure: Failure::Denied, on: On::Action("lambda:GetFunction"), nth: 0, times: 9 });
         let unread = taskbell(&aws, line).await;
         assert_eq!(unread.code, 3, "{line}: {unread:?}");
+        assert!(!unread.out.contains("repair: "), "{line}: {unread:?}");
+        let is_told = unread.err.contains("the settings of the stack could not be read: ");
+        assert_eq!(is_told, line.contains(" batch") && !line.contains("--stack"), "{line}: {unread:?}");
         aws.heal();
     }
     assert_eq!(aws.writes(), [""; 0]);

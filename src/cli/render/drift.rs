@@ -13,7 +13,9 @@ pub fn text(Comparison { stack, place, plan, .. }: &Comparison, verbose: bool, r
         let (region, account) = (&place.region, &place.account);
         return format!("The stack {} is not set up in {region}, account {account}: {repair}\n", stack.name);
     }
-    let repair = if plan.steps.is_empty() { String::new() } else { format!("; repair: {repair}") };
+    // With an unreadable resource, the settings of the stack may be unknown, and the command may not repair it.
+    let is_known = plan.unknown.is_empty();
+    let repair = if plan.steps.is_empty() || !is_known { String::new() } else { format!("; repair: {repair}") };
     format!("{}{}{repair}\n", lines(plan, verbose), counts(plan))
 }
 
