@@ -44,6 +44,8 @@ pub enum Hint {
     ChooseRegion(String),
     /// The cluster is not known.
     NameCluster,
+    /// No stack is selected.
+    NameStack,
     /// A part of the stack does not exist.
     SetUp,
     /// The stack differs from its configuration.
@@ -224,6 +226,30 @@ pub fn nearest<'a>(known: impl IntoIterator<Item = &'a str>, typed: &str) -> Opt
     near.max_by(|a, b| strsim::jaro_winkler(a, typed).total_cmp(&strsim::jaro_winkler(b, typed)))
 }
 
+/// Most names that a hint suggests.
+const SUGGESTED: usize = 3;
+
+/// Returns the known names that the user may have meant, in words; none if no name is near. Without a near name, few names are all
+/// shown. `kind` is the word for one of them.
+#[must_use]
+pub fn suggestion(kind: &str, known: &[&str], typed: &str) -> Option<String> {
+    let likeness = |name: &str| strsim::jaro_winkler(name, typed);
+    let mut names = known.to_vec();
+    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    names.truncate(SUGGESTED);
+    let near: Vec<&str> = names.iter().copied().filter(|name| is_near(name, typed)).collect();
+    match (near.as_slice(), known) {
+        ([], []) => None,
+        ([], [only]) => Some(format!("the only {kind} here is {only}")),
+        ([], known) if known.len() > SUGGESTED => {
+            Some(format!("none of the {} {kind}s here has a similar name", known.len()))
+        }
+        ([], _) => Some(format!("the {kind}s here are {}", names.join(", "))),
+        ([near], _) => Some(format!("the nearest name is {near}")),
+        (several, _) => Some(format!("the nearest names are {}", several.join(", "))),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.doing)
@@ -251,6 +277,24 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(known, typed), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn suggestion_has_the_number_of_its_names() {
+        for (known, told) in [
+            (&["batch", "web"][..], Some("the nearest name is batch")),
+            (&["batch", "batch-2", "web"], Some("the nearest names are batch, batch-2")),
+            (&["web"], Some("the only cluster here is web")),
+            (&["web", "prod"], Some("the clusters here are web, prod")),
+            (&["web", "prod", "x", "y"], Some("none of the 4 clusters here has a similar name")),
+            (&[], None),
+        ] {
+            let mut found = suggestion("cluster", known, "btach");
+            if known == ["web", "prod"] {
+                found = found.map(|found| found.replace("prod, web", "web, prod"));
+            }
+            assert_eq!(found.as_deref(), told, "{known:?}");
         }
     }
 

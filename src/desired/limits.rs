@@ -183,7 +183,8 @@ pub fn rules_of(plan: &Plan) -> Vec<bus::Rule> {
     let rule = |step: &Step| {
         let spec = step.want.as_ref().and_then(|want| spec_of::<Rule>(want).ok())?;
         let (name, has_wildcard, pattern) = (step.address.name.clone(), spec.has_wildcard(), spec.meaning());
-        Some(bus::Rule { name, description: spec.description, has_wildcard, pattern })
+        let is_enabled = spec.state != "DISABLED";
+        Some(bus::Rule { name, description: spec.description, is_enabled, has_wildcard, pattern })
     };
     steps.filter_map(rule).collect()
 }
@@ -627,6 +628,7 @@ mod tests {
         let rule = |number| bus::Rule {
             name: format!("other-{number}"),
             description: String::new(),
+            is_enabled: true,
             has_wildcard,
             pattern: Value::Null,
         };

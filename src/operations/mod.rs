@@ -70,6 +70,7 @@ pub mod replay;
 pub mod room;
 pub mod session;
 pub mod setup;
+pub mod stacks;
 pub mod status;
 pub mod target;
 pub mod task_definition;

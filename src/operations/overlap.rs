@@ -70,8 +70,19 @@ pub fn all_overlaps(all: &[Rule]) -> Vec<(String, Overlap)> {
     stacks.iter().flat_map(of_stack).collect()
 }
 
-/// Returns the names of the pattern and of the stack of a rule that taskbell made.
+/// Returns the names of the stacks that have a rule, also a disabled one, among the rules on the bus.
+#[must_use]
+pub fn stacks(all: &[Rule]) -> BTreeSet<&str> {
+    all.iter().filter_map(|rule| Some(maker(rule)?.1)).collect()
+}
+
+/// Returns the names of the pattern and of the stack of an enabled rule that taskbell made: a disabled one announces nothing.
 fn of(rule: &Rule) -> Option<(&str, &str)> {
+    maker(rule).filter(|_| rule.is_enabled)
+}
+
+/// Returns the names of the pattern and of the stack of a rule that taskbell made.
+fn maker(rule: &Rule) -> Option<(&str, &str)> {
     rule.description.strip_prefix("taskbell: ")?.rsplit_once(OF_THE_STACK)
 }
 
@@ -132,6 +143,7 @@ mod tests {
         Rule {
             name: format!("taskbell-{stack}-{pattern}"),
             description: format!("taskbell: {pattern}{OF_THE_STACK}{stack}"),
+            is_enabled: true,
             has_wildcard: false,
             pattern: bound.in_rule(&arns, Drill::Accepted).unwrap(),
         }
@@ -175,6 +187,17 @@ mod tests {
         assert_eq!(clusters_of(&jobs, &rule("other", "task-failed", &["prod"], &family("job-night"))), ["prod"]);
         let recovered = rule("one", "job-succeeded", &["prod"], &none);
         assert!(clusters_of(&recovered, &rule("other", "job-succeeded", &["prod"], &none)).is_empty());
+    }
+
+    #[test]
+    fn disabled_rule_overlaps_with_none() {
+        let none = Filters::default();
+        let (one, other) = (rule("one", "task-failed", &["prod"], &none), rule("other", "task-failed", &["*"], &none));
+        let off = |rule: &Rule| Rule { is_enabled: false, ..rule.clone() };
+        assert_eq!(clusters_of(&one, &other), ["prod"]);
+        assert!(clusters_of(&one, &off(&other)).is_empty() && clusters_of(&off(&one), &other).is_empty());
+        assert!(all_overlaps(&[one.clone(), off(&other)]).is_empty());
+        assert_eq!(Vec::from_iter(stacks(&[one, off(&other)])), ["one", "other"]);
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod tests {
             let rule = bus::Rule {
                 name: name.to_owned(),
                 description: String::new(),
+                is_enabled: true,
                 has_wildcard: false,
                 pattern: serde_json::Value::Null,
             };

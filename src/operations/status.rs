@@ -8,14 +8,15 @@ use super::check::Held;
 use super::jobs::problem::{self, Problem};
 use super::overlap::{Overlap, overlaps};
 use super::session::Session;
+use super::stacks::not_set_up;
 use super::target::{Context, Target};
 use super::uncovered::uncovered;
 use super::verdict::Verdict;
-use crate::aws::calls::bus;
 use crate::aws::calls::journal::{Journal, Line, Said, failures};
 use crate::aws::calls::ledger::{self, Book, Entry, Ledger};
 use crate::aws::calls::runtime::{self, Health, health};
 use crate::aws::calls::undelivered::Undelivered;
+use crate::aws::calls::{bus, cluster};
 use crate::aws::client::fault::Fault;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::function::{self, Function};
@@ -83,8 +84,8 @@ pub struct Status {
     pub uncovered: Option<Fact<Vec<String>>>,
     /// The warning about the end of support of the notifier's runtime, if one is due.
     pub warning: Option<String>,
-    /// The other stacks that alert on the same failures. Empty: none is known.
-    pub overlaps: Vec<Overlap>,
+    /// The other stacks that alert on the same failures.
+    pub overlaps: Fact<Vec<Overlap>>,
     lines: Fact<Vec<Line>>,
 }
 
@@ -137,14 +138,16 @@ pub async fn look(target: &Target, extent: Extent, context: &Context) -> Result<
         tokio::join!(jobs(&session, &seen), bus::of_stacks(&session.sdk), async {
             match extent {
                 Extent::Stack => None,
-                Extent::Account => Some(uncovered(&session, &place).await),
+                Extent::Account => Some(cluster::names(&session.sdk).await),
             }
         })
     };
-    let (jobs, others, uncovered) = session.unless_interrupted(more).await?;
-    let rules = rules_of(&seen);
-    let others = others.unwrap_or_default();
-    let own: Vec<bus::Rule> = others.iter().filter(|rule| is_of(&seen, &rule.name)).cloned().collect();
+    let (jobs, others, names) = session.unless_interrupted(more).await?;
+    let (rules, others) = (rules_of(&seen), others.map_err(told));
+    let uncovered = names.map(|names| {
+        let others = others.as_ref().map_err(Clone::clone)?;
+        Ok(uncovered(names.map_err(told)?, others, &place))
+    });
     let state = |spec: rule::Spec| spec.state.to_lowercase();
     let status = Status {
         clusters: clusters_of(&rules),
@@ -155,22 +158,24 @@ pub async fn look(target: &Target, extent: Extent, context: &Context) -> Result<
         jobs,
         uncovered,
         lines: lines.map_err(told),
-        overlaps: overlaps(session.stack.name.as_str(), &own, &others),
+        overlaps: others.as_ref().map(|others| overlaps_of(&session.stack, &seen, others)).map_err(Clone::clone),
         warning,
         stack: session.stack.clone(),
         place,
     };
     if status.is_nothing() {
-        session.report_place(&status.place);
-        return Err(Error::new("this stack has no resources here")
-            .hint("run `taskbell setup`, or check --stack, --region and --profile"));
+        return Err(not_set_up(&status.stack, &status.place, &others.unwrap_or_default()));
     }
     Ok(status)
 }
 
-/// Returns whether a rule of this name in AWS is one of the stack.
-fn is_of(seen: &Inventory, name: &str) -> bool {
-    seen.values().any(|seen| seen.address.id.kind == Kind::Rule && seen.address.name == name)
+/// Returns the other stacks that alert on the same failures, of the rules of all stacks.
+fn overlaps_of(stack: &Stack, seen: &Inventory, all: &[bus::Rule]) -> Vec<Overlap> {
+    let is_own = |rule: &&bus::Rule| {
+        seen.values().any(|seen| seen.address.id.kind == Kind::Rule && seen.address.name == rule.name)
+    };
+    let own: Vec<bus::Rule> = all.iter().filter(is_own).cloned().collect();
+    overlaps(stack.name.as_str(), &own, all)
 }
 
 async fn depth(session: &Session) -> Result<Option<u64>, Fault> {

@@ -113,6 +113,13 @@ async fn stacks_that_alert_for_one_cluster_are_noticed() {
         let doctor = taskbell(&aws, line).await;
         assert!(doctor.out.contains("all: ") && doctor.out.contains("also alerts on"), "{line}: {doctor:?}");
     }
+    // A disabled rule announces nothing.
+    for pattern in ["deployment-failed", "service-impaired", "task-failed"] {
+        let events = Hand::of(&aws).events;
+        events.disable_rule().name(format!("taskbell-batch-{pattern}")).send().await.unwrap();
+    }
+    let off = taskbell(&aws, "status --stack all").await;
+    assert!(off.code == 0 && !off.out.contains("also alerts"), "{off:?}");
     let without = taskbell(&aws, "setup --exclude-cluster batch --yes").await;
     assert!(without.code == 0 && !without.err.contains("also alerts"), "{without:?}");
     let status = taskbell(&aws, "status --stack all").await;

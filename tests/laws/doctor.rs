@@ -184,7 +184,7 @@ async fn missing_cluster_is_broken_with_the_nearest_names() {
     let outcome = doctor(&aws, "--cluster bacth").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(line(&outcome, "cluster").contains("there is no ECS cluster bacth here"), "{outcome:?}");
-    assert!(outcome.out.contains("hint: the nearest names are batch"), "{outcome:?}");
+    assert!(outcome.out.contains("hint: the nearest name is batch"), "{outcome:?}");
     // The placeholder for the running command in hints does not alter names that contain it.
     let named = doctor(&aws, "--cluster PROD_COMMAND").await;
     assert!(line(&named, "cluster").contains("there is no ECS cluster PROD_COMMAND here"), "{named:?}");

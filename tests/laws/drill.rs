@@ -572,7 +572,27 @@ async fn drill_explains_why_no_rule_matches() {
         assert!(drill.code == 1 && drill.out.contains(told) && drill.err.contains(hint), "{setup}: {drill:?}");
         assert!(!aws.writes().contains(&"events:PutEvents".to_owned()));
     }
-    let nothing = taskbell(&Aws::new().await, DRILL).await;
-    assert!(nothing.code == 1 && nothing.out.contains("the stack has no rule"), "{nothing:?}");
     assert_eq!(taskbell(&Aws::new().await, "drill").await.code, 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drill_of_a_stack_that_does_not_exist_says_so_before_anything_is_sent() {
+    let aws = with_stack().await;
+    let mistyped = taskbell(&aws, "drill btach").await;
+    assert_eq!((mistyped.code, mistyped.out.as_str()), (1, ""), "{mistyped:?}");
+    let told =
+        "error: no stack btach is set up in us-east-1, account 123456789012\n  hint: the nearest name is batch; ";
+    assert!(mistyped.err.starts_with(told) && !mistyped.err.contains("repairs"), "{mistyped:?}");
+    let nothing = taskbell(&Aws::new().await, DRILL).await;
+    assert!(nothing.code == 1 && nothing.err.contains("hint: run `taskbell setup`, or check --stack"), "{nothing:?}");
+    assert!(!aws.writes().contains(&"events:PutEvents".to_owned()));
+    // A part of the stack is a stack that can be repaired.
+    let events = aws_sdk_eventbridge::Client::new(&aws.sdk());
+    for rule in events.list_rules().send().await.unwrap().rules() {
+        let name = rule.name().unwrap();
+        events.remove_targets().rule(name).ids("notifier").send().await.unwrap();
+        events.delete_rule().name(name).send().await.unwrap();
+    }
+    let part = taskbell(&aws, DRILL).await;
+    assert!(part.code == 1 && part.out.contains("the stack has no rule"), "{part:?}");
 }

@@ -167,7 +167,7 @@ async fn unknown_cluster_lists_the_nearest_names() {
     let outcome = taskbell(&aws, "setup --cluster btach --yes").await;
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(outcome.err.contains("there is no ECS cluster btach here"), "{outcome:?}");
-    assert!(outcome.err.contains("the nearest names are batch"), "{outcome:?}");
+    assert!(outcome.err.contains("the nearest name is batch"), "{outcome:?}");
     assert_eq!(aws.writes(), [""; 0]);
     assert_eq!(taskbell(&aws, "setup --cluster btach --yes --allow-missing-cluster").await.code, 0);
     let unlike = taskbell(&aws, "setup --cluster zzz --yes").await;
@@ -335,7 +335,7 @@ async fn unreadable_resource_is_unknown_and_nothing_changes() {
 async fn drill_without_an_enabled_rule_is_not_sent() {
     let aws = Aws::new().await;
     let none = taskbell(&aws, "drill --cluster batch").await;
-    assert!(none.code == 1 && none.out.contains("has no rule"), "{none:?}");
+    assert!(none.code == 1 && none.err.contains("no stack batch is set up"), "{none:?}");
     assert_eq!(taskbell(&aws, &format!("{SETUP} --pattern task-failed")).await.code, 0);
     let events = aws_sdk_eventbridge::Client::new(&aws.sdk());
     events.disable_rule().name("taskbell-batch-task-failed").send().await.unwrap();

@@ -20,6 +20,7 @@ const RULES: &str = "taskbell-";
 pub struct Rule {
     pub name: String,
     pub description: String,
+    pub is_enabled: bool,
     pub has_wildcard: bool,
     /// The pattern without repeated fields; null: a rule with a schedule.
     pub pattern: Value,
@@ -44,31 +45,11 @@ pub async fn of_stacks(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
 fn of(rule: SdkRule) -> Rule {
     let pattern = rule.event_pattern.map_or(Value::Null, |text| pattern::meaning(&pattern::normal(&text)));
     Rule {
+        is_enabled: rule.state != Some(RuleState::Disabled),
         name: rule.name.unwrap_or_default(),
         description: rule.description.unwrap_or_default(),
         has_wildcard: pattern::has_wildcard(&pattern),
         pattern,
-    }
-}
-
-/// Returns the patterns of the enabled rules of all stacks, as far as their names show that a rule belongs to one.
-///
-/// # Errors
-/// If the call fails.
-pub async fn enabled_patterns(sdk: &SdkConfig) -> Result<Vec<Value>, Fault> {
-    let events = client::eventbridge(sdk);
-    let mut patterns = Vec::new();
-    let mut next = None;
-    loop {
-        let call = events.list_rules().name_prefix(RULES).set_next_token(next.take());
-        let page = call.send().await.map_err(fault("events:ListRules"))?;
-        let enabled = page.rules().iter().filter(|rule| rule.state() != Some(&RuleState::Disabled));
-        patterns
-            .extend(enabled.filter_map(SdkRule::event_pattern).map(|text| pattern::meaning(&pattern::normal(text))));
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(patterns);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_ecs::Client;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::config::Cluster;
-use crate::error::{Error, Result, is_near};
+use crate::error::{Error, Result, is_near, suggestion};
 
 /// Most clusters that one DescribeClusters accepts.
 const AT_ONCE: usize = 100;
@@ -96,15 +96,12 @@ async fn list(ecs: &Client) -> Result<Vec<String>, Fault> {
 }
 
 async fn nearest(ecs: &Client, name: &str) -> Result<String, Fault> {
-    let mut others = list(ecs).await?;
-    let all = others.len();
-    others.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
-    others.truncate(3);
-    let near: Vec<&str> = others.iter().map(String::as_str).filter(|other| is_near(other, name)).collect();
-    Ok(match (all, near.is_empty()) {
-        (0, _) => "this account and region have no cluster; check --region and --profile".to_owned(),
-        (_, false) => format!("the nearest names are {}", near.join(", ")),
-        (1..=3, true) => format!("the clusters here are {}; check --region and --profile", others.join(", ")),
-        (_, true) => format!("none of the {all} clusters here has a similar name; check --region and --profile"),
+    let all = list(ecs).await?;
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let has_near = all.iter().any(|other| is_near(other, name));
+    Ok(match suggestion("cluster", &all, name) {
+        None => "this account and region have no cluster; check --region and --profile".to_owned(),
+        Some(near) if has_near => near,
+        Some(others) => format!("{others}; check --region and --profile"),
     })
 }

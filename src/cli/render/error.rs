@@ -39,6 +39,7 @@ pub fn hint(hint: &Hint, command: &str) -> String {
         Hint::NameRegion => "give --region, or set AWS_REGION, or a region in the profile".to_owned(),
         Hint::CheckPlace => "check --region and --profile".to_owned(),
         Hint::NameCluster => "give --cluster NAME".to_owned(),
+        Hint::NameStack => "give --cluster NAME or --stack NAME".to_owned(),
         Hint::SetUp => "run `taskbell setup` to create it".to_owned(),
         Hint::Repair => {
             "`taskbell drift` shows the differences, and `taskbell setup` with the same flags repairs them".to_owned()

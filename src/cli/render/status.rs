@@ -43,8 +43,16 @@ pub fn text(status: &Status) -> String {
             let _ = writeln!(text, "  {:10}  {}", "", printable(&remedy));
         }
     }
-    let overlaps = status.overlaps.iter().map(|other| format!("  {:<10}  {}\n", "overlap", printable(&other.told())));
-    text + &uncovered_text(status) + &overlaps.collect::<String>()
+    text + &uncovered_text(status) + &overlaps_text(&status.overlaps)
+}
+
+/// Returns a line for each other stack that alerts on the same failures.
+fn overlaps_text(overlaps: &Fact<Vec<Overlap>>) -> String {
+    let line = |held, told: &str| format!("{}  {}\n", headed("overlap", held), printable(told));
+    match overlaps {
+        Ok(others) => others.iter().map(|other| line(None, &other.told())).collect(),
+        Err(error) => line(Some(Held::Unknown), &format!("unknown: {error}")),
+    }
 }
 
 /// Returns the troubles as one line, if there are any.
@@ -172,7 +180,7 @@ pub fn object(status: &Status) -> Value {
     json!({
         "clusters": or_error(status.clusters.as_ref()),
         "excluded_clusters": status.excluded_clusters,
-        "overlaps": status.overlaps.iter().map(overlap).collect::<Vec<_>>(),
+        "overlaps": or_error(status.overlaps.as_ref().map(|others| others.iter().map(overlap).collect::<Vec<_>>())),
         "jobs": or_error(status.jobs.as_ref().map(|jobs| jobs.as_ref().map(jobs_object))),
         "rules": status.rules.iter().map(rule).collect::<Vec<_>>(),
         "notifier": or_error(notifier),

@@ -12,6 +12,7 @@ use super::check::{Check, Held};
 use super::events::Event;
 use super::links::{Broken, Link, links};
 use super::session::Session;
+use super::stacks::not_set_up;
 use super::target::{Context, Target};
 use super::verdict::Verdict;
 use crate::aws::calls::journal::Journal;
@@ -59,7 +60,8 @@ pub struct Performed {
 /// Sends a drill through a stack. `timeout` is in seconds. Only scenarios whose events name no cluster need none.
 ///
 /// # Errors
-/// If the caller is unknown to AWS, or the cluster is missing or belongs to another account or region; on interruption.
+/// If the caller is unknown to AWS, nothing of the stack exists, or the cluster is missing or belongs to another account or region; on
+/// interruption.
 pub async fn perform(
     scenario: Scenario,
     timeout: u64,
@@ -69,6 +71,10 @@ pub async fn perform(
 ) -> Result<Performed> {
     let session = Session::open(target, Given::default(), context).await?;
     let (seen, place) = session.observe_only(&[Kind::Function, Kind::Rule]).await?;
+    if seen.values().all(|seen| matches!(seen.serving(), Ok(None))) {
+        let rules = session.unless_interrupted(bus::of_stacks(&session.sdk)).await?.unwrap_or_default();
+        return Err(not_set_up(&session.stack, &place, &rules));
+    }
     session.report_place(&place);
     let drill = Box::pin(Drill::perform(scenario, timeout, &session, (&seen, &place, cluster), context)).await?;
     session.finish_steps();

@@ -1,0 +1,36 @@
+//! Finds the names of the stacks that exist in an account and region, for whoever names none or a wrong one.
+
+use std::time::Duration;
+
+use super::overlap;
+use super::session::Session;
+use super::target::{Context, Target};
+use crate::aws::calls::bus;
+use crate::aws::client::wait::at_most;
+use crate::aws::kinds::Given;
+use crate::error::{Error, suggestion};
+use crate::stack::{Place, Stack};
+
+/// The longest look for names that only a hint shows.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Returns the region of the target, and the names of the stacks that have rules there; none if AWS does not tell soon.
+pub async fn all(target: &Target, context: &Context) -> Option<(String, Vec<String>)> {
+    let look = async {
+        let session = Session::open(target, Given::default(), context).await.ok()?;
+        let rules = session.unless_interrupted(bus::of_stacks(&session.sdk)).await.ok()?.ok()?;
+        let names = overlap::stacks(&rules).into_iter().map(str::to_owned).collect();
+        Some((session.stack.region.clone(), names))
+    };
+    at_most(LOOK, look).await.flatten()
+}
+
+/// Returns the error about a stack of which nothing exists. `rules` are those of all stacks there.
+#[must_use]
+pub fn not_set_up(stack: &Stack, place: &Place, rules: &[bus::Rule]) -> Error {
+    let Place { region, account, .. } = place;
+    let others: Vec<&str> = overlap::stacks(rules).into_iter().filter(|name| *name != stack.name.as_str()).collect();
+    let near = suggestion("stack", &others, stack.name.as_str()).map(|near| near + "; ").unwrap_or_default();
+    Error::new(format!("no stack {} is set up in {region}, account {account}", stack.name))
+        .hint(format!("{near}run `taskbell setup`, or check --stack, --region and --profile"))
+}
