@@ -5,9 +5,10 @@ use super::jobs::suggest::{Suggestion, suggestions};
 use super::session::Session;
 use super::target::{Context, Target};
 use crate::aws::calls::cluster;
+use crate::aws::client::fault::Trouble;
 use crate::aws::kinds::Given;
 use crate::config::{self, Cluster};
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result, nearest};
 use crate::secret::echoed;
 
 /// The answers to write into the file.
@@ -27,11 +28,13 @@ pub type Expectations = Vec<(String, Vec<Suggestion>)>;
 /// The clusters that exist, with their region.
 pub struct Found {
     pub region: Option<String>,
-    /// The names, or the reason why they are not known.
-    pub clusters: Result<Vec<String>, String>,
+    /// The names, or the error because of which they are not known.
+    pub clusters: Result<Vec<String>>,
+    /// Whether AWS answered that the caller may not list the clusters.
+    pub is_denied: bool,
 }
 
-/// Looks for clusters. If AWS cannot be asked, returns the reason and the region of the target.
+/// Looks for clusters. If AWS cannot be asked, returns the error and the region of the target.
 ///
 /// # Errors
 /// On interruption.
@@ -39,9 +42,12 @@ pub async fn find(target: &Target, context: &Context) -> Result<Found> {
     match Session::open(target, Given::default(), context).await {
         Ok(session) => {
             let names = session.unless_interrupted(cluster::names(&session.sdk)).await?;
-            Ok(Found { region: Some(session.stack.region), clusters: names.map_err(|fault| fault.to_string()) })
+            let is_denied = names.as_ref().is_err_and(|fault| fault.trouble() == Trouble::Denied);
+            let clusters = names.map_err(|fault| Error::from(fault).category(Category::Unreadable));
+            Ok(Found { region: Some(session.stack.region), clusters, is_denied })
         }
-        Err(error) => Ok(Found { region: target.site.region.clone(), clusters: Err(error.in_one_line()) }),
+        Err(error) if error.is_interrupted() => Err(error),
+        Err(error) => Ok(Found { region: target.site.region.clone(), clusters: Err(error), is_denied: false }),
     }
 }
 
@@ -107,6 +113,22 @@ pub fn clusters(answer: &str, found: &[String]) -> Result<Vec<Cluster>> {
         none if none.is_empty() => Err(Error::usage("at least one cluster is needed")),
         some => Ok(some),
     }
+}
+
+/// Returns the chosen clusters, if those that are named exist. A glob needs no cluster, and an ARN may be of another region.
+///
+/// # Errors
+/// If a name is not among those that were found: the hint has the nearest one.
+pub fn existing(chosen: Vec<Cluster>, found: &[String]) -> Result<Vec<Cluster>> {
+    let is_missing = |cluster: &&Cluster| {
+        !cluster.is_glob() && cluster.arn().is_none() && !found.iter().any(|name| name == cluster.name())
+    };
+    let Some(unknown) = chosen.iter().find(is_missing).map(Cluster::name) else { return Ok(chosen) };
+    let hint = match nearest(found.iter().map(String::as_str), unknown) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "type a number or a name of the list, or all".to_owned(),
+    };
+    Err(Error::usage(format!("there is no ECS cluster {unknown} here")).hint(hint))
 }
 
 /// Returns the clusters of each stack: all of them in one stack, or each in its own, also without an answer. A single stack for all

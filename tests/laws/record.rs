@@ -2,10 +2,11 @@
 //! from its clusters.
 
 use aws_sdk_lambda::types::Environment;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
 use crate::support::hand::{FUNCTION, Hand};
-use crate::support::{Outcome, taskbell, taskbell_without_webhook, typing};
+use crate::support::{Outcome, run_with, taskbell, taskbell_without_webhook, typing};
 
 const RECORD: &str = "TASKBELL_SETTINGS";
 
@@ -273,4 +274,71 @@ async fn setup_without_a_cluster_offers_those_that_exist() {
     assert_eq!(asked.code, 0, "{asked:?}");
     assert!(asked.err.contains("at least one cluster is needed"), "{asked:?}");
     succeeds(&aws, "drift web").await;
+    let mistyped = typing(&aws, "setup", &["btach", "batch webb", "batch", "y", "n"]).await;
+    assert_eq!(mistyped.code, 0, "{mistyped:?}");
+    for told in ["no ECS cluster btach here\n  hint: did you mean batch?", "did you mean web?"] {
+        assert!(mistyped.err.contains(told), "{told}: {mistyped:?}");
+    }
+    let missing = typing(&aws, "setup --allow-missing-cluster", &["later", "n"]).await;
+    assert!(missing.code == 2 && missing.err.contains("Cancelled"), "{missing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn setup_offers_the_only_cluster_with_a_yes() {
+    let aws = Aws::new().await.in_region("eu-west-1");
+    aws_sdk_ecs::Client::new(&aws.sdk()).create_cluster().cluster_name("batch").send().await.unwrap();
+    aws.forget_calls();
+    let listed = taskbell(&aws, "setup --yes").await;
+    assert!(listed.code == 64 && listed.err.contains("the only cluster in eu-west-1 is batch"), "{listed:?}");
+    let no = typing(&aws, "setup", &["what", "n"]).await;
+    assert!(no.code == 2 && no.err.contains("unknown answer \"what\""), "{no:?}");
+    assert!(no.out.is_empty() && no.err.ends_with("Cancelled. Nothing was changed.\n"), "{no:?}");
+    for answer in ["", "y"] {
+        let yes = typing(&aws, "setup", &[answer, "n"]).await;
+        assert!(yes.code == 2 && yes.out.contains("taskbell-batch"), "{yes:?}");
+        assert!(yes.err.starts_with("Set up alerts for the cluster batch in eu-west-1? [Y/n] "), "{yes:?}");
+    }
+    assert_eq!(aws.writes(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn setup_that_cannot_ask_aws_says_so() {
+    let aws = Aws::new().await;
+    for (failure, told) in [
+        (Failure::Expired, "log in again"),
+        (Failure::ServerError, "ecs:ListClusters"),
+        (Failure::NotSent, "no answer to ecs:ListClusters"),
+    ] {
+        aws.fail(Fault { failure, on: On::Every, nth: 0, times: 1000 });
+        let failed = taskbell(&aws, "setup --yes").await;
+        assert!(failed.code == 3 && failed.err.contains(told), "{failure:?}: {failed:?}");
+        assert!(!failed.err.contains("no stack was selected"), "{failed:?}");
+        aws.heal();
+    }
+    let sdk = aws.sdk().to_builder().region(None).build();
+    let nowhere = run_with(sdk, "setup --yes", None, CancellationToken::new()).await;
+    assert!(nowhere.err.starts_with("error: no AWS region is configured"), "{nowhere:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn command_without_a_stack_lists_those_that_exist() {
+    let aws = Aws::new().await;
+    let none = taskbell(&aws, "status").await;
+    assert!(none.code == 64 && none.err.contains("there is none in us-east-1 yet"), "{none:?}");
+    succeeds(&aws, "setup batch --yes").await;
+    for line in ["status", "teardown --yes", "drift", "replay --dry-run"] {
+        let one = taskbell(&aws, line).await;
+        assert!(one.code == 64 && one.err.contains("error: no stack was selected\n"), "{line}: {one:?}");
+        let hint = "hint: give --cluster NAME or --stack NAME; the only stack in us-east-1 is batch\n";
+        assert!(one.err.contains(hint), "{line}: {one:?}");
+    }
+    succeeds(&aws, "setup web --yes").await;
+    let two = typing(&aws, "status", &[]).await;
+    assert!(two.code == 64 && two.err.contains("the stacks in us-east-1 are batch, web"), "{two:?}");
+    for failure in [Failure::Denied, Failure::Hangs] {
+        aws.fail(Fault { failure, on: On::Action("events:ListRules"), nth: 0, times: 99 });
+        let unknown = taskbell(&aws, "status").await;
+        assert!(unknown.code == 64 && unknown.err.ends_with("give --cluster NAME or --stack NAME\n"), "{unknown:?}");
+        aws.heal();
+    }
 }

@@ -280,6 +280,11 @@ impl Aws {
         aws
     }
 
+    /// Returns the same AWS, seen from another region. No cluster is there.
+    pub fn in_region(&self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self.clone() }
+    }
+
     /// Copies the state of the other AWS, except the messages in queues.
     pub async fn become_like(&self, other: &Self) {
         self.memory.become_like(&other.memory);

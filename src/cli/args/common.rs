@@ -11,7 +11,7 @@ use crate::cli::terminal::World;
 use crate::config::file::{Assumed, Site};
 use crate::config::settings::{FilterSettings, Settings, items};
 use crate::config::{self, Cluster, Config, WebhookHosts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::input::printable;
 use crate::operations::drift;
 use crate::operations::events::{Event, Listener};
@@ -123,7 +123,7 @@ impl Common {
             Some(name) => Some(name.clone()),
             None => config::stack_names(clusters)?.into_iter().next(),
         };
-        of_clusters.ok_or_else(|| Error::usage("no stack was selected").hint("give --cluster NAME or --stack NAME"))
+        of_clusters.ok_or_else(|| Error::usage("no stack was selected").hint(Hint::NameStack))
     }
 }
 

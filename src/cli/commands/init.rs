@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::args::common::{ClusterArgs, Common, Format};
 use crate::cli::render;
+use crate::cli::run::choice::until;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::{World, whole_file};
 use crate::config::Cluster;
@@ -78,8 +79,8 @@ pub async fn run(args: Args, common: &Common, world: &World) -> Result<u8> {
 
 async fn ask(named: Vec<Cluster>, common: &Common, world: &World) -> Result<Answers> {
     let (target, progress) = (common.target_called("init".parse()?), Progress::new(common, world));
-    let Found { region, clusters: found } = progress.over(init::find(&target, progress.context())).await?;
-    let existing = found.clone().unwrap_or_default();
+    let Found { region, clusters: found, .. } = progress.over(init::find(&target, progress.context())).await?;
+    let existing = found.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
     let clusters = if named.is_empty() { which(found, region.as_deref(), world).await? } else { named };
     let stacks = match clusters.len() {
         0 | 1 => init::each(&clusters),
@@ -112,22 +113,12 @@ async fn offered(clusters: &[Cluster], target: &Target, progress: &Progress, wor
 }
 
 /// Asks for clusters, by name or by the number in the list of the clusters that were found.
-async fn which(found: Result<Vec<String>, String>, region: Option<&str>, world: &World) -> Result<Vec<Cluster>> {
+async fn which(found: Result<Vec<String>>, region: Option<&str>, world: &World) -> Result<Vec<Cluster>> {
     let place = region.map(|region| format!(" in {region}")).unwrap_or_default();
     let found = found.unwrap_or_else(|why| {
-        world.err.print(&format!("note: the clusters{place} could not be listed: {why}\n"));
+        world.err.print(&format!("note: the clusters{place} could not be listed: {}\n", why.in_one_line()));
         Vec::new()
     });
     world.err.print(&render::init::list(&found));
     until(world, &render::init::question(&found, &place), |answer| init::clusters(answer, &found)).await
-}
-
-/// Asks until the answer is valid.
-async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
-    loop {
-        match parse(&world.ask_line(question).await?) {
-            Ok(answer) => return Ok(answer),
-            Err(error) => world.err.print(&render::error(&error, world.command())),
-        }
-    }
 }

@@ -24,6 +24,11 @@ pub fn question(found: &[String], place: &str) -> String {
     }
 }
 
+/// Returns the question whether the only cluster shall have a stack.
+pub fn question_about_the_only(name: &str, place: &str) -> String {
+    format!("Set up alerts for the cluster {}{place}? [Y/n] ", printable(name))
+}
+
 /// Returns the question for the number of stacks. A stack for all clusters is for new ones, too.
 pub fn question_about_stacks(are_all: bool) -> &'static str {
     match are_all {

@@ -1,73 +1,111 @@
 //! Completes what a command line leaves open: asks for the clusters, and finds the stack of several clusters.
 
 use crate::cli::args::common::Common;
-use crate::cli::args::fleet::OfStack;
+use crate::cli::args::fleet::{Choice, OfStack};
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::World;
 use crate::config::{self, Cluster};
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::operations::init::{self, Found};
 use crate::operations::names;
+use crate::operations::stacks;
 use crate::operations::target::Context;
 use crate::stack::StackName;
 
-/// Most clusters that a hint lists.
+/// Most clusters or stacks that a hint lists.
 const SHOWN: usize = 20;
 
 /// Asks for the clusters of a stack, if the command needs them and the user names neither clusters nor a stack. Offers the clusters
 /// that exist.
 ///
 /// # Errors
-/// If nobody can be asked: the hint lists the clusters that exist. On interruption.
+/// If AWS cannot be asked; if nobody can be asked: the hint lists the clusters that exist; if the user answers no. On interruption.
 pub async fn clusters<A: OfStack>(args: &mut A, asks: bool, common: &Common, world: &World) -> Result<()> {
-    if !args.asks_for_clusters() || !common.stacks.is_empty() {
-        return Ok(());
-    }
+    let Some(choice) = args.asks_for_clusters().filter(|_| common.stacks.is_empty()) else { return Ok(()) };
     let (target, progress) = (common.target_called("clusters".parse()?), Progress::new(common, world));
-    let Found { region, clusters } = progress.over(init::find(&target, progress.context())).await?;
+    let Found { region, clusters, is_denied } = progress.over(init::find(&target, progress.context())).await?;
     let place = region.map(|region| format!(" in {region}")).unwrap_or_default();
     let found = match clusters {
+        Err(error) if !is_denied => return Err(error),
         Ok(found) if asks && world.interactive && !found.is_empty() => found,
         clusters => return Err(Error::usage("no stack was selected").hint(named(clusters, &place))),
     };
-    world.err.print(&render::init::list(&found));
-    let question = match found.len() {
-        1 => render::init::question(&found, &place),
-        _ => format!("Which clusters{place}, by number or name? "),
+    let chosen = match found.as_slice() {
+        [only] => match until(world, &render::init::question_about_the_only(only, &place), init::yes).await? {
+            true => vec![only.parse()?],
+            false => return Err(Error::declined()),
+        },
+        _ => some(&found, &place, choice, world).await?,
     };
+    args.add_clusters(chosen.iter().map(ToString::to_string).collect());
+    Ok(())
+}
+
+/// Asks for some of the clusters.
+async fn some(found: &[String], place: &str, choice: Choice, world: &World) -> Result<Vec<Cluster>> {
+    world.err.print(&render::init::list(found));
+    let question = format!("Which clusters{place}, by number or name? ");
+    let parse = |answer: &str| match answer.is_empty() {
+        true => Err(Error::usage("at least one cluster is needed").hint("type a number, a name, or all")),
+        false if choice == Choice::Any => init::clusters(answer, found),
+        false => init::existing(init::clusters(answer, found)?, found),
+    };
+    until(world, &question, parse).await
+}
+
+/// Asks until the answer is valid.
+///
+/// # Errors
+/// On interruption.
+pub async fn until<T>(world: &World, question: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
     loop {
-        let answer = world.ask_line(&question).await?;
-        let chosen = match answer.is_empty() && found.len() > 1 {
-            true => Err(Error::usage("at least one cluster is needed").hint("type a number, a name, or all")),
-            false => init::clusters(&answer, &found),
-        };
-        match chosen {
-            Ok(chosen) => {
-                args.add_clusters(chosen.iter().map(ToString::to_string).collect());
-                return Ok(());
-            }
+        match parse(&world.ask_line(question).await?) {
+            Ok(answer) => return Ok(answer),
             Err(error) => world.err.print(&render::error(&error, world.command())),
         }
     }
 }
 
 /// Returns the way to a stack: the clusters to choose from.
-fn named(clusters: Result<Vec<String>, String>, place: &str) -> String {
+fn named(clusters: Result<Vec<String>>, place: &str) -> String {
     match clusters {
-        Ok(found) if found.is_empty() => {
-            format!("name a cluster: --cluster NAME; there is none{place} yet: check --region and --profile")
+        Ok(found) => match found.first() {
+            None => format!("name a cluster: --cluster NAME; there is none{place} yet: check --region and --profile"),
+            Some(first) => {
+                format!("name a cluster, as in `taskbell setup {first}`; {}", existing("cluster", &found, place))
+            }
+        },
+        Err(why) => {
+            format!("name a cluster: --cluster NAME; the clusters{place} could not be listed: {}", why.in_one_line())
         }
-        Ok(found) => {
-            let more = if found.len() > SHOWN { format!(" and {} more", found.len() - SHOWN) } else { String::new() };
-            let shown: Vec<&str> = found.iter().take(SHOWN).map(String::as_str).collect();
-            format!(
-                "name a cluster, as in `taskbell setup {}`; the clusters{place} are {}{more}",
-                shown[0],
-                shown.join(", ")
-            )
+    }
+}
+
+/// Returns the names of the clusters or stacks that exist, in words.
+fn existing(kind: &str, names: &[String], place: &str) -> String {
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match shown.as_slice() {
+        [only] => format!("the only {kind}{place} is {only}"),
+        shown => format!("the {kind}s{place} are {}{more}", shown.join(", ")),
+    }
+}
+
+/// Adds to the error of a command without a stack those that exist, if AWS tells.
+pub async fn with_stacks(error: Error, common: &Common, world: &World) -> Error {
+    let (Ok(name), Some(Hint::NameStack)) = ("stacks".parse(), error.nearest_hint()) else { return error };
+    let (target, progress) = (common.target_called(name), Progress::new(common, world));
+    match progress.over(stacks::all(&target, progress.context())).await {
+        None => error,
+        Some((region, names)) => {
+            let place = format!(" in {region}");
+            let told = match names.is_empty() {
+                true => format!("there is none{place} yet: check --region and --profile"),
+                false => existing("stack", &names, &place),
+            };
+            error.hint(format!("give --cluster NAME or --stack NAME; {told}"))
         }
-        Err(why) => format!("name a cluster: --cluster NAME; the clusters{place} could not be listed: {why}"),
     }
 }
 

@@ -31,7 +31,11 @@ pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Res
 pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: Run<A>) -> Result<u8> {
     let (args, mut common) = completed(args, &common)?;
     choice::stack(&args, &mut common, world).await?;
-    command(args, &common, world).await
+    let needs_stack = args.needs_stack();
+    match command(args, &common, world).await {
+        Err(error) if needs_stack => Err(choice::with_stacks(error, &common, world).await),
+        ended => ended,
+    }
 }
 
 /// Runs a command for the selected stack or stacks, and returns the most severe exit code. Runs `removal` for the stacks that are
@@ -64,7 +68,10 @@ async fn carry_out<A: InPhases, R: InPhases>(
         let asks = !args.yes();
         choice::clusters(&mut args, asks, &common, world).await?;
         choice::stack(&args, &mut common, world).await?;
-        return super::run(args, &common, world).await;
+        return match super::run(args, &common, world).await {
+            Err(error) => Err(choice::with_stacks(error, &common, world).await),
+            ended => ended,
+        };
     };
     let webhook = args.take_webhook(world)?;
     let members = args.named(&common).several(choice, file)?;
