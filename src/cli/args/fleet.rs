@@ -24,6 +24,15 @@ pub struct FleetArgs {
     pub jobs: u16,
 }
 
+/// The clusters that a user may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Only those that exist.
+    Existing,
+    /// Also those that do not exist (yet).
+    Any,
+}
+
 /// A command for one stack, whose missing flags the file can complete.
 pub trait OfStack: Clone + 'static {
     /// Returns the values of `--cluster`.
@@ -40,9 +49,9 @@ pub trait OfStack: Clone + 'static {
         true
     }
 
-    /// Checks whether the command asks for the clusters that neither a flag nor the file names.
-    fn asks_for_clusters(&self) -> bool {
-        false
+    /// Returns the choice of clusters, if the command asks for those that neither a flag nor the file names.
+    fn asks_for_clusters(&self) -> Option<Choice> {
+        None
     }
 
     /// Checks whether the clusters need not exist.

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::aws::kinds::parameter::Webhook;
 use crate::cli::args::common::{Common, StackArgs};
+use crate::cli::args::fleet::Choice;
 use crate::cli::terminal::World;
 use crate::config;
 use crate::config::settings::{Settings, items};
@@ -29,8 +30,8 @@ pub struct SetupArgs {
 
 impl SetupArgs {
     #[must_use]
-    pub fn allows_missing_cluster(&self) -> bool {
-        self.allow_missing_cluster
+    pub fn choice(&self) -> Choice {
+        if self.allow_missing_cluster { Choice::Any } else { Choice::Existing }
     }
 
     /// Returns the request for a setup with the flags of a stack.

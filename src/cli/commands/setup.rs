@@ -4,7 +4,7 @@ use clap::Args as ClapArgs;
 
 use crate::aws::kinds::parameter::Webhook;
 use crate::cli::args::common::StackArgs;
-use crate::cli::args::fleet::{FleetArgs, OfStack};
+use crate::cli::args::fleet::{Choice, FleetArgs, OfStack};
 use crate::cli::args::setup::SetupArgs;
 use crate::cli::render;
 use crate::cli::run::setup::{closing, drilled, offered, prepared, seen, with_webhook};
@@ -63,8 +63,8 @@ impl OfStack for Args {
         Some(&self.fleet)
     }
 
-    fn asks_for_clusters(&self) -> bool {
-        self.stack.lacks_cluster()
+    fn asks_for_clusters(&self) -> Option<Choice> {
+        self.stack.lacks_cluster().then(|| self.setup.choice())
     }
 
     fn allows_missing_clusters(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Completes what a command line leaves open: asks for the clusters, and finds the stack of several clusters.
 
 use crate::cli::args::common::Common;
-use crate::cli::args::fleet::OfStack;
+use crate::cli::args::fleet::{Choice, OfStack};
 use crate::cli::render;
 use crate::cli::run::progress::Progress;
 use crate::cli::terminal::World;
@@ -22,9 +22,7 @@ const SHOWN: usize = 20;
 /// # Errors
 /// If AWS cannot be asked; if nobody can be asked: the hint lists the clusters that exist; if the user answers no. On interruption.
 pub async fn clusters<A: OfStack>(args: &mut A, asks: bool, common: &Common, world: &World) -> Result<()> {
-    if !args.asks_for_clusters() || !common.stacks.is_empty() {
-        return Ok(());
-    }
+    let Some(choice) = args.asks_for_clusters().filter(|_| common.stacks.is_empty()) else { return Ok(()) };
     let (target, progress) = (common.target_called("clusters".parse()?), Progress::new(common, world));
     let Found { region, clusters, is_denied } = progress.over(init::find(&target, progress.context())).await?;
     let place = region.map(|region| format!(" in {region}")).unwrap_or_default();
@@ -38,19 +36,19 @@ pub async fn clusters<A: OfStack>(args: &mut A, asks: bool, common: &Common, wor
             true => vec![only.parse()?],
             false => return Err(Error::declined()),
         },
-        _ => some(&found, &place, args.allows_missing_clusters(), world).await?,
+        _ => some(&found, &place, choice, world).await?,
     };
     args.add_clusters(chosen.iter().map(ToString::to_string).collect());
     Ok(())
 }
 
 /// Asks for some of the clusters.
-async fn some(found: &[String], place: &str, allows_missing: bool, world: &World) -> Result<Vec<Cluster>> {
+async fn some(found: &[String], place: &str, choice: Choice, world: &World) -> Result<Vec<Cluster>> {
     world.err.print(&render::init::list(found));
     let question = format!("Which clusters{place}, by number or name? ");
     let parse = |answer: &str| match answer.is_empty() {
         true => Err(Error::usage("at least one cluster is needed").hint("type a number, a name, or all")),
-        false if allows_missing => init::clusters(answer, found),
+        false if choice == Choice::Any => init::clusters(answer, found),
         false => init::existing(init::clusters(answer, found)?, found),
     };
     until(world, &question, parse).await
