@@ -54,11 +54,6 @@ pub trait OfStack: Clone + 'static {
         None
     }
 
-    /// Checks whether the clusters need not exist.
-    fn allows_missing_clusters(&self) -> bool {
-        false
-    }
-
     /// Adds clusters to those of the flags.
     fn add_clusters(&mut self, _named: Vec<String>) {}
 

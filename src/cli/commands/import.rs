@@ -69,16 +69,15 @@ impl OfStack for Args {
 pub async fn run(mut args: Args, common: &Common, world: &World) -> Result<u8> {
     let progress = Progress::new(common, world);
     let desk = Desk { common, world, context: progress.context(), reported: None };
-    let (hosts, site) = (args.stack.settings.hosts(), common.site());
+    let (hosts, site, is_json) = (args.stack.settings.hosts(), common.site(), common.output == Format::Json);
     let Some(rule) = args.rule.take() else {
         let survey = progress.over(survey(hosts, &site, desk.context)).await?;
-        let told = render::import::survey(&survey, common.output == Format::Json);
-        world.out.print(&if common.output == Format::Json { told } else { world.laid_out(&told) });
+        world.out.print(&render::import::survey(&survey, is_json, |text| world.laid_out(text)));
         world.err.print(&render::import::list_end(&survey, common.quiet));
         return Ok(code(survey.verdict()));
     };
-    let find = find(&rule, hosts, args.remove_old, &site, desk.context);
-    let found = progress.over(find).await.inspect_err(|error| world.err.print(render::import::not_found(error)))?;
+    let found = progress.over(find(&rule, hosts, args.remove_old, &site, desk.context)).await;
+    let found = found.inspect_err(|error| world.err.print(render::import::not_found(error)))?;
     Box::pin(take_over(args, &found, &progress, &desk)).await.map(code)
 }
 

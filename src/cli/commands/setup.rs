@@ -67,10 +67,6 @@ impl OfStack for Args {
         self.stack.lacks_cluster().then(|| self.setup.choice())
     }
 
-    fn allows_missing_clusters(&self) -> bool {
-        self.setup.allows_missing_cluster()
-    }
-
     fn add_clusters(&mut self, named: Vec<String>) {
         self.stack.add_clusters(named);
     }

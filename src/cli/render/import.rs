@@ -36,9 +36,9 @@ pub fn list_object(Survey { candidates, place }: &Survey) -> Value {
     json!({ "region": place.region, "account": place.account, "rules": rules })
 }
 
-/// Returns the rules that were found: as lines, or as JSON.
-pub fn survey(survey: &Survey, is_json: bool) -> String {
-    if is_json { super::json(&list_object(survey)) } else { list(survey) }
+/// Returns the rules that were found: as lines that are laid out, or as JSON.
+pub fn survey(survey: &Survey, is_json: bool, laid_out: impl Fn(&str) -> String) -> String {
+    if is_json { super::json(&list_object(survey)) } else { laid_out(&list(survey)) }
 }
 
 /// Returns a line for each rule.
