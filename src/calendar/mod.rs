@@ -35,11 +35,9 @@ pub fn on_the_clocks(text: &str, zone: &Zone) -> String {
     let mut from = 0;
     while let Some(at) = rest[from..].find('Z').map(|at| from + at) {
         from = at + 1;
-        let begins = TIMES_IN_UTC.iter().filter_map(|form| at.checked_sub(form.len() - 1));
-        let Some((begin, clock)) = begins.filter_map(|begin| Some((begin, clock_of(rest, begin, at, zone)?))).next()
-        else {
-            continue;
-        };
+        let mut begins = TIMES_IN_UTC.iter().filter_map(|form| at.checked_sub(form.len() - 1));
+        let found = begins.find_map(|begin| Some((begin, clock_of(rest, begin, at, zone)?)));
+        let Some((begin, clock)) = found else { continue };
         written += &rest[..begin];
         written += &clock;
         rest = &rest[at + 1..];

@@ -167,9 +167,9 @@ async fn plan_for_another_cluster_has_one_sentence_for_each_rule() {
         let gains = "now also for cluster web (your configuration changed)";
         assert_eq!(told(&plan.out, rule), [gains], "{plan:?}");
     }
-    let moved = taskbell(&aws, "setup --stack batch --cluster web --dry-run").await;
+    let planned = taskbell(&aws, "setup --stack batch --cluster web --dry-run").await;
     for rule in ["deployment-failed", "service-impaired", "task-failed"] {
         let moves = "for cluster web, and no longer for batch (your configuration changed)";
-        assert_eq!(told(&moved.out, rule), [moves], "{moved:?}");
+        assert_eq!(told(&planned.out, rule), [moves], "{planned:?}");
     }
 }

@@ -227,7 +227,7 @@ async fn missing_alert_of_a_job_is_explained() {
     Hand::of(&aws).ledger("job batch|nightly-report", &record(&good, &untold())).await;
     let in_time = why("nightly-report").await;
     assert!(
-        in_time.code == 1 && in_time.out.contains("✗ no alert: the job ended well at 2026-11-23T18:25"),
+        in_time.code == 1 && in_time.out.contains("✗ no alert: the job ended well at 2026-11-23 18:25"),
         "{in_time:?}"
     );
 }

@@ -18,7 +18,7 @@ async fn variable(hand: &Hand, name: &str) -> Option<String> {
 /// Changes the record by hand; none removes it.
 async fn record(hand: &Hand, text: Option<&str>) {
     // Lambda refuses a change while the last one is in progress.
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     let function = hand.lambda.get_function_configuration().function_name(FUNCTION).send().await.unwrap();
     let mut variables = function.environment.unwrap().variables.unwrap();
     variables.remove(RECORD);

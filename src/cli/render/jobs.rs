@@ -302,10 +302,8 @@ pub fn suggestions(jobs: &Jobs) -> String {
         }
     }
     if text.is_empty() && jobs.unread.is_empty() {
-        text += &match jobs.jobs.is_empty() {
-            true => format!("# {}\n", no_jobs(jobs)),
-            false => "# every job has an expectation\n".to_owned(),
-        };
+        let told = if jobs.jobs.is_empty() { no_jobs(jobs) } else { "every job has an expectation" };
+        let _ = writeln!(text, "# {told}");
     }
     for reason in &jobs.unread {
         let _ = writeln!(text, "# unknown: {}", printable(reason));

@@ -123,7 +123,7 @@ fn remedy(status: &Status, row: Row, flags: &str) -> String {
         Row::Rules | Row::Notifier | Row::Queue | Row::Clusters => {
             let own = selected.strip_prefix(" --cluster ");
             let others = clusters.iter().filter(|name| own != Some(name.as_str()));
-            let others: String = others.map(|name| format!(" --cluster {}", quoted(name))).collect();
+            let others = others.fold(String::new(), |text, name| text + " --cluster " + &quoted(name));
             format!("`taskbell setup{selected}{others}{flags}` repairs this")
         }
     }
