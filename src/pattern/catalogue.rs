@@ -27,9 +27,9 @@ pub const CATALOGUE: [Entry; 13] = [
     },
     Entry {
         name: "deployment-failed",
-        rings: "a service's deployment that failed, and a managed daemon's deployment that could not be rolled back",
+        rings: "a service's deployment that failed, and a managed daemon's deployment that is rolled back, or cannot be",
         needs: "the deployment circuit breaker, or a deployment alarm, on the service",
-        silent: "deployments that start, continue or succeed, and the rollback after a failure",
+        silent: "deployments that start, continue or succeed, and the rollback of a service",
         text: include_str!("../../patterns/deployment-failed.json"),
     },
     Entry {
