@@ -49,6 +49,33 @@ fn missing_credentials_are_an_error_with_a_hint() {
     }
 }
 
+/// Checks a machine in a network that answers for the instance metadata of EC2, and refuses.
+#[test]
+fn refused_instance_metadata_counts_as_missing_credentials() {
+    use std::io::{Read, Write};
+    let metadata = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", metadata.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in metadata.incoming().map_while(Result::ok) {
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let environment = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint),
+    ];
+    for line in ["setup", "drift batch", "permissions batch"] {
+        let output = taskbell(line, &environment);
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), told.lines().count()), (Some(3), 1), "{line}: {told}");
+        assert!(told.starts_with("error: no usable AWS credentials"), "{line}: {told}");
+    }
+    let at_length = text(&taskbell("drift batch --verbose", &environment).stderr);
+    assert!(at_length.contains("IMDS"), "{at_length}");
+}
+
 #[test]
 fn nonexistent_region_is_reported() {
     let environment = [KEYS[0], KEYS[1], ("AWS_REGION", "us-nowhere-1"), ("AWS_MAX_ATTEMPTS", "1")];

@@ -105,11 +105,12 @@ fn narrow_terminals_break_lines_between_words() {
 /// Interrupts commands while AWS, which accepts connections only, owes them an answer.
 #[test]
 fn interrupt_is_reported_once() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", silent.local_addr().unwrap());
     for line in
         ["drift batch", "status batch", "setup batch --yes", "teardown batch --yes", "drill batch", "replay batch"]
     {
+        // A listener of its own: an earlier command may have left connections that nobody accepted.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskbell"));
         command.args(line.split(' ')).env_clear().env("AWS_ENDPOINT_URL", &endpoint).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").stdin(std::process::Stdio::null());

@@ -134,9 +134,12 @@ where
     }
 }
 
-/// Recognises the SDK's words for missing credentials: of a chain of providers, and of a single provider.
+/// Recognises the SDK's words for missing credentials: of a chain of providers, of a single provider, and of the last provider of the
+/// chain, the instance metadata, which only a machine on EC2 answers.
 fn is_without_credentials(message: &str) -> bool {
-    message.contains("no credentials found in chain") || message.ends_with("the credential provider was not enabled")
+    message.contains("no credentials found in chain")
+        || message.ends_with("the credential provider was not enabled")
+        || message.contains("IMDS session token")
 }
 
 /// Returns the error that there are no credentials to sign a call with, for this reason.
