@@ -9,6 +9,7 @@ use crate::aws::calls::bus::Rule;
 use crate::desired::limits::OF_THE_STACK;
 use crate::pattern::clusters::{self, covers, overlap};
 use crate::pattern::companions::is_companion;
+use crate::pattern::coverage::covers as covers_cluster;
 use crate::pattern::job_filter;
 
 /// Another stack that alerts on the same failures in the same clusters.
@@ -55,6 +56,16 @@ pub fn overlaps(stack: &str, own: &[Rule], all: &[Rule]) -> Vec<Overlap> {
         }
     }
     found.into_values().collect()
+}
+
+/// Returns the stacks whose rules cover the cluster with this ARN.
+#[must_use]
+pub fn covering<'a>(rules: &'a [Rule], cluster_arn: &str) -> BTreeSet<&'a str> {
+    rules
+        .iter()
+        .filter(|rule| covers_cluster(&rule.pattern, cluster_arn))
+        .filter_map(|rule| Some(of(rule)?.1))
+        .collect()
 }
 
 /// Returns the overlaps of all stacks, each pair once.

@@ -25,12 +25,17 @@ pub async fn all(target: &Target, context: &Context) -> Option<(String, Vec<Stri
     at_most(LOOK, look).await.flatten()
 }
 
-/// Returns the error about a stack of which nothing exists. `rules` are those of all stacks there.
+/// Returns the error about a stack of which nothing exists. `rules` are those of all stacks there: the name may be that of a cluster that
+/// another stack covers.
 #[must_use]
 pub fn not_set_up(stack: &Stack, place: &Place, rules: &[bus::Rule]) -> Error {
     let Place { region, account, .. } = place;
+    let error = Error::new(format!("no stack {} is set up in {region}, account {account}", stack.name));
+    let covering = overlap::covering(rules, &place.cluster_arn(stack.name.as_str()));
+    if let Some(other) = covering.first() {
+        return error.hint(format!("the stack {other} covers the cluster {0}: give --stack {other}", stack.name));
+    }
     let others: Vec<&str> = overlap::stacks(rules).into_iter().filter(|name| *name != stack.name.as_str()).collect();
     let near = suggestion("stack", &others, stack.name.as_str()).map(|near| near + "; ").unwrap_or_default();
-    Error::new(format!("no stack {} is set up in {region}, account {account}", stack.name))
-        .hint(format!("{near}run `taskbell setup`, or check --stack, --region and --profile"))
+    error.hint(format!("{near}run `taskbell setup`, or check --stack, --region and --profile"))
 }

@@ -70,8 +70,8 @@ async fn first_setup_ends_with_the_alerts_the_next_commands_the_costs_and_the_co
         "\n  taskbell status batch --stack jobs --region us-east-1 ",
         "\n  taskbell drift batch --stack jobs --region us-east-1 ",
         "\n  taskbell teardown batch --stack jobs --region us-east-1  remove it\n",
-        "\nThe other rules report the ends of failures: job-succeeded, service-recovered.\n",
-        "\nCosts: nothing while nothing fails, and some cents for 1,000 alerts a month.\n",
+        "\nOther rules report when a job or a service works again: job-succeeded, service-recovered.\n",
+        "\nCosts: nothing while nothing fails, and a cent or two for 1,000 alerts a month.\n",
         "https://us-east-1.console.aws.amazon.com/lambda/home?region=us-east-1#/functions/taskbell-jobs\n",
         "#logsV2:log-groups/log-group/$252Faws$252Flambda$252Ftaskbell-jobs\n",
     ] {

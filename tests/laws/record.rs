@@ -246,6 +246,22 @@ async fn name_of_a_stack_does_not_depend_on_the_order_of_its_clusters() {
     assert_eq!(taskbell(&aws, "status --stack batch").await.code, 1);
 }
 
+/// Checks what a user meets who names one of a stack's other clusters.
+#[tokio::test(start_paused = true)]
+async fn every_cluster_of_a_stack_leads_to_the_stack() {
+    let aws = Aws::new().await;
+    succeeds(&aws, "setup batch web --yes").await;
+    for line in ["status web", "drill web"] {
+        let elsewhere = taskbell(&aws, line).await;
+        let way = "the stack batch covers the cluster web: give --stack batch";
+        assert!(elsewhere.code == 1 && elsewhere.err.contains(way), "{line}: {elsewhere:?}");
+    }
+    let drill = taskbell(&aws, "drill batch web --timeout 1").await;
+    assert!(drill.err.contains("the drill is about batch; the same rules watch the other clusters"), "{drill:?}");
+    let asked = typing(&aws, "teardown batch", &["n"]).await;
+    assert!(asked.code == 2 && asked.err.contains("(clusters batch, web)?"), "{asked:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn cluster_may_be_named_without_its_flag() {
     let aws = Aws::new().await;

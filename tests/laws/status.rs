@@ -53,15 +53,15 @@ async fn status_shows_the_stack_on_one_screen() {
     assert_eq!((status.code, status.err.as_str()), (2, ""), "{status:?}");
     insta::assert_snapshot!(status.out, @r"
     stack batch in us-east-1, account 123456789012
-    ✗ last error  2026-11-24 00:02:00 UTC  Slack answered 404: no_service
+    ✗ last error  2026-11-24 00:02:00 UTC · Slack answered 404: no_service
                   `taskbell drill --cluster batch` shows where an alert stops
     ✗ queue       about 1 undelivered
                   `taskbell replay --cluster batch --dry-run` shows them, `taskbell replay --cluster batch` sends them again
-    ✗ last alert  2026-11-24 00:02:00 UTC  import in batch: exit-code; failed: Slack answered 404: no_service
+    ✗ last alert  2026-11-24 00:02:00 UTC · import in batch: exit-code; failed: Slack answered 404: no_service
       cluster     batch
     ✓ rules       deployment-failed enabled · job-succeeded enabled · service-impaired enabled · service-recovered enabled · task-failed enabled
     ✓ notifier    active, nodejs24.x, supported until 2028-04-30
-    ✓ last drill  2026-11-24 00:00:00 UTC  import in batch: exit-code; Slack accepted it
+    ✓ last drill  2026-11-24 00:00:00 UTC · import in batch: exit-code; Slack accepted it
     ✓ jobs        none recorded yet
       others      no stack covers web: `taskbell setup --cluster web` sets one up
     ");

@@ -70,7 +70,7 @@ impl InPhases for Args {
         }
         if self.lacks_cluster() {
             return Err(Error::usage("a drill needs a cluster").hint(
-                "give --cluster NAME; or test a stack for your applications' alerts with `taskbell notify test`",
+                "name a cluster of the stack: `taskbell drill NAME`; test a stack without clusters with `taskbell notify test`",
             ));
         }
         let target = desk.common.target(&clusters)?;
@@ -80,7 +80,8 @@ impl InPhases for Args {
             // Each hop was shown as soon as its result was known.
             out: String::new(),
             object: Some(render::located(stack, place, render::drill::object(drill, desk.world.command()))),
-            err: render::drill::end(drill, desk.common.quiet, desk.world.command()),
+            err: render::drill::end(drill, desk.common.quiet, desk.world.command())
+                + &render::drill::of_one(&clusters, desk.common.quiet),
             sum: None,
             ended: Ok(drill.verdict()),
         }))

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::hint;
+use crate::config::Cluster;
 use crate::input::printable;
 use crate::operations::check::{Check, Held};
 use crate::operations::drill::Drill;
@@ -59,5 +60,15 @@ pub fn end(drill: &Drill, quiet: bool, command: &str) -> String {
         Verdict::InSync => format!("{place} accepted the drill.\n"),
         Verdict::Failed | Verdict::Differs => format!("error: the drill did not reach {place}\n{words}"),
         Verdict::Unreadable => format!("error: could not find out how far the drill came\n{words}"),
+    }
+}
+
+/// Returns the note that the drill is about one of several clusters.
+pub fn of_one(clusters: &[Cluster], quiet: bool) -> String {
+    match clusters {
+        [first, _, ..] if !quiet => {
+            format!("note: the drill is about {first}; the same rules watch the other clusters\n")
+        }
+        _ => String::new(),
     }
 }

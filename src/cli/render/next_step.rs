@@ -98,7 +98,7 @@ fn ends(Config { companions, .. }: &Config) -> String {
     let names: Vec<&str> = companions.iter().map(|pattern| pattern.name.as_str()).collect();
     match names.is_empty() {
         true => String::new(),
-        false => format!("The other rules report the ends of failures: {}.\n", printable(&names.join(", "))),
+        false => format!("Other rules report when a job or a service works again: {}.\n", printable(&names.join(", "))),
     }
 }
 
@@ -120,7 +120,7 @@ fn costs(config: &Config) -> String {
         Some(_) => "0.20 USD a month for the two alarms, and nothing else",
         None => "nothing",
     };
-    format!("{alarms} while nothing fails, and some cents for 1,000 alerts a month")
+    format!("{alarms} while nothing fails, and a cent or two for 1,000 alerts a month")
 }
 
 /// Returns the pages of the rules, the function and its log. Partitions without a known public console have none.

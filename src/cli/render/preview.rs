@@ -49,6 +49,9 @@ pub fn notes(Shown { incident, taken_by, .. }: &Shown) -> Vec<String> {
     if let Some(taken_by) = taken_by.as_ref().filter(none_of_defaults) {
         let others: Vec<String> = taken_by.iter().map(|name| format!("--pattern {name}")).collect();
         notes.push(match others.is_empty() {
+            true if incident["source"] == "taskbell.watch" => {
+                "no pattern needs to match this: the notifier itself sends it, with --expect or --summary".to_owned()
+            }
             true => "no pattern of the catalogue matches this event".to_owned(),
             false => format!("no default pattern matches this event; {} does", others.join(" or ")),
         });

@@ -44,11 +44,13 @@ pub fn question(prepared: &Prepared) -> String {
 
 /// Returns the clusters of a stack for several, of which its name has only one.
 fn clusters(Config { clusters, .. }: &Config) -> String {
-    if clusters.len() < 2 {
-        return String::new();
-    }
-    let shown: Vec<&str> = clusters.iter().take(MOST_CLUSTERS).map(Cluster::name).collect();
-    let more = clusters.len().saturating_sub(MOST_CLUSTERS);
+    if clusters.len() < 2 { String::new() } else { of_clusters(clusters.iter().map(Cluster::name)) }
+}
+
+/// Returns the names of several clusters, behind the name of their stack.
+pub fn of_clusters<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(MOST_CLUSTERS);
+    let shown: Vec<&str> = names.take(MOST_CLUSTERS).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(" (clusters {}{more})", shown.join(", "))
 }

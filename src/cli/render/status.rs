@@ -215,7 +215,7 @@ fn health_text(Health { runtime, state, problem }: Health) -> String {
 }
 
 fn failure_text((error, at): (String, i64)) -> String {
-    format!("{}  {error}", time(at))
+    format!("{} · {error}", time(at))
 }
 
 fn undelivered_text(count: u64) -> String {
@@ -268,5 +268,5 @@ fn entry_text((entry, at): (&Value, i64)) -> String {
             several => format!("{} accepted it", count(several.len(), "destination")),
         },
     };
-    format!("{}  {what}{cluster}: {}; {end}", time(at), text("cause").unwrap_or_default())
+    format!("{} · {what}{cluster}: {}; {end}", time(at), text("cause").unwrap_or_default())
 }

@@ -1,9 +1,14 @@
 //! Renders the output of `teardown`.
 
+use std::collections::BTreeSet;
+
 use super::error::{hints, report};
 use super::heading::heading;
 use crate::input::printable;
 use crate::operations::teardown::{Applied, Prepared};
+use crate::pattern::clusters;
+use crate::reconcile::plan::Plan;
+use crate::stack::Kind;
 use crate::words::count;
 
 /// Returns the warnings before a removal. `command` is the name in `permissions --for`.
@@ -29,7 +34,19 @@ pub fn warnings(Prepared { undelivered, missing_cluster, .. }: &Prepared, comman
 }
 
 pub fn question(Prepared { stack, place, plan, .. }: &Prepared) -> String {
-    format!("Remove {} of the {}?", count(plan.steps.len(), "resource"), heading(stack, place))
+    format!("Remove {} of the {}{}?", count(plan.steps.len(), "resource"), heading(stack, place), clusters(plan))
+}
+
+/// Returns the clusters that lose their alerts, if there are several: the stack's name has only one of them.
+fn clusters(plan: &Plan) -> String {
+    let rules =
+        plan.steps.iter().filter(|step| step.address.id.kind == Kind::Rule).filter_map(|step| step.have.as_ref());
+    let names: BTreeSet<String> = rules.flat_map(|rule| clusters::named(&rule["pattern"])).collect();
+    let names: BTreeSet<&str> = names.iter().map(|arn| clusters::name(arn)).collect();
+    match names.len() {
+        0 | 1 => String::new(),
+        _ => super::setup::of_clusters(names.into_iter()),
+    }
 }
 
 /// Returns the closing message of a removal.

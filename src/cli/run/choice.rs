@@ -45,7 +45,7 @@ pub async fn clusters<A: OfStack>(args: &mut A, asks: bool, common: &Common, wor
 /// Asks for some of the clusters.
 async fn some(found: &[String], place: &str, choice: Choice, world: &World) -> Result<Vec<Cluster>> {
     world.err.print(&render::init::list(found));
-    let question = format!("Which clusters{place}, by number or name? ");
+    let question = format!("Which clusters{place}, by number or name (several, or all)? ");
     let parse = |answer: &str| match answer.is_empty() {
         true => Err(Error::usage("at least one cluster is needed").hint("type a number, a name, or all")),
         false if choice == Choice::Any => init::clusters(answer, found),

@@ -264,7 +264,10 @@ impl World {
         }
         let read = || {
             let mut answer = String::new();
-            std::io::stdin().read_line(&mut answer).map(|_| answer)
+            match std::io::stdin().read_line(&mut answer)? {
+                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(answer),
+            }
         };
         self.ask(read).await
     }
@@ -292,6 +295,11 @@ impl World {
                 Ok(Ok(text)) => Ok(text),
                 Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
                     Err(Error::interrupted("interrupted; nothing was changed"))
+                }
+                // The end of the input, as by Ctrl-D, is no answer.
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    self.err.print("\n");
+                    Err(Error::declined())
                 }
                 Ok(Err(error)) => Err(unreadable().because(error)),
                 Err(_) => Err(unreadable()),
