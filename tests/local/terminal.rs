@@ -102,6 +102,18 @@ fn narrow_terminals_break_lines_between_words() {
     assert!(text.contains("error: no AWS region is configured\n") && text.contains(hint), "{text:?}");
 }
 
+/// Checks that the end of the input, as by Ctrl-D, is a no: the question is not asked again.
+#[cfg(target_os = "linux")]
+#[test]
+fn end_of_input_is_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("cd {} && \"$TASKBELL\" init --color never; echo ended with $?", folder.path().display());
+    let environment = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "us-east-1")];
+    let text = in_terminal(80, &line, &environment);
+    assert!(text.contains("Which clusters") && text.ends_with("Nothing was changed.\nended with 2\n"), "{text:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// Interrupts commands while AWS, which accepts connections only, owes them an answer.
 #[test]
 fn interrupt_is_reported_once() {
