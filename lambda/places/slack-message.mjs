@@ -417,7 +417,7 @@ const isFactSaid = ({ cause: { words } }, key) => words.en[1].includes(`{${key}}
 /** Writes the facts that the notifier looked up for a job. */
 function factsOf(incident, words, isRare) {
   return (incident.facts ?? []).filter(({ key }) => RARE.includes(key) === isRare && !isFactSaid(incident, key))
-    .map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? durationOf(value, words) : plain(value, LIMIT.field)]);
+    .map(({ key, kind, value }) => [own(words.facts, key) ?? key, kind === "time" ? localTime(value) : kind === "seconds" ? (key === "every" ? intervalOf : durationOf)(value, words) : plain(value, LIMIT.field)]);
 }
 
 /** Writes the facts that a reader needs most, in one line: when, for how long, and which revision. */
@@ -518,6 +518,12 @@ function durationOf(seconds, words) {
   return parts.slice(0, 2).join(" ");
 }
 
+/** @returns {string} "26 h": an interval as its user would give it, in the largest unit that divides it */
+function intervalOf(seconds, words) {
+  const whole = words.units.find(([size]) => seconds >= size && seconds % size === 0);
+  return whole ? `${seconds / whole[0]}${whole[1]}` : durationOf(seconds, words);
+}
+
 /** Writes a date that Slack shows in the reader's own time zone; the fallback is UTC. */
 function localTime(iso) {
   const seconds = Math.floor(Date.parse(iso) / 1000);
@@ -526,12 +532,13 @@ function localTime(iso) {
 }
 
 /** The names of values that are durations in seconds. */
-const DURATIONS = ["age", "limit", "every", "late"];
+const DURATIONS = ["age", "limit", "late"];
 
 /** Fills a template of the cause table. Only the values are escaped: the words are written here and in the cause table. */
 function sentence(template, { values }, words, key) {
   const crash = crashOf(filled(values.code) ? Number(values.code) : null, key);
   const valueOf = (name) => {
+    if (filled(values[name]) && name === "every") return intervalOf(Number(values[name]), words);
     if (filled(values[name]) && DURATIONS.includes(name)) return durationOf(Number(values[name]), words);
     if (!filled(values[name])) return own(words.absent, name) ?? words.absent.other;
     if (name === "container") return words.container + code(values.container);
