@@ -56,7 +56,8 @@ impl Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum On {
     Everything,
-    Clusters,
+    /// Every cluster: setup also looks for those that the stack was set up with.
+    EveryCluster,
     Tasks,
     /// Every rule whose name begins like the stack's: also rules of stacks whose names begin with this stack's name. For reads.
     Rules,
@@ -171,7 +172,7 @@ const READ_ALL: [Grants; 9] = [
 ];
 
 const WRITE: Grants = &[
-    (On::Clusters, &["ecs:DescribeClusters"]),
+    (On::EveryCluster, &["ecs:DescribeClusters"]),
     (On::Everything, &["events:TestEventPattern"]),
     (
         On::Parameter,
@@ -310,7 +311,7 @@ const PATTERN_TEST: Grants = &[
     (On::Tasks, &["ecs:DescribeTasks"]),
     (On::Table, &["dynamodb:GetItem"]),
 ];
-/// Finds the clusters that a glob covers.
+/// Finds the clusters that a glob covers, of the user or of the settings that a stack was set up with.
 const FIND_CLUSTERS: Grants = &[(On::Everything, &["ecs:ListClusters"])];
 const NOTIFY: Grants = &[(On::Bus(APPLICATION_SOURCE), &["events:PutEvents"])];
 
@@ -413,7 +414,7 @@ impl Statement {
 /// Returns the statements that name the rules of `ground.patterns`.
 fn statements(command: Command, ground: Ground) -> Vec<Statement> {
     let mut by_resource: BTreeMap<On, BTreeSet<&'static str>> = BTreeMap::new();
-    let has_globs = ground.clusters.iter().any(|arn| is_glob(arn));
+    let has_globs = ground.clusters.is_empty() || ground.clusters.iter().any(|arn| is_glob(arn));
     let finds = has_globs && matches!(command, Command::Setup | Command::Drill | Command::Jobs);
     let more = if finds { vec![FIND_CLUSTERS] } else { Vec::new() };
     for (on, actions) in grants(command, ground.own_role).into_iter().chain(more).flatten() {
@@ -511,7 +512,7 @@ fn resources(on: On, ground: Ground) -> Vec<String> {
     };
     match on {
         On::Everything => vec!["*".to_owned()],
-        On::Clusters => of_clusters(&str::to_owned),
+        On::EveryCluster => vec![place.cluster_arn("*")],
         On::Tasks => of_clusters(&|arn| format!("{}/*", arn.replacen(":cluster/", ":task/", 1))),
         On::Rules | On::TaggedRules | On::NewRules => vec![place.rule_arn(&format!("{}*", stack.rule_prefix()))],
         On::EveryRule => vec![place.rule_arn("*")],

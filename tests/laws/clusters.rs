@@ -94,6 +94,8 @@ async fn notifier_may_find_the_clusters_of_a_glob_for_its_jobs() {
         let of = |cluster: &str| format!("permissions --for {command} --cluster '{cluster}'");
         assert!(taskbell(&aws, &of("prod-*")).await.out.contains("ecs:ListClusters"), "{command}");
         assert!(!taskbell(&aws, &of("batch")).await.out.contains("ecs:ListClusters"), "{command}");
+        let of_stack = format!("permissions --for {command} --stack x");
+        assert!(taskbell(&aws, &of_stack).await.out.contains("ecs:ListClusters"), "{command}");
     }
 }
 

@@ -696,6 +696,10 @@ fn judged_policy_belongs_to_the_command_and_its_flags() {
     assert_eq!(of(&format!("pattern test --task {TASK}")), [format!("{} --cluster batch", start("pattern-test"))]);
     assert_eq!(of(&format!("pattern test --task {TASK} --stack x")), [format!("{} --stack x", start("pattern-test"))]);
     assert_eq!(of("notify hello"), [start("notify")]);
+    assert_eq!(of("drift batch --tag a=b"), [format!("{} --cluster batch", start("drift"))]);
+    assert_eq!(of("drift --tag a=b a b --stack x"), [format!("{} --stack x", start("drift"))]);
+    // AWS tells which stack is meant by several clusters.
+    assert!(of("drift a b").is_empty() && of("drift --cluster a b").is_empty());
     // Without a name, the policy of no stack would be printed.
     assert!(of("pattern test event.json").is_empty() && of("setup").is_empty());
     assert!(of("setup --all --yes").is_empty() && of("import rule --cluster batch").is_empty());

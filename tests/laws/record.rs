@@ -369,7 +369,16 @@ async fn command_without_a_stack_lists_those_that_exist() {
     let none = taskbell(&aws, "status").await;
     assert!(none.code == 64 && none.err.contains("there is none in us-east-1 yet"), "{none:?}");
     succeeds(&aws, "setup batch --yes").await;
-    for line in ["status", "teardown --yes", "drift", "replay --dry-run"] {
+    aws.forget_calls();
+    for line in ["status", "drift", "jobs", "graph"] {
+        let (only, named) = (taskbell(&aws, line).await, taskbell(&aws, &format!("{line} --stack batch")).await);
+        assert_eq!((only.code, only.out), (named.code, named.out), "{line}");
+        assert_eq!(only.err, format!("note: batch is the only stack in us-east-1\n{}", named.err), "{line}");
+        let other = taskbell(&aws, &format!("{line} web")).await;
+        assert_eq!(other.code, taskbell(&aws, &format!("{line} --cluster web")).await.code, "{line}: {other:?}");
+    }
+    assert_eq!(aws.writes().into_iter().filter(|action| action != "dynamodb:Scan").collect::<Vec<_>>(), [""; 0]);
+    for line in ["teardown --yes", "replay --dry-run"] {
         let one = taskbell(&aws, line).await;
         assert!(one.code == 64 && one.err.contains("error: no stack was selected\n"), "{line}: {one:?}");
         let hint = "hint: give --cluster NAME or --stack NAME; the only stack in us-east-1 is batch\n";

@@ -14,7 +14,9 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use clap::{Command, CommandFactory};
 use serde_json::{Value, json};
+use taskbell::cli::Cli;
 
 use crate::support::Outcome;
 use crate::support::aws::{ACCOUNT, REGION};
@@ -47,6 +49,16 @@ impl Book {
     }
 }
 
+static COMMAND: LazyLock<Command> = LazyLock::new(Cli::command);
+
+/// Returns whether this flag of the command takes a value.
+fn takes_value(command: &str, flag: &str) -> bool {
+    let both = COMMAND.find_subcommand(command).into_iter().chain([&*COMMAND]);
+    let mut of_flag =
+        both.flat_map(Command::get_arguments).filter(|argument| argument.get_long() == flag.strip_prefix("--"));
+    of_flag.next().is_some_and(|argument| argument.get_action().takes_values())
+}
+
 /// Returns the command lines that print the policies for this command line; none: no policy is for it alone. The judge of requests
 /// demands a policy for each of them.
 pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
@@ -68,22 +80,32 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
         ["pattern", "test", ..] => &["pattern-test"],
         _ => &[],
     };
-    let (mut flags, mut cluster_of_task) = (Vec::new(), None);
-    let mut rest = words.iter();
+    let (mut flags, mut named, mut cluster_of_task) = (Vec::new(), Vec::new(), None);
+    let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
         match *word {
             "--cluster" | "--stack" | "--notifier-role-arn" | "--permissions-boundary" => {
                 flags.extend([*word, rest.next().unwrap_or(&"")]);
             }
             "--task" => cluster_of_task = rest.next().and_then(|arn| arn.split(":task/").nth(1)?.split_once('/')),
+            flag if flag.starts_with('-') => {
+                if takes_value(words[0], flag) {
+                    rest.next();
+                }
+            }
+            cluster if commands != ["notify"] && commands != ["pattern-test"] => named.push(cluster),
             _ => {}
         }
     }
-    let names_stack = flags.contains(&"--cluster") || flags.contains(&"--stack");
-    match cluster_of_task {
-        Some((cluster, _)) if !names_stack => flags.extend(["--cluster", cluster]),
+    let names_stack = |flags: &[&str]| flags.contains(&"--cluster") || flags.contains(&"--stack");
+    match (cluster_of_task, named.as_slice()) {
+        (_, [only]) if !names_stack(&flags) => flags.extend(["--cluster", only]),
+        // AWS tells which stack is meant by several clusters.
+        (_, [_, ..]) if !flags.contains(&"--stack") => return Vec::new(),
+        (_, [_, ..]) => {}
+        (Some((cluster, _)), []) if !names_stack(&flags) => flags.extend(["--cluster", cluster]),
         // The user types the cluster later, or the command has nothing to do.
-        None if !names_stack && commands != ["notify"] => return Vec::new(),
+        (None, []) if !names_stack(&flags) && commands != ["notify"] => return Vec::new(),
         _ => {}
     }
     let flags: String = flags.into_iter().flat_map(|word| [" ", word]).collect();

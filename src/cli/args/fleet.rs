@@ -49,6 +49,11 @@ pub trait OfStack: Clone + 'static {
         true
     }
 
+    /// Checks whether the command, without a name, is for the only stack that exists. Only a command that writes nothing is.
+    fn takes_only_stack(&self) -> bool {
+        false
+    }
+
     /// Returns the choice of clusters, if the command asks for those that neither a flag nor the file names.
     fn asks_for_clusters(&self) -> Option<Choice> {
         None

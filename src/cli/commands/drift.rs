@@ -48,6 +48,10 @@ impl OfStack for Args {
         self.stack.add_clusters(std::mem::take(&mut self.fleet.named));
     }
 
+    fn takes_only_stack(&self) -> bool {
+        true
+    }
+
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
     }

@@ -65,6 +65,10 @@ impl OfStack for Args {
         self.stack.add_clusters(std::mem::take(&mut self.named.named));
     }
 
+    fn takes_only_stack(&self) -> bool {
+        true
+    }
+
     fn lacks_cluster(&self) -> bool {
         self.stack.lacks_cluster()
     }

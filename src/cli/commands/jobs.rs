@@ -45,6 +45,10 @@ impl OfStack for Args {
         self.clusters.add(std::mem::take(&mut self.fleet.named));
     }
 
+    fn takes_only_stack(&self) -> bool {
+        true
+    }
+
     fn fleet(&self) -> Option<&FleetArgs> {
         Some(&self.fleet)
     }

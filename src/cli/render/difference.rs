@@ -83,7 +83,7 @@ pub fn explained(path: &str) -> Option<&'static str> {
         );
     }
     if path == format!("/environment/{SETTINGS}") {
-        return Some("the settings that the stack keeps");
+        return Some("settings: the stack keeps other ones");
     }
     path.ends_with(APPLIED_TAG).then_some("the record of the last applied state is missing or out of date")
 }
@@ -105,6 +105,7 @@ fn words(kind: Kind, path: &str, [have, want]: [Option<&Value>; 2], cause: Cause
         _ => {}
     }
     let Subject { label, unit, is_document, is_item } = subject(&path);
+    let is_field = kind == Kind::Rule && path.len() > 1 && path[0] == "pattern";
     // A setting without a value is not set; only a retention without a number of days has a meaning.
     let side =
         |side: Option<&Value>| side.filter(|side| !side.is_null() || unit == Unit::Days).map(|side| value(side, unit));
@@ -116,6 +117,8 @@ fn words(kind: Kind, path: &str, [have, want]: [Option<&Value>; 2], cause: Cause
         (None, Some(Some(want))) if is_item => format!("{label}: {want} is missing"),
         (Some(Some(have)), None) => format!("{label}: is {have}, should not be set"),
         (None, Some(Some(want))) => format!("{label}: is not set, should be {want}"),
+        (None, Some(None)) if is_field => format!("{label}: is not restricted, should be"),
+        (Some(None), None) if is_field => format!("{label}: is restricted, should not be"),
         (Some(None), None) => format!("{label}: should not exist"),
         (None, Some(None)) => format!("{label}: is missing"),
         (Some(_), Some(_)) | (None, None) => format!("{label}: differs"),
@@ -319,6 +322,13 @@ mod tests {
                 json!("STOPPED"),
                 json!("RUNNING"),
                 "pattern, detail.lastStatus: is STOPPED, should be RUNNING",
+            ),
+            (
+                Kind::Rule,
+                "/pattern/detail/taskDefinitionArn",
+                absent(),
+                json!([{ "wildcard": "*/job-*" }]),
+                "pattern, detail.taskDefinitionArn: is not restricted, should be",
             ),
             (Kind::Role, "/policies/extra", json!({ "Statement": [] }), absent(), "policy extra: should not exist"),
             (Kind::Role, "/policies/notifier/Statement/0/Resource/1", absent(), json!("x"), "policy notifier: differs"),

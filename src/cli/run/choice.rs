@@ -92,11 +92,32 @@ fn existing(kind: &str, names: &[String], place: &str) -> String {
     }
 }
 
+/// Selects the only stack that exists, for a command that only reads, if neither the user nor a file names a stack or clusters.
+pub async fn only_stack<A: OfStack>(args: &A, common: &mut Common, world: &World) {
+    let is_named = common.has_file || !common.stacks.is_empty() || !args.clusters().is_empty();
+    if !args.takes_only_stack() || is_named {
+        return;
+    }
+    if let Some((region, names)) = existing_stacks(common, world).await
+        && let [only] = names.as_slice()
+    {
+        if !common.quiet {
+            world.err.print(&format!("note: {only} is the only stack in {region}\n"));
+        }
+        common.stacks.push(only.clone());
+    }
+}
+
+/// Returns the region and the names of the stacks that exist there, if AWS tells.
+async fn existing_stacks(common: &Common, world: &World) -> Option<(String, Vec<String>)> {
+    let (target, progress) = (common.target_called("stacks".parse().ok()?), Progress::new(common, world));
+    progress.over(stacks::all(&target, progress.context())).await
+}
+
 /// Adds to the error of a command without a stack those that exist, if AWS tells.
 pub async fn with_stacks(error: Error, common: &Common, world: &World) -> Error {
-    let (Ok(name), Some(Hint::NameStack)) = ("stacks".parse(), error.nearest_hint()) else { return error };
-    let (target, progress) = (common.target_called(name), Progress::new(common, world));
-    match progress.over(stacks::all(&target, progress.context())).await {
+    let Some(Hint::NameStack) = error.nearest_hint() else { return error };
+    match existing_stacks(common, world).await {
         None => error,
         Some((region, names)) => {
             let place = format!(" in {region}");

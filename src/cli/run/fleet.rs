@@ -30,6 +30,7 @@ pub type Run<A> = for<'a> fn(A, &'a Common, &'a World) -> LocalBoxFuture<'a, Res
 /// If the selection is not clear, or the command fails.
 pub async fn alone<A: OfStack>(args: A, common: Common, world: &World, command: Run<A>) -> Result<u8> {
     let (args, mut common) = completed(args, &common)?;
+    choice::only_stack(&args, &mut common, world).await;
     choice::stack(&args, &mut common, world).await?;
     let needs_stack = args.needs_stack();
     match command(args, &common, world).await {
@@ -67,6 +68,7 @@ async fn carry_out<A: InPhases, R: InPhases>(
         let (mut args, mut common) = completed_from(file, args, &common)?;
         let asks = !args.yes();
         choice::clusters(&mut args, asks, &common, world).await?;
+        choice::only_stack(&args, &mut common, world).await;
         choice::stack(&args, &mut common, world).await?;
         return match super::run(args, &common, world).await {
             Err(error) => Err(choice::with_stacks(error, &common, world).await),
