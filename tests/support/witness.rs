@@ -88,13 +88,9 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
                 flags.extend([*word, rest.next().unwrap_or(&"")]);
             }
             "--task" => cluster_of_task = rest.next().and_then(|arn| arn.split(":task/").nth(1)?.split_once('/')),
-            flag if flag.starts_with('-') => {
-                if takes_value(words[0], flag) {
-                    rest.next();
-                }
-            }
-            cluster if commands != ["notify"] && commands != ["pattern-test"] => named.push(cluster),
-            _ => {}
+            flag if flag.starts_with('-') && takes_value(words[0], flag) => drop(rest.next()),
+            word if word.starts_with('-') || commands == ["notify"] || commands == ["pattern-test"] => {}
+            cluster => named.push(cluster),
         }
     }
     let names_stack = |flags: &[&str]| flags.contains(&"--cluster") || flags.contains(&"--stack");
@@ -102,7 +98,6 @@ pub fn permissions_for(line: &str, region: &str) -> Vec<String> {
         (_, [only]) if !names_stack(&flags) => flags.extend(["--cluster", only]),
         // AWS tells which stack is meant by several clusters.
         (_, [_, ..]) if !flags.contains(&"--stack") => return Vec::new(),
-        (_, [_, ..]) => {}
         (Some((cluster, _)), []) if !names_stack(&flags) => flags.extend(["--cluster", cluster]),
         // The user types the cluster later, or the command has nothing to do.
         (None, []) if !names_stack(&flags) && commands != ["notify"] => return Vec::new(),
