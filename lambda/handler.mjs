@@ -58,7 +58,6 @@ const DEFINITIONS_KEPT = 50;
  * @property {import("./watch/reason.mjs").Look} [look]  the calls that look at tasks and schedules
  * @property {(tableName: string) => import("./memory/announcements.mjs").Table} tableOf
  * @property {(tableName: string) => import("./memory/ledger.mjs").Ledgers} [ledgersOf]
- * @property {(...services: string[]) => void} [prepare]
  * @property {typeof fetch} fetch
  * @property {(ms: number) => Promise<void>} sleep
  * @property {() => number} now  milliseconds
@@ -73,7 +72,7 @@ const DEFINITIONS_KEPT = 50;
  * @param {Tools} tools
  */
 export function createHandler(tools) {
-  const { describeTaskDefinition, readLog, tableOf, ledgersOf, prepare, sleep, now, random, log, env, within: bounded = within } = tools;
+  const { describeTaskDefinition, readLog, tableOf, ledgersOf, sleep, now, random, log, env, within: bounded = within } = tools;
   const { destinations, misconfigured } = destinationsIn(env);
   const senders = new Map(destinations.map((destination) => [destination, senderTo(destination, tools)]));
   const everySender = [...senders.values()];
@@ -107,7 +106,7 @@ export function createHandler(tools) {
   }
 
   /** Decides and delivers. Without a table, every event is delivered. */
-  async function announced({ subject, failure, time }, names, phases, deliver) {
+  async function announced({ subject, failure, time }, names, phases, begin, deliver) {
     if (!table || !subject) {
       const decision = { verdict: "tell", pending: names, delivered: [], unanswered: {}, occurrences: {} };
       await deliver(decision);
@@ -115,7 +114,7 @@ export function createHandler(tools) {
     }
     const { left, forPosts, remaining, holder } = phases;
     return announce(table, keysOf({ subject, failure, time }, { now: now(), windowMs }), {
-      destinations: names, holder, now, sleep, random,
+      destinations: names, begin, holder, now, sleep, random,
       waitMs: Math.max(0, left() - forPosts), holdUntil: now() + remaining() + CLOCKS_MS, markMs: () => remaining() - FOR_LOG_LINE_MS,
     }, deliver);
   }
@@ -260,22 +259,26 @@ export function createHandler(tools) {
     return chosen;
   }
 
-  /** Announces an incident. @returns {Promise<string>} the outcome */
+  /** Announces an incident, and posts only after `recording`, which runs beside the decision. @returns {Promise<string>} the outcome */
   async function told(incident, chosen, run) {
-    const { entry, timed, left } = run;
+    const { entry, timed, left, recording = null } = run;
     if (misconfigured) throw misconfigured;
     if (chosen.length === 0) {
       entry.silentBecause = "no destination takes it";
       return "silent";
     }
     let results = [];
+    let reading = null;
+    const readTail = () => { reading ??= timed("log", tailOf(incident, run)); };
     const from = now();
     const id = `${entry.requestId} ${incident.subject}`;
-    const decided = await announced(incident, chosen.map(({ name }) => name), run, async (decision) => {
+    const decided = await announced(incident, chosen.map(({ name }) => name), run, readTail, async (decision) => {
       entry.ms.table = now() - from;
+      readTail();
       const { pending, occurrences, count, trouble } = decision;
       Object.assign(entry, { occurrence: count, tableError: trouble && nameOf(trouble) });
-      const log = await timed("log", tailOf(incident, run));
+      // The message compares the failure with earlier runs of the job.
+      const [log] = await Promise.all([reading, recording]);
       incident.missing.push(...[trouble && missingBecauseOf(trouble, "dynamodb:GetItem"), log.missing].filter(Boolean));
       if (incident.missing.length > 0) entry.missing = incident.missing;
       const before = withRemembered(decision, id);
@@ -332,7 +335,6 @@ export function createHandler(tools) {
     try {
       // With one destination it is certain which webhook will be needed, so that the read runs in parallel with the rest.
       if (alone) readWebhooks(everySender);
-      prepare?.(...(table ? ["dynamodb"] : []), ...(logLines > 0 ? ["logs"] : []), ...(destinations.some(({ topic }) => topic) ? ["sns"] : []));
       if (isQuestion(event)) return end(await answered(event, run));
       const known = await timed("taskDefinition", lookUp(event));
       const incident = judged(event, known);
@@ -342,12 +344,12 @@ export function createHandler(tools) {
       if (memory?.isGood) return end(await endedWell(event, incident, memory, run));
       if (!incident.rings) return end("silent");
       const chosen = chosenFor(event, incident, run);
-      const isRecorded = memory === null || await recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, LEDGER_SHARE * (left() - forPosts)));
+      const recording = memory && recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, LEDGER_SHARE * (left() - forPosts)));
       try {
-        return end(await told(incident, chosen, run));
+        return end(await told(incident, chosen, { ...run, recording }));
       } finally {
         // The post came first; now there is time for another try.
-        if (!isRecorded) await recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, remaining() - FOR_LOG_LINE_MS));
+        if (await recording === false) await recorded(memory, incident, chosen.length > 0, run, Math.min(LEDGER_MS, remaining() - FOR_LOG_LINE_MS));
       }
     } catch (error) {
       Object.assign(entry, { outcome: error instanceof Busy ? "busy" : "failed", error: error.message });

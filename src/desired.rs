@@ -340,7 +340,7 @@ fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -
         runtime: "nodejs24.x".to_owned(),
         handler: "index.handler".to_owned(),
         architecture: "arm64".to_owned(),
-        memory_mib: 256,
+        memory_mib: 512,
         timeout_seconds: 30,
         description: "taskbell: tells Slack why an ECS task died".to_owned(),
         bound_to_current_role: config.own_role_arn.is_none().then_some(true),
@@ -395,6 +395,8 @@ fn environment(config: &Config, stack: &Stack) -> BTreeMap<String, String> {
         // Without a table, the notifier remembers nothing anyway.
         ("TASKBELL_LEDGER", (window.is_some() && !config.keeps_ledger()).then(|| "off".to_owned())),
         ("TASKBELL_RECOVERY", (window.is_some() && !config.recovery).then(|| "off".to_owned())),
+        // The notifier then loads the clients for a look at what starts a job.
+        ("TASKBELL_WATCH", config.watches().then(|| "on".to_owned())),
         (SERVICE_RECOVERY, config.reports_recovered_services().then(|| "on".to_owned())),
         (REPORTED_PATTERNS, config.reported_patterns().map(|names| names.into_iter().collect::<Vec<_>>().join(","))),
     ];

@@ -1,5 +1,5 @@
-// Makes the AWS calls of the notifier. The SDK comes with the Lambda runtime and is imported only when first needed:
-// a cold start pays only for the clients it uses, and the tests run without the SDK.
+// Makes the AWS calls of the notifier. The SDK comes with the Lambda runtime. Each of its clients is one bundle, so that single commands
+// cannot be imported alone. The clients that a stack needs are loaded during init; any other one is imported when first needed.
 
 /** The time limit of a call with its retries; the SDK's own request timeout only warns. */
 const CALL_MS = 2_500;
@@ -29,7 +29,10 @@ export async function clientOf(service, region) {
   const key = `${service} ${elsewhere}`;
   if (!clients.has(key)) {
     const [name, make] = PACKAGES[service];
-    clients.set(key, import(name).then((sdk) => ({ sdk, client: withTimeLimit(new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) })) })));
+    clients.set(key, import(name).then((sdk) => {
+      const client = new sdk[make]({ ...CLIENT, ...(service === "sns" ? { maxAttempts: 1 } : {}), ...(elsewhere ? { region } : {}) });
+      return { sdk, client: withTimeLimit(client), ready: () => readied(client) };
+    }));
   }
   try {
     const most = service === "sns" ? PUBLISH_MS : CALL_MS;
@@ -49,6 +52,9 @@ export function timeLimit(ms) {
   return { timeoutMs, abortSignal: AbortSignal.timeout(timeoutMs) };
 }
 
+/** Finds the credentials and the region of a client, as its first call would. */
+const readied = ({ config }) => Promise.all([config.credentials(), config.region()]);
+
 /** Limits the time of each call: `abortSignal` ends a request, but not the wait for credentials. */
 function withTimeLimit(client) {
   return { send: (command, options) => within(options.timeoutMs, client.send(command, options)) };
@@ -66,9 +72,16 @@ export function within(ms, work) {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-/** Loads clients that will be needed, while the caller waits for another answer. */
-export function prepare(...services) {
-  for (const service of services) clientOf(service).catch(() => {});
+/**
+ * Loads clients, with what their first calls would load: credentials and endpoints. Lambda runs the init of a function on a whole processor, and
+ * the function itself on a share of one. Never fails: a client that cannot be loaded is tried again when it is needed.
+ * @param {(keyof PACKAGES)[]} services
+ */
+export async function load(services) {
+  await Promise.allSettled(services.map(async (service) => {
+    const { ready } = await clientOf(service);
+    await within(CALL_MS, ready());
+  }));
 }
 
 async function call(service, command, input, { region, timeoutMs } = {}) {

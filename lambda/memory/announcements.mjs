@@ -31,6 +31,8 @@ const MOST_UNCLEAR = 2;
  * @typedef {{id: string, failure: string, since: number}} Place  the key of a window
  * @typedef {"done"|"lost"|"conflict"} Outcome  lost: an item changed since it was read; conflict: the write is to be tried again
  * @typedef {object} Table  Each call ends within `ms`. An error has `isUnclear` if the call may have been performed.
+ * @property {(id: string, place: Place, ms: number) => Promise<{subject: Subject|null, window: Window|null, latest: number|null}|null>} look  a
+ *   subject, a window and the latest window of its failure, of one moment; null if another run is writing one of them
  * @property {(id: string, ms: number) => Promise<Subject|null>} subject
  * @property {(id: string, ms: number) => Promise<Window|null>} window
  * @property {(failure: string, ms: number) => Promise<number|null>} latest  the start of the window that was opened last
@@ -57,6 +59,7 @@ const MOST_UNCLEAR = 2;
  * @typedef {{name: string, took: boolean, unanswered: number}} Result  unanswered: all posts without an answer, with those of earlier runs
  * @typedef {object} How
  * @property {string[]} destinations
+ * @property {() => void} [begin]  called when it is all but certain that this run will announce the event
  * @property {string} holder  unique to this run, even among retries of one event
  * @property {() => number} now
  * @property {(ms: number) => Promise<void>} sleep
@@ -152,10 +155,14 @@ export async function decide(table, keys, how, hold = { id: null }) {
   };
   let isContended = false;
   let unclear = 0;
+  let isFirst = true;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     let step = null;
     try {
-      step = await stepOf(table, keys, how, hold, ms);
+      // Most events are new: what a new one needs is read in one call, of one moment. A write to one of the items refuses this call.
+      const seen = isFirst ? await table.look(keys.subject, placeOf(null, keys), ms()) : null;
+      isFirst = false;
+      step = await stepOf(table, keys, seen, how, hold, ms);
       unclear = 0;
     } catch (error) {
       // A table that answers is busy, not in trouble; a run that was at work before may be so still.
@@ -175,20 +182,29 @@ export async function decide(table, keys, how, hold = { id: null }) {
   }
 }
 
-/** Reads once and acts on the result. @returns {Promise<Decision|"again"|"wait">} again: read again at once; wait: other runs are at work */
-async function stepOf(table, keys, how, hold, ms) {
+/**
+ * Reads what was not seen, and acts on the result.
+ * @param {{subject: Subject|null, window: Window|null, latest: number|null}|null} seen  with the window of the keys
+ * @returns {Promise<Decision|"again"|"wait">} again: read again at once; wait: other runs are at work
+ */
+async function stepOf(table, keys, seen, how, hold, ms) {
   const { destinations, holder, now } = how;
   // Reads in this order: the window is then at least as new as the subject, and contains every count that came with the subject.
-  const subject = await table.subject(keys.subject, ms());
+  const subject = seen ? seen.subject : await table.subject(keys.subject, ms());
   if (subject?.settled) return { verdict: "duplicate" };
   const place = placeOf(subject, keys);
-  const window = await table.window(place.id, ms());
+  const isSeen = seen !== null && place.id === placeOf(null, keys).id;
+  const window = isSeen ? seen.window : await table.window(place.id, ms());
   const expires = now() + KEPT_MS;
   const by = { holder, heldUntil: how.holdUntil };
   if (window === null) {
-    const seen = { subject, ...await latestOf(table, place, ms), names: destinations };
-    const fresh = { since: place.since, count: 1, told: {}, earlier: untold(seen.previous), ...by };
-    return next(await held(hold, place, () => table.open(keys.subject, place, seen, fresh, expires, ms())));
+    if (subject === null) how.begin?.();
+    const latest = isSeen ? seen.latest : await table.latest(place.failure, ms());
+    const found = { subject, ...await previousOf(table, place, latest, ms), names: destinations };
+    const fresh = { since: place.since, count: 1, told: {}, earlier: untold(found.previous), ...by };
+    const outcome = await held(hold, place, () => table.open(keys.subject, place, found, fresh, expires, ms()));
+    // Nobody else can have announced a new subject in a window that this run has just opened.
+    return outcome === "done" && subject === null ? tellOf({ subject: subjectOf(place), window: fresh, place }, destinations, now) : next(outcome);
   }
   if (subject === null) {
     const outcome = await table.join(keys.subject, place, expires, ms());
@@ -216,6 +232,14 @@ async function stepOf(table, keys, how, hold, ms) {
     return next((await held(hold, place, () => table.take(place.id, window, destinations, by, ms()))));
   }
   if (isHeld) hold.id = place.id;
+  return tellOf({ subject, window, place }, pending, now);
+}
+
+/** Returns a subject that was counted and not announced. @returns {Subject} */
+const subjectOf = ({ failure, since }) => ({ failure, since, settled: false, delivered: [], unanswered: {} });
+
+/** Returns the decision to tell the pending destinations. */
+function tellOf({ subject, window, place }, pending, now) {
   return {
     verdict: "tell", count: window.count, pending, delivered: subject.delivered, place, subject,
     unanswered: Object.fromEntries(pending.map((name) => [name, timesOf(subject, name, now())])),
@@ -237,8 +261,7 @@ async function held(hold, { id }, write) {
 const next = (outcome) => (outcome === "done" ? "again" : "wait");
 
 /** Returns the window that was opened last, if it is an earlier one. */
-async function latestOf(table, place, ms) {
-  const latest = await table.latest(place.failure, ms());
+async function previousOf(table, place, latest, ms) {
   const id = latest !== null && latest < place.since ? windowKey(place.failure, latest) : null;
   const previous = id === null ? null : await table.window(id, ms());
   return { latest, previous, previousId: previous && id };

@@ -60,7 +60,16 @@ export function tableOf(tableName, connect = clientOf) {
     },
   });
 
+  const latestIn = (item) => (item?.latestMs ? read(item.latestMs) : null);
+
   return {
+    async look(id, place, ms) {
+      const { answer } = await write("TransactGetItemsCommand", { TransactItems: [id, place.id, place.failure].map((key) => ({ Get: at(key) })) }, ms);
+      if (!answer) return null;
+      const [subject, window, failure] = answer.Responses.map(({ Item }) => Item ?? null);
+      return { subject: subject && subjectOf(subject), window: window && windowOf(window), latest: latestIn(failure) };
+    },
+
     async subject(id, ms) {
       const item = await get(id, ms);
       return item && subjectOf(item);
@@ -73,8 +82,7 @@ export function tableOf(tableName, connect = clientOf) {
 
     /** Reads the start of the latest window. An item of an earlier version, which kept its one window here, has no such start. */
     async latest(failure, ms) {
-      const latest = (await get(failure, ms))?.latestMs;
-      return latest ? read(latest) : null;
+      return latestIn(await get(failure, ms));
     },
 
     open(id, place, { subject, latest, previous, previousId, names }, fresh, expires, ms) {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { describeTasks, runsTasksOf, taskOf } from "../io/aws.mjs";
 
 /** Calls that only read. */
-const READS = ["DescribeRule", "DescribeTaskDefinition", "DescribeTasks", "GetItem", "GetLogEvents", "GetParameter", "GetSchedule", "ListClusters", "ListTasks", "Scan"];
+const READS = ["DescribeRule", "DescribeTaskDefinition", "DescribeTasks", "GetItem", "GetLogEvents", "GetParameter", "GetSchedule", "ListClusters", "ListTasks", "Scan", "TransactGetItems"];
 /** Calls that write to the table of the stack, which is named in every one of them. */
 const WRITES = ["TransactWriteItems", "UpdateItem"];
 /** Calls that send an alert. */

@@ -64,6 +64,15 @@ export function dynamo(items = new Map(), { isBackward = false } = {}) {
 
   const commands = {
     GetItemCommand: ({ Key }, step, ms) => step(`read ${Key.id.S}`, () => ({ Item: items.get(Key.id.S) }), "read", ms),
+    TransactGetItemsCommand({ TransactItems }, step, ms) {
+      const ids = TransactItems.map(({ Get }) => Get.Key.id.S);
+      if (new Set(ids).size < ids.length) throw named("ValidationException", "one item twice in a transaction");
+      return step(`look ${ids.join(" + ")}`, () => {
+        const reasons = ids.map((id) => ({ Code: locks.has(id) ? "TransactionConflict" : "None" }));
+        if (reasons.some(({ Code }) => Code !== "None")) throw Object.assign(named("TransactionCanceledException"), { CancellationReasons: reasons });
+        return { Responses: ids.map((id) => (items.has(id) ? { Item: items.get(id) } : {})) };
+      }, "read", ms);
+    },
     ScanCommand({ ExpressionAttributeValues: { ":job": { S: prefix } }, ExclusiveStartKey: after }, step, ms) {
       return step("scan", () => {
         // Pages of one item each, as if each item were large.

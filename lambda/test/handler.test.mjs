@@ -207,7 +207,7 @@ test("a message that Slack did not take is not marked as announced", async () =>
 
 test("a table that cannot be reached, before or in the middle, does not stop the alert, which names the table", async () => {
   for (const [step, error, said] of [
-    ["subject", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /is not allowed to call `dynamodb:GetItem`, so this alert may come more than once/],
+    ["look", { name: "AccessDeniedException", message: "not authorized to perform: dynamodb:GetItem on x" }, /is not allowed to call `dynamodb:GetItem`, so this alert may come more than once/],
     ["open", { name: "ResourceNotFoundException" }, /found nothing, so this alert may come more than once/],
   ]) {
     const here = world({ ...withTable, tableOf: () => ({ ...memoryTable(), [step]: () => Promise.reject(Object.assign(new Error(error.message), error)) }) });
@@ -300,7 +300,7 @@ test("a destination rings whatever its name: with a table, without one, and with
   const env = { TASKBELL_DESTINATIONS: JSON.stringify(ODD_NAMES.map((name) => ({ name, parameter: `/${name}`, kind: "webhook" }))) };
   const readWebhook = async (parameter) => JSON.stringify({ url: `https://example.com${parameter}`, secret: "a secret that is long" });
   const table = memoryTable();
-  const broken = { ...table, subject: () => Promise.reject(new Error("x")) };
+  const broken = { ...table, look: () => Promise.reject(new Error("x")) };
   for (const [what, changes] of Object.entries({ table: { tableOf: () => table }, none: {}, broken: { tableOf: () => broken } })) {
     const here = world({ readWebhook, env: what === "none" ? env : { ...env, TASKBELL_TABLE: "t" }, ...changes });
     const told = () => here.seen.posts.splice(0).map(({ url, payload }) => [url.slice("https://example.com/".length), payload.occurrence?.count ?? null]);

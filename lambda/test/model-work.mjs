@@ -98,7 +98,7 @@ export const FAULTS = [
   ["subject and window are read at once, and settled whatever came in between", { events: ["x", "x"], destinations: ONE, before: before(3, ONE) }, (table, { failure, since }) => {
     let early = null;
     return {
-      ...table, subject: (id, ms) => { early = table.window(`${failure} @${since}`, ms); return table.subject(id, ms); }, window: (id, ms) => early ?? table.window(id, ms),
+      ...table, look: async () => null, subject: (id, ms) => { early = table.window(`${failure} @${since}`, ms); return table.subject(id, ms); }, window: (id, ms) => early ?? table.window(id, ms),
       settle: (...call) => table.settle(...call.slice(0, -1), null),
     };
   }, /is untold/],
@@ -111,7 +111,7 @@ export const FAULTS = [
   ["a window is taken although its counts changed since it was read", { events: ["x", "y"], destinations: ONE, before: before(1, ONE) }, (table) => {
     let stale = null;
     return {
-      ...table, window: async (id, ms) => (stale ? { ...await table.window(id, ms), ...stale } : table.window(id, ms)),
+      ...table, look: async () => null, window: async (id, ms) => (stale ? { ...await table.window(id, ms), ...stale } : table.window(id, ms)),
       async take(id, seen, names, by, ms) {
         const { outcome } = await table.take(id, seen, [names[0]].filter(() => false).concat("nobody"), by, ms);
         if (outcome === "done") stale = { told: seen.told };
@@ -119,7 +119,7 @@ export const FAULTS = [
       },
     };
   }, /a message has told it|told twice/],
-  ["the message of one destination counts for all", { events: ["x", "y"], destinations: TWO, answer: (name, nth) => (name === "pager" && nth <= 1 ? "fail" : "ok") }, (table) => ({
+  ["the message of one destination counts for all", { events: ["x", "y"], destinations: TWO, before: before(1, TWO), answer: (name, nth) => (name === "pager" && nth <= 1 ? "fail" : "ok") }, (table) => ({
     ...table, mark: (id, windowId, told, ...rest) => table.mark(id, windowId, { ...told, names: TWO }, ...rest),
   }), /pager: .* is untold/],
 ];

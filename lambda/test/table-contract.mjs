@@ -19,12 +19,14 @@ export function contract(name, make) {
 
   check("nothing exists at first", async (table) => {
     assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [null, null, null]);
+    assert.deepEqual(await table.look("task a", PLACE, MS), { subject: null, window: null, latest: null });
   });
 
   check("a window is opened once, with its subject counted, held by its opener, and named by the failure", async (table) => {
     assert.equal(await opened(table), "done");
     assert.equal(await opened(table, "task b"), "lost");
     assert.deepEqual([await table.subject("task a", MS), await table.window(PLACE.id, MS), await table.latest("failure f", MS)], [subject(PLACE), window(PLACE), 1000]);
+    assert.deepEqual(await table.look("task a", PLACE, MS), { subject: subject(PLACE), window: window(PLACE), latest: 1000 });
     assert.equal(await table.subject("task b", MS), null);
   });
 

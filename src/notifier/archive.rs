@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// The notifier's modules by their paths in `lambda/`, sorted.
-const FILES: [(&str, &str); 48] = files! {
+const FILES: [(&str, &str); 49] = files! {
     "core/batch.mjs"
     "core/blame.mjs"
     "core/causes.mjs"
@@ -34,6 +34,7 @@ const FILES: [(&str, &str); 48] = files! {
     "core/reasons.mjs"
     "core/records.mjs"
     "core/recovery.mjs"
+    "core/services.mjs"
     "core/summary.mjs"
     "core/text.mjs"
     "core/unanswered.mjs"

@@ -113,7 +113,7 @@ const DOORS_OF_LAMBDA: [(&str, &[&str]); 9] = [
     ("memory/table", &["core", "io"]),
     ("watch", &["core", "io", "memory/ledger"]),
     ("handler", &["core", "io", "memory/announcements", "memory/ledger", "node:crypto", "watch"]),
-    ("index", &["handler", "io", "memory/ledger", "memory/table"]),
+    ("index", &["core", "handler", "io", "memory/ledger", "memory/table"]),
 ];
 
 #[test]
