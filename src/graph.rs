@@ -242,7 +242,7 @@ struct Seen<'a> {
 fn seen<'a>(plan: &'a Plan) -> Vec<Seen<'a>> {
     let Plan { steps, unchanged, conflicts, unknown, missing: _ } = plan;
     let of_step = |step: &'a Step| {
-        let Step { action, address, stage: _, have, want, tags: _, owner: _, changes: _ } = step;
+        let Step { action, address, needs: _, have, want, tags: _, owner: _, changes: _ } = step;
         let (state, told) = match action {
             Action::Add => (State::Missing, String::new()),
             Action::Remove => (State::Unwanted, String::new()),

@@ -416,7 +416,7 @@ mod tests {
     use crate::desired::{Ground, desired};
     use crate::notifier::archive::archive;
     use crate::reconcile::owner::Owner;
-    use crate::reconcile::resource::{Stage, tag_change};
+    use crate::reconcile::resource::{Needs, tag_change};
     use crate::stack::Id;
 
     fn policy_of(size: usize, document: fn(&Value) -> usize) -> Policy {
@@ -609,7 +609,7 @@ mod tests {
             Step {
                 action,
                 address: Address { name: (*name).to_owned(), ..address(Kind::Rule) },
-                stage: Stage::Trigger,
+                needs: Needs::NOTHING,
                 tags: tag_change(&Tags::new(), &want),
                 owner: Owner::default(),
                 have,

@@ -137,7 +137,7 @@ fn unreadable(id: &Id, error: &Error) -> Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::resource::{Observed, Stage, Tags};
+    use crate::reconcile::resource::{Needs, Observed, Tags};
     use crate::stack::Address;
     use serde_json::json;
 
@@ -166,7 +166,7 @@ mod tests {
         let seen = specs.iter().map(|(address, spec)| {
             let found = Found { spec: spec.clone(), tags: Tags::new() };
             let observed = Ok(Observed::Ours(found));
-            (address.id.clone(), Seen { address: address.clone(), stage: Stage::Trigger, observed })
+            (address.id.clone(), Seen { address: address.clone(), needs: Needs::NOTHING, observed })
         });
         let mut links = links(&json!({ "a": 1 }), &seen.collect(), &stack(), &place());
         assert_eq!(links.len(), 1);

@@ -154,7 +154,8 @@ impl Session {
     }
 
     /// Applies a plan. After an interruption, waits for the calls in flight for at most [`LETTING_GO`].
-    pub async fn apply(&self, plan: &Plan) -> Report {
+    /// `read_at`: as [`Engine::apply`] expects it.
+    pub async fn apply(&self, plan: &Plan, read_at: Option<Instant>) -> Report {
         let letting_go = async {
             time_to_let_go(&self.waiter.cancel).await;
             self.engine.let_go.cancel();
@@ -162,7 +163,7 @@ impl Session {
         };
         let apply = async {
             tokio::select! {
-                report = self.engine.apply(plan) => report,
+                report = self.engine.apply(plan, read_at) => report,
                 never = letting_go => never,
             }
         };

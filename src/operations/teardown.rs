@@ -1,5 +1,7 @@
 //! Removes the resources that a stack owns, and no others: carries out a plan that wants no resource.
 
+use tokio::time::Instant;
+
 use super::session::{Session, nothing_changed};
 use super::target::{Context, Target};
 use super::verdict::Verdict;
@@ -24,6 +26,10 @@ pub struct Prepared {
     pub missing_cluster: Option<Error>,
     /// The fleet to which every resource must belong; none: the stack's own tag is enough.
     fleet: Option<String>,
+    /// The time at which the resources were read.
+    read_at: Instant,
+    /// Whether nobody is asked between the read and the removal.
+    is_confirmed: bool,
     session: Session,
 }
 
@@ -53,6 +59,7 @@ pub async fn prepare(
     let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
     let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
     let (seen, place) = observed.map_err(nothing_changed)?;
+    let read_at = Instant::now();
     clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
     session.report_place(&place);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());
@@ -63,7 +70,17 @@ pub async fn prepare(
     let queue_goes = plan.steps.iter().any(|step| step.address.id.kind == Kind::Queue);
     let missing_cluster = if plan.is_in_sync() { session.missing_clusters(clusters).await } else { None };
     let undelivered = queue_goes.then_some(depth);
-    Ok(Prepared { stack: session.stack.clone(), place, plan, undelivered, missing_cluster, fleet, session })
+    Ok(Prepared {
+        stack: session.stack.clone(),
+        place,
+        plan,
+        undelivered,
+        missing_cluster,
+        fleet,
+        read_at,
+        is_confirmed: false,
+        session,
+    })
 }
 
 impl Prepared {
@@ -91,10 +108,16 @@ impl Prepared {
         Some(error.hint(format!("if the stack is yours, `taskbell teardown --stack {stack}` removes it")))
     }
 
+    /// Lets the removal begin with what was read, because nobody is asked in between.
+    #[must_use]
+    pub fn confirmed(self) -> Self {
+        Self { is_confirmed: true, ..self }
+    }
+
     /// Removes the resources. The result contains everything that was done, also after a failure.
     pub async fn apply(self) -> Applied {
-        let Self { stack, place, plan, session, .. } = self;
-        let report = session.apply(&plan).await;
+        let Self { stack, place, plan, session, read_at, is_confirmed, .. } = self;
+        let report = session.apply(&plan, is_confirmed.then_some(read_at)).await;
         let incomplete = (!report.is_complete()).then(|| match session.waiter.cancel.is_cancelled() {
             true => Error::interrupted("teardown was interrupted"),
             false => Error::new("teardown is not complete"),

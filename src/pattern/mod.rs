@@ -6,6 +6,7 @@ mod catalogue;
 pub mod clusters;
 pub mod companions;
 pub mod coverage;
+pub mod deciding;
 mod event;
 pub mod filter;
 pub mod fitting;

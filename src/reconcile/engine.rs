@@ -5,19 +5,23 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::reconcile::gates::{Gates, Milestone};
 use crate::reconcile::owner::Owner;
 use crate::reconcile::plan::{Action, Plan, PropertyChange, Step};
 use crate::reconcile::resource::{
-    AnyAdapter, Event, Inventory, Listener, Remainder, Seen, Stage, created_meanwhile, tag_change,
+    AnyAdapter, Event, Found, Inventory, Listener, Remainder, Seen, created_meanwhile, tag_change,
 };
-use crate::stack::{Address, Id, Stack};
+use crate::stack::{Address, Id, Kind, Stack};
 
 /// The adapters of the kinds, and the listener for the events of a run.
 pub struct Engine {
@@ -34,20 +38,23 @@ pub struct Engine {
 pub struct Report {
     pub done: Vec<Id>,
     pub failed: Vec<(Id, Error)>,
+    /// The steps that had begun when another one failed, or the user interrupted: the next run finishes them.
+    pub unfinished: Vec<Id>,
     pub not_started: Vec<Id>,
 }
 
 impl Report {
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.not_started.is_empty()
+        self.failed.is_empty() && self.unfinished.is_empty() && self.not_started.is_empty()
     }
 
     /// Returns whether everything was done but differences that cannot be removed now.
     #[must_use]
     pub fn is_complete_but_for_remainders(&self) -> bool {
         let stops = |error: &Error| error.find::<Remainder>().is_none();
-        self.not_started.is_empty() && !self.failed.iter().any(|(_, error)| stops(error))
+        let Self { done: _, failed, unfinished, not_started } = self;
+        unfinished.is_empty() && not_started.is_empty() && !failed.iter().any(|(_, error)| stops(error))
     }
 
     /// Returns whether the step changes nothing but a difference that remains.
@@ -63,13 +70,14 @@ impl Report {
     /// Joins this report and the report of later steps.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
-        let Self { done, failed, not_started } = later;
+        let Self { done, failed, unfinished, not_started } = later;
         self.done.extend(done);
         self.done.sort();
         self.done.dedup();
         // A later step on the same resource removed a remainder, or met it again.
         self.failed.retain(|(id, _)| !self.done.contains(id) && !failed.iter().any(|(again, _)| again == id));
         self.failed.extend(failed);
+        self.unfinished.extend(unfinished);
         self.not_started.extend(not_started);
         self
     }
@@ -83,42 +91,33 @@ impl Engine {
         join_all(of_kinds).await.into_iter().flatten().map(|seen| (seen.address.id.clone(), seen)).collect()
     }
 
-    /// Carries out the plan: first additions and changes stage by stage, then removals, backwards.
+    /// Carries out the plan: first additions and changes, each as soon as what it needs is there, then removals, for which the triggers
+    /// stop first.
     ///
     /// Forward, the first failure stops new work, and nothing is removed; a difference that cannot be removed now stops nothing.
     /// Backward, errors are collected and the rest goes on.
-    pub async fn apply(&self, plan: &Plan) -> Report {
+    ///
+    /// `read_at`: the time at which the resources of the plan were read, if nothing came between: neither a question nor another stack.
+    pub async fn apply(&self, plan: &Plan, read_at: Option<Instant>) -> Report {
+        let (backward, forward): (Vec<&Step>, Vec<&Step>) =
+            plan.steps.iter().partition(|step| step.action == Action::Remove);
         let mut report = Report::default();
-        let removals = |step: &&Step| step.action == Action::Remove;
-        let mut forward: BTreeMap<Stage, Vec<&Step>> = BTreeMap::new();
-        for step in plan.steps.iter().filter(|step| !removals(step)) {
-            forward.entry(step.stage).or_default().push(step);
+        self.run(&forward, &mut report, None).await;
+        match report.is_complete_but_for_remainders() {
+            true => self.run(&backward, &mut report, read_at).await,
+            false => report.not_started.extend(backward.iter().map(|step| step.address.id.clone())),
         }
-        for steps in forward.into_values() {
-            self.run(steps, &mut report, OnFailure::Stop).await;
-        }
-        let (first, rest): (Vec<&Step>, Vec<&Step>) =
-            plan.steps.iter().filter(removals).partition(|step| step.stage == Stage::Trigger);
-        let on_failure = match report.is_complete_but_for_remainders() {
-            true => OnFailure::GoOn,
-            false => OnFailure::Stop,
-        };
-        self.run(first, &mut report, on_failure).await;
-        self.run(rest, &mut report, on_failure).await;
         report
     }
 
-    async fn run(&self, steps: Vec<&Step>, report: &mut Report, on_failure: OnFailure) {
-        let stopped =
-            self.cancel.is_cancelled() || (on_failure == OnFailure::Stop && !report.is_complete_but_for_remainders());
-        if stopped {
-            report.not_started.extend(steps.iter().map(|step| step.address.id.clone()));
-            return;
-        }
+    /// Runs the steps at once; each waits for what it needs.
+    async fn run(&self, steps: &[&Step], report: &mut Report, read_at: Option<Instant>) {
+        let gates = Gates::of(steps.iter().copied());
         let mut left: BTreeMap<&Id, &Step> = steps.iter().map(|step| (&step.address.id, *step)).collect();
-        let mut running: FuturesUnordered<_> = steps.iter().map(|step| self.perform(step)).collect();
+        let mut running: FuturesUnordered<_> =
+            steps.iter().map(|step| async { (&step.address.id, self.perform(step, &gates, read_at).await) }).collect();
         loop {
-            let (id, outcome) = tokio::select! {
+            let (id, ended) = tokio::select! {
                 biased;
                 next = running.next() => match next {
                     Some(ended) => ended,
@@ -126,68 +125,205 @@ impl Engine {
                 },
                 () = self.let_go.cancelled() => break,
             };
-            left.remove(&id);
-            match outcome {
-                Ok(()) => report.done.push(id),
-                Err(error) => report.failed.push((id, error)),
+            left.remove(id);
+            match ended {
+                Ended::Done => report.done.push(id.clone()),
+                Ended::Failed(error) => report.failed.push((id.clone(), error)),
+                Ended::NotStarted => report.not_started.push(id.clone()),
+                Ended::Unfinished => report.unfinished.push(id.clone()),
             }
         }
         for step in left.into_values() {
             let error = unanswered();
             report.failed.push((step.address.id.clone(), could_not(step.action, &step.address, error)));
         }
-        report.done.sort();
+        for ids in [&mut report.done, &mut report.not_started, &mut report.unfinished] {
+            ids.sort();
+        }
         report.failed.sort_by(|a, b| a.0.cmp(&b.0));
     }
 
-    async fn perform(&self, step: &Step) -> (Id, Result<()>) {
+    /// Carries out a step. Whatever its end, those that wait for it hear of it.
+    async fn perform(&self, step: &Step, gates: &Gates, read_at: Option<Instant>) -> Ended {
         let Step { action, address, .. } = step;
-        let id = address.id.clone();
-        (self.listener)(Event::Started { subject: (&id).into(), doing: doing(*action) });
-        let outcome = match self.adapters.iter().find(|adapter| adapter.kind() == id.kind) {
-            Some(adapter) => carry_out(&**adapter, step).await,
-            None => Err(Error::new(format!("no kind of resource can perform the step for {id}"))),
+        let id = &address.id;
+        let Some(adapter) = self.adapters.iter().find(|adapter| adapter.kind() == id.kind) else {
+            gates.close();
+            return Ended::Failed(Error::new(format!("no kind of resource can perform the step for {id}")));
         };
-        let event = match outcome {
-            Ok(()) => Event::Done { subject: (&id).into() },
-            Err(_) => Event::Failed { subject: (&id).into() },
+        let way = Way { engine: self, step, adapter: &**adapter, gates, read_at };
+        let outcome = match action {
+            Action::Add => way.add().await,
+            Action::Change => way.change().await,
+            Action::Remove => way.remove().await,
         };
-        (self.listener)(event);
-        (id, outcome.map_err(|error| could_not(*action, address, error)))
+        let ended = match outcome {
+            Ok(()) => Ended::Done,
+            Err(Stop::Closed(ended)) => return ended,
+            Err(Stop::Failed(error)) => Ended::Failed(could_not(*action, address, error)),
+        };
+        let stops = |error: &Error| *action != Action::Remove && error.find::<Remainder>().is_none();
+        match &ended {
+            Ended::Failed(error) if stops(error) => gates.close(),
+            _ => [Milestone::Exists, Milestone::Complete, Milestone::Stopped]
+                .into_iter()
+                .for_each(|one| gates.reach(id, one)),
+        }
+        (self.listener)(match ended {
+            Ended::Done => Event::Done { subject: id.into() },
+            _ => Event::Failed { subject: id.into() },
+        });
+        ended
     }
 }
 
-/// Carries out a step if the resource still has the owner of the plan. Time has passed since the plan: the user was asked, and other
-/// steps ran. No call of AWS checks tags and writes at once, so the read comes directly before the first write. Only a creation
-/// that AWS refuses for a name in use needs no read.
-async fn carry_out(adapter: &dyn AnyAdapter, step: &Step) -> Result<()> {
-    let Step { action: _, address, stage: _, have, want, tags, owner, changes: _ } = step;
-    if let (None, Some(want), true) = (have, want, adapter.creation_refuses()) {
-        return adapter.put(address, None, want, tags).await;
+/// The longest time between a read and the write for which it counts.
+const FRESH: Duration = Duration::from_secs(5);
+
+fn is_fresh(read_at: Instant) -> bool {
+    read_at.elapsed() <= FRESH
+}
+
+/// The end of a step.
+enum Ended {
+    Done,
+    Failed(Error),
+    /// Another step failed before this one began, or the user interrupted.
+    NotStarted,
+    /// Another step failed after this one began, or the user interrupted.
+    Unfinished,
+}
+
+/// The reason why a step goes no further.
+enum Stop {
+    Closed(Ended),
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
-    let now = adapter.read(address).await?.held_by(owner).map_err(|present| match have {
-        None => created_meanwhile(address, &present),
-        Some(_) => owner_changed(address, owner, &present),
-    })?;
-    match (now, want) {
-        (None, None) => Ok(()),
-        (None, Some(want)) => adapter.put(address, None, want, tags).await,
-        (Some(found), None) => adapter.delete(address, &found.spec).await,
-        (Some(found), Some(want)) => {
-            adapter.put(address, Some(&found.spec), want, &tag_change(&found.tags, want)).await
+}
+
+/// A step on its way. Time has passed since the plan: the user was asked, and other steps ran. No call of AWS checks tags and writes at
+/// once, so the step reads its resource again directly before the first write. Only a creation that AWS refuses for a name in use
+/// needs no read.
+struct Way<'a> {
+    engine: &'a Engine,
+    step: &'a Step,
+    adapter: &'a dyn AnyAdapter,
+    gates: &'a Gates,
+    read_at: Option<Instant>,
+}
+
+impl Way<'_> {
+    /// Begins the resource as soon as what it needs exists, and completes it as soon as what it needs is complete.
+    async fn add(&self) -> Result<(), Stop> {
+        let Step { address, needs, want, tags, .. } = self.step;
+        let Some(want) = want else { return Ok(()) };
+        self.pass(needs.existing, Milestone::Exists, Ended::NotStarted).await?;
+        self.say_started();
+        let mut present = !self.adapter.creation_refuses() && self.now().await?.is_some();
+        let mut refusal = None;
+        if !present {
+            refusal = self.adapter.begin(address, want, tags).await?.err();
+            present = refusal.is_some();
         }
+        self.gates.reach(&address.id, Milestone::Exists);
+        self.pass(needs.complete, Milestone::Complete, Ended::Unfinished).await?;
+        if !present {
+            return Ok(self.adapter.put(address, None, want, tags).await?);
+        }
+        match (self.now().await?, refusal) {
+            (None, Some(refusal)) => Err(refusal.into()),
+            // Somebody removed it since.
+            (None, None) => {
+                self.adapter.begin(address, want, tags).await??;
+                Ok(self.adapter.put(address, None, want, tags).await?)
+            }
+            (Some(found), _) => Ok(self.put(&found, want).await?),
+        }
+    }
+
+    async fn change(&self) -> Result<(), Stop> {
+        let Step { address, needs, want, tags, .. } = self.step;
+        let Some(want) = want else { return Ok(()) };
+        self.pass(needs.complete, Milestone::Complete, Ended::NotStarted).await?;
+        self.say_started();
+        if let Some(found) = self.now().await? {
+            return Ok(self.put(&found, want).await?);
+        }
+        self.adapter.begin(address, want, tags).await??;
+        Ok(self.adapter.put(address, None, want, tags).await?)
+    }
+
+    /// Removes the resource: at once if it triggers the notifier, or else as soon as nothing triggers the notifier any more.
+    async fn remove(&self) -> Result<(), Stop> {
+        let Step { address, needs, have, .. } = self.step;
+        if self.engine.cancel.is_cancelled() {
+            return Err(Stop::Closed(Ended::NotStarted));
+        }
+        if needs.triggers {
+            self.say_started();
+            let have = match have.clone().filter(|_| self.read_at.is_some_and(is_fresh)) {
+                Some(have) => Some(have),
+                None => self.now().await?.map(|found| found.spec),
+            };
+            let Some(have) = have else { return Ok(()) };
+            self.adapter.stop(address, &have).await?;
+            self.gates.reach(&address.id, Milestone::Stopped);
+            return Ok(self.adapter.delete(address, &have).await?);
+        }
+        // Read while the triggers stop, unless that takes long.
+        let read = async { (self.now().await, Instant::now()) };
+        let gate = self.gates_of(|_| true, Milestone::Stopped, Ended::NotStarted);
+        let (open, (found, read_at)) = tokio::join!(gate, read);
+        open?;
+        self.say_started();
+        let found = if is_fresh(read_at) { found } else { self.now().await };
+        match found? {
+            Some(found) => Ok(self.adapter.delete(address, &found.spec).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn put(&self, found: &Found<Value>, want: &Value) -> Result<()> {
+        self.adapter.put(&self.step.address, Some(&found.spec), want, &tag_change(&found.tags, want)).await
+    }
+
+    /// Returns the resource as it is now, if it still has the owner of the plan.
+    async fn now(&self) -> Result<Option<Found<Value>>> {
+        let Step { address, have, owner, .. } = self.step;
+        self.adapter.read(address).await?.held_by(owner).map_err(|present| match have {
+            None => created_meanwhile(address, &present),
+            Some(_) => owner_changed(address, owner, &present),
+        })
+    }
+
+    async fn pass(&self, kinds: &[Kind], milestone: Milestone, otherwise: Ended) -> Result<(), Stop> {
+        self.gates_of(|kind| kinds.contains(&kind), milestone, otherwise).await
+    }
+
+    /// Waits for others, unless the run is over or the user interrupts it.
+    async fn gates_of(&self, kinds: impl Fn(Kind) -> bool, milestone: Milestone, otherwise: Ended) -> Result<(), Stop> {
+        let may_go_on = tokio::select! {
+            biased;
+            () = self.engine.cancel.cancelled() => false,
+            open = self.gates.pass(kinds, milestone) => open,
+        };
+        if may_go_on { Ok(()) } else { Err(Stop::Closed(otherwise)) }
+    }
+
+    fn say_started(&self) {
+        let Step { action, address, .. } = self.step;
+        (self.engine.listener)(Event::Started { subject: (&address.id).into(), doing: doing(*action) });
     }
 }
 
 fn owner_changed(address: &Address, planned: &Owner, present: &Owner) -> Error {
     Error::new(format!("the owner of {} changed since the plan: {present}; before, {planned}", address.name))
         .hint("taskbell did not change it; `taskbell drift` shows what it is now")
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OnFailure {
-    Stop,
-    GoOn,
 }
 
 /// Returns the error of a change that was abandoned.
@@ -242,7 +378,7 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
 
 async fn read(adapter: &dyn AnyAdapter, address: Address) -> Seen {
     let observed = adapter.read(&address).await;
-    Seen { address, stage: adapter.stage(), observed }
+    Seen { address, needs: adapter.needs(), observed }
 }
 
 /// Returns one unknown resource for a kind that cannot be listed: the kind may have any resources.
@@ -252,5 +388,5 @@ fn unlistable(adapter: &dyn AnyAdapter, stack: &Stack, error: Error) -> Seen {
         name: format!("every {} of the stack", adapter.kind()),
         stack: stack.name.clone(),
     };
-    Seen { address, stage: adapter.stage(), observed: Err(error) }
+    Seen { address, needs: adapter.needs(), observed: Err(error) }
 }

@@ -2,6 +2,7 @@
 //! has an adapter.
 
 pub mod engine;
+mod gates;
 pub mod owner;
 pub mod plan;
 pub mod resource;

@@ -9,7 +9,7 @@ use crate::document::{Change, diff};
 use crate::error::Error;
 use crate::reconcile::owner::Owner;
 use crate::reconcile::resource::{
-    APPLIED_TAG, Desired, Found, Inventory, Observed, Seen, Stage, TagChange, Tags, Want, is_as_applied, tag_change,
+    APPLIED_TAG, Desired, Found, Inventory, Needs, Observed, Seen, TagChange, Tags, Want, is_as_applied, tag_change,
     wanted_tags,
 };
 use crate::stack::{Address, FLEET_TAG, Id};
@@ -63,7 +63,7 @@ pub struct PropertyChange {
 pub struct Step {
     pub action: Action,
     pub address: Address,
-    pub stage: Stage,
+    pub needs: Needs,
     pub have: Option<Value>,
     pub want: Option<Value>,
     pub tags: TagChange,
@@ -139,16 +139,16 @@ pub struct Exceptions {
 #[must_use]
 pub fn plan(desired: &Desired, seen: Inventory, exceptions: &Exceptions) -> Plan {
     let mut plan = Plan::default();
-    for (id, Seen { address, stage, observed }) in seen {
+    for (id, Seen { address, needs, observed }) in seen {
         let want = desired.wants.iter().find(|want| want.address.id == id);
         match observed {
             Err(error) => plan.unknown.push(Unknown { address, error }),
-            Ok(observed) => decide(&mut plan, &address, stage, want, observed, exceptions),
+            Ok(observed) => decide(&mut plan, &address, needs, want, observed, exceptions),
         }
     }
     for want in &desired.wants {
         if !plan.mentions(&want.address.id) {
-            decide(&mut plan, &want.address, want.stage, Some(want), Observed::Absent, exceptions);
+            decide(&mut plan, &want.address, want.needs, Some(want), Observed::Absent, exceptions);
         }
     }
     plan.sort();
@@ -158,7 +158,7 @@ pub fn plan(desired: &Desired, seen: Inventory, exceptions: &Exceptions) -> Plan
 fn decide(
     plan: &mut Plan,
     address: &Address,
-    stage: Stage,
+    needs: Needs,
     want: Option<&Want>,
     observed: Observed,
     exceptions: &Exceptions,
@@ -173,7 +173,7 @@ fn decide(
         Step {
             action,
             address: address.clone(),
-            stage,
+            needs,
             tags: want.as_ref().map(|want| tag_change(&tags, want)).unwrap_or_default(),
             owner,
             have: have.map(|found| found.spec),
@@ -279,8 +279,8 @@ impl Plan {
         let Self { steps, unchanged, conflicts, unknown, missing: _ } = self;
         steps.sort_by_key(|step| {
             let removal = step.action == Action::Remove;
-            let stage = step.stage as i8;
-            (removal, if removal { -stage } else { stage }, step.address.id.clone())
+            let order = step.needs.order();
+            (removal, if removal { usize::MAX - order } else { order }, step.address.id.clone())
         });
         unchanged.sort();
         conflicts.sort_by(|a, b| a.address.cmp(&b.address));
@@ -304,13 +304,12 @@ mod tests {
         parts: Vec<u8>,
     }
 
-    /// An adapter that only lends its kind and stage to wants.
+    /// An adapter that only lends its kind to wants.
     struct Thing;
 
     impl Adapter for Thing {
         type Spec = Spec;
         const KIND: Kind = Kind::Rule;
-        const STAGE: Stage = Stage::Trigger;
 
         async fn read(&self, _: &Address) -> crate::error::Result<Option<Found<Spec>>> {
             Ok(None)
@@ -342,7 +341,7 @@ mod tests {
     }
 
     fn seen(key: &str, observed: Observed) -> (Id, Seen) {
-        (Id::new(Kind::Rule, key), Seen { address: address(key), stage: Stage::Trigger, observed: Ok(observed) })
+        (Id::new(Kind::Rule, key), Seen { address: address(key), needs: Needs::NOTHING, observed: Ok(observed) })
     }
 
     fn shown(plan: &Plan) -> String {

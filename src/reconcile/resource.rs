@@ -31,16 +31,37 @@ const SHORT_FORM: &str = "=";
 /// The characters of a digest in the short form, without a separator: 50 of them fit into a tag's value.
 const SHORT_DIGEST: usize = 5;
 
-/// The time at which a kind is created. Everything within a stage runs at once.
-/// Removal goes backwards in two waves: first the triggers, then, once nothing can trigger the notifier, all the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// The resources that the notifier needs.
-    Foundation,
-    /// The function.
-    Notifier,
-    /// The resources that trigger the function.
-    Trigger,
+/// The kinds that a kind needs. Steps wait for what they need, and for nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// The kinds whose resources must exist before [`Adapter::begin`].
+    pub existing: &'static [Kind],
+    /// The kinds whose resources must be as wanted before [`Adapter::put`], with all that those kinds need.
+    pub complete: &'static [Kind],
+    /// Whether the kind triggers the notifier: its resources stop before anything else is removed.
+    pub triggers: bool,
+}
+
+impl Needs {
+    pub const NOTHING: Self = Self { existing: &[], complete: &[], triggers: false };
+    /// The notifier can be created as soon as its role exists.
+    pub const OF_NOTIFIER: Self = Self {
+        existing: &[Kind::Role],
+        complete: &[Kind::Alarm, Kind::LogGroup, Kind::Parameter, Kind::Queue, Kind::Role, Kind::Table],
+        triggers: false,
+    };
+    /// Nothing rings before it can be answered.
+    pub const OF_TRIGGER: Self = Self {
+        existing: &[],
+        complete: &[Kind::Alarm, Kind::Function, Kind::LogGroup, Kind::Parameter, Kind::Queue, Kind::Role, Kind::Table],
+        triggers: true,
+    };
+
+    /// Returns a number that is higher than those of all kinds that this kind needs.
+    #[must_use]
+    pub fn order(&self) -> usize {
+        self.complete.len()
+    }
 }
 
 /// A resource as it was read: the properties that taskbell manages, and all of its tags.
@@ -79,7 +100,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// The normal form: only the properties that taskbell manages, nothing that AWS adds; equal meaning is equal value.
     type Spec: Serialize + DeserializeOwned + Send + Sync;
     const KIND: Kind;
-    const STAGE: Stage;
+    const NEEDS: Needs = Needs::NOTHING;
     /// Fields that AWS does not allow anybody to change.
     const FIXED: &'static [&'static str] = &[];
     /// Whether the call that creates a resource fails if the name is taken, so that it never overwrites. If not, the engine reads
@@ -89,7 +110,14 @@ pub trait Adapter: Send + Sync + 'static {
     /// Reads the existing resource, of any owner; `None` if there is none.
     fn read(&self, at: &Address) -> impl Future<Output = Result<Option<Found<Self::Spec>>>> + Send;
 
-    /// Leads from `have` (nothing, half-created or different) to `want`. If both are equal, changes only the tags.
+    /// Makes as much of a resource that does not exist as others need of it and as triggers nothing yet. A kind that gives nothing to
+    /// others in between makes the whole resource in [`Adapter::put`].
+    fn begin(&self, _at: &Address, _want: &Self::Spec, _tags: &TagChange) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Leads from `have` (half-created or different; none: what [`Adapter::begin`] has just made) to `want`. If both are equal, changes
+    /// only the tags.
     fn put(
         &self,
         at: &Address,
@@ -97,6 +125,11 @@ pub trait Adapter: Send + Sync + 'static {
         want: &Self::Spec,
         tags: &TagChange,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Stops a resource that triggers the notifier, before it is deleted.
+    fn stop(&self, _at: &Address, _have: &Self::Spec) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 
     /// Removes the resource with everything attached to it. Succeeds if it no longer exists.
     fn delete(&self, at: &Address, have: &Self::Spec) -> impl Future<Output = Result<()>> + Send;
@@ -132,7 +165,7 @@ impl Observed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Want {
     pub address: Address,
-    pub stage: Stage,
+    pub needs: Needs,
     /// The kind's spec, and under `tags` the tags that the resource shall have.
     spec: Value,
     /// Fields that are not configured in this run: they stay as they are.
@@ -150,7 +183,7 @@ pub struct Desired {
 #[derive(Debug)]
 pub struct Seen {
     pub address: Address,
-    pub stage: Stage,
+    pub needs: Needs,
     pub observed: Result<Observed>,
 }
 
@@ -193,7 +226,7 @@ impl Want {
             tags.insert(TAG_KEYS_TAG.to_owned(), record_of_keys(user_tags));
         }
         fields.insert("tags".to_owned(), json!(tags));
-        Ok(Self { address, stage: A::STAGE, spec, kept: &[], fixed: A::FIXED })
+        Ok(Self { address, needs: A::NEEDS, spec, kept: &[], fixed: A::FIXED })
     }
 
     /// Returns the field that keeps a resource of somebody else from ever becoming this one.
@@ -364,10 +397,18 @@ impl std::error::Error for Remainder {}
 /// An adapter whose specs are JSON documents, as engine and planner use it.
 pub trait AnyAdapter: Send + Sync {
     fn kind(&self) -> Kind;
-    fn stage(&self) -> Stage;
+    /// Returns [`Adapter::NEEDS`].
+    fn needs(&self) -> Needs;
     /// Returns [`Adapter::CREATION_REFUSES`].
     fn creation_refuses(&self) -> bool;
     fn read<'a>(&'a self, at: &'a Address) -> BoxFuture<'a, Result<Observed>>;
+    /// Begins a resource. Returns the error that somebody was faster, if the name is taken by now.
+    fn begin<'a>(
+        &'a self,
+        at: &'a Address,
+        want: &'a Value,
+        tags: &'a TagChange,
+    ) -> BoxFuture<'a, Result<std::result::Result<(), Error>>>;
     fn put<'a>(
         &'a self,
         at: &'a Address,
@@ -375,6 +416,7 @@ pub trait AnyAdapter: Send + Sync {
         want: &'a Value,
         tags: &'a TagChange,
     ) -> BoxFuture<'a, Result<()>>;
+    fn stop<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn list<'a>(&'a self, stack: &'a Stack) -> BoxFuture<'a, Result<Vec<Address>>>;
 }
@@ -384,8 +426,8 @@ impl<A: Adapter> AnyAdapter for A {
         A::KIND
     }
 
-    fn stage(&self) -> Stage {
-        A::STAGE
+    fn needs(&self) -> Needs {
+        A::NEEDS
     }
 
     fn creation_refuses(&self) -> bool {
@@ -400,6 +442,20 @@ impl<A: Adapter> AnyAdapter for A {
             let mut spec = to_document::<A>(&spec)?;
             spec["tags"] = json!(promised(&tags));
             Ok(judge(Found { spec, tags }, &at.stack))
+        })
+    }
+
+    fn begin<'a>(
+        &'a self,
+        at: &'a Address,
+        want: &'a Value,
+        tags: &'a TagChange,
+    ) -> BoxFuture<'a, Result<std::result::Result<(), Error>>> {
+        Box::pin(async move {
+            match Adapter::begin(self, at, &spec_of::<A>(want)?, tags).await {
+                Err(error) if error.find::<AlreadyExists>().is_some() => Ok(Err(error)),
+                outcome => outcome.map(Ok),
+            }
         })
     }
 
@@ -418,6 +474,10 @@ impl<A: Adapter> AnyAdapter for A {
                 outcome => outcome,
             }
         })
+    }
+
+    fn stop<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { Adapter::stop(self, at, &spec_of::<A>(have)?).await })
     }
 
     fn delete<'a>(&'a self, at: &'a Address, have: &'a Value) -> BoxFuture<'a, Result<()>> {
@@ -587,7 +647,7 @@ mod tests {
             let address =
                 Address { id: Id::new(Kind::Rule, "a"), name: "a".to_owned(), stack: "prod".parse().unwrap() };
             let observed = judge(Found { spec: json!({}), tags: tags(pairs) }, &address.stack);
-            (matches!(observed, Observed::Ours(_)), Seen { address, stage: Stage::Trigger, observed: Ok(observed) })
+            (matches!(observed, Observed::Ours(_)), Seen { address, needs: Needs::NOTHING, observed: Ok(observed) })
         };
         for (pairs, is_ours, serves) in [
             (&[(STACK_TAG, "prod")][..], true, true),

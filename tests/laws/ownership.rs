@@ -9,7 +9,7 @@ use taskbell::document::diff;
 use taskbell::reconcile::resource::Tags;
 
 use crate::support::aws::{ACCOUNT, Aws, FOR_GOOD, Failure, Fault, On};
-use crate::support::{self, taskbell};
+use crate::support::{self, taskbell, typing};
 
 const SETUP: &str = "setup --cluster batch --reset --yes";
 const TEARDOWN: &str = "teardown --cluster batch --yes";

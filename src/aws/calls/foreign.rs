@@ -218,7 +218,10 @@ impl Foreign {
         };
         let at = Address { id: Id::new(Kind::Rule, rule), name: rule.to_owned(), stack: stack.clone() };
         match adapter.read(&at).await? {
-            Some(found) => adapter.delete(&at, &found.spec).await,
+            Some(found) => {
+                adapter.stop(&at, &found.spec).await?;
+                adapter.delete(&at, &found.spec).await
+            }
             None => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Adapter, Found, Remainder, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, Found, Remainder, TagChange, Tags};
 use crate::stack::{ALARMS, Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 2] = ["ResourceNotFound", "ResourceNotFoundException"];
@@ -64,7 +64,6 @@ pub fn addresses(stack: &Stack) -> Vec<Address> {
 impl Adapter for Alarm {
     type Spec = Spec;
     const KIND: Kind = Kind::Alarm;
-    const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let alarms = self.described.ask(|| self.describe(at)).await?;

@@ -21,7 +21,7 @@ use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, CONFLICT, FUNCTION_UPDATE, ROLE_PROPAGATION, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Needs, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The tag with the id of the role whose grants the function holds: a role that was created again under the old name has another
@@ -98,7 +98,7 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for Function {
     type Spec = Spec;
     const KIND: Kind = Kind::Function;
-    const STAGE: Stage = Stage::Notifier;
+    const NEEDS: Needs = Needs::OF_NOTIFIER;
     const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
@@ -136,12 +136,13 @@ impl Adapter for Function {
         Ok(Some(Found { spec, tags }))
     }
 
+    async fn begin(&self, at: &Address, want: &Spec, tags: &TagChange) -> Result<()> {
+        self.create(at, want, &tags.all).await
+    }
+
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
         let bound = match have {
-            None => {
-                self.create(at, want, &tags.all).await?;
-                None
-            }
+            None => None,
             Some(have) => {
                 if have.code_signing.is_some() && want.code_signing.is_none() {
                     self.children().remove_code_signing(at).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::client::fault::fault;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
@@ -50,7 +50,6 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for LogGroup {
     type Spec = Spec;
     const KIND: Kind = Kind::LogGroup;
-    const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["class"];
     const CREATION_REFUSES: bool = true;
 

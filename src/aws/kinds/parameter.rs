@@ -16,7 +16,7 @@ use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
 use crate::secret::Sealed;
 use crate::stack::{Address, Id, Kind, Stack};
 
@@ -73,7 +73,6 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for Parameter {
     type Spec = Spec;
     const KIND: Kind = Kind::Parameter;
-    const STAGE: Stage = Stage::Foundation;
     const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {

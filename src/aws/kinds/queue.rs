@@ -14,7 +14,7 @@ use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, DELETED_QUEUE, Waiter};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The error of a missing queue in both spellings: the JSON protocol's, and the query protocol's, which services send to old
@@ -60,7 +60,6 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for Queue {
     type Spec = Spec;
     const KIND: Kind = Kind::Queue;
-    const STAGE: Stage = Stage::Foundation;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let Some(url) = self.url(&at.name).await? else {

@@ -13,7 +13,7 @@ use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
@@ -80,7 +80,6 @@ pub fn watch_address(stack: &Stack) -> Address {
 impl Adapter for Role {
     type Spec = Spec;
     const KIND: Kind = Kind::Role;
-    const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["path"];
     const CREATION_REFUSES: bool = true;
 
@@ -129,9 +128,14 @@ impl Adapter for Role {
         Ok(Some(Found { spec, tags }))
     }
 
+    /// Creates the role without its policies.
+    async fn begin(&self, at: &Address, want: &Spec, tags: &TagChange) -> Result<()> {
+        self.create(at, want, &tags.all).await
+    }
+
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
         match have {
-            None => self.create(at, want, &tags.all).await?,
+            None => {}
             Some(have) if have.path != want.path => {
                 return Err(Error::new(format!(
                     "the path of the role {} is {} and cannot be changed",

@@ -14,7 +14,7 @@ use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
 use crate::pattern;
-use crate::reconcile::resource::{Adapter, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, Found, Needs, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
@@ -74,7 +74,7 @@ pub fn address(stack: &Stack, pattern: &str) -> Address {
 impl Adapter for Rule {
     type Spec = Spec;
     const KIND: Kind = Kind::Rule;
-    const STAGE: Stage = Stage::Trigger;
+    const NEEDS: Needs = Needs::OF_TRIGGER;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
         let (rules, targets, tags) = tokio::join!(self.rules(), self.targets(&at.name), self.tags(at));
@@ -96,10 +96,14 @@ impl Adapter for Rule {
         Ok(Some(Found { spec, tags }))
     }
 
+    /// Makes the rule without a target: it triggers nothing.
+    async fn begin(&self, at: &Address, want: &Spec, tags: &TagChange) -> Result<()> {
+        self.put_rule(at, want, Some(&tags.all)).await
+    }
+
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        if have.is_none_or(|have| !same_rule(have, want)) {
-            let new = have.is_none().then_some(&tags.all);
-            self.put_rule(at, want, new).await?;
+        if have.is_some_and(|have| !same_rule(have, want)) {
+            self.put_rule(at, want, None).await?;
         }
         let none = BTreeMap::new();
         let targets = have.map_or(&none, |have| &have.targets);
@@ -111,9 +115,12 @@ impl Adapter for Rule {
         if have.is_some() { self.tag(at, tags).await } else { Ok(()) }
     }
 
-    /// Deletes the rule, which must not have targets; if one was added since the rule was read, the targets are listed again.
-    async fn delete(&self, at: &Address, have: &Spec) -> Result<()> {
-        self.remove_targets(at, &have.targets.keys().cloned().collect::<Vec<_>>()).await?;
+    async fn stop(&self, at: &Address, have: &Spec) -> Result<()> {
+        self.remove_targets(at, &have.targets.keys().cloned().collect::<Vec<_>>()).await
+    }
+
+    /// Deletes the rule, which must not have targets; if one was added since the rule was stopped, the targets are listed again.
+    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
         if self.delete_rule(at).await?.is_ok() {
             return Ok(());
         }

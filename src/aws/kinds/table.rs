@@ -13,7 +13,7 @@ use crate::aws::client::fault::{EXPIRY_CHANGED_TWICE, Fault, fault};
 use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, unseen};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Remainder, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 /// The only key attribute, a string, and the attribute with the time of expiry: `lambda/memory/table.mjs` writes both.
@@ -67,7 +67,6 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for Table {
     type Spec = Spec;
     const KIND: Kind = Kind::Table;
-    const STAGE: Stage = Stage::Foundation;
     const FIXED: &'static [&'static str] = &["key"];
     const CREATION_REFUSES: bool = true;
 

@@ -17,7 +17,7 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{Attempt, CONFLICT, NEW_RESOURCE, ROLE_PROPAGATION, SCHEDULE_GROUP, Waiter, conflict};
 use crate::document::canonical;
 use crate::error::{Error, Result};
-use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Stage, TagChange, Tags};
+use crate::reconcile::resource::{Adapter, AlreadyExists, Found, Needs, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
@@ -73,7 +73,7 @@ pub fn address(stack: &Stack) -> Address {
 impl Adapter for Watch {
     type Spec = Spec;
     const KIND: Kind = Kind::Watch;
-    const STAGE: Stage = Stage::Trigger;
+    const NEEDS: Needs = Needs::OF_TRIGGER;
     const CREATION_REFUSES: bool = true;
 
     async fn read(&self, at: &Address) -> Result<Option<Found<Spec>>> {
@@ -88,10 +88,12 @@ impl Adapter for Watch {
         Ok(Some(Found { spec: Spec { schedules }, tags }))
     }
 
+    /// Creates the group without schedules.
+    async fn begin(&self, at: &Address, _want: &Spec, tags: &TagChange) -> Result<()> {
+        self.create(at, &tags.all).await
+    }
+
     async fn put(&self, at: &Address, have: Option<&Spec>, want: &Spec, tags: &TagChange) -> Result<()> {
-        if have.is_none() {
-            self.create(at, &tags.all).await?;
-        }
         let none = BTreeMap::new();
         let there = have.map_or(&none, |have| &have.schedules);
         let differs = |(name, schedule): &(&String, &Schedule)| there.get(*name) != Some(*schedule);
@@ -110,7 +112,7 @@ impl Adapter for Watch {
     }
 
     /// Deletes the group. Scheduler then deletes the group's schedules, which may take minutes: until then, they still run.
-    async fn delete(&self, at: &Address, _have: &Spec) -> Result<()> {
+    async fn stop(&self, at: &Address, _have: &Spec) -> Result<()> {
         let attempt = || {
             let call = self.scheduler.delete_schedule_group().name(&at.name);
             async {
@@ -131,6 +133,11 @@ impl Adapter for Watch {
             })
         };
         self.waiter.until(&at.id, SCHEDULE_GROUP, look).await
+    }
+
+    /// Does nothing: [`Watch::stop`] leaves nothing.
+    async fn delete(&self, _at: &Address, _have: &Spec) -> Result<()> {
+        Ok(())
     }
 
     async fn list(&self, stack: &Stack) -> Result<Vec<Address>> {

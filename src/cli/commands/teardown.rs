@@ -92,6 +92,7 @@ impl InPhases for Args {
         let Desk { common, world, context, .. } = desk;
         let clusters = self.clusters.parse()?;
         let prepared = prepare(&clusters, self.only_of, &common.target(&clusters)?, context).await?;
+        let prepared = if self.yes && !desk.is_one_of_many() { prepared.confirmed() } else { prepared };
         let Prepared { stack, place, plan, .. } = &prepared;
         let (out, sum) = (render::plan(plan, common.verbose), render::sum(plan));
         let err = render::teardown::warnings(&prepared, world.command());

@@ -62,7 +62,7 @@ pub fn hint_after(error: &Error, command: &str) -> String {
 
 /// Returns the text for stderr after an incomplete run: the steps that were done, that failed, and that were not started.
 pub fn report(report: &Report, command: &str) -> String {
-    let Report { done, failed, not_started } = report;
+    let Report { done, failed, unfinished, not_started } = report;
     let list = |ids: Vec<String>| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
     let mut text = String::new();
     // An interruption is reported once, by the error that ends the command.
@@ -75,6 +75,9 @@ pub fn report(report: &Report, command: &str) -> String {
     if !interrupted.is_empty() {
         let ids = list(interrupted.iter().map(|(id, _)| id.to_string()).collect());
         let _ = writeln!(text, "interrupted: {ids} (the change may or may not have been made)");
+    }
+    if !unfinished.is_empty() {
+        let _ = writeln!(text, "not finished: {}", list(unfinished.iter().map(ToString::to_string).collect()));
     }
     let _ = writeln!(text, "not started: {}", list(not_started.iter().map(ToString::to_string).collect()));
     text + "Run the same command again: it is safe, and continues from here.\n"

@@ -35,10 +35,11 @@ pub fn plan_json(stack: &Stack, place: &Place, plan: &Plan, result: Option<(&Rep
         })).collect::<Vec<_>>(),
         "missing": missing,
     });
-    if let Some((Report { done, failed, not_started }, _)) = result {
+    if let Some((Report { done, failed, unfinished, not_started }, _)) = result {
         object["result"] = json!({
             "done": done,
             "failed": failed.iter().map(|(id, error)| json!({ "id": id, "error": error.in_one_line() })).collect::<Vec<_>>(),
+            "unfinished": unfinished,
             "not_started": not_started,
         });
     }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::operations::events::Note;
 use crate::operations::session::Session;
+use crate::reconcile::resource::{Inventory, Observed};
 
 /// The end of the error about a cluster that does not exist.
 const WAY_OUT: &str = "; --allow-missing-cluster accepts it anyway";
@@ -17,6 +18,15 @@ pub struct Checks {
     pub clusters: bool,
     /// Whether EventBridge itself is asked which samples the patterns match.
     pub patterns: bool,
+}
+
+impl Checks {
+    /// Returns these checks, with the question to EventBridge only for a new stack: all of its rules will be added, and the answers come
+    /// while the stack is read. Of another stack, the plan has to say first which rules change.
+    pub fn while_reading(self, notifier: &Inventory) -> Self {
+        let is_absent = notifier.values().all(|seen| matches!(seen.observed, Ok(Observed::Absent)));
+        Self { patterns: self.patterns && is_absent, ..self }
+    }
 }
 
 /// The answers. An error among them counts only once the plan is known, which may show a better one.
@@ -31,11 +41,17 @@ pub struct Answers {
 
 /// Asks AWS.
 pub async fn look(config: &Config, session: &Session, checks: Checks) -> Answers {
+    let asked = async {
+        match checks.patterns {
+            true => eventbridge_agrees(config, session, |_| true).await,
+            false => Ok(()),
+        }
+    };
     // Boxed, because the futures of dozens of calls are too large for the call stack.
     let (clusters, notes, patterns, parameters_missing) = tokio::join!(
         Box::pin(clusters_exist(config, session, checks)),
         Box::pin(notes(config, session)),
-        Box::pin(eventbridge_agrees(config, session, checks)),
+        Box::pin(asked),
         Box::pin(preflight::parameters_missing(config, session)),
     );
     Answers { clusters, patterns, notes, parameters_missing }
@@ -57,16 +73,13 @@ async fn notes(config: &Config, session: &Session) -> Vec<Note> {
     globs.into_iter().chain(logs).chain(sweeps).collect()
 }
 
-/// Asks EventBridge itself about the patterns, before anything is written.
+/// Asks EventBridge itself about the patterns of these names, before anything is written.
 ///
 /// # Errors
 /// If EventBridge disagrees about a pattern.
-pub async fn eventbridge_agrees(config: &Config, session: &Session, checks: Checks) -> Result<()> {
-    if !checks.patterns {
-        return Ok(());
-    }
+pub async fn eventbridge_agrees(config: &Config, session: &Session, is_asked: impl Fn(&str) -> bool) -> Result<()> {
     let place = session.identity.place().await?;
-    for note in pattern_check::reached(&session.sdk, &session.waiter, config, place).await? {
+    for note in pattern_check::reached(&session.sdk, &session.waiter, (config, is_asked), place).await? {
         session.note(note);
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod pattern_check;
 pub mod preflight;
 mod transition;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Mutex;
@@ -27,7 +28,7 @@ use crate::notifier::archive::{Archive, archive};
 use crate::pattern::scenario::Scenario;
 use crate::reconcile::engine::Report;
 use crate::reconcile::plan::{Action, Exceptions, Plan, Step, plan};
-use crate::reconcile::resource::{Inventory, Stage};
+use crate::reconcile::resource::Inventory;
 use crate::stack::{Kind, Place, Stack, Subject};
 use confirmed::still_as_confirmed;
 use first_test::Test;
@@ -46,8 +47,7 @@ pub struct Request {
     pub allow_missing_cluster: bool,
     /// Whether EventBridge itself is asked which samples the patterns match.
     pub check_patterns: bool,
-    /// Whether the stack is one of many. Of many stacks, only those whose rules change ask EventBridge, which limits the
-    /// questions a second.
+    /// Whether the stack is one of many: then EventBridge is not asked before the plan is known, because it limits the questions a second.
     pub is_one_of_many: bool,
 }
 
@@ -130,18 +130,17 @@ async fn first_plan(
 ) -> Result<(Setup, Plan, Place)> {
     let goal = request.goal.clone();
     let stack = session.stack.clone();
-    // Of many stacks, only those whose rules change ask EventBridge, once the plan is known.
     let checks = Checks { patterns: request.checks().patterns && !request.is_one_of_many, ..request.checks() };
     let (early, session_now) = (goal.addresses(&stack), &session);
     let observed = session.observe_while(&early, |notifier| {
-        let known = goal.known(&stack, notifier);
+        let (known, checks) = (goal.known(&stack, notifier), checks.while_reading(notifier));
         async move {
             let known = known?;
             let answers = look(&known.config, session_now, checks).await;
-            Ok::<_, Error>((known, answers))
+            Ok::<_, Error>((known, answers, checks.patterns))
         }
     });
-    let (seen, place, (known, answers)) = Box::pin(observed).await?;
+    let (seen, place, (known, answers, is_asked)) = Box::pin(observed).await?;
     let Answers { clusters, patterns, notes, parameters_missing } = answers;
     let Known { config, ignore, basis } = known;
     request.exceptions.ignore = ignore.unwrap_or(request.exceptions.ignore);
@@ -149,11 +148,22 @@ async fn first_plan(
     let setup = Setup { request, config, archive, session, target, context };
     let planned = setup.planned(seen, &place, &[])?;
     let planned = preflight::lacking(planned, parameters_missing)?;
-    setup.first_checks(&planned, &place, (clusters, patterns)).await?;
+    setup.first_checks(&planned, &place, (clusters, patterns, is_asked)).await?;
     for note in notes.into_iter().chain(basis.of_setup(&planned)).chain(setup.unused_webhook()) {
         setup.session.note(note);
     }
     Ok((setup, planned, place))
+}
+
+/// Returns the patterns whose rules are added or get another pattern.
+fn changed_rules(plan: &Plan) -> BTreeSet<&str> {
+    let is_changed = |step: &&Step| match step.action {
+        Action::Add => true,
+        Action::Change => step.changes.iter().any(|change| change.change.path.starts_with("/pattern")),
+        Action::Remove => false,
+    };
+    let of_rules = plan.steps.iter().filter(|step| step.address.id.kind == Kind::Rule);
+    of_rules.filter(is_changed).map(|step| step.address.id.key.as_str()).collect()
 }
 
 impl Request {
@@ -325,7 +335,7 @@ impl Setup {
         &self,
         planned: &Plan,
         place: &Place,
-        (clusters, patterns): (Result<()>, Result<()>),
+        (clusters, patterns, is_asked): (Result<()>, Result<()>, bool),
     ) -> Result<()> {
         let Self { request, config, session, .. } = self;
         clusters?;
@@ -334,8 +344,10 @@ impl Setup {
         // The plan itself reports unreadable resources.
         if planned.unknown.is_empty() {
             patterns?;
-            if request.is_one_of_many && planned.steps.iter().any(|step| step.stage == Stage::Trigger) {
-                session.unless_interrupted(eventbridge_agrees(config, session, request.checks())).await??;
+            let changed = changed_rules(planned);
+            if request.check_patterns && !is_asked && !changed.is_empty() {
+                let asked = eventbridge_agrees(config, session, |pattern| changed.contains(pattern));
+                session.unless_interrupted(asked).await??;
             }
         }
         // Last, because the rules are booked: no other check refuses the stack afterwards.
@@ -384,16 +396,16 @@ impl Setup {
     async fn apply(&self, planned: &Plan, report: &mut Report) -> Result<(), Failed> {
         let leaving = transition::leaving(planned);
         if leaving.is_empty() && !transition::narrows(planned) {
-            *report = self.session.apply(planned).await;
+            *report = self.session.apply(planned, None).await;
             return Ok(());
         }
         let kept = self.plan_as_confirmed(planned, &leaving).await.map_err(Failed::NotBegun)?;
-        *report = self.session.apply(&transition::widened(kept)).await;
+        *report = self.session.apply(&transition::widened(kept), None).await;
         if !report.is_complete_but_for_remainders() {
             return Ok(());
         }
         let rest = self.plan_as_confirmed(planned, &[]).await.map_err(Failed::HalfDone)?;
-        *report = std::mem::take(report).and(self.session.apply(&rest).await);
+        *report = std::mem::take(report).and(self.session.apply(&rest, None).await);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::desired::cluster_arn;
 use crate::error::{Error, Result};
 use crate::operations::events::Note;
+use crate::pattern::deciding::deciding;
 use crate::pattern::fitting::fitted;
 use crate::pattern::{self, samples};
 use crate::stack::{Place, Subject};
@@ -20,28 +21,27 @@ const AT_ONCE: usize = 32;
 /// The number of questions for each pattern about samples that the pattern does not match.
 const OTHERS: usize = 2;
 
-/// Asks about the samples that a pattern matches, once for samples that are alike in all fields that the pattern names, and about
-/// some samples that the pattern does not match. Returns the notes for the user.
+/// Asks about the fewest samples that decide every alternative of a pattern, and about some samples that the pattern does not match.
+/// Returns the notes for the user.
 ///
 /// # Errors
 /// If an answer of EventBridge differs from taskbell's, or a call fails.
-pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &Place) -> Result<Vec<Note>> {
+pub async fn reached(
+    sdk: &SdkConfig,
+    waiter: &Waiter,
+    (config, is_asked): (&Config, impl Fn(&str) -> bool),
+    place: &Place,
+) -> Result<Vec<Note>> {
     let arns = config.clusters.iter().map(|cluster| cluster_arn(cluster, place)).collect::<Result<Vec<_>>>()?;
     let samples = samples::of_cluster(arns.first().map_or("", String::as_str))?;
     let (mut questions, mut notes) = (Vec::new(), Vec::new());
-    for pattern in &config.patterns {
+    for pattern in config.patterns.iter().filter(|pattern| is_asked(&pattern.name)) {
         let normal = pattern.in_rule(&arns, config.drill)?;
         let bound = pattern::meaning(&normal);
         let matcher = pattern.matcher(&arns, config.drill)?;
-        let (mut taken, others): (Vec<Value>, Vec<Value>) =
+        let (taken, others): (Vec<Value>, Vec<Value>) =
             samples.iter().cloned().partition(|event| matcher.matches(event));
-        let mut seen = Vec::new();
-        taken.retain(|event| {
-            let asked = asked(&bound, event);
-            let is_new = !seen.contains(&asked);
-            seen.push(asked);
-            is_new
-        });
+        let mut taken = deciding(&bound, taken);
         if taken.is_empty() {
             taken.extend(samples.iter().find_map(|sample| fitted(&matcher, sample.clone())));
         }
@@ -69,22 +69,4 @@ pub async fn reached(sdk: &SdkConfig, waiter: &Waiter, config: &Config, place: &
         }
     });
     iter(answers).buffer_unordered(AT_ONCE).try_collect::<()>().await.map(|()| notes)
-}
-
-/// Returns the part of an event that a pattern names. Two events with equal parts have equal answers.
-fn asked(pattern: &Value, event: &Value) -> Value {
-    match (pattern, event) {
-        (Value::Object(_), Value::Array(items)) => items.iter().map(|item| asked(pattern, item)).collect(),
-        (Value::Object(fields), _) => fields
-            .iter()
-            .map(|(name, wanted)| match (name.as_str(), wanted) {
-                ("$or", Value::Array(branches)) => branches.iter().map(|branch| asked(branch, event)).collect(),
-                // A null in an array differs from a missing field.
-                _ => event.get(name).map_or(Value::Null, |value| Value::Array(vec![asked(wanted, value)])),
-            })
-            .collect(),
-        // Only the existence of the field matters.
-        (Value::Array(all), _) if all.iter().all(|matcher| matcher.get("exists").is_some()) => Value::Bool(true),
-        _ => event.clone(),
-    }
 }
