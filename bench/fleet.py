@@ -1,4 +1,7 @@
-"""Measures calls, time and memory of many stacks: four accounts, three regions, 50 ms a call, the rates of the control planes."""
+"""Measures calls, time and memory of many stacks: four accounts, three regions, 50 ms a call, the rates of the control planes.
+
+Fails if a drift of many stacks makes too many calls.
+"""
 
 import os
 import pathlib
@@ -12,6 +15,8 @@ from proxy import Proxy
 ACCOUNTS = [f"{number}" * 12 for number in range(1, 5)]
 REGIONS = ["us-east-1", "eu-west-1", "ap-northeast-1"]
 SIZES = [int(size) for size in os.environ.get("SIZES", "1 10 50 200").split()]
+# Most calls a stack of a drift, of this number of stacks and more.
+MANY, MOST_CALLS = 50, 20
 SITES = [(account, region) for region in REGIONS for account in ACCOUNTS]
 
 
@@ -45,6 +50,7 @@ def main():
     setup = [BINARY, "setup", "--all", "--yes", "--quiet", "--config", str(file)]
     drift = [BINARY, "drift", "--all", "--quiet", "--config", str(file)]
     print("| stacks | command | calls | a stack | throttled | seconds | MiB |\n|---:|---|---:|---:|---:|---:|---:|")
+    broken = []
     for size in SIZES:
         file.write_text('fleet = "bench"\n\n' + "\n".join(stack(number) for number in range(size)))
         run(setup, environment)
@@ -56,6 +62,10 @@ def main():
             throttled = proxy.throttled - throttled
             print(f"| {size} | {name} | {calls} | {calls / size:.1f} | {throttled} | {seconds:.1f} | {memory:.0f} |")
             sys.stdout.flush()
+            if name == "drift" and size >= MANY and calls / size >= MOST_CALLS:
+                broken.append(f"drift of {size} stacks makes {calls / size:.1f} calls a stack, not less than {MOST_CALLS}")
+    if broken:
+        sys.exit("\n".join(f"bound broken: {one}" for one in broken))
 
 
 if __name__ == "__main__":

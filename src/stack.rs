@@ -14,6 +14,9 @@ use crate::secret::echoed;
 /// The tag that marks a resource as managed by taskbell, and names its stack.
 pub const STACK_TAG: &str = "taskbell:stack";
 
+/// The beginning of the names of the resources of every stack, except parameters and log groups.
+pub const NAMES: &str = "taskbell-";
+
 /// The tag that another engine gives to the resources of an exported stack: they work for the stack, but taskbell must not
 /// change them.
 pub const EXPORTED_TAG: &str = "taskbell:exported";

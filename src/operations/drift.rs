@@ -1,5 +1,6 @@
 //! Compares AWS with the configuration.
 
+use super::events::{Event, Note};
 use super::goal::{Goal, Known, expected_record};
 use super::session::Session;
 use super::setup::preflight;
@@ -8,6 +9,7 @@ use super::verdict::Verdict;
 use crate::aws::calls::runtime;
 use crate::aws::kinds::Given;
 use crate::aws::kinds::function::{self, Function};
+use crate::aws::kinds::lists::Lists;
 use crate::aws::kinds::parameter::Webhook;
 use crate::desired::{Ground, addresses, desired};
 use crate::error::{Error, Result};
@@ -37,15 +39,39 @@ pub struct Comparison {
 }
 
 /// Reads the resources of a stack and compares them with the configuration. Writes nothing, and therefore does not ask whether AWS
-/// has room for the differences: setup does, before it makes them.
+/// has room for the differences: setup does, before it makes them. As one of several stacks, reads what AWS lists of all of them
+/// first; only a stack that seems to differ is then read by itself.
 ///
 /// # Errors
 /// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.
 pub async fn compare(request: Request, target: &Target, context: &Context) -> Result<Comparison> {
-    let Request { goal, webhook, mut exceptions } = request;
+    if let Some(lists) = context.lists.of(&target.site, &context.connections).await? {
+        match Box::pin(look(&request, &lists, target, context)).await {
+            Err(error) if error.is_interrupted() => return Err(error),
+            Ok((comparison, notes)) if comparison.verdict() == Verdict::InSync => {
+                return Ok(told(comparison, notes, context));
+            }
+            _ => {}
+        }
+    }
+    let (comparison, notes) = look(&request, &Lists::default(), target, context).await?;
+    Ok(told(comparison, notes, context))
+}
+
+/// Reports the stack's place and the notes about it.
+fn told(comparison: Comparison, notes: Vec<Note>, context: &Context) -> Comparison {
+    (context.listener)(Event::Located { stack: comparison.stack.clone(), place: comparison.place.clone() });
+    for note in notes {
+        (context.listener)(Event::Note(note));
+    }
+    comparison
+}
+
+async fn look(request: &Request, lists: &Lists, target: &Target, context: &Context) -> Result<(Comparison, Vec<Note>)> {
+    let Request { goal, webhook, exceptions } = request;
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
-    let session = Session::open(target, given, context).await?;
+    let session = Session::open_with(lists, target, given, context).await?;
     let stack = session.stack.clone();
     let (early, session_now) = (goal.addresses(&stack), &session);
     let look = session.observe_while(&early, |notifier| {
@@ -59,21 +85,21 @@ pub async fn compare(request: Request, target: &Target, context: &Context) -> Re
     // Boxed, because the futures of dozens of calls are too large for the call stack.
     let (seen, place, (known, missing)) = Box::pin(look).await?;
     let Known { mut config, ignore, basis } = known;
+    let mut exceptions = exceptions.clone();
     exceptions.ignore = ignore.unwrap_or(exceptions.ignore);
     let seen = Box::pin(session.observe_all(seen, &addresses(&config, &stack))).await?;
     config.record = expected_record(&config, &stack, &seen);
     let config = &config;
-    session.report_place(&place);
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
     let plan = preflight::lacking(plan(&desired, seen, &exceptions), missing)?;
-    basis.of_drift(&plan).into_iter().for_each(|note| session.note(note));
+    let notes = basis.of_drift(&plan).into_iter().collect();
     // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };
-    Ok(Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster })
+    Ok((Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster }, notes))
 }
 
 impl Comparison {

@@ -14,6 +14,7 @@ use crate::aws::client::connections::Connection;
 use crate::aws::client::fault::Trouble;
 use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{self, LETTING_GO, Waiter};
+use crate::aws::kinds::lists::Lists;
 use crate::aws::kinds::{self, Given};
 use crate::config::Cluster;
 use crate::error::{Category, Error, Result};
@@ -35,12 +36,20 @@ impl Session {
     /// # Errors
     /// If no region is known, or a profile is asked for that does not exist; on interruption.
     pub async fn open(target: &Target, given: Given, context: &Context) -> Result<Self> {
-        let Context { connections, cancel, clock: _, listener, room: _ } = context;
+        Self::open_with(&Lists::default(), target, given, context).await
+    }
+
+    /// Opens a session that reads from the lists of all stacks what these show.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_with(lists: &Lists, target: &Target, given: Given, context: &Context) -> Result<Self> {
+        let Context { connections, cancel, clock: _, listener, room: _, lists: _ } = context;
         let connect = asking(listener, Asking::Look, connections.to(&target.site));
         let Connection { sdk, identity } = unless(cancel, connect).await??;
         let stack = Stack { name: target.stack.clone(), region: identity.region.clone() };
         let waiter = Waiter { listener: steps(listener), cancel: cancel.clone() };
-        let adapters = kinds::all(&sdk, &stack, &identity, &waiter, given);
+        let adapters = kinds::all(&sdk, &stack, &identity, &waiter, given, lists);
         let let_go = CancellationToken::new();
         let engine = Engine { adapters, listener: steps(listener), cancel: cancel.clone(), let_go };
         Ok(Self { sdk, stack, identity, waiter, engine, listener: Arc::clone(listener) })

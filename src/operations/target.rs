@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 use super::events::Listener;
+use super::fleet::lists::FleetLists;
 use super::room::Room;
 use crate::aws::client::connections::Connections;
 use crate::config::file::Site;
@@ -18,7 +19,7 @@ pub struct Target {
     pub site: Site,
 }
 
-/// The means that an operation uses: connections, interruption, clock, listener, and the room on the buses.
+/// The means that an operation uses: connections, interruption, clock, listener, and what the stacks of the process share.
 #[derive(Clone)]
 pub struct Context {
     /// Clients and credentials, shared by all stacks of the process.
@@ -29,6 +30,8 @@ pub struct Context {
     pub listener: Listener,
     /// The rules that the stacks of the process add to the buses.
     pub room: Arc<Room>,
+    /// What AWS lists of all stacks of an account and region.
+    pub lists: Arc<FleetLists>,
 }
 
 impl Context {
@@ -41,6 +44,7 @@ impl Context {
             clock: now,
             listener: Arc::new(|_| {}),
             room: Arc::default(),
+            lists: Arc::default(),
         }
     }
 }

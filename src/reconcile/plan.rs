@@ -127,7 +127,7 @@ impl Plan {
 }
 
 /// The user's decisions about known exceptions.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Exceptions {
     /// Resources of others to adopt.
     pub adopt: Vec<Id>,

@@ -6,6 +6,7 @@ use aws_sdk_ssm::types::ParameterType;
 use futures_util::FutureExt;
 use serde_json::Value;
 use taskbell::document::diff;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, Failure, Fault, On};
@@ -25,6 +26,10 @@ async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
     assert_eq!(setup.code, 0, "{setup:?}");
     let hand = Hand::of(&aws);
     hand.iam.create_policy().policy_name("extra").policy_document("{}").send().await.unwrap();
+    let (_folder, file) = fleet();
+    assert_eq!(taskbell(&aws, &format!("setup --stack beside --yes --config {file}")).await.code, 0);
+    let together = format!("drift --stack batch --stack beside --output json --config {file}");
+    assert_eq!(taskbell(&aws, &together).await.code, 0);
     let goal = aws.everything().await;
     for (id, path, change) in changes_by_hand() {
         change(&hand).await;
@@ -38,6 +43,9 @@ async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
             assert!(place.starts_with(path) || follows(place, path), "{id}{path}: {shown:#}");
             assert_eq!(shown["cause"], "changed outside taskbell", "{id}{path}: {shown:#}");
         }
+        // As one of several stacks, the stack is first compared with what AWS lists of all of them.
+        let fleet = taskbell(&aws, &together).await.json();
+        assert_eq!(fleet["stacks"][0]["steps"], plan["steps"], "{id}{path}: {fleet:#}");
         let repaired = repaired(&aws, SETUP).await;
         assert_eq!(repaired.code, 0, "{id}{path} is not repaired: {repaired:?}");
         assert_eq!(taskbell(&aws, DRIFT).await.code, 0, "{id}{path}");
@@ -47,6 +55,19 @@ async fn each_property_changed_by_hand_is_shown_alone_and_repaired() {
             assert!(left.is_empty(), "{id}{path}: {left:#?}");
         }
     }
+}
+
+/// Returns a file with the stack of these tests, and one beside it.
+fn fleet() -> (TempDir, String) {
+    let text = "[[stack]]\nname = \"batch\"\nclusters = [\"batch\"]\ntags = { team = \"data\" }\n\
+        alarm_topic = \"arn:aws:sns:us-east-1:123456789012:on-call\"\n\
+        job = [\"nightly,every=26h\", \"nightly,max-runtime=2h\"]\n\
+        [[stack]]\nname = \"beside\"\nclusters = [\"web\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("taskbell.toml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    (folder, file)
 }
 
 /// Checks whether a change of the first property also shows at the second: a function with another role is no longer bound to the

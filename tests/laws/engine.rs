@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use taskbell::aws::client::pace::Pace;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::aws::{Aws, FOR_GOOD, Failure, Fault, On, trips};
-use crate::support::{taskbell, taskbell_without_webhook};
+use crate::support::{WEBHOOK, run_with, taskbell, taskbell_without_webhook};
 
 const SETUP: &str = "setup --cluster batch --yes --verbose";
 const DRIFT: &str = "drift --cluster batch --verbose";
@@ -78,6 +81,30 @@ async fn round_trips_and_calls_stay_within_their_bounds() {
     }
     println!("{}", figures.join("\n"));
     assert!(exceeded.is_empty(), "{figures:#?} {}", exceeded.join("\n"));
+}
+
+/// Most calls a second that EventBridge accepts from an account in a region.
+const A_SECOND: usize = 50;
+
+#[tokio::test(start_paused = true)]
+async fn setup_of_ten_patterns_stays_under_the_rate_of_eventbridge() {
+    let aws = Aws::new().await;
+    aws.delay(Duration::from_millis(50));
+    let patterns: Vec<&str> = taskbell::pattern::CATALOGUE.iter().take(10).map(|one| one.name).collect();
+    let line = format!("{SETUP} --pattern {}", patterns.join(" --pattern "));
+    let sdk = aws.sdk().to_builder().http_client(Pace::of_one(SharedHttpClient::new(aws.clone()))).build();
+    let setup = run_with(sdk, &line, Some(WEBHOOK), CancellationToken::new()).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    let calls = aws.calls();
+    let at: Vec<Instant> = calls.iter().filter(|call| call.action.starts_with("events:")).map(|call| call.at).collect();
+    let in_a_second = |first: &Instant| {
+        let a_second = *first..*first + Duration::from_secs(1);
+        at.iter().filter(|at| a_second.contains(at)).count()
+    };
+    let most = at.iter().map(in_a_second).max().unwrap();
+    println!("{} calls to EventBridge, at most {most} in a second", at.len());
+    assert!(most <= A_SECOND, "{most} calls to EventBridge in a second");
+    assert!(at.len() > 2 * A_SECOND, "{} calls would stay under the rate anyway", at.len());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! Checks many stacks of one file: each has its own outcome, and none stops another.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,6 +53,84 @@ async fn broken_stack_among_fifty_is_reported_and_stops_no_other() {
     assert_eq!(stacks.iter().filter(|stack| stack["exit_code"] == 0 && stack["in_sync"] == true).count(), 49);
     let broken: Vec<&Value> = stacks.iter().filter(|stack| stack["exit_code"] != 0).collect();
     assert!(broken.len() == 1 && broken[0]["stack"] == "job-17", "{broken:?}");
+}
+
+/// Returns a file's text with `count` stacks of the cluster `batch`, with the rules of the defaults.
+fn whole_stacks(count: usize) -> String {
+    let stack = |number| format!("[[stack]]\nname = \"job-{number}\"\nclusters = [\"batch\"]\n");
+    (0..count).map(stack).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_of_many_stacks_reads_lists_once() {
+    const STACKS: usize = 50;
+    let aws = Aws::lax().await;
+    aws.index_tags();
+    let (_folder, path) = file(&whole_stacks(STACKS));
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert_eq!(setup.code, 0, "{setup:?}");
+    aws.forget_calls();
+    aws.delay(Duration::from_millis(50));
+    let drift = taskbell(&aws, &with("drift --all", &path)).await;
+    assert!(drift.code == 0 && drift.out.ends_with("50 stacks: all good\n"), "{drift:?}");
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    for call in aws.calls() {
+        *calls.entry(call.action).or_default() += 1;
+    }
+    // One list for the search for stacks that are no longer in the file, and one for the comparison.
+    assert_eq!(calls.remove("tag:GetResources"), Some(2));
+    // Each stack looks up its account only here, where all of them share one given connection.
+    calls.remove("sts:GetCallerIdentity");
+    let lists = calls.iter().filter(|(_, count)| **count < STACKS).map(|(action, count)| (action.as_str(), *count));
+    let once = [
+        "cloudwatch:DescribeAlarms",
+        "events:ListRules",
+        "iam:ListRoles",
+        "lambda:ListCodeSigningConfigs",
+        "lambda:ListEventSourceMappings",
+        "logs:DescribeLogGroups",
+        "scheduler:ListScheduleGroups",
+        "sqs:ListQueues",
+        "ssm:DescribeParameters",
+    ];
+    assert_eq!(lists.collect::<Vec<_>>(), once.map(|action| (action, 1)), "{calls:#?}");
+    let total: usize = calls.values().sum();
+    assert!(total < 19 * STACKS, "{total} calls: {calls:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_index_of_tags_makes_no_difference() {
+    let aws = Aws::lax().await;
+    aws.index_tags();
+    let (_folder, path) = file(&stacks(3));
+    assert_eq!(taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await.code, 0);
+    aws.index_tags_late();
+    std::fs::write(&path, format!("{}tags = {{ team = \"data\" }}\n", stacks(3))).unwrap();
+    let setup = taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await;
+    assert!(setup.code == 0 && setup.out.contains("team"), "{setup:?}");
+    let drift = taskbell(&aws, &with("drift --all", &path)).await;
+    assert!(drift.code == 0 && drift.out.ends_with("3 stacks: all good\n"), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_are_read_one_by_one_where_lists_are_denied() {
+    let aws = Aws::lax().await;
+    aws.index_tags();
+    let (_folder, path) = file(&stacks(2));
+    assert_eq!(taskbell(&aws, &with("setup --all --yes --no-pattern-check", &path)).await.code, 0);
+    let line = with("drift --stack job-0 --stack job-1", &path);
+    for action in [
+        "tag:GetResources",
+        "iam:ListRoles",
+        "sqs:ListQueues",
+        "scheduler:ListScheduleGroups",
+        "lambda:ListCodeSigningConfigs",
+    ] {
+        aws.fail(Fault { failure: Failure::Denied, on: On::Action(action), nth: 0, times: FOR_GOOD });
+        let drift = taskbell(&aws, &line).await;
+        assert!(drift.code == 0 && drift.out.ends_with("2 stacks: all good\n"), "{action}: {drift:?}");
+        assert_eq!(aws.hit().as_deref(), Some(action));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ use crate::support::iam;
 use crate::support::limits::Limits;
 use crate::support::mailbox::Mailbox;
 use crate::support::strict::Strictness;
+use crate::support::tag_index::TagIndex;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
@@ -80,6 +81,7 @@ pub struct Call {
     /// `iam:CreateRole`
     pub action: String,
     pub failed: bool,
+    pub at: Instant,
 }
 
 impl Call {
@@ -109,6 +111,8 @@ struct State {
     limits: Option<Limits>,
     latency: Duration,
     strictness: Option<Strictness>,
+    /// The index of tags across services; none: it knows no resource.
+    tag_index: Option<TagIndex>,
     /// The answer to DescribeTasks; none: the emulator's, which has no stop codes.
     tasks: Option<Vec<Value>>,
     /// The policy of the caller; none: every action is allowed.
@@ -463,6 +467,16 @@ impl Aws {
         self.state.lock().unwrap().says = lines.iter().map(|line| (*line).to_owned()).collect();
     }
 
+    /// Lets AWS have an index of tags, which knows what is read from now on.
+    pub fn index_tags(&self) {
+        self.state.lock().unwrap().tag_index = Some(TagIndex::default());
+    }
+
+    /// Lets the index of tags learn nothing more.
+    pub fn index_tags_late(&self) {
+        self.state.lock().unwrap().tag_index.as_mut().unwrap().be_late();
+    }
+
     /// Puts hostile texts into all answers from now on; none: into no answer.
     pub fn turn_hostile(&self, hostility: Option<Hostility>) {
         *self.hostility.lock().unwrap() = hostility;
@@ -623,6 +637,9 @@ impl Aws {
         if let Some(answer) = answer.or_else(|| self.mailbox.answer(action, &request)) {
             return Ok(answer);
         }
+        if let ("tag:GetResources", Some(index)) = (action, &self.state.lock().unwrap().tag_index) {
+            return Ok(index.answer(&request));
+        }
         if action == "events:TestEventPattern" {
             return Ok(test_event_pattern(&request, failure == Some(Failure::OtherAnswer)));
         }
@@ -631,7 +648,9 @@ impl Aws {
             return Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body)));
         }
         let strictness = self.state.lock().unwrap().strictness.clone();
-        let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let sent: Value = serde_json::from_slice(body).or_else(|_| ciborium::from_reader(body)).unwrap_or_default();
+        let uri = request.uri().to_owned();
         let mut answer = match strictness {
             None => self.memory.answer(action, request, inner).await?,
             Some(strictness) => strictness.answer(action, request, &self.memory, inner).await?,
@@ -640,6 +659,9 @@ impl Aws {
             let body: Value = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
             let id = body["Entries"][0]["EventId"].as_str().unwrap_or_default().to_owned();
             self.put(&sent["Entries"][0], &id);
+        }
+        if let Some(index) = &mut self.state.lock().unwrap().tag_index {
+            index.learn(action, &uri, &sent, &answer);
         }
         if action == "sqs:GetQueueAttributes" && answer.status().is_success() {
             answer = self.mailbox.count(answer);
@@ -693,7 +715,7 @@ impl State {
         {
             token.cancel();
         }
-        self.calls.push(Call { action: action.to_owned(), failed: failure.is_some() });
+        self.calls.push(Call { action: action.to_owned(), failed: failure.is_some(), at: Instant::now() });
         if let Some((from, nth, token)) = &self.interrupt_from
             && let Some(first) = self.calls.iter().position(|call| call.action == *from)
             && first + nth + 1 == self.calls.len()
@@ -868,6 +890,7 @@ pub fn action_of(request: &HttpRequest) -> String {
         ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
         ("GET", ["functions", _, "event-invoke-config"]) => "GetFunctionEventInvokeConfig",
         ("PUT", ["functions", _, "event-invoke-config"]) => "PutFunctionEventInvokeConfig",
+        ("GET", ["code-signing-configs"]) => "ListCodeSigningConfigs",
         ("POST", ["code-signing-configs"]) => "CreateCodeSigningConfig",
         ("GET", ["functions", _, "code-signing-config"]) => "GetFunctionCodeSigningConfig",
         ("PUT", ["functions", _, "code-signing-config"]) => "PutFunctionCodeSigningConfig",
@@ -923,7 +946,7 @@ fn service_of(request: &HttpRequest) -> &str {
     }
 }
 
-fn is_write(action: &str) -> bool {
+pub fn is_write(action: &str) -> bool {
     let name = action.split(':').nth(1).unwrap_or_default();
     !["Get", "List", "Describe", "Test"].iter().any(|read| name.starts_with(read))
 }

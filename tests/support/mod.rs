@@ -24,6 +24,7 @@ pub mod recorder;
 pub mod schema;
 pub mod script;
 pub mod strict;
+pub mod tag_index;
 pub mod witness;
 
 use std::io::Write;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-use crate::support::aws::{ACCOUNT, Call, Failure, action_of, error, throttled};
+use crate::support::aws::{ACCOUNT, Failure, action_of, error, is_write, throttled};
 use crate::support::limits::Limits;
 
 /// A disturbance that starts at the `nth` call (from 0).
@@ -200,7 +200,7 @@ fn answer_to(
     match fate {
         Fate::Passes => {
             let before = state.lock().unwrap().before.clone();
-            let before = before.filter(|_| Call { action: action.clone(), failed: false }.is_write());
+            let before = before.filter(|_| is_write(&action));
             let _turn = before.as_ref().map(|before| {
                 let mut run = before.lock().unwrap();
                 run(&action);

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::support::aws::{Call, action_of};
+use crate::support::aws::{action_of, is_write};
 
 /// The headers that differ between any two requests, and the headers that identify the sender.
 const OWN: [&str; 9] = [
@@ -137,7 +137,7 @@ impl HttpConnector for Recording {
         HttpConnectorFuture::new(async move {
             let sent = Sent::of(&request);
             let answer = inner.call(request).await?;
-            let is_write = Call { action: sent.action.clone(), failed: false }.is_write();
+            let is_write = is_write(&sent.action);
             if is_write && answer.status().is_success() {
                 if sent.action == "iam:CreateRole" {
                     *recorder.role_id.lock().unwrap() = role_id(&answer);

@@ -10,9 +10,7 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::kinds::rule;
 use crate::error::Result;
 use crate::pattern;
-
-/// The beginning of the names of all stacks' rules.
-const RULES: &str = "taskbell-";
+use crate::stack::NAMES;
 
 /// A rule on the default bus, of any owner: the parts that decide whether there is room for others, and whether others alert on the
 /// same events.
@@ -39,7 +37,7 @@ pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
 /// # Errors
 /// If the call fails.
 pub async fn of_stacks(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
-    Ok(named(&client::eventbridge(sdk), Some(RULES)).await?.into_iter().map(of).collect())
+    Ok(named(&client::eventbridge(sdk), Some(NAMES)).await?.into_iter().map(of).collect())
 }
 
 fn of(rule: SdkRule) -> Rule {

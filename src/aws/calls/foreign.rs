@@ -14,6 +14,7 @@ use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
+use crate::aws::kinds::lists::Lists;
 use crate::aws::kinds::parameter::Webhook;
 use crate::aws::kinds::rule::Rule as RuleAdapter;
 use crate::config::{self, WebhookHosts};
@@ -215,6 +216,7 @@ impl Foreign {
             identity: Arc::clone(&self.identity),
             prefix: rule.to_owned(),
             listed: Joined::default(),
+            lists: Lists::default(),
         };
         let at = Address { id: Id::new(Kind::Rule, rule), name: rule.to_owned(), stack: stack.clone() };
         match adapter.read(&at).await? {

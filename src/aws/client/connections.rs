@@ -58,7 +58,7 @@ pub struct Connections {
     /// The configurations by account, and by whether a region was named: otherwise the profile or the environment decides.
     accounts: Mutex<HashMap<(Account, bool), SdkConfig>>,
     made: Mutex<HashMap<(Account, Option<String>), Connection>>,
-    /// Whether calls wait for their turn, as they do with many stacks at once.
+    /// Whether calls are those of many stacks at once.
     paced: AtomicBool,
 }
 
@@ -74,9 +74,15 @@ impl Connections {
         self.given.is_some()
     }
 
-    /// Limits calls to the control planes' rates from now on.
+    /// Limits calls to the control planes' rates for many stacks from now on.
     pub fn pace(&self) {
         self.paced.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether calls are those of many stacks at once.
+    #[must_use]
+    pub fn serves_many(&self) -> bool {
+        self.paced.load(Ordering::Relaxed)
     }
 
     /// # Errors
@@ -127,7 +133,9 @@ impl Connections {
         if self.paced.load(Ordering::Relaxed) {
             // The SDK counts the wait for a call's turn as part of the call.
             let patient = wait::time_outs_of_many();
-            sdk = sdk.to_builder().http_client(Pace::new(http.clone())).timeout_config(patient).build();
+            sdk = sdk.to_builder().http_client(Pace::of_many(http.clone())).timeout_config(patient).build();
+        } else {
+            sdk = sdk.to_builder().http_client(Pace::of_one(http.clone())).build();
         }
         if let Some(Assumed { role_arn, external_id }) = &key.0.1 {
             let role = AssumedRole::new(&sdk, role_arn, external_id.as_deref());

@@ -1,5 +1,4 @@
-//! Limits the calls of many stacks to the rates of the control planes: calls wait for their turn here instead of being throttled
-//! by AWS.
+//! Limits calls to the rates of the control planes: calls wait for their turn here instead of being throttled by AWS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +16,13 @@ use super::wait;
 /// Calls per second of an account in a region, and the size of a burst: the rate is four fifths of AWS's limit for all callers
 /// together, so that other callers have room. EventBridge allows 50 and Lambda 15 (their quotas), Parameter Store 40 (its default
 /// throughput); IAM has no documented limit, 20 is observed.
-const RATES: [(&str, f64, f64); 4] =
-    [("events", 40.0, 4.0), ("lambda", 12.0, 3.0), ("ssm", 32.0, 4.0), ("iam", 16.0, 3.0)];
+const RATES: Rates = &[("events", 40.0, 4.0), ("lambda", 12.0, 3.0), ("ssm", 32.0, 4.0), ("iam", 16.0, 3.0)];
+
+/// The same for one stack alone, which calls only EventBridge often enough: for each rule, and for each sample of a pattern. Together,
+/// the burst and the rate are less than the 50 calls of a second. `drift` of a stack with five rules fits into the burst.
+const RATES_OF_ONE: Rates = &[("events", 38.0, 11.0)];
+
+type Rates = &'static [(&'static str, f64, f64)];
 
 /// A client whose calls wait for the turns of one account.
 #[derive(Debug, Clone)]
@@ -27,29 +31,43 @@ pub struct Pace {
     turns: Arc<Turns>,
 }
 
-/// The time at which the next call would be due at an even rate, by service and region.
-#[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<(String, String), Instant>>);
+#[derive(Debug)]
+struct Turns {
+    rates: Rates,
+    /// The time at which the next call would be due at an even rate, by service and region.
+    due: Mutex<HashMap<(String, String), Instant>>,
+}
 
 impl Pace {
+    /// Returns a client for the calls of many stacks.
     #[must_use]
-    pub fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, turns: Arc::default() }
+    pub fn of_many(inner: SharedHttpClient) -> Self {
+        Self { inner, turns: Arc::new(Turns::new(RATES)) }
+    }
+
+    /// Returns a client for the calls of one stack.
+    #[must_use]
+    pub fn of_one(inner: SharedHttpClient) -> Self {
+        Self { inner, turns: Arc::new(Turns::new(RATES_OF_ONE)) }
     }
 }
 
 impl Turns {
+    fn new(rates: Rates) -> Self {
+        Self { rates, due: Mutex::default() }
+    }
+
     /// Returns the time that a call has to wait, and counts the call.
     fn wait(&self, service: &str, region: &str) -> Duration {
-        let Some((_, a_second, burst)) = RATES.into_iter().find(|(name, ..)| *name == service) else {
+        let Some((_, a_second, burst)) = self.rates.iter().find(|(name, ..)| *name == service) else {
             return Duration::ZERO;
         };
-        let between = Duration::from_secs_f64(1.0 / a_second);
+        let between = Duration::from_secs_f64(1.0 / *a_second);
         let now = Instant::now();
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let due = turns.entry((service.to_owned(), region.to_owned())).or_insert(now);
         *due = (*due).max(now) + between;
-        due.duration_since(now).saturating_sub(between.mul_f64(burst))
+        due.duration_since(now).saturating_sub(between.mul_f64(*burst))
     }
 }
 
@@ -92,7 +110,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn calls_of_a_service_and_region_are_even_after_a_burst() {
-        let turns = Turns::default();
+        let turns = Turns::new(RATES);
         let waits: Vec<u128> = (0..16).map(|_| turns.wait("lambda", "us-east-1").as_millis()).collect();
         assert_eq!(waits[..3], [0; 3], "{waits:?}");
         assert!(waits[3..].windows(2).all(|two| (82..=84).contains(&(two[1] - two[0]))), "{waits:?}");

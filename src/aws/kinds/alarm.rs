@@ -8,6 +8,7 @@ use aws_sdk_cloudwatch::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
@@ -49,6 +50,8 @@ pub struct Alarm {
     pub waiter: Waiter,
     /// The call that reads both alarms of the stack at once.
     pub described: Joined<Vec<MetricAlarm>>,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -129,6 +132,9 @@ impl Alarm {
     async fn describe(&self, at: &Address) -> Result<Vec<MetricAlarm>, Fault> {
         let common = at.name.strip_suffix(&at.id.key).unwrap_or(&at.name);
         let names = ALARMS.map(|key| format!("{common}{key}"));
+        if let Some(alarms) = self.lists.alarms(&names).await {
+            return Ok(alarms);
+        }
         let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
         let answer = call.send().await.map_err(fault("cloudwatch:DescribeAlarms"))?;
         Ok(answer.metric_alarms.unwrap_or_default())
@@ -153,6 +159,9 @@ impl Alarm {
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
+        if let Some(tags) = self.lists.tags(arn).await {
+            return Ok(tags);
+        }
         let answer = self.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
         let tags = answer.map_err(fault("cloudwatch:ListTagsForResource"))?.tags.unwrap_or_default();
         Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect())

@@ -15,6 +15,7 @@ use aws_sdk_lambda::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use super::role;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
@@ -82,6 +83,8 @@ pub struct Function {
     pub archive: Vec<u8>,
     /// The name of the stack's own role.
     pub role_name: String,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 /// Returns the id of the notifier.
@@ -191,7 +194,7 @@ impl Adapter for Function {
 /// Reads the function.
 impl Function {
     fn children(&self) -> Children<'_> {
-        Children { lambda: &self.lambda, waiter: &self.waiter, identity: &self.identity }
+        Children { lambda: &self.lambda, waiter: &self.waiter, identity: &self.identity, lists: &self.lists }
     }
 
     async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, Fault> {

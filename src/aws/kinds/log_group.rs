@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::LogGroup as SdkLogGroup;
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::aws::client::fault::fault;
 use crate::aws::client::wait::{Attempt, CONFLICT, Waiter, conflict, unseen};
 use crate::error::{Error, Result};
@@ -40,6 +42,8 @@ struct Described {
 pub struct LogGroup {
     pub logs: Client,
     pub waiter: Waiter,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -61,10 +65,8 @@ impl Adapter for LogGroup {
         let Some(subscriptions) = subscriptions? else {
             return Ok(None);
         };
-        let answer = self.logs.list_tags_for_resource().resource_arn(arn).send().await;
-        let tags = match answer.map_err(fault("logs:ListTagsForResource")) {
-            Err(fault) if fault.is(&ABSENT) => return Ok(None),
-            answer => answer?.tags.unwrap_or_default().into_iter().collect(),
+        let Some(tags) = self.tags(&arn).await? else {
+            return Ok(None);
         };
         Ok(Some(Found { spec: Spec { class, retention_days, subscriptions, deletion_protection }, tags }))
     }
@@ -167,20 +169,29 @@ impl LogGroup {
 
     /// Reads the log group. DescribeLogGroups searches by prefix.
     async fn describe(&self, name: &str) -> Result<Option<Described>> {
+        if let Some(listed) = self.lists.log_group(name).await {
+            return Ok(listed.map(described));
+        }
         let mut pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(fault("logs:DescribeLogGroups"))?;
             if let Some(group) = page.log_groups().iter().find(|group| group.log_group_name() == Some(name)) {
-                let arn = group.log_group_arn().or(group.arn()).unwrap_or_default();
-                return Ok(Some(Described {
-                    arn: arn.trim_end_matches(":*").to_owned(),
-                    class: group.log_group_class().map_or(STANDARD, |class| class.as_str()).to_owned(),
-                    retention_days: group.retention_in_days(),
-                    deletion_protection: group.deletion_protection_enabled().unwrap_or_default(),
-                }));
+                return Ok(Some(described(group)));
             }
         }
         Ok(None)
+    }
+
+    /// Returns the tags; none if there is no such log group.
+    async fn tags(&self, arn: &str) -> Result<Option<Tags>> {
+        if let Some(tags) = self.lists.tags(arn).await {
+            return Ok(Some(tags));
+        }
+        let answer = self.logs.list_tags_for_resource().resource_arn(arn).send().await;
+        match answer.map_err(fault("logs:ListTagsForResource")) {
+            Err(fault) if fault.is(&ABSENT) => Ok(None),
+            answer => Ok(Some(answer?.tags.unwrap_or_default().into_iter().collect())),
+        }
     }
 
     async fn create(&self, at: &Address, tags: &Tags) -> Result<()> {
@@ -220,5 +231,15 @@ impl LogGroup {
             call.send().await.map_err(fault("logs:UntagResource"))?;
         }
         Ok(())
+    }
+}
+
+fn described(group: &SdkLogGroup) -> Described {
+    let arn = group.log_group_arn().or(group.arn()).unwrap_or_default();
+    Described {
+        arn: arn.trim_end_matches(":*").to_owned(),
+        class: group.log_group_class().map_or(STANDARD, |class| class.as_str()).to_owned(),
+        retention_days: group.retention_in_days(),
+        deletion_protection: group.deletion_protection_enabled().unwrap_or_default(),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod function;
+pub mod lists;
 pub mod log_group;
 pub mod parameter;
 pub mod queue;
@@ -23,6 +24,7 @@ use crate::reconcile::resource::AnyAdapter;
 use crate::stack::{Kind, Stack};
 use alarm::Alarm;
 use function::Function;
+use lists::Lists;
 use log_group::LogGroup;
 use parameter::{Parameter, Webhook};
 use queue::Queue;
@@ -42,7 +44,7 @@ pub struct Given {
     pub archive: Vec<u8>,
 }
 
-/// Returns the adapters of all kinds.
+/// Returns the adapters of all kinds. With `lists`, they read what the lists show of all stacks at once.
 #[must_use]
 pub fn all(
     config: &SdkConfig,
@@ -50,26 +52,34 @@ pub fn all(
     identity: &Arc<Identity>,
     waiter: &Waiter,
     given: Given,
+    lists: &Lists,
 ) -> Vec<Arc<dyn AnyAdapter>> {
     let Given { webhook, accept_stored_webhook, mut archive } = given;
     let iam = client::iam(config);
     let notifier = stack.role_name();
-    let roles = Arc::new(role::Reader { iam: iam.clone(), notifier, joined: Joined::default() });
+    let roles = Arc::new(role::Reader { iam: iam.clone(), notifier, joined: Joined::default(), lists: lists.clone() });
     let mut adapter = |kind: &Kind| -> Arc<dyn AnyAdapter> {
         match kind {
             Kind::Parameter => Arc::new(Parameter {
                 ssm: client::ssm(config),
                 waiter: waiter.clone(),
+                identity: Arc::clone(identity),
                 webhook: webhook.clone(),
                 accept_stored: accept_stored_webhook,
+                lists: lists.clone(),
             }),
-            Kind::LogGroup => Arc::new(LogGroup { logs: client::logs(config), waiter: waiter.clone() }),
-            Kind::Queue => Arc::new(queue_of(config, stack, identity, waiter)),
-            Kind::Table => Arc::new(Table { dynamodb: client::dynamodb(config), waiter: waiter.clone() }),
+            Kind::LogGroup => {
+                Arc::new(LogGroup { logs: client::logs(config), waiter: waiter.clone(), lists: lists.clone() })
+            }
+            Kind::Queue => Arc::new(Queue { lists: lists.clone(), ..queue_of(config, stack, identity, waiter) }),
+            Kind::Table => {
+                Arc::new(Table { dynamodb: client::dynamodb(config), waiter: waiter.clone(), lists: lists.clone() })
+            }
             Kind::Alarm => Arc::new(Alarm {
                 cloudwatch: client::cloudwatch(config),
                 waiter: waiter.clone(),
                 described: Joined::default(),
+                lists: lists.clone(),
             }),
             Kind::Role => Arc::new(Role { iam: iam.clone(), waiter: waiter.clone(), reader: Arc::clone(&roles) }),
             Kind::Function => Arc::new(Function {
@@ -79,6 +89,7 @@ pub fn all(
                 identity: Arc::clone(identity),
                 archive: std::mem::take(&mut archive),
                 role_name: stack.role_name(),
+                lists: lists.clone(),
             }),
             Kind::Rule => Arc::new(Rule {
                 events: client::eventbridge(config),
@@ -86,8 +97,11 @@ pub fn all(
                 identity: Arc::clone(identity),
                 prefix: stack.rule_prefix(),
                 listed: Joined::default(),
+                lists: lists.clone(),
             }),
-            Kind::Watch => Arc::new(Watch { scheduler: client::scheduler(config), waiter: waiter.clone() }),
+            Kind::Watch => {
+                Arc::new(Watch { scheduler: client::scheduler(config), waiter: waiter.clone(), lists: lists.clone() })
+            }
         }
     };
     Kind::ALL.iter().map(&mut adapter).collect()
@@ -102,5 +116,6 @@ pub fn queue_of(config: &SdkConfig, stack: &Stack, identity: &Arc<Identity>, wai
         identity: Arc::clone(identity),
         function: stack.function_name(),
         url: Mutex::new(None),
+        lists: Lists::default(),
     }
 }

@@ -4,6 +4,7 @@
 //! another webhook in this run, is noticed without decrypting anything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
@@ -12,8 +13,10 @@ use aws_sdk_ssm::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
+use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
@@ -53,10 +56,13 @@ impl Spec {
 pub struct Parameter {
     pub ssm: Client,
     pub waiter: Waiter,
+    pub identity: Arc<Identity>,
     /// The webhook of this run.
     pub webhook: Option<Webhook>,
     /// Whether a value that somebody else stored is accepted as it is (`--adopt parameter/webhook`).
     pub accept_stored: bool,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 /// Returns the id under which a stored webhook can be adopted as it is.
@@ -145,6 +151,9 @@ fn named(names: Vec<String>) -> Result<ParameterStringFilter, Fault> {
 impl Parameter {
     /// Reads everything but the value. A filtered listing may have empty pages before the page with the parameter.
     async fn describe(&self, name: &str) -> Result<Option<ParameterMetadata>, Fault> {
+        if let Some(listed) = self.lists.parameter(name).await {
+            return Ok(listed.cloned());
+        }
         let filter = named(vec![name.to_owned()])?;
         let mut pages = self.ssm.describe_parameters().parameter_filters(filter).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -158,6 +167,11 @@ impl Parameter {
     }
 
     async fn tags(&self, name: &str) -> Result<Tags, Fault> {
+        if let Ok(place) = self.identity.place().await
+            && let Some(tags) = self.lists.tags(&place.parameter_arn(name)).await
+        {
+            return Ok(tags);
+        }
         let call = self.ssm.list_tags_for_resource();
         let call = call.resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
         let answer = call.send().await.map_err(fault("ssm:ListTagsForResource"))?;

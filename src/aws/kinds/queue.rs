@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use super::lists::Lists;
+use crate::arn::names_function;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, DELETED_QUEUE, Waiter};
@@ -50,6 +53,8 @@ pub struct Queue {
     pub function: String,
     /// The queue's URL, once known: account, region and name determine it, and it never changes.
     pub url: Mutex<Option<String>>,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -66,7 +71,7 @@ impl Adapter for Queue {
             return Ok(None);
         };
         let (attributes, tags, consumers) =
-            tokio::join!(self.attributes(&url), self.tags(&url), self.consumers(&at.name));
+            tokio::join!(self.attributes(&url), self.tags(&at.name, &url), self.consumers(&at.name));
         let (attributes, tags) = match (attributes, tags) {
             (Err(fault), _) | (_, Err(fault)) if fault.is(&ABSENT) => return Ok(None),
             (attributes, tags) => (attributes?, tags?),
@@ -162,6 +167,12 @@ impl Queue {
     /// Returns the URL, requested once: while one caller requests it, others wait for the answer.
     async fn url(&self, name: &str) -> Result<Option<String>, Fault> {
         let mut known = self.url.lock().await;
+        if known.is_none()
+            && let Some(listed) = self.lists.queue(name).await
+        {
+            *known = listed.cloned();
+            return Ok(known.clone());
+        }
         if known.is_none() {
             let answer = self.sqs.get_queue_url().queue_name(name).send().await;
             match answer.map_err(fault("sqs:GetQueueUrl")) {
@@ -175,17 +186,26 @@ impl Queue {
     /// Returns the mappings through which functions of others consume the queue.
     async fn consumers(&self, name: &str) -> Result<BTreeMap<String, String>> {
         let arn = self.identity.place().await?.queue_arn(name);
-        let mut consumers = BTreeMap::new();
-        let mut mappings =
-            self.lambda.list_event_source_mappings().event_source_arn(arn).into_paginator().items().send();
-        while let Some(mapping) = mappings.next().await {
-            let mapping = mapping.map_err(fault("lambda:ListEventSourceMappings"))?;
+        let mappings = match self.lists.mappings().await {
+            Some(all) => all.into_iter().filter(|mapping| mapping.event_source_arn() == Some(&arn)).collect(),
+            None => self.mappings(arn).await?,
+        };
+        let of_others = mappings.into_iter().filter_map(|mapping| {
             let function = mapping.function_arn.unwrap_or_default();
-            if mapping.state.as_deref() != Some("Deleting") && !is_of(&function, &self.function) {
-                consumers.insert(mapping.uuid.unwrap_or_default(), function);
-            }
+            let is_other = mapping.state.as_deref() != Some("Deleting") && !names_function(&function, &self.function);
+            is_other.then(|| (mapping.uuid.unwrap_or_default(), function))
+        });
+        Ok(of_others.collect())
+    }
+
+    /// Returns the mappings of the queue with this ARN.
+    async fn mappings(&self, arn: String) -> Result<Vec<EventSourceMappingConfiguration>, Fault> {
+        let call = self.lambda.list_event_source_mappings().event_source_arn(arn);
+        let (mut mappings, mut found) = (call.into_paginator().items().send(), Vec::new());
+        while let Some(mapping) = mappings.next().await {
+            found.push(mapping.map_err(fault("lambda:ListEventSourceMappings"))?);
         }
-        Ok(consumers)
+        Ok(found)
     }
 
     async fn attributes(&self, url: &str) -> Result<HashMap<Name, String>, Fault> {
@@ -194,7 +214,12 @@ impl Queue {
         Ok(answer.attributes.unwrap_or_default())
     }
 
-    async fn tags(&self, url: &str) -> Result<Tags, Fault> {
+    async fn tags(&self, name: &str, url: &str) -> Result<Tags, Fault> {
+        if let Ok(place) = self.identity.place().await
+            && let Some(tags) = self.lists.tags(&place.queue_arn(name)).await
+        {
+            return Ok(tags);
+        }
         let answer = self.sqs.list_queue_tags().queue_url(url).send().await.map_err(fault("sqs:ListQueueTags"))?;
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
@@ -224,11 +249,6 @@ impl Queue {
             }
         }
     }
-}
-
-/// Returns whether the ARN, perhaps with a version or an alias, names the function.
-fn is_of(arn: &str, function: &str) -> bool {
-    arn.split_once(":function:").is_some_and(|(_, rest)| rest.split(':').next() == Some(function))
 }
 
 /// The default of `RedriveAllowPolicy`, which AWS also returns if somebody sets it.

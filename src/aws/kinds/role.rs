@@ -8,6 +8,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Role as SdkRole, Tag};
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict, unseen};
@@ -50,6 +51,8 @@ pub struct Reader {
     /// The name of the notifier's role.
     pub notifier: String,
     pub joined: Joined<Option<SdkRole>>,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 impl Reader {
@@ -87,6 +90,9 @@ impl Adapter for Role {
         let (name, inline) = (&at.name, &at.id.key);
         let parts = async { tokio::join!(self.policy_names(name), self.attached(name), self.policy(name, inline)) };
         let (role, (names, attached, policy)) = if inline == WATCH {
+            if self.reader.lists.has_role(name).await == Some(false) {
+                return Ok(None);
+            }
             // Most stacks have no such role, and one call shows that.
             match self.reader.get(name).await? {
                 None => return Ok(None),

@@ -8,6 +8,7 @@ use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, Rule as SdkRule,
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lists::Lists;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
@@ -64,6 +65,8 @@ pub struct Rule {
     /// The prefix of the names of all rules of the stack.
     pub prefix: String,
     pub listed: Joined<Vec<SdkRule>>,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -146,6 +149,9 @@ impl Adapter for Rule {
 impl Rule {
     /// Returns all rules whose names begin with the stack's prefix, with everything that DescribeRule returns.
     async fn rules(&self) -> Result<Vec<SdkRule>, Fault> {
+        if let Some(rules) = self.lists.rules(&self.prefix).await {
+            return Ok(rules);
+        }
         let list_once = || async {
             let mut rules = Vec::new();
             let mut next = None;
@@ -187,7 +193,11 @@ impl Rule {
 
     /// Returns the tags; none if there is no such rule.
     async fn tags(&self, at: &Address) -> Result<Option<Tags>> {
-        let call = self.events.list_tags_for_resource().resource_arn(self.arn(at).await?);
+        let arn = self.arn(at).await?;
+        if let Some(tags) = self.lists.tags(&arn).await {
+            return Ok(Some(tags));
+        }
+        let call = self.events.list_tags_for_resource().resource_arn(arn);
         match call.send().await.map_err(fault("events:ListTagsForResource")) {
             Err(fault) if is_absent(&fault) => Ok(None),
             answer => Ok(Some(answer?.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect())),

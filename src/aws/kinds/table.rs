@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::lists::Lists;
 use crate::aws::client::fault::{EXPIRY_CHANGED_TWICE, Fault, fault};
 use crate::aws::client::wait::{Attempt, CONFLICT, TABLE_STATE, Waiter, unseen};
 use crate::error::{Error, Result};
@@ -57,6 +58,8 @@ impl Spec {
 pub struct Table {
     pub dynamodb: Client,
     pub waiter: Waiter,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -224,6 +227,9 @@ impl Table {
     }
 
     async fn tags(&self, arn: &str) -> Result<Tags, Fault> {
+        if let Some(tags) = self.lists.tags(arn).await {
+            return Ok(tags);
+        }
         let mut tags = Tags::new();
         let mut next = None;
         loop {

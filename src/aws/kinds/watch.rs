@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lists::Lists;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::wait::{Attempt, CONFLICT, NEW_RESOURCE, ROLE_PROPAGATION, SCHEDULE_GROUP, Waiter, conflict};
 use crate::document::canonical;
@@ -63,6 +64,8 @@ pub struct Schedule {
 pub struct Watch {
     pub scheduler: Client,
     pub waiter: Waiter,
+    /// The lists of all stacks, if several are read.
+    pub lists: Lists,
 }
 
 #[must_use]
@@ -157,6 +160,9 @@ struct Group {
 /// Reads the group.
 impl Watch {
     async fn group(&self, name: &str) -> Result<Option<Group>, Fault> {
+        if self.lists.has_schedule_group(name).await == Some(false) {
+            return Ok(None);
+        }
         let answer = self.scheduler.get_schedule_group().name(name).send().await;
         match answer.map_err(fault("scheduler:GetScheduleGroup")) {
             Err(fault) if is_absent(&fault) => Ok(None),
@@ -170,6 +176,9 @@ impl Watch {
 
     /// Returns the tags; none if there is no such group.
     async fn tags(&self, arn: &str) -> Result<Option<Tags>, Fault> {
+        if let Some(tags) = self.lists.tags(arn).await {
+            return Ok(Some(tags));
+        }
         let answer = self.scheduler.list_tags_for_resource().resource_arn(arn).send().await;
         match answer.map_err(fault("scheduler:ListTagsForResource")) {
             Err(fault) if is_absent(&fault) => Ok(None),

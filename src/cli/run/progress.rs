@@ -80,6 +80,7 @@ impl Progress {
             clock: world.clock,
             listener,
             room: Arc::default(),
+            lists: Arc::default(),
         };
         Self { context, live, silence }
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
+use aws_sdk_lambda::types::{DestinationConfig, EventSourceMappingConfiguration, OnFailure};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::lists::Lists;
+use crate::arn::names_function;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{Attempt, CONFLICT, NEW_STATEMENT, ROLE_PROPAGATION, Waiter, conflict, unseen};
@@ -33,6 +35,7 @@ pub(super) struct Children<'a> {
     pub lambda: &'a Client,
     pub waiter: &'a Waiter,
     pub identity: &'a Identity,
+    pub lists: &'a Lists,
 }
 
 /// Reads and writes the statements of the resource policy, by their ids.
@@ -210,25 +213,37 @@ impl Children<'_> {
 /// Reads and removes the mappings through which queues and streams invoke the function, and its demand for signed code.
 impl Children<'_> {
     pub(super) async fn event_sources(&self, name: &str) -> Result<BTreeMap<String, String>, Fault> {
-        let mut sources = BTreeMap::new();
+        let of_function = |mapping: &EventSourceMappingConfiguration| {
+            mapping.function_arn().is_some_and(|arn| names_function(arn, name))
+        };
+        let mappings = match self.lists.mappings().await {
+            Some(all) => all.into_iter().filter(of_function).collect(),
+            None => self.mappings(name).await?,
+        };
+        let present = mappings.into_iter().filter(|mapping| mapping.state.as_deref() != Some("Deleting"));
+        // A source outside AWS has no ARN.
+        let source = |arn: Option<String>| arn.unwrap_or_else(|| "outside AWS".to_owned());
+        Ok(present.map(|mapping| (mapping.uuid.unwrap_or_default(), source(mapping.event_source_arn))).collect())
+    }
+
+    /// Returns the mappings to the function; none if there is no such function.
+    async fn mappings(&self, name: &str) -> Result<Vec<EventSourceMappingConfiguration>, Fault> {
         let call = self.lambda.list_event_source_mappings().function_name(name);
-        let mut mappings = call.into_paginator().items().send();
+        let (mut mappings, mut found) = (call.into_paginator().items().send(), Vec::new());
         while let Some(mapping) = mappings.next().await {
-            let mapping = match mapping.map_err(fault("lambda:ListEventSourceMappings")) {
-                Err(fault) if is_absent(&fault) => return Ok(sources),
-                mapping => mapping?,
-            };
-            if mapping.state.as_deref() != Some("Deleting") {
-                // A source outside AWS has no ARN.
-                let source = mapping.event_source_arn.unwrap_or_else(|| "outside AWS".to_owned());
-                sources.insert(mapping.uuid.unwrap_or_default(), source);
+            match mapping.map_err(fault("lambda:ListEventSourceMappings")) {
+                Err(fault) if is_absent(&fault) => break,
+                mapping => found.push(mapping?),
             }
         }
-        Ok(sources)
+        Ok(found)
     }
 
     /// Returns the configuration that refuses code without a signature.
     pub(super) async fn code_signing(&self, name: &str) -> Result<Option<String>, Fault> {
+        if self.lists.signs_code().await == Some(false) {
+            return Ok(None);
+        }
         let answer = self.lambda.get_function_code_signing_config().function_name(name).send().await;
         match answer.map_err(fault("lambda:GetFunctionCodeSigningConfig")) {
             Err(fault) if is_absent(&fault) => Ok(None),
