@@ -20,7 +20,7 @@ use crate::notifier::archive::Archive;
 use crate::pattern::clusters::is_glob;
 use crate::policy::Policy;
 use crate::reconcile::resource::{Desired, Want};
-use crate::stack::{Address, Place, Stack};
+use crate::stack::{Address, Place, ROLE_PATH, Stack};
 use limits::OF_THE_STACK;
 
 /// The variable of the function that says whether services that work again are reported.
@@ -274,7 +274,7 @@ fn role(config: &Config, stack: &Stack, place: &Place, clusters: &[String]) -> r
         }));
     }
     role::Spec {
-        path: role::PATH.to_owned(),
+        path: ROLE_PATH.to_owned(),
         trust: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "lambda.amazonaws.com" },
@@ -326,7 +326,7 @@ fn webhook_parameter(config: &Config, stack: &Stack) -> Option<String> {
 fn function(config: &Config, ground: Ground, rules: &BTreeMap<String, String>) -> function::Spec {
     let Ground { stack, place, archive, webhook: _, leaving: _ } = ground;
     let name = stack.function_name();
-    let own_role = place.role_arn(&format!("{}{}", role::PATH, stack.role_name()));
+    let own_role = place.role_arn(&format!("{}{}", ROLE_PATH, stack.role_name()));
     let permission = |rule_arn: &String| {
         Policy::of_statement(&json!({
             "Effect": "Allow",

@@ -17,6 +17,9 @@ pub const STACK_TAG: &str = "taskbell:stack";
 /// The beginning of the names of the resources of every stack, except parameters and log groups.
 pub const NAMES: &str = "taskbell-";
 
+/// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
+pub const ROLE_PATH: &str = "/taskbell/";
+
 /// The tag that another engine gives to the resources of an exported stack: they work for the stack, but taskbell must not
 /// change them.
 pub const EXPORTED_TAG: &str = "taskbell:exported";

@@ -12,7 +12,7 @@ use crate::config::{Cluster, Config};
 use crate::document::{canonical, digest};
 use crate::error::Result;
 use crate::policy::Policy;
-use crate::stack::{Place, Stack};
+use crate::stack::{Place, ROLE_PATH, Stack};
 
 /// The source of the events that Scheduler sends to the notifier.
 pub const SOURCE: &str = "taskbell.watch";
@@ -70,7 +70,7 @@ pub fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
         { "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue },
     ]);
     role::Spec {
-        path: role::PATH.to_owned(),
+        path: ROLE_PATH.to_owned(),
         trust: Policy::of_statement(&json!({
             "Effect": "Allow",
             "Principal": { "Service": "scheduler.amazonaws.com" },
@@ -91,7 +91,7 @@ pub fn role(config: &Config, stack: &Stack, place: &Place) -> role::Spec {
 /// Returns the ARN of the role with which Scheduler invokes the notifier. A role of the user's own serves both the notifier and
 /// Scheduler: users who give one may not create roles.
 fn role_arn(config: &Config, stack: &Stack, place: &Place) -> String {
-    let own = || place.role_arn(&format!("{}{}", role::PATH, stack.watch_role_name()));
+    let own = || place.role_arn(&format!("{}{}", ROLE_PATH, stack.watch_role_name()));
     config.own_role_arn.clone().unwrap_or_else(own)
 }
 

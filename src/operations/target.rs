@@ -30,7 +30,7 @@ pub struct Context {
     pub listener: Listener,
     /// The rules that the stacks of the process add to the buses.
     pub room: Arc<Room>,
-    /// What AWS lists of all stacks of an account and region.
+    /// The lists of all stacks of an account and region.
     pub lists: Arc<FleetLists>,
 }
 

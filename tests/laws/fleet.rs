@@ -77,7 +77,7 @@ async fn drift_of_many_stacks_reads_lists_once() {
     for call in aws.calls() {
         *calls.entry(call.action).or_default() += 1;
     }
-    // One list for the search for stacks that are no longer in the file, and one for the comparison.
+    // The search for stacks that are no longer in the file has a list of its own.
     assert_eq!(calls.remove("tag:GetResources"), Some(2));
     // Each stack looks up its account only here, where all of them share one given connection.
     calls.remove("sts:GetCallerIdentity");

@@ -18,8 +18,8 @@ use super::wait;
 /// throughput); IAM has no documented limit, 20 is observed.
 const RATES: Rates = &[("events", 40.0, 4.0), ("lambda", 12.0, 3.0), ("ssm", 32.0, 4.0), ("iam", 16.0, 3.0)];
 
-/// The same for one stack alone, which calls only EventBridge often enough: for each rule, and for each sample of a pattern. Together,
-/// the burst and the rate are less than the 50 calls of a second. `drift` of a stack with five rules fits into the burst.
+/// The rate for one stack alone: a setup of many rules calls EventBridge for each rule and for each sample of a pattern. Together, burst
+/// and rate are less than the 50 calls of a second. `drift` of a stack with five rules fits into the burst.
 const RATES_OF_ONE: Rates = &[("events", 38.0, 11.0)];
 
 type Rates = &'static [(&'static str, f64, f64)];

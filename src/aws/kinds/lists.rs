@@ -17,11 +17,10 @@ use aws_sdk_resourcegroupstagging::types::TagFilter;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 use tokio::sync::OnceCell;
 
-use super::role;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::reconcile::resource::Tags;
-use crate::stack::{NAMES, STACK_TAG};
+use crate::stack::{NAMES, ROLE_PATH, STACK_TAG};
 
 /// The beginning of the names of all notifiers' log groups.
 const LOG_GROUPS: &str = "/aws/lambda/taskbell-";
@@ -242,7 +241,7 @@ impl Kept {
     }
 
     async fn list_roles(&self) -> Result<Option<BTreeSet<String>>, Fault> {
-        let call = client::iam(&self.sdk).list_roles().path_prefix(role::PATH);
+        let call = client::iam(&self.sdk).list_roles().path_prefix(ROLE_PATH);
         let mut roles = call.max_items(ROLES_AT_ONCE).into_paginator().items().send();
         let mut names = BTreeSet::new();
         while let Some(role) = roles.next().await {

@@ -17,8 +17,6 @@ use crate::policy::Policy;
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
 use crate::stack::{Address, Id, Kind, Stack};
 
-/// The path of all roles of taskbell, so that a permission to manage them can be limited to it.
-pub const PATH: &str = "/taskbell/";
 const ABSENT: [&str; 2] = ["NoSuchEntity", "NoSuchEntityException"];
 /// The key of the notifier's role, and the name of its one inline policy.
 pub const POLICY: &str = "notifier";
