@@ -1,4 +1,4 @@
-"""Compares taskbell with provisioning by hand: calls, time, memory."""
+"""Compares taskbell with provisioning by hand: calls, time, memory. Fails if a bound is broken."""
 
 import os
 import pathlib
@@ -13,6 +13,10 @@ from proxy import Proxy
 LATENCY = 0.05
 BINARY = os.environ.get("BINARY", "target/release/taskbell")
 ROUNDS = 3
+# How many times as fast as the script each step is at least.
+LEAST_RATIO = {"setup": 1.5, "drift": 2.0, "teardown": 1.0}
+# Most MiB of a command, and most bytes of the notifier's archive.
+MOST_MEMORY, LARGEST_ARCHIVE = 24, 40_000
 
 
 def run(command, environment):
@@ -64,8 +68,8 @@ def measure(proxy, environment):
             seconds, _ = run([sys.executable, "bench/by_hand.py"], environment | {"STEP": verb})
             figures[step]["by hand"].append(seconds)
             calls[step, "by hand"] = proxy.count()
-    print(f"notifier's archive: {archive / 1000:.1f} kB (goal: under 40)\n")
-    return figures, calls, memory
+    print(f"notifier's archive: {archive / 1000:.1f} kB (bound: {LARGEST_ARCHIVE / 1000:.0f})\n")
+    return figures, calls, memory, archive
 
 
 def archive_size(environment):
@@ -74,7 +78,9 @@ def archive_size(environment):
     return int(subprocess.run([sys.executable, "-c", size], env=environment, capture_output=True, check=True).stdout)
 
 
-def report(figures, calls, memory):
+def report(figures, calls, memory, archive):
+    """Prints the figures and returns the broken bounds."""
+    broken = []
     print(f"{'':<12} {'taskbell':>22} {'boto3, one by one':>22} {'ratio':>8}")
     for step, both in figures.items():
         cells = []
@@ -85,9 +91,16 @@ def report(figures, calls, memory):
                 cells.append("(would fail)")
         ratio = ""
         if both["by hand"]:
-            ratio = f"{statistics.median(both['by hand']) / statistics.median(both['taskbell']):.1f} x"
+            times = statistics.median(both["by hand"]) / statistics.median(both["taskbell"])
+            ratio = f"{times:.1f} x"
+            if times < LEAST_RATIO[step]:
+                broken.append(f"{step} is {times:.1f} times as fast as the script, less than {LEAST_RATIO[step]} times")
         print(f"{step:<12} {cells[0]:>22} {cells[1]:>22} {ratio:>8}")
-    print(f"\npeak memory: {', '.join(f'{verb} {peak:.0f} MiB' for verb, peak in memory.items())} (goal: under 40)")
+    print(f"\npeak memory: {', '.join(f'{verb} {peak:.0f} MiB' for verb, peak in memory.items())} (bound: {MOST_MEMORY})")
+    broken += [f"{verb} takes {peak:.0f} MiB, more than {MOST_MEMORY}" for verb, peak in memory.items() if peak > MOST_MEMORY]
+    if archive > LARGEST_ARCHIVE:
+        broken.append(f"the notifier's archive has {archive} bytes, more than {LARGEST_ARCHIVE}")
+    return broken
 
 
 def main():
@@ -99,11 +112,15 @@ def main():
     create = "import boto3; boto3.client('ecs').create_cluster(clusterName='bench')"
     run([sys.executable, "-c", create], environment)
     print(f"on a local AWS with {LATENCY * 1000:.0f} ms a call, median of {ROUNDS}\n")
-    report(*measure(proxy, environment))
+    broken = report(*measure(proxy, environment))
     print("\nround trips one after the other, on a virtual clock:")
     test = ["cargo", "test", "--quiet", "--test", "laws", "round_trips", "--", "--nocapture"]
-    output = subprocess.run(test, capture_output=True, text=True, check=True).stdout
-    print("\n".join(line for line in output.splitlines() if "round trips" in line))
+    tested = subprocess.run(test, capture_output=True, text=True)
+    print("\n".join(line for line in tested.stdout.splitlines() if "round trips" in line))
+    if tested.returncode != 0:
+        broken.append("a command makes more calls than tests/laws/engine.rs allows")
+    if broken:
+        sys.exit("\n".join(f"bound broken: {one}" for one in broken))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-# Calls a second of an account in a region: quotas of EventBridge and Lambda, Parameter Store's default, an observed rate of IAM.
-RATES = {"events": 50, "lambda": 15, "ssm": 40, "iam": 20}
+# Calls a second of an account in a region: quotas of EventBridge, Lambda and CloudWatch Logs (of each operation), Parameter Store's
+# default, an observed rate of IAM.
+RATES = {"events": 50, "lambda": 15, "ssm": 40, "iam": 20, "logs": 5}
 BURST = 5
 
 
@@ -20,7 +21,7 @@ class Limits:
         self.buckets = {}
 
     def refuse(self, scope) -> bool:
-        rate = RATES.get(scope[-1])
+        rate = RATES.get(scope[2])
         if rate is None:
             return False
         now = time.monotonic()
@@ -58,7 +59,8 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 signed = re.search(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/", self.headers.get("authorization", ""))
                 with proxy.lock:
-                    refused = bool(limits and signed and limits.refuse(signed.groups()))
+                    operation = self.headers.get("x-amz-target", "") if signed and signed.group(3) == "logs" else ""
+                    refused = bool(limits and signed and limits.refuse((*signed.groups(), operation)))
                     proxy.throttled += refused
                 time.sleep(latency)
                 if refused:

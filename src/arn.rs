@@ -222,10 +222,10 @@ pub fn task(text: &str) -> Result<Task<'_>> {
     })
 }
 
-/// Returns whether the ARN, perhaps with a version or an alias, names the function.
+/// Returns whether the ARN names the function itself, and not a version or an alias of it.
 #[must_use]
 pub fn names_function(arn: &str, function: &str) -> bool {
-    arn.split_once(":function:").is_some_and(|(_, rest)| rest.split(':').next() == Some(function))
+    arn.split_once(":function:").is_some_and(|(_, rest)| rest == function)
 }
 
 /// Returns whether ECS accepts the name of a cluster, a service, a family or a container. taskbell gives stacks such names, too.

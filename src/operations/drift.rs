@@ -1,8 +1,8 @@
 //! Compares AWS with the configuration.
 
-use super::events::{Event, Note};
+use super::events::Event;
 use super::goal::{Goal, Known, expected_record};
-use super::session::Session;
+use super::session::{Session, unless};
 use super::setup::preflight;
 use super::target::{Context, Target};
 use super::verdict::Verdict;
@@ -45,29 +45,32 @@ pub struct Comparison {
 /// # Errors
 /// If the caller is unknown to AWS, or the request does not fit the account and the region; on interruption.
 pub async fn compare(request: Request, target: &Target, context: &Context) -> Result<Comparison> {
-    if let Some(lists) = context.lists.of(&target.site, &context.connections).await? {
-        match Box::pin(look(&request, &lists, target, context)).await {
+    let lists = unless(&context.cancel, context.lists.of(&target.site, &context.connections)).await??;
+    if let Some(lists) = lists {
+        let mut events = Vec::new();
+        let mut hold = |event| events.push(event);
+        match Box::pin(look(&request, &lists, target, context, &mut hold)).await {
             Err(error) if error.is_interrupted() => return Err(error),
-            Ok((comparison, notes)) if comparison.verdict() == Verdict::InSync => {
-                return Ok(told(comparison, notes, context));
+            Ok(comparison) if comparison.verdict() == Verdict::InSync => {
+                for event in events {
+                    (context.listener)(event);
+                }
+                return Ok(comparison);
             }
             _ => {}
         }
     }
-    let (comparison, notes) = look(&request, &Lists::default(), target, context).await?;
-    Ok(told(comparison, notes, context))
+    look(&request, &Lists::default(), target, context, &mut |event| (context.listener)(event)).await
 }
 
-/// Reports the stack's place and the notes about it.
-fn told(comparison: Comparison, notes: Vec<Note>, context: &Context) -> Comparison {
-    (context.listener)(Event::Located { stack: comparison.stack.clone(), place: comparison.place.clone() });
-    for note in notes {
-        (context.listener)(Event::Note(note));
-    }
-    comparison
-}
-
-async fn look(request: &Request, lists: &Lists, target: &Target, context: &Context) -> Result<(Comparison, Vec<Note>)> {
+/// Looks at the stack once, and tells its place and the notes about it.
+async fn look(
+    request: &Request,
+    lists: &Lists,
+    target: &Target,
+    context: &Context,
+    tell: &mut (dyn FnMut(Event) + Send),
+) -> Result<Comparison> {
     let Request { goal, webhook, exceptions } = request;
     let archive = archive()?;
     let given = Given { webhook: webhook.clone(), accept_stored_webhook: false, archive: archive.bytes.clone() };
@@ -90,16 +93,19 @@ async fn look(request: &Request, lists: &Lists, target: &Target, context: &Conte
     let seen = Box::pin(session.observe_all(seen, &addresses(&config, &stack))).await?;
     config.record = expected_record(&config, &stack, &seen);
     let config = &config;
+    tell(Event::Located { stack: stack.clone(), place: place.clone() });
     let ground =
         Ground { stack: &session.stack, place: &place, archive: &archive, webhook: webhook.as_ref(), leaving: &[] };
     let warning = end_of_runtime(&seen, &session, context);
     let desired = desired(config, ground)?;
     let plan = preflight::lacking(plan(&desired, seen, &exceptions), missing)?;
-    let notes = basis.of_drift(&plan).into_iter().collect();
+    if let Some(note) = basis.of_drift(&plan) {
+        tell(Event::Note(note));
+    }
     // If nothing exists, the name of the cluster is most likely mistyped.
     let is_nothing = plan.unchanged.is_empty() && plan.steps.iter().all(|step| step.action == Action::Add);
     let missing_cluster = if is_nothing { session.missing_clusters(&config.clusters).await } else { None };
-    Ok((Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster }, notes))
+    Ok(Comparison { stack: session.stack.clone(), place, desired, plan, warning, missing_cluster })
 }
 
 impl Comparison {

@@ -56,10 +56,10 @@ pub async fn prepare(
 ) -> Result<Prepared> {
     let session = Session::open(target, Given::default(), context).await?;
     let queue = kinds::queue_of(&session.sdk, &session.stack, &session.identity, &session.waiter);
+    let read_at = Instant::now();
     let looks = async { tokio::join!(session.observe(&[]), queue.depth(&session.stack)) };
     let (observed, depth) = session.unless_interrupted(looks).await.map_err(nothing_changed)?;
     let (seen, place) = observed.map_err(nothing_changed)?;
-    let read_at = Instant::now();
     clusters.iter().try_for_each(|cluster| cluster_arn(cluster, &place).map(drop))?;
     session.report_place(&place);
     let plan = plan(&Desired::default(), seen, &Exceptions::default());

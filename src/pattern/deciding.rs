@@ -1,11 +1,11 @@
-//! Finds the fewest events that decide every alternative of a pattern.
+//! Finds few events that decide every alternative of a pattern.
 
 use serde_json::{Map, Value, json};
 
 use super::matcher::Matcher;
 use super::tree::Tree;
 
-/// Returns as few of the events as needed so that each alternative of the pattern that any of them satisfies is satisfied by one of
+/// Returns few of the events, so that each alternative of the pattern that any of them satisfies is satisfied by one of
 /// those returned: each branch of an `$or`, and each value of a field.
 #[must_use]
 pub fn deciding(pattern: &Value, events: Vec<Value>) -> Vec<Value> {

@@ -165,9 +165,7 @@ impl Engine {
         let stops = |error: &Error| *action != Action::Remove && error.find::<Remainder>().is_none();
         match &ended {
             Ended::Failed(error) if stops(error) => gates.close(),
-            _ => [Milestone::Exists, Milestone::Complete, Milestone::Stopped]
-                .into_iter()
-                .for_each(|one| gates.reach(id, one)),
+            _ => gates.end(id),
         }
         (self.listener)(match ended {
             Ended::Done => Event::Done { subject: id.into() },
@@ -207,8 +205,8 @@ impl From<Error> for Stop {
 }
 
 /// A step on its way. Time has passed since the plan: the user was asked, and other steps ran. No call of AWS checks tags and writes at
-/// once, so the step reads its resource again directly before the first write. Only a creation that AWS refuses for a name in use
-/// needs no read.
+/// once, so the step reads its resource again directly before the first write. Two writes need no such read: a creation that AWS refuses
+/// for a name in use, and a removal within [`FRESH`] after the read of the plan.
 struct Way<'a> {
     engine: &'a Engine,
     step: &'a Step,
@@ -230,7 +228,10 @@ impl Way<'_> {
             refusal = self.adapter.begin(address, want, tags).await?.err();
             present = refusal.is_some();
         }
-        self.gates.reach(&address.id, Milestone::Exists);
+        // Others may use a resource that appeared since only if it has the owner of the plan.
+        if refusal.is_none() || self.now().await?.is_some() {
+            self.gates.reach(&address.id, Milestone::Exists);
+        }
         self.pass(needs.complete, Milestone::Complete, Ended::Unfinished).await?;
         if !present {
             return Ok(self.adapter.put(address, None, want, tags).await?);
@@ -276,10 +277,12 @@ impl Way<'_> {
             return Ok(self.adapter.delete(address, &have).await?);
         }
         // Read while the triggers stop, unless that takes long.
-        let read = async { (self.now().await, Instant::now()) };
+        let read = async {
+            let read_at = Instant::now();
+            Ok::<_, Stop>((self.now().await, read_at))
+        };
         let gate = self.gates_of(|_| true, Milestone::Stopped, Ended::NotStarted);
-        let (open, (found, read_at)) = tokio::join!(gate, read);
-        open?;
+        let ((), (found, read_at)) = tokio::try_join!(gate, read)?;
         self.say_started();
         let found = if is_fresh(read_at) { found } else { self.now().await };
         match found? {

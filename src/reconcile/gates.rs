@@ -8,7 +8,7 @@ use crate::reconcile::plan::{Action, Step};
 use crate::stack::{Id, Kind};
 
 /// A point on the way of a step, for which others wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Milestone {
     /// The resource exists.
     Exists,
@@ -25,7 +25,7 @@ pub struct Gates {
 
 #[derive(Debug, Default)]
 struct Ahead {
-    steps: BTreeSet<(Id, u8)>,
+    steps: BTreeSet<(Id, Milestone)>,
     /// Whether no step may begin anything more.
     is_over: bool,
 }
@@ -33,15 +33,15 @@ struct Ahead {
 impl Gates {
     /// Returns the gates for these steps. Resources that no step changes are as they should be.
     pub fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
-        let milestones = |step: &Step| match step.action {
-            Action::Add => [Some(Milestone::Exists), Some(Milestone::Complete)],
-            Action::Change => [None, Some(Milestone::Complete)],
-            Action::Remove => [step.needs.triggers.then_some(Milestone::Stopped), None],
+        let milestones = |step: &Step| -> &'static [Milestone] {
+            match step.action {
+                Action::Add => &[Milestone::Exists, Milestone::Complete],
+                Action::Change => &[Milestone::Complete],
+                Action::Remove if step.needs.triggers => &[Milestone::Stopped],
+                Action::Remove => &[],
+            }
         };
-        let ahead = |step: &'a Step| {
-            let id = &step.address.id;
-            milestones(step).into_iter().flatten().map(|milestone| (id.clone(), milestone as u8))
-        };
+        let ahead = |step: &'a Step| milestones(step).iter().map(|milestone| (step.address.id.clone(), *milestone));
         let steps = steps.into_iter().flat_map(ahead).collect();
         Self { ahead: watch::Sender::new(Ahead { steps, is_over: false }) }
     }
@@ -49,8 +49,13 @@ impl Gates {
     /// Lets those continue that wait for this milestone.
     pub fn reach(&self, id: &Id, milestone: Milestone) {
         self.ahead.send_modify(|ahead| {
-            ahead.steps.remove(&(id.clone(), milestone as u8));
+            ahead.steps.remove(&(id.clone(), milestone));
         });
+    }
+
+    /// Lets those continue that wait for anything of this step, whatever its end.
+    pub fn end(&self, id: &Id) {
+        self.ahead.send_modify(|ahead| ahead.steps.retain(|(of, _)| of != id));
     }
 
     /// Lets no step begin anything more.
@@ -60,7 +65,7 @@ impl Gates {
 
     /// Waits until all steps of these kinds have reached the milestone. Returns whether the caller may go on.
     pub async fn pass(&self, kinds: impl Fn(Kind) -> bool, milestone: Milestone) -> bool {
-        let is_open = |ahead: &Ahead| !ahead.steps.iter().any(|(id, of)| *of == milestone as u8 && kinds(id.kind));
+        let is_open = |ahead: &Ahead| !ahead.steps.iter().any(|(id, of)| *of == milestone && kinds(id.kind));
         let mut watched = self.ahead.subscribe();
         watched.wait_for(|ahead| ahead.is_over || is_open(ahead)).await.is_ok_and(|ahead| !ahead.is_over)
     }

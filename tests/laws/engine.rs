@@ -51,8 +51,9 @@ async fn round_trips_and_calls_stay_within_their_bounds() {
     // of failures, and the last four also two schedules. A table costs five calls to read, each further rule two, and two calls show
     // that a stack has neither schedules nor the role for them: no other answer shows what removed expectations left. Four calls read
     // what no other answer has: event source mappings of the function and of the queue, code signing, subscription filters. A setup
-    // that changes rules asks EventBridge about the fewest samples that decide each alternative of a pattern. Before a change, a step reads its resource again, and afterwards setup reads everything once more. So a further rule costs nine
-    // calls to add: two for each of these three reads, the rule, its target and its permission.
+    // that changes rules asks EventBridge about few samples that decide each alternative of a pattern. Before a change, a step reads its
+    // resource again, and afterwards setup reads everything once more. So a further rule costs nine calls to add: two for each of these
+    // three reads, the rule, its target and its permission.
     // Schedules are read in three steps: the group, which most stacks do not have, its list, each schedule. The role for them takes
     // one step more than that of the notifier, because one call shows that most stacks have no such role.
     for (line, most_trips, most_calls) in [

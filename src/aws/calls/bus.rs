@@ -1,12 +1,12 @@
 //! Puts taskbell's own events on the default bus, lists the rules on it, and asks EventBridge whether a pattern matches.
 
 use aws_config::SdkConfig;
-use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Rule as SdkRule, RuleState};
 use serde_json::Value;
 
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
+use crate::aws::kinds::lists::rules_on_bus;
 use crate::aws::kinds::rule;
 use crate::error::Result;
 use crate::pattern;
@@ -29,7 +29,7 @@ pub struct Rule {
 /// # Errors
 /// If the call fails.
 pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
-    Ok(listed(&client::eventbridge(sdk)).await?.into_iter().map(of).collect())
+    Ok(rules_on_bus(&client::eventbridge(sdk), None).await?.into_iter().map(of).collect())
 }
 
 /// Returns the rules on the default bus whose names begin as those of stacks do.
@@ -37,7 +37,7 @@ pub async fn rules(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
 /// # Errors
 /// If the call fails.
 pub async fn of_stacks(sdk: &SdkConfig) -> Result<Vec<Rule>, Fault> {
-    Ok(named(&client::eventbridge(sdk), Some(NAMES)).await?.into_iter().map(of).collect())
+    Ok(rules_on_bus(&client::eventbridge(sdk), Some(NAMES)).await?.into_iter().map(of).collect())
 }
 
 fn of(rule: SdkRule) -> Rule {
@@ -48,25 +48,6 @@ fn of(rule: SdkRule) -> Rule {
         description: rule.description.unwrap_or_default(),
         has_wildcard: pattern::has_wildcard(&pattern),
         pattern,
-    }
-}
-
-/// Returns all rules on the default bus, as AWS describes them.
-pub(super) async fn listed(events: &Client) -> Result<Vec<SdkRule>, Fault> {
-    named(events, None).await
-}
-
-async fn named(events: &Client, prefix: Option<&str>) -> Result<Vec<SdkRule>, Fault> {
-    let mut rules = Vec::new();
-    let mut next = None;
-    loop {
-        let call = events.list_rules().set_name_prefix(prefix.map(str::to_owned)).set_next_token(next.take());
-        let page = call.send().await.map_err(fault("events:ListRules"))?;
-        rules.extend(page.rules.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(rules);
-        }
     }
 }
 

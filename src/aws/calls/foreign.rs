@@ -8,13 +8,12 @@ use aws_sdk_eventbridge::types::Rule as SdkRule;
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::Value;
 
-use crate::aws::calls::bus;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
-use crate::aws::kinds::lists::Lists;
+use crate::aws::kinds::lists::{Lists, rules_on_bus};
 use crate::aws::kinds::parameter::Webhook;
 use crate::aws::kinds::rule::Rule as RuleAdapter;
 use crate::config::{self, WebhookHosts};
@@ -88,7 +87,7 @@ impl Foreign {
     /// # Errors
     /// If the call fails.
     pub async fn rules(&self) -> Result<Vec<Rule>, Fault> {
-        Ok(bus::listed(&self.events).await?.into_iter().map(normal).collect())
+        Ok(rules_on_bus(&self.events, None).await?.into_iter().map(normal).collect())
     }
 
     /// Returns the targets of a rule, in the order of their ids; none if the rule was removed since.

@@ -9,9 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::iter;
 use serde_json::Value;
 
-use crate::aws::calls::bus;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
+use crate::aws::kinds::lists::rules_on_bus;
 
 /// The most schedules, or rules, that are read at once.
 const AT_ONCE: usize = 10;
@@ -162,7 +162,7 @@ fn called(input: &str) -> Option<(String, String)> {
 pub async fn of_rules(sdk: &SdkConfig, cluster_arns: &[String]) -> Result<Vec<Schedule>, Fault> {
     let events = client::eventbridge(sdk);
     let has_schedule = |rule: &SdkRule| rule.schedule_expression.as_deref().is_some_and(|text| !text.is_empty());
-    let rules = bus::listed(&events).await?.into_iter().filter(has_schedule).take(MOST);
+    let rules = rules_on_bus(&events, None).await?.into_iter().filter(has_schedule).take(MOST);
     let read = |rule: SdkRule| of_rule(&events, rule, cluster_arns);
     let found = iter(rules).map(read).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     let mut schedules: Vec<Schedule> =

@@ -1,7 +1,7 @@
 //! Loads clients and credentials from the configuration that all AWS tools use, once for each account and for all stacks.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_config::meta::region::ProvideRegion;
@@ -58,8 +58,10 @@ pub struct Connections {
     /// The configurations by account, and by whether a region was named: otherwise the profile or the environment decides.
     accounts: Mutex<HashMap<(Account, bool), SdkConfig>>,
     made: Mutex<HashMap<(Account, Option<String>), Connection>>,
-    /// Whether calls are those of many stacks at once.
-    paced: AtomicBool,
+    /// The turns of each account's calls.
+    paces: Mutex<HashMap<Account, Pace>>,
+    /// The number of stacks that the process serves, if it serves several; 0 otherwise.
+    stacks: AtomicUsize,
 }
 
 impl Connections {
@@ -74,15 +76,15 @@ impl Connections {
         self.given.is_some()
     }
 
-    /// Limits calls to the control planes' rates for many stacks from now on.
-    pub fn pace(&self) {
-        self.paced.store(true, Ordering::Relaxed);
+    /// Limits calls to the rates of the control planes from now on, as several stacks need it.
+    pub fn serve_several(&self, stacks: usize) {
+        self.stacks.store(stacks.max(1), Ordering::Relaxed);
     }
 
-    /// Returns whether calls are those of many stacks at once.
+    /// Returns the number of stacks that the process serves, if it serves several.
     #[must_use]
-    pub fn serves_many(&self) -> bool {
-        self.paced.load(Ordering::Relaxed)
+    pub fn stacks(&self) -> Option<usize> {
+        Some(self.stacks.load(Ordering::Relaxed)).filter(|stacks| *stacks > 0)
     }
 
     /// # Errors
@@ -129,14 +131,14 @@ impl Connections {
             return Ok(sdk.clone());
         }
         let http = self.http.get_or_init(http);
-        let mut sdk = load(site, http.clone()).await?;
-        if self.paced.load(Ordering::Relaxed) {
-            // The SDK counts the wait for a call's turn as part of the call.
-            let patient = wait::time_outs_of_many();
-            sdk = sdk.to_builder().http_client(Pace::of_many(http.clone())).timeout_config(patient).build();
-        } else {
-            sdk = sdk.to_builder().http_client(Pace::of_one(http.clone())).build();
-        }
+        // The SDK counts the wait for a call's turn as part of the call.
+        let (pace, time_outs) = match self.stacks() {
+            Some(_) => (Pace::of_many(http.clone()), wait::time_outs_of_many()),
+            None => (Pace::of_one(http.clone()), wait::time_outs()),
+        };
+        let pace = self.paces.lock().await.entry(key.0.clone()).or_insert(pace).clone();
+        let sdk = load(site, http.clone()).await?;
+        let mut sdk = sdk.to_builder().http_client(pace).timeout_config(time_outs).build();
         if let Some(Assumed { role_arn, external_id }) = &key.0.1 {
             let role = AssumedRole::new(&sdk, role_arn, external_id.as_deref());
             let provider = SharedCredentialsProvider::new(role);

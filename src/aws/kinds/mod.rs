@@ -63,7 +63,6 @@ pub fn all(
             Kind::Parameter => Arc::new(Parameter {
                 ssm: client::ssm(config),
                 waiter: waiter.clone(),
-                identity: Arc::clone(identity),
                 webhook: webhook.clone(),
                 accept_stored: accept_stored_webhook,
                 lists: lists.clone(),

@@ -4,7 +4,6 @@
 //! another webhook in this run, is noticed without decrypting anything.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
@@ -16,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::lists::Lists;
 use crate::aws::client;
 use crate::aws::client::fault::{Fault, fault};
-use crate::aws::client::identity::Identity;
 use crate::aws::client::wait::{CONFLICT, Waiter, conflict};
 use crate::error::{Error, Result};
 use crate::reconcile::resource::{Adapter, AlreadyExists, Found, TagChange, Tags};
@@ -56,7 +54,6 @@ impl Spec {
 pub struct Parameter {
     pub ssm: Client,
     pub waiter: Waiter,
-    pub identity: Arc<Identity>,
     /// The webhook of this run.
     pub webhook: Option<Webhook>,
     /// Whether a value that somebody else stored is accepted as it is (`--adopt parameter/webhook`).
@@ -166,12 +163,9 @@ impl Parameter {
         Ok(None)
     }
 
+    /// Reads the tags of the parameter itself, never from the index: they are the evidence of the webhook, and the index may still have
+    /// those of a parameter that was deleted and created again.
     async fn tags(&self, name: &str) -> Result<Tags, Fault> {
-        if let Ok(place) = self.identity.place().await
-            && let Some(tags) = self.lists.tags(&place.parameter_arn(name)).await
-        {
-            return Ok(tags);
-        }
         let call = self.ssm.list_tags_for_resource();
         let call = call.resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
         let answer = call.send().await.map_err(fault("ssm:ListTagsForResource"))?;

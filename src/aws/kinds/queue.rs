@@ -186,8 +186,8 @@ impl Queue {
     /// Returns the mappings through which functions of others consume the queue.
     async fn consumers(&self, name: &str) -> Result<BTreeMap<String, String>> {
         let arn = self.identity.place().await?.queue_arn(name);
-        let mappings = match self.lists.mappings().await {
-            Some(all) => all.into_iter().filter(|mapping| mapping.event_source_arn() == Some(&arn)).collect(),
+        let mappings = match self.lists.mappings(|mapping| mapping.event_source_arn() == Some(&arn)).await {
+            Some(mappings) => mappings,
             None => self.mappings(arn).await?,
         };
         let of_others = mappings.into_iter().filter_map(|mapping| {

@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::{DeadLetterConfig, RetryPolicy, Rule as SdkRule,
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lists::Lists;
+use super::lists::{Lists, rules_on_bus};
 use crate::aws::client::fault::{Fault, fault};
 use crate::aws::client::identity::Identity;
 use crate::aws::client::joined::Joined;
@@ -152,19 +152,7 @@ impl Rule {
         if let Some(rules) = self.lists.rules(&self.prefix).await {
             return Ok(rules);
         }
-        let list_once = || async {
-            let mut rules = Vec::new();
-            let mut next = None;
-            loop {
-                let call = self.events.list_rules().name_prefix(&self.prefix).set_next_token(next.take());
-                let page = call.send().await.map_err(fault("events:ListRules"))?;
-                rules.extend(page.rules.unwrap_or_default());
-                next = page.next_token;
-                if next.is_none() {
-                    return Ok(rules);
-                }
-            }
-        };
+        let list_once = || rules_on_bus(&self.events, Some(&self.prefix));
         // All knowledge about rules depends on this one call.
         self.listed.ask(|| self.waiter.unless_throttled(list_once)).await
     }

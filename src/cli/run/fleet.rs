@@ -77,7 +77,7 @@ async fn carry_out<A: InPhases, R: InPhases>(
     };
     let webhook = args.take_webhook(world)?;
     let members = args.named(&common).several(choice, file)?;
-    world.connections.pace();
+    world.connections.serve_several(members.len());
     let (progress, site) = (Progress::new(&common, world), common.site());
     let mut placed = progress.over(placed(&members, at_once, &site, progress.context())).await?;
     let yes = args.yes();

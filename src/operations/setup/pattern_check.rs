@@ -21,7 +21,7 @@ const AT_ONCE: usize = 32;
 /// The number of questions for each pattern about samples that the pattern does not match.
 const OTHERS: usize = 2;
 
-/// Asks about the fewest samples that decide every alternative of a pattern, and about some samples that the pattern does not match.
+/// Asks about few samples that decide every alternative of a pattern, and about some samples that the pattern does not match.
 /// Returns the notes for the user.
 ///
 /// # Errors

@@ -216,8 +216,8 @@ impl Children<'_> {
         let of_function = |mapping: &EventSourceMappingConfiguration| {
             mapping.function_arn().is_some_and(|arn| names_function(arn, name))
         };
-        let mappings = match self.lists.mappings().await {
-            Some(all) => all.into_iter().filter(of_function).collect(),
+        let mappings = match self.lists.mappings(of_function).await {
+            Some(mappings) => mappings,
             None => self.mappings(name).await?,
         };
         let present = mappings.into_iter().filter(|mapping| mapping.state.as_deref() != Some("Deleting"));
