@@ -269,7 +269,7 @@ fn archive_is_reproducible_and_refuses_a_binary_of_20_mb() {
 
 /// Checks the size limit with which `make bench` begins.
 #[test]
-fn benchmark_fails_for_a_binary_of_20_mb() {
+fn benchmark_fails_for_a_binary_that_is_too_big() {
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("taskbell");
     let measured = |size: usize| {
