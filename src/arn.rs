@@ -551,6 +551,16 @@ mod tests {
     }
 
     #[test]
+    fn version_and_alias_are_not_the_function_itself() {
+        let of = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
+        assert!(names_function(&of("taskbell-batch"), "taskbell-batch"));
+        for other in ["taskbell-batch:live", "taskbell-batch:7", "taskbell-batch-2", "batch"] {
+            assert!(!names_function(&of(other), "taskbell-batch"), "{other}");
+        }
+        assert!(!names_function("taskbell-batch", "taskbell-batch"));
+    }
+
+    #[test]
     fn text_that_is_no_arn_is_not_repeated_in_parts() {
         let error = topic("https://user:hunter2@chat.example/services/hunter2").unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

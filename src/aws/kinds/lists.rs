@@ -19,7 +19,6 @@ use aws_sdk_eventbridge::types::Rule;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
-use aws_sdk_scheduler::operation::list_schedule_groups::ListScheduleGroupsOutput;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use tokio::sync::OnceCell;
@@ -259,8 +258,9 @@ impl Kept {
     async fn list_schedule_groups(&self) -> Result<Option<BTreeSet<String>>, Fault> {
         let call = client::scheduler(&self.sdk).list_schedule_groups().name_prefix(NAMES);
         let pages = self.pages("scheduler:ListScheduleGroups", call.into_paginator().send()).await?;
-        let groups = |pages: Vec<_>| pages.into_iter().flat_map(|page: ListScheduleGroupsOutput| page.schedule_groups);
-        Ok(pages.map(|pages| groups(pages).filter_map(|group| group.name).collect()))
+        Ok(pages.map(|pages| {
+            pages.into_iter().flat_map(|page| page.schedule_groups).filter_map(|group| group.name).collect()
+        }))
     }
 }
 

@@ -124,8 +124,20 @@ async fn resource_whose_owner_changes_after_the_plan_is_neither_changed_nor_dele
             let service = format!("{}:", service(id));
             let writes: Vec<String> = aws.writes().into_iter().filter(|write| write.starts_with(&service)).collect();
             assert!(others.contains(&(writes.len() - 1)), "{id}: {writes:?}");
+            if id == "rule/task-failed" {
+                let tags = tags_of_rule(&aws).await;
+                assert!(tags.iter().any(|tag| tag.key == "taskbell:stack" && tag.value == "other"), "{line}: {tags:?}");
+                assert!(!tags.iter().any(|tag| tag.key == "team"), "{line}: {tags:?}");
+            }
         }
     }
+}
+
+/// Returns the tags of the rule, which must exist.
+async fn tags_of_rule(aws: &Aws) -> Vec<aws_sdk_eventbridge::types::Tag> {
+    let arn = format!("arn:aws:events:us-east-1:{ACCOUNT}:rule/{RULE}");
+    let call = Hand::of(aws).events.list_tags_for_resource().resource_arn(arn);
+    call.send().await.unwrap().tags.unwrap_or_default()
 }
 
 /// Checks that a removal without a question reads the owner again if the reads of the plan took long.
